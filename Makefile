@@ -1,0 +1,58 @@
+# One command each. `make` alone lists them.
+
+PYTHON ?= python3
+BIN = .venv/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check --no-input
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
+# Fast tests start nothing heavier than the embedded servers.
+FAST = not (kafka or chaos or slow or data or browser)
+
+help: ## this list
+	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /|/' | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+
+setup: .venv/ready ## make .venv with everything in it
+
+demo: .venv/ready ## run the main job; EVENTS=log.jsonl.gz PROBLEM=problem.toml SPEED=max or N
+	@$(BIN)/noisegate demo $${EVENTS:+--events "$$EVENTS"} $${PROBLEM:+--problem "$$PROBLEM"} $${SPEED:+--speed "$$SPEED"}
+
+format: .venv/ready ## rewrite the code in the one format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix-only --quiet .
+
+lint: .venv/ready ## check the format and the rules
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+
+types: .venv/ready ## mypy --strict on the package and the tests
+	@$(BIN)/mypy --strict
+
+check: lint types ## lint, types and the fast tests
+	@$(BIN)/pytest -m '$(FAST)'
+
+test: .venv/ready ## every test; REQUIRE_SERVERS=1 fails what would be skipped
+	@$(BIN)/pytest
+
+bench: .venv/ready ## measure, side by side with peers
+	@$(BIN)/python -m benchmarks
+
+lock: .venv/ready ## make the locks again; UPGRADE=--upgrade takes newer versions
+	@$(COMPILE) $(UPGRADE) --all-extras --output-file requirements.lock pyproject.toml
+	@$(COMPILE) --constraint requirements.lock --no-annotate --output-file requirements-runtime.lock pyproject.toml
+	@$(COMPILE) --constraint requirements.lock --no-annotate --output-file requirements-build.lock --group image
+
+clean: ## remove everything that make made
+	@rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "noisegate needs Python 3.11 or newer, and $(PYTHON) is not: install one and say 'make setup PYTHON=python3.11'." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) has no venv module: install it (on Debian and Ubuntu 'apt-get install python3-venv') and say 'make setup' again." >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing what requirements.lock names into .venv: about a minute, once." >&2
+	@$(PIP) install --quiet --require-hashes --requirement requirements.lock >&2
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable . >&2
+	@touch .venv/ready
+
+.PHONY: help setup demo format lint types check test bench lock clean

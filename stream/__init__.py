@@ -1,0 +1,14 @@
+"""noisegate: for every operations alert, the probability that its team will act on it.
+
+The journey of an alert, and where its code lives:
+
+    the world -> alerts.events         raised and acted events; `noisegate replay` writes a log there
+    alerts.events -> scorer            `scorer`, run by a Faust worker on `lane`, folds history (`core.fold`) in Redis,
+                                       computes features (`core.features`), scores with ONNX (`models`)
+    scorer -> alerts.enriched          the alert as raised, its probability and why
+    scorer -> alerts.outcomes          what became of each alert
+    every room -> alerts.failed        what could not be used, with the reason
+    lab                                makes and judges models from the same fold
+"""
+
+__version__ = "0.1.0"

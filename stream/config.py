@@ -1,0 +1,150 @@
+"""One frozen `Settings`, read once from the environment and an optional TOML file; parts of it are passed down."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from stream.core.errors import SettingsError
+from stream.core.problem import Problem, parse_problem
+
+PREFIX = "NOISEGATE_"
+_KAFKA = "NOISEGATE_KAFKA_"
+
+Seconds = Annotated[float, Meta(gt=0)]
+Count = Annotated[int, Meta(gt=0)]
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+Partitioner = Literal["murmur2_random", "murmur2", "consistent_random", "consistent"]
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Every setting. In the environment: NOISEGATE_ and the name in capitals; in the TOML file: the name."""
+
+    deployment: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]+$", max_length=64)] = "noisegate"
+    """Names the consumer group and begins every Redis key."""
+    kafka_bootstrap_servers: str = "127.0.0.1:9092"
+    kafka: dict[str, str] = {}
+    """More Kafka client settings by librdkafka's names; in the environment NOISEGATE_KAFKA_SECURITY_PROTOCOL=SSL."""
+    partitioner: Partitioner = "murmur2_random"
+    """How the producers of alerts.events choose a team's partition; Java's default is murmur2."""
+    events_topic: str = "alerts.events"
+    enriched_topic: str = "alerts.enriched"
+    outcomes_topic: str = "alerts.outcomes"
+    failed_topic: str = "alerts.failed"
+    problem: Path = Path("deploy/problems/simulated.toml")
+    """The problem file: what is being predicted."""
+
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    """redis:// or rediss://, with user and password where Redis has ACLs."""
+    history_timeout_seconds: Seconds = 2.0
+    """Redis away for longer: alerts are published unscored until it is back."""
+    history_cache_levels: Count = 50_000
+    """Level states a worker keeps in memory over all its partitions; what is in Redis is not bounded by it."""
+
+    models_dir: Path = Path("model_artifacts")
+    model_poll_seconds: Seconds = 5.0
+
+    start_from: Literal["earliest", "latest"] = "earliest"
+    """Where a deployment begins that has neither history nor a committed offset."""
+    tick_seconds: Annotated[float, Meta(ge=0)] = 60.0
+    """How often time is moved in a quiet partition in which something is due; 0 = never, as in replays."""
+
+    batch_max_records: Count = 4_000
+    batch_max_bytes: Count = 8 * 1024 * 1024
+    batch_seconds: Seconds = 0.5
+    """Batches are made smaller while one takes longer."""
+    drain_seconds: Seconds = 20.0
+    """At SIGTERM: what is begun is finished within this time."""
+    stall_seconds: Seconds = 120.0
+    """Records wait and none is worked on for this long: the process ends with status 70."""
+    bad_share: Annotated[float, Meta(gt=0, le=1)] = 0.5
+    """More than this share of the last `bad_window` records bad: log and metric ring."""
+    bad_window: Count = 1_000
+    stop_on_bad: bool = False
+    """Then end the process instead."""
+
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Port = 9_108
+    """/metrics, /livez and /readyz; 0 = none."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    session_timeout_seconds: Seconds = 10.0
+    heartbeat_seconds: Seconds = 3.0
+    rebalance_timeout_seconds: Seconds = 30.0
+    broker_end_offsets: bool = True
+    """Whether ListOffsets can be trusted for the log's end; it can't with the embedded broker."""
+
+    def load_problem(self) -> Problem:
+        """The problem file, read and checked.
+
+        Raises:
+            SettingsError: the file can't be read.
+            ProblemError: it can't be used.
+        """
+        return load_problem(self.problem)
+
+
+def load_problem(path: Path) -> Problem:
+    """Read and check a problem file."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise SettingsError(f"problem = {str(path)!r} can't be read: {reason}; name a problem file") from None
+    return parse_problem(text, str(path))
+
+
+def load_settings(environment: Mapping[str, str] | None = None, file: Path | None = None) -> Settings:
+    """Settings from a TOML file (`file`, or what NOISEGATE_SETTINGS names) and, over it, the environment.
+
+    Raises:
+        SettingsError: naming key and value.
+    """
+    env = os.environ if environment is None else environment
+    path = file or (Path(env["NOISEGATE_SETTINGS"]) if env.get("NOISEGATE_SETTINGS") else None)
+    values: dict[str, Any] = _read(path) if path else {}
+    kafka = {str(key): str(value) for key, value in values.pop("kafka", {}).items()}
+    known = {field.name for field in msgspec.structs.fields(Settings)}
+    for key, value in env.items():
+        name = key.removeprefix(PREFIX).lower()
+        if not key.startswith(PREFIX) or key == "NOISEGATE_SETTINGS":
+            continue
+        if name in known and name != "kafka":
+            values[name] = value
+        elif key.startswith(_KAFKA):
+            kafka[key.removeprefix(_KAFKA).lower().replace("_", ".")] = value
+        else:
+            raise SettingsError(f"{key} is set, but noisegate has no such setting; see README, Settings")
+    return _convert({**values, "kafka": kafka}, str(path) if path else "the environment")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"the settings file {str(path)!r} can't be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"the settings file {str(path)!r} is not TOML: {error}") from None
+
+
+def _convert(values: dict[str, Any], source: str) -> Settings:
+    for name, value in values.items():
+        try:
+            msgspec.convert({name: value}, Settings, strict=False, dec_hook=_path)
+        except msgspec.ValidationError as error:
+            shown = "***" if name == "redis_url" else repr(value)
+            raise SettingsError(f"{name} = {shown} ({source}): {error}") from None
+    settings = msgspec.convert(values, Settings, strict=False, dec_hook=_path)
+    if not settings.redis_url.startswith(("redis://", "rediss://", "unix://")):
+        raise SettingsError("redis_url must begin with redis://, rediss:// or unix://")
+    return settings
+
+
+def _path(kind: type, value: Any) -> Any:
+    if kind is Path and isinstance(value, str) and value:
+        return Path(value)
+    raise ValueError("it must be a path")

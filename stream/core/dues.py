@@ -1,0 +1,70 @@
+"""What is due when: the partition's alarm clock, ordered by due time, ties by team and alert."""
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator
+
+Due = tuple[float, str, str]  # due time in seconds since 1970, team, alert_id
+_COMPACT = 4_096
+
+
+class Dues:
+    """A sorted list of dues whose front is cheap to take.
+
+    It may be a window on a longer list kept elsewhere: then it holds exactly what is due before `until`.
+    """
+
+    def __init__(self, entries: Iterable[Due] = (), until: float = float("inf")) -> None:
+        self._entries = sorted(entries)
+        self._head = 0
+        self.until = until
+
+    def __len__(self) -> int:
+        return len(self._entries) - self._head
+
+    def __iter__(self) -> Iterator[Due]:
+        return iter(self._entries[self._head :])
+
+    def add(self, due: Due) -> None:
+        """Keep a due, unless it lies beyond the window."""
+        if due[0] >= self.until:
+            return
+        entries = self._entries
+        if not entries or due >= entries[-1]:
+            entries.append(due)
+        else:
+            insort(entries, due, lo=self._head)
+
+    def remove(self, due: Due) -> None:
+        """Forget a due, if it is kept."""
+        index = bisect_left(self._entries, due, lo=self._head)
+        if index < len(self._entries) and self._entries[index] == due:
+            del self._entries[index]
+
+    def before(self, at: float) -> list[Due]:
+        """All that is due before `at`, in order, still kept."""
+        if self._head == len(self._entries) or self._entries[self._head][0] >= at:
+            return []
+        return self._entries[self._head : bisect_left(self._entries, (at, "", ""), lo=self._head)]
+
+    def first(self) -> float:
+        """When the first one is due; infinity where nothing is."""
+        return self._entries[self._head][0] if self._head < len(self._entries) else float("inf")
+
+    def pop_before(self, at: float) -> Due | None:
+        """Take the first due before `at`, if there is one."""
+        if self._head == len(self._entries):
+            return None
+        due = self._entries[self._head]
+        if due[0] >= at:
+            return None
+        self._head += 1
+        if self._head >= _COMPACT:
+            del self._entries[: self._head]
+            self._head = 0
+        return due
+
+    def extend(self, entries: Iterable[Due], until: float) -> None:
+        """Widen the window to `until` with what the longer list holds there."""
+        for due in entries:
+            insort(self._entries, due, lo=self._head)
+        self.until = until

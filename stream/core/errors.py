@@ -1,0 +1,54 @@
+"""The one error tree. A person sees the message alone: one sentence that says what is wrong and how to mend it."""
+
+
+class NoisegateError(Exception):
+    """Base of everything noisegate raises on purpose; its message is meant for the person at the keyboard."""
+
+
+class SettingsError(NoisegateError):
+    """A setting is missing or wrong; the message names key and value."""
+
+
+class ProblemError(NoisegateError):
+    """The problem file can't be read or contradicts itself."""
+
+
+class LogError(NoisegateError):
+    """An event log on disk can't be read; the message names file and line."""
+
+
+class BadRecord(NoisegateError):
+    """A Kafka record that can't be folded; it goes to `alerts.failed` under `reason`."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class ModelError(NoisegateError):
+    """A model artifact is corrupt, truncated or unsafe; the running one stays."""
+
+
+class ModelMismatch(ModelError):
+    """A sound artifact that this code or this problem can't serve: other features, another problem."""
+
+
+class HistoryAway(NoisegateError):
+    """Redis can't be reached within `history_timeout_seconds`."""
+
+
+class HistoryRefused(NoisegateError):
+    """The stored history belongs to another topic, problem or fold; nothing is skipped in silence."""
+
+
+class BrokerError(NoisegateError):
+    """Kafka can't be reached, a topic is missing, or a publication failed for good."""
+
+
+class EmbeddedServerFailed(NoisegateError):
+    """An embedded server of the demo did not come up."""
+
+
+class LabError(NoisegateError):
+    """A log can't be trained on or judged; the message says what is wrong and where."""

@@ -1,0 +1,348 @@
+"""The features: one table, from the rows that the fold collects to the model's float32 matrix.
+
+Every feature is a name, a version, a group, a unit, a meaning and a vectorised definition over a `Frame`. NaN means
+not known. Changing what a name means takes a new version: a model trained on the old one is then refused.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from stream.core import state
+from stream.core.errors import ModelMismatch
+from stream.core.events import Raised
+
+Array = NDArray[np.float64]
+Matrix = NDArray[np.float32]
+
+SMOOTHING = 5.0  # a level's rate is held to its parent's as by this many outcomes
+_WINDOWS = {"1d": 0, "7d": 1, "30d": 2, "ever": 3}
+_BASE_LEVELS = ("team", "team_rule", "team_entity", "team_rule_entity")
+_LN2 = float(np.log(2.0))
+
+
+class Priors(Struct, frozen=True):
+    """Rates learnt in training and shipped with the model: what repeats, but not by team.
+
+    `tables` maps a key (`rule`, `severity`, `source`, `entity`, `label.<name>`) to the smoothed rate of each value;
+    a value that training did not know has `global_rate`.
+    """
+
+    global_rate: float
+    tables: dict[str, dict[str, float]]
+
+    def encode(self, alerts: Sequence[Raised]) -> dict[str, Array]:
+        """The rate of every key's value for each alert: float64[N] by key."""
+        encoded = {}
+        for key, table in self.tables.items():
+            find, missing = table.get, self.global_rate
+            encoded[key] = np.array([find(value, missing) for value in prior_values(key, alerts)], dtype=np.float64)
+        return encoded
+
+
+def prior_values(key: str, alerts: Sequence[Raised]) -> list[str]:
+    """The value of a prior's key in each alert; an absent one is the empty text."""
+    if key.startswith("label."):
+        name = key[6:]
+        return [alert.labels.get(name, "") for alert in alerts]
+    return [getattr(alert, key) or "" for alert in alerts]
+
+
+class Frame:
+    """A batch of N alerts with L levels, ready for feature definitions.
+
+    Args:
+        rows: float64[N, 1 + 19 L], as `Fold.rows` holds them: the alert's time, then its levels before it.
+        encoded: float64[N] a prior key.
+        global_rate: the share of actionable alerts in training, the root of all smoothing (in training itself
+            float64[N], as known before each alert).
+        labels: the problem's history labels, in its order.
+    """
+
+    def __init__(self, rows: Array, encoded: Mapping[str, Array], global_rate: float | Array, labels: Sequence[str]) -> None:
+        count = len(rows)
+        self.at: Array = rows[:, 0]
+        self.levels = rows[:, 1:].reshape(count, -1, state.WIDTH)
+        self.encoded = encoded
+        self.global_rate = global_rate
+        self.index = level_index(tuple(labels))
+        touched = np.fmax(self.levels[:, :, state.LAST_RAISED], self.levels[:, :, state.LAST_DECIDED])
+        self.now: Array = np.fmax(self.at, np.fmax.reduce(touched, axis=1))  # a late alert is read at its levels' time
+        days = (self.now[:, None] - self.levels[:, :, state.LANDMARK] * state.EPOCH) / state.DAY
+        decay = np.ones((count, self.levels.shape[1], 1, 4))
+        for window, half_life in enumerate(state.HALF_LIVES_DAYS):
+            decay[:, :, 0, window] = np.exp2(-days / half_life)
+        counts = self.levels[:, :, state.RAISED : state.RING].reshape(count, -1, 3, 4) * decay
+        self.counts: Array = np.nan_to_num(counts, copy=False)  # an absent level holds nothing
+        self._rates: dict[tuple[str, str], Array] = {}
+
+    def raised(self, level: str, window: str) -> Array:
+        """Decayed count of raises."""
+        return self.counts[:, self.index[level], 0, _WINDOWS[window]]
+
+    def decided(self, level: str, window: str) -> Array:
+        """Decayed count of outcomes."""
+        return self.counts[:, self.index[level], 1, _WINDOWS[window]]
+
+    def acted(self, level: str, window: str) -> Array:
+        """Decayed count of actionable outcomes."""
+        return self.counts[:, self.index[level], 2, _WINDOWS[window]]
+
+    def rate(self, level: str, window: str) -> Array:
+        """Smoothed rate: (acted + 5 parent) / (decided + 5), the parent's rate in the same window."""
+        known = self._rates.get((level, window))
+        if known is None:
+            above = parent_of(level)
+            parent = self.rate(above, window) if above else self.global_rate
+            decided, acted = self.decided(level, window), self.acted(level, window)
+            known = self._rates[level, window] = (acted + SMOOTHING * parent) / (decided + SMOOTHING)
+        return known
+
+    def field(self, level: str, field: int) -> Array:
+        """A field of the level's state as it stands; NaN where the level is absent."""
+        return self.levels[:, self.index[level], field]
+
+    def hours_since(self, level: str, field: int) -> Array:
+        """Hours from a time in the level's state to the alert; NaN where there is none."""
+        then = self.field(level, field)
+        return np.where(np.isfinite(then), (self.now - np.where(np.isfinite(then), then, 0.0)) / 3600.0, np.nan)
+
+    def last(self, level: str, count: int) -> Array:
+        """Share of actionable among the last outcomes, at most `count` of them; NaN where there is none."""
+        decided = np.minimum(self.decided(level, "ever"), count)
+        ring = np.nan_to_num(self.field(level, state.RING)).astype(np.uint64) & np.uint64((1 << count) - 1)
+        return np.where(decided > 0, np.bitwise_count(ring) / np.maximum(decided, 1.0), np.nan)
+
+    def prior(self, key: str) -> Array:
+        """The rate that training learnt for the value of a key."""
+        return self.encoded[key]
+
+    def additive(self) -> Array:
+        """Rate of team and rule if their shifts of the logit simply add up."""
+        root = _logit(self.global_rate)
+        return _expit(_logit(self.rate("team", "ever")) + _logit(self.prior("rule")) - root)
+
+    def shifts(self) -> Array:
+        """Logit of the global rate plus the shifts of every prior and of every level against its parent."""
+        total = np.full(len(self.at), _logit(self.global_rate))
+        for key in sorted(self.encoded):
+            total = total + _logit(self.prior(key)) - _logit(self.global_rate)
+        for level in self.index:
+            above = parent_of(level)
+            total = total + _logit(self.rate(level, "ever"))
+            total = total - (_logit(self.rate(above, "ever")) if above else _logit(self.global_rate))
+        return total
+
+
+class Feature(Struct, frozen=True):
+    """One line of the table."""
+
+    name: str
+    group: str  # history, alert, time, load
+    unit: str
+    meaning: str
+    of: Callable[[Frame], Array]
+    version: int = 1
+    monotone: int = 0  # 1: the probability must not fall as the value rises
+
+
+def parent_of(level: str) -> str | None:
+    """The level that a level's rate is smoothed towards; None for team, whose parent is the global rate."""
+    if level == "team":
+        return None
+    if level == "team_rule_entity" or level.startswith("team_rule_label."):
+        return "team_rule"
+    return "team"
+
+
+@cache
+def level_index(labels: tuple[str, ...]) -> dict[str, int]:
+    """The levels' names, in the order of a row."""
+    names = [*_BASE_LEVELS]
+    for label in labels:
+        names += [f"team_label.{label}", f"team_rule_label.{label}"]
+    return {name: index for index, name in enumerate(names)}
+
+
+def table(labels: Sequence[str], priors: Sequence[str]) -> dict[str, Feature]:
+    """Every feature there is, for a problem's history labels and a model's prior keys, by name."""
+    features: list[Feature] = []
+    for level in level_index(tuple(labels)):
+        features += _level_features(level)
+    for level in ("team", "team_rule"):
+        features += _load_features(level)
+    for level in ("team_rule", "team_rule_entity"):
+        features += _recent_features(level)
+    features += [_prior_feature(key) for key in priors]
+    if "rule" in priors:
+        features += _COMBINED
+    features += _TIME
+    return {feature.name: feature for feature in features}
+
+
+def choose(names: Sequence[tuple[str, int]], known: Mapping[str, Feature]) -> list[Feature]:
+    """The features that a model names, in its order.
+
+    Raises:
+        ModelMismatch: a name that the table lacks, or has in another version.
+    """
+    chosen = []
+    for name, version in names:
+        feature = known.get(name)
+        if feature is None:
+            raise ModelMismatch(f"the model needs the feature {name!r}, which this code and problem file do not have")
+        if feature.version != version:
+            raise ModelMismatch(f"the model needs {name!r} in version {version}, this code has {feature.version}")
+        chosen.append(feature)
+    return chosen
+
+
+def compute(frame: Frame, features: Sequence[Feature]) -> Matrix:
+    """The features' matrix: float32[N, F], NaN where not known."""
+    matrix = np.empty((len(frame.at), len(features)), dtype=np.float32)
+    for column, feature in enumerate(features):
+        matrix[:, column] = feature.of(frame)
+    return matrix
+
+
+def _level_features(level: str) -> list[Feature]:
+    made = [
+        Feature(
+            f"{level}.rate_{window}",
+            "history",
+            "ratio",
+            f"Rate of action of the {level}, half-life {window}, smoothed to its parent",
+            lambda frame, window=window: frame.rate(level, window),  # type: ignore[misc]  # mypy: default in a lambda
+            monotone=1,
+        )
+        for window in _WINDOWS
+    ]
+    made.append(
+        Feature(
+            f"{level}.decided_30d",
+            "history",
+            "outcomes",
+            f"Outcomes known of the {level}, half-life 30 d: how much the rates rest on",
+            lambda frame: frame.decided(level, "30d"),
+        )
+    )
+    return made
+
+
+def _load_features(level: str) -> list[Feature]:
+    return [
+        Feature(
+            f"{level}.raised_1d",
+            "load",
+            "alerts",
+            f"Alerts raised of the {level}, half-life 1 d",
+            lambda frame: frame.raised(level, "1d"),
+        ),
+        Feature(
+            f"{level}.raised_ratio",
+            "load",
+            "ratio",
+            f"Alerts of the {level} of the last day against the last month, 1 = as usual",
+            lambda frame: frame.raised(level, "1d") * 30.0 / np.maximum(frame.raised(level, "30d"), 1.0),
+        ),
+        Feature(
+            f"{level}.open",
+            "load",
+            "alerts",
+            f"Alerts of the {level} raised and not yet decided",
+            lambda frame: frame.field(level, state.OPEN),
+        ),
+    ]
+
+
+def _recent_features(level: str) -> list[Feature]:
+    return [
+        Feature(
+            f"{level}.last_1",
+            "history",
+            "ratio",
+            f"Last outcome of the {level}: 1 acted on, 0 not",
+            lambda frame: frame.last(level, 1),
+        ),
+        Feature(
+            f"{level}.last_8",
+            "history",
+            "ratio",
+            f"Share acted on among the last 8 outcomes of the {level}",
+            lambda frame: frame.last(level, 8),
+        ),
+        Feature(
+            f"{level}.hours_since_raised",
+            "history",
+            "hours",
+            f"Since the last alert of the {level}",
+            lambda frame: frame.hours_since(level, state.LAST_RAISED),
+        ),
+        Feature(
+            f"{level}.hours_since_acted",
+            "history",
+            "hours",
+            f"Since the {level} was last found actionable",
+            lambda frame: frame.hours_since(level, state.LAST_ACTED),
+        ),
+    ]
+
+
+def _prior_feature(key: str) -> Feature:
+    meaning = f"Rate of action that training knew for the alert's {key}"
+    return Feature(f"prior.{key}", "alert", "ratio", meaning, lambda frame: frame.prior(key), monotone=1)
+
+
+def _shrunk(frame: Frame) -> Array:
+    decided, acted = frame.decided("team_rule", "ever"), frame.acted("team_rule", "ever")
+    return (acted + SMOOTHING * frame.additive()) / (decided + SMOOTHING)
+
+
+_COMBINED = [
+    Feature(
+        "additive",
+        "history",
+        "ratio",
+        "Rate of team and rule if their shifts simply add up",
+        lambda frame: frame.additive(),
+        monotone=1,
+    ),
+    Feature("team_rule.shrunk", "history", "ratio", "Rate of team and rule, smoothed to `additive`", _shrunk, monotone=1),
+    Feature(
+        "shifts",
+        "history",
+        "logit",
+        "All levels' and priors' shifts of the logit, added up",
+        lambda frame: frame.shifts(),
+        monotone=1,
+    ),
+]
+
+
+def _day_angle(frame: Frame) -> Array:
+    return 2.0 * np.pi * (frame.at % state.DAY) / state.DAY
+
+
+_TIME = [
+    Feature("hour_sin", "time", "ratio", "Time of day (UTC), sine", lambda frame: np.sin(_day_angle(frame))),
+    Feature("hour_cos", "time", "ratio", "Time of day (UTC), cosine", lambda frame: np.cos(_day_angle(frame))),
+    Feature(
+        "weekday",
+        "time",
+        "days",
+        "Day of the week (UTC), Monday = 0",
+        lambda frame: (np.floor(frame.at / state.DAY) + 3.0) % 7.0,
+    ),
+]
+
+
+def _logit(rate: Array | float) -> Array:
+    clipped = np.clip(rate, 1e-4, 1.0 - 1e-4)
+    return np.log(clipped) - np.log1p(-clipped)
+
+
+def _expit(logit: Array) -> Array:
+    return 1.0 / (1.0 + np.exp(-logit))

@@ -1,0 +1,362 @@
+"""The fold: one partition's events, in log order, into history. The only code that computes history.
+
+The scorer runs it on states it read from Redis, the lab on states in memory. Everything a step needs is in the event
+and in what was folded before; time is the largest event time folded so far. What a step causes is appended to `came`,
+in order: `Arrived`, `Repeated`, `Decided`, `Counted`, `Unknown`.
+"""
+
+import math
+from array import array
+from collections.abc import MutableMapping
+from zlib import crc32
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from stream.core import limits, state
+from stream.core.dues import Dues
+from stream.core.events import Acted, Event, Raised
+from stream.core.ledger import (
+    ACTIONABLE,
+    FLOOD,
+    HELD_OUT,
+    LATE,
+    NARROW,
+    NOISE,
+    OPEN,
+    UNKNOWN,
+    VISIBILITY_ONLY,
+    Alert,
+    Entry,
+    Held,
+    HeldAction,
+)
+from stream.core.problem import CLOSED_BY_RULE, REOPENED, Problem
+from stream.core.problem import HELD_OUT as HELD_OUT_KIND
+
+VERSION = 1  # another fold, another history: states of another version are refused
+
+LevelKey = str
+EntryKey = tuple[str, str]  # team, alert_id
+CORRECTION, EXPIRY = "correction", "expiry"
+TEAM, TEAM_RULE, TEAM_ENTITY, TEAM_RULE_ENTITY, FIRST_LABEL = range(5)
+_LN2 = math.log(2.0)
+_KEYS_REMEMBERED = 20_000
+_ABSENT = [math.nan] * state.WIDTH
+
+
+class Arrived(Struct, gc=False):
+    """A new alert. Its features' raw material is row number `row` of `Fold.rows`."""
+
+    event: Raised
+    alert: Alert
+    row: int
+
+
+class Repeated(Struct, gc=False):
+    """An alert that was raised before (a retried webhook): it counts once."""
+
+    event: Raised
+    alert: Alert
+
+
+class Decided(Struct, gc=False):
+    """An outcome became known."""
+
+    team: str
+    alert_id: str
+    alert: Alert
+
+
+class Counted(Struct, gc=False):
+    """An action that decided nothing, and why."""
+
+    effect: str  # non_deciding, beyond_horizon, after_decision, late, repeated, held
+
+
+class Unknown(Struct, gc=False):
+    """An action for an alert that nobody knows."""
+
+    value: bytes
+    offset: int
+
+
+Came = Arrived | Repeated | Decided | Counted | Unknown
+
+
+def level_keys(team: str, rule: str, entity: str, names: tuple[str, ...], values: tuple[str | None, ...]) -> list[str]:
+    """The keys of an alert's levels: team, team+rule, team+entity, team+rule+entity, then two a history label.
+
+    NUL, which no name may hold, parts the names. A label the alert lacks has no level: its keys are empty.
+    """
+    keys = [
+        f"t\0{team}",
+        f"tr\0{team}\0{rule}",
+        f"te\0{team}\0{entity}",
+        f"tre\0{team}\0{rule}\0{entity}",
+    ]
+    for name, value in zip(names, values, strict=True):
+        if value is None:
+            keys += ("", "")
+        else:
+            keys += (f"tl\0{team}\0{name}\0{value}", f"trl\0{team}\0{rule}\0{name}\0{value}")
+    return keys
+
+
+class Fold:
+    """State and step of one partition's history.
+
+    `levels` and `ledger` must hold, or find when asked, every state and entry that the events will touch.
+    `rows` collects, for each alert that arrived, its feature time and the states of its levels as they were before
+    it: 1 + 19 x levels float64 each; absent levels are NaN.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        levels: MutableMapping[LevelKey, state.State] | None = None,
+        ledger: MutableMapping[EntryKey, Entry] | None = None,
+        dues: Dues | None = None,
+    ) -> None:
+        self.problem = problem
+        self.levels: MutableMapping[LevelKey, state.State] = {} if levels is None else levels
+        self.ledger: MutableMapping[EntryKey, Entry] = {} if ledger is None else ledger
+        self.dues = Dues() if dues is None else dues
+        self.time = state.NEVER
+        self.held = 0
+        self.came: list[Came] = []
+        self.rows = array("d")
+        self.arrived = 0
+        self.first_row = 0  # number of the first row in `rows`
+        self.label_names = tuple(problem.history.labels)
+        self.level_count = FIRST_LABEL + 2 * len(self.label_names)
+        self._with_rule = (TEAM_RULE, TEAM_RULE_ENTITY, *range(FIRST_LABEL + 1, self.level_count, 2))
+        self._all = tuple(range(self.level_count))
+        self._horizon = problem.horizon_seconds
+        self._due_in = problem.due_seconds
+        self._grace = problem.outcome.grace_minutes * 60.0
+        self._keep = problem.ledger_seconds
+        self._forget = problem.history.forget_days * state.DAY
+        self._first_decides = problem.outcome.decides == "first"
+        self._expires_as = NOISE if problem.outcome.on_expiry == "noise" else UNKNOWN
+        self._kinds = {kind: ACTIONABLE for kind in problem.outcome.actionable}
+        self._kinds |= {kind: NOISE for kind in problem.outcome.noise}
+        self._any_exclusion = bool(problem.exclude.visibility_only)
+        self._keys: dict[tuple[str, str, str, tuple[str | None, ...]], list[LevelKey]] = {}
+
+    def step(self, event: Event, at: float, value: bytes = b"", offset: int = -1) -> None:
+        """Fold one event at event time `at`; `value` and `offset` are its record, kept while an action is held."""
+        if at > self.time:
+            self.advance(at)
+        if type(event) is Raised:
+            self._raise(event, at)
+        elif type(event) is Acted:
+            self._acted(event, at, value, offset)
+
+    def advance(self, at: float) -> None:
+        """Move time to `at`; what was due before is folded first, in order of due time."""
+        while (due := self.dues.pop_before(at)) is not None:
+            key = (due[1], due[2])
+            entry = self.ledger.get(key)
+            if type(entry) is Held:
+                self._give_up(key, entry)
+            elif type(entry) is Alert and entry.outcome == OPEN:
+                outcome = NOISE if entry.noise_seen else self._expires_as
+                self._decide(key, entry, outcome, due[0], EXPIRY)
+        self.time = at
+
+    # Raises.
+
+    def _raise(self, event: Raised, at: float) -> None:
+        key = (event.team, event.alert_id)
+        entry = self.ledger.get(key)
+        if type(entry) is Alert and self.known(entry):
+            self.came.append(Repeated(event, entry))
+            return
+        names = self.label_names
+        values = tuple([event.labels.get(name) for name in names]) if names else ()
+        alert = Alert(at, event.rule, event.entity, values)
+        keys = self.keys_of(event.team, event.rule, event.entity, values)
+        epoch = at // state.EPOCH
+        w = state.weights(at, epoch)
+        states = [self._level(level, at, epoch) if level else _ABSENT for level in keys]
+        team_rule = states[TEAM_RULE]
+        alert.last_outcome = int(team_rule[state.RING]) & 1 if team_rule[state.DECIDED + 3] else -1
+        alert.flags = self._flags(event, at, team_rule)
+        rows = self.rows
+        rows.append(at)
+        for level_state in states:
+            rows.extend(level_state)
+        for index in self._with_rule if alert.flags & NARROW else self._all:
+            level_state = states[index]
+            if level_state is not _ABSENT:
+                state.add_raise(level_state, at, w if level_state[0] == epoch else state.weights(at, level_state[0]))
+        self.ledger[key] = alert
+        self.dues.add((at + self._due_in, event.team, event.alert_id))
+        self.came.append(Arrived(event, alert, self.arrived))
+        self.arrived += 1
+        if type(entry) is Held:
+            self._release(key, entry, alert)
+
+    def _flags(self, event: Raised, at: float, team_rule: state.State) -> int:
+        flags = 0
+        if at < self.time - self._grace:
+            flags |= LATE
+        if self._any_exclusion and self.problem.visibility_only(event):
+            flags |= VISIBILITY_ONLY
+        if self._floods(team_rule, at):
+            flags |= FLOOD
+        return flags
+
+    def _floods(self, level: state.State, at: float) -> bool:
+        """Whether a team's rule floods at `at`, from its raises before.
+
+        With c1, c30 the raise counts of half-life 1 d and 30 d and A the level's age in days, the last day's rate is
+        c1 ln2 / (1 - 2^-A), and the usual one, in which the last day hardly counts, is
+        (c30 - c1) ln2 / (30 (1 - 2^(-A/30)) - (1 - 2^-A)): both are what a constant rate would give. A level
+        younger than a day has no usual rate and does not flood.
+        """
+        if level[4] < self.problem.flood.per_day:
+            return False
+        age = (at - level[state.FIRST]) / state.DAY
+        if age < 1.0:
+            return False
+        days = (at - level[0] * state.EPOCH) / state.DAY
+        day_count, month_count = level[1] * math.exp2(-days), level[3] * math.exp2(-days / 30.0)
+        filled = 1.0 - math.exp2(-age)
+        rate = day_count * _LN2 / filled
+        if rate < self.problem.flood.per_day:
+            return False
+        usual = (month_count - day_count) * _LN2 / (30.0 * (1.0 - math.exp2(-age / 30.0)) - filled)
+        return rate > self.problem.flood.factor * max(usual, 0.0)
+
+    # Actions.
+
+    def _acted(self, event: Acted, at: float, value: bytes, offset: int) -> None:
+        key = (event.team, event.alert_id)
+        entry = self.ledger.get(key)
+        if type(entry) is Alert and self.known(entry):
+            self._act(key, entry, event.kind, event.action_id, at)
+            return
+        held = entry if type(entry) is Held else None
+        if at + self._grace < self.time or len(value) > limits.HELD_VALUE_BYTES:
+            self.came.append(Unknown(value, offset))
+        elif held is None and self.held < limits.HELD_PER_PARTITION:
+            self.ledger[key] = Held(at + self._grace, [HeldAction(at, event.kind, event.action_id, offset, value)])
+            self.dues.add((at + self._grace, *key))
+            self._hold()
+        elif held is not None and len(held.actions) < limits.HELD_PER_ALERT and self.held < limits.HELD_PER_PARTITION:
+            held.actions.append(HeldAction(at, event.kind, event.action_id, offset, value))
+            self._hold()
+        else:
+            self.came.append(Unknown(value, offset))
+
+    def _hold(self) -> None:
+        self.held += 1
+        self.came.append(Counted("held"))
+
+    def _release(self, key: EntryKey, held: Held, alert: Alert) -> None:
+        self.dues.remove((held.due, *key))
+        self.held -= len(held.actions)
+        for action in held.actions:
+            self._act(key, alert, action.kind, action.action_id, action.at)
+
+    def _give_up(self, key: EntryKey, held: Held) -> None:
+        self.held -= len(held.actions)
+        del self.ledger[key]
+        self.came.extend(Unknown(action.value, action.offset) for action in held.actions)
+
+    def _act(self, key: EntryKey, alert: Alert, kind: str, action_id: str, at: float) -> None:
+        code = crc32(action_id.encode())
+        if code in alert.actions:
+            self.came.append(Counted("repeated"))
+            return
+        alert.actions.append(code)
+        if len(alert.actions) > limits.ACTIONS_REMEMBERED:
+            del alert.actions[0]
+        decides_as = self._kinds.get(kind)
+        if alert.outcome != OPEN:
+            self._after_decision(key, alert, kind, decides_as, at)
+        elif kind == CLOSED_BY_RULE:
+            self._decide(key, alert, UNKNOWN, at, CLOSED_BY_RULE)
+        elif decides_as is None:
+            if kind == HELD_OUT_KIND:
+                alert.flags |= HELD_OUT
+            self.came.append(Counted("non_deciding"))
+        elif at > alert.raised_at + self._horizon:
+            self.came.append(Counted("beyond_horizon"))
+        elif decides_as == ACTIONABLE or self._first_decides:
+            self._decide(key, alert, decides_as, at, kind)
+        else:
+            alert.noise_seen = True
+            self.came.append(Counted("non_deciding"))
+
+    def _after_decision(self, key: EntryKey, alert: Alert, kind: str, decides_as: int | None, at: float) -> None:
+        if alert.by == CLOSED_BY_RULE and (kind == REOPENED or decides_as == ACTIONABLE):
+            alert.outcome, alert.decided_at, alert.by = ACTIONABLE, at, CORRECTION
+            self._count(key, alert, at)
+            self.came.append(Decided(*key, alert))
+        elif alert.by == EXPIRY and decides_as is not None and at <= alert.raised_at + self._horizon:
+            self.came.append(Counted("late"))
+        else:
+            self.came.append(Counted("after_decision"))
+
+    # Outcomes.
+
+    def _decide(self, key: EntryKey, alert: Alert, outcome: int, at: float, by: str) -> None:
+        alert.outcome, alert.decided_at, alert.by = outcome, at, by
+        self.dues.remove((alert.raised_at + self._due_in, *key))
+        for level in self._levels_of(key, alert, at):
+            state.close_one(level)
+        if outcome != UNKNOWN:
+            self._count(key, alert, at)
+        self.came.append(Decided(*key, alert))
+
+    def _count(self, key: EntryKey, alert: Alert, at: float) -> None:
+        epoch = at // state.EPOCH
+        w = state.weights(at, epoch)
+        actionable = alert.outcome == ACTIONABLE
+        for level in self._levels_of(key, alert, at):
+            state.add_outcome(level, at, w if level[0] == epoch else state.weights(at, level[0]), actionable)
+
+    def _levels_of(self, key: EntryKey, alert: Alert, at: float) -> list[state.State]:
+        keys = self.keys_of(key[0], alert.rule, alert.entity, alert.labels)
+        epoch = at // state.EPOCH
+        indices = self._with_rule if alert.flags & NARROW else self._all
+        return [self._level(keys[index], at, epoch) for index in indices if keys[index]]
+
+    def _level(self, key: LevelKey, at: float, epoch: float) -> state.State:
+        """The state of a level, brought to an epoch not before `epoch`, anew where it was forgotten."""
+        level = self.levels.get(key)
+        if level is None:
+            level = self.levels[key] = state.new_state(epoch)
+        elif level[0] < epoch:
+            state.move_landmark(level, epoch)
+        if at - state.last_touched(level) > self._forget and level[state.FIRST] != state.NEVER:
+            level[:] = state.new_state(epoch)
+        return level
+
+    def keys_of(self, team: str, rule: str, entity: str, values: tuple[str | None, ...]) -> list[LevelKey]:
+        """`level_keys` for this problem's labels, remembered: the same list for the same alert again."""
+        known = self._keys.get((team, rule, entity, values))
+        if known is None:
+            if len(self._keys) >= _KEYS_REMEMBERED:
+                self._keys.clear()
+            known = self._keys[team, rule, entity, values] = level_keys(team, rule, entity, self.label_names, values)
+        return known
+
+    def take_rows(self) -> NDArray[np.float64]:
+        """The rows of what arrived since the last call, float64[N, 1 + 19 L]; the fold lets go of them."""
+        taken = np.array(self.rows).reshape(-1, 1 + self.level_count * state.WIDTH)
+        self.rows = array("d")
+        self.first_row = self.arrived
+        return taken
+
+    def clear_came(self) -> None:
+        """Forget what came, once it is dealt with."""
+        self.came.clear()
+
+    def known(self, alert: Alert) -> bool:
+        """Whether the ledger still keeps the alert at the partition's time."""
+        return alert.raised_at + self._keep >= self.time

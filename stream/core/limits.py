@@ -1,0 +1,28 @@
+"""Every named size limit, in one place. What is over a limit is bad input, never cut in silence."""
+
+# One event.
+EVENT_BYTES = 256 * 1024  # a record value above this is `too_large`
+ID_LENGTH = 256  # alert_id, action_id
+NAME_LENGTH = 256  # team, rule, entity, severity, source, kind, actor
+TITLE_LENGTH = 2_000
+LABELS = 64  # labels of one alert
+LABEL_KEY_LENGTH = 128
+LABEL_VALUE_LENGTH = 1_000
+SKEW_SECONDS = 600.0  # `at` may be later than its record timestamp by this much
+FLOOR_SECONDS = 946_684_800.0  # 2000-01-01T00:00:00Z, nothing happened before
+
+# alerts.failed
+FAILED_VALUE_BYTES = 64 * 1024  # the raw value is cut here; its length and sha256 stand in headers
+
+# The ledger.
+ACTIONS_REMEMBERED = 32  # action ids of one alert by which a repeated action is known
+HELD_PER_ALERT = 16  # actions that overtook one alert
+HELD_PER_PARTITION = 10_000
+HELD_VALUE_BYTES = 4 * 1024  # a larger action is not held but fails at once
+
+# The problem file.
+HISTORY_LABELS = 8  # each label makes two more levels
+PATTERNS = 1_000
+
+# Readers.
+ONCE_KEYS = 1_000_000  # (team, alert_id) pairs that `Once` remembers

@@ -1,0 +1,96 @@
+"""What leaves: `Enriched` and `Outcome` records, and the reasons under which a record fails."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from stream.core.events import Raised
+
+Band = Literal["likely_noise", "unsure", "likely_actionable", "unscored"]
+Evidence = Literal["strong", "some", "weak", "none"]
+Reason = Literal["no_model", "model_failed", "history_unavailable"]
+Flag = Literal["flood", "visibility_only", "late", "held_out", "challenger_failed"]
+OutcomeName = Literal["actionable", "noise", "unknown"]
+
+FAILURES = {
+    "too_large": "the record is over the size limit; its value is cut",
+    "not_json": "the value is not JSON text in UTF-8",
+    "unknown_type": "`type` is none of raised, acted, tick",
+    "bad_field": "a field is missing, of the wrong type or over its limit",
+    "nul": "a text holds the character NUL",
+    "before_floor": "`at` lies before the year 2000",
+    "beyond_skew": "`at` lies later than its Kafka record timestamp allows",
+    "misrouted": "the record is in another partition than its team's",
+    "unknown_alert": "the action's alert is not known, and did not come within the grace",
+}
+
+
+class Challenge(Struct, frozen=True):
+    """What the challenger said of the same alert, in shadow."""
+
+    model: str
+    probability: float
+
+
+class Score(Struct, frozen=True):
+    """The probability that the owning team will act, and what it rests on."""
+
+    probability: float | None
+    band: Band
+    model: str | None
+    evidence: Evidence
+    reason: Reason | None = None
+    challenger: Challenge | None = None
+
+
+class Why(Struct, frozen=True):
+    """History in words a person can check: acted on `acted` of the last `decided` like this."""
+
+    decided: int
+    acted: int
+    last: list[int]  # newest first, 1 = acted on
+    last_acted_at: datetime | None
+
+
+class Whys(Struct, frozen=True):
+    """The history of the alert's team and rule, and of its team."""
+
+    team_rule: Why
+    team: Why
+
+
+class Enriched(Struct, frozen=True):
+    """One alert, as raised, with its score."""
+
+    alert: Raised
+    score: Score
+    why: Whys | None
+    flags: list[Flag]
+    scored_at: datetime
+    offset: str  # topic/partition/offset of the raised record
+
+
+class Outcome(Struct, frozen=True):
+    """What became of an alert, and what had been said of it."""
+
+    alert_id: str
+    team: str
+    rule: str
+    entity: str
+    raised_at: datetime
+    outcome: OutcomeName
+    decided_at: datetime
+    by: str
+    problem: str
+    model: str | None
+    scores: dict[str, float]
+    evidence: Evidence
+    last_outcome: int | None
+    flags: list[Flag]
+
+
+encode_record = msgspec.json.Encoder().encode
+decode_enriched = msgspec.json.Decoder(Enriched).decode
+decode_outcome = msgspec.json.Decoder(Outcome).decode

@@ -1,0 +1,127 @@
+"""The history state of one level: exponentially decayed counts, in a flat list of 19 floats.
+
+Counts are kept by forward decay (Cormode et al., "Forward Decay", ICDE 2009): an event at time t adds
+2^((t - L) / h) for a landmark L, and a count read at time t is the sum times 2^(-(t - L) / h). So an update is a
+plain addition, a late event is folded at its own decay whatever came before, and reading is one multiplication, done
+in numpy for whole batches. Landmarks move in epochs of 256 days, so that the sums stay within float64.
+"""
+
+import math
+import struct
+
+State = list[float]
+Weights = tuple[float, float, float]
+
+DAY = 86_400.0
+HALF_LIVES_DAYS = (1.0, 7.0, 30.0)
+EPOCH_DAYS = 256.0
+EPOCH = EPOCH_DAYS * DAY
+NEVER = -math.inf
+RING_BITS = 32
+RING_MASK = (1 << RING_BITS) - 1
+
+# The layout. Each of the three counts: half-lives 1 d, 7 d, 30 d, then without decay.
+LANDMARK = 0  # epoch number: L = LANDMARK * EPOCH
+RAISED = 1
+DECIDED = 5
+ACTED = 9  # decided as actionable
+RING = 13  # the last outcomes, newest in bit 0, 1 = actionable; valid bits: min(count without decay, RING_BITS)
+OPEN = 14  # alerts raised and not yet decided
+LAST_RAISED = 15
+LAST_DECIDED = 16
+LAST_ACTED = 17
+FIRST = 18  # the first raise
+WIDTH = 19
+
+_record = struct.Struct(f"<{WIDTH}d")
+pack = _record.pack
+RECORD_BYTES = _record.size
+
+
+def new_state(epoch: float) -> State:
+    """A level that nothing has happened in."""
+    return [epoch, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, NEVER, NEVER, NEVER, NEVER]
+
+
+def pack_state(state: State) -> bytes:
+    """The record of a state: 19 little-endian float64, 152 bytes."""
+    return pack(*state)
+
+
+def unpack_state(record: bytes) -> State:
+    """The inverse of `pack_state`."""
+    return list(_record.unpack(record))
+
+
+def epoch_of(at: float) -> float:
+    """The epoch that holds `at` (seconds since 1970)."""
+    return float(at // EPOCH)
+
+
+def weights(at: float, epoch: float) -> Weights:
+    """What one event at `at` adds to the decayed counts of a state whose landmark is `epoch`.
+
+    >>> weights(86_400.0, 0.0)[0]
+    2.0
+    """
+    days = (at - epoch * EPOCH) / DAY
+    return math.exp2(days), math.exp2(days / 7.0), math.exp2(days / 30.0)
+
+
+def move_landmark(state: State, epoch: float) -> None:
+    """Bring a state to a later epoch; what is too old to matter becomes zero."""
+    days = (epoch - state[LANDMARK]) * EPOCH_DAYS
+    factors = [math.exp2(-days / half_life) for half_life in HALF_LIVES_DAYS]
+    for count in (RAISED, DECIDED, ACTED):
+        for index, factor in enumerate(factors):
+            state[count + index] *= factor
+    state[LANDMARK] = epoch
+
+
+def add_raise(state: State, at: float, w: Weights) -> None:
+    """Count a raise at `at`; `w` are the weights at the state's landmark."""
+    state[1] += w[0]
+    state[2] += w[1]
+    state[3] += w[2]
+    state[4] += 1.0
+    state[14] += 1.0
+    if at > state[15]:
+        state[15] = at
+    if at < state[18] or state[18] == NEVER:
+        state[18] = at
+
+
+def add_outcome(state: State, at: float, w: Weights, actionable: bool) -> None:
+    """Count an outcome known at `at`."""
+    state[5] += w[0]
+    state[6] += w[1]
+    state[7] += w[2]
+    state[8] += 1.0
+    if at > state[16]:
+        state[16] = at
+    if actionable:
+        state[9] += w[0]
+        state[10] += w[1]
+        state[11] += w[2]
+        state[12] += 1.0
+        state[13] = float((int(state[13]) << 1 | 1) & RING_MASK)
+        if at > state[17]:
+            state[17] = at
+    else:
+        state[13] = float((int(state[13]) << 1) & RING_MASK)
+
+
+def close_one(state: State) -> None:
+    """One open alert less; a level that started anew has none to lose."""
+    if state[14] > 0.0:
+        state[14] -= 1.0
+
+
+def last_touched(state: State) -> float:
+    """The latest event time folded into the state."""
+    return state[15] if state[15] > state[16] else state[16]
+
+
+def last_outcome(state: State) -> int:
+    """1 or 0 as the last outcome was actionable or noise, -1 where there is none."""
+    return int(state[13]) & 1 if state[8] else -1

@@ -1,0 +1,41 @@
+"""The simulated organisation: an event log for demos, tests and the shipped model.
+
+Simulated: every figure made with it says so.
+
+catalogue   who is there: teams, rules, habits, floods, drifts (tables to read and to change)
+span        the simulated time: working hours, shares of the span, time stamps
+firings     what fires when: rhythm, flapping, floods, reports
+habits      the truth: how probable it is that a team acts on an alert
+reactions   what people then do, and when
+simulation  all of it in one event log, sorted by time
+"""
+
+from stream.dev.organisation.catalogue import FIXES, FLOODS, HABITS, REPORTS, RULES, SHIFTS, TEAMS
+from stream.dev.organisation.simulation import (
+    START,
+    ActedRecord,
+    Event,
+    RaisedRecord,
+    Truth,
+    simulate,
+    simulate_with_truth,
+    write_events,
+)
+
+__all__ = [
+    "FIXES",
+    "FLOODS",
+    "HABITS",
+    "REPORTS",
+    "RULES",
+    "SHIFTS",
+    "START",
+    "TEAMS",
+    "ActedRecord",
+    "Event",
+    "RaisedRecord",
+    "Truth",
+    "simulate",
+    "simulate_with_truth",
+    "write_events",
+]

@@ -1,0 +1,174 @@
+"""One event log of the simulated organisation, sorted by time, the same for the same seed.
+
+What it holds, beside ordinary alerts: teams from readable to random, flood days, visibility-only reports, flapping,
+slow and sudden drift, mended rules, hand-offs, late and missing actions, reopened alerts, retried webhooks, repeated
+actions.
+"""
+
+import gzip
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Literal, NamedTuple, NotRequired, TypedDict
+
+from numpy.random import Generator, default_rng
+
+from stream.dev.organisation.firings import Firing, estate, firings
+from stream.dev.organisation.habits import Habits, Repeats
+from stream.dev.organisation.reactions import Action, Reactions
+from stream.dev.organisation.span import Span
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+RETRIED = 0.004  # share of raised events that a webhook sends twice
+REPEATED = 0.004  # share of acted events that come twice
+
+
+class RaisedRecord(TypedDict):
+    """A raised event: an alert fires."""
+
+    type: Literal["raised"]
+    at: str
+    alert_id: str
+    team: str
+    rule: str
+    entity: str
+    severity: NotRequired[str]
+    source: str
+    title: str
+    labels: dict[str, str]
+
+
+class ActedRecord(TypedDict):
+    """An acted event; `team` stays the owner when the alert was raised, also after a hand-off."""
+
+    type: Literal["acted"]
+    at: str
+    alert_id: str
+    team: str
+    action_id: str
+    kind: str
+    actor: str
+
+
+Event = RaisedRecord | ActedRecord
+
+
+class Truth(NamedTuple):
+    """What only the simulation knows of an alert.
+
+    `probability`: that its outcome is actionable, so within the horizon. `repeats`: how often the same team, rule and
+    entity fired in the hour before. `flood`: a bug floods its rule at this time.
+    """
+
+    probability: float
+    flood: bool
+    visibility_only: bool
+    repeats: int
+
+
+def simulate(seed: int = 7, days: int = 60, start: datetime = START, scale: float = 1.0) -> Iterator[Event]:
+    """The event log, in order of time. `scale` multiplies the volume of all but the reports.
+
+    At the defaults about 24,000 alerts and 59,000 events. Raises ValueError for a start without a time zone, less than
+    one day, or a scale that is not above zero.
+    """
+    yield from simulate_with_truth(seed, days, start, scale)[0]
+
+
+def simulate_with_truth(
+    seed: int = 7, days: int = 60, start: datetime = START, scale: float = 1.0
+) -> tuple[list[Event], dict[str, Truth]]:
+    """The same log and, by alert_id, what no event says. For tests: a model must never see it."""
+    if not scale > 0:
+        raise ValueError(f"scale={scale}: give a number above zero")
+    span = Span(start, days)
+    layout, world, leanings, people, webhooks = default_rng(seed).spawn(5)
+    entities = estate(layout)
+    habits = Habits(leanings, span, entities)
+    log, truth = _live(people, span, habits, firings(world, span, scale, entities))
+    stamped = sorted((*log, *_sent_twice(webhooks, log)), key=lambda item: item[0])
+    return [event for _, event in stamped], truth
+
+
+def write_events(path: Path | str, seed: int = 7, days: int = 60, start: datetime = START, scale: float = 1.0) -> int:
+    """Write the log as JSON lines, compressed if the name ends in .gz; the same bytes for the same arguments.
+
+    Returns the number of events.
+    """
+    path = Path(path)
+    with path.open("wb") as file:
+        if path.suffix != ".gz":
+            return _write_lines(file, simulate(seed, days, start, scale))
+        with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
+            return _write_lines(packed, simulate(seed, days, start, scale))
+
+
+Stamped = tuple[int, Event]  # milliseconds since the start, and the event
+
+
+def _live(rng: Generator, span: Span, habits: Habits, fired: list[Firing]) -> tuple[list[Stamped], dict[str, Truth]]:
+    """Let the teams see each alert in turn and do what they do."""
+    repeats, reactions = Repeats(), Reactions(rng, span)
+    log: list[Stamped] = []
+    truth: dict[str, Truth] = {}
+    for number, firing in enumerate(fired, start=1):
+        alert_id = f"SIM-{number:06d}"
+        again = repeats.before(firing)
+        probability = habits.probability(firing, again)
+        acts = bool(rng.random() < probability)
+        log.append((_milliseconds(firing.at), _raised(span, firing, alert_id)))
+        for count, action in enumerate(reactions.to(firing, acts), start=1):
+            at = firing.at + action.after
+            log.append((_milliseconds(at), _acted(span, firing, alert_id, count, action)))
+        in_time = reactions.in_time(firing)
+        truth[alert_id] = Truth(probability * in_time, firing.flood, firing.visibility_only, again)
+    return log, truth
+
+
+def _sent_twice(rng: Generator, log: list[Stamped]) -> Iterator[Stamped]:
+    """A few events once more, unchanged: retried webhooks and repeated actions."""
+    for at, event in log:
+        if rng.random() < (RETRIED if event["type"] == "raised" else REPEATED):
+            yield at, event
+
+
+def _raised(span: Span, firing: Firing, alert_id: str) -> RaisedRecord:
+    event: RaisedRecord = {
+        "type": "raised",
+        "at": span.stamp(firing.at),
+        "alert_id": alert_id,
+        "team": firing.team.name,
+        "rule": firing.rule.name,
+        "entity": firing.entity.name,
+        "source": firing.rule.source,
+        "title": firing.title,
+        "labels": {"env": firing.entity.env, "simulated": "true"},
+    }
+    if firing.severity is not None:
+        event["severity"] = firing.severity
+    return event
+
+
+def _acted(span: Span, firing: Firing, alert_id: str, count: int, action: Action) -> ActedRecord:
+    return {
+        "type": "acted",
+        "at": span.stamp(firing.at + action.after),
+        "alert_id": alert_id,
+        "team": firing.team.name,
+        "action_id": f"{alert_id}-{count}",
+        "kind": action.kind,
+        "actor": action.actor,
+    }
+
+
+def _milliseconds(at: float) -> int:
+    return round(at * 1000)
+
+
+def _write_lines(file: IO[bytes] | gzip.GzipFile, events: Iterator[Event]) -> int:
+    count = 0
+    for event in events:
+        file.write(json.dumps(event, separators=(",", ":")).encode() + b"\n")
+        count += 1
+    return count

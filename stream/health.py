@@ -1,0 +1,68 @@
+"""/metrics, /livez and /readyz of one process, served from a thread."""
+
+import logging
+from collections.abc import Callable
+from socketserver import ThreadingMixIn
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from prometheus_client import CollectorRegistry, make_wsgi_app
+
+from stream.core.errors import SettingsError
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication
+
+log = logging.getLogger(__name__)
+Check = Callable[[], list[str]]  # what is wrong, one sentence each; empty = all is well
+
+
+class HealthServer:
+    """Serves until the process ends.
+
+    Args:
+        host: address to listen on.
+        port: 0 chooses a free one, see `port`.
+        registry: what /metrics shows.
+        live: faults that only a restart mends.
+        ready: what is still missing before alerts are scored.
+    """
+
+    def __init__(self, host: str, port: int, registry: CollectorRegistry, live: Check, ready: Check) -> None:
+        application = _application(make_wsgi_app(registry), {"/livez": live, "/readyz": ready})
+        try:
+            self._server = make_server(host, port, application, _Server, _Quiet)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise SettingsError(
+                f"metrics_port = {port}: {host}:{port} can't be opened ({reason}); choose another, or 0 for none"
+            ) from None
+        self.port = self._server.server_port
+        Thread(target=self._server.serve_forever, name="health", daemon=True).start()
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def _application(metrics: "WSGIApplication", checks: dict[str, Check]) -> "WSGIApplication":
+    def answer(environ: dict[str, Any], start_response: "StartResponse") -> Any:
+        check = checks.get(environ["PATH_INFO"])
+        if check is None:
+            return metrics(environ, start_response)
+        faults = check()
+        start_response("503 Service Unavailable" if faults else "200 OK", [("Content-Type", "text/plain; charset=utf-8")])
+        return ["\n".join([*faults, "" if faults else "ok\n"]).encode()]
+
+    return answer
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        log.debug(format, *args)

@@ -1,0 +1,167 @@
+"""Kafka's client settings, topics and partitioners, as all of noisegate uses them."""
+
+import ssl
+from collections.abc import Callable, Mapping
+from typing import Any
+from zlib import crc32
+
+from aiokafka.partitioner import murmur2
+from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+
+from stream.config import Settings
+from stream.core.errors import BrokerError, SettingsError
+
+FOREVER = "-1"
+TOPIC_CONFIGS: Mapping[str, Mapping[str, str]] = {
+    "events": {"retention.ms": FOREVER, "retention.bytes": FOREVER},  # the source of truth
+    "enriched": {},
+    "outcomes": {"retention.ms": FOREVER, "retention.bytes": FOREVER},  # labels and evidence
+    "failed": {},
+}
+
+
+def client_settings(settings: Settings) -> dict[str, Any]:
+    """librdkafka settings that every client shares."""
+    return {
+        "bootstrap.servers": settings.kafka_bootstrap_servers,
+        "client.id": settings.deployment,
+        **settings.kafka,
+    }
+
+
+def producer_settings(settings: Settings) -> dict[str, Any]:
+    """librdkafka settings of the idempotent producer; delivery is reported on errors only."""
+    return {
+        "enable.idempotence": True,
+        "linger.ms": 2,
+        "compression.type": "lz4",
+        "queue.buffering.max.messages": 200_000,
+        "queue.buffering.max.kbytes": 65_536,
+        "message.max.bytes": 2_000_000,
+        "delivery.report.only.error": True,
+        "partitioner": settings.partitioner,
+        **client_settings(settings),
+    }
+
+
+def partition_chooser(partitioner: str, partitions: int) -> Callable[[str], int]:
+    """Which partition a team's records are in, as librdkafka's partitioner of that name computes it."""
+    if partitioner.startswith("murmur2"):
+        return lambda team: int(murmur2(team.encode()) & 0x7FFFFFFF) % partitions
+    return lambda team: crc32(team.encode()) % partitions
+
+
+class Topics:
+    """What noisegate needs of Kafka's administration.
+
+    Raises (every call):
+        BrokerError: in one sentence, with the mend.
+    """
+
+    def __init__(self, settings: Settings, seconds: float = 10.0) -> None:
+        self._settings = settings
+        self._seconds = seconds
+        self._admin = AdminClient({**client_settings(settings), "log_level": 0, "socket.timeout.ms": int(seconds * 1000)})
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The topics of the settings, by role."""
+        return {role: getattr(self._settings, f"{role}_topic") for role in TOPIC_CONFIGS}
+
+    def partitions(self) -> dict[str, int]:
+        """The partition count of every topic there is."""
+        try:
+            listed = self._admin.list_topics(timeout=self._seconds)
+        except KafkaException as error:
+            raise BrokerError(
+                f"Kafka at {self._settings.kafka_bootstrap_servers} can't be reached ({error.args[0].str()});"
+                " start it, or set NOISEGATE_KAFKA_BOOTSTRAP_SERVERS"
+            ) from None
+        return {name: len(topic.partitions) for name, topic in listed.topics.items() if topic.error is None}
+
+    def require(self, *roles: str) -> dict[str, int]:
+        """Partition counts of these roles' topics, all of which must exist."""
+        there = self.partitions()
+        missing = [self.names[role] for role in roles if self.names[role] not in there]
+        if missing:
+            raise BrokerError(f"Kafka has no topic {', '.join(missing)}; run `noisegate topics create`")
+        return {self.names[role]: there[self.names[role]] for role in roles}
+
+    def topic_id(self, topic: str) -> str:
+        """The id Kafka gave the topic when it was made; a topic made anew has another."""
+        try:
+            described = self._admin.describe_topics(TopicCollection([topic]))
+            return str(described[topic].result(self._seconds).topic_id)
+        except KafkaException as error:
+            raise BrokerError(f"Kafka can't describe the topic {topic}: {error.args[0].str()}") from None
+
+    def create(self, partitions: int, replication: int, configs: Mapping[str, Mapping[str, str]]) -> list[str]:
+        """Create the topics that do not exist; `configs` by role. Returns the names of those made."""
+        there = self.partitions()
+        new = [
+            NewTopic(name, partitions, replication, config=dict(configs.get(role, {})))
+            for role, name in self.names.items()
+            if name not in there
+        ]
+        futures = self._admin.create_topics(new) if new else {}
+        for name, future in futures.items():
+            try:
+                future.result(self._seconds)
+            except KafkaException as error:
+                raise BrokerError(f"Kafka did not create the topic {name}: {error.args[0].str()}") from None
+        return [topic.topic for topic in new]
+
+    def configs(self, topic: str) -> dict[str, str]:
+        """The topic's configuration."""
+        resource = ConfigResource(ResourceType.TOPIC, topic)
+        try:
+            entries = self._admin.describe_configs([resource])[resource].result(self._seconds)
+        except KafkaException as error:
+            raise BrokerError(f"Kafka can't describe the topic {topic}: {error.args[0].str()}") from None
+        return {name: str(entry.value) for name, entry in entries.items()}
+
+
+def faust_credentials(settings: Settings) -> Any:
+    """Faust's broker credentials for the librdkafka settings in `settings.kafka`; None for plain text.
+
+    Raises:
+        SettingsError: a security setting that aiokafka, Faust's driver, can't honour.
+    """
+    from faust.auth import SASLCredentials, SSLCredentials  # noqa: PLC0415 - Faust takes 300 ms; only workers need it
+    from faust.types.auth import SASLMechanism  # noqa: PLC0415
+
+    kafka = settings.kafka
+    protocol = kafka.get("security.protocol", "plaintext").upper()
+    if protocol == "PLAINTEXT":
+        return None
+    context = _ssl_context(kafka) if protocol.endswith("SSL") else None
+    if protocol == "SSL":
+        return SSLCredentials(context)
+    mechanism = kafka.get("sasl.mechanism") or kafka.get("sasl.mechanisms") or "PLAIN"
+    if protocol not in ("SASL_PLAINTEXT", "SASL_SSL") or mechanism not in ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"):
+        raise SettingsError(
+            f"kafka security.protocol = {protocol!r} with sasl.mechanism = {mechanism!r} is not supported;"
+            " use SSL, SASL_SSL or SASL_PLAINTEXT with PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
+        )
+    return SASLCredentials(
+        username=kafka.get("sasl.username"),
+        password=kafka.get("sasl.password"),
+        mechanism=SASLMechanism(mechanism),
+        ssl_context=context,
+    )
+
+
+def _ssl_context(kafka: Mapping[str, str]) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=kafka.get("ssl.ca.location"))
+        if certificate := kafka.get("ssl.certificate.location"):
+            context.load_cert_chain(certificate, kafka.get("ssl.key.location"), kafka.get("ssl.key.password"))
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(f"kafka ssl.* settings can't be used: {error}") from None
+    if kafka.get("enable.ssl.certificate.verification", "true") == "false":
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif kafka.get("ssl.endpoint.identification.algorithm") == "none":
+        context.check_hostname = False
+    return context

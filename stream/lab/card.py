@@ -1,0 +1,104 @@
+"""The model card: what a model is for, what it was made from, how good it was, where it ends."""
+
+from stream.lab.judge import MODEL
+from stream.models.manifest import Figures, Manifest, Metrics
+
+_DAY = "%Y-%m-%d %H:%M"
+_SIMULATED = """
+**SIMULATED.** The alerts, teams and actions of the log are made up, and so is every figure below. This model is for
+trying noisegate out; train one on your own log before you believe a score.
+"""
+_LIMITS = """## Known limits
+
+- It knows the time it was trained in. When teams change their ways its calibration goes first; train again.
+- The best signal is a team's own recent history: a team or rule never seen starts at the rates of those around it.
+- Teams that act at random can't be predicted by anybody. The score then stays near their rate, and `evidence` does not
+  say so.
+- An outcome is what the problem definition counts as one. Who acts without telling any system made noise here."""
+
+
+def write(manifest: Manifest) -> str:
+    """card.md as text."""
+    parts = [_head(manifest), _data(manifest), _figures(manifest), _bands(manifest), _LIMITS, _made(manifest)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _head(manifest: Manifest) -> str:
+    problem = manifest.problem
+    return f"""# Model {manifest.version}
+
+> {problem.question}
+{_SIMULATED if manifest.training.simulated else ""}
+For each alert the probability that its owning team will act on it, by the problem definition
+`{problem.name}@{problem.digest}`. Meant for sorting, for reading beside the alert, and for closing alerts only through
+rules that ask for evidence of their own. Not meant to judge teams or people."""
+
+
+def _data(manifest: Manifest) -> str:
+    made = manifest.training
+    return f"""## Data
+
+- log: {made.events:,} events from the first raise at {made.first_raise:{_DAY}} UTC
+- split: at {made.split_at:{_DAY}} UTC, after {made.split:.0%} of the alerts
+- learnt from: {made.used:,} alerts, {made.label_rate:.1%} of them acted on
+- not learnt from: {made.purged:,} that were not decided at the split, {made.excluded:,} visibility-only or in a flood
+- priors of: {", ".join(manifest.priors.tables)}
+- history labels: {", ".join(manifest.labels) or "none"}"""
+
+
+def _figures(manifest: Manifest) -> str:
+    metrics = manifest.metrics
+    if metrics is None:
+        return "## Figures\n\nNot judged: there was no test part."
+    kept = f"{metrics.target_detection:.0%}"
+    return f"""## Figures
+
+Judged once, on {metrics.judged:,} alerts after the split, of which {metrics.label_rate:.1%} were acted on. Each
+baseline knows only what was known at the raise. Not judged: visibility-only and flood alerts, and those whose horizon
+had not passed when the log ended.
+
+{_table(metrics, kept)}
+
+"Suppressed at {kept}" is a ranking figure: the noise below the highest threshold that keeps {kept} of the actionable on
+the test part itself. The last two columns are what a threshold fixed before really kept and suppressed: the highest
+that kept {kept} on the end of the training window."""
+
+
+def _table(metrics: Metrics, kept: str) -> str:
+    head = f"| score | AUC | ECE | Brier | log loss | suppressed at {kept} | detection | suppressed |\n"
+    line = "|---|---|---|---|---|---|---|---|\n"
+    rows = {MODEL: metrics.model, **metrics.baselines}
+    return head + line + "\n".join(_row(name, figures) for name, figures in rows.items())
+
+
+def _row(name: str, of: Figures) -> str:
+    values = (of.auc, of.ece, of.brier, of.log_loss, of.suppressed_at, of.detection, of.suppressed)
+    return f"| {name} | " + " | ".join(f"{value:.3f}" for value in values) + " |"
+
+
+def _bands(manifest: Manifest) -> str:
+    at, how, target = manifest.thresholds, manifest.calibration, manifest.problem.definition.target
+    calibrated = "none; Platt's sigmoid gained nothing on later data, or there was too little of it"
+    if how.kind == "platt":
+        calibrated = f"Platt's sigmoid (a = {how.a:.3f}, b = {how.b:.3f}), inside the ONNX graph"
+    return f"""## Bands
+
+- likely_noise: below {at.likely_noise:.3f}, the highest threshold that kept {target.detection:.0%} of the actionable
+  on the end of the training window, 0.5 at most
+- likely_actionable: from {at.likely_actionable:.3f}; unsure: between the two
+- evidence, by outcomes known at a half-life of 30 d: strong from {at.strong:g} of team and rule, some from {at.some:g},
+  weak from {at.weak:g} of the team, else none
+- calibration: {calibrated}"""
+
+
+def _made(manifest: Manifest) -> str:
+    made = manifest.training
+    params = "\n".join(f"    {name} = {value}" for name, value in made.params.items())
+    return f"""## How it was made
+
+    {made.command}
+
+At {manifest.created:{_DAY}} UTC. LightGBM on {len(manifest.features)} features, {made.rounds} rounds, found on the end
+of the training window; a higher rate never lowers the score (monotone). Parameters:
+
+{params}"""

@@ -1,0 +1,173 @@
+"""Trees to ONNX, and the gate that holds the two to the same scores. The only module that imports onnx.
+
+The graph: float32[N, F] -> TreeEnsembleRegressor -> a * logit + b -> sigmoid -> float32[N]. Thresholds are rounded
+down to float32: for a float32 value x, x <= t is the same as x <= the largest float32 that is not above t.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from stream.core.errors import LabError
+from stream.core.features import Array, Matrix
+from stream.lab import calibration
+from stream.lab.trees import Trees
+from stream.models.manifest import Calibration
+
+OPSET = {"ai.onnx": 17, "ai.onnx.ml": 3}
+IR_VERSION = 8
+TOLERANCE = 1e-5
+_BRANCH, _LEAF = "BRANCH_LEQ", "LEAF"
+_NODE_ATTRIBUTES = (
+    "treeids",
+    "nodeids",
+    "modes",
+    "featureids",
+    "values",
+    "truenodeids",
+    "falsenodeids",
+    "missing_value_tracks_true",
+)
+_EDGE_ROWS = 20_000
+_ZERO = np.float32(1e-35)  # LightGBM's kZeroThreshold
+
+
+def export(trees: Trees, chosen: Calibration, width: int) -> bytes:
+    """The model as ONNX bytes.
+
+    Raises:
+        LabError: the extra is not installed, or the trees hold something that the graph can't say.
+    """
+    onnx = import_onnx()
+    helper, floats = onnx.helper, onnx.TensorProto.FLOAT
+    constants = [
+        helper.make_tensor("a", floats, [1], [chosen.a]),
+        helper.make_tensor("b", floats, [1], [chosen.b]),
+        helper.make_tensor("flat", onnx.TensorProto.INT64, [1], [-1]),
+    ]
+    nodes = [
+        helper.make_node(
+            "TreeEnsembleRegressor", ["features"], ["sums"], domain="ai.onnx.ml", **_attributes(trees.dump())
+        ),
+        helper.make_node("Reshape", ["sums", "flat"], ["logits"]),
+        helper.make_node("Mul", ["logits", "a"], ["scaled"]),
+        helper.make_node("Add", ["scaled", "b"], ["calibrated"]),
+        helper.make_node("Sigmoid", ["calibrated"], ["probability"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "noisegate",
+        [helper.make_tensor_value_info("features", floats, ["N", width])],
+        [helper.make_tensor_value_info("probability", floats, ["N"])],
+        constants,
+    )
+    opsets = [helper.make_opsetid("" if name == "ai.onnx" else name, version) for name, version in OPSET.items()]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="noisegate")
+    onnx.checker.check_model(model)
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data
+
+
+def check_parity(trees: Trees, chosen: Calibration, run: Callable[[Matrix], Array], matrix: Matrix) -> float:
+    """The largest difference between LightGBM and ONNX, over the matrix and over rows at every split's threshold.
+
+    Raises:
+        LabError: it is not below 1e-5.
+    """
+    rows = np.concatenate([matrix, edge_rows(trees, matrix)])
+    native = calibration.apply(chosen, trees.logits(rows))
+    worst = float(np.abs(native - run(rows)).max())
+    if not worst < TOLERANCE:
+        raise LabError(f"LightGBM and its ONNX export disagree by {worst:.2g}, at most {TOLERANCE:g} is allowed")
+    return worst
+
+
+def edge_rows(trees: Trees, matrix: Matrix) -> Matrix:
+    """Rows of the matrix, each with one value put exactly on a split's threshold, just above it, or missing."""
+    edges = sorted({(node["split_feature"], _down(node["threshold"])) for node in _splits(trees.dump())})
+    edges = edges[: _EDGE_ROWS // 3]
+    places = [(column, value) for column, at in edges for value in (at, np.nextafter(at, np.float32(np.inf)), np.nan)]
+    rows = np.resize(matrix, (len(places), matrix.shape[1]))
+    for row, (column, value) in enumerate(places):
+        rows[row, column] = value
+    return rows
+
+
+def import_onnx() -> Any:
+    """The library.
+
+    Raises:
+        LabError: the extra is not installed.
+    """
+    try:
+        import onnx
+        import onnx.checker
+        import onnx.helper
+    except ImportError:
+        raise LabError("export needs onnx, which is not installed: pip install 'noisegate[lab]'") from None
+    return onnx
+
+
+def _attributes(dump: dict[str, Any]) -> dict[str, Any]:
+    """The attributes of TreeEnsembleRegressor: parallel lists over all nodes of all trees, and over all leaves."""
+    nodes: list[tuple[Any, ...]] = []
+    leaves: list[tuple[int, int, float]] = []
+    for tree, info in enumerate(dump["tree_info"]):
+        _flatten(tree, info["tree_structure"], nodes, leaves)
+    attributes: dict[str, Any] = {
+        f"nodes_{name}": [node[place] for node in nodes] for place, name in enumerate(_NODE_ATTRIBUTES)
+    }
+    attributes |= {"target_treeids": [leaf[0] for leaf in leaves], "target_nodeids": [leaf[1] for leaf in leaves]}
+    attributes |= {"target_ids": [0] * len(leaves), "target_weights": [leaf[2] for leaf in leaves]}
+    return {**attributes, "n_targets": 1, "post_transform": "NONE"}
+
+
+def _flatten(tree: int, node: dict[str, Any], nodes: list[Any], leaves: list[tuple[int, int, float]]) -> int:
+    """Append a node and all below it; returns its number within the tree."""
+    place = len(nodes)
+    number = 0 if not nodes or nodes[-1][0] != tree else nodes[-1][1] + 1
+    if "split_feature" not in node:
+        nodes.append((tree, number, _LEAF, 0, 0.0, 0, 0, 0))
+        leaves.append((tree, number, float(node["leaf_value"])))
+        return number
+    if node["decision_type"] != "<=":
+        raise LabError(f"the trees hold a decision {node['decision_type']!r}, which the export can't say")
+    nodes.append((tree, number))
+    threshold = _down(node["threshold"])
+    left = _flatten(tree, node["left_child"], nodes, leaves)
+    right = _flatten(tree, node["right_child"], nodes, leaves)
+    missing = int(_missing_goes_left(node))
+    nodes[place] = (tree, number, _BRANCH, node["split_feature"], float(threshold), left, right, missing)
+    return number
+
+
+def _missing_goes_left(node: dict[str, Any]) -> bool:
+    """Where LightGBM sends NaN: by default_left if it saw NaN in training, else as if it were 0."""
+    if node["missing_type"] == "NaN":
+        return bool(node["default_left"])
+    if node["missing_type"] == "None":
+        return bool(node["threshold"] >= 0.0)
+    raise LabError(f"the trees treat {node['missing_type']!r} as missing, which the export can't say")
+
+
+def _splits(dump: dict[str, Any]) -> list[dict[str, Any]]:
+    found, waiting = [], [info["tree_structure"] for info in dump["tree_info"]]
+    while waiting:
+        node = waiting.pop()
+        if "split_feature" in node:
+            found.append(node)
+            waiting += [node["left_child"], node["right_child"]]
+    return found
+
+
+def _down(threshold: float) -> np.float32:
+    """The largest float32 that is not above the threshold; LightGBM reads values up to 1e-35 from 0 as 0.
+
+    >>> bool(_down(0.1) <= 0.1), bool(np.nextafter(_down(0.1), np.float32(1.0)) > 0.1)
+    (True, True)
+    """
+    if abs(threshold) <= _ZERO:
+        return _ZERO if threshold >= 0.0 else np.nextafter(-_ZERO, np.float32(-np.inf))
+    near = np.float32(threshold)
+    return near if float(near) <= threshold else np.nextafter(near, np.float32(-np.inf))

@@ -1,0 +1,53 @@
+"""The reference of drift: how features and scores were spread when the model was made.
+
+A value x falls in the first bin whose edge is not below it: bin 0 is x <= edges[0], the last is above all edges. What
+is not known (NaN) is its own share. All shares of one feature sum to 1.
+"""
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+
+from stream.core.features import Array, Matrix
+
+BINS = 10
+
+
+class Spread(Struct, frozen=True):
+    """One feature's, or the score's: at most nine edges, so at most ten bins."""
+
+    edges: list[float]
+    shares: list[float]  # one more than edges
+    missing: float
+
+
+class Reference(Struct, frozen=True):
+    """`rows` alerts of the later half of the training window, as a live scorer would have seen them."""
+
+    rows: int
+    label_rate: float
+    score: Spread
+    features: dict[str, Spread]
+
+
+def spread(values: Array) -> Spread:
+    """Bins of about equal mass; fewer where values repeat.
+
+    >>> spread(np.array([0.0, 0.0, 0.0, 1.0]))
+    Spread(edges=[0.0], shares=[0.75, 0.25], missing=0.0)
+    """
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return Spread([], [0.0], 1.0)
+    edges = np.unique(np.quantile(known, np.arange(1, BINS) / BINS, method="lower"))
+    edges = edges[edges < known.max()]
+    counts = np.bincount(np.searchsorted(edges, known, side="left"), minlength=len(edges) + 1)
+    shares = [float(count) / len(values) for count in counts]
+    return Spread([float(edge) for edge in edges], shares, 1.0 - len(known) / len(values))
+
+
+def make_reference(matrix: Matrix, names: list[str], scores: Array, label_rate: float) -> bytes:
+    """reference.json."""
+    by_name = {name: spread(matrix[:, column].astype(np.float64)) for column, name in enumerate(names)}
+    reference = Reference(len(matrix), label_rate, spread(scores), by_name)
+    return msgspec.json.format(msgspec.json.encode(reference), indent=1) + b"\n"

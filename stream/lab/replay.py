@@ -1,0 +1,183 @@
+"""A whole log through the fold: the alerts, what became of them, and in which order things became known.
+
+The same fold as live, so the same rows and the same outcomes. The rows lie in a temporary file that goes with the
+result, so memory does not grow with them; the fold's ledger is pruned as its time passes.
+"""
+
+import tempfile
+from array import array
+from collections import Counter, deque
+from collections.abc import Iterable
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from stream.core import state
+from stream.core.events import Acted, Raised
+from stream.core.features import Array
+from stream.core.fold import Arrived, Counted, Decided, EntryKey, Fold, Repeated, Unknown
+from stream.core.ledger import ACTIONABLE, NARROW, NOISE, Alert
+from stream.core.problem import Problem
+from stream.lab.log import Line
+
+_ROWS_IN_MEMORY = 8_192
+_KINDS_COUNTED = 1_000
+
+
+class Replayed(Struct, frozen=True, eq=False):
+    """N alerts in log order.
+
+    Attributes:
+        problem: what decided the outcomes.
+        alerts: as raised.
+        at: when raised, seconds since 1970.
+        rows: float64[N, 1 + 19 L], the fold's rows: the alert's time, then its levels' states before it.
+        outcome: -1 open, 0 noise, 1 actionable, 2 unknown, at the end of the log.
+        decided_at: seconds since 1970, 0 where open.
+        flags: as the ledger has them.
+        last_outcome: of team and rule at the raise: 1, 0, or -1 for none.
+        counts: whether the alert counts for figures and training: it is neither in a flood nor excluded.
+        sequence: what happened in order: i for "alert i was raised", ~i for "alert i's outcome (0 or 1) became known".
+        ended_at: the largest event time.
+        events: how many events were folded.
+        kinds: how often each kind of action was seen (the first 1,000 kinds).
+        effects: what came of the other events: repeated, unknown, and the fold's counted effects.
+    """
+
+    problem: Problem
+    alerts: list[Raised]
+    at: Array
+    rows: Array
+    outcome: NDArray[np.int8]
+    decided_at: Array
+    flags: NDArray[np.int64]
+    last_outcome: NDArray[np.int8]
+    counts: NDArray[np.bool_]
+    sequence: NDArray[np.int64]
+    ended_at: float
+    events: int
+    kinds: Counter[str]
+    effects: Counter[str]
+
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        """Alerts that count and whose outcome is actionable or noise."""
+        return np.asarray(self.counts & ((self.outcome == NOISE) | (self.outcome == ACTIONABLE)))
+
+    @property
+    def mature(self) -> NDArray[np.bool_]:
+        """Alerts whose raise + horizon + grace has passed in the log, so that fast outcomes don't run ahead of slow."""
+        return np.asarray(self.at + self.problem.due_seconds <= self.ended_at)
+
+
+def replay(lines: Iterable[Line], problem: Problem) -> Replayed:
+    """Fold a log. What is undecided when the log ends stays open; nothing is made up."""
+    recorder = _Recorder(Fold(problem))
+    for line in lines:
+        recorder.take(line)
+    return recorder.result()
+
+
+class _Recorder:
+    """The fold, and what is kept of what came of it."""
+
+    def __init__(self, fold: Fold) -> None:
+        self._fold = fold
+        self._alerts: list[Raised] = []
+        self._entries: list[Alert] = []
+        self._sequence = array("q")
+        self._known = bytearray()
+        self._kept: deque[EntryKey] = deque()
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the rows that are mapped from it
+        self._effects: Counter[str] = Counter()
+        self._kinds: Counter[str] = Counter()
+        self._events = 0
+
+    def take(self, line: Line) -> None:
+        """Fold one event and note what came of it."""
+        fold = self._fold
+        self._events += 1
+        if type(line.event) is Acted:
+            self._count_kind(line.event.kind)
+        fold.step(line.event, line.at, line.value)
+        if fold.came:
+            self._note()
+
+    def result(self) -> Replayed:
+        """Everything as columns."""
+        self._spill()
+        fold, entries = self._fold, self._entries
+        flags = np.array([entry.flags for entry in entries], dtype=np.int64)
+        return Replayed(
+            problem=fold.problem,
+            alerts=self._alerts,
+            at=np.array([entry.raised_at for entry in entries], dtype=np.float64),
+            rows=self._mapped(),
+            outcome=np.array([entry.outcome for entry in entries], dtype=np.int8),
+            decided_at=np.array([entry.decided_at for entry in entries], dtype=np.float64),
+            flags=flags,
+            last_outcome=np.array([entry.last_outcome for entry in entries], dtype=np.int8),
+            counts=(flags & NARROW) == 0,
+            sequence=np.frombuffer(self._sequence, dtype=np.int64) if self._sequence else np.empty(0, np.int64),
+            ended_at=fold.time,
+            events=self._events,
+            kinds=self._kinds,
+            effects=self._effects,
+        )
+
+    def _note(self) -> None:
+        for came in self._fold.came:
+            if type(came) is Arrived:
+                came.alert.score = len(self._alerts)  # opaque to the fold: here, the alert's number
+                self._sequence.append(len(self._alerts))
+                self._known.append(False)
+                self._alerts.append(came.event)
+                self._entries.append(came.alert)
+                self._kept.append((came.event.team, came.event.alert_id))
+            elif type(came) is Decided:
+                self._note_outcome(came.alert)
+            elif type(came) is Counted:
+                self._effects[came.effect] += 1
+            elif type(came) is Repeated:
+                self._effects["repeated_raise"] += 1
+            elif type(came) is Unknown:
+                self._effects["unknown_alert"] += 1
+        self._fold.came.clear()
+        if len(self._alerts) % _ROWS_IN_MEMORY == 0:
+            self._spill()
+        self._prune()
+
+    def _note_outcome(self, alert: Alert) -> None:
+        """An outcome is known once: what a rule closed only when it is corrected."""
+        index: int = alert.score
+        if alert.outcome in (NOISE, ACTIONABLE) and not self._known[index]:
+            self._known[index] = True
+            self._sequence.append(~index)
+
+    def _prune(self) -> None:
+        """Forget what the ledger no longer keeps; the fold takes such alerts for unknown already."""
+        ledger, kept, known = self._fold.ledger, self._kept, self._fold.known
+        while kept:
+            entry = ledger.get(kept[0])
+            if type(entry) is Alert:
+                if known(entry):
+                    return
+                del ledger[kept[0]]
+            kept.popleft()
+
+    def _spill(self) -> None:
+        if self._fold.rows:
+            self._fold.rows.tofile(self._file)
+            del self._fold.rows[:]
+
+    def _mapped(self) -> Array:
+        width = 1 + state.WIDTH * self._fold.level_count
+        if not self._alerts:
+            return np.empty((0, width))
+        self._file.flush()
+        return np.memmap(self._file, dtype=np.float64, mode="r", shape=(len(self._alerts), width))
+
+    def _count_kind(self, kind: str) -> None:
+        if kind in self._kinds or len(self._kinds) < _KINDS_COUNTED:
+            self._kinds[kind] += 1

@@ -1,0 +1,172 @@
+"""Training: replay, split by time, learn, export, judge, write. Nothing from after the split is used to learn."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from msgspec.structs import replace
+
+from stream.core import features
+from stream.core.events import moment
+from stream.core.features import Array, Matrix
+from stream.core.problem import Problem
+from stream.lab import card, trees
+from stream.lab.baselines import score_baselines
+from stream.lab.check import check_log, check_training
+from stream.lab.export import OPSET, check_parity, export
+from stream.lab.fitting import Fitted, Window, fit_window
+from stream.lab.judge import judge
+from stream.lab.log import Progress, no_progress, read_log
+from stream.lab.matrix import predict, served_matrix, training_matrix
+from stream.lab.priors import choose_keys, learn
+from stream.lab.reference import make_reference
+from stream.lab.replay import Replayed, replay
+from stream.lab.window import judgeable, split_at_share, trainable
+from stream.models.artifact import CARD, ONNX, REFERENCE, write_artifact
+from stream.models.graph import Graph
+from stream.models.manifest import FeatureRef, Golden, Manifest, Metrics, ProblemRef, Training
+from stream.models.serving import Model
+
+SPLIT, SEED = 0.6, 7
+GOLDEN_ROWS = 16
+_HASH_DIGITS = 8
+
+
+def train(
+    log: Path,
+    problem: Problem,
+    out: Path,
+    *,
+    split: float = SPLIT,
+    seed: int = SEED,
+    command: str = "stream.lab.train.train",
+    created: datetime | None = None,
+    progress: Progress = no_progress,
+) -> Path:
+    """Train on the first `split` of a log's alerts, judge on the rest, write a version into `out`; returns its folder.
+
+    Raises:
+        LogError: the log can't be read.
+        LabError: it can't be trained on or judged, or the extra is not installed.
+    """
+    trees.import_lightgbm()
+    replayed = replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem)
+    return train_replayed(replayed, out, split=split, seed=seed, command=command, created=created, progress=progress)
+
+
+def train_replayed(
+    replayed: Replayed,
+    out: Path,
+    *,
+    split: float = SPLIT,
+    seed: int = SEED,
+    command: str = "stream.lab.train.train_replayed",
+    judged: bool = True,
+    created: datetime | None = None,
+    progress: Progress = no_progress,
+) -> Path:
+    """The same on a replay. Without `judged` the test part may be empty, and the manifest holds no metrics."""
+    check_log(replayed)
+    end = split_at_share(replayed, split)
+    usable = trainable(replayed, end)
+    check_training(replayed.outcome[: end.alert][usable])
+    learnt = learn(replayed, choose_keys(replayed.alerts[: end.alert]), end.step, end.alert)
+    chosen = list(features.table(replayed.problem.history.labels, list(learnt.priors.tables)).values())
+    window = Window(replayed, end, usable, training_matrix(replayed, learnt, chosen), chosen)
+    baselines = score_baselines(replayed)
+    fitted = fit_window(window, baselines, seed, progress)
+    onnx = export(fitted.trees, fitted.calibration, len(chosen))
+    graph = Graph(onnx, len(chosen), "the new model")
+    manifest = Manifest(
+        version="0000-00-00-0000",  # known when the content is
+        created=created or datetime.now(UTC),
+        problem=_problem_ref(replayed.problem),
+        labels=replayed.problem.history.labels,
+        features=[FeatureRef(feature.name, feature.version) for feature in chosen],
+        priors=learnt.priors,
+        thresholds=fitted.thresholds,
+        calibration=fitted.calibration,
+        training=_training(window, fitted, split, seed, command),
+        golden=_golden(graph, window.matrix),
+        opset=OPSET,
+    )
+    model = Model(manifest, graph)
+    files = {ONNX: onnx, REFERENCE: _reference(window, model)}
+    progress("judging", 0.0)
+    metrics = _judge(window, fitted, model, baselines, judged)
+    manifest = replace(manifest, version=_version(manifest, files), metrics=metrics)
+    folder = write_artifact(out, manifest, {**files, CARD: card.write(manifest).encode()})
+    progress("judging", 1.0)
+    return folder
+
+
+def _judge(
+    window: Window, fitted: Fitted, model: Model, baselines: Mapping[str, Array], judged: bool
+) -> Metrics | None:
+    """Parity on all alerts after the split (before it, if there are none), figures on those that can be judged."""
+    replayed, end = window.replayed, window.end
+    after = np.flatnonzero(replayed.at >= end.at)
+    matrix = served_matrix(replayed, model, after)
+    check_parity(fitted.trees, fitted.calibration, model.predict, matrix if len(matrix) else window.matrix)
+    if not judged:
+        return None
+    mask = judgeable(replayed, end)
+    return judge(replayed, mask, predict(model, matrix[mask[after]]), baselines, fitted.fixed)
+
+
+def _training(window: Window, fitted: Fitted, split: float, seed: int, command: str) -> Training:
+    replayed, end = window.replayed, window.end
+    count = int(np.count_nonzero(window.usable))
+    excluded = int(np.count_nonzero(~replayed.counts[: end.alert]))
+    before = int(np.count_nonzero(replayed.at < end.at))
+    return Training(
+        command=command,
+        seed=seed,
+        split=split,
+        split_at=moment(end.at),
+        first_raise=moment(float(replayed.at.min())),
+        last_raise=moment(float(replayed.at[: end.alert].max())),
+        events=replayed.events,
+        used=count,
+        purged=before - count - excluded,
+        excluded=excluded,
+        label_rate=float(replayed.outcome[: end.alert][window.usable].mean()),
+        rounds=fitted.trees.rounds,
+        params=fitted.params,
+        fixed_thresholds=fitted.fixed,
+        simulated=any(alert.labels.get("simulated") == "true" for alert in replayed.alerts),
+    )
+
+
+def _problem_ref(problem: Problem) -> ProblemRef:
+    return ProblemRef(problem.name, problem.digest, problem.question, problem)
+
+
+def _golden(graph: Graph, matrix: Matrix) -> Golden:
+    """Rows from all over the training window, with what the graph says of them."""
+    rows = matrix[np.linspace(0, len(matrix) - 1, min(GOLDEN_ROWS, len(matrix))).astype(int)]
+    values = [[None if np.isnan(value) else float(value) for value in row] for row in rows]
+    return Golden(values, graph.run(rows).tolist())
+
+
+def _reference(window: Window, model: Model) -> bytes:
+    """From the later half of the training window: in the first half, history had only begun to fill."""
+    replayed, count = window.replayed, window.end.alert
+    later = np.flatnonzero(replayed.counts[:count])
+    later = later[later >= count // 2]
+    matrix = served_matrix(replayed, model, later)
+    names = [feature.name for feature in window.features]
+    return make_reference(matrix, names, predict(model, matrix), model.manifest.training.label_rate)
+
+
+def _version(manifest: Manifest, files: Mapping[str, bytes]) -> str:
+    """The day it was made and a hash of everything that decides a score, band or drift figure."""
+    told = (manifest.problem.definition, manifest.features, manifest.priors, manifest.thresholds)
+    content = hashlib.sha256(msgspec.json.encode(told, order="sorted"))
+    for name in sorted(files):
+        content.update(files[name])
+    day = manifest.created.astimezone(UTC).date()
+    return f"{day:%Y-%m-%d}-{content.hexdigest()[:_HASH_DIGITS]}"

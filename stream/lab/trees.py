@@ -1,0 +1,111 @@
+"""Gradient-boosted trees. The only module that imports lightgbm; the rest sees typed arrays."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import numpy as np
+from msgspec import Struct
+
+from stream.core.errors import LabError
+from stream.core.features import Array, Feature, Matrix
+from stream.lab.metrics import Labels
+
+Params = dict[str, str | int | float | bool]
+ROUNDS_MOST = 600
+ROUNDS_LEAST = 50
+ROUNDS_UNTRIED = 150  # where there is too little data to find a number
+PATIENCE = 60  # rounds without a better log loss
+_LEAF_MOST, _LEAF_LEAST, _LEAVES_WORTH = 100, 5, 100
+
+
+class Trees(Struct, frozen=True):
+    """A fitted booster."""
+
+    booster: Any
+    rounds: int
+
+    def logits(self, matrix: Matrix) -> Array:
+        """Raw scores, float64[N]: the logit before calibration."""
+        return cast(Array, self.booster.predict(matrix, raw_score=True, num_threads=1))
+
+    def dump(self) -> dict[str, Any]:
+        """The trees as nested dicts."""
+        return cast(dict[str, Any], self.booster.dump_model())
+
+
+def params_for(rows: int, seed: int) -> Params:
+    """Parameters for a training window of so many rows; the monotone directions come from the feature table."""
+    return {
+        "objective": "binary",
+        "metric": "binary_logloss",
+        "num_leaves": 7,
+        "learning_rate": 0.03,
+        "min_data_in_leaf": int(np.clip(rows // _LEAVES_WORTH, _LEAF_LEAST, _LEAF_MOST)),
+        "feature_fraction": 0.5,
+        "bagging_fraction": 0.7,
+        "bagging_freq": 1,
+        "lambda_l2": 10.0,
+        "monotone_constraints_method": "advanced",
+        "seed": seed,
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": 1,
+        "verbose": -1,
+    }
+
+
+def fit(
+    matrix: Matrix,
+    labels: Labels,
+    features: Sequence[Feature],
+    params: Params,
+    rounds: int,
+    told: Callable[[float], None],
+) -> Trees:
+    """Fit so many rounds."""
+    lightgbm = import_lightgbm()
+    callbacks = [lambda env: told((env.iteration + 1) / rounds)]
+    data = lightgbm.Dataset(matrix, labels)
+    return Trees(lightgbm.train(_whole(params, features), data, rounds, callbacks=callbacks), rounds)
+
+
+def fit_until_best(
+    matrix: Matrix,
+    labels: Labels,
+    later: tuple[Matrix, Labels],
+    features: Sequence[Feature],
+    params: Params,
+    told: Callable[[float], None],
+) -> Trees:
+    """Fit until the log loss on later rows no longer falls; the best number of rounds is kept."""
+    lightgbm = import_lightgbm()
+    data = lightgbm.Dataset(matrix, labels)
+    callbacks = [
+        lightgbm.early_stopping(PATIENCE, verbose=False),
+        lambda env: told((env.iteration + 1) / ROUNDS_MOST),
+    ]
+    booster = lightgbm.train(
+        _whole(params, features),
+        data,
+        ROUNDS_MOST,
+        valid_sets=[lightgbm.Dataset(*later, reference=data)],
+        callbacks=callbacks,
+    )
+    return Trees(booster, max(int(booster.best_iteration), ROUNDS_LEAST))
+
+
+def import_lightgbm() -> Any:
+    """The library.
+
+    Raises:
+        LabError: the extra is not installed.
+    """
+    try:
+        import lightgbm
+    except ImportError:
+        raise LabError("training needs LightGBM, which is not installed: pip install 'noisegate[lab]'") from None
+    return lightgbm
+
+
+def _whole(params: Params, features: Sequence[Feature]) -> dict[str, Any]:
+    return {**params, "monotone_constraints": [feature.monotone for feature in features]}

@@ -1,0 +1,78 @@
+"""The split by time, and what may be known on which side of it."""
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from stream.core.errors import LabError
+from stream.lab.replay import Replayed
+
+Mask = NDArray[np.bool_]
+
+
+class Split(Struct, frozen=True):
+    """A moment in the log.
+
+    Attributes:
+        at: seconds since 1970; alerts raised then or later are after the split.
+        alert: the first alert (log order) after the split; those before it make the window before the split.
+        step: its place in `Replayed.sequence`: what comes before it was known at the split.
+    """
+
+    at: float
+    alert: int
+    step: int
+
+
+def split_at_share(replayed: Replayed, share: float, until: int | None = None) -> Split:
+    """Split the first `until` alerts (all, if None) at a share of them, by raise time.
+
+    Raises:
+        LabError: the share is not between 0 and 1, or one side would be empty.
+    """
+    if not 0.0 < share < 1.0:
+        raise LabError(f"split={share}: give a share between 0 and 1")
+    at = replayed.at[:until]
+    if len(at) < 2:
+        raise LabError(f"the log holds {len(at)} alerts, which can't be split")
+    return split_at_time(replayed, float(np.sort(at)[int(len(at) * share)]))
+
+
+def split_at_time(replayed: Replayed, at: float) -> Split:
+    """Split at a time; after the last raise, everything lies before it."""
+    after = np.flatnonzero(replayed.at >= at)
+    if not len(after):
+        return Split(at, len(replayed.at), len(replayed.sequence))
+    first = int(after[0])
+    return Split(at, first, int(np.flatnonzero(replayed.sequence == first)[0]))
+
+
+def trainable(replayed: Replayed, split: Split) -> Mask:
+    """Alerts before the split that count and whose outcome (actionable or noise) was known at it.
+
+    What was not known by then is purged. Shape: bool[split.alert].
+    """
+    steps = replayed.sequence[: split.step]
+    known = np.zeros(len(replayed.at), dtype=np.bool_)
+    known[~steps[steps < 0]] = True
+    usable: Mask = (known & replayed.counts)[: split.alert]
+    return usable
+
+
+def judgeable(replayed: Replayed, split: Split) -> Mask:
+    """Labelled alerts after the split whose horizon and grace had passed when the log ended. Shape: bool[N].
+
+    Younger alerts would let fast outcomes run ahead of slow ones.
+    """
+    judged: Mask = replayed.labelled & replayed.mature & (replayed.at >= split.at)
+    return judged
+
+
+def between(replayed: Replayed, start: Split, end: Split) -> Mask:
+    """Of what is trainable at `end`: the alerts from `start` on whose horizon and grace had passed by then.
+
+    Shape: bool[end.alert].
+    """
+    at = replayed.at[: end.alert]
+    later: Mask = trainable(replayed, end) & (at >= start.at) & (at + replayed.problem.due_seconds < end.at)
+    return later

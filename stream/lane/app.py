@@ -1,0 +1,224 @@
+"""The Faust side of the lane: an app whose consumer drains whole batches into the engine."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ClassVar
+
+import faust
+from aiokafka.errors import ConsumerStoppedError
+from aiokafka.structs import TopicPartition
+from faust.transport.drivers import aiokafka as driver
+
+from stream.config import Settings
+from stream.core.errors import NoisegateError
+from stream.kafka import Topics, faust_credentials
+from stream.lane.batch import Bounds, Part, Record
+from stream.lane.engine import Engine, Moves
+from stream.lane.watchdog import Watchdog
+from stream.metrics import Metrics
+
+log = logging.getLogger(__name__)
+_POLL_SECONDS = 0.25
+_COMMIT_SECONDS = 1.0  # committed offsets are for lag monitors and for a lost Redis; truth is in Redis
+
+
+class Lane:
+    """What one worker's consumer needs: the engine, its thread, and what it knows of its assignment."""
+
+    def __init__(self, settings: Settings, engine: Engine, topic: str, metrics: Metrics) -> None:
+        self.settings = settings
+        self.metrics = metrics
+        self.engine = engine
+        self.topic = topic
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="lane")
+        self.generation: object = None
+        self.assigned = False
+        self.waiting = False  # records are known to wait
+        self.fault: BaseException | None = None
+        self.watchdog = Watchdog(settings.stall_seconds, self.stalled_for)
+
+    def stalled_for(self) -> float:
+        """Seconds without progress while records wait."""
+        return time.monotonic() - self.engine.progressed_at if self.waiting else 0.0
+
+
+class LaneConsumer(driver.Consumer):
+    """Faust's aiokafka consumer with `_drain_messages` replaced; nothing is acked, offsets are committed explicitly."""
+
+    lane: ClassVar[Lane]
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        lane = self.lane
+        try:
+            await self._drain(fetcher)
+        except (ConsumerStoppedError, asyncio.CancelledError):
+            if not self.app.should_stop:
+                raise
+        except BaseException as error:
+            lane.fault = error
+            level = logging.ERROR if isinstance(error, NoisegateError) else logging.CRITICAL
+            log.log(level, "%s", error, exc_info=not isinstance(error, NoisegateError))
+            await self.crash(error)
+        finally:
+            await self._leave()
+
+    async def _drain(self, fetcher: Any) -> None:
+        lane, engine = self.lane, self.lane.engine
+        commits: dict[Part, int] = {}
+        committed_at = time.monotonic()
+        fetching: asyncio.Task[Any] | None = None
+        unsettled = False
+
+        def stopping() -> bool:
+            return bool(self._stopped.is_set() or fetcher._stopped.is_set() or self.app.should_stop)
+
+        while not stopping():
+            if self.flow_active and self.app.consumer_generation_id != lane.generation:
+                commits.clear()
+                unsettled = False
+                await self._assign()
+            fetching = fetching or asyncio.create_task(self._wait_next_records(_POLL_SECONDS))
+            if unsettled and not fetching.done():
+                await asyncio.sleep(0)
+            if unsettled and not fetching.done():
+                moves = await self._on_thread(engine.settle)
+                unsettled = False
+            else:
+                records, _ = await fetching
+                fetching = None
+                if self.app.consumer_generation_id != lane.generation or not self.flow_active:
+                    continue
+                if records:
+                    lane.waiting = True
+                    moves = await self._on_thread(engine.step, _parts(records, lane.topic))
+                    unsettled = True
+                else:
+                    moves = await self._idle()
+            await self._seek_all(moves, commits)
+            commits.update(moves.commits)
+            if moves.reassign:
+                lane.generation = None
+            if commits and time.monotonic() - committed_at > _COMMIT_SECONDS:
+                await self._commit({_tp(part): offset for part, offset in commits.items()})
+                commits.clear()
+                committed_at = time.monotonic()
+        if fetching is not None:
+            fetching.cancel()
+        moves = await self._on_thread(engine.settle)
+        commits.update(moves.commits)
+        if commits:
+            await self._commit({_tp(part): offset for part, offset in commits.items()})
+
+    async def _idle(self) -> Moves:
+        """Nothing was fetched: settle, and let the room do what is due in quiet partitions."""
+        lane, engine = self.lane, self.lane.engine
+        moves: Moves = await self._on_thread(engine.settle)
+        behind = [part for part, position in engine.positions.items() if self._end_of(part) > position]
+        lane.waiting = bool(behind)
+        caught_up = [part for part in engine.positions if part not in behind]
+        idle = await self._on_thread(engine.idle, caught_up, time.time())
+        moves.reassign = moves.reassign or idle.reassign
+        return moves
+
+    def _end_of(self, part: Part) -> int:
+        return self.highwater(_tp(part)) or 0
+
+    async def _assign(self) -> None:
+        lane = self.lane
+        generation = self.app.consumer_generation_id
+        parts = [Part(tp.topic, tp.partition) for tp in self.assignment() if tp.topic == lane.topic]
+        bounds = await self._bounds(parts)
+        moves = await self._on_thread(lane.engine.assign, bounds)
+        for part, offset in moves.seeks.items():
+            await self.seek(_tp(part), offset)
+        lane.generation = generation
+        lane.assigned = True
+        log.info("assigned", extra={"fields": {"partitions": {p.partition: o for p, o in moves.seeks.items()}}})
+
+    async def _bounds(self, parts: Sequence[Part]) -> dict[Part, Bounds]:
+        if not parts:
+            return {}
+        thread, consumer = self._thread, self._thread._ensure_consumer()
+        tps = [TopicPartition(*part) for part in parts]
+        begins = await thread.call_thread(consumer.beginning_offsets, tps)
+        ends = await thread.call_thread(consumer.end_offsets, tps) if self.lane.settings.broker_end_offsets else {}
+        topic_id, count = await asyncio.get_running_loop().run_in_executor(None, self._topic_facts)
+        bounds = {}
+        for part, tp in zip(parts, tps, strict=True):
+            committed = await thread.call_thread(consumer.committed, tp)
+            bounds[part] = Bounds(committed, begins[tp], ends.get(tp), topic_id, count)
+        return bounds
+
+    def _topic_facts(self) -> tuple[str, int]:
+        topics = Topics(self.lane.settings)
+        return topics.topic_id(self.lane.topic), topics.require("events")[self.lane.topic]
+
+    async def _seek_all(self, moves: Moves, commits: dict[Part, int]) -> None:
+        assigned = self.assignment()
+        for part, offset in moves.seeks.items():
+            commits.pop(part, None)
+            if _tp(part) in assigned:
+                await self.seek(_tp(part), offset)
+
+    async def _on_thread(self, call: Any, *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self.lane.thread, call, *arguments)
+
+    async def _leave(self) -> None:
+        self.lane.watchdog.stop()
+        self.lane.thread.shutdown(wait=False)
+
+
+def make_app(settings: Settings, lane: Lane) -> faust.App:
+    """A Faust app whose worker runs the lane's room on `lane.topic`."""
+
+    class Consumer(LaneConsumer):
+        pass
+
+    Consumer.lane = lane
+
+    class Transport(driver.Transport):
+        pass
+
+    Transport.Consumer = Consumer
+    app = faust.App(
+        settings.deployment,
+        broker=[f"aiokafka://{server.strip()}" for server in settings.kafka_bootstrap_servers.split(",")],
+        broker_credentials=faust_credentials(settings),
+        store="memory://",
+        autodiscover=False,
+        table_standby_replicas=0,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        stream_wait_empty=False,
+        web_enabled=False,
+        worker_redirect_stdouts=False,
+        consumer_auto_offset_reset="earliest",
+        broker_max_poll_records=settings.batch_max_records,
+        broker_max_poll_interval=max(300.0, 3 * settings.stall_seconds),
+        broker_session_timeout=settings.session_timeout_seconds,
+        broker_heartbeat_interval=settings.heartbeat_seconds,
+        broker_rebalance_timeout=settings.rebalance_timeout_seconds,
+        broker_request_timeout=max(30.0, settings.session_timeout_seconds + 5.0),
+        producer_request_timeout=30.0,
+    )
+    app.transport = Transport(app.conf.broker_consumer, app, app.loop)
+
+    async def never_called(stream: Any) -> None:
+        async for _ in stream:  # pragma: no cover - the lane takes every record before any agent could
+            pass
+
+    app.agent(app.topic(lane.topic, value_serializer="raw", value_type=bytes), name="lane")(never_called)
+    return app
+
+
+def _tp(part: Part) -> Any:
+    return TopicPartition(part.topic, part.partition)
+
+
+def _parts(records: Mapping[Any, Sequence[Record]], topic: str) -> dict[Part, Sequence[Record]]:
+    return {Part(tp.topic, tp.partition): found for tp, found in records.items() if tp.topic == topic}
+
+

@@ -1,0 +1,90 @@
+"""What goes through the lane, and what a room must do with it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from msgspec import Struct
+
+
+class Part(NamedTuple):
+    """One partition of a topic."""
+
+    topic: str
+    partition: int
+
+
+class Record(Protocol):
+    """What a room reads of a Kafka record; aiokafka's ConsumerRecord is one. `timestamp` is in milliseconds."""
+
+    @property
+    def offset(self) -> int: ...  # noqa: D102 - said above
+    @property
+    def timestamp(self) -> int: ...  # noqa: D102
+    @property
+    def key(self) -> bytes | None: ...  # noqa: D102
+    @property
+    def value(self) -> bytes | None: ...  # noqa: D102
+
+
+class Batch(Struct, frozen=True):
+    """Records of one partition, in order. `start` is the position expected, `end` the one after the last record."""
+
+    part: Part
+    start: int
+    end: int
+    records: Sequence[Record]
+
+
+class Bounds(Struct, frozen=True):
+    """What Kafka knows of a partition when it is assigned. `end` is None where the broker can't be trusted with it."""
+
+    committed: int | None
+    begin: int
+    end: int | None
+    topic_id: str
+    partitions: int
+
+
+class Output(NamedTuple):
+    """One record to publish. A `key` is partitioned by the setting `partitioner`, unless `partition` is given."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    headers: list[tuple[str, bytes]] | None = None
+    partition: int | None = None
+
+
+class Work(Struct):
+    """What came of a round of batches.
+
+    `kept` is the room's own, for `seal` and `write`; where it is empty, there is nothing to write or commit.
+    """
+
+    outputs: list[Output]
+    ends: dict[Part, int]
+    kept: Any = None
+
+
+class Room(Protocol):
+    """A room on the lane. Every call comes from the lane's one thread.
+
+    When a room's `wants_assign` is set, the lane drops what is not written and assigns everything anew.
+    """
+
+    wants_assign: bool
+
+    def assign(self, bounds: Mapping[Part, Bounds]) -> dict[Part, int]:
+        """Take over exactly these partitions, anew; say at which offset each goes on."""
+
+    def prepare(self, batches: Sequence[Batch]) -> Work:
+        """Read state, fold and compute; nothing is visible outside yet."""
+
+    def seal(self, work: Work) -> None:
+        """Freeze what is to be written, before the next batch is folded."""
+
+    def write(self, work: Work) -> bool:
+        """Write state after publication. False: it was not written, and what was prepared since must be again."""
+
+    def idle(self, caught_up: Sequence[Part], now: float) -> list[Output]:
+        """What to publish while nothing waits in these partitions; `now` is the wall clock."""

@@ -1,0 +1,180 @@
+"""The engine: batches in, published and written work out; one batch ahead of what is written.
+
+    prepare N+1 (read, fold, score)  |  the broker acknowledges N
+    settle N: flush, write behind the fence, offsets to commit
+    publish N+1, seal N+1
+
+It knows nothing of Faust or asyncio and runs on one thread of its own.
+"""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct, field
+
+from stream.core.errors import BrokerError
+from stream.lane.batch import Batch, Bounds, Part, Record, Room, Work
+from stream.lane.publisher import Publisher
+from stream.metrics import Metrics
+
+log = logging.getLogger(__name__)
+_STRAY_FETCHES = 50  # fetches in a row that do not continue a partition before we call the log broken
+_SMALLEST_BATCH = 50
+
+
+class Moves(Struct):
+    """What the consumer is to do after a step."""
+
+    seeks: dict[Part, int] = field(default_factory=dict)
+    commits: dict[Part, int] = field(default_factory=dict)
+    reassign: bool = False
+
+
+class Engine:
+    """Runs one room.
+
+    Args:
+        room: what is done with the batches.
+        publisher: where its outputs go.
+        metrics: the process's metrics.
+        max_records: records of one batch over all partitions.
+        max_bytes: bytes of one batch.
+        batch_seconds: batches are made smaller while one takes longer.
+        flush_seconds: how long the broker may take to acknowledge.
+    """
+
+    def __init__(
+        self,
+        room: Room,
+        publisher: Publisher,
+        metrics: Metrics,
+        max_records: int,
+        max_bytes: int,
+        batch_seconds: float,
+        flush_seconds: float,
+    ) -> None:
+        self._room = room
+        self._publisher = publisher
+        self._metrics = metrics
+        self._max_records = max_records
+        self._max_bytes = max_bytes
+        self._batch_seconds = batch_seconds
+        self._flush_seconds = flush_seconds
+        self._limit = max_records
+        self._pending: Work | None = None
+        self._stray: dict[Part, int] = {}
+        self.positions: dict[Part, int] = {}
+        self.progressed_at = time.monotonic()
+
+    def assign(self, bounds: Mapping[Part, Bounds]) -> Moves:
+        """Serve exactly these partitions; what was not written is dropped and will be read again."""
+        self._pending = None
+        self._stray.clear()
+        self.positions = self._room.assign(bounds)
+        self.progressed_at = time.monotonic()
+        return Moves(seeks=dict(self.positions))
+
+    def step(self, fetched: Mapping[Part, Sequence[Record]]) -> Moves:
+        """Work on what was fetched; everything but the last batch is settled when it returns."""
+        moves = Moves()
+        waiting = {part: self._continuing(part, records, moves) for part, records in fetched.items()}
+        while any(waiting.values()) and not moves.reassign:
+            self._round(self._take(waiting), moves)
+        return moves
+
+    def settle(self) -> Moves:
+        """Wait for the broker, write what is pending behind the fence."""
+        moves = Moves()
+        self._settle(moves)
+        self.progressed_at = time.monotonic()
+        return moves
+
+    def idle(self, caught_up: Sequence[Part], now: float) -> Moves:
+        """Nothing waits in these partitions; `now` is the wall clock."""
+        outputs = self._room.idle(caught_up, now)
+        if outputs:
+            self._publisher.publish(outputs)
+            self._publisher.flush(self._flush_seconds)
+        self.progressed_at = time.monotonic()
+        return Moves(reassign=self._room.wants_assign)
+
+    def _round(self, batches: list[Batch], moves: Moves) -> None:
+        started = time.perf_counter()
+        work = self._room.prepare(batches)
+        prepared = time.perf_counter()
+        if not self._settle(moves) and not self._room.wants_assign:
+            work = self._room.prepare(batches)
+        if self._room.wants_assign:
+            moves.reassign = True
+            return
+        settled = time.perf_counter()
+        self._publisher.publish(work.outputs)
+        published = time.perf_counter()
+        self._room.seal(work)
+        self._pending = work
+        self.positions.update(work.ends)
+        self.progressed_at = time.monotonic()
+        ended = time.perf_counter()
+        stage = self._metrics.stage_seconds.labels
+        stage("prepare").observe(prepared - started)
+        stage("settle").observe(settled - prepared)
+        stage("publish").observe(published - settled)
+        stage("seal").observe(ended - published)
+        self._metrics.batch_records.observe(sum(len(batch.records) for batch in batches))
+        self._adapt(ended - started)
+
+    def _settle(self, moves: Moves) -> bool:
+        """Finish the pending work; False if it was not written."""
+        work, self._pending = self._pending, None
+        if work is None:
+            return True
+        self._publisher.flush(self._flush_seconds)
+        if not self._room.write(work):
+            moves.reassign = self._room.wants_assign
+            return False
+        if work.kept:
+            moves.commits.update(work.ends)
+        return True
+
+    def _continuing(self, part: Part, records: Sequence[Record], moves: Moves) -> list[Record]:
+        """The records, if they go on where the partition stands; else nothing, and a seek back."""
+        position = self.positions.get(part)
+        if position is None or not records:
+            return []
+        if records[0].offset >= position:
+            self._stray.pop(part, None)
+            return list(records)
+        self._stray[part] = self._stray.get(part, 0) + 1
+        if self._stray[part] > _STRAY_FETCHES:
+            raise BrokerError(
+                f"{part.topic}/{part.partition} gives offset {records[0].offset} again and again where {position} is"
+                " next: the log was cut; run `noisegate history rebuild`"
+            )
+        moves.seeks[part] = position
+        return []
+
+    def _take(self, waiting: dict[Part, list[Record]]) -> list[Batch]:
+        """The next batch of every partition, within the limits; what is taken leaves `waiting`."""
+        share = max(1, self._limit // max(1, sum(1 for records in waiting.values() if records)))
+        budget = self._max_bytes
+        batches = []
+        for part, records in waiting.items():
+            count = 0
+            for record in records[:share]:
+                budget -= len(record.value or b"")
+                if budget < 0 and (count or batches):
+                    break
+                count += 1
+            if count:
+                taken = records[:count]
+                del records[:count]
+                start = self.positions[part]
+                batches.append(Batch(part, start, taken[-1].offset + 1, taken))
+        return batches
+
+    def _adapt(self, seconds: float) -> None:
+        if seconds > self._batch_seconds:
+            self._limit = max(_SMALLEST_BATCH, self._limit // 2)
+        elif self._limit < self._max_records and seconds < self._batch_seconds / 4:
+            self._limit = min(self._max_records, self._limit * 2)

@@ -1,0 +1,178 @@
+"""What a model artifact says of itself: `manifest.json`, decoded strictly, any bytes at all."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from stream.core.errors import ModelError
+from stream.core.features import Priors
+from stream.core.problem import Problem
+from stream.core.scoring import Thresholds
+
+FORMAT_VERSION = 1
+VERSION_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9a-f]{4,64}$"
+FILE_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,60}(\.[a-z0-9]{1,10})$"  # a plain name: no folder, nothing hidden
+FEATURES = 2_000  # columns of one model
+GOLDEN_ROWS = 64
+
+Version = Annotated[str, Meta(pattern=VERSION_PATTERN)]
+FileName = Annotated[str, Meta(pattern=FILE_PATTERN)]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=0)]
+At = Annotated[datetime, Meta(tz=True)]
+Release = Annotated[str, Meta(pattern=r"^[0-9]{1,4}\.[0-9]{1,4}$")]
+
+
+class FeatureRef(Struct, frozen=True, forbid_unknown_fields=True):
+    """A feature the model reads; its place in the list is its column."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=500)]
+    version: Annotated[int, Meta(ge=1)] = 1
+
+
+class ProblemRef(Struct, frozen=True, forbid_unknown_fields=True):
+    """The problem that the model answers. Another digest is another history: such a model is not loaded."""
+
+    name: str
+    digest: str
+    question: str
+    definition: Problem
+
+
+class Calibration(Struct, frozen=True, forbid_unknown_fields=True):
+    """How scores were calibrated: sigmoid(a * logit + b), inside the ONNX graph."""
+
+    kind: Literal["none", "platt"] = "none"
+    a: float = 1.0
+    b: float = 0.0
+
+
+class Training(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the model was made from, and how.
+
+    `excluded` are visibility-only and flood alerts, `purged` those not decided at `split_at`. `fixed_thresholds` kept
+    the target's detection on the end of the training window, by name of the score: `model` and the baselines.
+    """
+
+    command: str
+    seed: int
+    split: Share
+    split_at: At
+    first_raise: At
+    last_raise: At
+    events: Count
+    used: Count
+    purged: Count
+    excluded: Count
+    label_rate: Share
+    rounds: Count
+    params: dict[str, str | int | float | bool]
+    fixed_thresholds: dict[str, float]
+    simulated: bool = False
+
+
+class Figures(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How good scores were on the test part.
+
+    `suppressed_at` is a ranking figure: its threshold is found on the test part. `threshold` was fixed before it, on
+    the end of the training window; `detection` and `suppressed` are what it really kept and suppressed.
+    """
+
+    auc: Share
+    ece: Share
+    brier: Share
+    log_loss: Annotated[float, Meta(ge=0)]
+    suppressed_at: Share
+    threshold: float
+    detection: Share
+    suppressed: Share
+
+
+class Metrics(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The test part's size, and the model beside the baselines on it."""
+
+    judged: Count
+    label_rate: Share
+    target_detection: Share
+    model: Figures
+    baselines: dict[str, Figures]
+
+
+class Golden(Struct, frozen=True, forbid_unknown_fields=True):
+    """Rows of the feature matrix (null = NaN) and what the model said of them when it was made."""
+
+    rows: Annotated[list[list[float | None]], Meta(min_length=1, max_length=GOLDEN_ROWS)]
+    probabilities: Annotated[list[Share], Meta(min_length=1, max_length=GOLDEN_ROWS)]
+
+
+class Runtime(Struct, frozen=True, forbid_unknown_fields=True):
+    """The onnxruntime releases that may serve the model: at_least <= release < below."""
+
+    at_least: Release = "1.20"
+    below: Release = "2.0"
+
+
+class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One model version. `thresholds` are the edges of bands and evidence, `priors` the rates learnt in training."""
+
+    format_version: Literal[1] = 1
+    version: Version
+    created: At
+    problem: ProblemRef
+    labels: list[str]
+    features: Annotated[list[FeatureRef], Meta(min_length=1, max_length=FEATURES)]
+    priors: Priors
+    thresholds: Thresholds
+    calibration: Calibration
+    training: Training
+    metrics: Metrics | None = None
+    golden: Golden
+    opset: dict[str, int]
+    onnxruntime: Runtime = Runtime()
+    files: dict[FileName, Sha256] = {}
+
+
+_decoder = msgspec.json.Decoder(Manifest)
+
+
+def encode_manifest(manifest: Manifest) -> bytes:
+    """The manifest as indented JSON, ending in a line end."""
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n"
+
+
+def decode_manifest(data: bytes, where: str) -> Manifest:
+    """Decode and check a manifest, whatever the bytes.
+
+    Raises:
+        ModelError: one sentence that begins with `where`.
+    """
+    try:
+        manifest = _decoder.decode(data)
+    except (msgspec.DecodeError, ValueError, RecursionError, OverflowError) as error:
+        raise ModelError(f"{where}: manifest.json can't be read: {str(error) or 'nested too deep'}") from None
+    fault = _fault_of(manifest)
+    if fault:
+        raise ModelError(f"{where}: manifest.json contradicts itself: {fault}")
+    return manifest
+
+
+def _fault_of(manifest: Manifest) -> str | None:
+    """What is wrong beyond types, if anything."""
+    priors, thresholds, golden = manifest.priors, manifest.thresholds, manifest.golden
+    if not 0.0 < priors.global_rate < 1.0:
+        return f"priors.global_rate is {priors.global_rate}, it must lie between 0 and 1"
+    for key, table in priors.tables.items():
+        if not all(0.0 <= rate <= 1.0 for rate in table.values()):
+            return f"a rate in priors.tables[{key!r}] is not between 0 and 1"
+    if not 0.0 <= thresholds.likely_noise <= thresholds.likely_actionable <= 1.0:
+        return "thresholds must hold 0 <= likely_noise <= likely_actionable <= 1"
+    if len({feature.name for feature in manifest.features}) != len(manifest.features):
+        return "a feature is named twice"
+    if len(golden.rows) != len(golden.probabilities):
+        return "golden has another number of rows than of probabilities"
+    if any(len(row) != len(manifest.features) for row in golden.rows):
+        return f"a golden row has not {len(manifest.features)} values, one a feature"
+    return None

@@ -1,0 +1,87 @@
+"""A model in service: from the fold's rows to probabilities, by the artifact alone."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from stream.core import features, state
+from stream.core.errors import ModelMismatch
+from stream.core.events import Raised
+from stream.core.features import Array, Frame, Matrix
+from stream.core.problem import Problem
+from stream.models.artifact import golden_matrix, load_artifact
+from stream.models.graph import Graph
+from stream.models.manifest import Manifest
+
+_WARM_UP_ROWS = 1_000
+
+
+class Model:
+    """One version, loaded. `version`, `manifest` and `thresholds` are what records and bands need.
+
+    Raises:
+        ModelMismatch: this code has not all the features that the manifest names, in their versions.
+    """
+
+    def __init__(self, manifest: Manifest, graph: Graph) -> None:
+        self.manifest = manifest
+        self.version = manifest.version
+        self.thresholds = manifest.thresholds
+        self._graph = graph
+        self._labels = tuple(manifest.labels)
+        known = features.table(self._labels, list(manifest.priors.tables))
+        self._features = features.choose([(ref.name, ref.version) for ref in manifest.features], known)
+        self._width = 1 + state.WIDTH * len(features.level_index(self._labels))
+
+    def score(self, rows: Array, alerts: Sequence[Raised]) -> Array:
+        """Probabilities, float64[N], of alerts whose `Fold.rows` are float64[N, 1 + 19 L].
+
+        Raises:
+            ModelError: the graph failed or gave something that is not a probability.
+        """
+        return self.predict(self.features(rows, alerts))
+
+    def features(self, rows: Array, alerts: Sequence[Raised]) -> Matrix:
+        """The model's input, float32[N, F]."""
+        if rows.shape != (len(alerts), self._width):
+            raise ValueError(f"rows are {rows.shape}, the model needs {(len(alerts), self._width)}")
+        priors = self.manifest.priors
+        frame = Frame(rows, priors.encode(alerts), priors.global_rate, self._labels)
+        return features.compute(frame, self._features)
+
+    def predict(self, matrix: Matrix) -> Array:
+        """Probabilities, float64[N], of float32[N, F]; errors as `score`."""
+        if not len(matrix):
+            return np.empty(0)
+        return self._graph.run(matrix)
+
+    def warm_up(self) -> None:
+        """Score once a single row and once many, so that the first alerts don't pay for allocations."""
+        golden = golden_matrix(self.manifest)
+        self.predict(golden[:1])
+        self.predict(np.resize(golden, (_WARM_UP_ROWS, golden.shape[1])))
+
+
+def load_model(folder: Path, problem: Problem) -> Model:
+    """Verify, check against the problem, warm up.
+
+    Raises:
+        ModelError: the artifact is corrupt, truncated or unsafe.
+        ModelMismatch: it answers another problem, or needs what this code does not have.
+    """
+    artifact = load_artifact(folder)
+    theirs = artifact.manifest.problem
+    if theirs.digest != problem.digest:
+        raise ModelMismatch(
+            f"{folder}: was made for the problem {theirs.name}@{theirs.digest}, this is {problem.id}; "
+            "train it again with this problem file"
+        )
+    if artifact.manifest.labels != problem.history.labels:
+        raise ModelMismatch(f"{folder}: was made with the history labels {artifact.manifest.labels}")
+    try:
+        model = Model(artifact.manifest, artifact.graph)
+    except ModelMismatch as error:
+        raise ModelMismatch(f"{folder}: {error}") from None
+    model.warm_up()
+    return model

@@ -1,0 +1,18 @@
+"""2. alerts.events -> alerts.enriched, alerts.outcomes: fold, score, explain.
+
+`noisegate run scorer` runs it; Faust users run `faust -A stream.scorer worker`, which asks this module for `app`.
+"""
+
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+    if name == "app":  # made when asked for, from the environment: importing must touch nothing
+        from stream.config import load_settings  # noqa: PLC0415
+        from stream.logs import set_up_logs  # noqa: PLC0415
+        from stream.scorer.app import make_scorer  # noqa: PLC0415
+
+        settings = load_settings()
+        set_up_logs(settings.log_level)
+        return make_scorer(settings).app
+    raise AttributeError(name)

@@ -1,0 +1,116 @@
+"""The scorer as a process: real Kafka, Redis, model store and metrics put together around the room."""
+
+import logging
+from threading import Event, Thread
+
+import faust
+
+from stream.config import Settings
+from stream.health import HealthServer
+from stream.kafka import Topics, producer_settings
+from stream.lane.app import Lane, make_app
+from stream.lane.engine import Engine
+from stream.lane.publisher import Publisher
+from stream.metrics import Metrics
+from stream.models.watch import ChampionWatch
+from stream.scorer.redis_history import RedisHistory
+from stream.scorer.room import ScorerRoom
+
+log = logging.getLogger(__name__)
+
+
+class Scorer:
+    """One scorer process, put together but not started.
+
+    Raises:
+        NoisegateError: a setting, the problem file, Kafka or a topic is missing; one sentence with the mend.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.problem = settings.load_problem()
+        Topics(settings).require("events", "enriched", "outcomes", "failed")
+        self.metrics = Metrics()
+        self.watch = ChampionWatch(settings.models_dir, self.problem)
+        self.history = RedisHistory(
+            settings.redis_url,
+            settings.deployment,
+            settings.history_timeout_seconds,
+            self.problem.history.forget_days,
+            self.problem.ledger_seconds,
+            self.metrics,
+        )
+        self.room = ScorerRoom(settings, self.problem, self.history, self.metrics, lambda: self.watch.model)
+        engine = Engine(
+            self.room,
+            Publisher(producer_settings(settings)),
+            self.metrics,
+            settings.batch_max_records,
+            settings.batch_max_bytes,
+            settings.batch_seconds,
+            settings.stall_seconds,
+        )
+        self.lane = Lane(settings, engine, settings.events_topic, self.metrics)
+        self.app: faust.App = make_app(settings, self.lane)
+        self._stop = Event()
+
+    def start(self) -> None:
+        """Load the champion, begin to poll for the next one, open the health server, wake the watchdog."""
+        self._poll()
+        Thread(target=self._poll_for_ever, name="models", daemon=True).start()
+        if self.settings.metrics_port:
+            server = HealthServer(
+                self.settings.metrics_host, self.settings.metrics_port, self.metrics.registry, self._live, self._ready
+            )
+            log.info("health", extra={"fields": {"host": self.settings.metrics_host, "port": server.port}})
+        self.lane.watchdog.start()
+
+    def stop(self) -> None:
+        """Stop what `start` began."""
+        self._stop.set()
+        self.lane.watchdog.stop()
+
+    def _live(self) -> list[str]:
+        return self.lane.watchdog.faults()
+
+    def _ready(self) -> list[str]:
+        waiting = [] if self.lane.assigned else ["no partitions are assigned yet"]
+        return waiting + self.room.ready_faults
+
+    def _poll_for_ever(self) -> None:
+        while not self._stop.wait(self.settings.model_poll_seconds):
+            self._poll()
+
+    def _poll(self) -> None:
+        watch, before, fault = self.watch, self.watch.model, self.watch.fault
+        refusals = watch.refusals
+        watch.poll()
+        if watch.refusals > refusals:
+            self.metrics.model_refused.inc(watch.refusals - refusals)
+        if watch.fault and watch.fault != fault:
+            log.error("model refused: %s", watch.fault)
+        model = watch.model
+        if model is not before and model is not None:
+            if before is not None:
+                self.metrics.model_info.remove(before.version, "champion")
+            self.metrics.model_info.labels(model.version, "champion").set(1)
+            log.info("serving a model", extra={"fields": {"model": model.version}})
+
+
+def make_scorer(settings: Settings) -> Scorer:
+    """A scorer whose parts start with its Faust app."""
+    scorer = Scorer(settings)
+
+    @scorer.app.on_before_configured.connect  # type: ignore[untyped-decorator]  # faust's signals are untyped
+    def _configured(app: faust.App, **_: object) -> None:
+        log.debug("configured %s", app)
+
+    @scorer.app.task
+    async def _start() -> None:
+        scorer.start()
+
+    @scorer.app.on_before_shutdown.connect  # type: ignore[untyped-decorator]
+    async def _shut_down(app: faust.App, **_: object) -> None:
+        scorer.stop()
+
+    return scorer

@@ -1,0 +1,79 @@
+"""Records into events; what can't be folded becomes a failed record with its reason and coordinates."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+
+from msgspec import Struct, field
+
+from stream.core import limits
+from stream.core.errors import BadRecord
+from stream.core.events import Event, Tick, check_time, decode_event, seconds
+from stream.lane.batch import Batch, Output, Part, Record
+
+
+class Decoded(Struct):
+    """A batch's records that can be folded, and those that can't."""
+
+    events: list[tuple[Event, float, Record]] = field(default_factory=list)  # event, its time, where it stands
+    failed: list[tuple[Record, BadRecord]] = field(default_factory=list)
+    latest: float = float("-inf")
+
+
+class Decoder:
+    """Decodes, checks times, and holds each team to its partition.
+
+    Args:
+        choose: the partition of a team, see `kafka.partition_chooser`.
+    """
+
+    def __init__(self, choose: Callable[[str], int]) -> None:
+        self._choose = choose
+        self._partition_of: dict[str, int] = {}
+
+    def decode(self, batch: Batch) -> Decoded:
+        """Decode one batch."""
+        decoded = Decoded()
+        events, partition = decoded.events, batch.part.partition
+        for record in batch.records:
+            try:
+                event = decode_event(record.value or b"")
+                at = seconds(event.at)
+                check_time(at, record.timestamp / 1000.0)
+                if type(event) is not Tick and self._home(event.team) != partition:
+                    raise BadRecord("misrouted", f"team {event.team!r} belongs to partition {self._home(event.team)}")
+            except BadRecord as error:
+                decoded.failed.append((record, error))
+                continue
+            if at > decoded.latest:
+                decoded.latest = at
+            events.append((event, at, record))
+        return decoded
+
+    def _home(self, team: str) -> int:
+        home = self._partition_of.get(team)
+        if home is None:
+            if len(self._partition_of) >= 100_000:
+                self._partition_of.clear()
+            home = self._partition_of[team] = self._choose(team)
+        return home
+
+
+def failed_output(topic: str, part: Part, offset: int, key: bytes | None, value: bytes, error: BadRecord) -> Output:
+    """The record for `alerts.failed`: the raw bytes, cut at a limit, with reason and coordinates in headers."""
+    headers = {
+        "reason": error.reason,
+        "detail": error.detail[:1_000],
+        "topic": part.topic,
+        "partition": str(part.partition),
+        "offset": str(offset),
+        "length": str(len(value)),
+        "sha256": hashlib.sha256(value).hexdigest(),
+    }
+    encoded = [(name, text.encode("utf-8", "replace")) for name, text in headers.items()]
+    return Output(topic, key, value[: limits.FAILED_VALUE_BYTES], headers=encoded)
+
+
+def count_reasons(errors: list[BadRecord]) -> Counter[str]:
+    """How many failed under each reason."""
+    return Counter(error.reason for error in errors)

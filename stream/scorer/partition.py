@@ -1,0 +1,185 @@
+"""One assigned partition: its fold, the states it has read, and what the next batch needs beside them."""
+
+import math
+
+from msgspec import Struct, field
+
+from stream.core import fold, state
+from stream.core.dues import Due, Dues
+from stream.core.events import Acted, Raised, Tick
+from stream.core.ledger import OPEN, Alert, Held, pack_entry, unpack_entry
+from stream.core.problem import CLOSED_BY_RULE, Problem
+from stream.lane.batch import Part
+from stream.scorer.decode import Decoded
+from stream.scorer.history import NO_META, Found, Meta, Wanted, Write, encode_meta
+
+DUES_WINDOW = 10_000
+
+
+class Touched(Struct):
+    """The keys that a batch may change."""
+
+    levels: set[str] = field(default_factory=set)
+    entries: set[fold.EntryKey] = field(default_factory=set)
+
+
+class Partition:
+    """The states of one partition that this worker knows, all as of `meta` plus what it has folded since.
+
+    They are right as long as nobody else writes, which every read checks by `stored`: the meta we last wrote or found.
+    States are cached in two generations; `rotate` lets go of those that were not asked for lately. `unwritten` is the
+    batch that is published and not yet written.
+    """
+
+    def __init__(self, part: Part, problem: Problem, meta: Meta, stored: bytes, silent_until: int) -> None:
+        self.part = part
+        self.meta = meta
+        self.stored = stored
+        self.silent_until = silent_until  # records before it were published before: fold them, publish nothing
+        self.fold = fold.Fold(problem)
+        self.fold.time = meta.time
+        self.fold.held = meta.held
+        if stored != NO_META:
+            self.fold.dues = Dues(until=-math.inf)  # nothing of the window is read yet
+        self.unwritten: Write | None = None
+        self._decisive = {*problem.outcome.actionable, *problem.outcome.noise, CLOSED_BY_RULE, "reopened"}
+        self._old_levels: dict[str, state.State] = {}
+        self._old_entries: dict[fold.EntryKey, fold.Entry] = {}
+        self._absent_levels: set[str] = set()
+        self._absent_entries: set[fold.EntryKey] = set()
+
+    @property
+    def cached(self) -> int:
+        """How many level states are in memory."""
+        return len(self.fold.levels) + len(self._old_levels)
+
+    def entries_for(self, decoded: Decoded) -> list[fold.EntryKey]:
+        """The ledger entries that a batch needs and that are not in memory."""
+        keys = {(event.team, event.alert_id) for event, _, _ in decoded.events if type(event) is not Tick}
+        keys.update((due[1], due[2]) for due in self.fold.dues.before(decoded.latest))
+        return [key for key in keys if not self._recall_entry(key)]
+
+    def levels_for(self, decoded: Decoded, touched: Touched) -> list[str]:
+        """The levels that a batch needs and that are not in memory; to be asked once its entries are known."""
+        keys_of, ledger = self.fold.keys_of, self.fold.ledger
+        names = self.fold.label_names
+        for event, _, _ in decoded.events:
+            if type(event) is Raised:
+                entry = (event.team, event.alert_id)
+                touched.entries.add(entry)
+                values = tuple([event.labels.get(name) for name in names]) if names else ()
+                touched.levels.update(keys_of(event.team, event.rule, event.entity, values))
+            elif type(event) is Acted:
+                entry = (event.team, event.alert_id)
+                touched.entries.add(entry)
+                if event.kind in self._decisive:
+                    self._touch_alert(entry, ledger.get(entry), touched)
+        for _, team, alert_id in self.fold.dues.before(decoded.latest):
+            touched.entries.add((team, alert_id))
+            self._touch_alert((team, alert_id), ledger.get((team, alert_id)), touched)
+        touched.levels.discard("")
+        return [key for key in touched.levels if not self._recall_level(key)]
+
+    def learn(self, wanted: Wanted, found: Found) -> None:
+        """Take in what was read."""
+        for key, packed in zip(wanted.levels, found.levels, strict=True):
+            if packed is not None:
+                self.fold.levels[key] = state.unpack_state(packed)
+            else:
+                self._absent_levels.add(key)
+        for entry, packed in zip(wanted.entries, found.entries, strict=True):
+            if packed is not None:
+                self.fold.ledger[entry] = unpack_entry(packed)
+            else:
+                self._absent_entries.add(entry)
+
+    def run(self, decoded: Decoded) -> int:
+        """Fold the batch. Returns how many of `fold.came` are from records to be folded silently."""
+        step, silent_until = self.fold.step, self.silent_until
+        silent = 0
+        for event, at, record in decoded.events:
+            step(event, at, record.value or b"", record.offset)
+            if record.offset < silent_until:
+                silent = len(self.fold.came)
+        return silent
+
+    def seal(self, touched: Touched, end: int) -> Write:
+        """What is to be written for all that was folded, and the meta to be found by the next batch's read."""
+        levels, ledger = self.fold.levels, self.fold.ledger
+        pack = state.pack
+        meta = Meta(
+            end,
+            self.meta.topic_id,
+            self.meta.partitions,
+            self.meta.problem,
+            self.meta.fold_version,
+            self.meta.generation,
+            self.fold.time,
+            self.fold.held,
+        )
+        write = Write(self.stored, encode_meta(meta), meta.generation)
+        write.levels = {key: pack(*levels[key]) for key in touched.levels if key in levels}
+        due_in = self.fold.problem.due_seconds
+        for key in touched.entries:
+            entry = ledger.get(key)
+            if entry is None:
+                write.gone.append(key)
+                write.settled.append(key)
+                continue
+            write.entries[key] = pack_entry(entry)
+            if type(entry) is Held:
+                write.due.append((entry.due, *key))
+            elif entry.outcome == OPEN:
+                write.due.append((entry.raised_at + due_in, *key))
+            else:
+                write.settled.append(key)
+        self.unwritten = write
+        return write
+
+    def written(self) -> None:
+        """The last sealed write is in Redis."""
+        if self.unwritten is not None:
+            self.stored, self.unwritten = self.unwritten.meta, None
+
+    def widen(self, found: list[Due], asked: int) -> None:
+        """Take in the next dues, of which `asked` were asked for from the window's end on; see `Dues`."""
+        until = math.inf if len(found) < asked else math.nextafter(found[-1][0], math.inf)
+        start = self.fold.dues.until
+        merged = set(found)
+        if self.unwritten is not None:
+            settled = {*self.unwritten.settled}
+            merged = {due for due in merged if (due[1], due[2]) not in settled}
+            merged.update(due for due in self.unwritten.due if start <= due[0] < until)
+        self.fold.dues.extend(merged, until)
+
+    def rotate(self, most: int) -> None:
+        """Let go of states not asked for lately, when more than `most` are in memory; only between batches."""
+        self._absent_levels.clear()
+        self._absent_entries.clear()
+        if len(self.fold.levels) > most // 2:
+            self._old_levels, self.fold.levels = dict(self.fold.levels), {}
+        if len(self.fold.ledger) > most // 2:
+            self._old_entries, self.fold.ledger = dict(self.fold.ledger), {}
+
+    def _recall_level(self, key: str) -> bool:
+        if key in self.fold.levels or key in self._absent_levels:
+            return True
+        known = self._old_levels.pop(key, None)
+        if known is None:
+            return False
+        self.fold.levels[key] = known
+        return True
+
+    def _recall_entry(self, key: fold.EntryKey) -> bool:
+        if key in self.fold.ledger or key in self._absent_entries:
+            return True
+        known = self._old_entries.pop(key, None)
+        if known is None:
+            return False
+        self.fold.ledger[key] = known
+        return True
+
+    def _touch_alert(self, key: fold.EntryKey, entry: fold.Entry | None, touched: Touched) -> None:
+        if type(entry) is Alert and (entry.outcome == OPEN or entry.by == CLOSED_BY_RULE):
+            touched.levels.update(self.fold.keys_of(key[0], entry.rule, entry.entity, entry.labels))
+

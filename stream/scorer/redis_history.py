@@ -1,0 +1,192 @@
+"""History in Redis.
+
+Keys of one partition share one hash tag, so one slot:
+
+    <deployment>:{<topic>:<partition>}:meta         msgpack of `Meta`; the fence
+    <deployment>:{<topic>:<partition>}:<g>:dues     sorted set: when the expiries of open alerts are due
+    <deployment>:{<topic>:<partition>}:<g>:l:<level>           152-byte state, see core/state.py
+    <deployment>:{<topic>:<partition>}:<g>:a:<team>\\0<alert>   msgpack ledger entry, see core/ledger.py
+
+<g> is the generation, which `history rebuild` changes. TTLs collect garbage; they never decide anything.
+"""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import redis
+from redis.exceptions import AuthenticationError, BusyLoadingError, NoPermissionError, ReadOnlyError, RedisError, ResponseError
+
+from stream.core import fold
+from stream.core.dues import Due
+from stream.core.errors import HistoryAway, HistoryRefused
+from stream.lane.batch import Part
+from stream.metrics import Metrics
+from stream.scorer.history import Found, Wanted, Write
+
+T = TypeVar("T")
+_AWAY = (redis.ConnectionError, redis.TimeoutError, BusyLoadingError, ReadOnlyError, OSError)
+_GARBAGE_DAYS = 30.0  # beyond what event time forgets
+
+_FENCE = """
+if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
+local levels, entries, gone, due = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local key, arg = 2, 8
+for i = 1, levels do
+  key, arg = key + 1, arg + 1
+  redis.call('SET', KEYS[key], ARGV[arg], 'EX', ARGV[3])
+end
+for i = 1, entries do
+  key, arg = key + 1, arg + 1
+  redis.call('SET', KEYS[key], ARGV[arg], 'EX', ARGV[4])
+end
+for i = 1, gone do
+  key = key + 1
+  redis.call('DEL', KEYS[key])
+end
+for i = 1, due do
+  redis.call('ZADD', KEYS[2], ARGV[arg + 1], ARGV[arg + 2])
+  arg = arg + 2
+end
+while arg < #ARGV do
+  arg = arg + 1
+  redis.call('ZREM', KEYS[2], ARGV[arg])
+end
+redis.call('SET', KEYS[1], ARGV[2])
+return 1
+"""
+
+
+class RedisHistory:
+    """`History` in Redis or Valkey.
+
+    Args:
+        url: redis:// or rediss://.
+        deployment: begins every key.
+        timeout_seconds: how long a call is tried before it raises `HistoryAway`.
+        forget_days: how long event time keeps a level.
+        ledger_seconds: how long event time keeps a ledger entry.
+        metrics: counts round trips and says whether Redis answers.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        deployment: str,
+        timeout_seconds: float,
+        forget_days: float,
+        ledger_seconds: float,
+        metrics: Metrics,
+    ) -> None:
+        self._client: Any = redis.Redis.from_url(
+            url, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds, retry=None
+        )
+        self._fence = self._client.register_script(_FENCE)
+        self._deployment = deployment
+        self._timeout = timeout_seconds
+        self._level_ttl = math.ceil((forget_days + _GARBAGE_DAYS) * 86_400)
+        self._entry_ttl = math.ceil(ledger_seconds + _GARBAGE_DAYS * 86_400)
+        self._metrics = metrics
+
+    def check(self) -> None:
+        """Refuse a Redis that would evict history."""
+        memory = self._call("check", lambda: self._client.info("memory"))
+        policy = memory.get("maxmemory_policy", "noeviction")
+        if policy != "noeviction":
+            raise HistoryRefused(
+                f"Redis runs with maxmemory-policy {policy}, which would throw history away; set it to noeviction"
+            )
+
+    def read(self, wanted: Mapping[Part, Wanted]) -> dict[Part, Found]:
+        """One MGET a partition, all in one round trip."""
+        answers = self._call("read", lambda: self._read(wanted))
+        found = {}
+        for (part, want), answer in zip(wanted.items(), answers, strict=True):
+            border = 1 + len(want.levels)
+            found[part] = Found(answer[0] or b"", answer[1:border], answer[border:])
+        return found
+
+    def dues(self, part: Part, generation: int, start: float, count: int) -> list[Due]:
+        """By ZRANGE; ties with the last one are included, so that a window can end after it."""
+        key = f"{self.prefix(part)}:{generation}:dues"
+
+        def fetch() -> list[tuple[bytes, float]]:
+            found: list[tuple[bytes, float]]
+            found = self._client.zrange(key, start, "+inf", byscore=True, offset=0, num=count, withscores=True)
+            if len(found) == count:
+                last = found[-1][1]
+                found = [entry for entry in found if entry[1] < last]
+                found += self._client.zrange(key, last, last, byscore=True, withscores=True)
+            return found
+
+        return sorted((score, *_entry_key(member)) for member, score in self._call("dues", fetch))
+
+    def write(self, writes: Mapping[Part, Write]) -> dict[Part, bool]:
+        """One fenced script a partition, all in one round trip."""
+        done = self._call("write", lambda: self._write(writes))
+        return {part: bool(answer) for part, answer in zip(writes, done, strict=True)}
+
+    def prefix(self, part: Part) -> str:
+        """How every key of the partition begins."""
+        return f"{self._deployment}:{{{part.topic}:{part.partition}}}"
+
+    def _read(self, wanted: Mapping[Part, Wanted]) -> list[list[bytes | None]]:
+        pipeline = self._client.pipeline(transaction=False)
+        for part, want in wanted.items():
+            prefix = self.prefix(part)
+            generation = f"{prefix}:{want.generation}"
+            keys = [f"{prefix}:meta"]
+            keys += [f"{generation}:l:{level}" for level in want.levels]
+            keys += [f"{generation}:a:{team}\0{alert}" for team, alert in want.entries]
+            pipeline.mget(keys)
+        answers: list[list[bytes | None]] = pipeline.execute()
+        return answers
+
+    def _write(self, writes: Mapping[Part, Write]) -> list[int]:
+        pipeline = self._client.pipeline(transaction=False)
+        for part, write in writes.items():
+            prefix = self.prefix(part)
+            generation = f"{prefix}:{write.generation}"
+            keys = [f"{prefix}:meta", f"{generation}:dues"]
+            keys += [f"{generation}:l:{level}" for level in write.levels]
+            keys += [f"{generation}:a:{team}\0{alert}" for team, alert in (*write.entries, *write.gone)]
+            counts = (len(write.levels), len(write.entries), len(write.gone), len(write.due))
+            arguments: list[Any] = [write.expected, write.meta, self._level_ttl, self._entry_ttl, *counts]
+            arguments += write.levels.values()
+            arguments += write.entries.values()
+            for due, team, alert in write.due:
+                arguments += (repr(due), f"{team}\0{alert}")
+            arguments += [f"{team}\0{alert}" for team, alert in write.settled]
+            self._fence(keys, arguments, client=pipeline)
+        answers: list[int] = pipeline.execute()
+        return answers
+
+    def _call(self, name: str, call: Callable[[], T]) -> T:
+        """Try for `timeout_seconds`; what is not an absence is refused in one sentence."""
+        deadline = time.monotonic() + self._timeout
+        pause = 0.02
+        while True:
+            try:
+                answer = call()
+            except (AuthenticationError, NoPermissionError) as error:
+                raise HistoryRefused(f"Redis refuses us: {error}; check user, password and ACL in redis_url") from None
+            except _AWAY as error:
+                if time.monotonic() + pause >= deadline:
+                    self._metrics.history_up.set(0)
+                    raise HistoryAway(f"Redis can't be reached: {error}") from None
+                time.sleep(pause)
+                pause = min(2 * pause, 0.5)
+            except ResponseError as error:
+                raise HistoryRefused(f"Redis refuses the call {name}: {error}") from None
+            except RedisError as error:
+                raise HistoryAway(f"Redis does not answer as expected: {error}") from None
+            else:
+                self._metrics.history_round_trips.labels(name).inc()
+                self._metrics.history_up.set(1)
+                return answer
+
+
+def _entry_key(member: bytes) -> fold.EntryKey:
+    team, _, alert = member.decode().partition("\0")
+    return team, alert

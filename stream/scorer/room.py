@@ -1,0 +1,436 @@
+"""The scorer: `alerts.events` in; enriched alerts, outcomes and failed records out; history behind the fence."""
+
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+from msgspec import Struct, field
+
+from stream.config import Settings
+from stream.core import fold
+from stream.core.errors import BadRecord, HistoryAway, HistoryRefused, NoisegateError
+from stream.core.events import Raised, Tick, encode_event, moment
+from stream.core.ledger import LATE, OUTCOME_NAMES
+from stream.core.problem import Problem
+from stream.core.records import encode_record
+from stream.kafka import partition_chooser
+from stream.lane.batch import Batch, Bounds, Output, Part, Work
+from stream.metrics import Metrics
+from stream.scorer.answers import Answers, Scores, enriched, outcome, unpack_score, unscored
+from stream.scorer.decode import Decoded, Decoder, failed_output
+from stream.scorer.history import NO_META, History, Meta, Wanted, decode_meta
+from stream.scorer.partition import DUES_WINDOW, Partition, Touched
+
+log = logging.getLogger(__name__)
+_RETRY_SECONDS = 0.5  # how often an absent Redis is asked again
+
+
+class Tally(Struct):
+    """What a batch will add to the metrics once it is written."""
+
+    events: Counter[str] = field(default_factory=Counter)
+    scored: Counter[str] = field(default_factory=Counter)
+    unscored: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    actions: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+    repeated: int = 0
+    late: int = 0
+    raised_at: list[float] = field(default_factory=list)  # record timestamps of what was enriched, seconds
+    enriched_at: float = 0.0
+
+
+class Kept(Struct):
+    """What the room needs to write a round of batches."""
+
+    touched: dict[Part, Touched]
+    tallies: dict[Part, Tally]
+
+
+class ScorerRoom:
+    """Folds, scores and explains, batch by batch.
+
+    Args:
+        settings: topics, limits, times.
+        problem: what is being predicted.
+        history: where states are kept.
+        metrics: the process's metrics.
+        model: gives the model to score with, or None; asked once a batch.
+        clock: the wall clock, seconds since 1970; for `scored_at` and ticks only.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        problem: Problem,
+        history: History,
+        metrics: Metrics,
+        model: Callable[[], Scores | None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._problem = problem
+        self._history = history
+        self._metrics = metrics
+        self._model = model
+        self._clock = clock
+        self._decoder: Decoder | None = None
+        self._partitions: dict[Part, Partition] = {}
+        self._away_since: float | None = None
+        self._asked_at = 0.0
+        self._unscored_until: dict[Part, int] = {}
+        self._ticked: dict[Part, float] = {}
+        self._recent: deque[bool] = deque(maxlen=settings.bad_window)
+        self._ringing = False
+        self.wants_assign = False
+
+    @property
+    def ready_faults(self) -> list[str]:
+        """What is missing before alerts are scored, one sentence each."""
+        faults = []
+        if self._away_since is not None:
+            faults.append("history can't be reached: alerts are published unscored")
+        if self._model() is None:
+            faults.append("no model is served: alerts are published unscored")
+        return faults
+
+    # Assignment.
+
+    def assign(self, bounds: Mapping[Part, Bounds]) -> dict[Part, int]:
+        """Take over partitions at the offsets their histories stand at."""
+        self.wants_assign = False
+        self._partitions.clear()
+        self._unscored_until = {part: until for part, until in self._unscored_until.items() if part in bounds}
+        for known in bounds.values():
+            self._decoder = Decoder(partition_chooser(self._settings.partitioner, known.partitions))
+        if not bounds:
+            return {}
+        try:
+            self._history.check()
+            found = self._history.read({part: Wanted(0) for part in bounds})
+        except HistoryAway as error:
+            return self._assign_away(bounds, error)
+        self._away_since = None
+        return {part: self._assign_one(part, known, found[part].meta) for part, known in bounds.items()}
+
+    def _assign_away(self, bounds: Mapping[Part, Bounds], error: HistoryAway) -> dict[Part, int]:
+        starts = {}
+        for part, known in bounds.items():
+            if known.committed is None:
+                raise HistoryAway(f"{error}; this deployment has not scored yet, so it can't start without: mend Redis")
+            starts[part] = max(known.committed, self._unscored_until.get(part, 0))
+        self._go_away(error)
+        return starts
+
+    def _assign_one(self, part: Part, known: Bounds, stored: bytes) -> int:
+        meta = decode_meta(stored)
+        if meta is None:
+            return self._assign_new(part, known)
+        self._hold_against(part, known, meta)
+        silent_until = known.committed or 0
+        if silent_until > meta.offset:
+            behind = silent_until - meta.offset
+            log.warning("%s: history is %d records behind what was published; they are folded again", part, behind)
+        self._partitions[part] = Partition(part, self._problem, meta, stored, silent_until)
+        return meta.offset
+
+    def _assign_new(self, part: Part, known: Bounds) -> int:
+        start = known.begin
+        if known.committed is not None:
+            log.warning("%s: no history in Redis; the log is folded again from offset %d", part, start)
+        elif self._settings.start_from == "latest" and known.end is not None:
+            start = known.end
+        meta = Meta(
+            start, known.topic_id, known.partitions, self._problem.digest, fold.VERSION, 1, fold.state.NEVER, 0
+        )
+        self._partitions[part] = Partition(part, self._problem, meta, NO_META, known.committed or 0)
+        return start
+
+    def _hold_against(self, part: Part, known: Bounds, meta: Meta) -> None:
+        name = f"{part.topic}/{part.partition}"
+        fault = None
+        if meta.topic_id != known.topic_id or (known.end is not None and meta.offset > known.end):
+            fault = f"the topic of {name} was made anew since its history was written"
+        elif meta.partitions != known.partitions:
+            fault = f"{part.topic} had {meta.partitions} partitions and has {known.partitions}: teams have moved"
+        elif meta.problem != self._problem.digest:
+            fault = f"the history of {name} was folded for another problem definition than {self._problem.id}"
+        elif meta.fold_version != fold.VERSION:
+            fault = f"the history of {name} was folded by version {meta.fold_version}, this code has {fold.VERSION}"
+        elif meta.offset < known.begin:
+            fault = f"{name} begins at offset {known.begin}, but its history goes on at {meta.offset}: records are gone"
+        if fault:
+            raise HistoryRefused(f"{fault}; run `noisegate history rebuild`")
+
+    # Batches.
+
+    def prepare(self, batches: Sequence[Batch]) -> Work:
+        """Decode, read, fold, score, encode."""
+        assert self._decoder is not None, "the lane assigns before it prepares"
+        decoded = {batch.part: self._decoder.decode(batch) for batch in batches}
+        ends = {batch.part: batch.end for batch in batches}
+        if self._away_since is None:
+            try:
+                touched = self._read(decoded)
+            except HistoryAway as error:
+                self._go_away(error)
+        if self._away_since is not None:
+            return Work(self._prepare_unscored(decoded, ends), ends)
+        if self.wants_assign:
+            return Work([], ends)
+        return self._prepare_scored(decoded, touched, ends)
+
+    def _read(self, decoded: Mapping[Part, Decoded]) -> dict[Part, Touched]:
+        """Read everything that the batches will touch; one round trip where all ledger entries are in memory."""
+        most = self._settings.history_cache_levels // max(1, len(self._partitions))
+        touched = {part: Touched() for part in decoded}
+        for part in decoded:
+            self._partitions[part].rotate(most)
+            self._widen(self._partitions[part], decoded[part].latest)
+        first = {part: self._wanted(part, decoded[part], touched[part], entries=True) for part in decoded}
+        if not self._learn(first):
+            return touched
+        second = {part: self._wanted(part, decoded[part], touched[part], entries=False) for part in decoded}
+        second = {part: want for part, want in second.items() if want.levels}
+        self._learn(second)
+        return touched
+
+    def _wanted(self, part: Part, decoded: Decoded, touched: Touched, entries: bool) -> Wanted:
+        partition = self._partitions[part]
+        missing = partition.entries_for(decoded) if entries else []
+        return Wanted(partition.meta.generation, partition.levels_for(decoded, touched), missing)
+
+    def _learn(self, wanted: Mapping[Part, Wanted]) -> bool:
+        """Read, and hold each partition's meta against the one we know; False: somebody else has written."""
+        if not wanted:
+            return True
+        found = self._history.read(wanted)
+        for part, want in wanted.items():
+            partition = self._partitions[part]
+            if found[part].meta != partition.stored:
+                self._conflict(part)
+                return False
+            partition.learn(want, found[part])
+        return True
+
+    def _widen(self, partition: Partition, latest: float) -> None:
+        while latest > partition.fold.dues.until:
+            start, generation = partition.fold.dues.until, partition.meta.generation
+            partition.widen(self._history.dues(partition.part, generation, start, DUES_WINDOW), DUES_WINDOW)
+
+    def _conflict(self, part: Part) -> None:
+        log.warning("%s/%d: another worker got there first; going on from its offset", part.topic, part.partition)
+        self._metrics.fence_conflicts.inc()
+        self.wants_assign = True
+
+    def _prepare_scored(
+        self, decoded: Mapping[Part, Decoded], touched: dict[Part, Touched], ends: dict[Part, int]
+    ) -> Work:
+        tallies = {}
+        silent = {part: self._partitions[part].run(batch) for part, batch in decoded.items()}
+        answers = self._answer(decoded)
+        outputs: list[Output] = []
+        now = self._clock()
+        for part, batch in decoded.items():
+            partition = self._partitions[part]
+            tally = tallies[part] = Tally(enriched_at=now)
+            outputs += self._outputs(partition, batch, answers, silent[part], tally, now)
+            partition.fold.clear_came()
+            self._fail(part, batch, partition.silent_until, outputs, tally)
+            tally.events.update(_TYPES[type(event)] for event, _, _ in batch.events)
+        self._watch_bad(decoded)
+        return Work(outputs, ends, Kept(touched, tallies))
+
+    def _answer(self, decoded: Mapping[Part, Decoded]) -> Answers:
+        """Score all partitions' new alerts in one call of the model."""
+        arrived: list[fold.Arrived] = []
+        rows = []
+        for part in decoded:
+            folded = self._partitions[part].fold
+            new = [one for one in folded.came if type(one) is fold.Arrived]
+            for one in new:
+                one.row += len(arrived) - folded.first_row
+            arrived += new
+            rows.append(folded.take_rows())
+        return Answers(arrived, np.concatenate(rows), self._model() if arrived else None)
+
+    def _outputs(
+        self, partition: Partition, batch: Decoded, answers: Answers, silent: int, tally: Tally, now: float
+    ) -> list[Output]:
+        settings, problem = self._settings, self._problem.id
+        at = datetime.fromtimestamp(now, UTC)
+        stands = {id(event): record for event, _, record in batch.events}
+        prefix = f"{partition.part.topic}/{partition.part.partition}/"
+        outputs: list[Output] = []
+        for came in partition.fold.came[silent:]:
+            kind = type(came)
+            if kind is fold.Arrived or kind is fold.Repeated:
+                event: Raised = came.event  # type: ignore[union-attr]
+                alert = came.alert  # type: ignore[union-attr]
+                record = stands[id(event)]
+                if kind is fold.Arrived:
+                    score, why = answers.scores[came.row], answers.whys[came.row]  # type: ignore[union-attr]
+                    tally.late += bool(alert.flags & LATE)
+                else:
+                    score, why = unpack_score(alert.score), None
+                    tally.repeated += 1
+                value = encode_record(enriched(event, alert, score, why, at, f"{prefix}{record.offset}"))
+                outputs.append(Output(settings.enriched_topic, event.team.encode(), value))
+                tally.raised_at.append(record.timestamp / 1000.0)
+                if score.probability is None:
+                    tally.unscored[score.reason or "no_model"] += 1
+                else:
+                    tally.scored[score.band] += 1
+            elif kind is fold.Decided:
+                value = encode_record(outcome(came, problem))  # type: ignore[arg-type]
+                outputs.append(Output(settings.outcomes_topic, came.team.encode(), value))  # type: ignore[union-attr]
+                tally.outcomes[OUTCOME_NAMES[came.alert.outcome]] += 1  # type: ignore[union-attr]
+            elif kind is fold.Counted:
+                tally.actions[came.effect] += 1  # type: ignore[union-attr]
+            else:
+                error = BadRecord("unknown_alert", "no alert of this id was raised by this team")
+                unknown: fold.Unknown = came  # type: ignore[assignment]
+                outputs.append(
+                    failed_output(settings.failed_topic, partition.part, unknown.offset, None, unknown.value, error)
+                )
+                tally.failed[error.reason] += 1
+        return outputs
+
+    def _fail(self, part: Part, batch: Decoded, silent_until: int, outputs: list[Output], tally: Tally) -> None:
+        for record, error in batch.failed:
+            if record.offset >= silent_until:
+                value = record.value or b""
+                outputs.append(failed_output(self._settings.failed_topic, part, record.offset, record.key, value, error))
+                tally.failed[error.reason] += 1
+
+    def seal(self, work: Work) -> None:
+        """Pack what the batch changed."""
+        if work.kept:
+            for part, touched in work.kept.touched.items():
+                self._partitions[part].seal(touched, work.ends[part])
+
+    def write(self, work: Work) -> bool:
+        """Write behind the fence, then count."""
+        if not work.kept:
+            return True
+        writes = {part: self._partitions[part].unwritten for part in work.kept.touched}
+        try:
+            done = self._history.write({part: write for part, write in writes.items() if write is not None})
+        except HistoryAway as error:
+            self._go_away(error)
+            return False
+        for part, written in done.items():
+            if written:
+                self._partitions[part].written()
+                self._count(work.kept.tallies[part])
+                self._metrics.held.labels(part.partition).set(self._partitions[part].fold.held)
+            else:
+                self._conflict(part)
+        return not self.wants_assign
+
+    def _count(self, tally: Tally) -> None:
+        metrics = self._metrics
+        for counter, counts in (
+            (metrics.events, tally.events),
+            (metrics.scored, tally.scored),
+            (metrics.unscored, tally.unscored),
+            (metrics.outcomes, tally.outcomes),
+            (metrics.actions, tally.actions),
+            (metrics.failed, tally.failed),
+        ):
+            for label, count in counts.items():
+                counter.labels(label).inc(count)
+        metrics.repeated.inc(tally.repeated)
+        metrics.late.inc(tally.late)
+        if tally.raised_at:
+            metrics.latency_seconds.observe_many(np.maximum(tally.enriched_at - np.array(tally.raised_at), 0.0))
+
+    # Away.
+
+    def _go_away(self, error: HistoryAway) -> None:
+        if self._away_since is None:
+            log.error("%s; alerts are published unscored until it is back", error)
+            self._away_since = time.monotonic()
+        self._asked_at = time.monotonic()
+        self._partitions.clear()
+
+    def _prepare_unscored(self, decoded: Mapping[Part, Decoded], ends: Mapping[Part, int]) -> list[Output]:
+        """Publish each alert once without a score; its real one follows when Redis is back."""
+        if self._is_back():
+            return []
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        outputs = []
+        for part, batch in decoded.items():
+            until = self._unscored_until.get(part, 0)
+            for event, _, record in batch.events:
+                if type(event) is Raised and record.offset >= until:
+                    value = encode_record(unscored(event, now, f"{part.topic}/{part.partition}/{record.offset}"))
+                    outputs.append(Output(self._settings.enriched_topic, event.team.encode(), value))
+            self._unscored_until[part] = max(until, ends[part])
+        self._metrics.unscored.labels("history_unavailable").inc(len(outputs))
+        return outputs
+
+    def _is_back(self) -> bool:
+        """Ask an absent Redis now and then; when it is back, everything is assigned anew."""
+        if time.monotonic() - self._asked_at < _RETRY_SECONDS:
+            return False
+        try:
+            self._history.check()
+        except HistoryAway:
+            self._asked_at = time.monotonic()
+            return False
+        log.warning("Redis is back; going on from where the histories stand")
+        self.wants_assign = True
+        return True
+
+    # Quiet times.
+
+    def idle(self, caught_up: Sequence[Part], now: float) -> list[Output]:
+        """Ticks for quiet partitions in which something is due."""
+        if self._away_since is not None:
+            self._is_back()
+            return []
+        every = self._settings.tick_seconds
+        outputs: list[Output] = []
+        for part in caught_up:
+            partition = self._partitions.get(part)
+            if not every or partition is None or now - self._ticked.get(part, 0.0) < every:
+                continue
+            self._ticked[part] = now
+            self._widen_quietly(partition, now)
+            if partition.fold.dues.first() < now and not self.wants_assign:
+                value = encode_event(Tick(moment(now)))
+                outputs.append(Output(part.topic, None, value, partition=part.partition))
+                self._metrics.ticks.inc()
+        return outputs
+
+    def _widen_quietly(self, partition: Partition, now: float) -> None:
+        try:
+            self._widen(partition, now)
+        except HistoryAway as error:
+            self._go_away(error)
+
+    def _watch_bad(self, decoded: Mapping[Part, Decoded]) -> None:
+        """Ring when more than a share of the last records is bad."""
+        bad = sum(len(batch.failed) for batch in decoded.values())
+        if not bad and not any(self._recent):
+            self._recent.extend([False] * min(sum(len(b.events) for b in decoded.values()), self._settings.bad_window))
+            return
+        for batch in decoded.values():
+            marks = [(record.offset, False) for _, _, record in batch.events]
+            marks += [(record.offset, True) for record, _ in batch.failed]
+            self._recent.extend(mark for _, mark in sorted(marks))
+        share = sum(self._recent) / self._settings.bad_window
+        self._metrics.bad_share.set(share)
+        rings = share > self._settings.bad_share
+        if rings and not self._ringing:
+            log.error("%.0f %% of the last %d records are bad; see `noisegate failed list`", 100 * share, len(self._recent))
+        if rings and self._settings.stop_on_bad:
+            raise NoisegateError(f"{share:.0%} of the last records are bad and stop_on_bad is set; see `noisegate failed list`")
+        self._ringing = rings
+
+
+_TYPES: dict[type, str] = {Raised: "raised", Tick: "tick", fold.Acted: "acted"}

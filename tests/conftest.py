@@ -1,0 +1,52 @@
+"""Fixtures for all tests, and the marks that follow from what a test asks for."""
+
+from contextlib import suppress
+
+import pytest
+
+from tests.servers.fixtures import (
+    broker,
+    embedded_broker,
+    fresh_kafka,
+    fresh_redis,
+    kafka,
+    kafka_of_session,
+    no_swallowed_errors,
+    redis_of_session,
+    redis_url,
+    shared_data,
+    unique_name,
+)
+from tests.servers.kafka import KafkaUnavailable, jars
+
+__all__ = [
+    "broker",
+    "embedded_broker",
+    "fresh_kafka",
+    "fresh_redis",
+    "kafka",
+    "kafka_of_session",
+    "no_swallowed_errors",
+    "redis_of_session",
+    "redis_url",
+    "shared_data",
+    "unique_name",
+]
+
+MARK_OF_FIXTURE = {"kafka": "kafka", "fresh_kafka": "kafka", "fresh_redis": "redis", "shared_data": "data"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever asks for a server is marked with it."""
+    for item in items:
+        for fixture in getattr(item, "fixturenames", ()):
+            if fixture in MARK_OF_FIXTURE:
+                item.add_marker(MARK_OF_FIXTURE[fixture])
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Kafka's jars are fetched here, outside any test's time-out; a failure is told by the fixture."""
+    if any(item.get_closest_marker("kafka") for item in session.items) and not session.config.option.collectonly:
+        with suppress(KafkaUnavailable):
+            jars()
