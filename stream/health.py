@@ -53,7 +53,9 @@ def _application(metrics: "WSGIApplication", checks: dict[str, Check]) -> "WSGIA
         if check is None:
             return metrics(environ, start_response)
         faults = check()
-        start_response("503 Service Unavailable" if faults else "200 OK", [("Content-Type", "text/plain; charset=utf-8")])
+        start_response(
+            "503 Service Unavailable" if faults else "200 OK", [("Content-Type", "text/plain; charset=utf-8")]
+        )
         return ["\n".join([*faults, "" if faults else "ok\n"]).encode()]
 
     return answer
@@ -64,5 +66,5 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 
 class _Quiet(WSGIRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
         log.debug(format, *args)

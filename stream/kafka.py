@@ -62,7 +62,9 @@ class Topics:
     def __init__(self, settings: Settings, seconds: float = 10.0) -> None:
         self._settings = settings
         self._seconds = seconds
-        self._admin = AdminClient({**client_settings(settings), "log_level": 0, "socket.timeout.ms": int(seconds * 1000)})
+        self._admin = AdminClient(
+            {**client_settings(settings), "log_level": 0, "socket.timeout.ms": int(seconds * 1000)}
+        )
 
     @property
     def names(self) -> dict[str, str]:
@@ -128,8 +130,8 @@ def faust_credentials(settings: Settings) -> Any:
     Raises:
         SettingsError: a security setting that aiokafka, Faust's driver, can't honour.
     """
-    from faust.auth import SASLCredentials, SSLCredentials  # noqa: PLC0415 - Faust takes 300 ms; only workers need it
-    from faust.types.auth import SASLMechanism  # noqa: PLC0415
+    from faust.auth import SASLCredentials, SSLCredentials
+    from faust.types.auth import SASLMechanism
 
     kafka = settings.kafka
     protocol = kafka.get("security.protocol", "plaintext").upper()

@@ -53,17 +53,25 @@ class Metrics:
         self.events = counter("events", "Events folded, after their history was written", "type")
         self.scored = counter("alerts_scored", "Alerts published with a probability", "band")
         self.unscored = counter("alerts_unscored", "Alerts published without a probability", "reason")
-        self.repeated = counter("alerts_repeated", "Alerts raised again: published with their first score, counted once")
+        self.repeated = counter(
+            "alerts_repeated", "Alerts raised again: published with their first score, counted once"
+        )
         self.outcomes = counter("outcomes", "Outcomes published", "outcome")
         self.actions = counter("actions", "Actions that decided nothing, by why", "effect")
         self.failed = counter("records_failed", "Records sent to the topic of failed records", "reason")
         self.late = counter("alerts_late", "Alerts later than the grace")
-        self.bad_share = gauge("bad_record_share", "Share of bad records among the last ones; unknown alerts do not count")
+        self.bad_share = gauge(
+            "bad_record_share", "Share of bad records among the last ones; unknown alerts do not count"
+        )
         self.batch_records = Histogram(
             "noisegate_batch_records", "Records of one batch", buckets=BATCH_BUCKETS, registry=registry
         )
         self.stage_seconds = Histogram(
-            "noisegate_stage_seconds", "Time of one batch in a stage", ["stage"], buckets=STAGE_BUCKETS, registry=registry
+            "noisegate_stage_seconds",
+            "Time of one batch in a stage",
+            ["stage"],
+            buckets=STAGE_BUCKETS,
+            registry=registry,
         )
         self.latency_seconds = BatchHistogram(
             "noisegate_event_to_enriched_seconds",
@@ -76,8 +84,9 @@ class Metrics:
         self.history_round_trips = counter("history_round_trips", "Round trips to Redis", "call")
         self.history_up = gauge("history_up", "1 while Redis answers, else 0")
         self.fence_conflicts = counter("fence_conflicts", "Batches dropped because another worker had got there")
-        self.score_differs = counter("outcome_score_differs", "Outcomes whose fenced score differs from the published one")
         self.ticks = counter("ticks", "Ticks written to quiet partitions")
         self.model_info = gauge("model_info", "1 for the model that is served", "model", "role")
         self.model_refused = counter("model_refused", "Models that were refused; the running one stayed")
-        self.progress_timestamp = gauge("progress_timestamp_seconds", "When a batch was last finished, or nothing waited")
+        self.progress_timestamp = gauge(
+            "progress_timestamp_seconds", "When a batch was last finished, or nothing waited"
+        )

@@ -42,6 +42,13 @@ class HistoryRefused(NoisegateError):
     """The stored history belongs to another topic, problem or fold; nothing is skipped in silence."""
 
 
+class FenceConflict(NoisegateError):
+    """Another worker wrote this partition's history: drop, seek, go on from there."""
+
+    def __init__(self, topic: str, partition: int) -> None:
+        super().__init__(f"{topic}/{partition}: another worker got there first")
+
+
 class BrokerError(NoisegateError):
     """Kafka can't be reached, a topic is missing, or a publication failed for good."""
 

@@ -67,7 +67,7 @@ def decode_event(value: bytes) -> Event:
     if len(value) > limits.EVENT_BYTES:
         raise BadRecord("too_large", f"{len(value)} bytes, at most {limits.EVENT_BYTES} are read")
     try:
-        event = _decoder.decode(value)
+        event: Event = _decoder.decode(value)
     except msgspec.ValidationError as error:
         detail = str(error)
         raise BadRecord("unknown_type" if detail.endswith("`$.type`") else "bad_field", detail) from None

@@ -341,7 +341,8 @@ _TIME = [
 
 def _logit(rate: Array | float) -> Array:
     clipped = np.clip(rate, 1e-4, 1.0 - 1e-4)
-    return np.log(clipped) - np.log1p(-clipped)
+    shifted: Array = np.log(clipped) - np.log1p(-clipped)
+    return shifted
 
 
 def _expit(logit: Array) -> Array:

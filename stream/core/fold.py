@@ -47,11 +47,12 @@ _ABSENT = [math.nan] * state.WIDTH
 
 
 class Arrived(Struct, gc=False):
-    """A new alert. Its features' raw material is row number `row` of `Fold.rows`."""
+    """A new alert. Its features' raw material is row number `row` of `Fold.rows`; `flags` are as of its arrival."""
 
     event: Raised
     alert: Alert
     row: int
+    flags: int
 
 
 class Repeated(Struct, gc=False):
@@ -59,14 +60,19 @@ class Repeated(Struct, gc=False):
 
     event: Raised
     alert: Alert
+    flags: int
 
 
 class Decided(Struct, gc=False):
-    """An outcome became known."""
+    """An outcome became known. What may change later in the ledger stands here as of the decision."""
 
     team: str
     alert_id: str
     alert: Alert
+    outcome: int
+    decided_at: float
+    by: str
+    flags: int
 
 
 class Counted(Struct, gc=False):
@@ -140,8 +146,8 @@ class Fold:
         self._forget = problem.history.forget_days * state.DAY
         self._first_decides = problem.outcome.decides == "first"
         self._expires_as = NOISE if problem.outcome.on_expiry == "noise" else UNKNOWN
-        self._kinds = {kind: ACTIONABLE for kind in problem.outcome.actionable}
-        self._kinds |= {kind: NOISE for kind in problem.outcome.noise}
+        self._kinds = dict.fromkeys(problem.outcome.actionable, ACTIONABLE)
+        self._kinds |= dict.fromkeys(problem.outcome.noise, NOISE)
         self._any_exclusion = bool(problem.exclude.visibility_only)
         self._keys: dict[tuple[str, str, str, tuple[str | None, ...]], list[LevelKey]] = {}
 
@@ -172,7 +178,7 @@ class Fold:
         key = (event.team, event.alert_id)
         entry = self.ledger.get(key)
         if type(entry) is Alert and self.known(entry):
-            self.came.append(Repeated(event, entry))
+            self.came.append(Repeated(event, entry, entry.flags))
             return
         names = self.label_names
         values = tuple([event.labels.get(name) for name in names]) if names else ()
@@ -194,7 +200,7 @@ class Fold:
                 state.add_raise(level_state, at, w if level_state[0] == epoch else state.weights(at, level_state[0]))
         self.ledger[key] = alert
         self.dues.add((at + self._due_in, event.team, event.alert_id))
-        self.came.append(Arrived(event, alert, self.arrived))
+        self.came.append(Arrived(event, alert, self.arrived, alert.flags))
         self.arrived += 1
         if type(entry) is Held:
             self._release(key, entry, alert)
@@ -296,7 +302,7 @@ class Fold:
         if alert.by == CLOSED_BY_RULE and (kind == REOPENED or decides_as == ACTIONABLE):
             alert.outcome, alert.decided_at, alert.by = ACTIONABLE, at, CORRECTION
             self._count(key, alert, at)
-            self.came.append(Decided(*key, alert))
+            self._tell(key, alert)
         elif alert.by == EXPIRY and decides_as is not None and at <= alert.raised_at + self._horizon:
             self.came.append(Counted("late"))
         else:
@@ -311,7 +317,10 @@ class Fold:
             state.close_one(level)
         if outcome != UNKNOWN:
             self._count(key, alert, at)
-        self.came.append(Decided(*key, alert))
+        self._tell(key, alert)
+
+    def _tell(self, key: EntryKey, alert: Alert) -> None:
+        self.came.append(Decided(*key, alert, alert.outcome, alert.decided_at, alert.by, alert.flags))
 
     def _count(self, key: EntryKey, alert: Alert, at: float) -> None:
         epoch = at // state.EPOCH

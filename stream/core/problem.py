@@ -28,7 +28,7 @@ class OutcomeRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     decides: Literal["first", "any_actionable"] = "first"
     horizon_hours: Positive
     on_expiry: Literal["noise", "unknown"] = "noise"
-    grace_minutes: Annotated[float, Meta(ge=0)] = 5
+    grace_minutes: Annotated[float, Meta(ge=0)] = 5.0
 
 
 class Exclusion(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -60,15 +60,15 @@ class HistoryRule(Struct, frozen=True, forbid_unknown_fields=True):
     """What history is kept: these labels become levels too; a level untouched for `forget_days` starts anew."""
 
     labels: Annotated[list[str], Meta(max_length=limits.HISTORY_LABELS)] = []
-    forget_days: Positive = 180
+    forget_days: Positive = 180.0
     ledger_days: Positive | None = None  # how long an alert is known after its raise; default horizon + 30 d
 
 
 class FloodRule(Struct, frozen=True, forbid_unknown_fields=True):
     """When a team's rule floods: its rate of the last day exceeds `per_day` and `factor` times its usual rate."""
 
-    per_day: Positive = 50
-    factor: Positive = 10
+    per_day: Positive = 50.0
+    factor: Positive = 10.0
 
 
 class Target(Struct, frozen=True, forbid_unknown_fields=True):

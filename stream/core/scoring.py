@@ -39,7 +39,7 @@ def band_of(probability: float, thresholds: Thresholds) -> Band:
 
 def evidence_of(rows: NDArray[np.float64], thresholds: Thresholds) -> list[Evidence]:
     """How much history each of the fold's rows holds (see `Thresholds`)."""
-    levels = rows[:, 1:].reshape(len(rows), -1, state.WIDTH)[:, (TEAM, TEAM_RULE)]
+    levels = rows[:, 1:].reshape(len(rows), rows.shape[1] // state.WIDTH, state.WIDTH)[:, (TEAM, TEAM_RULE)]
     days = (rows[:, :1] - levels[:, :, state.LANDMARK] * state.EPOCH) / state.DAY
     known = levels[:, :, state.DECIDED + 2] * np.exp2(-days / 30.0)
     grade = (known[:, 0] >= thresholds.weak).astype(int)

@@ -87,7 +87,9 @@ def edge_rows(trees: Trees, matrix: Matrix) -> Matrix:
     """Rows of the matrix, each with one value put exactly on a split's threshold, just above it, or missing."""
     edges = sorted({(node["split_feature"], _down(node["threshold"])) for node in _splits(trees.dump())})
     edges = edges[: _EDGE_ROWS // 3]
-    places = [(column, value) for column, at in edges for value in (at, np.nextafter(at, np.float32(np.inf)), np.nan)]
+    with np.errstate(over="ignore"):
+        above = [np.nextafter(at, np.float32(np.inf)) for _, at in edges]
+    places = [(edge[0], value) for edge, over in zip(edges, above, strict=True) for value in (edge[1], over, np.nan)]
     rows = np.resize(matrix, (len(places), matrix.shape[1]))
     for row, (column, value) in enumerate(places):
         rows[row, column] = value
@@ -164,10 +166,11 @@ def _splits(dump: dict[str, Any]) -> list[dict[str, Any]]:
 def _down(threshold: float) -> np.float32:
     """The largest float32 that is not above the threshold; LightGBM reads values up to 1e-35 from 0 as 0.
 
-    >>> bool(_down(0.1) <= 0.1), bool(np.nextafter(_down(0.1), np.float32(1.0)) > 0.1)
-    (True, True)
+    >>> float(_down(0.1)) <= 0.1 < float(np.nextafter(_down(0.1), np.float32(1.0)))
+    True
     """
-    if abs(threshold) <= _ZERO:
+    if abs(threshold) <= float(_ZERO):
         return _ZERO if threshold >= 0.0 else np.nextafter(-_ZERO, np.float32(-np.inf))
-    near = np.float32(threshold)
+    with np.errstate(over="ignore"):  # "every known value" is a threshold beyond float32
+        near = np.float32(threshold)
     return near if float(near) <= threshold else np.nextafter(near, np.float32(-np.inf))

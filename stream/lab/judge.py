@@ -46,7 +46,11 @@ def judge(
         label_rate=float(y.mean()),
         target_detection=detection,
         model=figures(y, scores, detection, thresholds[MODEL]),
-        baselines={name: figures(y, p[judged], detection, thresholds[name]) for name, p in baselines.items()},
+        baselines={
+            name: figures(y, p[judged], detection, thresholds[name])
+            for name, p in baselines.items()
+            if name in thresholds
+        },
     )
 
 

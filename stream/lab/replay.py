@@ -8,6 +8,7 @@ import tempfile
 from array import array
 from collections import Counter, deque
 from collections.abc import Iterable
+from typing import IO
 
 import numpy as np
 from msgspec import Struct
@@ -73,23 +74,24 @@ class Replayed(Struct, frozen=True, eq=False):
 
 def replay(lines: Iterable[Line], problem: Problem) -> Replayed:
     """Fold a log. What is undecided when the log ends stays open; nothing is made up."""
-    recorder = _Recorder(Fold(problem))
-    for line in lines:
-        recorder.take(line)
-    return recorder.result()
+    with tempfile.TemporaryFile() as file:
+        recorder = _Recorder(Fold(problem), file)
+        for line in lines:
+            recorder.take(line)
+        return recorder.result()  # what is mapped stays after the file is closed
 
 
 class _Recorder:
     """The fold, and what is kept of what came of it."""
 
-    def __init__(self, fold: Fold) -> None:
+    def __init__(self, fold: Fold, file: IO[bytes]) -> None:
         self._fold = fold
         self._alerts: list[Raised] = []
         self._entries: list[Alert] = []
         self._sequence = array("q")
         self._known = bytearray()
         self._kept: deque[EntryKey] = deque()
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the rows that are mapped from it
+        self._file = file
         self._effects: Counter[str] = Counter()
         self._kinds: Counter[str] = Counter()
         self._events = 0

@@ -16,7 +16,7 @@ from stream.core.problem import Problem
 from stream.lab import card, trees
 from stream.lab.baselines import score_baselines
 from stream.lab.check import check_log, check_training
-from stream.lab.export import OPSET, check_parity, export
+from stream.lab.export import OPSET, check_parity, export, import_onnx
 from stream.lab.fitting import Fitted, Window, fit_window
 from stream.lab.judge import judge
 from stream.lab.log import Progress, no_progress, read_log
@@ -53,6 +53,7 @@ def train(
         LabError: it can't be trained on or judged, or the extra is not installed.
     """
     trees.import_lightgbm()
+    import_onnx()
     replayed = replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem)
     return train_replayed(replayed, out, split=split, seed=seed, command=command, created=created, progress=progress)
 
@@ -75,8 +76,10 @@ def train_replayed(
     check_training(replayed.outcome[: end.alert][usable])
     learnt = learn(replayed, choose_keys(replayed.alerts[: end.alert]), end.step, end.alert)
     chosen = list(features.table(replayed.problem.history.labels, list(learnt.priors.tables)).values())
+    progress("computing features", 0.0)
     window = Window(replayed, end, usable, training_matrix(replayed, learnt, chosen), chosen)
     baselines = score_baselines(replayed)
+    progress("computing features", 1.0)
     fitted = fit_window(window, baselines, seed, progress)
     onnx = export(fitted.trees, fitted.calibration, len(chosen))
     graph = Graph(onnx, len(chosen), "the new model")

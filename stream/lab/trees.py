@@ -91,6 +91,7 @@ def fit_until_best(
         valid_sets=[lightgbm.Dataset(*later, reference=data)],
         callbacks=callbacks,
     )
+    told(1.0)
     return Trees(booster, max(int(booster.best_iteration), ROUNDS_LEAST))
 
 

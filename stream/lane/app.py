@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -101,6 +102,7 @@ class LaneConsumer(driver.Consumer):
             commits.update(moves.commits)
             if moves.reassign:
                 lane.generation = None
+            self._show_lag()
             if commits and time.monotonic() - committed_at > _COMMIT_SECONDS:
                 await self._commit({_tp(part): offset for part, offset in commits.items()})
                 commits.clear()
@@ -122,6 +124,12 @@ class LaneConsumer(driver.Consumer):
         idle = await self._on_thread(engine.idle, caught_up, time.time())
         moves.reassign = moves.reassign or idle.reassign
         return moves
+
+    def _show_lag(self) -> None:
+        lane = self.lane
+        for part, position in lane.engine.positions.items():
+            lane.metrics.lag.labels(part.partition).set(max(0, self._end_of(part) - position))
+        lane.metrics.progress_timestamp.set_to_current_time()
 
     def _end_of(self, part: Part) -> int:
         return self.highwater(_tp(part)) or 0
@@ -188,6 +196,7 @@ def make_app(settings: Settings, lane: Lane) -> faust.App:
         broker=[f"aiokafka://{server.strip()}" for server in settings.kafka_bootstrap_servers.split(",")],
         broker_credentials=faust_credentials(settings),
         store="memory://",
+        datadir=tempfile.gettempdir(),  # Faust would make a folder here
         autodiscover=False,
         table_standby_replicas=0,
         topic_allow_declare=False,
@@ -220,5 +229,3 @@ def _tp(part: Part) -> Any:
 
 def _parts(records: Mapping[Any, Sequence[Record]], topic: str) -> dict[Part, Sequence[Record]]:
     return {Part(tp.topic, tp.partition): found for tp, found in records.items() if tp.topic == topic}
-
-

@@ -158,7 +158,7 @@ class Engine:
         """The next batch of every partition, within the limits; what is taken leaves `waiting`."""
         share = max(1, self._limit // max(1, sum(1 for records in waiting.values() if records)))
         budget = self._max_bytes
-        batches = []
+        batches: list[Batch] = []
         for part, records in waiting.items():
             count = 0
             for record in records[:share]:

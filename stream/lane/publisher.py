@@ -51,7 +51,7 @@ class Publisher:
             raise BrokerError(f"Kafka did not acknowledge {waiting} records within {seconds:.0f} s; is it up?")
 
     def _publish_many(self, topic: str, outputs: Iterable[Output]) -> None:
-        messages = [{"key": output.key, "value": output.value} for output in outputs]
+        messages: list[dict[str, Any]] = [{"key": output.key, "value": output.value} for output in outputs]
         while self._producer.produce_batch(topic, messages) < len(messages):
             refused = [message for message in messages if "_error" in message]
             for message in refused:

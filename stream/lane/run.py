@@ -3,7 +3,7 @@
 import logging
 import sys
 
-from faust import Worker
+import faust
 
 from stream.config import Settings
 from stream.core.errors import NoisegateError
@@ -13,23 +13,22 @@ log = logging.getLogger(__name__)
 EXIT_FAULT = 1
 
 
-def run_worker(app: object, lane: Lane, settings: Settings) -> int:
+def run_worker(app: faust.App, lane: Lane, settings: Settings) -> int:
     """Run until SIGTERM or SIGINT (status 0) or a fault (status 1)."""
-    worker = Worker(
+    worker = faust.Worker(
         app,
         loglevel=settings.log_level.upper(),
         override_logging=False,
         redirect_stdouts=False,
-        console_port=None,
         quiet=True,
     )
+    status = 0
     try:
-        worker.execute_from_commandline()
+        worker.execute_from_commandline()  # always leaves by SystemExit, or by what crashed it
     except SystemExit as stopped:
-        code = stopped.code if isinstance(stopped.code, int) else EXIT_FAULT
-        return EXIT_FAULT if lane.fault is not None else code
-    if lane.fault is not None:
-        if isinstance(lane.fault, NoisegateError):
-            sys.stderr.write(f"noisegate: {lane.fault}\n")
-        return EXIT_FAULT
-    return 0
+        status = stopped.code if isinstance(stopped.code, int) else 0
+    except Exception as error:
+        lane.fault = lane.fault or error
+    if isinstance(lane.fault, NoisegateError):
+        sys.stderr.write(f"noisegate: {lane.fault}\n")
+    return EXIT_FAULT if lane.fault is not None else status

@@ -12,18 +12,18 @@ from stream.core.problem import Problem
 from stream.core.scoring import Thresholds
 
 FORMAT_VERSION = 1
-VERSION_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9a-f]{4,64}$"
-FILE_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,60}(\.[a-z0-9]{1,10})$"  # a plain name: no folder, nothing hidden
+VERSION_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9a-f]{4,64}\Z"
+FILE_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,60}\.[a-z0-9]{1,10}\Z"  # a plain name: no folder, nothing hidden
 FEATURES = 2_000  # columns of one model
 GOLDEN_ROWS = 64
 
 Version = Annotated[str, Meta(pattern=VERSION_PATTERN)]
 FileName = Annotated[str, Meta(pattern=FILE_PATTERN)]
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=0)]
 At = Annotated[datetime, Meta(tz=True)]
-Release = Annotated[str, Meta(pattern=r"^[0-9]{1,4}\.[0-9]{1,4}$")]
+Release = Annotated[str, Meta(pattern=r"^[0-9]{1,4}\.[0-9]{1,4}\Z")]
 
 
 class FeatureRef(Struct, frozen=True, forbid_unknown_fields=True):
@@ -171,6 +171,8 @@ def _fault_of(manifest: Manifest) -> str | None:
         return "thresholds must hold 0 <= likely_noise <= likely_actionable <= 1"
     if len({feature.name for feature in manifest.features}) != len(manifest.features):
         return "a feature is named twice"
+    if "model" not in manifest.training.fixed_thresholds:
+        return "training.fixed_thresholds lacks `model`"
     if len(golden.rows) != len(golden.probabilities):
         return "golden has another number of rows than of probabilities"
     if any(len(row) != len(manifest.features) for row in golden.rows):

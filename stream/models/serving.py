@@ -46,6 +46,8 @@ class Model:
         """The model's input, float32[N, F]."""
         if rows.shape != (len(alerts), self._width):
             raise ValueError(f"rows are {rows.shape}, the model needs {(len(alerts), self._width)}")
+        if not alerts:
+            return np.empty((0, len(self._features)), dtype=np.float32)
         priors = self.manifest.priors
         frame = Frame(rows, priors.encode(alerts), priors.global_rate, self._labels)
         return features.compute(frame, self._features)

@@ -8,9 +8,9 @@ from typing import Any
 
 def __getattr__(name: str) -> Any:
     if name == "app":  # made when asked for, from the environment: importing must touch nothing
-        from stream.config import load_settings  # noqa: PLC0415
-        from stream.logs import set_up_logs  # noqa: PLC0415
-        from stream.scorer.app import make_scorer  # noqa: PLC0415
+        from stream.config import load_settings
+        from stream.logs import set_up_logs
+        from stream.scorer.app import make_scorer
 
         settings = load_settings()
         set_up_logs(settings.log_level)

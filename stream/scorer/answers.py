@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stream.core.errors import ModelError
 from stream.core.events import Raised, moment
 from stream.core.fold import Arrived, Decided
-from stream.core.ledger import OUTCOME_NAMES, Alert, flag_names
+from stream.core.ledger import OUTCOME_NAMES, flag_names
 from stream.core.records import Challenge, Enriched, Evidence, Outcome, Reason, Score, Whys
 from stream.core.scoring import Thresholds, band_of, evidence_of, whys_of
 
@@ -72,12 +72,13 @@ def unpack_score(kept: Sequence[Any] | None) -> Score:
     """The inverse of `pack_score`; an alert that was folded without scoring has none."""
     if not kept:
         return Score(None, "unscored", None, "none", "no_model")
-    return Score(*kept[:5], challenger=Challenge(*kept[5]) if kept[5] else None)
+    probability, band, model, evidence, reason, challenger = kept
+    return Score(probability, band, model, evidence, reason, Challenge(*challenger) if challenger else None)
 
 
-def enriched(event: Raised, alert: Alert, score: Score, why: Whys | None, now: datetime, offset: str) -> Enriched:
+def enriched(event: Raised, flags: int, score: Score, why: Whys | None, now: datetime, offset: str) -> Enriched:
     """The enriched record of an alert."""
-    return Enriched(event, score, why, flag_names(alert.flags), now, offset)  # type: ignore[arg-type]  # a closed list
+    return Enriched(event, score, why, flag_names(flags), now, offset)  # type: ignore[arg-type]  # a closed list
 
 
 def unscored(event: Raised, now: datetime, offset: str) -> Enriched:
@@ -101,13 +102,13 @@ def outcome(decided: Decided, problem: str) -> Outcome:
         alert.rule,
         alert.entity,
         moment(alert.raised_at),
-        OUTCOME_NAMES[alert.outcome],  # type: ignore[arg-type]  # a closed list
-        moment(alert.decided_at),
-        alert.by,
+        OUTCOME_NAMES[decided.outcome],  # type: ignore[arg-type]  # a closed list
+        moment(decided.decided_at),
+        decided.by,
         problem,
         score.model,
         scores,
         evidence,
         None if alert.last_outcome < 0 else alert.last_outcome,
-        flag_names(alert.flags),  # type: ignore[arg-type]  # a closed list
+        flag_names(decided.flags),  # type: ignore[arg-type]  # a closed list
     )

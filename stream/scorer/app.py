@@ -2,6 +2,7 @@
 
 import logging
 from threading import Event, Thread
+from typing import Any
 
 import faust
 
@@ -101,16 +102,12 @@ def make_scorer(settings: Settings) -> Scorer:
     """A scorer whose parts start with its Faust app."""
     scorer = Scorer(settings)
 
-    @scorer.app.on_before_configured.connect  # type: ignore[untyped-decorator]  # faust's signals are untyped
-    def _configured(app: faust.App, **_: object) -> None:
-        log.debug("configured %s", app)
-
-    @scorer.app.task
-    async def _start() -> None:
+    async def start() -> None:
         scorer.start()
 
-    @scorer.app.on_before_shutdown.connect  # type: ignore[untyped-decorator]
-    async def _shut_down(app: faust.App, **_: object) -> None:
+    async def stop(app: Any, **_: Any) -> None:
         scorer.stop()
 
+    scorer.app.task(start)
+    scorer.app.on_before_shutdown.connect(stop)  # type: ignore[arg-type]  # its handler type fits no function
     return scorer

@@ -40,7 +40,7 @@ class Decoder:
                 event = decode_event(record.value or b"")
                 at = seconds(event.at)
                 check_time(at, record.timestamp / 1000.0)
-                if type(event) is not Tick and self._home(event.team) != partition:
+                if not isinstance(event, Tick) and self._home(event.team) != partition:
                     raise BadRecord("misrouted", f"team {event.team!r} belongs to partition {self._home(event.team)}")
             except BadRecord as error:
                 decoded.failed.append((record, error))

@@ -1,4 +1,4 @@
-"""The history port: a partition's states and the offset they stand at, read at one moment and written behind a fence."""
+"""The history port: a partition's states and their offset, read at one moment and written behind a fence."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol

@@ -7,20 +7,26 @@ from msgspec import Struct, field
 from stream.core import fold, state
 from stream.core.dues import Due, Dues
 from stream.core.events import Acted, Raised, Tick
-from stream.core.ledger import OPEN, Alert, Held, pack_entry, unpack_entry
+from stream.core.fold import EntryKey
+from stream.core.ledger import OPEN, Alert, Entry, Held, pack_entry, unpack_entry
 from stream.core.problem import CLOSED_BY_RULE, Problem
-from stream.lane.batch import Part
+from stream.lane.batch import Bounds, Part
 from stream.scorer.decode import Decoded
 from stream.scorer.history import NO_META, Found, Meta, Wanted, Write, encode_meta
 
 DUES_WINDOW = 10_000
 
 
+def new_meta(known: Bounds, start: int, problem: Problem, generation: int = 1) -> Meta:
+    """The meta of a history that begins at offset `start`."""
+    return Meta(start, known.topic_id, known.partitions, problem.digest, fold.VERSION, generation, state.NEVER, 0)
+
+
 class Touched(Struct):
     """The keys that a batch may change."""
 
     levels: set[str] = field(default_factory=set)
-    entries: set[fold.EntryKey] = field(default_factory=set)
+    entries: set[EntryKey] = field(default_factory=set)
 
 
 class Partition:
@@ -44,18 +50,18 @@ class Partition:
         self.unwritten: Write | None = None
         self._decisive = {*problem.outcome.actionable, *problem.outcome.noise, CLOSED_BY_RULE, "reopened"}
         self._old_levels: dict[str, state.State] = {}
-        self._old_entries: dict[fold.EntryKey, fold.Entry] = {}
+        self._old_entries: dict[EntryKey, Entry] = {}
         self._absent_levels: set[str] = set()
-        self._absent_entries: set[fold.EntryKey] = set()
+        self._absent_entries: set[EntryKey] = set()
 
     @property
     def cached(self) -> int:
         """How many level states are in memory."""
         return len(self.fold.levels) + len(self._old_levels)
 
-    def entries_for(self, decoded: Decoded) -> list[fold.EntryKey]:
+    def entries_for(self, decoded: Decoded) -> list[EntryKey]:
         """The ledger entries that a batch needs and that are not in memory."""
-        keys = {(event.team, event.alert_id) for event, _, _ in decoded.events if type(event) is not Tick}
+        keys = {(event.team, event.alert_id) for event, _, _ in decoded.events if not isinstance(event, Tick)}
         keys.update((due[1], due[2]) for due in self.fold.dues.before(decoded.latest))
         return [key for key in keys if not self._recall_entry(key)]
 
@@ -127,7 +133,7 @@ class Partition:
                 write.settled.append(key)
                 continue
             write.entries[key] = pack_entry(entry)
-            if type(entry) is Held:
+            if isinstance(entry, Held):
                 write.due.append((entry.due, *key))
             elif entry.outcome == OPEN:
                 write.due.append((entry.raised_at + due_in, *key))
@@ -170,7 +176,7 @@ class Partition:
         self.fold.levels[key] = known
         return True
 
-    def _recall_entry(self, key: fold.EntryKey) -> bool:
+    def _recall_entry(self, key: EntryKey) -> bool:
         if key in self.fold.ledger or key in self._absent_entries:
             return True
         known = self._old_entries.pop(key, None)
@@ -179,7 +185,6 @@ class Partition:
         self.fold.ledger[key] = known
         return True
 
-    def _touch_alert(self, key: fold.EntryKey, entry: fold.Entry | None, touched: Touched) -> None:
+    def _touch_alert(self, key: EntryKey, entry: Entry | None, touched: Touched) -> None:
         if type(entry) is Alert and (entry.outcome == OPEN or entry.by == CLOSED_BY_RULE):
             touched.levels.update(self.fold.keys_of(key[0], entry.rule, entry.entity, entry.labels))
-

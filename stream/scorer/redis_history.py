@@ -12,11 +12,19 @@ Keys of one partition share one hash tag, so one slot:
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any, TypeVar
 
 import redis
-from redis.exceptions import AuthenticationError, BusyLoadingError, NoPermissionError, ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    NoPermissionError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 
 from stream.core import fold
 from stream.core.dues import Due
@@ -57,6 +65,12 @@ redis.call('SET', KEYS[1], ARGV[2])
 return 1
 """
 
+_SWITCH = """
+if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
+redis.call('RENAME', KEYS[2], KEYS[1])
+return 1
+"""
+
 
 class RedisHistory:
     """`History` in Redis or Valkey.
@@ -68,6 +82,7 @@ class RedisHistory:
         forget_days: how long event time keeps a level.
         ledger_seconds: how long event time keeps a ledger entry.
         metrics: counts round trips and says whether Redis answers.
+        fence: the last part of the key that fences; a rebuild aside has one of its own.
     """
 
     def __init__(
@@ -78,7 +93,9 @@ class RedisHistory:
         forget_days: float,
         ledger_seconds: float,
         metrics: Metrics,
+        fence: str = "meta",
     ) -> None:
+        self._fence_key = fence
         self._client: Any = redis.Redis.from_url(
             url, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds, retry=None
         )
@@ -127,6 +144,25 @@ class RedisHistory:
         done = self._call("write", lambda: self._write(writes))
         return {part: bool(answer) for part, answer in zip(writes, done, strict=True)}
 
+    def switch(self, part: Part, expected: bytes) -> bool:
+        """Make what stands behind this fence the partition's history, if `meta` is still as expected."""
+        prefix = self.prefix(part)
+        keys = [f"{prefix}:meta", f"{prefix}:{self._fence_key}"]
+        return bool(self._call("switch", lambda: self._client.eval(_SWITCH, 2, *keys, expected)))
+
+    def forget(self, part: Part, generation: int, fence: bool) -> int:
+        """Delete a generation (and this fence). Returns how many keys went."""
+        prefix = self.prefix(part)
+
+        def delete() -> int:
+            gone = 0
+            pattern = f"{_escape(prefix)}:{generation}:*"
+            for keys in _chunks(self._client.scan_iter(pattern, count=1_000), 1_000):
+                gone += self._client.unlink(*keys)
+            return gone + (self._client.unlink(f"{prefix}:{self._fence_key}") if fence else 0)
+
+        return self._call("forget", delete)
+
     def prefix(self, part: Part) -> str:
         """How every key of the partition begins."""
         return f"{self._deployment}:{{{part.topic}:{part.partition}}}"
@@ -136,7 +172,7 @@ class RedisHistory:
         for part, want in wanted.items():
             prefix = self.prefix(part)
             generation = f"{prefix}:{want.generation}"
-            keys = [f"{prefix}:meta"]
+            keys = [f"{prefix}:{self._fence_key}"]
             keys += [f"{generation}:l:{level}" for level in want.levels]
             keys += [f"{generation}:a:{team}\0{alert}" for team, alert in want.entries]
             pipeline.mget(keys)
@@ -148,7 +184,7 @@ class RedisHistory:
         for part, write in writes.items():
             prefix = self.prefix(part)
             generation = f"{prefix}:{write.generation}"
-            keys = [f"{prefix}:meta", f"{generation}:dues"]
+            keys = [f"{prefix}:{self._fence_key}", f"{generation}:dues"]
             keys += [f"{generation}:l:{level}" for level in write.levels]
             keys += [f"{generation}:a:{team}\0{alert}" for team, alert in (*write.entries, *write.gone)]
             counts = (len(write.levels), len(write.entries), len(write.gone), len(write.due))
@@ -190,3 +226,12 @@ class RedisHistory:
 def _entry_key(member: bytes) -> fold.EntryKey:
     team, _, alert = member.decode().partition("\0")
     return team, alert
+
+
+def _escape(text: str) -> str:
+    return "".join(f"\\{letter}" if letter in "*?[]\\" else letter for letter in text)
+
+
+def _chunks(keys: Iterator[bytes], size: int) -> Iterator[list[bytes]]:
+    while chunk := list(islice(keys, size)):
+        yield chunk

@@ -11,8 +11,8 @@ from msgspec import Struct, field
 
 from stream.config import Settings
 from stream.core import fold
-from stream.core.errors import BadRecord, HistoryAway, HistoryRefused, NoisegateError
-from stream.core.events import Raised, Tick, encode_event, moment
+from stream.core.errors import BadRecord, FenceConflict, HistoryAway, HistoryRefused, NoisegateError
+from stream.core.events import Acted, Raised, Tick, encode_event, moment
 from stream.core.ledger import LATE, OUTCOME_NAMES
 from stream.core.problem import Problem
 from stream.core.records import encode_record
@@ -22,7 +22,8 @@ from stream.metrics import Metrics
 from stream.scorer.answers import Answers, Scores, enriched, outcome, unpack_score, unscored
 from stream.scorer.decode import Decoded, Decoder, failed_output
 from stream.scorer.history import NO_META, History, Meta, Wanted, decode_meta
-from stream.scorer.partition import DUES_WINDOW, Partition, Touched
+from stream.scorer.partition import Partition, Touched, new_meta
+from stream.scorer.reading import read_states, widen
 
 log = logging.getLogger(__name__)
 _RETRY_SECONDS = 0.5  # how often an absent Redis is asked again
@@ -143,9 +144,7 @@ class ScorerRoom:
             log.warning("%s: no history in Redis; the log is folded again from offset %d", part, start)
         elif self._settings.start_from == "latest" and known.end is not None:
             start = known.end
-        meta = Meta(
-            start, known.topic_id, known.partitions, self._problem.digest, fold.VERSION, 1, fold.state.NEVER, 0
-        )
+        meta = new_meta(known, start, self._problem)
         self._partitions[part] = Partition(part, self._problem, meta, NO_META, known.committed or 0)
         return start
 
@@ -172,9 +171,13 @@ class ScorerRoom:
         assert self._decoder is not None, "the lane assigns before it prepares"
         decoded = {batch.part: self._decoder.decode(batch) for batch in batches}
         ends = {batch.part: batch.end for batch in batches}
+        touched: dict[Part, Touched] = {}
         if self._away_since is None:
+            most = self._settings.history_cache_levels // max(1, len(self._partitions))
             try:
-                touched = self._read(decoded)
+                touched = read_states(self._history, self._partitions, decoded, most)
+            except FenceConflict as error:
+                self._conflict(error)
             except HistoryAway as error:
                 self._go_away(error)
         if self._away_since is not None:
@@ -183,46 +186,8 @@ class ScorerRoom:
             return Work([], ends)
         return self._prepare_scored(decoded, touched, ends)
 
-    def _read(self, decoded: Mapping[Part, Decoded]) -> dict[Part, Touched]:
-        """Read everything that the batches will touch; one round trip where all ledger entries are in memory."""
-        most = self._settings.history_cache_levels // max(1, len(self._partitions))
-        touched = {part: Touched() for part in decoded}
-        for part in decoded:
-            self._partitions[part].rotate(most)
-            self._widen(self._partitions[part], decoded[part].latest)
-        first = {part: self._wanted(part, decoded[part], touched[part], entries=True) for part in decoded}
-        if not self._learn(first):
-            return touched
-        second = {part: self._wanted(part, decoded[part], touched[part], entries=False) for part in decoded}
-        second = {part: want for part, want in second.items() if want.levels}
-        self._learn(second)
-        return touched
-
-    def _wanted(self, part: Part, decoded: Decoded, touched: Touched, entries: bool) -> Wanted:
-        partition = self._partitions[part]
-        missing = partition.entries_for(decoded) if entries else []
-        return Wanted(partition.meta.generation, partition.levels_for(decoded, touched), missing)
-
-    def _learn(self, wanted: Mapping[Part, Wanted]) -> bool:
-        """Read, and hold each partition's meta against the one we know; False: somebody else has written."""
-        if not wanted:
-            return True
-        found = self._history.read(wanted)
-        for part, want in wanted.items():
-            partition = self._partitions[part]
-            if found[part].meta != partition.stored:
-                self._conflict(part)
-                return False
-            partition.learn(want, found[part])
-        return True
-
-    def _widen(self, partition: Partition, latest: float) -> None:
-        while latest > partition.fold.dues.until:
-            start, generation = partition.fold.dues.until, partition.meta.generation
-            partition.widen(self._history.dues(partition.part, generation, start, DUES_WINDOW), DUES_WINDOW)
-
-    def _conflict(self, part: Part) -> None:
-        log.warning("%s/%d: another worker got there first; going on from its offset", part.topic, part.partition)
+    def _conflict(self, error: FenceConflict) -> None:
+        log.warning("%s; going on from where it stands", error)
         self._metrics.fence_conflicts.inc()
         self.wants_assign = True
 
@@ -277,7 +242,7 @@ class ScorerRoom:
                 else:
                     score, why = unpack_score(alert.score), None
                     tally.repeated += 1
-                value = encode_record(enriched(event, alert, score, why, at, f"{prefix}{record.offset}"))
+                value = encode_record(enriched(event, came.flags, score, why, at, f"{prefix}{record.offset}"))
                 outputs.append(Output(settings.enriched_topic, event.team.encode(), value))
                 tally.raised_at.append(record.timestamp / 1000.0)
                 if score.probability is None:
@@ -287,7 +252,7 @@ class ScorerRoom:
             elif kind is fold.Decided:
                 value = encode_record(outcome(came, problem))  # type: ignore[arg-type]
                 outputs.append(Output(settings.outcomes_topic, came.team.encode(), value))  # type: ignore[union-attr]
-                tally.outcomes[OUTCOME_NAMES[came.alert.outcome]] += 1  # type: ignore[union-attr]
+                tally.outcomes[OUTCOME_NAMES[came.outcome]] += 1  # type: ignore[union-attr]
             elif kind is fold.Counted:
                 tally.actions[came.effect] += 1  # type: ignore[union-attr]
             else:
@@ -303,7 +268,8 @@ class ScorerRoom:
         for record, error in batch.failed:
             if record.offset >= silent_until:
                 value = record.value or b""
-                outputs.append(failed_output(self._settings.failed_topic, part, record.offset, record.key, value, error))
+                topic = self._settings.failed_topic
+                outputs.append(failed_output(topic, part, record.offset, record.key, value, error))
                 tally.failed[error.reason] += 1
 
     def seal(self, work: Work) -> None:
@@ -328,7 +294,7 @@ class ScorerRoom:
                 self._count(work.kept.tallies[part])
                 self._metrics.held.labels(part.partition).set(self._partitions[part].fold.held)
             else:
-                self._conflict(part)
+                self._conflict(FenceConflict(*part))
         return not self.wants_assign
 
     def _count(self, tally: Tally) -> None:
@@ -400,18 +366,16 @@ class ScorerRoom:
             if not every or partition is None or now - self._ticked.get(part, 0.0) < every:
                 continue
             self._ticked[part] = now
-            self._widen_quietly(partition, now)
-            if partition.fold.dues.first() < now and not self.wants_assign:
+            try:
+                widen(self._history, partition, now)
+            except HistoryAway as error:
+                self._go_away(error)
+                return []
+            if partition.fold.dues.first() < now:
                 value = encode_event(Tick(moment(now)))
                 outputs.append(Output(part.topic, None, value, partition=part.partition))
                 self._metrics.ticks.inc()
         return outputs
-
-    def _widen_quietly(self, partition: Partition, now: float) -> None:
-        try:
-            self._widen(partition, now)
-        except HistoryAway as error:
-            self._go_away(error)
 
     def _watch_bad(self, decoded: Mapping[Part, Decoded]) -> None:
         """Ring when more than a share of the last records is bad."""
@@ -427,10 +391,12 @@ class ScorerRoom:
         self._metrics.bad_share.set(share)
         rings = share > self._settings.bad_share
         if rings and not self._ringing:
-            log.error("%.0f %% of the last %d records are bad; see `noisegate failed list`", 100 * share, len(self._recent))
+            log.error("%.0f %% of the last records are bad; see `noisegate failed list`", 100 * share)
         if rings and self._settings.stop_on_bad:
-            raise NoisegateError(f"{share:.0%} of the last records are bad and stop_on_bad is set; see `noisegate failed list`")
+            raise NoisegateError(
+                f"{share:.0%} of the last records are bad, stop_on_bad is set; see `noisegate failed list`"
+            )
         self._ringing = rings
 
 
-_TYPES: dict[type, str] = {Raised: "raised", Tick: "tick", fold.Acted: "acted"}
+_TYPES: dict[type, str] = {Raised: "raised", Tick: "tick", Acted: "acted"}

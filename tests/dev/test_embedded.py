@@ -93,8 +93,9 @@ def test_a_stopped_server_that_ignores_sigterm_is_killed() -> None:
 
 def test_a_missing_program_is_told() -> None:
     """A server that is not installed is named."""
-    with pytest.raises(EmbeddedServerFailed, match="the server can't be started"):
-        ServerProcess("the server", ["/no/such/program"], ready=lambda: True).start()
+    server = ServerProcess("the server", ["/no/such/program"], ready=lambda: True)
+    with pytest.raises(EmbeddedServerFailed, match="the server can't be started"), server:
+        pass
 
 
 def test_free_ports_are_free() -> None:

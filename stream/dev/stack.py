@@ -1,0 +1,163 @@
+"""The journey on one laptop: embedded broker and Valkey, the topics, and a real scorer process beside them."""
+
+import http.client
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import stream
+from stream.config import Settings, load_settings
+from stream.core.errors import EmbeddedServerFailed
+from stream.dev.embedded import EMBEDDED_FAUST_SETTINGS, EmbeddedBroker, EmbeddedValkey
+from stream.dev.process import LOOPBACK, ServerProcess, free_port
+from stream.kafka import TOPIC_CONFIGS, Topics
+
+PARTITIONS = 4
+START_SECONDS = 60.0
+DRAIN_SECONDS = 25.0
+_POLL_SECONDS = 0.05
+_TAIL_LINES = 5
+
+
+class ScorerProcess(ServerProcess):
+    """`python -m stream run scorer` with settings from `environment` alone; `port` is its health server's."""
+
+    def __init__(self, environment: dict[str, str], port: int) -> None:
+        self.port = port
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("NOISEGATE_")}
+        package = str(Path(stream.__file__).parent.parent)
+        path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
+        super().__init__(
+            "the scorer",
+            [sys.executable, "-m", "stream", "run", "scorer"],
+            ready=lambda: True,  # it takes seconds: see `await_assigned`
+            environ={**inherited, "PYTHONPATH": path, **environment},
+        )
+
+    def faults(self) -> list[str] | None:
+        """What /readyz says is missing; None while nobody answers."""
+        text = self._get("/readyz")
+        return None if text is None else [line for line in text.splitlines() if line not in ("", "ok")]
+
+    def counters(self) -> dict[tuple[str, str], float]:
+        """The counters of /metrics: by name and their one label's value; empty while nobody answers."""
+        from prometheus_client.parser import text_string_to_metric_families
+
+        families = text_string_to_metric_families(self._get("/metrics") or "")
+        return {
+            (sample.name, next(iter(sample.labels.values()), "")): sample.value
+            for family in families
+            if family.type == "counter"
+            for sample in family.samples
+        }
+
+    def folded(self) -> int:
+        """How many records it is done with: folded and written, or failed."""
+        counted = self.counters()
+        done = sum(value for (name, _), value in counted.items() if name == "noisegate_events_total")
+        bad = sum(
+            value
+            for (name, reason), value in counted.items()
+            if name == "noisegate_records_failed_total" and reason != "unknown_alert"  # these were folded
+        )
+        return int(done + bad)
+
+    def await_assigned(self) -> None:
+        """Wait until it owns its partitions."""
+        self._await("owned no partitions", lambda faults: not any("partitions" in fault for fault in faults))
+
+    def await_model(self) -> None:
+        """Wait until it serves a model."""
+
+        def served(faults: list[str]) -> bool:
+            if self.counters().get(("noisegate_model_refused_total", "")):
+                raise EmbeddedServerFailed(f"the scorer refused the model: {self.last_words()}")
+            return not faults
+
+        self._await("served no model", served)
+
+    def check(self) -> None:
+        """Raise EmbeddedServerFailed if it is gone."""
+        if not self.running:
+            raise EmbeddedServerFailed(f"the scorer ended by itself: {self.last_words()}")
+
+    def last_words(self) -> str:
+        """The end of its log, and where the whole of it is kept for the person who looks for the cause."""
+        handle, kept = tempfile.mkstemp(prefix="noisegate-scorer-", suffix=".log")
+        os.close(handle)
+        shutil.copyfile(self.log, kept)
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-_TAIL_LINES:]
+        return f"its log ends with {' | '.join(lines) or 'nothing'}; all of it is in {kept}"
+
+    def stop(self, grace_seconds: float = DRAIN_SECONDS) -> None:
+        """SIGTERM, and time to drain."""
+        super().stop(grace_seconds)
+
+    def _await(self, missing: str, ready: Callable[[list[str]], bool]) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            self.check()
+            faults = self.faults()
+            if faults is not None and ready(faults):
+                return
+            if time.monotonic() > deadline:
+                raise EmbeddedServerFailed(f"the scorer {missing} within {START_SECONDS:.0f} s: {self.last_words()}")
+            time.sleep(_POLL_SECONDS)
+
+    def _get(self, path: str) -> str | None:
+        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=5.0)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().read().decode()
+        except (OSError, http.client.HTTPException):
+            return None
+        finally:
+            connection.close()
+
+
+class Stack:
+    """What runs: the settings by which everything is reached, and the scorer."""
+
+    def __init__(self, settings: Settings, scorer: ScorerProcess) -> None:
+        self.settings = settings
+        self.scorer = scorer
+
+
+@contextmanager
+def running_stack(problem: Path, models: Path, log_level: str = "info") -> Iterator[Stack]:
+    """Broker, Valkey, topics and a scorer that has been started but need not be ready; gone with the block.
+
+    Raises:
+        EmbeddedServerFailed: something did not come up.
+    """
+    with EmbeddedBroker() as broker, EmbeddedValkey() as valkey:
+        port = free_port()
+        environment = embedded_environment(broker, valkey) | {
+            "NOISEGATE_PROBLEM": str(problem.resolve()),
+            "NOISEGATE_MODELS_DIR": str(models.resolve()),
+            "NOISEGATE_METRICS_PORT": str(port),
+            "NOISEGATE_LOG_LEVEL": log_level,
+        }
+        settings = load_settings(environment)
+        Topics(settings).create(PARTITIONS, 1, TOPIC_CONFIGS)
+        with ScorerProcess(environment, port) as scorer:
+            yield Stack(settings, scorer)
+
+
+def embedded_environment(broker: EmbeddedBroker, valkey: EmbeddedValkey) -> dict[str, str]:
+    """Settings, as environment, for everything that talks to the embedded servers; replays need no ticks."""
+    return {
+        "NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
+        "NOISEGATE_REDIS_URL": valkey.url,
+        "NOISEGATE_BROKER_END_OFFSETS": "false",
+        "NOISEGATE_SESSION_TIMEOUT_SECONDS": str(EMBEDDED_FAUST_SETTINGS["broker_session_timeout"]),
+        "NOISEGATE_REBALANCE_TIMEOUT_SECONDS": str(EMBEDDED_FAUST_SETTINGS["broker_rebalance_timeout"]),
+        "NOISEGATE_HEARTBEAT_SECONDS": str(EMBEDDED_FAUST_SETTINGS["broker_heartbeat_interval"]),
+        "NOISEGATE_TICK_SECONDS": "0",
+        "NOISEGATE_MODEL_POLL_SECONDS": "0.2",
+    }

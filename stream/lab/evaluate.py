@@ -1,0 +1,76 @@
+"""Evaluation: an artifact, as it would be served, beside the baselines on what came after its split."""
+
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from msgspec import Struct
+
+from stream.core.events import seconds
+from stream.lab.baselines import score_baselines
+from stream.lab.judge import judge
+from stream.lab.log import Progress, no_progress, read_log
+from stream.lab.matrix import predict, served_matrix
+from stream.lab.replay import Replayed, replay
+from stream.lab.window import judgeable, split_at_time
+from stream.models.artifact import verify
+from stream.models.manifest import Metrics
+from stream.models.serving import Model, load_model
+from stream.models.store import find
+
+
+class Evaluation(Struct, frozen=True):
+    """What was judged, and how it did.
+
+    `young` alerts after the split had their horizon not yet passed when the log ended, `excluded` ones are
+    visibility-only or in a flood; neither is judged.
+    """
+
+    model: str
+    problem: str
+    question: str
+    split_at: datetime
+    simulated: bool
+    young: int
+    excluded: int
+    metrics: Metrics
+
+
+def evaluate(log: Path, model_dir: Path, progress: Progress = no_progress) -> Evaluation:
+    """Judge a model on the alerts of a log that were raised at its split or later.
+
+    `model_dir` is an artifact, or a store of them: then its champion is meant, else the newest version. The problem is
+    the one in the manifest.
+
+    Raises:
+        ModelError: there is no sound model there.
+        LogError: the log can't be read.
+        LabError: nothing in the log can be judged.
+    """
+    folder = find(model_dir)
+    problem = verify(folder).problem.definition
+    model = load_model(folder, problem)
+    replayed = replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem)
+    progress("judging", 0.0)
+    evaluation = evaluate_replayed(replayed, model)
+    progress("judging", 1.0)
+    return evaluation
+
+
+def evaluate_replayed(replayed: Replayed, model: Model) -> Evaluation:
+    """The same on a replay."""
+    manifest = model.manifest
+    split = split_at_time(replayed, seconds(manifest.training.split_at))
+    mask, after = judgeable(replayed, split), replayed.at >= split.at
+    scores = predict(model, served_matrix(replayed, model, np.flatnonzero(mask)))
+    thresholds = manifest.training.fixed_thresholds
+    return Evaluation(
+        model=model.version,
+        problem=replayed.problem.id,
+        question=manifest.problem.question,
+        split_at=manifest.training.split_at,
+        simulated=manifest.training.simulated,
+        young=int(np.count_nonzero(after & replayed.counts & ~replayed.mature)),
+        excluded=int(np.count_nonzero(after & ~replayed.counts)),
+        metrics=judge(replayed, mask, scores, score_baselines(replayed), thresholds),
+    )

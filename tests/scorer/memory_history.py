@@ -1,0 +1,68 @@
+"""The fake of the history port; `test_history_contract` holds it to what Redis does."""
+
+from collections.abc import Mapping
+
+from stream.core.dues import Due
+from stream.core.errors import HistoryAway
+from stream.core.fold import EntryKey
+from stream.lane.batch import Part
+from stream.scorer.history import Found, Wanted, Write
+
+
+class MemoryHistory:
+    """Histories in dictionaries. While `away`, every call raises."""
+
+    def __init__(self) -> None:
+        self.metas: dict[Part, bytes] = {}
+        self.levels: dict[tuple[Part, int, str], bytes] = {}
+        self.entries: dict[tuple[Part, int, EntryKey], bytes] = {}
+        self.due: dict[tuple[Part, int], dict[EntryKey, float]] = {}
+        self.away = False
+        self.reads = 0
+
+    def check(self) -> None:
+        """See `History`."""
+        if self.away:
+            raise HistoryAway("the history is away")
+
+    def read(self, wanted: Mapping[Part, Wanted]) -> dict[Part, Found]:
+        """See `History`."""
+        self.check()
+        self.reads += 1
+        return {
+            part: Found(
+                self.metas.get(part, b""),
+                [self.levels.get((part, want.generation, key)) for key in want.levels],
+                [self.entries.get((part, want.generation, key)) for key in want.entries],
+            )
+            for part, want in wanted.items()
+        }
+
+    def dues(self, part: Part, generation: int, start: float, count: int) -> list[Due]:
+        """See `History`."""
+        self.check()
+        kept = self.due.get((part, generation), {})
+        found = sorted((at, *key) for key, at in kept.items() if at >= start)
+        return [due for due in found if len(found) <= count or due[0] <= found[count - 1][0]]
+
+    def write(self, writes: Mapping[Part, Write]) -> dict[Part, bool]:
+        """See `History`."""
+        self.check()
+        return {part: self._write(part, write) for part, write in writes.items()}
+
+    def _write(self, part: Part, write: Write) -> bool:
+        if self.metas.get(part, b"") != write.expected:
+            return False
+        self.metas[part] = write.meta
+        due = self.due.setdefault((part, write.generation), {})
+        for level, packed in write.levels.items():
+            self.levels[part, write.generation, level] = packed
+        for key, packed in write.entries.items():
+            self.entries[part, write.generation, key] = packed
+        for key in write.gone:
+            self.entries.pop((part, write.generation, key), None)
+        for at, team, alert_id in write.due:
+            due[team, alert_id] = at
+        for key in write.settled:
+            due.pop(key, None)
+        return True

@@ -1,0 +1,200 @@
+"""A scorer in one process: the real room and engine on a log in memory, to be crashed wherever a test likes."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from stream.config import Settings
+from stream.core import fold
+from stream.core.events import Event, Raised, Tick, encode_event, seconds
+from stream.core.ledger import Alert, pack_entry
+from stream.core.problem import Problem
+from stream.core.records import Enriched, Outcome, decode_enriched, decode_outcome
+from stream.core.state import pack_state
+from stream.kafka import partition_chooser
+from stream.lane.batch import Bounds, Output, Part
+from stream.lane.engine import Engine, Moves
+from stream.lane.publisher import Publisher
+from stream.metrics import Metrics
+from stream.scorer.answers import Scores
+from stream.scorer.history import History
+from stream.scorer.room import ScorerRoom
+
+TOPIC = "alerts.events"
+
+
+class Crash(Exception):
+    """The process died here."""
+
+
+@dataclass(frozen=True)
+class LogRecord:
+    """A Kafka record of the log in memory."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+class MemoryPublisher(Publisher):
+    """Keeps what is published; `crash_at` dies on the way out of the so-maniest publication."""
+
+    def __init__(self) -> None:
+        self.outputs: list[Output] = []
+        self.calls = 0
+        self.crash_at: int | None = None
+
+    def publish(self, outputs: Iterable[Output]) -> None:
+        """Keep them."""
+        self.outputs += outputs
+        self.calls += 1
+        if self.calls == self.crash_at:
+            raise Crash
+
+    def flush(self, seconds: float) -> None:
+        """All is acknowledged."""
+
+    def enriched(self) -> list[Enriched]:
+        """The enriched records so far."""
+        return [decode_enriched(output.value) for output in self.outputs if output.topic == "alerts.enriched"]
+
+    def outcomes(self) -> list[Outcome]:
+        """The outcome records so far."""
+        return [decode_outcome(output.value) for output in self.outputs if output.topic == "alerts.outcomes"]
+
+    def failed(self) -> list[dict[str, str]]:
+        """The headers of the failed records so far."""
+        return [
+            {name: text.decode() for name, text in output.headers or ()}
+            for output in self.outputs
+            if output.topic == "alerts.failed"
+        ]
+
+
+@dataclass
+class Log:
+    """A topic in memory, partitioned by team as a producer would."""
+
+    partitions: int = 1
+    records: dict[Part, list[LogRecord]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.records = {Part(TOPIC, number): [] for number in range(self.partitions)}
+        self._choose = partition_chooser("murmur2_random", self.partitions)
+
+    def append(self, event: Event) -> None:
+        """Add an event; a tick goes to every partition."""
+        value = encode_event(event)
+        if isinstance(event, Tick):
+            for part in self.records:
+                self.put(part, value, seconds(event.at))
+        else:
+            part = Part(TOPIC, self._choose(event.team))
+            self.put(part, value, seconds(event.at))
+
+    def put(self, part: Part, value: bytes | None, at: float) -> None:
+        """Add a raw value, recorded at `at`."""
+        records = self.records[part]
+        records.append(LogRecord(len(records), round(at * 1000), None, value))
+
+
+class Rig:
+    """One worker after another on the same log, history and topics."""
+
+    def __init__(
+        self,
+        log: Log,
+        problem: Problem,
+        history: History,
+        settings: Settings | None = None,
+        model: Scores | None = None,
+        room: type[ScorerRoom] = ScorerRoom,
+    ) -> None:
+        self.log, self.problem, self.history, self.model = log, problem, history, model
+        self.settings = settings or Settings(tick_seconds=0)
+        self.metrics = Metrics()
+        self.publisher = MemoryPublisher()
+        self.committed: dict[Part, int] = {}
+        self.topic_id = "topic-1"
+        self._room_type = room
+        self.now = 2_000_000_000.0
+        self.start()
+
+    def start(self) -> None:
+        """Start a worker anew; it is assigned when it first runs."""
+        self.room = self._room_type(
+            self.settings, self.problem, self.history, self.metrics, lambda: self.model, lambda: self.now
+        )
+        self.engine = Engine(self.room, self.publisher, self.metrics, 1_000_000, 1 << 30, 60.0, 1.0)
+        self.assigned = False
+
+    def assign(self) -> None:
+        """Assign every partition."""
+        bounds = {
+            part: Bounds(self.committed.get(part), 0, len(records), self.topic_id, self.log.partitions)
+            for part, records in self.log.records.items()
+        }
+        self.engine.assign(bounds)
+        self.assigned = True
+
+    def run(self, sizes: Sequence[int] = (1_000,), most: int = 10_000) -> None:
+        """Work until nothing waits, in fetches of these sizes in turn; at most `most` fetches."""
+        for turn in range(most):
+            if not self.assigned:
+                self.assign()
+            size = sizes[turn % len(sizes)]
+            fetched = {
+                part: self.log.records[part][position : position + size]
+                for part, position in self.engine.positions.items()
+                if position < len(self.log.records[part])
+            }
+            if not fetched:
+                self._do(self.engine.settle())
+                self._do(self.engine.idle(list(self.engine.positions), self.now))
+                if self.assigned and not any(
+                    position < len(self.log.records[part]) for part, position in self.engine.positions.items()
+                ):
+                    return
+                continue
+            self._do(self.engine.step(fetched))
+        raise AssertionError("the rig never came to rest")
+
+    def _do(self, moves: Moves) -> None:
+        self.committed.update(moves.commits)
+        if moves.reassign:
+            self.assigned = False
+
+
+def folded(log: Log, problem: Problem) -> dict[Part, fold.Fold]:
+    """The pure fold of every partition of the log."""
+    from stream.core.events import decode_event
+
+    folds = {}
+    for part, records in log.records.items():
+        folds[part] = fold.Fold(problem)
+        for record in records:
+            event = decode_event(record.value or b"")
+            folds[part].step(event, seconds(event.at), record.value or b"", record.offset)
+    return folds
+
+
+def packed_levels(pure: fold.Fold) -> dict[str, bytes]:
+    """A fold's level states as Redis holds them."""
+    return {key: pack_state(level) for key, level in pure.levels.items()}
+
+
+def packed_entries(pure: fold.Fold) -> dict[fold.EntryKey, bytes]:
+    """A fold's ledger as Redis holds it, without scores."""
+    return {key: pack_entry(entry) for key, entry in pure.ledger.items()}
+
+
+def without_score(entry: fold.Entry) -> bytes:
+    """A ledger entry as the pure fold has it."""
+    if isinstance(entry, Alert):
+        entry.score = None
+    return pack_entry(entry)
+
+
+def raised_ids(events: Iterable[Event]) -> list[tuple[str, str]]:
+    """(team, alert_id) of every raised event."""
+    return [(event.team, event.alert_id) for event in events if isinstance(event, Raised)]

@@ -1,0 +1,150 @@
+"""The contract of the history port, on the fake, on Redis and on Valkey."""
+
+import pytest
+
+from stream.core.errors import HistoryAway, HistoryRefused
+from stream.lane.batch import Part
+from stream.metrics import Metrics
+from stream.scorer.history import NO_META, History, Wanted, Write
+from stream.scorer.redis_history import RedisHistory
+from tests.scorer.memory_history import MemoryHistory
+from tests.servers.redis import RedisServer
+
+PART, OTHER = Part("alerts.events", 0), Part("alerts.events", 1)
+
+
+def redis_history(url: str, fence: str = "meta") -> RedisHistory:
+    """A Redis history with short patience."""
+    return RedisHistory(url, "test", 0.3, 180, 86_400, Metrics(), fence)
+
+
+def first_write() -> Write:
+    """Two levels, one open alert."""
+    return Write(
+        NO_META,
+        b"one",
+        1,
+        levels={"t\0pay*ments": b"L1", "tr\0pay*ments\0ré": b"L2"},
+        entries={("pay*ments", "A 1"): b"E1"},
+        due=[(1_000.25, "pay*ments", "A 1")],
+    )
+
+
+class HistoryContract:
+    """What every implementation must do."""
+
+    def test_what_is_written_is_read_in_the_order_wanted(self, history: History) -> None:
+        """Levels, entries and meta come back as written, absent ones as None, whatever the names hold."""
+        assert history.write({PART: first_write()}) == {PART: True}
+        wanted = Wanted(1, ["tr\0pay*ments\0ré", "none", "t\0pay*ments"], [("pay*ments", "A 1"), ("x", "y")])
+        found = history.read({PART: wanted, OTHER: Wanted(1)})
+        assert found[PART].meta == b"one"
+        assert found[PART].levels == [b"L2", None, b"L1"]
+        assert found[PART].entries == [b"E1", None]
+        assert found[OTHER].meta == NO_META
+
+    def test_a_write_that_expects_another_meta_changes_nothing(self, history: History) -> None:
+        """The fence: a zombie's write is refused whole, also where it expects no meta at all."""
+        history.write({PART: first_write()})
+        for expected in (NO_META, b"zero"):
+            zombie = Write(expected, b"two", 1, levels={"t\0pay*ments": b"bad"}, settled=[("pay*ments", "A 1")])
+            assert history.write({PART: zombie}) == {PART: False}
+        found = history.read({PART: Wanted(1, ["t\0pay*ments"])})[PART]
+        assert (found.meta, found.levels) == (b"one", [b"L1"])
+        assert history.dues(PART, 1, float("-inf"), 10) == [(1_000.25, "pay*ments", "A 1")]
+
+    def test_each_partition_has_a_fence_of_its_own(self, history: History) -> None:
+        """In one round of writes, one partition can be refused and another written."""
+        history.write({PART: first_write()})
+        assert history.write({PART: first_write(), OTHER: first_write()}) == {PART: False, OTHER: True}
+
+    def test_dues_come_in_order_and_ties_stay_together(self, history: History) -> None:
+        """A window never ends between two dues of the same time."""
+        due = [(float(at), "team", f"A{number}") for number, at in enumerate((5, 1, 3, 3, 3, 9))]
+        history.write({PART: Write(NO_META, b"m", 1, due=due)})
+        first = [(1.0, "team", "A1"), (3.0, "team", "A2"), (3.0, "team", "A3"), (3.0, "team", "A4")]
+        assert history.dues(PART, 1, float("-inf"), 2) == first
+        assert history.dues(PART, 1, 3.5, 10) == [(5.0, "team", "A0"), (9.0, "team", "A5")]
+        history.write(
+            {PART: Write(b"m", b"n", 1, due=[(7.0, "team", "A5")], settled=[("team", "A0")], gone=[("a", "b")])}
+        )
+        assert history.dues(PART, 1, 3.5, 10) == [(7.0, "team", "A5")]
+
+    def test_generations_do_not_see_each_other(self, history: History) -> None:
+        """A rebuild aside can't touch what serves."""
+        history.write({PART: first_write()})
+        found = history.read({PART: Wanted(2, ["t\0pay*ments"], [("pay*ments", "A 1")])})[PART]
+        assert (found.levels, found.entries) == ([None], [None])
+        assert history.dues(PART, 2, float("-inf"), 10) == []
+
+
+class TestMemoryHistory(HistoryContract):
+    """The fake."""
+
+    @pytest.fixture
+    def history(self) -> History:
+        """In memory."""
+        return MemoryHistory()
+
+
+class TestRedisHistory(HistoryContract):
+    """Redis and Valkey."""
+
+    @pytest.fixture
+    def history(self, redis_url: str) -> History:
+        """On a real server."""
+        return redis_history(redis_url)
+
+
+def test_a_rebuild_takes_the_place_of_the_serving_history_at_once(redis_url: str) -> None:
+    """`switch` is refused when the serving meta moved; after it the old generation can be forgotten."""
+    serving, aside = redis_history(redis_url), redis_history(redis_url, "rebuild")
+    serving.write({PART: first_write()})
+    aside.write({PART: Write(NO_META, b"new", 2, levels={"t\0a": b"N"})})
+    assert not aside.switch(PART, b"zero")
+    assert aside.switch(PART, b"one")
+    assert serving.read({PART: Wanted(2, ["t\0a"])})[PART].meta == b"new"
+    assert serving.forget(PART, 1, fence=False) == 4
+    assert serving.read({PART: Wanted(2, ["t\0a"])})[PART].levels == [b"N"]
+
+
+def test_every_key_but_the_fence_expires(redis_url: str) -> None:
+    """Garbage goes by itself, later than event time forgets."""
+    history = redis_history(redis_url)
+    history.write({PART: first_write()})
+    client = history._client
+    ttls = {key: client.ttl(key) for key in client.scan_iter() if b":l:" in key or b":a:" in key}
+    assert len(ttls) == 3
+    assert all(ttl > 30 * 86_400 for ttl in ttls.values())
+
+
+def test_an_absent_redis_is_away_and_comes_back(fresh_redis: RedisServer) -> None:
+    """Every call raises HistoryAway within its patience, and works again when the server is back."""
+    history = redis_history(fresh_redis.url)
+    history.write({PART: first_write()})
+    fresh_redis.stop()
+    for call in (history.check, lambda: history.read({PART: Wanted(1)}), lambda: history.write({PART: first_write()})):
+        with pytest.raises(HistoryAway):
+            call()
+    fresh_redis.start()
+    assert history.read({PART: Wanted(1)})[PART].meta == b"one"
+
+
+def test_a_redis_that_evicts_is_refused(fresh_redis: RedisServer) -> None:
+    """History must not be thrown away by memory pressure."""
+    history = redis_history(fresh_redis.url)
+    history.check()
+    history._client.config_set("maxmemory-policy", "allkeys-lru")
+    with pytest.raises(HistoryRefused, match="noeviction"):
+        history.check()
+
+
+def test_wrong_credentials_are_refused_in_one_sentence(fresh_redis: RedisServer) -> None:
+    """A Redis ACL user works; a wrong password is no absence."""
+    client = redis_history(fresh_redis.url)._client
+    client.acl_setuser("gate", enabled=True, passwords=["+secret"], keys=["*"], commands=["+@all"])
+    address = fresh_redis.url.removeprefix("redis://")
+    history = redis_history(f"redis://gate:secret@{address}")
+    assert history.write({PART: first_write()}) == {PART: True}
+    with pytest.raises(HistoryRefused, match="redis_url"):
+        redis_history(f"redis://gate:wrong@{address}").check()
