@@ -67,14 +67,14 @@ class Reader:
         records = []
         for message in found:
             part = (message.topic() or "", message.partition() or 0)
-            error = message.error()
-            if error is None:
+            fault = message.error()
+            if fault is None:
                 self._ended.discard(part)
                 records.append(message)
-            elif error.code() == KafkaError._PARTITION_EOF:
+            elif fault.code() == KafkaError._PARTITION_EOF:
                 self._ended.add(part)
-            elif not error.retriable():
-                raise BrokerError(f"{part[0]}/{part[1]} can't be read: {error.str()}")
+            elif not fault.retriable():
+                raise BrokerError(f"{part[0]}/{part[1]} can't be read: {fault.str()}")
         return records
 
     def read_all(self, quiet_seconds: float = 15.0) -> Iterator[Message]:

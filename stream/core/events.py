@@ -100,11 +100,14 @@ def check_time(at: float, recorded_at: float) -> None:
         BadRecord: reason `before_floor` or `beyond_skew`.
     """
     if at < limits.FLOOR_SECONDS:
-        raise BadRecord("before_floor", f"`at` is {moment(at):%Y-%m-%d}, before {moment(limits.FLOOR_SECONDS):%Y-%m-%d}")
+        raise BadRecord("before_floor", f"`at` is {at:.0f} s from 1970, before {moment(limits.FLOOR_SECONDS):%Y-%m-%d}")
+    if at > limits.CEILING_SECONDS:
+        raise BadRecord("beyond_skew", f"`at` is {at:.0f} s from 1970, after {moment(limits.CEILING_SECONDS):%Y-%m-%d}")
     if at > recorded_at + limits.SKEW_SECONDS:
         ahead = at - recorded_at
         raise BadRecord(
-            "beyond_skew", f"`at` is {ahead:.0f} s after its record was written, {limits.SKEW_SECONDS:.0f} s are allowed"
+            "beyond_skew",
+            f"`at` is {ahead:.0f} s after its record was written, {limits.SKEW_SECONDS:.0f} s are allowed",
         )
 
 

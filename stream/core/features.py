@@ -62,15 +62,16 @@ class Frame:
         labels: the problem's history labels, in its order.
     """
 
-    def __init__(self, rows: Array, encoded: Mapping[str, Array], global_rate: float | Array, labels: Sequence[str]) -> None:
+    def __init__(
+        self, rows: Array, encoded: Mapping[str, Array], global_rate: float | Array, labels: Sequence[str]
+    ) -> None:
         count = len(rows)
         self.at: Array = rows[:, 0]
         self.levels = rows[:, 1:].reshape(count, -1, state.WIDTH)
         self.encoded = encoded
         self.global_rate = global_rate
         self.index = level_index(tuple(labels))
-        touched = np.fmax(self.levels[:, :, state.LAST_RAISED], self.levels[:, :, state.LAST_DECIDED])
-        self.now: Array = np.fmax(self.at, np.fmax.reduce(touched, axis=1))  # a late alert is read at its levels' time
+        self.now = read_times(self.at, self.levels)
         days = (self.now[:, None] - self.levels[:, :, state.LANDMARK] * state.EPOCH) / state.DAY
         decay = np.ones((count, self.levels.shape[1], 1, 4))
         for window, half_life in enumerate(state.HALF_LIVES_DAYS):
@@ -135,6 +136,13 @@ class Frame:
             total = total + _logit(self.rate(level, "ever"))
             total = total - (_logit(self.rate(above, "ever")) if above else _logit(self.global_rate))
         return total
+
+
+def read_times(at: Array, levels: Array) -> Array:
+    """When each alert's levels are read: float64[N], at the raise, or for a late alert at its levels' latest time."""
+    touched = np.fmax(levels[:, :, state.LAST_RAISED], levels[:, :, state.LAST_DECIDED])
+    latest: Array = np.fmax(at, np.fmax.reduce(touched, axis=1))
+    return latest
 
 
 class Feature(Struct, frozen=True):
@@ -310,7 +318,9 @@ _COMBINED = [
         lambda frame: frame.additive(),
         monotone=1,
     ),
-    Feature("team_rule.shrunk", "history", "ratio", "Rate of team and rule, smoothed to `additive`", _shrunk, monotone=1),
+    Feature(
+        "team_rule.shrunk", "history", "ratio", "Rate of team and rule, smoothed to `additive`", _shrunk, monotone=1
+    ),
     Feature(
         "shifts",
         "history",

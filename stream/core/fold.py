@@ -32,14 +32,13 @@ from stream.core.ledger import (
     Held,
     HeldAction,
 )
-from stream.core.problem import CLOSED_BY_RULE, REOPENED, Problem
+from stream.core.problem import CLOSED_BY_RULE, CORRECTION, EXPIRY, REOPENED, Problem
 from stream.core.problem import HELD_OUT as HELD_OUT_KIND
 
 VERSION = 1  # another fold, another history: states of another version are refused
 
 LevelKey = str
 EntryKey = tuple[str, str]  # team, alert_id
-CORRECTION, EXPIRY = "correction", "expiry"
 TEAM, TEAM_RULE, TEAM_ENTITY, TEAM_RULE_ENTITY, FIRST_LABEL = range(5)
 _LN2 = math.log(2.0)
 _KEYS_REMEMBERED = 20_000
@@ -147,7 +146,7 @@ class Fold:
         self._first_decides = problem.outcome.decides == "first"
         self._expires_as = NOISE if problem.outcome.on_expiry == "noise" else UNKNOWN
         self._kinds = dict.fromkeys(problem.outcome.actionable, ACTIONABLE)
-        self._kinds |= dict.fromkeys(problem.outcome.noise, NOISE)
+        self._kinds |= dict.fromkeys(problem.outcome.noise, NOISE) | {CLOSED_BY_RULE: UNKNOWN}
         self._any_exclusion = bool(problem.exclude.visibility_only)
         self._keys: dict[tuple[str, str, str, tuple[str | None, ...]], list[LevelKey]] = {}
 
@@ -177,7 +176,7 @@ class Fold:
     def _raise(self, event: Raised, at: float) -> None:
         key = (event.team, event.alert_id)
         entry = self.ledger.get(key)
-        if type(entry) is Alert and self.known(entry):
+        if type(entry) is Alert and self._knows(entry, at):
             self.came.append(Repeated(event, entry, entry.flags))
             return
         names = self.label_names
@@ -242,23 +241,32 @@ class Fold:
     def _acted(self, event: Acted, at: float, value: bytes, offset: int) -> None:
         key = (event.team, event.alert_id)
         entry = self.ledger.get(key)
-        if type(entry) is Alert and self.known(entry):
+        if type(entry) is Alert and self._knows(entry, at):
             self._act(key, entry, event.kind, event.action_id, at)
             return
         held = entry if type(entry) is Held else None
-        if at + self._grace < self.time or len(value) > limits.HELD_VALUE_BYTES:
+        if (
+            at + self._grace < self.time
+            or len(value) > limits.HELD_VALUE_BYTES
+            or self.held >= limits.HELD_PER_PARTITION
+            or (held is not None and len(held.actions) >= limits.HELD_PER_ALERT)
+        ):
             self.came.append(Unknown(value, offset))
-        elif held is None and self.held < limits.HELD_PER_PARTITION:
-            self.ledger[key] = Held(at + self._grace, [HeldAction(at, event.kind, event.action_id, offset, value)])
-            self.dues.add((at + self._grace, *key))
-            self._hold()
-        elif held is not None and len(held.actions) < limits.HELD_PER_ALERT and self.held < limits.HELD_PER_PARTITION:
-            held.actions.append(HeldAction(at, event.kind, event.action_id, offset, value))
-            self._hold()
         else:
-            self.came.append(Unknown(value, offset))
+            self._hold(key, held, HeldAction(at, event.kind, event.action_id, offset, value))
 
-    def _hold(self) -> None:
+    def _hold(self, key: EntryKey, held: Held | None, action: HeldAction) -> None:
+        """Keep an action for its alert, which may be raised up to the grace after it, and come the grace late."""
+        due = action.at + 2.0 * self._grace
+        if held is None:
+            self.ledger[key] = Held(due, [action])
+            self.dues.add((due, *key))
+        else:
+            held.actions.append(action)
+            if due > held.due:
+                self.dues.remove((held.due, *key))
+                held.due = due
+                self.dues.add((due, *key))
         self.held += 1
         self.came.append(Counted("held"))
 
@@ -266,7 +274,10 @@ class Fold:
         self.dues.remove((held.due, *key))
         self.held -= len(held.actions)
         for action in held.actions:
-            self._act(key, alert, action.kind, action.action_id, action.at)
+            if alert.raised_at <= action.at + self._grace:
+                self._act(key, alert, action.kind, action.action_id, action.at)
+            else:
+                self.came.append(Unknown(action.value, action.offset))
 
     def _give_up(self, key: EntryKey, held: Held) -> None:
         self.held -= len(held.actions)
@@ -284,19 +295,17 @@ class Fold:
         decides_as = self._kinds.get(kind)
         if alert.outcome != OPEN:
             self._after_decision(key, alert, kind, decides_as, at)
-        elif kind == CLOSED_BY_RULE:
-            self._decide(key, alert, UNKNOWN, at, CLOSED_BY_RULE)
         elif decides_as is None:
-            if kind == HELD_OUT_KIND:
+            if kind == HELD_OUT_KIND and at <= alert.raised_at + self._horizon:
                 alert.flags |= HELD_OUT
             self.came.append(Counted("non_deciding"))
-        elif at > alert.raised_at + self._horizon:
+        elif at > alert.raised_at + self._horizon:  # changes nothing, whether or not other teams moved time on already
             self.came.append(Counted("beyond_horizon"))
-        elif decides_as == ACTIONABLE or self._first_decides:
-            self._decide(key, alert, decides_as, at, kind)
-        else:
+        elif decides_as == NOISE and not self._first_decides:
             alert.noise_seen = True
             self.came.append(Counted("non_deciding"))
+        else:
+            self._decide(key, alert, decides_as, at, kind)
 
     def _after_decision(self, key: EntryKey, alert: Alert, kind: str, decides_as: int | None, at: float) -> None:
         if alert.by == CLOSED_BY_RULE and (kind == REOPENED or decides_as == ACTIONABLE):
@@ -342,7 +351,8 @@ class Fold:
             level = self.levels[key] = state.new_state(epoch)
         elif level[0] < epoch:
             state.move_landmark(level, epoch)
-        if at - state.last_touched(level) > self._forget and level[state.FIRST] != state.NEVER:
+        touched = state.last_touched(level)
+        if at - touched > self._forget and touched != state.NEVER:
             level[:] = state.new_state(epoch)
         return level
 
@@ -367,5 +377,10 @@ class Fold:
         self.came.clear()
 
     def known(self, alert: Alert) -> bool:
-        """Whether the ledger still keeps the alert at the partition's time."""
-        return alert.raised_at + self._keep >= self.time
+        """Whether an event that may still come could find the alert known; if not, it can be let go of."""
+        return alert.outcome == OPEN or alert.raised_at + self._keep >= self.time - self._grace
+
+    def _knows(self, alert: Alert, at: float) -> bool:
+        """Whether the ledger keeps the alert for an event at `at`, however far other teams have moved time."""
+        until = alert.raised_at + self._keep
+        return alert.outcome == OPEN or (until >= at and until >= self.time - self._grace)

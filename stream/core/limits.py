@@ -10,6 +10,7 @@ LABEL_KEY_LENGTH = 128
 LABEL_VALUE_LENGTH = 1_000
 SKEW_SECONDS = 600.0  # `at` may be later than its record timestamp by this much
 FLOOR_SECONDS = 946_684_800.0  # 2000-01-01T00:00:00Z, nothing happened before
+CEILING_SECONDS = 7_258_118_400.0  # 2200-01-01T00:00:00Z, nothing happens after, whatever a record's timestamp says
 
 # alerts.failed
 FAILED_VALUE_BYTES = 64 * 1024  # the raw value is cut here; its length and sha256 stand in headers
@@ -21,6 +22,9 @@ HELD_PER_PARTITION = 10_000
 HELD_VALUE_BYTES = 4 * 1024  # a larger action is not held but fails at once
 
 # The problem file.
+HORIZON_HOURS = 366 * 24
+GRACE_MINUTES = 24 * 60
+HISTORY_DAYS = 36_525.0  # the most that forget_days and ledger_days can be
 HISTORY_LABELS = 8  # each label makes two more levels
 PATTERNS = 1_000
 

@@ -13,9 +13,12 @@ from stream.core.errors import ProblemError
 from stream.core.events import Raised
 
 ACTIONABLE, NOISE, CLOSED_BY_RULE, REOPENED, HELD_OUT = "actionable", "noise", "closed_by_rule", "reopened", "held_out"
+EXPIRY, CORRECTION = "expiry", "correction"  # outcomes' `by` where no action's kind stands
 BASELINES: tuple["Baseline", ...] = ("always_noise", "team_rate", "rule_rate", "team_rule_rate", "last_outcome")
 
 Positive = Annotated[float, Meta(gt=0)]
+Days = Annotated[float, Meta(gt=0, le=limits.HISTORY_DAYS)]
+Label = Annotated[str, Meta(min_length=1, max_length=limits.LABEL_KEY_LENGTH, pattern=r"^[^\x00]+\Z")]
 Share = Annotated[float, Meta(gt=0, lt=1)]
 Baseline = Literal["always_noise", "team_rate", "rule_rate", "team_rule_rate", "last_outcome"]
 
@@ -26,9 +29,9 @@ class OutcomeRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     actionable: list[str]
     noise: list[str]
     decides: Literal["first", "any_actionable"] = "first"
-    horizon_hours: Positive
+    horizon_hours: Annotated[float, Meta(gt=0, le=limits.HORIZON_HOURS)]
     on_expiry: Literal["noise", "unknown"] = "noise"
-    grace_minutes: Annotated[float, Meta(ge=0)] = 5.0
+    grace_minutes: Annotated[float, Meta(ge=0, le=limits.GRACE_MINUTES)] = 5.0
 
 
 class Exclusion(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -59,9 +62,9 @@ class Exclude(Struct, frozen=True, forbid_unknown_fields=True):
 class HistoryRule(Struct, frozen=True, forbid_unknown_fields=True):
     """What history is kept: these labels become levels too; a level untouched for `forget_days` starts anew."""
 
-    labels: Annotated[list[str], Meta(max_length=limits.HISTORY_LABELS)] = []
-    forget_days: Positive = 180.0
-    ledger_days: Positive | None = None  # how long an alert is known after its raise; default horizon + 30 d
+    labels: Annotated[list[Label], Meta(max_length=limits.HISTORY_LABELS)] = []
+    forget_days: Days = 180.0
+    ledger_days: Days | None = None  # how long an alert is known after its raise; default horizon + 30 d
 
 
 class FloodRule(Struct, frozen=True, forbid_unknown_fields=True):
@@ -81,7 +84,7 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True):
 class Problem(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One problem file, checked."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+    name: Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[a-z0-9][a-z0-9._-]*\Z")]
     question: str
     outcome: OutcomeRule
     exclude: Exclude = field(default_factory=Exclude)
@@ -129,7 +132,7 @@ def parse_problem(text: str, source: str = "the problem file") -> Problem:
     """
     try:
         problem = msgspec.convert(tomllib.loads(text), Problem)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
         raise ProblemError(f"{source}: {error}") from None
     _check(problem, source)
     return problem
@@ -142,11 +145,13 @@ def _check(problem: Problem, source: str) -> None:
     both = sorted(set(rule.actionable) & set(rule.noise))
     if both:
         raise ProblemError(f"{source}: kind {both[0]!r} stands in outcome.actionable and outcome.noise; keep it in one")
-    reserved = sorted({CLOSED_BY_RULE, HELD_OUT} & {*rule.actionable, *rule.noise})
+    reserved = sorted({CLOSED_BY_RULE, HELD_OUT, EXPIRY, CORRECTION} & {*rule.actionable, *rule.noise})
     if reserved:
         raise ProblemError(f"{source}: kind {reserved[0]!r} is noisegate's own and decides by itself; take it out")
     if not rule.noise and rule.on_expiry == "unknown":
         raise ProblemError(f"{source}: outcome.noise is empty and on_expiry is 'unknown', so nothing could be noise")
+    if Exclusion() in problem.exclude.visibility_only:
+        raise ProblemError(f"{source}: exclude.visibility_only holds an empty pattern, which means all alerts; fill it")
     if len(set(history.labels)) != len(history.labels):
         raise ProblemError(f"{source}: history.labels names a label twice")
     if history.forget_days * 86_400 <= problem.due_seconds:

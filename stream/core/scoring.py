@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from stream.core import state
 from stream.core.events import moment
+from stream.core.features import read_times
 from stream.core.fold import TEAM, TEAM_RULE
 from stream.core.records import Band, Evidence, Why, Whys
 
@@ -39,8 +40,10 @@ def band_of(probability: float, thresholds: Thresholds) -> Band:
 
 def evidence_of(rows: NDArray[np.float64], thresholds: Thresholds) -> list[Evidence]:
     """How much history each of the fold's rows holds (see `Thresholds`)."""
-    levels = rows[:, 1:].reshape(len(rows), rows.shape[1] // state.WIDTH, state.WIDTH)[:, (TEAM, TEAM_RULE)]
-    days = (rows[:, :1] - levels[:, :, state.LANDMARK] * state.EPOCH) / state.DAY
+    levels = rows[:, 1:].reshape(len(rows), rows.shape[1] // state.WIDTH, state.WIDTH)
+    at = read_times(rows[:, 0], levels)[:, None]
+    levels = levels[:, (TEAM, TEAM_RULE)]
+    days = (at - levels[:, :, state.LANDMARK] * state.EPOCH) / state.DAY
     known = levels[:, :, state.DECIDED + 2] * np.exp2(-days / 30.0)
     grade = (known[:, 0] >= thresholds.weak).astype(int)
     grade[known[:, 1] >= thresholds.some] = 2

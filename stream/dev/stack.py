@@ -21,7 +21,7 @@ PARTITIONS = 4
 START_SECONDS = 60.0
 DRAIN_SECONDS = 25.0
 _POLL_SECONDS = 0.05
-_TAIL_LINES = 5
+_TAIL_LENGTH = 400
 
 
 class ScorerProcess(ServerProcess):
@@ -91,8 +91,8 @@ class ScorerProcess(ServerProcess):
         handle, kept = tempfile.mkstemp(prefix="noisegate-scorer-", suffix=".log")
         os.close(handle)
         shutil.copyfile(self.log, kept)
-        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-_TAIL_LINES:]
-        return f"its log ends with {' | '.join(lines) or 'nothing'}; all of it is in {kept}"
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines() or ["nothing"]
+        return f"its log ends with {lines[-1][:_TAIL_LENGTH]} (all of it is in {kept})"
 
     def stop(self, grace_seconds: float = DRAIN_SECONDS) -> None:
         """SIGTERM, and time to drain."""

@@ -1,5 +1,9 @@
 """What makes a log unfit for training, in one sentence each."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 from stream.core.errors import LabError
 from stream.lab.judge import check_classes
 from stream.lab.metrics import Labels
@@ -8,6 +12,15 @@ from stream.lab.replay import Replayed
 LEAST_ALERTS = 50  # with a known outcome, before the split
 LEAST_OF_A_CLASS = 5
 _KINDS_SHOWN = 8
+
+
+@contextmanager
+def about(log: Path) -> Iterator[None]:
+    """Begin what is wrong with a log with its path."""
+    try:
+        yield
+    except LabError as error:
+        raise LabError(f"{log}: {error}") from None
 
 
 def check_log(replayed: Replayed) -> None:

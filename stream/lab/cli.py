@@ -6,20 +6,19 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from stream.bars import stage_bars
 from stream.core.errors import LabError, ProblemError
 from stream.core.problem import Problem, parse_problem
 from stream.lab.judge import MODEL
-from stream.lab.log import Progress as Told
 from stream.models.manifest import Figures, Metrics
 
 _WIDTH = 110
@@ -47,7 +46,7 @@ def train_command(
 
     definition = _read_problem(problem)
     command = shlex.join(["noisegate", *sys.argv[1:]])
-    with _log_of(events, simulated) as log, _bars() as told:
+    with _log_of(events, simulated) as log, stage_bars() as told:
         folder = train(log, definition, out, split=split, seed=seed, command=command, progress=told)
     manifest = verify(folder)
     if as_json:
@@ -69,7 +68,7 @@ def evaluate_command(
     """Judge a model beside the baselines, on the alerts of a log after the model's split."""
     from stream.lab.evaluate import evaluate
 
-    with _log_of(events, simulated) as log, _bars() as told:
+    with _log_of(events, simulated) as log, stage_bars() as told:
         evaluation = evaluate(log, model, told)
     if as_json:
         _say_json(evaluation)
@@ -104,21 +103,6 @@ def _log_of(events: Path | None, simulated: bool) -> Iterator[Path]:
         log = Path(folder) / "simulated.jsonl.gz"
         write_events(log)
         yield log
-
-
-@contextmanager
-def _bars() -> Iterator[Told]:
-    """One progress bar a stage, on standard error."""
-    columns = (TextColumn("{task.description:32}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        tasks: dict[str, Any] = {}
-
-        def told(what: str, share: float) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=1.0)
-            bars.update(tasks[what], completed=share)
-
-        yield told
 
 
 def _console() -> Console:

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from stream.core.events import seconds
 from stream.lab.baselines import score_baselines
+from stream.lab.check import about
 from stream.lab.judge import judge
 from stream.lab.log import Progress, no_progress, read_log
 from stream.lab.matrix import predict, served_matrix
@@ -52,7 +53,8 @@ def evaluate(log: Path, model_dir: Path, progress: Progress = no_progress) -> Ev
     model = load_model(folder, problem)
     replayed = replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem)
     progress("judging", 0.0)
-    evaluation = evaluate_replayed(replayed, model)
+    with about(log):
+        evaluation = evaluate_replayed(replayed, model)
     progress("judging", 1.0)
     return evaluation
 

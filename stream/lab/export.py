@@ -84,12 +84,13 @@ def check_parity(trees: Trees, chosen: Calibration, run: Callable[[Matrix], Arra
 
 
 def edge_rows(trees: Trees, matrix: Matrix) -> Matrix:
-    """Rows of the matrix, each with one value put exactly on a split's threshold, just above it, or missing."""
+    """Rows of the matrix, each with one value put exactly on a split's threshold, just above it, or missing.
+
+    Shape: float32[R, F]. No value is infinite: no feature ever is.
+    """
     edges = sorted({(node["split_feature"], _down(node["threshold"])) for node in _splits(trees.dump())})
     edges = edges[: _EDGE_ROWS // 3]
-    with np.errstate(over="ignore"):
-        above = [np.nextafter(at, np.float32(np.inf)) for _, at in edges]
-    places = [(edge[0], value) for edge, over in zip(edges, above, strict=True) for value in (edge[1], over, np.nan)]
+    places = [(column, value) for column, at in edges for value in (at, _up(at), np.nan)]
     rows = np.resize(matrix, (len(places), matrix.shape[1]))
     for row, (column, value) in enumerate(places):
         rows[row, column] = value
@@ -174,3 +175,8 @@ def _down(threshold: float) -> np.float32:
     with np.errstate(over="ignore"):  # "every known value" is a threshold beyond float32
         near = np.float32(threshold)
     return near if float(near) <= threshold else np.nextafter(near, np.float32(-np.inf))
+
+
+def _up(value: np.float32) -> np.float32:
+    """The next float32 above, unless that is infinite."""
+    return value if value == np.finfo(np.float32).max else np.nextafter(value, np.float32(np.inf))

@@ -15,7 +15,7 @@ from stream.core.features import Array, Matrix
 from stream.core.problem import Problem
 from stream.lab import card, trees
 from stream.lab.baselines import score_baselines
-from stream.lab.check import check_log, check_training
+from stream.lab.check import about, check_log, check_training
 from stream.lab.export import OPSET, check_parity, export, import_onnx
 from stream.lab.fitting import Fitted, Window, fit_window
 from stream.lab.judge import judge
@@ -55,7 +55,10 @@ def train(
     trees.import_lightgbm()
     import_onnx()
     replayed = replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem)
-    return train_replayed(replayed, out, split=split, seed=seed, command=command, created=created, progress=progress)
+    with about(log):
+        return train_replayed(
+            replayed, out, split=split, seed=seed, command=command, created=created, progress=progress
+        )
 
 
 def train_replayed(

@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from stream.core import features
-from stream.core.events import Acted, Event, Raised, moment
+from stream.core.events import Acted, Event, moment
 from stream.core.features import Matrix
 from stream.lab.baselines import score_baselines
 from stream.lab.matrix import training_matrix
 from stream.lab.priors import choose_keys, learn
 from stream.lab.replay import Replayed, replay
 from stream.lab.train import train_replayed
-from stream.lab.window import split_at_share, trainable
+from stream.lab.window import judgeable, split_at_share, trainable
 from stream.models.artifact import ONNX, verify
-from tests.lab.logs import lines, small_log, small_problem
+from tests.lab.logs import START, lines, raised, small_log, small_problem
 
 LOG = small_log(600)
 CREATED = moment(1_800_000_000.0)
@@ -69,7 +69,7 @@ def test_nothing_after_the_split_reaches_the_model(tmp_path: Path) -> None:
     """Turn all outcomes after the split: the same version, graph, priors and thresholds; only the figures differ."""
     replayed = replay(lines(LOG), small_problem())
     split = split_at_share(replayed, 0.6)
-    last = replayed.alerts[split.alert - 1].at
+    last = moment(split.at) - timedelta(microseconds=1)
     folders = []
     for number, events in enumerate((LOG, turned(last))):
         made = replay(lines(events), small_problem())
@@ -94,14 +94,11 @@ def test_training_keeps_what_was_known_at_the_split(share: float) -> None:
 
 
 def test_late_alerts_never_train() -> None:
-    """An alert that comes after the first raise after the split is not learnt from, though it was raised before."""
-    number = next(i for i, event in enumerate(LOG) if isinstance(event, Raised) and i > 100)
-    late = LOG[number]
-    events = [*LOG[:number], *LOG[number + 1 :]]
-    place = next(i for i, event in enumerate(events) if event.at > late.at + timedelta(hours=12))
-    events.insert(place, late)
+    """An alert that comes after the first raise after the split is neither learnt from nor judged."""
+    minutes = [0, 100, 200, 300, 400, 500, 600, 250, 700, 800]  # the one at 250 comes late
+    events = [raised(number, START + timedelta(minutes=at)) for number, at in enumerate(minutes)]
     replayed = replay(lines(events), small_problem())
-    index = replayed.alerts.index(late)
-    for other in range(index - 60, index):
-        split = split_at_share(replayed, (other + 0.5) / len(replayed.alerts))
-        assert index >= split.alert or replayed.at[split.alert] > replayed.at[index - 1]
+    split = split_at_share(replayed, 0.6)
+    assert (split.at, split.alert) == ((START + timedelta(minutes=500)).timestamp(), 5)
+    assert trainable(replayed, split).tolist() == [True] * 5
+    assert np.flatnonzero(judgeable(replayed, split)).tolist() == [5, 6, 8]  # the one at 800 is too young

@@ -5,6 +5,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from stream.core.events import Event
 from stream.core.features import prior_values
 from stream.lab.priors import LABEL_KEYS, LEAST_OUTCOMES, VALUES, choose_keys, learn
 from stream.lab.replay import Replayed, replay
@@ -45,7 +46,7 @@ def test_what_is_shipped_was_known_at_the_split(small: Replayed) -> None:
 
 def test_rare_values_have_no_rate_and_tables_have_an_end() -> None:
     """A value with fewer than five outcomes is left out; of very many, those with the most outcomes stay."""
-    events = []
+    events: list[Event] = []
     for number in range(VALUES + 10):
         for again in range(LEAST_OUTCOMES + (number < 10) - (number == 20)):
             at = START + timedelta(minutes=number * 10 + again)

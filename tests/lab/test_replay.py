@@ -35,7 +35,7 @@ def test_rows_are_the_folds(small: Replayed) -> None:
 
 
 def test_pruning_the_ledger_changes_nothing() -> None:
-    """With a ledger of two hours nearly all alerts are forgotten on the way; rows are those of the fold that keeps all."""
+    """With a ledger of two hours nearly all alerts are forgotten on the way; the rows stay."""
     problem = parse_problem(PROBLEM_TEXT + "ledger_days = 0.1\n")
     recorded = small_log(400)
     fold = Fold(problem)

@@ -314,8 +314,8 @@ def fold_bytes(event: Event) -> bytes:
 
 
 def test_an_action_nobody_waits_for_fails_under_its_own_reason_after_the_grace() -> None:
-    """An unknown alert's action is held for the grace and then told, with the coordinates it came with."""
-    log = log_of([Acted(at(0), "ghost", "team", "g-1", "worked"), Tick(at(299)), Tick(at(301))])
+    """An unknown alert's action is held for twice the grace and then told, with the coordinates it came with."""
+    log = log_of([Acted(at(0), "ghost", "team", "g-1", "worked"), Tick(at(599)), Tick(at(601))])
     rig = Rig(log, PROBLEM, MemoryHistory())
     rig.run((1,))
     assert [(f["reason"], f["offset"]) for f in rig.publisher.failed()] == [("unknown_alert", "0")]

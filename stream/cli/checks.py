@@ -1,0 +1,182 @@
+"""What `noisegate doctor` looks at: one function a thing, each says what it found and how to mend what is wrong."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+from msgspec import Struct
+
+from stream.cli.topics import retention_warnings, topic_facts
+from stream.config import Settings
+from stream.core.errors import BadRecord, ModelError, NoisegateError
+from stream.core.events import Tick, decode_event
+from stream.core.fold import VERSION
+from stream.kafka import Topics, partition_chooser
+from stream.lane.batch import Part
+from stream.metrics import Metrics
+from stream.models.serving import load_model
+from stream.models.store import read_pointer
+from stream.reader import Reader
+from stream.scorer.history import Wanted, decode_meta
+from stream.scorer.redis_history import RedisHistory
+
+SAMPLED = 500  # records of each partition
+SAMPLE_SECONDS = 10.0
+PARTITIONERS = ("murmur2_random", "consistent_random")  # the two that differ where there is a key
+_SAME_COUNT = ("events", "enriched", "outcomes")
+
+Verdict = Literal["ok", "warning", "wrong"]
+
+
+class Finding(Struct, frozen=True):
+    """What one check found; a mend where something is to be done."""
+
+    check: str
+    verdict: Verdict
+    found: str
+    mend: str | None = None
+
+
+Check = Callable[[Settings], Iterator[Finding]]
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Run every check; one that can't go on says why and the next begins."""
+    for name, check in CHECKS.items():
+        try:
+            yield from check(settings)
+        except NoisegateError as error:
+            found, _, mend = str(error).rpartition("; ")
+            yield Finding(name, "wrong", found or mend, mend if found else None)
+
+
+def check_problem(settings: Settings) -> Iterator[Finding]:
+    """The problem file can be read."""
+    problem = settings.load_problem()
+    yield Finding("problem", "ok", f"{settings.problem}: {problem.id}: {problem.question}")
+
+
+def check_topics(settings: Settings) -> Iterator[Finding]:
+    """Kafka is there, with all topics, equal partition counts and an unlimited log of events."""
+    facts = topic_facts(Topics(settings))
+    yield Finding("kafka", "ok", f"{settings.kafka_bootstrap_servers} answers")
+    missing = [fact["name"] for fact in facts if not fact["exists"]]
+    if missing:
+        yield Finding("topics", "wrong", f"{', '.join(missing)} missing", "run `noisegate topics create`")
+    counts = {fact["name"]: fact["partitions"] for fact in facts if fact["exists"] and fact["role"] in _SAME_COUNT}
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"{name} has {count}" for name, count in counts.items())
+        mend = "make them anew with as many as alerts.events has, so that a team's records are in the same partition"
+        yield Finding("topics", "warning", f"partition counts differ: {told}", mend)
+    elif not missing:
+        yield Finding("topics", "ok", f"all there, {next(iter(counts.values()))} partitions")
+    for warning in retention_warnings(facts):
+        found, _, mend = warning.rpartition("; ")
+        yield Finding("retention", "warning", found, mend)
+
+
+def check_partitioner(settings: Settings) -> Iterator[Finding]:
+    """The records of alerts.events are where the setting `partitioner` puts their teams."""
+    placed, count = sample_teams(settings)
+    if not placed:
+        yield Finding("partitioner", "ok", f"{settings.partitioner}; no events to hold it against yet")
+        return
+    fits = {}
+    for name in dict.fromkeys((settings.partitioner, *PARTITIONERS)):
+        choose = partition_chooser(name, count)
+        fits[name] = sum(choose(team) == partition for team, partition in placed)
+    mine, total = fits[settings.partitioner], len(placed)
+    if mine == total:
+        yield Finding("partitioner", "ok", f"{total:,} sampled records are where {settings.partitioner} puts them")
+        return
+    found = f"{total - mine:,} of {total:,} sampled records are not where {settings.partitioner} puts their teams"
+    best = max(fits, key=lambda name: fits[name])
+    if fits[best] == total:
+        mend = f"the producers use {best}: set NOISEGATE_PARTITIONER={best}, or theirs to {settings.partitioner}"
+    else:
+        mend = f"producers disagree ({best} fits most): give all of them the key team and one partitioner"
+    yield Finding("partitioner", "wrong", found, f"{mend}; then `noisegate failed replay --reason misrouted`")
+
+
+def sample_teams(settings: Settings) -> tuple[list[tuple[str, int]], int]:
+    """Teams and partitions of some records of alerts.events, and how many partitions it has."""
+    placed = []
+    with Reader(settings, [settings.events_topic], SAMPLED if settings.broker_end_offsets else None) as reader:
+        deadline, read = time.monotonic() + SAMPLE_SECONDS, 0
+        count = reader.partitions[settings.events_topic]
+        while not reader.at_end and read < SAMPLED * count and time.monotonic() < deadline:
+            found = reader.read(0.2, SAMPLED)
+            read += len(found)
+            for message in found:
+                try:
+                    event = decode_event(message.value() or b"")
+                except BadRecord:
+                    continue
+                if not isinstance(event, Tick):
+                    placed.append((event.team, message.partition() or 0))
+    return placed, count
+
+
+def check_redis(settings: Settings) -> Iterator[Finding]:
+    """Redis is there and never evicts; its histories are of these topics, this problem and this code."""
+    problem = settings.load_problem()
+    history = RedisHistory(
+        settings.redis_url,
+        settings.deployment,
+        settings.history_timeout_seconds,
+        problem.history.forget_days,
+        problem.ledger_seconds,
+        Metrics(),
+    )
+    history.check()
+    yield Finding("redis", "ok", f"answers, noeviction, version {redis_version(settings)}")
+    topics = Topics(settings)
+    count = topics.partitions().get(settings.events_topic)
+    if count is None:
+        return
+    topic_id = topics.topic_id(settings.events_topic)
+    found = history.read({Part(settings.events_topic, number): Wanted(0) for number in range(count)})
+    metas = [meta for meta in (decode_meta(one.meta) for one in found.values()) if meta]
+    theirs = {(meta.topic_id, meta.partitions, meta.problem, meta.fold_version) for meta in metas}
+    if theirs - {(topic_id, count, problem.digest, VERSION)}:
+        fault = "the history in Redis is of another topic, partition count, problem or fold than now"
+        yield Finding("history", "wrong", fault, "run `noisegate history rebuild`")
+    else:
+        folded = sum(meta.offset for meta in metas)
+        yield Finding("history", "ok", f"{len(metas)} of {count} partitions have one, {folded:,} records folded")
+
+
+def redis_version(settings: Settings) -> str:
+    """What the server calls itself."""
+    import redis
+
+    try:
+        with redis.Redis.from_url(settings.redis_url, socket_timeout=settings.history_timeout_seconds) as client:
+            told = client.info("server")
+    except redis.RedisError:
+        return "unknown"
+    return str(told.get("valkey_version") or told.get("redis_version") or "unknown")
+
+
+def check_models(settings: Settings) -> Iterator[Finding]:
+    """The champion can be served for this problem."""
+    version = read_pointer(settings.models_dir)
+    if version is None:
+        mend = "put a model there, or `noisegate lab train --out` one and promote it; until then alerts are unscored"
+        yield Finding("model", "warning", f"{settings.models_dir}: no CHAMPION", mend)
+        return
+    try:
+        load_model(settings.models_dir / version, settings.load_problem())
+    except ModelError as error:
+        yield Finding("model", "wrong", str(error), "put a sound model there, or point CHAMPION at another version")
+        return
+    yield Finding("model", "ok", f"{version} can be served")
+
+
+CHECKS: dict[str, Check] = {
+    "problem": check_problem,
+    "kafka": check_topics,
+    "partitioner": check_partitioner,
+    "redis": check_redis,
+    "model": check_models,
+}

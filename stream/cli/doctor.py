@@ -1,0 +1,29 @@
+"""`noisegate doctor`: reaches everything the settings name, and says what is wrong and how to mend it."""
+
+import typer
+
+from stream.cli import shown
+
+_STYLE = {"ok": "green", "warning": "yellow", "wrong": "bold red"}
+
+
+def doctor(as_json: shown.AsJson = False) -> None:
+    """Check Kafka, topics, partitioner, Redis, problem file and model. Status 1 if anything is wrong."""
+    from stream.cli.checks import examine
+
+    settings = shown.settings()
+    with shown.progress().status("looking"):
+        findings = list(examine(settings))
+    wrong = sum(finding.verdict == "wrong" for finding in findings)
+    if as_json:
+        shown.say_json({"ok": not wrong, "findings": findings})
+    else:
+        console = shown.out()
+        for finding in findings:
+            style = _STYLE[finding.verdict]
+            console.print(f"[{style}]{finding.verdict:<8}[/{style}]{finding.check:<12}", end="")
+            console.print(finding.found, markup=False)
+            if finding.mend:
+                console.print(f"{'':20}mend: {finding.mend}", markup=False)
+    if wrong:
+        raise typer.Exit(1)

@@ -1,0 +1,138 @@
+"""`noisegate replay` and `noisegate tail`: logs into Kafka, topics out of it."""
+
+import sys
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stream.cli import shown
+
+if TYPE_CHECKING:
+    from confluent_kafka import Message
+
+    from stream.config import Settings
+
+_CHUNK = 500
+_ROLES = ("events", "enriched", "outcomes", "failed")
+_SKEW_MS = 1_000
+
+
+class Format(StrEnum):
+    """How records are shown."""
+
+    jsonl = "jsonl"
+    table = "table"
+
+
+def replay(
+    events: Annotated[Path, typer.Argument(help="An event log, .jsonl or .jsonl.gz.")],
+    speed: Annotated[str, typer.Option(help="How many times faster than it happened, or max.")] = "max",
+    topic: Annotated[str | None, typer.Option(help="Where to; default: alerts.events of the settings.")] = None,
+    as_json: shown.AsJson = False,
+) -> None:
+    """Send an event log to Kafka: keyed by team, in log order."""
+    from stream.feed import Feed, Schedule, parse_speed
+    from stream.lab.log import read_log
+
+    pace = parse_speed(speed)
+    with shown.progress().status("counting events"):
+        total = sum(1 for _ in read_log(events))  # a bad line is told before anything is sent
+    feed = Feed(shown.settings(), topic)
+    began, sent = time.monotonic(), 0
+    schedule = Schedule(read_log(events), pace)
+    with shown.bar(f"{events.name} to {feed.topic}", total) as told:
+        while not schedule.done:
+            lines = schedule.take(_CHUNK)
+            feed.send(lines)
+            sent += len(lines)
+            told(sent)
+            if not lines:
+                time.sleep(min(schedule.wait_seconds, 0.2))
+        feed.flush()
+    seconds = time.monotonic() - began
+    if as_json:
+        shown.say_json({"events": sent, "topic": feed.topic, "seconds": seconds})
+    else:
+        shown.out().print(f"{sent:,} events sent to {feed.topic} in {seconds:.1f} s")
+
+
+def tail(
+    topic: Annotated[str, typer.Argument(help=f"{', '.join(_ROLES)}, or any topic's name.")],
+    output: Annotated[Format, typer.Option("--format", help="How records are shown.")] = Format.jsonl,
+    until_idle: Annotated[
+        float | None, typer.Option(help="End when nothing came for this many seconds; default: never.")
+    ] = None,
+    beginning: Annotated[
+        bool, typer.Option("--from-beginning/--latest", help="All there is, or only what comes from now on.")
+    ] = True,
+) -> None:
+    """Print a topic's records as they come; jsonl prints each value as it is, one a line."""
+    from stream.reader import Reader
+
+    settings = shown.settings()
+    name = getattr(settings, f"{topic}_topic") if topic in _ROLES else topic
+    show = _jsonl if output is Format.jsonl else _table_line
+    # The embedded broker does not know its end: there, what is older than this command is read and left out.
+    since = 0.0 if beginning or settings.broker_end_offsets else time.time() * 1000 - _SKEW_MS
+    with Reader(settings, [name], None if beginning or not settings.broker_end_offsets else 0) as reader:
+        quiet_since = time.monotonic()
+        try:
+            while until_idle is None or time.monotonic() - quiet_since < until_idle:
+                found = [message for message in reader.read(0.1) if message.timestamp()[1] >= since]
+                for message in found:
+                    show(message, settings)
+                if found:
+                    sys.stdout.flush()
+                    quiet_since = time.monotonic()
+        except KeyboardInterrupt:  # how a person ends it
+            return
+
+
+def _jsonl(message: "Message", _: "Settings") -> None:
+    sys.stdout.buffer.write((message.value() or b"").replace(b"\n", b" ") + b"\n")
+
+
+def _table_line(message: "Message", settings: "Settings") -> None:
+    cells = [shown.when(message.timestamp()[1] / 1000.0), f"{message.partition()}/{message.offset()}"]
+    cells += _cells(message, settings)
+    sys.stdout.write("  ".join(_plain(cell) for cell in cells).rstrip() + "\n")
+
+
+def _cells(message: "Message", settings: "Settings") -> list[str]:
+    import msgspec
+
+    value = message.value() or b""
+    if message.topic() == settings.failed_topic:
+        headers = {key: bytes(text or b"").decode("utf-8", "replace") for key, text in message.headers() or []}
+        return [f"{headers.get('reason', '?'):<14}", headers.get("detail", "")]
+    try:
+        record: dict[str, Any] = msgspec.json.decode(value, type=dict)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return [value[:200].decode("utf-8", "replace")]
+    if message.topic() == settings.enriched_topic:
+        return _enriched_cells(record)
+    if message.topic() == settings.outcomes_topic:
+        names = ("outcome", "by", "team", "rule", "alert_id")
+    else:
+        names = ("type", "kind", "team", "rule", "alert_id")
+    return [f"{record.get(name) or '':<14}" for name in names]
+
+
+def _enriched_cells(record: dict[str, Any]) -> list[str]:
+    import msgspec
+
+    from stream.core.records import Enriched
+    from stream.dev.demo.view import words
+
+    enriched = msgspec.convert(record, Enriched)
+    probability, alert = enriched.score.probability, enriched.alert
+    shown_as = "    -" if probability is None else f"{probability:5.0%}"
+    return [shown_as, f"{enriched.score.band:<17}", f"{alert.team:<20}", f"{alert.rule:<24}", words(enriched)]
+
+
+def _plain(text: str) -> str:
+    """Without what would steer a terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -1,0 +1,202 @@
+"""`noisegate history ...`: what is remembered of a team, and folding it anew."""
+
+import math
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from msgspec import Struct
+
+from stream.cli import shown
+
+if TYPE_CHECKING:
+    from stream.config import Settings
+    from stream.core.state import State
+
+app = typer.Typer(no_args_is_help=True, help="Show and rebuild the history in Redis.")
+WINDOWS = ("1d", "7d", "30d", "ever")
+_RECENT = 16  # last outcomes shown
+
+
+class Level(Struct, frozen=True):
+    """One level's history at its partition's time; counts by half-life, outcomes newest first, 1 = acted on."""
+
+    level: str
+    raised: dict[str, float]
+    decided: dict[str, float]
+    acted: dict[str, float]
+    rate: dict[str, float | None]  # acted / decided
+    last_outcomes: list[int]
+    open: int
+    first_raised_at: str | None
+    last_raised_at: str | None
+    last_decided_at: str | None
+    last_acted_at: str | None
+
+
+@app.command()
+def show(
+    team: Annotated[str, typer.Argument(help="The team that owns the alerts.")],
+    rule: Annotated[str | None, typer.Option(help="Show the team's history with this rule as well.")] = None,
+    entity: Annotated[str | None, typer.Option(help="And with this entity.")] = None,
+    as_json: shown.AsJson = False,
+) -> None:
+    """Show how often a team's alerts were raised, decided and acted on, recently and ever."""
+    from stream.core.errors import NoisegateError
+
+    partition, time, levels = read_levels(shown.settings(), team, rule, entity)
+    if not levels:
+        raise NoisegateError(
+            f"partition {partition}, where team {team!r} belongs, holds no such history; check the names"
+        )
+    if as_json:
+        shown.say_json({"team": team, "partition": partition, "time": shown.when(time), "levels": levels})
+        return
+    console = shown.out()
+    console.print(f"[bold]{_escape(team)}[/bold], partition {partition}, at {shown.when(time)} (event time)")
+    console.print(_table(levels))
+    for level in levels:
+        recent = " ".join(str(outcome) for outcome in level.last_outcomes) or "none"
+        console.print(f"{_escape(level.level)}: last outcomes, newest first: {recent}; {level.open:,} open alerts")
+        console.print(
+            f"  last raised {level.last_raised_at or 'never'}, decided {level.last_decided_at or 'never'}, "
+            f"acted on {level.last_acted_at or 'never'}"
+        )
+
+
+@app.command()
+def rebuild(as_json: shown.AsJson = False) -> None:
+    """Fold the log again into a new history, aside, and switch to it; the old one serves meanwhile."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+
+    from stream.scorer.rebuild import rebuild as rebuild_history
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=shown.progress()) as bars:
+        tasks: dict[int, TaskID] = {}
+
+        def told(partition: int, done: int, todo: int) -> None:
+            if partition not in tasks:
+                tasks[partition] = bars.add_task(f"partition {partition}")
+            bars.update(tasks[partition], completed=done, total=todo)
+
+        rebuilt = rebuild_history(shown.settings(), told)
+    if as_json:
+        shown.say_json({"partitions": rebuilt})
+        return
+    for one in rebuilt:
+        shown.out().print(
+            f"partition {one.partition}: generation {one.generation} serves from offset {one.offset:,}; "
+            f"{one.keys_removed:,} old keys removed"
+        )
+
+
+def read_levels(
+    settings: "Settings", team: str, rule: str | None, entity: str | None
+) -> tuple[int, float, list[Level]]:
+    """The partition, its time (seconds since 1970) and the levels that there are.
+
+    Raises:
+        BrokerError, HistoryAway, HistoryRefused: Kafka or Redis can't say.
+    """
+    from stream.core.errors import HistoryRefused
+    from stream.core.state import unpack_state
+    from stream.kafka import Topics, partition_chooser
+    from stream.lane.batch import Part
+    from stream.metrics import Metrics
+    from stream.scorer.history import Wanted, decode_meta
+    from stream.scorer.redis_history import RedisHistory
+
+    problem = settings.load_problem()
+    count = Topics(settings).require("events")[settings.events_topic]
+    part = Part(settings.events_topic, partition_chooser(settings.partitioner, count)(team))
+    history = RedisHistory(
+        settings.redis_url,
+        settings.deployment,
+        settings.history_timeout_seconds,
+        problem.history.forget_days,
+        problem.ledger_seconds,
+        Metrics(),
+    )
+    meta = decode_meta(history.read({part: Wanted(0)})[part].meta)
+    if meta is None:
+        raise HistoryRefused(f"no history of {part.topic}/{part.partition} is in Redis yet; is a scorer running?")
+    wanted = _keys(team, rule, entity)
+    found = history.read({part: Wanted(meta.generation, list(wanted.values()))})[part].levels
+    levels = [
+        level_of(name, unpack_state(packed), meta.time)
+        for name, packed in zip(wanted, found, strict=True)
+        if packed is not None
+    ]
+    return part.partition, meta.time, levels
+
+
+def level_of(name: str, level: "State", at: float) -> Level:
+    """A level's state read at event time `at`, seconds since 1970."""
+    from stream.core import state
+
+    days = (at - level[state.LANDMARK] * state.EPOCH) / state.DAY
+    decay = [*(math.exp2(-days / half_life) for half_life in state.HALF_LIVES_DAYS), 1.0]
+
+    def counts(start: int) -> dict[str, float]:
+        return {window: level[start + index] * decay[index] for index, window in enumerate(WINDOWS)}
+
+    def moment(field: int) -> str | None:
+        return shown.when(level[field]) if math.isfinite(level[field]) else None
+
+    decided, acted = counts(state.DECIDED), counts(state.ACTED)
+    ring, valid = int(level[state.RING]), min(int(level[state.DECIDED + 3]), _RECENT)
+    return Level(
+        level=name,
+        raised=counts(state.RAISED),
+        decided=decided,
+        acted=acted,
+        rate={window: acted[window] / decided[window] if decided[window] > 1e-9 else None for window in WINDOWS},
+        last_outcomes=[ring >> index & 1 for index in range(valid)],
+        open=int(level[state.OPEN]),
+        first_raised_at=moment(state.FIRST),
+        last_raised_at=moment(state.LAST_RAISED),
+        last_decided_at=moment(state.LAST_DECIDED),
+        last_acted_at=moment(state.LAST_ACTED),
+    )
+
+
+def _keys(team: str, rule: str | None, entity: str | None) -> dict[str, str]:
+    """The levels' keys, by what they are called here."""
+    from stream.core.fold import level_keys
+
+    of_team, of_rule, of_entity, of_both = level_keys(team, rule or "", entity or "", (), ())
+    keys = {team: of_team}
+    if rule is not None:
+        keys[f"{team} / {rule}"] = of_rule
+    if entity is not None:
+        keys[f"{team} / {entity}"] = of_entity
+    if rule is not None and entity is not None:
+        keys[f"{team} / {rule} / {entity}"] = of_both
+    return keys
+
+
+def _table(levels: list[Level]) -> Any:
+    from rich.table import Table
+
+    table = Table("level", "half-life")
+    for name in ("raised", "decided", "acted on", "rate"):
+        table.add_column(name, justify="right")
+    for level in levels:
+        for window in WINDOWS:
+            rate = level.rate[window]
+            table.add_row(
+                _escape(level.level) if window == WINDOWS[0] else "",
+                window,
+                f"{level.raised[window]:,.1f}",
+                f"{level.decided[window]:,.1f}",
+                f"{level.acted[window]:,.1f}",
+                "-" if rate is None else f"{rate:.0%}",
+                end_section=window == WINDOWS[-1],
+            )
+    return table
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

@@ -1,0 +1,25 @@
+"""`noisegate run ...`: a room as a process."""
+
+import typer
+
+from stream.cli import shown
+
+app = typer.Typer(no_args_is_help=True, help="Run a room as a process.")
+
+
+@app.callback()
+def rooms() -> None:
+    """Run a room as a process."""
+
+
+@app.command("scorer")
+def run_scorer() -> None:
+    """Score alerts.events into alerts.enriched and alerts.outcomes."""
+    from stream.lane.run import run_worker
+    from stream.logs import set_up_logs
+    from stream.scorer.app import make_scorer
+
+    settings = shown.settings()
+    set_up_logs(settings.log_level)
+    scorer = make_scorer(settings)
+    raise typer.Exit(run_worker(scorer.app, scorer.lane, settings))

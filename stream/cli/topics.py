@@ -1,0 +1,122 @@
+"""`noisegate topics ...`: the topics of the settings."""
+
+from typing import Annotated, Any
+
+import typer
+
+from stream.cli import shown
+
+app = typer.Typer(no_args_is_help=True, help="Create and describe the topics.")
+
+MEANING = {
+    "events": "alerts raised and acted on: the source of truth",
+    "enriched": "alerts with their scores",
+    "outcomes": "what became of the alerts: labels and evidence",
+    "failed": "records that could not be used, with the reason",
+}
+_DAY_MS = 86_400_000
+
+
+@app.command()
+def create(
+    partitions: Annotated[int, typer.Option(min=1, help="Of every topic; it can't be changed without a rebuild.")] = 4,
+    replication: Annotated[int, typer.Option(min=1, help="Copies of every partition.")] = 1,
+    retention_days: Annotated[
+        float | None, typer.Option(min=0.01, help="Of events and outcomes; default: they are kept for ever.")
+    ] = None,
+    as_json: shown.AsJson = False,
+) -> None:
+    """Create the topics that are missing."""
+    from stream.kafka import TOPIC_CONFIGS, Topics
+
+    configs = {role: dict(config) for role, config in TOPIC_CONFIGS.items()}
+    if retention_days is not None:
+        for role in ("events", "outcomes"):
+            configs[role]["retention.ms"] = str(round(retention_days * _DAY_MS))
+    topics = Topics(shown.settings())
+    made = topics.create(partitions, replication, configs)
+    there = [name for name in topics.names.values() if name not in made]
+    if as_json:
+        shown.say_json({"created": made, "there_already": there})
+        return
+    console = shown.out()
+    for name in made:
+        console.print(f"created {name}, {partitions} partitions")
+    for name in there:
+        console.print(f"{name} was there already; nothing was changed")
+
+
+@app.command()
+def describe(as_json: shown.AsJson = False) -> None:
+    """Show the topics: whether they exist, their partitions and retention, and what they are for."""
+    from rich.table import Table
+
+    from stream.kafka import Topics
+
+    facts = topic_facts(Topics(shown.settings()))
+    warnings = retention_warnings(facts)
+    if as_json:
+        shown.say_json({"topics": facts, "warnings": warnings})
+        return
+    table = Table("topic", "what", "partitions", "kept")
+    for fact in facts:
+        kept = kept_for(fact) if fact["exists"] else "-"
+        table.add_row(fact["name"], fact["what"], str(fact["partitions"] or "missing"), kept)
+    shown.out().print(table)
+    for warning in warnings:
+        shown.out().print(f"[yellow]warning[/yellow]: {warning}")
+
+
+def topic_facts(topics: Any) -> list[dict[str, Any]]:
+    """What Kafka says of each topic of the settings; `topics` is `stream.kafka.Topics`."""
+    there = topics.partitions()
+    facts = []
+    for role, name in topics.names.items():
+        configs = topics.configs(name) if name in there else {}
+        facts.append(
+            {
+                "role": role,
+                "name": name,
+                "what": MEANING[role],
+                "exists": name in there,
+                "partitions": there.get(name, 0),
+                "retention_ms": _number(configs.get("retention.ms")),
+                "retention_bytes": _number(configs.get("retention.bytes")),
+                "cleanup": configs.get("cleanup.policy"),
+            }
+        )
+    return facts
+
+
+def retention_warnings(facts: list[dict[str, Any]]) -> list[str]:
+    """What is wrong with how long the log of events is kept, one sentence each."""
+    warnings = []
+    for fact in facts:
+        if fact["role"] != "events" or not fact["exists"]:
+            continue
+        name, limited = (
+            fact["name"],
+            [key for key in ("retention_ms", "retention_bytes") if fact[key] not in (-1, None)],
+        )
+        if limited:
+            warnings.append(
+                f"{name} is kept for {kept_for(fact)} only: a lost history can't be rebuilt from what is gone; "
+                "set retention.ms and retention.bytes to -1"
+            )
+        if fact["cleanup"] and "compact" in fact["cleanup"]:
+            warnings.append(f"{name} is compacted, which throws events away; set cleanup.policy to delete")
+    return warnings
+
+
+def kept_for(fact: dict[str, Any]) -> str:
+    """How long a topic is kept, in words."""
+    time, size = fact["retention_ms"], fact["retention_bytes"]
+    days = "" if time in (-1, None) else f"{time / _DAY_MS:g} days"
+    most = "" if size in (-1, None) else f"{size:,} bytes a partition"
+    if time is None and size is None:
+        return "as the broker's default says"
+    return " and ".join(filter(None, (days, most))) or "ever"
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.lstrip("-").isdigit() else None

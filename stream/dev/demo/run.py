@@ -1,0 +1,283 @@
+"""The demo in order: history through the live stack without a model, then a model, then the rest with it."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+from rich.console import Console
+from rich.live import Live
+
+from stream.bars import stage_bars
+from stream.config import load_problem
+from stream.core.errors import EmbeddedServerFailed, SettingsError
+from stream.core.events import moment
+from stream.dev import shipped
+from stream.dev.demo.collect import Collector
+from stream.dev.demo.plan import Plan, make_plan
+from stream.dev.demo.summary import Figures, Summary, baseline_figures, figures, judge
+from stream.dev.demo.view import Snapshot, line, render, say_summary, snapshot
+from stream.dev.stack import Stack, running_stack
+from stream.feed import Feed, Schedule, parse_speed
+from stream.lab.log import Line
+from stream.models.store import promote, read_pointer
+from stream.reader import Reader
+
+SEED = 7
+IN_FLIGHT = 500
+_CHUNK = 200  # lines sent at a time
+_READ_SECONDS = 0.01
+_LOOK_SECONDS = 0.15
+_LINE_SECONDS = 5.0  # how often progress is told where there is no terminal
+_STALL_SECONDS = 60.0
+_QUIET_SECONDS = 1.0
+
+
+class Request(Struct, frozen=True, kw_only=True):
+    """What a person asks for. Without `events` the simulated organisation."""
+
+    events: Path | None = None
+    problem: Path | None = None
+    speed: str = "max"
+    save: Path | None = None
+    seed: int = SEED
+
+    @property
+    def default(self) -> bool:
+        """Whether the shipped model knows the log."""
+        return self.events is None and self.problem is None and self.seed == SEED
+
+
+def run_demo(request: Request, console: Console) -> Summary:
+    """Run it, showing progress and summary on `console`.
+
+    Raises:
+        NoisegateError: what went wrong, in one sentence.
+    """
+    parse_speed(request.speed)
+    models = shipped.shipped_models() if request.default else None
+    if models is None:
+        _require_lab()
+    with tempfile.TemporaryDirectory(prefix="noisegate-demo-") as made:
+        folder = Path(made)
+        problem_file, store = _problem_of(request), folder / "models"
+        problem = load_problem(problem_file)
+        store.mkdir()
+        log = _log_of(request, folder, console)
+        with running_stack(problem_file, store) as stack:
+            with stage_bars(console) as told:
+                plan = make_plan(log, problem, told)
+            return _Demo(request, console, plan, stack, store, models).run()
+
+
+def _require_lab() -> None:
+    from stream.lab.export import import_onnx
+    from stream.lab.trees import import_lightgbm
+
+    import_lightgbm()
+    import_onnx()
+
+
+def _problem_of(request: Request) -> Path:
+    if request.problem is not None:
+        return request.problem
+    if request.events is not None:
+        raise SettingsError("--events needs --problem: the file that says what is being predicted")
+    return shipped.simulated_problem()
+
+
+def _log_of(request: Request, folder: Path, console: Console) -> Path:
+    if request.events is not None:
+        return request.events
+    from stream.dev.organisation import write_events
+
+    log = folder / "simulated.jsonl"
+    with console.status("making the log of the simulated organisation"):
+        write_events(log, seed=request.seed)
+    return log
+
+
+class _Demo:
+    """One run on a stack that is up."""
+
+    def __init__(
+        self, request: Request, console: Console, plan: Plan, stack: Stack, store: Path, models: Path | None
+    ) -> None:
+        self._request = request
+        self._console = console
+        self._plan = plan
+        self._stack = stack
+        self._store = store
+        self._models = models
+        settings = stack.settings
+        self._collected = Collector(settings, keep=request.save is not None)
+        self._feed = Feed(settings)
+        self._topics = [settings.enriched_topic, settings.outcomes_topic, settings.failed_topic]
+        whose = "the SIMULATED organisation" if plan.simulated else plan.log.name
+        self._title = f"noisegate: {whose}"
+
+    def run(self) -> Summary:
+        plan, collected = self._plan, self._collected
+        with Reader(self._stack.settings, self._topics) as reader:
+            with self._console.status("starting the scorer"):
+                self._stack.scorer.await_assigned()
+            parts, before = plan.parts(), plan.split.alert
+            self._play(reader, parts.history(), None, "1 of 2: history, no model yet", before)
+            history_alerts = collected.done_alerts
+            version = self._serve_model()
+            collected.begin()
+            speed, after = parse_speed(self._request.speed), len(plan.replayed.alerts) - before
+            began = time.monotonic()
+            self._play(reader, parts.rest(), speed, f"2 of 2: scored by {version}", after)
+            took = time.monotonic() - began
+            self._finish(reader)
+        with self._console.status("judging"):
+            summary = self._summarize(version, history_alerts, took)
+        say_summary(self._console, summary, plan.problem.question)
+        if self._request.save is not None:
+            save(self._request.save, collected, summary)
+            self._console.print(f"saved in {self._request.save}")
+        return summary
+
+    def _play(self, reader: Reader, lines: Iterable[Line], speed: float | None, step: str, of: int) -> None:
+        """Send lines when they are due, until each of their alerts was enriched."""
+        collected, schedule = self._collected, Schedule(lines, speed)
+        with self._watching(lambda: snapshot(self._title, step, of, collected)) as look:
+            moved_at = time.monotonic()
+            while not schedule.done or collected.waiting:
+                taken = schedule.take(_CHUNK) if len(collected.waiting) < IN_FLIGHT else []
+                if taken:
+                    collected.sent(taken)
+                    self._feed.send(taken)
+                found = reader.read(0.0 if taken and speed is None else _READ_SECONDS)
+                collected.take(found)
+                if found or not collected.waiting:
+                    moved_at = time.monotonic()
+                self._check(moved_at)
+                look()
+            self._feed.flush()
+
+    def _check(self, moved_at: float) -> None:
+        self._stack.scorer.check()
+        if time.monotonic() - moved_at > _STALL_SECONDS:
+            raise EmbeddedServerFailed(
+                f"the scorer published nothing for {_STALL_SECONDS:.0f} s while {len(self._collected.waiting)} alerts "
+                f"wait: {self._stack.scorer.last_words()}"
+            )
+
+    @contextmanager
+    def _watching(self, see: Callable[[], Snapshot]) -> Iterator[Callable[[], None]]:
+        """A live view on a terminal, a line now and then elsewhere; what is given is to be called often."""
+        told_at = time.monotonic()
+        if not self._console.is_terminal:
+
+            def tell() -> None:
+                nonlocal told_at
+                if time.monotonic() - told_at > _LINE_SECONDS:
+                    told_at = time.monotonic()
+                    self._console.print(line(see()), highlight=False)
+
+            yield tell
+            self._console.print(line(see()), highlight=False)
+            return
+        with Live(render(see()), console=self._console, auto_refresh=False) as live:
+
+            def show() -> None:
+                nonlocal told_at
+                if time.monotonic() - told_at > _LOOK_SECONDS:
+                    told_at = time.monotonic()
+                    live.update(render(see()), refresh=True)
+
+            yield show
+            live.update(render(see()), refresh=True)
+
+    def _serve_model(self) -> str:
+        """Put a model into the store and wait until the scorer serves it; returns its version."""
+        if self._models is not None:
+            version = read_pointer(self._models) or ""
+            shutil.copytree(self._models / version, self._store / version)
+        else:
+            from stream.lab.train import train_replayed
+
+            with stage_bars(self._console) as told:
+                made = train_replayed(
+                    self._plan.replayed,
+                    self._store,
+                    seed=self._request.seed,
+                    command="noisegate demo",
+                    judged=False,
+                    progress=told,
+                )
+            version = made.name
+        promote(self._store, version)
+        with self._console.status("waiting until the scorer serves the model"):
+            self._stack.scorer.await_model()
+        return version
+
+    def _finish(self, reader: Reader) -> None:
+        """Let time pass to the log's end in every partition, and read all outcomes that this brings."""
+        scorer, collected = self._stack.scorer, self._collected
+        self._feed.tick(self._plan.replayed.ended_at)
+        self._feed.flush()
+        quiet_since = moved_at = time.monotonic()
+        with self._console.status("waiting for the last outcomes"):
+            while time.monotonic() - quiet_since < _QUIET_SECONDS:
+                found = reader.read(0.1)
+                collected.take(found)
+                if found:
+                    moved_at = time.monotonic()
+                self._check(moved_at)
+                if found or not reader.at_end or scorer.folded() < self._feed.sent:
+                    quiet_since = time.monotonic()
+
+    def _summarize(self, version: str, history_alerts: int, took: float) -> Summary:
+        plan, collected = self._plan, self._collected
+        judged = judge(plan, collected)
+        mine: Figures = figures(judged.labels, judged.scores)
+        scored = sum(count for band, count in collected.bands.items() if band != "unscored")
+        return Summary(
+            alerts=collected.sent_alerts,
+            enriched=collected.done_alerts,
+            failed=collected.failed.total(),
+            failed_by_reason=dict(collected.failed),
+            alerts_per_second=collected.done_alerts / took,
+            latency_p50_seconds=collected.latency_seconds(0.5),
+            latency_p99_seconds=collected.latency_seconds(0.99),
+            auc=mine.auc,
+            ece=mine.ece,
+            suppressed_at_95=mine.suppressed_at_95,
+            baselines=baseline_figures(plan, judged),
+            label_rate=float(judged.labels.mean()) if judged.indices else None,
+            judged=len(judged.indices),
+            unscored=judged.unscored,
+            excluded=judged.excluded,
+            undecided=judged.undecided,
+            likely_noise=collected.bands["likely_noise"] / max(scored, 1),
+            history_alerts=history_alerts,
+            events=plan.replayed.events,
+            simulated=plan.simulated,
+            model=version,
+            model_source="shipped" if self._models is not None else "trained",
+            problem=plan.problem.id,
+            split_at=moment(plan.split.at),
+            speed=self._request.speed,
+        )
+
+
+def save(folder: Path, collected: Collector, summary: Summary) -> None:
+    """Write enriched.jsonl (each alert once), outcomes.jsonl and summary.json.
+
+    Raises:
+        SettingsError: the folder can't be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "enriched.jsonl").write_bytes(b"".join(value + b"\n" for value in collected.kept.values()))
+        (folder / "outcomes.jsonl").write_bytes(b"".join(value + b"\n" for value in collected.kept_outcomes))
+        (folder / "summary.json").write_bytes(msgspec.json.format(msgspec.json.encode(summary)) + b"\n")
+    except OSError as error:
+        raise SettingsError(f"--save {folder}: can't be written: {error.strerror}") from None

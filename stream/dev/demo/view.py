@@ -1,0 +1,135 @@
+"""What a person sees: the live view while alerts are scored, and the closing summary."""
+
+from datetime import UTC
+
+from msgspec import Struct
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from stream.core.records import Enriched
+from stream.dev.demo.collect import Collector
+from stream.dev.demo.summary import Figures, Summary
+
+_BANDS = {"likely_noise": "dim", "unsure": "yellow", "likely_actionable": "bold red", "unscored": "dim italic"}
+_MODEL = "noisegate"
+
+
+class Snapshot(Struct, frozen=True):
+    """One look at a part of the log being replayed."""
+
+    title: str
+    step: str
+    done: int
+    of: int
+    rate: float
+    latency_p50: float | None
+    latency_p99: float | None
+    noise_share: float | None
+    failed: int
+    latest: list[Enriched]
+
+
+def snapshot(title: str, step: str, of: int, collected: Collector) -> Snapshot:
+    """Look at what was collected so far."""
+    scored = sum(count for band, count in collected.bands.items() if band != "unscored")
+    return Snapshot(
+        title=title,
+        step=step,
+        done=collected.done_alerts,
+        of=of,
+        rate=collected.rate(),
+        latency_p50=collected.latency_seconds(0.5),
+        latency_p99=collected.latency_seconds(0.99),
+        noise_share=collected.bands["likely_noise"] / scored if scored else None,
+        failed=collected.failed.total(),
+        latest=list(collected.latest),
+    )
+
+
+def render(seen: Snapshot) -> RenderableType:
+    """The live view."""
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim")
+    facts.add_column()
+    facts.add_row("alerts", f"{seen.done:,} of {seen.of:,}")
+    facts.add_row("rate", f"{seen.rate:,.0f} alerts/s")
+    facts.add_row("latency", f"p50 {_seconds(seen.latency_p50)}, p99 {_seconds(seen.latency_p99)}, event to enriched")
+    facts.add_row("likely noise", "no scores yet" if seen.noise_share is None else f"{seen.noise_share:.0%} of alerts")
+    facts.add_row("failed", f"{seen.failed:,} records")
+    bar = ProgressBar(total=max(seen.of, 1), completed=seen.done)
+    return Panel(Group(Text(seen.step), bar, facts, _latest(seen.latest)), title=seen.title, title_align="left")
+
+
+def line(seen: Snapshot) -> str:
+    """The same in one line, for what is not a terminal."""
+    noise = "" if seen.noise_share is None else f", {seen.noise_share:.0%} likely noise"
+    return f"{seen.step}: {seen.done:,} of {seen.of:,} alerts, {seen.rate:,.0f}/s{noise}"
+
+
+def words(record: Enriched) -> str:
+    """An alert's history, as a person can check it."""
+    if record.score.reason is not None:
+        return record.score.reason.replace("_", " ")
+    if record.score.evidence == "none" or record.why is None:
+        return "not enough history"
+    known = record.why.team_rule
+    if not known.decided:
+        return f"new here; the team acted on {record.why.team.acted} of its last {record.why.team.decided}"
+    return f"acted on {known.acted} of the last {known.decided} like this"
+
+
+def say_summary(console: Console, summary: Summary, question: str) -> None:
+    """The closing summary."""
+    simulated = " (SIMULATED: alerts, teams and figures are made up)" if summary.simulated else ""
+    console.print(f"\n[bold]{question}[/bold]{simulated}")
+    rate = "none" if summary.label_rate is None else f"{summary.label_rate:.1%}"
+    title = f"{summary.judged:,} alerts held against the outcomes that followed, {rate} acted on"
+    table = Table("score", title=title, title_justify="left", title_style="")
+    for name in ("AUC", "calibration error (ECE)", "noise suppressed at 95 % detection"):
+        table.add_column(name, justify="right")
+    mine = Figures(summary.auc, summary.ece, summary.suppressed_at_95)
+    for name, of in {_MODEL: mine, **summary.baselines}.items():
+        cells = [_number(of.auc), _number(of.ece), _share(of.suppressed_at_95)]
+        table.add_row(name, *cells, style="bold" if name == _MODEL else None)
+    console.print(table)
+    console.print(
+        f"{summary.alerts:,} alerts replayed for scoring after {summary.history_alerts:,} of history, "
+        f"{summary.enriched:,} enriched, {summary.failed:,} records failed; {summary.alerts_per_second:,.0f} alerts/s, "
+        f"latency p50 {_seconds(summary.latency_p50_seconds)}, p99 {_seconds(summary.latency_p99_seconds)}"
+    )
+    console.print(
+        f"not judged: {summary.excluded:,} visibility-only or in a flood, {summary.undecided:,} without an outcome or "
+        f"whose horizon had not passed, {summary.unscored:,} unscored; {summary.model_source} model {summary.model}"
+    )
+
+
+def _latest(records: list[Enriched]) -> Table:
+    table = Table(box=None, expand=True, pad_edge=False, header_style="dim")
+    table.add_column("raised", no_wrap=True)
+    table.add_column("team", no_wrap=True, ratio=2)
+    table.add_column("rule", no_wrap=True, ratio=3)
+    table.add_column("will act", justify="right", no_wrap=True)
+    table.add_column("this team and rule", no_wrap=True, ratio=4)
+    for record in reversed(records):
+        alert, score = record.alert, record.score
+        probability = "-" if score.probability is None else f"{score.probability:.0%}"
+        raised = f"{alert.at.astimezone(UTC):%m-%d %H:%M}"
+        table.add_row(raised, alert.team, alert.rule, probability, words(record), style=_BANDS[score.band])
+    return table
+
+
+def _seconds(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value * 1000:.0f} ms" if value < 1.0 else f"{value:.1f} s"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0%}"

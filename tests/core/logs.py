@@ -1,0 +1,195 @@
+"""Logs for the tests of core: events by hand, random logs in which everything meets everything, and a fold to run."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from msgspec import Struct
+
+from stream.core.dues import Dues
+from stream.core.events import Acted, Event, Raised, Tick, moment
+from stream.core.fold import Arrived, Came, Counted, Decided, EntryKey, Fold, LevelKey, Repeated
+from stream.core.ledger import pack_entry, unpack_entry
+from stream.core.problem import Problem, parse_problem
+from stream.core.state import pack_state, unpack_state
+
+START = 1_772_323_200.0  # 2026-03-01T00:00:00Z
+MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
+GRACE = 5 * MINUTE
+LAW = settings(max_examples=120, deadline=None)
+
+Timed = tuple[Event, float]
+KINDS = ("worked", "dismissed", "commented", "closed_by_rule", "reopened", "held_out")
+GAPS = (0.0, 1.0, 59.0, 240.0, 300.0, 301.0, 3_300.0, 3_600.0, 3_900.0, 3_901.0, DAY, 5 * DAY, 300 * DAY)
+CLOSE = (0.0, 60.0, 240.0, 300.0, 3_300.0)  # gaps of a log in which most things happen around a border
+
+
+def small_problem(outcome: str = "", history: str = "", flood: str = "per_day = 3\nfactor = 1.5") -> Problem:
+    """An hour's horizon, five minutes of grace, a ledger of two days, levels forgotten after four; lines to add."""
+    return parse_problem(f"""
+        name = "small"
+        question = "Will they?"
+        [outcome]
+        actionable = ["worked", "escalated"]
+        noise = ["dismissed"]
+        horizon_hours = 1
+        {outcome}
+        [exclude]
+        visibility_only = [{{ rule = "report/*" }}]
+        [history]
+        {history or '''labels = ["env"]
+        ledger_days = 2
+        forget_days = 4'''}
+        [flood]
+        {flood}
+        """)
+
+
+PROBLEMS = [
+    small_problem(),
+    small_problem('decides = "any_actionable"\non_expiry = "unknown"'),
+    small_problem("grace_minutes = 0", 'labels = ["env", "site"]\nforget_days = 600'),
+]
+
+
+def raised(
+    at: float, alert_id: str = "a", team: str = "pay", rule: str = "disk", entity: str = "db", **labels: str
+) -> Timed:
+    """A raise, seconds after START."""
+    return Raised(moment(START + at), alert_id, team, rule, entity, labels=labels), START + at
+
+
+def acted(at: float, alert_id: str = "a", kind: str = "worked", action: str | None = None, team: str = "pay") -> Timed:
+    """An action, seconds after START; its id follows from alert and kind unless given."""
+    return Acted(moment(START + at), alert_id, team, action or f"{alert_id}-{kind}", kind), START + at
+
+
+def tick(at: float) -> Timed:
+    """Nothing but time, seconds after START."""
+    return Tick(moment(START + at)), START + at
+
+
+class Step(Struct, frozen=True):
+    """What one random event is made of."""
+
+    gap: float
+    what: int  # 0 to 3 raised, 4 to 8 acted, 9 tick
+    team: int
+    alert: int
+    rule: int
+    entity: int
+    env: int
+    kind: int
+    action: int
+    jitter: float
+
+
+def logs(
+    late: tuple[float, ...] = (0.0,), in_order: bool = False, gaps: tuple[float, ...] = GAPS
+) -> st.SearchStrategy[list[Timed]]:
+    """Random logs of few teams and alerts.
+
+    Args:
+        late: how many seconds after its time an event may come into the log.
+        in_order: no event comes later than by the largest of `late`; otherwise each is late by itself.
+        gaps: seconds between one event's time and the next.
+    """
+    small = st.integers(0, 2)
+    step = st.builds(
+        Step, st.sampled_from(gaps), st.integers(0, 9), small, st.integers(0, 4), st.integers(0, 1), st.integers(0, 1), small,
+        st.integers(0, len(KINDS) - 1), small, st.sampled_from(late),
+    )  # fmt: skip
+    return st.lists(step, min_size=1, max_size=40).map(lambda steps: _log(steps, in_order))
+
+
+def _log(steps: Sequence[Step], in_order: bool) -> list[Timed]:
+    clock, arrivals = 0.0, []
+    for number, step in enumerate(steps):
+        clock += step.gap
+        at = clock if in_order else max(clock - step.jitter, 0.0)
+        arrivals.append((at + step.jitter if in_order else 0.0, number, _event(step, at)))
+    return [timed for _, _, timed in sorted(arrivals, key=lambda arrival: arrival[:2])]
+
+
+def _event(step: Step, at: float) -> Timed:
+    team, alert = f"team-{step.team}", f"a{step.alert}"
+    if step.what < 4:
+        labels = {} if step.env == 0 else {"env": f"env-{step.env}"}
+        return raised(at, alert, team, ("disk", "report/x")[step.rule], f"db-{step.entity}", **labels)
+    if step.what < 9:
+        return acted(at, alert, KINDS[step.kind], f"{alert}-{step.action}", team)
+    return tick(at)
+
+
+Told = tuple[Any, ...]
+
+
+def tell(fold: Fold) -> list[Told]:
+    """What came since the last call, as plain values, each alert with its row of history; the fold lets go of both."""
+    first, rows = fold.first_row, fold.take_rows()
+    told = [_tell(came, first, rows) for came in fold.came]
+    assert sum(1 for came in told if came[0] == "arrived") == len(rows)
+    fold.clear_came()
+    return told
+
+
+def _tell(came: Came, first: int, rows: Any) -> Told:
+    if isinstance(came, Arrived):
+        return "arrived", came.event, came.flags, rows[came.row - first].tobytes()
+    if isinstance(came, Repeated):
+        return "repeated", came.event, came.flags
+    if isinstance(came, Decided):
+        return "decided", came.team, came.alert_id, came.outcome, came.decided_at, came.by, came.flags
+    if isinstance(came, Counted):
+        return "counted", came.effect
+    return "unknown", came.value, came.offset
+
+
+class Kept(Struct, frozen=True):
+    """All that a fold leaves behind, as it would be written."""
+
+    levels: dict[LevelKey, bytes]
+    ledger: dict[EntryKey, bytes]
+    dues: list[tuple[float, str, str]]
+    time: float
+    held: int
+
+
+def keep(fold: Fold) -> Kept:
+    """Pack a fold's state."""
+    levels = {key: pack_state(level) for key, level in fold.levels.items()}
+    ledger = {key: pack_entry(entry) for key, entry in fold.ledger.items()}
+    return Kept(levels, ledger, list(fold.dues), fold.time, fold.held)
+
+
+def resume(problem: Problem, kept: Kept) -> Fold:
+    """A new fold that goes on from a packed state."""
+    levels = {key: unpack_state(record) for key, record in kept.levels.items()}
+    ledger = {key: unpack_entry(record) for key, record in kept.ledger.items()}
+    fold = Fold(problem, levels, ledger, Dues(reversed(kept.dues)))
+    fold.time, fold.held = kept.time, kept.held
+    return fold
+
+
+def run(problem: Problem, log: Iterable[Timed]) -> Fold:
+    """Fold a log in one go. Each event's offset is its place, its value says so too."""
+    fold = Fold(problem)
+    feed(fold, log)
+    return fold
+
+
+def feed(fold: Fold, log: Iterable[Timed], offset: int = 0) -> None:
+    """Fold events, of which the first stands at an offset."""
+    for place, (event, at) in enumerate(log, start=offset):
+        fold.step(event, at, f"value {place}".encode(), place)
+
+
+def outcomes(told: Iterable[Told]) -> list[Told]:
+    """Team, alert, outcome, when and by what, of all that was decided."""
+    return [came[1:6] for came in told if came[0] == "decided"]
+
+
+def effects(told: Iterable[Told]) -> list[str]:
+    """What came of events that decided nothing."""
+    return [came[1] if came[0] == "counted" else came[0] for came in told if came[0] not in ("arrived", "decided")]

@@ -1,0 +1,191 @@
+"""Which action decides, when an expiry does, and what a rule's closure means."""
+
+import pytest
+
+from stream.core.ledger import ACTIONABLE, HELD_OUT, NOISE, UNKNOWN, Alert
+from stream.core.problem import Problem
+from tests.core.logs import (
+    DAY,
+    HOUR,
+    PROBLEMS,
+    START,
+    Timed,
+    acted,
+    effects,
+    outcomes,
+    raised,
+    run,
+    small_problem,
+    tell,
+    tick,
+)
+
+ANY_ACTIONABLE = small_problem('decides = "any_actionable"')
+EXPIRES_UNKNOWN = small_problem('on_expiry = "unknown"')
+END = tick(9 * DAY)
+
+
+def decided(*log: Timed, problem: Problem = PROBLEMS[0]) -> list[tuple[str, int, float, str]]:
+    """Alert, outcome, seconds after START, and by what, in the order in which they became known."""
+    return [(alert, what, when - START, by) for _, alert, what, when, by in outcomes(tell(run(problem, log)))]
+
+
+def ignored(*log: Timed, problem: Problem = PROBLEMS[0]) -> list[str]:
+    """What came of the events that decided nothing."""
+    return effects(tell(run(problem, log)))
+
+
+@pytest.mark.parametrize(("kind", "outcome"), [("worked", ACTIONABLE), ("escalated", ACTIONABLE), ("dismissed", NOISE)])
+def test_the_first_decisive_action_decides(kind: str, outcome: int) -> None:
+    """Kinds in a list decide at their own time and under their own name; what follows is counted only."""
+    log = [raised(0), acted(30, kind="commented"), acted(60, kind=kind), acted(90, action="x"), END]
+    assert decided(*log) == [("a", outcome, 60.0, kind)]
+    assert ignored(*log) == ["non_deciding", "after_decision"]
+
+
+def test_an_action_at_exactly_the_horizon_counts() -> None:
+    """At raise + horizon an action decides; a second later it is beyond, and the alert expires."""
+    assert decided(raised(0), acted(HOUR), END) == [("a", ACTIONABLE, HOUR, "worked")]
+    beyond = [raised(0), acted(HOUR + 1), END]
+    assert decided(*beyond) == [("a", NOISE, HOUR + 300, "expiry")]
+    assert ignored(*beyond) == ["beyond_horizon"]
+
+
+@pytest.mark.parametrize(("problem", "outcome"), [(PROBLEMS[0], NOISE), (EXPIRES_UNKNOWN, UNKNOWN)])
+def test_expiry_says_what_the_problem_says(problem: Problem, outcome: int) -> None:
+    """An alert that nobody decided is noise or unknown, known at raise + horizon + grace."""
+    fold = run(problem, [raised(0), tick(HOUR + 300)])
+    assert outcomes(tell(fold)) == []
+    fold.advance(START + HOUR + 301)
+    assert outcomes(tell(fold)) == [("pay", "a", outcome, START + HOUR + 300, "expiry")]
+    assert fold.levels["t\0pay"][8] == (outcome == NOISE)
+    assert fold.levels["t\0pay"][14] == 0
+
+
+def test_an_action_that_comes_after_the_expiry_is_late() -> None:
+    """An in-horizon action that comes into the log after the expiry changes nothing and is counted as late."""
+    log = [raised(0), tick(2 * HOUR), acted(60), acted(61, kind="commented")]
+    assert decided(*log) == [("a", NOISE, HOUR + 300, "expiry")]
+    assert ignored(*log) == ["late", "after_decision"]
+
+
+def test_any_actionable_waits_for_the_horizon() -> None:
+    """With `any_actionable` an action of noise decides only at the expiry, and one that is actionable overrules it."""
+    noise = [raised(0), acted(60, kind="dismissed")]
+    assert decided(*noise, END, problem=ANY_ACTIONABLE) == [("a", NOISE, HOUR + 300, "expiry")]
+    assert decided(*noise, acted(90), END, problem=ANY_ACTIONABLE) == [("a", ACTIONABLE, 90.0, "worked")]
+    unknown = small_problem('decides = "any_actionable"\non_expiry = "unknown"')
+    assert decided(*noise, END, problem=unknown) == [("a", NOISE, HOUR + 300, "expiry")]
+    assert decided(raised(0), END, problem=unknown) == [("a", UNKNOWN, HOUR + 300, "expiry")]
+
+
+def test_expiries_come_in_order_of_due_time() -> None:
+    """Expiries come by due time, ties by team and alert, before the event that passes them."""
+    log = [raised(9, "c"), raised(9, "b", "ops"), raised(9, "b"), raised(8, "d"), acted(2 * HOUR, "d")]
+    told = tell(run(PROBLEMS[0], log))
+    assert [came[1:3] for came in told if came[0] == "decided"] == [("pay", "d"), ("ops", "b"), ("pay", "b"), ("pay", "c")]
+    assert told[-1] == ("counted", "after_decision")
+
+
+def test_an_alert_raised_after_its_own_expiry_expires_with_the_next_step_of_time() -> None:
+    """An alert that comes later than horizon and grace is open until time moves, then expires at its own due time."""
+    log = [tick(DAY), raised(0), acted(60, kind="commented"), tick(DAY)]
+    assert decided(*log) == []
+    assert decided(*log, tick(DAY + 1)) == [("a", NOISE, HOUR + 300, "expiry")]
+    assert decided(*log, acted(90)) == [("a", ACTIONABLE, 90.0, "worked")]
+
+
+def test_an_alert_older_than_the_ledger_counts_once() -> None:
+    """An alert that comes later than the ledger's time is known while it is open: a retry and an action find it."""
+    log = [tick(30 * DAY), raised(0), raised(0), acted(60)]
+    assert decided(*log) == [("a", ACTIONABLE, 60.0, "worked")]
+    fold = run(PROBLEMS[0], [*log, tick(31 * DAY)])
+    assert effects(tell(fold)) == ["repeated"]
+    assert fold.levels["t\0pay"][4] == 1.0
+
+
+def test_a_rule_s_closure_ends_the_clock() -> None:
+    """`closed_by_rule` decides as unknown at once, and nothing enters the history."""
+    fold = run(PROBLEMS[0], [raised(0), acted(60, kind="closed_by_rule"), END])
+    assert outcomes(tell(fold)) == [("pay", "a", UNKNOWN, START + 60, "closed_by_rule")]
+    assert fold.levels["t\0pay"][5:15] == [0.0] * 10
+
+
+@pytest.mark.parametrize("kind", ["reopened", "worked"])
+def test_a_closure_that_was_wrong_is_corrected_once(kind: str) -> None:
+    """A reopening or an actionable action after a closure gives one correction, which counts; more of them do not."""
+    log = [raised(0), acted(60, kind="closed_by_rule"), acted(DAY, kind="dismissed"), acted(DAY + 60, kind=kind)]
+    log += [acted(DAY + 90, kind="reopened", action="r2"), acted(DAY + 99, action="w2")]
+    closed, corrected = ("a", UNKNOWN, 60.0, "closed_by_rule"), ("a", ACTIONABLE, DAY + 60, "correction")
+    assert decided(*log) == [closed, corrected]
+    assert ignored(*log) == ["after_decision"] * 3
+    level = run(PROBLEMS[0], log).levels["t\0pay"]
+    assert (level[8], level[12], level[14], level[17]) == (1.0, 1.0, 0.0, START + DAY + 60)
+
+
+def test_other_outcomes_are_final() -> None:
+    """After a decision by a person or by expiry neither a closure nor a reopening changes anything."""
+    for first in (acted(60), acted(60, kind="dismissed"), tick(2 * HOUR)):
+        log = [raised(0), first, acted(2 * HOUR + 9, kind="closed_by_rule"), acted(2 * HOUR + 10, kind="reopened")]
+        assert len(decided(*log)) == 1
+        assert ignored(*log) == ["after_decision"] * 2
+
+
+def test_a_reopening_before_any_decision_decides_nothing() -> None:
+    """`reopened` on an open alert is one of the kinds that never decide."""
+    assert ignored(raised(0), acted(60, kind="reopened")) == ["non_deciding"]
+
+
+def test_the_same_action_counts_once() -> None:
+    """An action id that was seen is a repetition, whatever its kind says."""
+    log = [raised(0), acted(60, kind="commented", action="x"), acted(90, kind="worked", action="x"), END]
+    assert ignored(*log) == ["non_deciding", "repeated"]
+    assert decided(*log) == [("a", NOISE, HOUR + 300, "expiry")]
+
+
+def test_old_action_ids_are_forgotten() -> None:
+    """The ledger remembers the newest 32 action ids of an alert, no more."""
+    log = [raised(0), *(acted(1, kind="commented", action=f"c{number}") for number in range(40))]
+    fold = run(PROBLEMS[0], log)
+    entry = fold.ledger["pay", "a"]
+    assert isinstance(entry, Alert)
+    assert len(entry.actions) == 32
+    assert effects(tell(run(PROBLEMS[0], [*log, acted(2, action="c39"), acted(2, action="c0")])))[40:] == ["repeated"]
+
+
+def test_the_same_raise_counts_once() -> None:
+    """A retried raise, also with other content, is told as repeated with the flags of then, and changes no state."""
+    once, twice = run(PROBLEMS[0], [raised(0)]), run(PROBLEMS[0], [raised(0), raised(0), raised(50, rule="cpu")])
+    assert effects(tell(twice)) == ["repeated", "repeated"]
+    assert twice.levels == once.levels
+    assert twice.ledger == once.ledger
+
+
+def test_an_alert_is_known_for_the_ledger_s_time() -> None:
+    """Two days after its raise an alert is still known; a second later it may be raised anew, and counts anew."""
+    log = [raised(0), acted(60)]
+    assert ignored(*log, raised(2 * DAY), acted(2 * DAY)) == ["repeated", "repeated"]
+    fold = run(PROBLEMS[0], [*log, raised(2 * DAY + 1), acted(2 * DAY + 2)])
+    assert [what for _, _, what, _, _ in outcomes(tell(fold))] == [ACTIONABLE, ACTIONABLE]
+    assert fold.levels["t\0pay"][4] == 2.0
+
+
+def test_an_alert_id_belongs_to_its_team() -> None:
+    """Two teams' alerts of one id are two alerts."""
+    assert decided(raised(0), raised(0, team="ops"), acted(60, team="ops"))[0] == ("a", ACTIONABLE, 60.0, "worked")
+    assert ignored(raised(0), acted(60, team="ops")) == ["held"]
+
+
+def test_a_held_out_alert_is_flagged() -> None:
+    """`held_out` flags the alert's outcome, but not what is told of its raise, and not once the outcome is known."""
+    told = tell(run(PROBLEMS[0], [raised(0), acted(1, kind="held_out"), raised(0), acted(60)]))
+    assert [came[2] for came in told if came[0] in ("arrived", "repeated")] == [0, HELD_OUT]
+    assert [came[6] for came in told if came[0] == "decided"] == [HELD_OUT]
+    after = tell(run(PROBLEMS[0], [raised(0), acted(60), acted(61, kind="held_out")]))
+    assert [came[6] for came in after if came[0] == "decided"] == [0]
+
+
+def test_what_is_told_stays_as_it_was() -> None:
+    """A closure and its correction in one batch are told as two outcomes, not as the later one twice."""
+    log = [raised(0), acted(60, kind="closed_by_rule"), acted(90, kind="reopened")]
+    assert [by for *_, by in decided(*log)] == ["closed_by_rule", "correction"]

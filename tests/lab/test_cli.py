@@ -1,0 +1,66 @@
+"""The verbs `lab train` and `lab evaluate`: results on standard output, one line of JSON on request."""
+
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from typer.testing import CliRunner, Result
+
+from stream.core.errors import LabError, NoisegateError, ProblemError
+from stream.lab.cli import app
+from stream.models.artifact import verify
+from tests.lab.logs import PROBLEM_TEXT, small_log, write
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[str]:
+    """Options for a log and its problem file."""
+    log, problem = write(tmp_path / "log.jsonl", small_log(400)), tmp_path / "problem.toml"
+    problem.write_text(PROBLEM_TEXT)
+    return ["--events", str(log), "--problem", str(problem)]
+
+
+def run(*words: str) -> Result:
+    """Run a verb; errors meant for people come out as they are."""
+    result = CliRunner().invoke(app, words)
+    if isinstance(result.exception, NoisegateError):
+        raise result.exception
+    return result
+
+
+def test_train_then_evaluate(files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both print a table with the model beside the baselines; the card's command is what was typed."""
+    words = ["train", *files, "--out", str(tmp_path / "models")]
+    monkeypatch.setattr(sys, "argv", ["noisegate", "lab", *words])
+    trained = run(*words)
+    evaluated = run("evaluate", *files[:2], "--model", str(tmp_path / "models"))
+    for result in (trained, evaluated):
+        assert result.exit_code == 0
+        for word in ("model", "team_rule_rate", "AUC", "ECE", "suppressed at 95%", "alerts judged"):
+            assert word in result.stdout
+        assert "reading" in result.stderr
+        assert "reading" not in result.stdout
+    folder = next((tmp_path / "models").iterdir())
+    assert verify(folder).training.command == " ".join(["noisegate", "lab", *words])
+
+
+def test_json_is_one_line(files: list[str], tmp_path: Path) -> None:
+    """With --json standard output holds one line, and both verbs give the same figures."""
+    trained = run("train", *files, "--out", str(tmp_path / "models"), "--json", "--seed", "3", "--split", "0.5")
+    content = msgspec.json.decode(trained.stdout)
+    assert trained.stdout.count("\n") == 1
+    assert Path(content["folder"]).name == content["version"]
+    evaluated = msgspec.json.decode(run("evaluate", *files[:2], "--model", content["folder"], "--json").stdout)
+    assert evaluated["model"] == content["version"]
+    assert evaluated["metrics"] == content["metrics"]
+
+
+def test_wrong_use_is_told(files: list[str], tmp_path: Path) -> None:
+    """No log, two logs, no problem file: one sentence."""
+    out = ["--out", str(tmp_path / "models")]
+    for words in (files[2:], [*files, "--simulated"]):
+        with pytest.raises(LabError, match="name one log"):
+            run("train", *words, *out)
+    with pytest.raises(ProblemError, match=r"nowhere\.toml: can't be read"):
+        run("train", *files[:2], "--problem", "nowhere.toml", *out)

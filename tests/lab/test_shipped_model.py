@@ -1,0 +1,55 @@
+"""The model of the simulated organisation that ships is sound, serves, and comes out again of its own command."""
+
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stream.core.problem import parse_problem
+from stream.dev.organisation import write_events
+from stream.lab.log import read_log
+from stream.lab.replay import replay
+from stream.lab.train import train_replayed
+from stream.models.artifact import CARD, read_file
+from stream.models.serving import load_model
+from stream.models.store import list_versions, read_pointer
+
+ROOT = Path(__file__).parents[2]
+STORE = ROOT / "model_artifacts"
+PROBLEM = ROOT / "deploy" / "problems" / "simulated.toml"
+COMMAND = "noisegate lab train --simulated --problem deploy/problems/simulated.toml --out model_artifacts"
+
+
+def test_the_shipped_champion_serves() -> None:
+    """One version, the champion; made for the shipped problem file; its card says that it is simulated, and how."""
+    version = read_pointer(STORE)
+    assert version is not None
+    assert list_versions(STORE) == [version]
+    model = load_model(STORE / version, parse_problem(PROBLEM.read_text()))
+    card = read_file(STORE / version, CARD).decode()
+    assert "**SIMULATED.**" in card
+    assert COMMAND in card
+    assert shlex.split(model.manifest.training.command) == shlex.split(COMMAND)
+    metrics = model.manifest.metrics
+    assert metrics is not None
+    assert all(metrics.model.auc > figures.auc for figures in metrics.baselines.values())
+
+
+@pytest.mark.slow
+def test_the_shipped_model_is_made_again(tmp_path: Path) -> None:
+    """The simulated log, made again, trains a model that scores every alert the same."""
+    version = read_pointer(STORE)
+    assert version is not None
+    problem = parse_problem(PROBLEM.read_text())
+    shipped = load_model(STORE / version, problem)
+    write_events(tmp_path / "log.jsonl.gz")
+    replayed = replay(read_log(tmp_path / "log.jsonl.gz", problem.outcome.grace_minutes * 60), problem)
+    folder = train_replayed(replayed, tmp_path / "models", created=shipped.manifest.created)
+    again = load_model(folder, problem)
+    rows = np.asarray(replayed.rows)
+    np.testing.assert_allclose(
+        again.score(rows, replayed.alerts), shipped.score(rows, replayed.alerts), atol=1e-6, rtol=0
+    )
+    assert again.thresholds == shipped.thresholds
+    assert again.manifest.metrics == shipped.manifest.metrics
