@@ -15,7 +15,7 @@ from stream.core.events import Acted, Raised, seconds
 from stream.core.fold import Arrived, Fold
 from stream.core.ledger import Alert, pack_entry, unpack_entry
 from stream.core.records import Enriched
-from stream.scorer.answers import Answers, enriched, unpack_score
+from stream.scorer.answers import Answers, enriched
 
 Packed = bytes | None
 
@@ -56,14 +56,10 @@ class Job:
         self._fold.step(event, seconds(event.at))
         rows = self._fold.take_rows()
         came = self._fold.came.pop()
-        if type(came) is Arrived:
-            answers = Answers([came], rows, self._model)
-            score, why = answers.scores[0], answers.whys[0]
-            alert = came.alert
-        else:
-            alert, why = self._alert(event), None
-            score = unpack_score(alert.score)
-        record = enriched(event, alert, score, why, datetime.now(UTC), f"{self._topic}/{offset}")
+        assert type(came) is Arrived, "the load raises no alert twice"
+        answers = Answers([came], rows, self._model)
+        now, place = datetime.now(UTC), f"{self._topic}/{offset}"
+        record = enriched(event, came.flags, answers.scores[0], answers.whys[0], now, place)
         return Done(record, self._writes(event))
 
     def acted(self, event: Acted, entry: bytes, values: Sequence[Packed]) -> dict[str, bytes]:

@@ -95,5 +95,7 @@ def _raised(drawn: _Drawn, alert: int, at: datetime) -> Event:
 def _acted(drawn: _Drawn, alert: int, at: datetime) -> Event:
     name = f"team-{drawn.teams[alert]:02d}"
     kind = "worked" if drawn.worked[alert] else "dismissed"
-    acted = Acted(at=at, alert_id=f"INC{alert:08d}", team=name, action_id=f"INC{alert:08d}-1", kind=kind, actor="9b97e7f7fd")
+    acted = Acted(
+        at=at, alert_id=f"INC{alert:08d}", team=name, action_id=f"INC{alert:08d}-1", kind=kind, actor="9b97e7f7fd"
+    )
     return Event(name.encode(), encode_event(acted), False)

@@ -1,4 +1,4 @@
-"""The one model that all contenders serve: 200 LightGBM trees, learnt by the lab's own parts from the load's own log."""
+"""The one model that all contenders serve: 200 LightGBM trees, learnt by the lab's parts from the load's own log."""
 
 import itertools
 from datetime import UTC, datetime

@@ -6,13 +6,13 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from stream.config import Settings, load_problem
+from stream.config import Partitioner, Settings, load_problem
 from stream.core.problem import Problem
 from stream.models.serving import Model, load_model
 from stream.models.store import find
 
 PARTITIONS = 4
-PARTITIONER = "murmur2"
+PARTITIONER: Partitioner = "murmur2"
 PROBLEM = Path(__file__).parent / "problem.toml"
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from benchmarks.load import Event
 from benchmarks.setting import PARTITIONER, PARTITIONS, Setting
@@ -31,6 +31,7 @@ class Feed:
                 "partitioner": PARTITIONER,
                 "linger.ms": 0 if paced else 50,
                 "queue.buffering.max.messages": 200_000,
+                "log_level": 0,
             }
         )
 
@@ -70,15 +71,20 @@ class Reader:
     def __init__(self, kafka: str, topic: str) -> None:
         self._topic = topic
         self._consumer = Consumer(
-            {"bootstrap.servers": kafka, "group.id": "benchmark-reader", "enable.auto.commit": False}
+            {"bootstrap.servers": kafka, "group.id": "benchmark-reader", "enable.auto.commit": False, "log_level": 0}
         )
 
     def ends(self) -> dict[int, int]:
-        """How many records each partition holds."""
+        """How many records each partition holds; none while a topic just made has no leader yet."""
         found = {}
         for partition in range(PARTITIONS):
-            low, high = self._consumer.get_watermark_offsets(TopicPartition(self._topic, partition), timeout=_SECONDS)
-            found[partition] = high - low
+            try:
+                ends = self._consumer.get_watermark_offsets(TopicPartition(self._topic, partition), timeout=_SECONDS)
+            except KafkaException as error:
+                if not error.args[0].retriable() and error.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION:
+                    raise
+                ends = (0, 0)
+            found[partition] = ends[1] - ends[0]
         return found
 
     def count(self) -> int:

@@ -51,7 +51,9 @@ class Watch:
         if not self.samples or taken.outputs > self.samples[-1].outputs:
             self._progressed_at = taken.at
         if taken.at - self._progressed_at > STALL_SECONDS:
-            raise RuntimeError(f"{self._contender.name} stands at {taken.outputs} outputs; its log says: {self._tail()}")
+            raise RuntimeError(
+                f"{self._contender.name} stands at {taken.outputs} outputs; its log says: {self._tail()}"
+            )
         self.samples.append(taken)
         return taken
 

@@ -75,6 +75,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     session_timeout_seconds: Seconds = 10.0
     heartbeat_seconds: Seconds = 3.0
     rebalance_timeout_seconds: Seconds = 30.0
+    fetch_wait_seconds: Seconds = 0.5
+    """How long a fetch may wait for records; the embedded broker waits needlessly, so little there."""
     broker_end_offsets: bool = True
     """Whether ListOffsets can be trusted for the log's end; it can't with the embedded broker."""
 

@@ -17,7 +17,9 @@ class Contender(NamedTuple):
 CONTENDERS = {
     contender.name: contender
     for contender in (
-        Contender("noisegate", "benchmarks.contenders.noisegate", "noisegate", "the real scorer, everything on", exact=True),
+        Contender(
+            "noisegate", "benchmarks.contenders.noisegate", "noisegate", "the real scorer, everything on", exact=True
+        ),
         Contender("quixstreams", "benchmarks.contenders.quix", "quixstreams", "Quix Streams, event by event"),
         Contender("faust", "benchmarks.contenders.faust_agent", "faust-streaming", "a Faust agent, event by event"),
         Contender(

@@ -8,6 +8,7 @@ from confluent_kafka import Consumer, Producer
 from benchmarks.setting import PARTITIONER, from_arguments
 
 _BATCH = 1_000
+_WAIT_SECONDS = 0.005  # `consume` waits this long for a batch to fill
 
 
 def main() -> None:
@@ -15,9 +16,7 @@ def main() -> None:
     setting = from_arguments()
     stop = Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    consumer = Consumer(
-        {"bootstrap.servers": setting.kafka, "group.id": setting.name, "auto.offset.reset": "earliest"}
-    )
+    consumer = Consumer({"bootstrap.servers": setting.kafka, "group.id": setting.name, "auto.offset.reset": "earliest"})
     producer = Producer(
         {
             "bootstrap.servers": setting.kafka,
@@ -28,7 +27,9 @@ def main() -> None:
     )
     consumer.subscribe([setting.events_topic])
     while not stop.is_set():
-        waiting = [{"key": message.key(), "value": message.value()} for message in consumer.consume(_BATCH, 0.05)]
+        waiting = [
+            {"key": message.key(), "value": message.value()} for message in consumer.consume(_BATCH, _WAIT_SECONDS)
+        ]
         while producer.produce_batch(setting.enriched_topic, waiting) < len(waiting):
             producer.poll(0.05)
             waiting = [message for message in waiting if message.pop("_error", None) is not None]

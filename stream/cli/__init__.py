@@ -5,7 +5,7 @@ Reports go to standard output, progress and errors to standard error.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -64,10 +64,10 @@ def options(
     shown.settings_file.set(settings)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; what a person did wrong is told in one sentence, with status 1."""
     try:
-        app()
+        app(arguments, prog_name="noisegate")
     except NoisegateError as error:
         sys.stderr.write(f"noisegate: {error}\n")
         sys.exit(1)

@@ -65,18 +65,18 @@ class Frame:
     def __init__(
         self, rows: Array, encoded: Mapping[str, Array], global_rate: float | Array, labels: Sequence[str]
     ) -> None:
-        count = len(rows)
+        count, levels = len(rows), rows.shape[1] // state.WIDTH
         self.at: Array = rows[:, 0]
-        self.levels = rows[:, 1:].reshape(count, -1, state.WIDTH)
+        self.levels = rows[:, 1:].reshape(count, levels, state.WIDTH)
         self.encoded = encoded
         self.global_rate = global_rate
         self.index = level_index(tuple(labels))
         self.now = read_times(self.at, self.levels)
         days = (self.now[:, None] - self.levels[:, :, state.LANDMARK] * state.EPOCH) / state.DAY
-        decay = np.ones((count, self.levels.shape[1], 1, 4))
+        decay = np.ones((count, levels, 1, 4))
         for window, half_life in enumerate(state.HALF_LIVES_DAYS):
             decay[:, :, 0, window] = np.exp2(-days / half_life)
-        counts = self.levels[:, :, state.RAISED : state.RING].reshape(count, -1, 3, 4) * decay
+        counts = self.levels[:, :, state.RAISED : state.RING].reshape(count, levels, 3, 4) * decay
         self.counts: Array = np.nan_to_num(counts, copy=False)  # an absent level holds nothing
         self._rates: dict[tuple[str, str], Array] = {}
 

@@ -145,8 +145,11 @@ def running_stack(problem: Path, models: Path, log_level: str = "info") -> Itera
         }
         settings = load_settings(environment)
         Topics(settings).create(PARTITIONS, 1, TOPIC_CONFIGS)
-        with ScorerProcess(environment, port) as scorer:
-            yield Stack(settings, scorer)
+        try:
+            with ScorerProcess(environment, port) as scorer:
+                yield Stack(settings, scorer)
+        finally:  # asked to end, the broker waits for its clients; it keeps nothing, so there is nothing to wait for
+            broker.kill()
 
 
 def embedded_environment(broker: EmbeddedBroker, valkey: EmbeddedValkey) -> dict[str, str]:
@@ -155,6 +158,7 @@ def embedded_environment(broker: EmbeddedBroker, valkey: EmbeddedValkey) -> dict
         "NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
         "NOISEGATE_REDIS_URL": valkey.url,
         "NOISEGATE_BROKER_END_OFFSETS": "false",
+        "NOISEGATE_FETCH_WAIT_SECONDS": "0.02",
         "NOISEGATE_SESSION_TIMEOUT_SECONDS": str(EMBEDDED_FAUST_SETTINGS["broker_session_timeout"]),
         "NOISEGATE_REBALANCE_TIMEOUT_SECONDS": str(EMBEDDED_FAUST_SETTINGS["broker_rebalance_timeout"]),
         "NOISEGATE_HEARTBEAT_SECONDS": str(EMBEDDED_FAUST_SETTINGS["broker_heartbeat_interval"]),

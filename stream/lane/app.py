@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import signal
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -9,12 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
 import faust
-from aiokafka.errors import ConsumerStoppedError
+from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 
 from stream.config import Settings
-from stream.core.errors import NoisegateError
+from stream.core.errors import BrokerError, NoisegateError
 from stream.kafka import Topics, faust_credentials
 from stream.lane.batch import Bounds, Part, Record
 from stream.lane.engine import Engine, Moves
@@ -23,6 +25,7 @@ from stream.metrics import Metrics
 
 log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.25
+_RETRY_SECONDS = 0.5
 _COMMIT_SECONDS = 1.0  # committed offsets are for lag monitors and for a lost Redis; truth is in Redis
 
 
@@ -62,7 +65,7 @@ class LaneConsumer(driver.Consumer):
             lane.fault = error
             level = logging.ERROR if isinstance(error, NoisegateError) else logging.CRITICAL
             log.log(level, "%s", error, exc_info=not isinstance(error, NoisegateError))
-            await self.crash(error)
+            os.kill(os.getpid(), signal.SIGTERM)  # the worker stops in order; `run_worker` gives the status
         finally:
             await self._leave()
 
@@ -80,7 +83,8 @@ class LaneConsumer(driver.Consumer):
             if self.flow_active and self.app.consumer_generation_id != lane.generation:
                 commits.clear()
                 unsettled = False
-                await self._assign()
+                if not await self._assign():
+                    continue
             fetching = fetching or asyncio.create_task(self._wait_next_records(_POLL_SECONDS))
             if unsettled and not fetching.done():
                 await asyncio.sleep(0)
@@ -104,7 +108,7 @@ class LaneConsumer(driver.Consumer):
                 lane.generation = None
             self._show_lag()
             if commits and time.monotonic() - committed_at > _COMMIT_SECONDS:
-                await self._commit({_tp(part): offset for part, offset in commits.items()})
+                await self._commit_all(commits)
                 commits.clear()
                 committed_at = time.monotonic()
         if fetching is not None:
@@ -112,7 +116,7 @@ class LaneConsumer(driver.Consumer):
         moves = await self._on_thread(engine.settle)
         commits.update(moves.commits)
         if commits:
-            await self._commit({_tp(part): offset for part, offset in commits.items()})
+            await self._commit_all(commits)
 
     async def _idle(self) -> Moves:
         """Nothing was fetched: settle, and let the room do what is due in quiet partitions."""
@@ -134,12 +138,28 @@ class LaneConsumer(driver.Consumer):
     def _end_of(self, part: Part) -> int:
         return self.highwater(_tp(part)) or 0
 
-    async def _assign(self) -> None:
+    async def _assign(self) -> bool:
+        """Position every assigned partition; False: Kafka moved on meanwhile or did not answer, try again."""
+        lane = self.lane
+        lane.waiting = True  # for the watchdog: until this is done, nothing is worked on
+        try:
+            await self._position()
+        except (KafkaError, IllegalStateError, BrokerError) as error:
+            log.warning("the assignment could not be taken yet: %s", error)
+            await asyncio.sleep(_RETRY_SECONDS)
+            return False
+        return True
+
+    async def _position(self) -> None:
         lane = self.lane
         generation = self.app.consumer_generation_id
         parts = [Part(tp.topic, tp.partition) for tp in self.assignment() if tp.topic == lane.topic]
+        # Faust fixes 1.5 s; the embedded broker lets that pass by half before it answers, whatever is there.
+        self._thread._ensure_consumer()._fetcher._fetch_max_wait_ms = int(lane.settings.fetch_wait_seconds * 1000)
         bounds = await self._bounds(parts)
         moves = await self._on_thread(lane.engine.assign, bounds)
+        if self.app.consumer_generation_id != generation:
+            return  # rebalanced meanwhile: the loop comes here again
         for part, offset in moves.seeks.items():
             await self.seek(_tp(part), offset)
         lane.generation = generation
@@ -165,11 +185,22 @@ class LaneConsumer(driver.Consumer):
         return topics.topic_id(self.lane.topic), topics.require("events")[self.lane.topic]
 
     async def _seek_all(self, moves: Moves, commits: dict[Part, int]) -> None:
-        assigned = self.assignment()
         for part, offset in moves.seeks.items():
             commits.pop(part, None)
-            if _tp(part) in assigned:
+            try:
                 await self.seek(_tp(part), offset)
+            except IllegalStateError:  # it was revoked meanwhile
+                self.lane.generation = None
+
+    async def _commit_all(self, offsets: Mapping[Part, int]) -> None:
+        """Commit for lag monitors; Faust's own commit would crash the worker where this one may fail."""
+        assigned = self.assignment()
+        chosen = {_tp(part): offset for part, offset in offsets.items() if _tp(part) in assigned}
+        thread, consumer = self._thread, self._thread._ensure_consumer()
+        try:
+            await thread.call_thread(consumer.commit, chosen)
+        except (KafkaError, IllegalStateError) as error:
+            log.warning("offsets were not committed: %s", error)
 
     async def _on_thread(self, call: Any, *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self.lane.thread, call, *arguments)

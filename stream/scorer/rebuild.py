@@ -6,6 +6,7 @@ has not published, and goes on from the new one's offset: silently up to what wa
 """
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -27,6 +28,7 @@ from stream.scorer.redis_history import RedisHistory
 
 Progress = Callable[[int, int, int], None]  # partition, records folded, records to fold
 _BATCH = 5_000
+_POLL_SECONDS = 0.2  # consume() waits for a full batch up to this long
 _QUIET_SECONDS = 30.0
 _SWITCH_TRIES = 100
 
@@ -125,10 +127,14 @@ class _Rebuild:
 
     def _batches(self, start: int, target: int) -> Iterator[Batch]:
         self._consumer.assign([TopicPartition(self._part.topic, self._part.partition, start)])
-        position = start
+        position, deadline = start, time.monotonic() + _QUIET_SECONDS
         while position < target:
-            found = self._consumer.consume(_BATCH, timeout=_QUIET_SECONDS)
-            if not found:
+            found = self._consumer.consume(_BATCH, timeout=_POLL_SECONDS)
+            if found:
+                deadline = time.monotonic() + _QUIET_SECONDS
+            elif time.monotonic() < deadline:
+                continue
+            else:
                 raise BrokerError(f"{self._part.topic}/{self._part.partition} gives no more records at {position}")
             records = []
             for message in found:

@@ -123,7 +123,7 @@ class Cluster:
                 consumer.assign([part])
                 position = 0
                 while position < end:
-                    for message in consumer.consume(5_000, 10):
+                    for message in consumer.consume(5_000, 0.2):
                         assert message.error() is None, message.error()
                         position = (message.offset() or 0) + 1
                         yield number, position - 1, message.value() or b""

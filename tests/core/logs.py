@@ -17,7 +17,7 @@ from stream.core.state import pack_state, unpack_state
 START = 1_772_323_200.0  # 2026-03-01T00:00:00Z
 MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
 GRACE = 5 * MINUTE
-LAW = settings(max_examples=120, deadline=None)
+LAW = settings(max_examples=3000, deadline=None)
 
 Timed = tuple[Event, float]
 KINDS = ("worked", "dismissed", "commented", "closed_by_rule", "reopened", "held_out")
@@ -38,9 +38,12 @@ def small_problem(outcome: str = "", history: str = "", flood: str = "per_day = 
         [exclude]
         visibility_only = [{{ rule = "report/*" }}]
         [history]
-        {history or '''labels = ["env"]
+        {
+        history
+        or '''labels = ["env"]
         ledger_days = 2
-        forget_days = 4'''}
+        forget_days = 4'''
+    }
         [flood]
         {flood}
         """)
@@ -95,12 +98,12 @@ def logs(
         in_order: no event comes later than by the largest of `late`; otherwise each is late by itself.
         gaps: seconds between one event's time and the next.
     """
-    small = st.integers(0, 2)
+    small, two = st.integers(0, 2), st.integers(0, 1)
     step = st.builds(
-        Step, st.sampled_from(gaps), st.integers(0, 9), small, st.integers(0, 4), st.integers(0, 1), st.integers(0, 1), small,
+        Step, st.sampled_from(gaps), st.integers(0, 9), small, st.integers(0, 4), two, two, small,
         st.integers(0, len(KINDS) - 1), small, st.sampled_from(late),
     )  # fmt: skip
-    return st.lists(step, min_size=1, max_size=40).map(lambda steps: _log(steps, in_order))
+    return st.lists(step, min_size=10, max_size=60).map(lambda steps: _log(steps, in_order))
 
 
 def _log(steps: Sequence[Step], in_order: bool) -> list[Timed]:

@@ -210,4 +210,4 @@ class Reference:
         day, _, month, _ = decayed(level.raises, at)
         rate = day * log(2) / (1 - 2.0**-age)
         usual = (month - day) * log(2) / (30 * (1 - 2.0 ** (-age / 30)) - (1 - 2.0**-age))
-        return rate >= rule.per_day and rate > rule.factor * max(usual, 0.0)
+        return bool(rate >= rule.per_day and rate > rule.factor * max(usual, 0.0))

@@ -1,6 +1,7 @@
 """The fold depends on the log alone: not on batch borders, crashes or where its states lie in between."""
 
 import math
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,11 +19,11 @@ borders = st.sets(st.integers(1, 40))
 @LAW
 @given(problems, ANY_LOG, borders)
 def test_batch_borders_change_nothing(problem: Problem, log: list[Timed], cuts: set[int]) -> None:
-    """Any split of a log into batches, states packed and unpacked in between, gives the same bytes and tells the same."""
+    """Any split of a log into batches, states packed and unpacked in between, gives the same bytes and news."""
     whole = run(problem, log)
     kept, told = keep(Fold(problem)), []
     edges = [0, *sorted(cut for cut in cuts if cut < len(log)), len(log)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         fold = resume(problem, kept)
         feed(fold, log[start:end], start)
         told += tell(fold)
@@ -34,7 +35,7 @@ def test_batch_borders_change_nothing(problem: Problem, log: list[Timed], cuts: 
 @LAW
 @given(problems, ANY_LOG, borders)
 def test_a_fold_goes_on_after_its_rows_are_taken(problem: Problem, log: list[Timed], cuts: set[int]) -> None:
-    """One fold asked for rows and news now and then tells the same as one that is asked once, each alert its own row."""
+    """A fold asked for rows and news now and then tells the same as one asked once, each alert its own row."""
     whole, fold, told = run(problem, log), Fold(problem), []
     for place in range(len(log)):
         feed(fold, log[place : place + 1], place)
@@ -112,7 +113,7 @@ def test_a_repeated_log_counts_once(log: list[Timed]) -> None:
 @LAW
 @given(logs(late=(0.0, GRACE), in_order=True))
 def test_nothing_is_late_within_the_grace(log: list[Timed]) -> None:
-    """No alert is flagged late, and no decisive action comes after its alert's expiry, while lateness keeps to the grace."""
+    """While lateness keeps to the grace, no alert is flagged late and no decisive action misses its horizon."""
     told = tell(run(PROBLEMS[0], log))
     assert not any(came[2] & 4 for came in told if came[0] == "arrived")
     assert ("counted", "late") not in told

@@ -1,6 +1,5 @@
 """A label never enters before it is known: nothing that happens later moves what was read earlier."""
 
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -23,9 +22,7 @@ def rows_until(fold: Fold, log: list[Timed], time: float) -> bytes:
 
 @LAW
 @given(problems, logs(), st.integers(0, 39), st.permutations(["worked", "dismissed", "reopened", "commented"]))
-def test_no_row_knows_what_comes_after_it(
-    problem: Problem, log: list[Timed], place: int, kinds: list[str]
-) -> None:
+def test_no_row_knows_what_comes_after_it(problem: Problem, log: list[Timed], place: int, kinds: list[str]) -> None:
     """Change, drop or plant any actions after time t: no row of an alert raised at t or before moves."""
     time = log[min(place, len(log) - 1)][1]
     before = [timed for timed in log if timed[1] <= time]
@@ -35,7 +32,9 @@ def test_no_row_knows_what_comes_after_it(
             changed.append((replace(event, kind=kinds[at % 4 > 1], action_id=event.action_id + "'"), at))
         elif isinstance(event, Raised):
             planted.append((Acted(event.at, event.alert_id, event.team, "planted", kinds[0]), at))
-    future = [(Acted(e.at, e.alert_id, e.team, "future", "worked"), time + 1) for e, _ in before if isinstance(e, Raised)]
+    future = [
+        (Acted(e.at, e.alert_id, e.team, "future", "worked"), time + 1) for e, _ in before if isinstance(e, Raised)
+    ]
     expected = rows_until(Fold(problem), log, time)
     for other in (before, changed, before + future, before + planted + [tick(900 * DAY)]):
         assert rows_until(Fold(problem), other, time) == expected
@@ -44,7 +43,7 @@ def test_no_row_knows_what_comes_after_it(
 def known_outcomes(log: list[Timed]) -> list[float]:
     """Outcomes known of team and rule when each alert was raised."""
     rows = run(PROBLEMS[0], log).take_rows()
-    return np.asarray(rows[:, 1 + state.WIDTH * TEAM_RULE + state.DECIDED + 3]).tolist()
+    return [float(count) for count in rows[:, 1 + state.WIDTH * TEAM_RULE + state.DECIDED + 3]]
 
 
 def test_an_action_is_known_from_its_own_time_on() -> None:

@@ -83,7 +83,12 @@ def test_expiries_come_in_order_of_due_time() -> None:
     """Expiries come by due time, ties by team and alert, before the event that passes them."""
     log = [raised(9, "c"), raised(9, "b", "ops"), raised(9, "b"), raised(8, "d"), acted(2 * HOUR, "d")]
     told = tell(run(PROBLEMS[0], log))
-    assert [came[1:3] for came in told if came[0] == "decided"] == [("pay", "d"), ("ops", "b"), ("pay", "b"), ("pay", "c")]
+    assert [came[1:3] for came in told if came[0] == "decided"] == [
+        ("pay", "d"),
+        ("ops", "b"),
+        ("pay", "b"),
+        ("pay", "c"),
+    ]
     assert told[-1] == ("counted", "after_decision")
 
 

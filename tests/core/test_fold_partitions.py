@@ -6,7 +6,23 @@ from hypothesis import strategies as st
 from stream.core.events import Tick
 from stream.core.fold import Fold
 from stream.core.problem import Problem
-from tests.core.logs import CLOSE, DAY, GRACE, LAW, PROBLEMS, Kept, Timed, acted, keep, logs, outcomes, raised, run, tell, tick
+from tests.core.logs import (
+    CLOSE,
+    DAY,
+    GRACE,
+    LAW,
+    PROBLEMS,
+    Kept,
+    Timed,
+    acted,
+    keep,
+    logs,
+    outcomes,
+    raised,
+    run,
+    tell,
+    tick,
+)
 
 problems = st.sampled_from(PROBLEMS[:2])
 homes = st.sampled_from([[0, 1, 2], [0, 0, 1], [0, 1, 0], [1, 0, 0]])
@@ -46,10 +62,8 @@ def test_partitions_change_nothing_in_an_ordered_log(problem: Problem, log: list
 
 @LAW
 @given(problems, logs(late=(0.0, 150.0, GRACE), in_order=True, gaps=CLOSE), homes)
-def test_partitions_change_no_outcome_within_the_grace(
-    problem: Problem, log: list[Timed], homes: list[int]
-) -> None:
-    """No event later than the grace: each team's alerts have the same outcomes at the same times by the same actions."""
+def test_partitions_change_no_outcome_within_the_grace(problem: Problem, log: list[Timed], homes: list[int]) -> None:
+    """No event later than the grace: alerts have the same outcomes at the same times by the same actions."""
     folds, one = apart(problem, log, homes), together(problem, log)
     assert merged(folds).ledger == merged([one]).ledger
     mine = sorted(outcome for fold in folds for outcome in outcomes(tell(fold)))

@@ -74,7 +74,9 @@ def test_late_events_are_folded_at_their_own_decay(times: list[tuple[float, bool
         else:
             state.add_outcome(level, at, w, actionable=True)
     end = START + 700 * DAY
-    expected = [decayed([START + days * DAY for days, kind in times if kind is wanted], end) for wanted in (True, False)]
+    expected = [
+        decayed([START + days * DAY for days, kind in times if kind is wanted], end) for wanted in (True, False)
+    ]
     counts = read(level, end)["counts"]
     assert isinstance(counts, list)
     assert counts == pytest.approx([*expected[0], *expected[1], *expected[1]], rel=TRIFLE, abs=1e-30)

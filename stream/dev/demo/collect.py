@@ -51,6 +51,7 @@ class Collector:
         self.done_alerts = 0
         self._latencies = array("d")
         self._marks: deque[tuple[float, int]] = deque()
+        self._began = time.monotonic()
 
     def begin(self) -> None:
         """A new part of the log: count anew, keep what was seen."""
@@ -58,6 +59,7 @@ class Collector:
         self.bands.clear()
         self._latencies = array("d")
         self._marks.clear()
+        self._began = time.monotonic()
 
     def sent(self, lines: Sequence[Line]) -> None:
         """These lines are being sent."""
@@ -89,6 +91,10 @@ class Collector:
             self._marks.popleft()
         began, done = self._marks[0]
         return (self.done_alerts - done) / (now - began) if now > began else 0.0
+
+    def mean_rate(self) -> float:
+        """Alerts enriched a second, since the part began."""
+        return self.done_alerts / max(time.monotonic() - self._began, 1e-9)
 
     def latency_seconds(self, quantile: float) -> float | None:
         """From an event's record to its enriched record, in this part of the log; None where nothing was enriched."""

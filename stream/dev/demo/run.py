@@ -28,7 +28,7 @@ from stream.models.store import promote, read_pointer
 from stream.reader import Reader
 
 SEED = 7
-IN_FLIGHT = 500
+IN_FLIGHT = 4_000  # alerts on their way: enough to keep the scorer busy, and memory bounded
 _CHUNK = 200  # lines sent at a time
 _READ_SECONDS = 0.01
 _LOOK_SECONDS = 0.15
@@ -140,7 +140,7 @@ class _Demo:
         say_summary(self._console, summary, plan.problem.question)
         if self._request.save is not None:
             save(self._request.save, collected, summary)
-            self._console.print(f"saved in {self._request.save}")
+            self._console.print(f"saved in {self._request.save}", markup=False, soft_wrap=True)
         return summary
 
     def _play(self, reader: Reader, lines: Iterable[Line], speed: float | None, step: str, of: int) -> None:
@@ -179,10 +179,10 @@ class _Demo:
                 nonlocal told_at
                 if time.monotonic() - told_at > _LINE_SECONDS:
                     told_at = time.monotonic()
-                    self._console.print(line(see()), highlight=False)
+                    self._console.print(line(see()), highlight=False, soft_wrap=True)
 
             yield tell
-            self._console.print(line(see()), highlight=False)
+            self._console.print(line(see()), highlight=False, soft_wrap=True)
             return
         with Live(render(see()), console=self._console, auto_refresh=False) as live:
 

@@ -4,6 +4,7 @@ from datetime import UTC
 
 from msgspec import Struct
 from rich.console import Console, Group, RenderableType
+from rich.markup import escape
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -33,14 +34,14 @@ class Snapshot(Struct, frozen=True):
 
 
 def snapshot(title: str, step: str, of: int, collected: Collector) -> Snapshot:
-    """Look at what was collected so far."""
+    """Look at what was collected so far; at the end the rate is that of the whole part."""
     scored = sum(count for band, count in collected.bands.items() if band != "unscored")
     return Snapshot(
         title=title,
         step=step,
         done=collected.done_alerts,
         of=of,
-        rate=collected.rate(),
+        rate=collected.rate() if collected.done_alerts < of else collected.mean_rate(),
         latency_p50=collected.latency_seconds(0.5),
         latency_p99=collected.latency_seconds(0.99),
         noise_share=collected.bands["likely_noise"] / scored if scored else None,
@@ -59,7 +60,8 @@ def render(seen: Snapshot) -> RenderableType:
     facts.add_row("latency", f"p50 {_seconds(seen.latency_p50)}, p99 {_seconds(seen.latency_p99)}, event to enriched")
     facts.add_row("likely noise", "no scores yet" if seen.noise_share is None else f"{seen.noise_share:.0%} of alerts")
     facts.add_row("failed", f"{seen.failed:,} records")
-    bar = ProgressBar(total=max(seen.of, 1), completed=seen.done)
+    bar = Table.grid(expand=True)  # a bar alone does not end its line
+    bar.add_row(ProgressBar(total=max(seen.of, 1), completed=seen.done))
     return Panel(Group(Text(seen.step), bar, facts, _latest(seen.latest)), title=seen.title, title_align="left")
 
 
@@ -84,11 +86,11 @@ def words(record: Enriched) -> str:
 def say_summary(console: Console, summary: Summary, question: str) -> None:
     """The closing summary."""
     simulated = " (SIMULATED: alerts, teams and figures are made up)" if summary.simulated else ""
-    console.print(f"\n[bold]{question}[/bold]{simulated}")
+    console.print(f"\n[bold]{escape(question)}[/bold]{simulated}", soft_wrap=True)
     rate = "none" if summary.label_rate is None else f"{summary.label_rate:.1%}"
     title = f"{summary.judged:,} alerts held against the outcomes that followed, {rate} acted on"
     table = Table("score", title=title, title_justify="left", title_style="")
-    for name in ("AUC", "calibration error (ECE)", "noise suppressed at 95 % detection"):
+    for name in ("AUC", "calibration error", "noise suppressed at 95 %"):
         table.add_column(name, justify="right")
     mine = Figures(summary.auc, summary.ece, summary.suppressed_at_95)
     for name, of in {_MODEL: mine, **summary.baselines}.items():
@@ -99,10 +101,13 @@ def say_summary(console: Console, summary: Summary, question: str) -> None:
         f"{summary.alerts:,} alerts replayed for scoring after {summary.history_alerts:,} of history, "
         f"{summary.enriched:,} enriched, {summary.failed:,} records failed; {summary.alerts_per_second:,.0f} alerts/s, "
         f"latency p50 {_seconds(summary.latency_p50_seconds)}, p99 {_seconds(summary.latency_p99_seconds)}"
+        f"{' with the wait in line, as at full speed alerts queue' if summary.speed == 'max' else ''}",
+        soft_wrap=True,
     )
     console.print(
         f"not judged: {summary.excluded:,} visibility-only or in a flood, {summary.undecided:,} without an outcome or "
-        f"whose horizon had not passed, {summary.unscored:,} unscored; {summary.model_source} model {summary.model}"
+        f"whose horizon had not passed, {summary.unscored:,} unscored; {summary.model_source} model {summary.model}",
+        soft_wrap=True,
     )
 
 

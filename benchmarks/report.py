@@ -1,0 +1,170 @@
+"""The figures as files: JSON, a table in Markdown and a plot. Nothing in them is written by hand."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.contenders import CONTENDERS
+from benchmarks.figures import Figures
+
+TARGET_RATE, TARGET_P99, TARGET_MEMORY, MILLION = 15_000, 50.0, 300.0, 1_000_000
+TIMES = {"quixstreams": 7, "faust": 20}
+_COLOURS = {"noisegate": "#1b7f5c", "quixstreams": "#8a8f98", "faust": "#8a8f98", "confluent_kafka": "#c9ccd1"}
+
+_HEAD = """\
+# Benchmark
+
+Written by `{figures.command}` on {day}; don't edit. All figures are of one run on one machine, with Apache Kafka, Redis
+and the load's producer on the same {machine[cores]} cores: {machine[processor]}, {machine[memory_gigabytes]} GB,
+{machine[system]}."""
+
+_HOW = """\
+## How it is measured
+
+- The load: {load.teams} teams × {load.rules} rules × {load.entities} entities drawn evenly (seed {load.seed}), so that
+  nearly every alert's team, rule and entity are new together; an action for every alert, 200 to 800 events after it;
+  half a second of event time from event to event; keyed by team with murmur2 into {load.partitions} partitions,
+  uncompressed.
+- The job: an alert is decoded, the states of its {load.levels} levels are read from Redis, features computed, the same
+  ONNX model run ({load.trees} trees, learnt from the load), the enriched record published and the states updated; an
+  action is judged and updates the states. noisegate runs its command with every setting at its default: beside this it
+  publishes outcomes, keeps track of what is due, fences, counts. The peers call noisegate's own fold, features and
+  model event by event, and keep states and ledger in Redis: MGET before, MSET after, and a GET for an action's alert.
+- Rate: from the end of the warm-up (the first tenth of the outputs) to the last output, by the times at which the
+  broker took them. CPU: user and system time of the process over the same span.
+- Latency: from the raised record's timestamp, set by its producer, to the time at which the broker took the enriched
+  record (LogAppendTime), one clock; after 2,000 events and five seconds of warm-up.
+- Memory: the resident set's peak, looked at four times a second.
+- Checked in the same run: every alert came out with a score; noisegate's exactly once, and one outcome an action."""
+
+
+def write(figures: Figures, folder: Path) -> None:
+    """Write `RESULTS.md` and, in `results/`, the date's and the latest JSON and the plot."""
+    results = folder / "results"
+    results.mkdir(parents=True, exist_ok=True)
+    encoded = msgspec.json.format(msgspec.json.encode(figures), indent=2) + b"\n"
+    for name in (figures.date[:10], "latest"):
+        (results / f"{name}.json").write_bytes(encoded)
+    plot(figures, results / "throughput.png")
+    (folder / "RESULTS.md").write_text(markdown(figures), encoding="utf-8")
+
+
+def markdown(figures: Figures) -> str:
+    """The page."""
+    return (
+        "\n".join([*_head(figures), *_throughput(figures), *_latency(figures), *_targets(figures), *_how(figures)])
+        + "\n"
+    )
+
+
+def _head(figures: Figures) -> Iterator[str]:
+    yield from _HEAD.format(figures=figures, day=figures.date[:10], machine=figures.machine).splitlines()
+    yield ""
+    if not figures.whole:
+        yield "**A partial or smoke run: what it is compared with may be missing, and short loads are no measure.**"
+        yield ""
+
+
+def _throughput(figures: Figures) -> Iterator[str]:
+    yield "## Throughput: a backlog worked off"
+    yield ""
+    yield "![events per second](results/throughput.png)"
+    yield ""
+    yield "| | events/s | noisegate is | CPU µs/event | Kafka's | Redis' | events | peak memory, MB |"
+    yield "|---|---:|---:|---:|---:|---:|---:|---:|"
+    for name, one in figures.throughput.items():
+        times = figures.times(name)
+        servers = one.servers_cpu_microseconds_per_event
+        told = f"{times:.2g}×" if times and name != "noisegate" else ""
+        yield (
+            f"| {name}: {CONTENDERS[name].what} | {one.events_per_second:,.0f} | {told} "
+            f"| {one.cpu_microseconds_per_event:.0f} | {servers['kafka']:.0f} | {servers['redis']:.0f} "
+            f"| {one.events:,} | {one.peak_memory_megabytes:.0f} |"
+        )
+    yield ""
+    stages = figures.throughput["noisegate"].stage_microseconds_per_event if "noisegate" in figures.throughput else {}
+    if stages:
+        yield "noisegate by stage, wall µs/event (stages of one batch overlap the broker's work on the batch before):"
+        yield ", ".join(f"{stage} {spent:.1f}" for stage, spent in stages.items()) + "."
+        yield ""
+
+
+def _latency(figures: Figures) -> Iterator[str]:
+    if not figures.latency:
+        return
+    yield "## Latency: 1,000 events/s"
+    yield ""
+    yield "| | p50, ms | p99, ms | largest, ms | alerts | CPU µs/event | peak memory, MB |"
+    yield "|---|---:|---:|---:|---:|---:|---:|"
+    for name, one in figures.latency.items():
+        yield (
+            f"| {name} | {one.p50_milliseconds:.0f} | {one.p99_milliseconds:.0f} | {one.max_milliseconds:.0f} "
+            f"| {one.alerts:,} | {one.cpu_microseconds_per_event:.0f} | {one.peak_memory_megabytes:.0f} |"
+        )
+    behind = [name for name in figures.throughput if name not in figures.latency]
+    if behind:
+        yield ""
+        yield f"Not measured, as it can't keep up with this rate: {', '.join(behind)}."
+    yield ""
+
+
+def _targets(figures: Figures) -> Iterator[str]:
+    rows = list(_target_rows(figures)) if figures.whole else []
+    if rows:
+        yield "## What it must reach"
+        yield ""
+        yield "| | target | measured | reached |"
+        yield "|---|---:|---:|---|"
+        for what, target, measured, reached in rows:
+            yield f"| {what} | {target} | {measured} | {'yes' if reached else '**no**'} |"
+        yield ""
+
+
+def _target_rows(figures: Figures) -> Iterator[tuple[str, str, str, bool]]:
+    ours, steady = figures.throughput.get("noisegate"), figures.latency.get("noisegate")
+    if ours:
+        rate = ours.events_per_second
+        yield "events/s of one scorer process", f"≥ {TARGET_RATE:,}", f"{rate:,.0f}", rate >= TARGET_RATE
+    for peer, least in TIMES.items():
+        times = figures.times(peer)
+        if times is not None:
+            yield f"times {peer}", f"≥ {least}", f"{times:.1f}", times >= least
+    if steady:
+        p99 = steady.p99_milliseconds
+        yield "p99 at 1,000 events/s, ms", f"< {TARGET_P99:.0f}", f"{p99:.0f}", p99 < TARGET_P99
+    if ours and ours.events >= MILLION:
+        peak = ours.peak_memory_megabytes
+        yield (
+            f"memory with {ours.events:,} events waiting, MB",
+            f"< {TARGET_MEMORY:.0f}",
+            f"{peak:.0f}",
+            peak < TARGET_MEMORY,
+        )
+
+
+def _how(figures: Figures) -> Iterator[str]:
+    yield from _HOW.format(load=figures.load).splitlines()
+    yield ""
+    yield "Versions: " + ", ".join(f"{name} {found}" for name, found in figures.versions.items()) + "."
+
+
+def plot(figures: Figures, path: Path) -> None:
+    """Events per second as bars, on a logarithmic axis."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    names = list(figures.throughput)[::-1]
+    rates = [figures.throughput[name].events_per_second for name in names]
+    figure, axes = pyplot.subplots(figsize=(8, 0.6 * len(names) + 1.2))
+    bars = axes.barh(names, rates, color=[_COLOURS[name] for name in names])
+    axes.bar_label(bars, [f"{rate:,.0f}" for rate in rates], padding=4)
+    axes.set_xscale("log")
+    axes.set_xlim(right=max(rates) * 3)
+    axes.set_xlabel("events per second, one process, logarithmic")
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.tight_layout()
+    figure.savefig(path, dpi=120, metadata={"Software": None})
+    pyplot.close(figure)

@@ -1,0 +1,106 @@
+"""`noisegate doctor`: each thing that is wrong is found, with its mend."""
+
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+from redis import Redis
+
+from stream.dev.embedded import EmbeddedBroker
+from tests.cli.conftest import Ran, Run, Scored
+
+
+def finding(ran: Ran, check: str) -> dict[str, str]:
+    """The worst finding of a check."""
+    order = ("wrong", "warning", "ok")
+    found = [one for one in ran.json["findings"] if one["check"] == check]
+    assert found, ran.out
+    return min(found, key=lambda one: order.index(one["verdict"]))
+
+
+def test_all_is_well(run: Run, scored: Scored) -> None:
+    """On a running stack only the missing model and one stray record are mentioned, and the status is 0."""
+    ran = run("doctor", "--json", env=scored.env)
+    assert ran.status == 0
+    assert ran.json["ok"] is True
+    assert finding(ran, "model")["verdict"] == "warning"
+    assert finding(ran, "partitioner")["verdict"] == "warning"
+    for check in ("problem", "kafka", "topics", "redis", "history"):
+        assert finding(ran, check)["verdict"] == "ok", ran.out
+    assert "noeviction" in run("doctor", env=scored.env).out
+
+
+def test_misplaced_records_are_found(run: Run, embedded_broker: EmbeddedBroker, unique_name: str) -> None:
+    """Producers with librdkafka's default partitioner are recognised, and the setting that fits them is named."""
+    roles = ("events", "enriched", "outcomes", "failed")
+    env = {f"NOISEGATE_{role.upper()}_TOPIC": f"{unique_name}.{role}" for role in roles}
+    env |= {
+        "NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": embedded_broker.bootstrap_servers,
+        "NOISEGATE_BROKER_END_OFFSETS": "false",
+        "NOISEGATE_REDIS_URL": "redis://127.0.0.1:1/0",
+        "NOISEGATE_HISTORY_TIMEOUT_SECONDS": "0.2",
+    }
+    run("topics", "create", env=env)
+    producer = Producer({"bootstrap.servers": embedded_broker.bootstrap_servers})
+    for number in range(40):
+        value = (
+            f'{{"type":"raised","at":"2026-01-01T00:00:00Z","alert_id":"A{number}","team":"team-{number}",'
+            '"rule":"r","entity":"e"}'
+        )
+        producer.produce(f"{unique_name}.events", value.encode(), f"team-{number}")
+    producer.flush()
+    ran = run("doctor", "--json", env=env)
+    assert ran.status == 1
+    found = finding(ran, "partitioner")
+    assert found["verdict"] == "wrong"
+    assert "NOISEGATE_PARTITIONER=consistent_random" in found["mend"]
+    assert finding(run("doctor", "--json", env={**env, "NOISEGATE_PARTITIONER": "consistent"}), "partitioner")[
+        "verdict"
+    ] == ("ok")
+
+
+@pytest.mark.slow
+def test_servers_away(run: Run) -> None:
+    """Without any server each is found wrong, once, and none ends the other checks."""
+    env = {
+        "NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+        "NOISEGATE_REDIS_URL": "redis://127.0.0.1:1/0",
+        "NOISEGATE_HISTORY_TIMEOUT_SECONDS": "0.2",
+        "NOISEGATE_PROBLEM": "/no/such/file.toml",
+    }
+    ran = run("doctor", "--json", env=env)
+    assert ran.status == 1
+    assert finding(ran, "kafka")["verdict"] == finding(ran, "problem")["verdict"] == "wrong"
+    assert finding(ran, "redis")["verdict"] == "wrong"
+    assert len(ran.json["findings"]) == 3
+    assert "Traceback" not in ran.err
+
+
+def test_evicting_redis_is_found(run: Run, scored: Scored) -> None:
+    """A Redis that may throw history away is wrong, with the mend."""
+    with Redis.from_url(scored.stack.settings.redis_url) as client:
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        try:
+            found = finding(run("doctor", "--json", env=scored.env), "redis")
+        finally:
+            client.config_set("maxmemory-policy", "noeviction")
+    assert found["verdict"] == "wrong"
+    assert "noeviction" in found["mend"]
+
+
+def test_unsound_model_is_found(run: Run, scored: Scored, tmp_path: Path) -> None:
+    """A champion that can't be served is wrong."""
+    (tmp_path / "CHAMPION").write_text("2026-01-01-abcdef12\n", encoding="utf-8")
+    env = {**scored.env, "NOISEGATE_MODELS_DIR": str(tmp_path)}
+    ran = run("doctor", "--json", env=env)
+    assert ran.status == 1
+    assert finding(ran, "model")["verdict"] == "wrong"
+
+
+@pytest.mark.parametrize("problem", ["", "name = 3", "[outcome"])
+def test_bad_problem_file(run: Run, scored: Scored, tmp_path: Path, problem: str) -> None:
+    """A problem file that can't be used is wrong."""
+    file = tmp_path / "problem.toml"
+    file.write_text(problem, encoding="utf-8")
+    ran = run("doctor", "--json", env={**scored.env, "NOISEGATE_PROBLEM": str(file)})
+    assert finding(ran, "problem")["verdict"] == "wrong"

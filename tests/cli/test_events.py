@@ -1,0 +1,112 @@
+"""`noisegate replay` and `noisegate tail`."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stream.core.errors import SettingsError
+from stream.core.events import Raised, decode_event
+from stream.core.records import decode_enriched
+from stream.feed import Schedule, parse_speed
+from stream.lab.log import Line, read_log
+from tests.cli.conftest import Run, Scored, home
+
+IDLE = ("--until-idle", "1")
+
+
+def test_replay_keeps_order_within_a_team(run: Run, scored: Scored, unique_name: str) -> None:
+    """What `replay` sends is in the topic once, each team's events in their partition and in the log's order."""
+    env = {**scored.env, "NOISEGATE_EVENTS_TOPIC": f"{unique_name}.events"}
+    assert run("topics", "create", env=env).status == 0
+    ran = run("replay", str(scored.log), "--json", env=env)
+    lines = list(read_log(scored.log))
+    assert ran.json["events"] == len(lines)
+    there = run("tail", "events", *IDLE, env=env).out.encode().splitlines()
+    assert sorted(there) == sorted(line.value for line in lines)
+    for team in ("payments", "storage"):
+        sent = [line.value for line in lines if line.event.team == team]  # type: ignore[union-attr]
+        assert sent == [value for value in there if decode_event(value).team == team]  # type: ignore[union-attr]
+
+
+def test_tail_shows_every_enriched_alert(run: Run, scored: Scored) -> None:
+    """jsonl gives each value as it is; every alert of the log is there, unscored as there is no model."""
+    records = [decode_enriched(line) for line in run("tail", "enriched", *IDLE, env=scored.env).out.splitlines()]
+    assert len({record.alert.alert_id for record in records}) == scored.alerts
+    assert {record.score.reason for record in records} == {"no_model"}
+
+
+def test_tail_table_and_full_name(run: Run, scored: Scored) -> None:
+    """The table is for people; a topic's full name serves as well as its role."""
+    ran = run("tail", "alerts.enriched", "--format", "table", *IDLE, env=scored.env)
+    assert "no model" in ran.out
+    failed = run("tail", "failed", "--format", "table", *IDLE, env=scored.env)
+    assert "not_json" in failed.out
+    outcomes = run("tail", "outcomes", "--format", "table", *IDLE, env=scored.env)
+    assert "noise" in outcomes.out
+
+
+def test_tail_latest_leaves_out_what_was_there(run: Run, scored: Scored) -> None:
+    """--latest shows only what comes from now on, also on a broker that does not know its end."""
+    assert run("tail", "outcomes", "--latest", *IDLE, env=scored.env).out == ""
+
+
+def test_bad_line_is_named(run: Run, scored: Scored, tmp_path: Path) -> None:
+    """A bad line is told by file and number before anything is sent."""
+    log = tmp_path / "bad.jsonl"
+    good = next(read_log(scored.log)).value
+    log.write_bytes(good + b"\n" + b'{"type":"raised"}\n')
+    ran = run("replay", str(log), env=scored.env)
+    assert (ran.status, ran.out) == (1, "")
+    assert f"noisegate: {log}: line 2: bad_field" in ran.err
+
+
+def test_no_such_log(run: Run, tmp_path: Path) -> None:
+    """A log that is not there is one sentence."""
+    ran = run("replay", str(tmp_path / "none.jsonl"))
+    assert ran.status == 1
+    assert "none.jsonl: can't be read" in ran.err
+
+
+def line(at: float) -> Line:
+    """An event at `at`, of which nothing but its time matters."""
+    value = json.dumps(
+        {"type": "raised", "at": "2026-01-01T00:00:00Z", "alert_id": "A", "team": "t", "rule": "r", "entity": "e"}
+    ).encode()
+    event = decode_event(value)
+    assert isinstance(event, Raised)
+    return Line(event, at, value)
+
+
+def test_schedule_keeps_pace_and_order() -> None:
+    """At speed 10 what happened 100 s later is due 10 s later; an event late in the log waits its turn."""
+    now = 0.0
+    schedule = Schedule([line(0.0), line(100.0), line(50.0), line(200.0)], 10.0, lambda: now)
+    assert [taken.at for taken in schedule.take(10)] == [0.0]
+    assert schedule.wait_seconds == 10.0
+    now = 10.0
+    assert [taken.at for taken in schedule.take(10)] == [100.0, 50.0]
+    now = 20.0
+    assert [taken.at for taken in schedule.take(10)] == [200.0]
+    assert schedule.done
+
+
+def test_schedule_at_full_speed() -> None:
+    """At full speed everything is due, in portions."""
+    schedule = Schedule([line(0.0), line(1e9)], None)
+    assert len(schedule.take(1)) == 1
+    assert len(schedule.take(5)) == 1
+    assert schedule.done
+    assert Schedule([], None).done
+
+
+@pytest.mark.parametrize("text", ["fast", "0", "-1", "nan", "inf", ""])
+def test_bad_speed(text: str) -> None:
+    """A speed is `max` or a positive number."""
+    with pytest.raises(SettingsError, match="give max"):
+        parse_speed(text)
+
+
+def test_home_is_the_settings_partitioner() -> None:
+    """The helper of these tests and Java's default agree on a known value."""
+    assert home("storage", 1) == 0

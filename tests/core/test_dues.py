@@ -1,0 +1,86 @@
+"""The alarm clock, held against a sorted list."""
+
+import math
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from stream.core import dues as dues_module
+from stream.core.dues import Due, Dues
+from tests.core.logs import LAW
+
+entries = st.tuples(st.sampled_from([0.0, 1.0, 2.0, 2.5, 3.0, 9.0]), st.sampled_from("ab"), st.sampled_from("xyz"))
+times = st.sampled_from([-1.0, 0.0, 1.0, 2.0, 2.25, 3.0, 10.0, math.inf])
+
+
+class WindowAgainstList(RuleBasedStateMachine):
+    """Whatever is asked, in any order: a window answers as the whole list beside it, up to its end."""
+
+    @initialize(entries=st.lists(entries, unique=True), until=times)
+    def begin(self, entries: list[Due], until: float) -> None:
+        """A window on what is kept elsewhere."""
+        self.all = set(entries)
+        self.dues = Dues((due for due in entries if due[0] < until), until)
+
+    @rule(due=entries)
+    def add(self, due: Due) -> None:
+        """Each alert is due once."""
+        if due not in self.all:
+            self.all.add(due)
+            self.dues.add(due)
+
+    @rule(due=entries)
+    def remove(self, due: Due) -> None:
+        """Also what is not kept, or was taken already."""
+        self.all.discard(due)
+        self.dues.remove(due)
+
+    @rule(at=times)
+    def pop(self, at: float) -> None:
+        """The first one due strictly before a time."""
+        first = min(self.shown(), default=None)
+        expected = first if first and first[0] < at else None
+        assert self.dues.pop_before(at) == expected
+        self.all.discard(expected or (0.0, "", ""))
+
+    @rule(at=times)
+    def look(self, at: float) -> None:
+        """All that is due before a time, left where it is."""
+        assert self.dues.before(at) == sorted(due for due in self.shown() if due[0] < at)
+
+    @rule(until=times)
+    def widen(self, until: float) -> None:
+        """A wider window takes in what lies elsewhere."""
+        if until > self.dues.until:
+            self.dues.extend((due for due in self.all if self.dues.until <= due[0] < until), until)
+
+    @invariant()
+    def shows_what_is_there(self) -> None:
+        """Order, length and first are those of the list."""
+        shown = sorted(self.shown())
+        assert list(self.dues) == shown
+        assert len(self.dues) == len(shown)
+        assert self.dues.first() == (shown[0][0] if shown else math.inf)
+
+    def shown(self) -> list[Due]:
+        """What the window should hold."""
+        return [due for due in self.all if due[0] < self.dues.until]
+
+
+TestWindowAgainstList = WindowAgainstList.TestCase
+TestWindowAgainstList.settings = LAW
+
+
+def test_what_was_taken_leaves_the_memory() -> None:
+    """Ten thousand dues come and go, and the list does not grow with those gone."""
+    dues = Dues()
+    for number in range(3 * dues_module._COMPACT):
+        dues.add((float(number), "t", "a"))
+        if number % 2:
+            assert dues.pop_before(math.inf) == (float(number // 2), "t", "a")
+    while dues.pop_before(math.inf):
+        pass
+    assert len(dues) == 0
+    assert len(dues._entries) < dues_module._COMPACT
+    dues.add((1.0, "t", "earlier than all before"))
+    assert dues.first() == 1.0

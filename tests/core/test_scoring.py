@@ -1,0 +1,105 @@
+"""What people are told: band, evidence, and history in words that can be checked."""
+
+import numpy as np
+import pytest
+
+from stream.core.events import moment
+from stream.core.fold import Fold
+from stream.core.records import Why
+from stream.core.scoring import Thresholds, band_of, evidence_of, whys_of
+from tests.core.logs import DAY, PROBLEMS, START, Timed, acted, raised, run, small_problem, tick
+
+THRESHOLDS = Thresholds()
+LONG = small_problem(history="forget_days = 3000")
+
+
+def history(outcomes: int, every: float = 60.0, rule: str = "disk", entity: str = "db") -> list[Timed]:
+    """Alerts one after the other, every third acted on, the others dismissed, then one more to be told of."""
+    log: list[Timed] = []
+    for number in range(outcomes):
+        kind = "dismissed" if number % 3 else "worked"
+        log += [raised(number * every, f"n{number}", rule=rule, entity=entity)]
+        log += [acted(number * every + 1, f"n{number}", kind)]
+    return [*log, raised(outcomes * every, "last")]
+
+
+@pytest.mark.parametrize(
+    ("probability", "band"),
+    [
+        (0.0, "likely_noise"),
+        (0.0999, "likely_noise"),
+        (0.1, "unsure"),
+        (0.4999, "unsure"),
+        (0.5, "likely_actionable"),
+        (1.0, "likely_actionable"),
+    ],
+)
+def test_bands_have_edges(probability: float, band: str) -> None:
+    """An edge belongs to the band above it."""
+    assert band_of(probability, THRESHOLDS) == band
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "rule", "evidence"),
+    [
+        (0, "disk", "none"),
+        (4, "disk", "none"),
+        (6, "disk", "some"),
+        (29, "disk", "some"),
+        (31, "disk", "strong"),
+        (19, "cpu", "none"),
+        (21, "cpu", "weak"),
+    ],
+)
+def test_evidence_is_how_much_is_known(outcomes: int, rule: str, evidence: str) -> None:
+    """Outcomes of team and rule give some and strong evidence; those of the team's other rules at most weak."""
+    rows = run(LONG, history(outcomes, rule=rule)).take_rows()
+    assert evidence_of(rows, THRESHOLDS)[-1] == evidence
+
+
+def test_evidence_fades() -> None:
+    """Forty outcomes are strong evidence at once, some after two months, none after a year."""
+    for days, evidence in ((0, "strong"), (60, "some"), (365, "none")):
+        rows = run(LONG, [*history(40), raised(days * DAY + 9_000, "x")]).take_rows()
+        assert evidence_of(rows, THRESHOLDS)[-1] == evidence
+
+
+def test_evidence_of_a_late_alert_is_that_of_its_levels_time() -> None:
+    """An alert that comes a year late has no more evidence than what its levels hold now."""
+    log = [*history(10), tick(300 * DAY), raised(300 * DAY, "x"), raised(DAY, "late")]
+    rows = run(LONG, log).take_rows()
+    assert evidence_of(rows, THRESHOLDS)[-2:] == ["none", "none"]
+
+
+def test_evidence_does_not_depend_on_the_batch() -> None:
+    """All rows at once and row by row give the same grades and the same words."""
+    rows = run(LONG, history(60)).take_rows()
+    assert evidence_of(rows, THRESHOLDS) == [evidence_of(rows[n : n + 1], THRESHOLDS)[0] for n in range(len(rows))]
+    assert whys_of(rows) == [whys_of(rows[n : n + 1])[0] for n in range(len(rows))]
+
+
+def test_no_rows_give_no_words() -> None:
+    """A batch without alerts is told nothing."""
+    rows = Fold(PROBLEMS[0]).take_rows()
+    assert (evidence_of(rows, THRESHOLDS), whys_of(rows)) == ([], [])
+
+
+def test_why_counts_what_happened() -> None:
+    """`acted on 4 of the last 10 like this`, the last eight newest first, and when it was acted on last."""
+    rows = run(LONG, history(10)).take_rows()
+    why = whys_of(rows)[-1]
+    expected = Why(10, 4, [1, 0, 0, 1, 0, 0, 1, 0], moment(START + 9 * 60 + 1))
+    assert (why.team_rule, why.team) == (expected, expected)
+
+
+def test_why_of_a_new_rule_is_empty_and_its_team_s_is_not() -> None:
+    """A rule that nobody has seen has no last outcomes; its team has."""
+    why = whys_of(run(LONG, history(3, rule="cpu")).take_rows())[-1]
+    assert why.team_rule == Why(0, 0, [], None)
+    assert (why.team.decided, why.team.acted, why.team.last) == (3, 1, [0, 0, 1])
+
+
+def test_why_is_as_of_the_raise() -> None:
+    """What was decided later does not stand in an earlier alert's words."""
+    decided = [why.team.decided for why in whys_of(run(LONG, history(5)).take_rows())]
+    assert decided == list(np.arange(6))
