@@ -16,7 +16,14 @@ def main() -> None:
     setting = from_arguments()
     stop = Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    consumer = Consumer({"bootstrap.servers": setting.kafka, "group.id": setting.name, "auto.offset.reset": "earliest"})
+    consumer = Consumer(
+        {
+            "bootstrap.servers": setting.kafka,
+            "group.id": setting.name,
+            "auto.offset.reset": "earliest",
+            "fetch.queue.backoff.ms": 5,  # by default it rests for a second whenever its queue is full
+        }
+    )
     producer = Producer(
         {
             "bootstrap.servers": setting.kafka,

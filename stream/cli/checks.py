@@ -43,7 +43,7 @@ Check = Callable[[Settings], Iterator[Finding]]
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """Run every check whose needs were met; one that can't go on says why."""
-    gone = set()
+    gone: set[str] = set()
     for name, (check, *needs) in CHECKS.items():
         if gone & {*needs}:
             gone.add(name)

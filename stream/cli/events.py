@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stream.cli import shown
+from stream.plain import plain
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
@@ -98,7 +99,7 @@ def _jsonl(message: "Message", _: "Settings") -> None:
 def _table_line(message: "Message", settings: "Settings") -> None:
     cells = [shown.when(message.timestamp()[1] / 1000.0), f"{message.partition()}/{message.offset()}"]
     cells += _cells(message, settings)
-    sys.stdout.write("  ".join(_plain(cell) for cell in cells).rstrip() + "\n")
+    sys.stdout.write("  ".join(plain(cell) for cell in cells).rstrip() + "\n")
 
 
 def _cells(message: "Message", settings: "Settings") -> list[str]:
@@ -131,8 +132,3 @@ def _enriched_cells(record: dict[str, Any]) -> list[str]:
     probability, alert = enriched.score.probability, enriched.alert
     shown_as = "    -" if probability is None else f"{probability:5.0%}"
     return [shown_as, f"{enriched.score.band:<17}", f"{alert.team:<20}", f"{alert.rule:<24}", words(enriched)]
-
-
-def _plain(text: str) -> str:
-    """Without what would steer a terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)

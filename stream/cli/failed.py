@@ -8,6 +8,7 @@ import typer
 from msgspec import Struct
 
 from stream.cli import shown
+from stream.plain import plain
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
@@ -48,6 +49,7 @@ def list_failed(
     from collections import deque
 
     from rich.table import Table
+    from rich.text import Text
 
     newest: deque[FailedRecord] = deque(maxlen=limit)
     counts: Counter[str] = Counter()
@@ -65,8 +67,9 @@ def list_failed(
     table = Table("failed at", "reason", "from", "bytes", "detail", "begins")
     for record in ordered:
         stood = f"{record.topic}/{record.partition}/{record.offset}"
-        begins = _plain(record.value[:_SHOWN_BYTES])
-        table.add_row(shown.when(record.at), record.reason, stood, f"{record.length:,}", _plain(record.detail), begins)
+        begins = record.value[:_SHOWN_BYTES].decode("utf-8", "replace")
+        cells = (record.reason, stood, f"{record.length:,}", record.detail, begins)
+        table.add_row(shown.when(record.at), *(Text(plain(cell)) for cell in cells))
     console.print(table)
     console.print(", ".join(f"{count:,} {name}" for name, count in counts.most_common()))
 
@@ -174,11 +177,3 @@ def _as_told(record: FailedRecord) -> dict[str, Any]:
         "cut": record.cut,
         "value": record.value.decode("utf-8", "replace"),
     }
-
-
-def _plain(raw: bytes | str) -> str:
-    """Text that can't steer a terminal or rich."""
-    from rich.markup import escape
-
-    text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw
-    return escape("".join(letter if letter.isprintable() else "." for letter in text))

@@ -7,6 +7,7 @@ import typer
 from msgspec import Struct
 
 from stream.cli import shown
+from stream.plain import plain
 
 if TYPE_CHECKING:
     from stream.config import Settings
@@ -199,4 +200,4 @@ def _table(levels: list[Level]) -> Any:
 def _escape(text: str) -> str:
     from rich.markup import escape
 
-    return escape(text)
+    return escape(plain(text))

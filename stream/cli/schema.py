@@ -1,10 +1,13 @@
 """`noisegate schema`: the JSON Schemas of what goes through the topics."""
 
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from stream.cli import shown
+
+MODULE = "stream.core.schemas"
 
 
 def schema(
@@ -14,9 +17,8 @@ def schema(
     import json
 
     from stream.core.errors import SettingsError
-    from stream.core.schemas import schemas
 
-    known = schemas()
+    known: dict[str, dict[str, object]] = import_module(MODULE).schemas()
     if name is None:
         shown.out().print("\n".join(sorted(known)))
     elif name in known:

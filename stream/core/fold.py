@@ -42,7 +42,7 @@ EntryKey = tuple[str, str]  # team, alert_id
 TEAM, TEAM_RULE, TEAM_ENTITY, TEAM_RULE_ENTITY, FIRST_LABEL = range(5)
 _LN2 = math.log(2.0)
 _KEYS_REMEMBERED = 20_000
-_ABSENT = [math.nan] * state.WIDTH
+_ABSENT = array("d", [math.nan]) * state.WIDTH
 
 
 class Arrived(Struct, gc=False):
@@ -310,7 +310,7 @@ class Fold:
     def _after_decision(self, key: EntryKey, alert: Alert, kind: str, decides_as: int | None, at: float) -> None:
         if alert.by == CLOSED_BY_RULE and (kind == REOPENED or decides_as == ACTIONABLE):
             alert.outcome, alert.decided_at, alert.by = ACTIONABLE, at, CORRECTION
-            self._count(key, alert, at)
+            self._count(self._levels_of(key, alert, at), True, at)
             self._tell(key, alert)
         elif alert.by == EXPIRY and decides_as is not None and at <= alert.raised_at + self._horizon:
             self.came.append(Counted("late"))
@@ -322,20 +322,20 @@ class Fold:
     def _decide(self, key: EntryKey, alert: Alert, outcome: int, at: float, by: str) -> None:
         alert.outcome, alert.decided_at, alert.by = outcome, at, by
         self.dues.remove((alert.raised_at + self._due_in, *key))
-        for level in self._levels_of(key, alert, at):
+        levels = self._levels_of(key, alert, at)
+        for level in levels:
             state.close_one(level)
         if outcome != UNKNOWN:
-            self._count(key, alert, at)
+            self._count(levels, outcome == ACTIONABLE, at)
         self._tell(key, alert)
 
     def _tell(self, key: EntryKey, alert: Alert) -> None:
         self.came.append(Decided(*key, alert, alert.outcome, alert.decided_at, alert.by, alert.flags))
 
-    def _count(self, key: EntryKey, alert: Alert, at: float) -> None:
+    def _count(self, levels: list[state.State], actionable: bool, at: float) -> None:
         epoch = at // state.EPOCH
         w = state.weights(at, epoch)
-        actionable = alert.outcome == ACTIONABLE
-        for level in self._levels_of(key, alert, at):
+        for level in levels:
             state.add_outcome(level, at, w if level[0] == epoch else state.weights(at, level[0]), actionable)
 
     def _levels_of(self, key: EntryKey, alert: Alert, at: float) -> list[state.State]:
@@ -351,9 +351,10 @@ class Fold:
             level = self.levels[key] = state.new_state(epoch)
         elif level[0] < epoch:
             state.move_landmark(level, epoch)
-        touched = state.last_touched(level)
-        if at - touched > self._forget and touched != state.NEVER:
-            level[:] = state.new_state(epoch)
+        forget = self._forget
+        if at - level[state.LAST_RAISED] > forget and at - level[state.LAST_DECIDED] > forget:
+            if state.last_touched(level) != state.NEVER:
+                level[:] = state.new_state(epoch)
         return level
 
     def keys_of(self, team: str, rule: str, entity: str, values: tuple[str | None, ...]) -> list[LevelKey]:

@@ -1,12 +1,11 @@
 """What leaves: `Enriched` and `Outcome` records, and the reasons under which a record fails."""
 
-from datetime import datetime
 from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
-from stream.core.events import Raised
+from stream.core.events import At, Raised
 
 Band = Literal["likely_noise", "unsure", "likely_actionable", "unscored"]
 Evidence = Literal["strong", "some", "weak", "none"]
@@ -51,7 +50,7 @@ class Why(Struct, frozen=True):
     decided: int
     acted: int
     last: list[int]  # newest first, 1 = acted on
-    last_acted_at: datetime | None
+    last_acted_at: At | None
 
 
 class Whys(Struct, frozen=True):
@@ -68,7 +67,7 @@ class Enriched(Struct, frozen=True):
     score: Score
     why: Whys | None
     flags: list[Flag]
-    scored_at: datetime
+    scored_at: At
     offset: str  # topic/partition/offset of the raised record
 
 
@@ -79,9 +78,9 @@ class Outcome(Struct, frozen=True):
     team: str
     rule: str
     entity: str
-    raised_at: datetime
+    raised_at: At
     outcome: OutcomeName
-    decided_at: datetime
+    decided_at: At
     by: str
     problem: str
     model: str | None

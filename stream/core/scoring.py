@@ -11,6 +11,9 @@ from stream.core.fold import TEAM, TEAM_RULE
 from stream.core.records import Band, Evidence, Why, Whys
 
 EVIDENCE: tuple[Evidence, ...] = ("none", "weak", "some", "strong")
+_SHOWN = 8
+_LAST = [[[ring >> bit & 1 for bit in range(count)] for ring in range(256)] for count in range(_SHOWN + 1)]
+"""The last outcomes, newest first, by how many there are and the ring's low byte; shared, never changed."""
 
 
 class Thresholds(Struct, frozen=True):
@@ -53,14 +56,18 @@ def evidence_of(rows: NDArray[np.float64], thresholds: Thresholds) -> list[Evide
 
 def whys_of(rows: NDArray[np.float64]) -> list[Whys]:
     """The history of each of the fold's rows in words a person can check."""
-    start = 1 + state.WIDTH * TEAM_RULE
-    team_rule = rows[:, start : start + state.WIDTH].tolist()
-    team = rows[:, 1 : 1 + state.WIDTH].tolist()
-    return [Whys(_why(rule), _why(all_rules)) for rule, all_rules in zip(team_rule, team, strict=True)]
+    return [Whys(*pair) for pair in zip(_whys(rows, TEAM_RULE), _whys(rows, TEAM), strict=True)]
 
 
-def _why(level: state.State) -> Why:
-    decided, acted = int(level[state.DECIDED + 3]), int(level[state.ACTED + 3])
-    ring, last = int(level[state.RING]), level[state.LAST_ACTED]
-    recent = [ring >> index & 1 for index in range(min(decided, 8))]
-    return Why(decided, acted, recent, None if last == state.NEVER else moment(last))
+def _whys(rows: NDArray[np.float64], level: int) -> list[Why]:
+    start = 1 + state.WIDTH * level
+    columns = [start + field for field in (state.DECIDED + 3, state.ACTED + 3, state.RING, state.LAST_ACTED)]
+    return [
+        Why(
+            int(decided),
+            int(acted),
+            _LAST[min(int(decided), _SHOWN)][int(ring) & 255],
+            None if last_acted == state.NEVER else moment(last_acted),
+        )
+        for decided, acted, ring, last_acted in rows[:, columns].tolist()
+    ]

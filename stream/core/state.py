@@ -1,4 +1,4 @@
-"""The history state of one level: exponentially decayed counts, in a flat list of 19 floats.
+"""The history state of one level: exponentially decayed counts, in a flat array of 19 float64.
 
 Counts are kept by forward decay (Cormode et al., "Forward Decay", ICDE 2009): an event at time t adds
 2^((t - L) / h) for a landmark L, and a count read at time t is the sum times 2^(-(t - L) / h). So an update is a
@@ -7,9 +7,11 @@ in numpy for whole batches. Landmarks move in epochs of 256 days, so that the su
 """
 
 import math
-import struct
+import sys
+from array import array
+from typing import TypeAlias
 
-State = list[float]
+State: TypeAlias = "array[float]"
 Weights = tuple[float, float, float]
 
 DAY = 86_400.0
@@ -33,24 +35,34 @@ LAST_ACTED = 17
 FIRST = 18  # the first raise
 WIDTH = 19
 
-_record = struct.Struct(f"<{WIDTH}d")
-pack = _record.pack
-RECORD_BYTES = _record.size
+RECORD_BYTES = 8 * WIDTH
+_FRESH = array("d", [0.0] * LAST_RAISED + [NEVER] * (WIDTH - LAST_RAISED))
+_SWAPPED = sys.byteorder == "big"
 
 
 def new_state(epoch: float) -> State:
     """A level that nothing has happened in."""
-    return [epoch, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, NEVER, NEVER, NEVER, NEVER]
+    state = _FRESH[:]
+    state[LANDMARK] = epoch
+    return state
 
 
 def pack_state(state: State) -> bytes:
     """The record of a state: 19 little-endian float64, 152 bytes."""
-    return pack(*state)
+    if _SWAPPED:
+        state = state[:]
+        state.byteswap()
+    return state.tobytes()
 
 
 def unpack_state(record: bytes) -> State:
     """The inverse of `pack_state`."""
-    return list(_record.unpack(record))
+    state = array("d", record)
+    if len(state) != WIDTH:
+        raise ValueError(f"a state's record has {RECORD_BYTES} bytes, this one {len(record)}")
+    if _SWAPPED:
+        state.byteswap()
+    return state
 
 
 def epoch_of(at: float) -> float:

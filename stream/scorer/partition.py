@@ -1,6 +1,7 @@
 """One assigned partition: its fold, the states it has read, and what the next batch needs beside them."""
 
 import math
+from collections.abc import Sequence
 
 from msgspec import Struct, field
 
@@ -79,12 +80,22 @@ class Partition:
                 entry = (event.team, event.alert_id)
                 touched.entries.add(entry)
                 if event.kind in self._decisive:
-                    self._touch_alert(entry, ledger.get(entry), touched)
+                    self._touch_alert(entry, ledger.get(entry), touched.levels)
         for _, team, alert_id in self.fold.dues.before(decoded.latest):
             touched.entries.add((team, alert_id))
-            self._touch_alert((team, alert_id), ledger.get((team, alert_id)), touched)
+            self._touch_alert((team, alert_id), ledger.get((team, alert_id)), touched.levels)
         touched.levels.discard("")
         return [key for key in touched.levels if not self._recall_level(key)]
+
+    def levels_of_entries(self, keys: Sequence[EntryKey], touched: Touched) -> list[str]:
+        """The levels, not in memory, of alerts that were only found in what was read."""
+        levels: set[str] = set()
+        for key in keys:
+            entry = self.fold.ledger.get(key)
+            if entry is not None:
+                self._touch_alert(key, entry, levels)
+        touched.levels |= levels
+        return [key for key in levels if key and not self._recall_level(key)]
 
     def learn(self, wanted: Wanted, found: Found) -> None:
         """Take in what was read."""
@@ -112,7 +123,7 @@ class Partition:
     def seal(self, touched: Touched, end: int) -> Write:
         """What is to be written for all that was folded, and the meta to be found by the next batch's read."""
         levels, ledger = self.fold.levels, self.fold.ledger
-        pack = state.pack
+        pack = state.pack_state
         meta = Meta(
             end,
             self.meta.topic_id,
@@ -124,7 +135,7 @@ class Partition:
             self.fold.held,
         )
         write = Write(self.stored, encode_meta(meta), meta.generation)
-        write.levels = {key: pack(*levels[key]) for key in touched.levels if key in levels}
+        write.levels = {key: pack(levels[key]) for key in touched.levels if key in levels}
         due_in = self.fold.problem.due_seconds
         for key in touched.entries:
             entry = ledger.get(key)
@@ -185,6 +196,6 @@ class Partition:
         self.fold.ledger[key] = known
         return True
 
-    def _touch_alert(self, key: EntryKey, entry: Entry | None, touched: Touched) -> None:
+    def _touch_alert(self, key: EntryKey, entry: Entry | None, levels: set[str]) -> None:
         if type(entry) is Alert and (entry.outcome == OPEN or entry.by == CLOSED_BY_RULE):
-            touched.levels.update(self.fold.keys_of(key[0], entry.rule, entry.entity, entry.labels))
+            levels.update(self.fold.keys_of(key[0], entry.rule, entry.entity, entry.labels))

@@ -32,8 +32,8 @@ def read_states(
         first[part] = Wanted(partitions[part].meta.generation, levels, entries)
     _learn(history, partitions, first)
     second = {}
-    for part, batch in decoded.items():
-        levels = partitions[part].levels_for(batch, touched[part]) if first[part].entries else []
+    for part in decoded:
+        levels = partitions[part].levels_of_entries(first[part].entries, touched[part])
         if levels:
             second[part] = Wanted(partitions[part].meta.generation, levels)
     if second:

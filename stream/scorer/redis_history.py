@@ -53,13 +53,16 @@ for i = 1, gone do
   key = key + 1
   redis.call('DEL', KEYS[key])
 end
-for i = 1, due do
-  redis.call('ZADD', KEYS[2], ARGV[arg + 1], ARGV[arg + 2])
-  arg = arg + 2
+local last = arg + 2 * due
+while arg < last do
+  local stop = math.min(arg + 1000, last)
+  redis.call('ZADD', KEYS[2], unpack(ARGV, arg + 1, stop))
+  arg = stop
 end
 while arg < #ARGV do
-  arg = arg + 1
-  redis.call('ZREM', KEYS[2], ARGV[arg])
+  local stop = math.min(arg + 1000, #ARGV)
+  redis.call('ZREM', KEYS[2], unpack(ARGV, arg + 1, stop))
+  arg = stop
 end
 redis.call('SET', KEYS[1], ARGV[2])
 return 1

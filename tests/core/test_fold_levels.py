@@ -56,7 +56,7 @@ def test_an_alert_moves_all_its_levels() -> None:
     assert sorted(fold.levels) == sorted(KEYS)
     for level in fold.levels.values():
         assert [level[index] for index in (4, 8, 12, 13, 14)] == [1.0, 1.0, 1.0, 1.0, 0.0]
-        assert level[15:] == [START, START + 60, START + 60, START]
+        assert list(level[15:]) == [START, START + 60, START + 60, START]
 
 
 def test_level_keys_tell_names_apart() -> None:
@@ -72,7 +72,7 @@ def test_a_missing_label_leaves_a_gap_in_the_row() -> None:
     row = run(PROBLEMS[0], [raised(0)]).take_rows()[0]
     assert row[0] == START
     assert np.isnan(row[1 + 19 * 4 :]).all()
-    assert row[1:20].tolist() == state.new_state(state.epoch_of(START))
+    assert row[1:20].tolist() == list(state.new_state(state.epoch_of(START)))
 
 
 def test_excluded_alerts_move_only_the_levels_of_their_rule() -> None:

@@ -113,7 +113,7 @@ def test_a_rule_s_closure_ends_the_clock() -> None:
     """`closed_by_rule` decides as unknown at once, and nothing enters the history."""
     fold = run(PROBLEMS[0], [raised(0), acted(60, kind="closed_by_rule"), END])
     assert outcomes(tell(fold)) == [("pay", "a", UNKNOWN, START + 60, "closed_by_rule")]
-    assert fold.levels["t\0pay"][5:15] == [0.0] * 10
+    assert list(fold.levels["t\0pay"][5:15]) == [0.0] * 10
 
 
 @pytest.mark.parametrize("kind", ["reopened", "worked"])

@@ -2,9 +2,11 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from stream.core.events import Tick
-from stream.core.fold import Fold
+from stream.core.fold import EntryKey, Fold
+from stream.core.ledger import Alert, Entry
 from stream.core.problem import Problem
 from tests.core.logs import (
     CLOSE,
@@ -63,11 +65,20 @@ def test_partitions_change_nothing_in_an_ordered_log(problem: Problem, log: list
 @LAW
 @given(problems, logs(late=(0.0, 150.0, GRACE), in_order=True, gaps=CLOSE), homes)
 def test_partitions_change_no_outcome_within_the_grace(problem: Problem, log: list[Timed], homes: list[int]) -> None:
-    """No event later than the grace: alerts have the same outcomes at the same times by the same actions."""
+    """No event later than the grace: alerts have the same outcomes at the same times by the same actions.
+
+    What a late alert had read is another matter: by then more expiries are known where more teams share its partition.
+    """
     folds, one = apart(problem, log, homes), together(problem, log)
-    assert merged(folds).ledger == merged([one]).ledger
+    assert entries(folds) == entries([one])
     mine = sorted(outcome for fold in folds for outcome in outcomes(tell(fold)))
     assert mine == sorted(outcomes(tell(one)))
+
+
+def entries(folds: list[Fold]) -> dict[EntryKey, Entry]:
+    """All partitions' ledger entries, without what they had read."""
+    both = {key: entry for fold in folds for key, entry in fold.ledger.items()}
+    return {key: replace(entry, last_outcome=-1) if isinstance(entry, Alert) else entry for key, entry in both.items()}
 
 
 def at_home(log: list[Timed]) -> list[tuple[object, ...]]:

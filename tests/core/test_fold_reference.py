@@ -1,6 +1,7 @@
 """The fold against one that is written the slow and plain way (`reference.py`)."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from tests.core.reference import Reference, decayed
 TRIFLE = 1e-9
 
 
-def read(level: state.State, at: float) -> dict[str, object]:
+def read(level: Sequence[float], at: float) -> dict[str, object]:
     """What a state says at `at`, in the reference's terms."""
     days = (at - level[state.LANDMARK] * state.EPOCH) / DAY
     decay = [2.0 ** (-days / half_life) for half_life in state.HALF_LIVES_DAYS] + [1.0]

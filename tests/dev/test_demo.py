@@ -1,0 +1,273 @@
+"""The demo: real servers, a real scorer, and figures that are the lab's own."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from stream.config import load_problem
+from stream.core.events import Raised
+from stream.core.records import decode_enriched, decode_outcome
+from stream.dev.demo.plan import Parts, make_plan
+from stream.dev.demo.summary import figures
+from stream.dev.demo.view import Snapshot, line, render, words
+from stream.dev.organisation import write_events
+from stream.dev.shipped import shipped_models, simulated_problem
+from stream.lab.evaluate import evaluate_replayed
+from stream.lab.log import no_progress, read_log
+from stream.lab.train import train_replayed
+from stream.models.artifact import verify
+from stream.models.serving import load_model
+from stream.models.store import find
+
+DEADLINE_SECONDS = 150
+MINE = ("auc", "ece", "suppressed_at_95")
+BASELINES = {"always_noise", "team_rate", "rule_rate", "team_rule_rate", "last_outcome"}
+
+
+def demo(*arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "stream", "demo", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+        env={**os.environ, **(env or {})},
+        check=False,
+    )
+
+
+def summary_of(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """The summary, which must be the one line on standard output."""
+    assert done.returncode == 0, done.stderr
+    (only,) = done.stdout.splitlines()
+    summary: dict[str, Any] = json.loads(only)
+    assert summary["alerts"] == summary["enriched"]
+    assert set(summary["baselines"]) == BASELINES
+    assert summary["judged"] + summary["excluded"] + summary["undecided"] + summary["unscored"] <= summary["alerts"]
+    assert 0 < summary["latency_p50_seconds"] <= summary["latency_p99_seconds"]
+    assert summary["alerts_per_second"] > 0
+    return summary
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small log of the simulated organisation."""
+    path = tmp_path_factory.mktemp("log") / "simulated.jsonl.gz"
+    write_events(path, scale=0.05)
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(DEADLINE_SECONDS)
+def test_log_of_ones_own(log: Path, tmp_path: Path) -> None:
+    """A model is trained on the first part and scores the rest; live figures equal those of the lab, and the saved
+    records give them again."""
+    problem_file, saved = simulated_problem(), tmp_path / "saved"
+    arguments = ("--events", str(log), "--problem", str(problem_file), "--save", str(saved))
+    summary = summary_of(demo(*arguments, "--speed", "10000000", "--no-browser", "--json"))
+    assert summary["simulated"] is True
+    assert summary["model_source"] == "trained"
+    assert json.loads((saved / "summary.json").read_text(encoding="utf-8")) == summary
+
+    problem = load_problem(problem_file)
+    replayed = make_plan(log, problem, no_progress).replayed
+    model = load_model(train_replayed(replayed, tmp_path / "models"), problem)
+    lab = evaluate_replayed(replayed, model).metrics
+    assert summary["judged"] == lab.judged
+    assert summary["auc"] == pytest.approx(lab.model.auc, abs=1e-6)
+    assert summary["ece"] == pytest.approx(lab.model.ece, abs=1e-5)
+    for name, known in lab.baselines.items():
+        assert summary["baselines"][name]["auc"] == pytest.approx(known.auc, abs=1e-9)
+
+    enriched = [decode_enriched(value) for value in (saved / "enriched.jsonl").read_bytes().splitlines()]
+    outcomes = [decode_outcome(value) for value in (saved / "outcomes.jsonl").read_bytes().splitlines()]
+    assert {record.alert.alert_id for record in enriched} == {alert.alert_id for alert in replayed.alerts}
+    assert len(enriched) == len(replayed.alerts) == summary["alerts"] + summary["history_alerts"]
+    assert sum(record.score.probability is not None for record in enriched) == summary["alerts"]
+    came = {record.alert_id: record.outcome for record in outcomes}
+    expected = {index: outcome for index, outcome in enumerate(replayed.outcome.tolist()) if replayed.mature[index]}
+    codes = {"noise": 0, "actionable": 1, "unknown": 2}
+    assert expected == {index: codes[came[replayed.alerts[index].alert_id]] for index in expected}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(DEADLINE_SECONDS)
+@pytest.mark.skipif(shipped_models() is None, reason="no model is shipped")
+def test_simulated_organisation_with_the_shipped_model() -> None:
+    """The default input is scored by the shipped model, says that it is simulated, and gives the figures of its
+    manifest."""
+    done = demo("--json")
+    summary = summary_of(done)
+    assert (summary["simulated"], summary["model_source"]) == (True, "shipped")
+    assert "SIMULATED" in done.stderr
+    models = shipped_models()
+    assert models is not None
+    metrics = verify(find(models)).metrics
+    assert metrics is not None
+    assert summary["model"] == find(models).name
+    assert summary["auc"] == pytest.approx(metrics.model.auc, abs=1e-6)
+    assert summary["judged"] == metrics.judged
+    assert summary["auc"] > max(known["auc"] for known in summary["baselines"].values())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(DEADLINE_SECONDS)
+@pytest.mark.parametrize(("name", "auc"), [("uci_incidents", 0.68), ("london_fire_calls", 0.765)])
+def test_real_logs(shared_data: Path, name: str, auc: float) -> None:
+    """On both real logs the model beats every baseline and is calibrated."""
+    log, problem = shared_data / f"{name}.jsonl.gz", shared_data / f"{name}.toml"
+    summary = summary_of(demo("--events", str(log), "--problem", str(problem), "--json"))
+    assert summary["simulated"] is False
+    assert summary["auc"] >= auc
+    assert summary["auc"] > max(known["auc"] for known in summary["baselines"].values())
+    assert summary["ece"] < 0.06
+
+
+@pytest.mark.slow
+def test_what_a_person_did_wrong(log: Path, tmp_path: Path) -> None:
+    """Wrong arguments and logs are one sentence and status 1, before anything is replayed."""
+    problem, bad = str(simulated_problem()), tmp_path / "bad.jsonl"
+    bad.write_bytes(b'{"type":"raised"}\n')
+    cases = {
+        ("--events", str(log)): "--events needs --problem",
+        ("--events", str(tmp_path / "none.jsonl"), "--problem", problem): "none.jsonl: can't be read",
+        ("--events", str(bad), "--problem", problem): "line 1: bad_field",
+        ("--events", str(log), "--problem", "/no/such.toml"): "/no/such.toml",
+        ("--speed", "fast"): "--speed fast: give max",
+    }
+    for arguments, told in cases.items():
+        done = demo(*arguments)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert told in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_lab_extra_is_asked_for(log: Path, tmp_path: Path) -> None:
+    """Where LightGBM is missing the sentence names the extra."""
+    (tmp_path / "lightgbm.py").write_text("raise ImportError('not here')\n", encoding="utf-8")
+    env = {"PYTHONPATH": str(tmp_path)}
+    done = demo("--events", str(log), "--problem", str(simulated_problem()), env=env)
+    assert done.returncode == 1
+    assert "noisegate[lab]" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted(log: Path, tmp_path: Path, ending: signal.Signals) -> None:
+    """Ctrl-C and SIGTERM end the servers and the scorer and leave no files."""
+    arguments = ["--events", str(log), "--problem", str(simulated_problem()), "--speed", "1"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "stream", "demo", *arguments],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        deadline = time.monotonic() + 30
+        while len(homes(tmp_path)) < 3:  # broker, Valkey, scorer
+            assert process.poll() is None, process.stderr and process.stderr.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        process.send_signal(ending)
+        out, err = process.communicate(timeout=40)
+    assert process.returncode != 0
+    assert out == ""
+    assert "Traceback" not in err
+    assert homes(tmp_path) == []
+    assert [left.name for left in tmp_path.iterdir() if left.name != ".ses"] == []  # onnxruntime's, made by its import
+
+
+def homes(folder: Path) -> list[Path]:
+    """The working folders, below `folder`, of the processes that run now."""
+    found = []
+    for process in Path("/proc").iterdir():
+        try:
+            home = (process / "cwd").readlink() if process.name.isdigit() else Path()
+        except OSError:
+            continue
+        if folder in home.parents:
+            found.append(home)
+    return found
+
+
+def test_parts_split_at_the_first_alert_after_the_split(log: Path) -> None:
+    """Both parts together are the log in its order; the second begins with the first alert raised at the split."""
+    plan = make_plan(log, load_problem(simulated_problem()), no_progress)
+    parts = plan.parts()
+    history, rest = list(parts.history()), list(parts.rest())
+    assert [one.value for one in history + rest] == [one.value for one in read_log(log)]
+    assert type(rest[0].event) is Raised
+    assert rest[0].at == plan.split.at
+    assert all(one.at < plan.split.at for one in history if type(one.event) is Raised)
+    assert plan.simulated
+
+
+def test_parts_without_a_border() -> None:
+    """A log that ends before the split is history."""
+    parts = Parts(iter([]), 0.0)
+    assert [*parts.history(), *parts.rest()] == []
+
+
+def test_figures_where_there_is_nothing_to_tell() -> None:
+    """Without alerts, or with one class only, figures are null instead of NaN."""
+    nothing = figures(np.array([], dtype=np.int8), np.array([]))
+    assert (nothing.auc, nothing.ece, nothing.suppressed_at_95) == (None, None, None)
+    noise_only = figures(np.array([0, 0], dtype=np.int8), np.array([0.1, 0.2]))
+    assert noise_only.auc is None
+    assert noise_only.ece is not None
+    assert not math.isnan(noise_only.ece)
+
+
+RECORD = """{"alert":{"type":"raised","at":"2026-01-01T00:00:00Z","alert_id":"A","team":"payments","rule":"[bold]disk",
+"entity":"e"},"score":{"probability":%s,"band":"%s","model":"m","evidence":"%s","reason":%s},
+"why":{"team_rule":{"decided":%d,"acted":1,"last":[0],"last_acted_at":null},
+"team":{"decided":50,"acted":5,"last":[0],"last_acted_at":null}},"flags":[],"scored_at":"2026-01-01T00:00:00Z","offset":"t/0/1"}"""
+
+
+def test_words_a_person_can_check() -> None:
+    """History is told in words; too little of it, or no score, is said instead."""
+    known = decode_enriched((RECORD % ("0.07", "likely_noise", "strong", "null", 42)).encode())
+    assert words(known) == "acted on 1 of the last 42 like this"
+    new = decode_enriched((RECORD % ("0.07", "likely_noise", "weak", "null", 0)).encode())
+    assert words(new) == "new here; the team acted on 5 of its last 50"
+    none = decode_enriched((RECORD % ("0.07", "likely_noise", "none", "null", 42)).encode())
+    assert words(none) == "not enough history"
+    unscored = decode_enriched((RECORD % ("null", "unscored", "none", '"no_model"', 42)).encode())
+    assert words(unscored) == "no model"
+
+
+def test_view_shows_what_there_is() -> None:
+    """The view names rate, latency, noise and the latest alerts; names that look like markup stay as they are."""
+    known = decode_enriched((RECORD % ("0.07", "likely_noise", "strong", "null", 42)).encode())
+    seen = Snapshot("the title", "the step", 1_000, 2_000, 321.0, 0.012, 1.5, 0.4, 3, [known])
+    console = Console(record=True, width=120, file=Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+    with console.file:
+        console.print(render(seen))
+    text = console.export_text()
+    told = (
+        "the title",
+        "the step",
+        "1,000 of 2,000",
+        "321 alerts/s",
+        "12 ms",
+        "1.5 s",
+        "40%",
+        "[bold]disk",
+        "7%",
+        "42",
+    )
+    assert all(part in text for part in told), text
+    assert line(seen) == "the step: 1,000 of 2,000 alerts, 321/s, 40% likely noise"
