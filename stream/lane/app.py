@@ -25,6 +25,7 @@ from stream.metrics import Metrics
 
 log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.25
+_SETTLE_SECONDS = 0.001  # nothing more is there: what is begun is finished at once
 _RETRY_SECONDS = 0.5
 _COMMIT_SECONDS = 1.0  # committed offsets are for lag monitors and for a lost Redis; truth is in Redis
 
@@ -81,13 +82,16 @@ class LaneConsumer(driver.Consumer):
 
         while not stopping():
             if self.flow_active and self.app.consumer_generation_id != lane.generation:
+                if fetching is not None:
+                    await asyncio.wait({fetching})  # fetched before we seek, so of no use
+                    fetching = None
                 commits.clear()
                 unsettled = False
                 if not await self._assign():
                     continue
             fetching = fetching or asyncio.create_task(self._wait_next_records(_POLL_SECONDS))
-            if unsettled and not fetching.done():
-                await asyncio.sleep(0)
+            if unsettled:
+                await asyncio.wait({fetching}, timeout=_SETTLE_SECONDS)
             if unsettled and not fetching.done():
                 moves = await self._on_thread(engine.settle)
                 unsettled = False
@@ -97,12 +101,11 @@ class LaneConsumer(driver.Consumer):
                 if self.app.consumer_generation_id != lane.generation or not self.flow_active:
                     continue
                 if records:
-                    lane.waiting = True
+                    lane.waiting = unsettled = True
+                    fetching = asyncio.create_task(self._wait_next_records(_POLL_SECONDS))  # beside the step
                     moves = await self._on_thread(engine.step, _parts(records, lane.topic))
-                    unsettled = True
                 else:
                     moves = await self._idle()
-            await self._seek_all(moves, commits)
             commits.update(moves.commits)
             if moves.reassign:
                 lane.generation = None
@@ -157,14 +160,14 @@ class LaneConsumer(driver.Consumer):
         # Faust fixes 1.5 s; the embedded broker lets that pass by half before it answers, whatever is there.
         self._thread._ensure_consumer()._fetcher._fetch_max_wait_ms = int(lane.settings.fetch_wait_seconds * 1000)
         bounds = await self._bounds(parts)
-        moves = await self._on_thread(lane.engine.assign, bounds)
+        positions = await self._on_thread(lane.engine.assign, bounds)
         if self.app.consumer_generation_id != generation:
             return  # rebalanced meanwhile: the loop comes here again
-        for part, offset in moves.seeks.items():
+        for part, offset in positions.items():
             await self.seek(_tp(part), offset)
         lane.generation = generation
         lane.assigned = True
-        log.info("assigned", extra={"fields": {"partitions": {p.partition: o for p, o in moves.seeks.items()}}})
+        log.info("assigned", extra={"fields": {"partitions": {p.partition: o for p, o in positions.items()}}})
 
     async def _bounds(self, parts: Sequence[Part]) -> dict[Part, Bounds]:
         if not parts:
@@ -183,14 +186,6 @@ class LaneConsumer(driver.Consumer):
     def _topic_facts(self) -> tuple[str, int]:
         topics = Topics(self.lane.settings)
         return topics.topic_id(self.lane.topic), topics.require("events")[self.lane.topic]
-
-    async def _seek_all(self, moves: Moves, commits: dict[Part, int]) -> None:
-        for part, offset in moves.seeks.items():
-            commits.pop(part, None)
-            try:
-                await self.seek(_tp(part), offset)
-            except IllegalStateError:  # it was revoked meanwhile
-                self.lane.generation = None
 
     async def _commit_all(self, offsets: Mapping[Part, int]) -> None:
         """Commit for lag monitors; Faust's own commit would crash the worker where this one may fail."""

@@ -67,7 +67,7 @@ class Work(Struct):
 
 
 class Room(Protocol):
-    """A room on the lane. Every call comes from the lane's one thread.
+    """A room on the lane. Every call but `store` comes from the lane's one thread.
 
     When a room's `wants_assign` is set, the lane drops what is not written and assigns everything anew.
     """
@@ -83,8 +83,11 @@ class Room(Protocol):
     def seal(self, work: Work) -> None:
         """Freeze what is to be written, before the next batch is folded."""
 
-    def write(self, work: Work) -> bool:
-        """Write state after publication. False: it was not written, and what was prepared since must be again."""
+    def store(self, work: Work) -> Any:
+        """Write state after publication; called from another thread, beside the next `prepare`. See `stored`."""
+
+    def stored(self, work: Work, answer: Any) -> bool:
+        """Take in what `store` answered. False: it was not written, and what was prepared since must be again."""
 
     def idle(self, caught_up: Sequence[Part], now: float) -> list[Output]:
         """What to publish while nothing waits in these partitions; `now` is the wall clock."""

@@ -1,15 +1,17 @@
 """The engine: batches in, published and written work out; one batch ahead of what is written.
 
-    prepare N+1 (read, fold, score)  |  the broker acknowledges N
-    settle N: flush, write behind the fence, offsets to commit
+    prepare N+1 (read, fold, score)  |  beside it: the broker acknowledges N, N is written behind the fence
+    settle N: join the two, offsets to commit
     publish N+1, seal N+1
 
-It knows nothing of Faust or asyncio and runs on one thread of its own.
+It knows nothing of Faust or asyncio and runs on one thread of its own, beside which one other waits and writes.
 """
 
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any
 
 from msgspec import Struct, field
 
@@ -24,9 +26,8 @@ _SMALLEST_BATCH = 50
 
 
 class Moves(Struct):
-    """What the consumer is to do after a step."""
+    """What the consumer is to do after a step: offsets to commit, and whether to assign everything anew."""
 
-    seeks: dict[Part, int] = field(default_factory=dict)
     commits: dict[Part, int] = field(default_factory=dict)
     reassign: bool = False
 
@@ -62,18 +63,20 @@ class Engine:
         self._batch_seconds = batch_seconds
         self._flush_seconds = flush_seconds
         self._limit = max_records
-        self._pending: Work | None = None
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="settle")
+        self._pending: tuple[Work, Future[Any]] | None = None
         self._stray: dict[Part, int] = {}
         self.positions: dict[Part, int] = {}
         self.progressed_at = time.monotonic()
 
-    def assign(self, bounds: Mapping[Part, Bounds]) -> Moves:
-        """Serve exactly these partitions; what was not written is dropped and will be read again."""
-        self._pending = None
-        self._stray.clear()
+    def assign(self, bounds: Mapping[Part, Bounds]) -> dict[Part, int]:
+        """Serve exactly these partitions, from these offsets on; what was not written will be read again."""
+        if self._pending is not None:
+            wait([self._pending[1]])  # whatever came of it, the fence tells
+            self._pending = None
         self.positions = self._room.assign(bounds)
         self.progressed_at = time.monotonic()
-        return Moves(seeks=dict(self.positions))
+        return dict(self.positions)
 
     def step(self, fetched: Mapping[Part, Sequence[Record]]) -> Moves:
         """Work on what was fetched; everything but the last batch is settled when it returns."""
@@ -112,7 +115,7 @@ class Engine:
         self._publisher.publish(work.outputs)
         published = time.perf_counter()
         self._room.seal(work)
-        self._pending = work
+        self._pending = work, self._beside.submit(self._acknowledge_and_store, work)
         self.positions.update(work.ends)
         self.progressed_at = time.monotonic()
         ended = time.perf_counter()
@@ -126,19 +129,23 @@ class Engine:
 
     def _settle(self, moves: Moves) -> bool:
         """Finish the pending work; False if it was not written."""
-        work, self._pending = self._pending, None
-        if work is None:
+        pending, self._pending = self._pending, None
+        if pending is None:
             return True
-        self._publisher.flush(self._flush_seconds)
-        if not self._room.write(work):
+        work, future = pending
+        if not self._room.stored(work, future.result()):
             moves.reassign = self._room.wants_assign
             return False
         if work.kept:
             moves.commits.update(work.ends)
         return True
 
+    def _acknowledge_and_store(self, work: Work) -> Any:
+        self._publisher.flush(self._flush_seconds)
+        return self._room.store(work)
+
     def _continuing(self, part: Part, records: Sequence[Record], moves: Moves) -> list[Record]:
-        """The records, if they go on where the partition stands; else nothing, and a seek back."""
+        """The records, if they go on where the partition stands; else nothing, and everything is assigned anew."""
         position = self.positions.get(part)
         if position is None or not records:
             return []
@@ -151,7 +158,7 @@ class Engine:
                 f"{part.topic}/{part.partition} gives offset {records[0].offset} again and again where {position} is"
                 " next: the log was cut; run `noisegate history rebuild`"
             )
-        moves.seeks[part] = position
+        moves.reassign = True
         return []
 
     def _take(self, waiting: dict[Part, list[Record]]) -> list[Batch]:

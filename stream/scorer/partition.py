@@ -153,6 +153,10 @@ class Partition:
         self.unwritten = write
         return write
 
+    def stands_at(self, meta: bytes) -> bool:
+        """Whether the meta found is ours: as last written, or as it is being written beside us."""
+        return meta == self.stored or (self.unwritten is not None and meta == self.unwritten.meta)
+
     def written(self) -> None:
         """The last sealed write is in Redis."""
         if self.unwritten is not None:

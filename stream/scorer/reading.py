@@ -51,6 +51,6 @@ def widen(history: History, partition: Partition, latest: float) -> None:
 def _learn(history: History, partitions: Mapping[Part, Partition], wanted: Mapping[Part, Wanted]) -> None:
     found = history.read(wanted)
     for part, want in wanted.items():
-        if found[part].meta != partitions[part].stored:
+        if not partitions[part].stands_at(found[part].meta):
             raise FenceConflict(part.topic, part.partition)
         partitions[part].learn(want, found[part])

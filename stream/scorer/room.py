@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -11,37 +11,23 @@ from msgspec import Struct, field
 
 from stream.config import Settings
 from stream.core import fold
-from stream.core.errors import BadRecord, FenceConflict, HistoryAway, HistoryRefused, NoisegateError
-from stream.core.events import Acted, Raised, Tick, encode_event, moment
-from stream.core.ledger import LATE, OUTCOME_NAMES
+from stream.core.errors import FenceConflict, HistoryAway, HistoryRefused, NoisegateError
+from stream.core.events import Raised, Tick, encode_event, moment
 from stream.core.problem import Problem
 from stream.core.records import encode_record
 from stream.kafka import partition_chooser
 from stream.lane.batch import Batch, Bounds, Output, Part, Work
 from stream.metrics import Metrics
-from stream.scorer.answers import Answers, Scores, enriched, outcome, unpack_score, unscored
-from stream.scorer.decode import Decoded, Decoder, failed_output
-from stream.scorer.history import NO_META, History, Meta, Wanted, decode_meta
+from stream.scorer.answers import Answers, Scores, unscored
+from stream.scorer.decode import Decoded, Decoder
+from stream.scorer.history import NO_META, History, Meta, Wanted, Write, decode_meta
 from stream.scorer.partition import Partition, Touched, new_meta
 from stream.scorer.reading import read_states, widen
+from stream.scorer.speaker import Speaker
+from stream.scorer.tally import Tally
 
 log = logging.getLogger(__name__)
 _RETRY_SECONDS = 0.5  # how often an absent Redis is asked again
-
-
-class Tally(Struct):
-    """What a batch will add to the metrics once it is written."""
-
-    events: Counter[str] = field(default_factory=Counter)
-    scored: Counter[str] = field(default_factory=Counter)
-    unscored: Counter[str] = field(default_factory=Counter)
-    outcomes: Counter[str] = field(default_factory=Counter)
-    actions: Counter[str] = field(default_factory=Counter)
-    failed: Counter[str] = field(default_factory=Counter)
-    repeated: int = 0
-    late: int = 0
-    raised_at: list[float] = field(default_factory=list)  # record timestamps of what was enriched, seconds
-    enriched_at: float = 0.0
 
 
 class Kept(Struct):
@@ -49,6 +35,7 @@ class Kept(Struct):
 
     touched: dict[Part, Touched]
     tallies: dict[Part, Tally]
+    writes: dict[Part, Write] = field(default_factory=dict)
 
 
 class ScorerRoom:
@@ -78,6 +65,7 @@ class ScorerRoom:
         self._metrics = metrics
         self._model = model
         self._clock = clock
+        self._speaker = Speaker(settings, problem)
         self._decoder: Decoder | None = None
         self._partitions: dict[Part, Partition] = {}
         self._away_since: float | None = None
@@ -201,11 +189,10 @@ class ScorerRoom:
         now = self._clock()
         for part, batch in decoded.items():
             partition = self._partitions[part]
-            tally = tallies[part] = Tally(enriched_at=now)
-            outputs += self._outputs(partition, batch, answers, silent[part], tally, now)
+            tally = tallies[part] = Tally(now)
+            outputs += self._speaker.say(part, batch, partition.fold.came[silent[part] :], answers, tally)
+            outputs += self._speaker.fail(part, batch, partition.silent_until, tally)
             partition.fold.clear_came()
-            self._fail(part, batch, partition.silent_until, outputs, tally)
-            tally.events.update(_TYPES[type(event)] for event, _, _ in batch.events)
         self._watch_bad(decoded)
         return Work(outputs, ends, Kept(touched, tallies))
 
@@ -222,97 +209,34 @@ class ScorerRoom:
             rows.append(folded.take_rows())
         return Answers(arrived, np.concatenate(rows), self._model() if arrived else None)
 
-    def _outputs(
-        self, partition: Partition, batch: Decoded, answers: Answers, silent: int, tally: Tally, now: float
-    ) -> list[Output]:
-        settings, problem = self._settings, self._problem.id
-        at = datetime.fromtimestamp(now, UTC)
-        stands = {id(event): record for event, _, record in batch.events}
-        prefix = f"{partition.part.topic}/{partition.part.partition}/"
-        outputs: list[Output] = []
-        for came in partition.fold.came[silent:]:
-            kind = type(came)
-            if kind is fold.Arrived or kind is fold.Repeated:
-                event: Raised = came.event  # type: ignore[union-attr]
-                alert = came.alert  # type: ignore[union-attr]
-                record = stands[id(event)]
-                if kind is fold.Arrived:
-                    score, why = answers.scores[came.row], answers.whys[came.row]  # type: ignore[union-attr]
-                    tally.late += bool(alert.flags & LATE)
-                else:
-                    score, why = unpack_score(alert.score), None
-                    tally.repeated += 1
-                value = encode_record(enriched(event, came.flags, score, why, at, f"{prefix}{record.offset}"))
-                outputs.append(Output(settings.enriched_topic, event.team.encode(), value))
-                tally.raised_at.append(record.timestamp / 1000.0)
-                if score.probability is None:
-                    tally.unscored[score.reason or "no_model"] += 1
-                else:
-                    tally.scored[score.band] += 1
-            elif kind is fold.Decided:
-                value = encode_record(outcome(came, problem))  # type: ignore[arg-type]
-                outputs.append(Output(settings.outcomes_topic, came.team.encode(), value))  # type: ignore[union-attr]
-                tally.outcomes[OUTCOME_NAMES[came.outcome]] += 1  # type: ignore[union-attr]
-            elif kind is fold.Counted:
-                tally.actions[came.effect] += 1  # type: ignore[union-attr]
-            else:
-                error = BadRecord("unknown_alert", "no alert of this id was raised by this team")
-                unknown: fold.Unknown = came  # type: ignore[assignment]
-                outputs.append(
-                    failed_output(settings.failed_topic, partition.part, unknown.offset, None, unknown.value, error)
-                )
-                tally.failed[error.reason] += 1
-        return outputs
-
-    def _fail(self, part: Part, batch: Decoded, silent_until: int, outputs: list[Output], tally: Tally) -> None:
-        for record, error in batch.failed:
-            if record.offset >= silent_until:
-                value = record.value or b""
-                topic = self._settings.failed_topic
-                outputs.append(failed_output(topic, part, record.offset, record.key, value, error))
-                tally.failed[error.reason] += 1
-
     def seal(self, work: Work) -> None:
         """Pack what the batch changed."""
         if work.kept:
             for part, touched in work.kept.touched.items():
-                self._partitions[part].seal(touched, work.ends[part])
+                work.kept.writes[part] = self._partitions[part].seal(touched, work.ends[part])
 
-    def write(self, work: Work) -> bool:
-        """Write behind the fence, then count."""
+    def store(self, work: Work) -> dict[Part, bool] | HistoryAway:
+        """Write behind the fence."""
         if not work.kept:
-            return True
-        writes = {part: self._partitions[part].unwritten for part in work.kept.touched}
+            return {}
         try:
-            done = self._history.write({part: write for part, write in writes.items() if write is not None})
+            return self._history.write(work.kept.writes)
         except HistoryAway as error:
-            self._go_away(error)
+            return error
+
+    def stored(self, work: Work, answer: dict[Part, bool] | HistoryAway) -> bool:
+        """Count what was written; give way where another worker got there first."""
+        if isinstance(answer, HistoryAway):
+            self._go_away(answer)
             return False
-        for part, written in done.items():
+        for part, written in answer.items():
             if written:
                 self._partitions[part].written()
-                self._count(work.kept.tallies[part])
+                work.kept.tallies[part].count(self._metrics)
                 self._metrics.held.labels(part.partition).set(self._partitions[part].fold.held)
             else:
                 self._conflict(FenceConflict(*part))
         return not self.wants_assign
-
-    def _count(self, tally: Tally) -> None:
-        metrics = self._metrics
-        for counter, counts in (
-            (metrics.events, tally.events),
-            (metrics.scored, tally.scored),
-            (metrics.unscored, tally.unscored),
-            (metrics.outcomes, tally.outcomes),
-            (metrics.actions, tally.actions),
-            (metrics.failed, tally.failed),
-        ):
-            for label, count in counts.items():
-                counter.labels(label).inc(count)
-        metrics.repeated.inc(tally.repeated)
-        metrics.late.inc(tally.late)
-        if tally.raised_at:
-            metrics.latency_seconds.observe_many(np.maximum(tally.enriched_at - np.array(tally.raised_at), 0.0))
 
     # Away.
 
@@ -397,6 +321,3 @@ class ScorerRoom:
                 f"{share:.0%} of the last records are bad, stop_on_bad is set; see `noisegate failed list`"
             )
         self._ringing = rings
-
-
-_TYPES: dict[type, str] = {Raised: "raised", Tick: "tick", Acted: "acted"}

@@ -196,7 +196,8 @@ class Cluster:
         levels, entries = {}, {}
         for start in range(0, len(keys), 5_000):
             chunk = [key for key in keys[start : start + 5_000] if not key.endswith(b":dues")]
-            for key, packed in zip(chunk, client.mget(chunk), strict=True):
+            found: list[bytes] = client.mget(chunk)  # type: ignore[assignment]  # redis-py's sync or async
+            for key, packed in zip(chunk, found, strict=True):
                 kind, name = key.decode().removeprefix(generation).split(":", 1)
                 if kind == "l":
                     levels[name] = packed

@@ -133,9 +133,9 @@ def test_a_redis_that_lost_history_is_folded_again_in_silence(cluster: Cluster, 
 @pytest.mark.timeout(120)
 def test_a_topic_made_anew_is_refused_in_one_sentence(cluster: Cluster) -> None:
     """A worker does not fold another log into an old history: status 1 and the mend, no traceback."""
-    from confluent_kafka.admin import AdminClient  # noqa: PLC0415 - beside its only use
+    from confluent_kafka.admin import AdminClient
 
-    from stream.kafka import TOPIC_CONFIGS, Topics  # noqa: PLC0415
+    from stream.kafka import TOPIC_CONFIGS, Topics
 
     cluster.start("one")
     cluster.produce(events(0.02))

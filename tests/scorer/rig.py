@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from stream.config import Settings
 from stream.core import fold
 from stream.core.events import Event, Raised, Tick, encode_event, seconds
-from stream.core.ledger import Alert, pack_entry
+from stream.core.ledger import Alert, Entry, pack_entry
 from stream.core.problem import Problem
 from stream.core.records import Enriched, Outcome, decode_enriched, decode_outcome
 from stream.core.state import pack_state
@@ -188,7 +188,7 @@ def packed_entries(pure: fold.Fold) -> dict[fold.EntryKey, bytes]:
     return {key: pack_entry(entry) for key, entry in pure.ledger.items()}
 
 
-def without_score(entry: fold.Entry) -> bytes:
+def without_score(entry: Entry) -> bytes:
     """A ledger entry as the pure fold has it."""
     if isinstance(entry, Alert):
         entry.score = None

@@ -1,5 +1,6 @@
 """What is scored live equals what the lab scores: features, probabilities and states, on real logs."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ class Recording:
         self.version, self.thresholds, self._model = model.version, model.thresholds, model
         self.seen: dict[tuple[str, str], bytes] = {}
 
-    def score(self, rows: NDArray[np.float64], alerts: list[Raised]) -> NDArray[np.float64]:
+    def score(self, rows: NDArray[np.float64], alerts: Sequence[Raised]) -> NDArray[np.float64]:
         """Score, and remember."""
         matrix = self._model.features(rows, alerts)
         for alert, features in zip(alerts, matrix, strict=True):

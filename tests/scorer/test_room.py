@@ -1,22 +1,25 @@
 """The scorer's room and the lane's engine together, on a log in memory: exactness, absence, refusal."""
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from threading import Event as Gate
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from stream.config import Settings
-from stream.core import fold
 from stream.core.errors import HistoryAway, HistoryRefused, NoisegateError
-from stream.core.events import Acted, Event, Raised, Tick
+from stream.core.events import Acted, Event, Raised, Tick, encode_event
 from stream.core.ledger import unpack_entry
 from stream.core.once import Once
+from stream.core.problem import Problem, parse_problem
 from stream.core.records import Enriched
 from stream.lane.batch import Part
-from stream.scorer.history import decode_meta
+from stream.scorer.history import Write, decode_meta
 from tests.scorer.logs import PROBLEM, START, at, random_log
 from tests.scorer.memory_history import MemoryHistory
 from tests.scorer.rig import TOPIC, Crash, Log, Rig, folded, packed_entries, packed_levels, without_score
@@ -115,7 +118,7 @@ class _CrashingHistory(MemoryHistory):
 
     where, countdown = "", 0
 
-    def write(self, writes: dict) -> dict:  # type: ignore[type-arg, override]  # as the port's
+    def write(self, writes: Mapping[Part, Write]) -> dict[Part, bool]:
         self.countdown -= 1
         if self.countdown == 0 and self.where == "before":
             raise Crash
@@ -125,24 +128,39 @@ class _CrashingHistory(MemoryHistory):
         return written
 
 
+class _Gated(MemoryHistory):
+    """A slow way to the same history: its writes wait until they are let go."""
+
+    def __init__(self, same: MemoryHistory) -> None:
+        super().__init__()
+        self.metas, self.levels, self.entries, self.due = same.metas, same.levels, same.entries, same.due
+        self.gate = Gate()
+
+    def write(self, writes: Mapping[Part, Write]) -> dict[Part, bool]:
+        """See `History`."""
+        assert self.gate.wait(10)
+        return super().write(writes)
+
+
 def test_a_fenced_worker_publishes_nothing_more_and_goes_on_from_the_other_s_offset() -> None:
     """Two workers on one partition: the second to write is refused, drops its batch and the history stays exact."""
     history = MemoryHistory()
     log = log_of(random_log(7))
-    one, two = Rig(log, PROBLEM, history), Rig(log, PROBLEM, history)
+    slow = _Gated(history)
+    one, two = Rig(log, PROBLEM, slow), Rig(log, PROBLEM, history)
     one.assign()
     two.assign()
     records = log.records[ONLY]
     one.engine.step({ONLY: records[:20]})
     two.engine.step({ONLY: records[:10]})
     two.engine.settle()
+    slow.gate.set()
     assert one.engine.settle().reassign
     assert one.metrics.fence_conflicts._value.get() == 1
     before = len(one.publisher.outputs)
     one.assign()
     assert one.engine.positions[ONLY] == 10
     assert len(one.publisher.outputs) == before
-    one.assigned = True
     one.run()
     assert_exact(one, history)
 
@@ -268,8 +286,7 @@ def test_a_history_of_something_else_is_refused_with_the_mend(change: str, words
         rig.assign()
 
 
-def _other_problem() -> fold.Problem:
-    from stream.core.problem import parse_problem
+def _other_problem() -> Problem:
 
     return parse_problem(
         'name="test"\nquestion="?"\n[outcome]\nactionable=["worked"]\nnoise=["dismissed"]\nhorizon_hours=3\n'
@@ -286,15 +303,14 @@ def test_every_bad_record_is_told_with_its_coordinates_and_the_stream_goes_on() 
         b'{"type":"tick","at":"1999-12-31T23:59:59Z"}': "before_floor",
         b'{"type":"tick","at":"2026-03-01T01:00:00Z"}': "beyond_skew",
         b"x" * 10_000_000: "too_large",
-        b'{"type":"acted","at":"2026-03-01T00:00:00Z","alert_id":"a\\u0000","team":"t","action_id":"1","kind":"k"}': "nul",
+        b'{"type":"acted","at":"2026-03-01T00:00:00Z","alert_id":"\\u0000","team":"t","action_id":"1","kind":"k"}': "nul",  # noqa: E501
     }
     part = Part(TOPIC, 1)
     for value in bad:
         log.put(part, value, START.timestamp())
     stray = next(f"team-{n}" for n in range(50) if log._choose(f"team-{n}") == 0)
     home = next(f"team-{n}" for n in range(50) if log._choose(f"team-{n}") == 1)
-    value = Raised(START, "A", stray, "r", "e")
-    log.put(part, fold_bytes(value), START.timestamp())
+    log.put(part, encode_event(Raised(START, "A", stray, "r", "e")), START.timestamp())
     log.append(Raised(START, "A", home, "r", "e"))
     rig = Rig(log, PROBLEM, MemoryHistory(), Settings(tick_seconds=0, bad_window=100))
     rig.run()
@@ -304,13 +320,6 @@ def test_every_bad_record_is_told_with_its_coordinates_and_the_stream_goes_on() 
     assert failed[5]["length"] == "10000000"
     assert len(next(o.value for o in rig.publisher.outputs if len(o.value) > 10_000)) == 64 * 1024
     assert [r.alert.team for r in rig.publisher.enriched()] == [home]
-
-
-def fold_bytes(event: Event) -> bytes:
-    """An event's record value."""
-    from stream.core.events import encode_event
-
-    return encode_event(event)
 
 
 def test_an_action_nobody_waits_for_fails_under_its_own_reason_after_the_grace() -> None:
@@ -404,7 +413,7 @@ class _ByName:
     def say(alert: Raised) -> float:
         return int(alert.alert_id[1:]) / 1_000
 
-    def score(self, rows: np.ndarray, alerts: list[Raised]) -> np.ndarray:  # type: ignore[type-arg, override]
+    def score(self, rows: NDArray[np.float64], alerts: Sequence[Raised]) -> NDArray[np.float64]:
         assert len(rows) == len(alerts)
         assert [row[0] for row in rows.tolist()] == [alert.at.timestamp() for alert in alerts]
         return np.array([self.say(alert) for alert in alerts])

@@ -1,0 +1,76 @@
+"""What came of a batch, as records for the topics."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from stream.config import Settings
+from stream.core.errors import BadRecord
+from stream.core.events import Acted, Raised, Tick
+from stream.core.fold import Arrived, Came, Counted, Decided, Repeated, Unknown
+from stream.core.ledger import LATE, OUTCOME_NAMES
+from stream.core.problem import Problem
+from stream.core.records import encode_record
+from stream.lane.batch import Output, Part, Record
+from stream.scorer.answers import Answers, enriched, outcome, unpack_score
+from stream.scorer.decode import Decoded, failed_output
+from stream.scorer.tally import Tally
+
+_TYPES: dict[type, str] = {Raised: "raised", Acted: "acted", Tick: "tick"}
+_NOBODY_KNOWS = BadRecord("unknown_alert", "no alert of this id was raised by this team, nor within the grace")
+
+
+class Speaker:
+    """Makes enriched, outcome and failed records, and notes in the tally what it made."""
+
+    def __init__(self, settings: Settings, problem: Problem) -> None:
+        self._settings = settings
+        self._problem = problem.id
+
+    def say(self, part: Part, batch: Decoded, came: Sequence[Came], answers: Answers, tally: Tally) -> list[Output]:
+        """What is to be published for what came of a batch, in the order in which it came."""
+        stands = {id(event): record for event, _, record in batch.events}
+        prefix = f"{part.topic}/{part.partition}/"
+        now = datetime.fromtimestamp(tally.enriched_at, UTC)
+        outputs: list[Output] = []
+        for one in came:
+            if type(one) is Arrived or type(one) is Repeated:
+                outputs.append(self._alert(one, stands[id(one.event)], prefix, answers, now, tally))
+            elif type(one) is Decided:
+                value = encode_record(outcome(one, self._problem))
+                outputs.append(Output(self._settings.outcomes_topic, one.team.encode(), value))
+                tally.outcomes[OUTCOME_NAMES[one.outcome]] += 1
+            elif type(one) is Counted:
+                tally.actions[one.effect] += 1
+            elif type(one) is Unknown:
+                topic = self._settings.failed_topic
+                outputs.append(failed_output(topic, part, one.offset, None, one.value, _NOBODY_KNOWS))
+                tally.failed[_NOBODY_KNOWS.reason] += 1
+        tally.events.update([_TYPES[type(event)] for event, _, _ in batch.events])
+        return outputs
+
+    def fail(self, part: Part, batch: Decoded, silent_until: int, tally: Tally) -> list[Output]:
+        """What is to be published for the records of a batch that could not be folded."""
+        outputs = []
+        for record, error in batch.failed:
+            if record.offset >= silent_until:
+                topic, value = self._settings.failed_topic, record.value or b""
+                outputs.append(failed_output(topic, part, record.offset, record.key, value, error))
+                tally.failed[error.reason] += 1
+        return outputs
+
+    def _alert(
+        self, one: Arrived | Repeated, record: Record, prefix: str, answers: Answers, now: datetime, tally: Tally
+    ) -> Output:
+        if type(one) is Arrived:
+            score, why = answers.scores[one.row], answers.whys[one.row]
+            tally.late += bool(one.flags & LATE)
+        else:
+            score, why = unpack_score(one.alert.score), None
+            tally.repeated += 1
+        if score.probability is None:
+            tally.unscored[score.reason or "no_model"] += 1
+        else:
+            tally.scored[score.band] += 1
+        tally.raised_at.append(record.timestamp / 1000.0)
+        value = encode_record(enriched(one.event, one.flags, score, why, now, f"{prefix}{record.offset}"))
+        return Output(self._settings.enriched_topic, one.event.team.encode(), value)

@@ -1,0 +1,40 @@
+"""What a batch adds to the metrics, once it is written."""
+
+from collections import Counter
+
+import numpy as np
+from msgspec import Struct, field
+
+from stream.metrics import Metrics
+
+
+class Tally(Struct):
+    """What one partition's share of a batch comes to. `enriched_at` and `raised_at` in seconds since 1970."""
+
+    enriched_at: float
+    raised_at: list[float] = field(default_factory=list)  # record timestamps of what was enriched
+    events: Counter[str] = field(default_factory=Counter)
+    scored: Counter[str] = field(default_factory=Counter)
+    unscored: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    actions: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+    repeated: int = 0
+    late: int = 0
+
+    def count(self, metrics: Metrics) -> None:
+        """Move the counters."""
+        for counter, counts in (
+            (metrics.events, self.events),
+            (metrics.scored, self.scored),
+            (metrics.unscored, self.unscored),
+            (metrics.outcomes, self.outcomes),
+            (metrics.actions, self.actions),
+            (metrics.failed, self.failed),
+        ):
+            for label, number in counts.items():
+                counter.labels(label).inc(number)
+        metrics.repeated.inc(self.repeated)
+        metrics.late.inc(self.late)
+        if self.raised_at:
+            metrics.latency_seconds.observe_many(np.maximum(self.enriched_at - np.array(self.raised_at), 0.0))
