@@ -15,6 +15,9 @@ class Throughput(Struct, frozen=True):
     servers_cpu_microseconds_per_event: dict[str, float]
     stage_microseconds_per_event: dict[str, float]  # wall time of noisegate's own stages
     peak_memory_megabytes: float
+    others_share: (
+        float  # of the machine's CPU, spent on anything but contender, servers and benchmark: should be near 0
+    )
 
 
 class Latency(Struct, frozen=True):
@@ -27,6 +30,7 @@ class Latency(Struct, frozen=True):
     events_per_second: int
     cpu_microseconds_per_event: float
     peak_memory_megabytes: float
+    others_share: float
 
 
 class Load(Struct, frozen=True):
@@ -52,6 +56,13 @@ class Figures(Struct, frozen=True):
     load: Load
     throughput: dict[str, Throughput]
     latency: dict[str, Latency]
+
+    @property
+    def others_share(self) -> float:
+        """The largest share of the machine that something else took during a measurement."""
+        shares = [one.others_share for one in self.throughput.values()]
+        shares += [one.others_share for one in self.latency.values()]
+        return max(shares, default=0.0)
 
     def times(self, peer: str) -> float | None:
         """How many times a peer's throughput noisegate's is."""

@@ -5,6 +5,7 @@ import urllib.request
 from collections.abc import Iterator
 
 import numpy as np
+import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks import load
@@ -45,7 +46,9 @@ def throughput(bench: Bench, contender: Contender, events: int) -> Throughput:
     reader.close()
     outputs = read_outputs(contender, setting)
     _check(contender, outputs, wanted)
-    cpu = _cpu(watch.samples, wanted, events / wanted)
+    span = _after_warm_up(watch.samples, wanted)
+    cpu = _cpu(*span, events / wanted)
+    cpu.pop("benchmark")
     return Throughput(
         events_per_second=_rate(outputs, events / wanted),
         events=events,
@@ -56,6 +59,7 @@ def throughput(bench: Bench, contender: Contender, events: int) -> Throughput:
         servers_cpu_microseconds_per_event=cpu,
         stage_microseconds_per_event=stages,
         peak_memory_megabytes=watch.peak_resident / _MEGABYTE,
+        others_share=_others_share(*span),
     )
 
 
@@ -88,6 +92,7 @@ def latency(bench: Bench, contender: Contender, seconds: float) -> Latency:
         events_per_second=RATE,
         cpu_microseconds_per_event=used / paced * 1e6,
         peak_memory_megabytes=watch.peak_resident / _MEGABYTE,
+        others_share=_others_share(began, ended),
     )
 
 
@@ -140,12 +145,21 @@ def _rate(outputs: Outputs, events_per_output: float) -> float:
     return (len(appended) - warm) * events_per_output / max(seconds, 0.001)
 
 
-def _cpu(samples: list[Sample], wanted: int, events_per_output: float) -> dict[str, float]:
-    """CPU µs an event of every process, after the warm-up."""
-    first = next(sample for sample in samples if sample.outputs >= wanted // WARM_UP_SHARE)
-    last = samples[-1]
+def _after_warm_up(samples: list[Sample], wanted: int) -> tuple[Sample, Sample]:
+    """The samples between which rate and CPU are told."""
+    return next(sample for sample in samples if sample.outputs >= wanted // WARM_UP_SHARE), samples[-1]
+
+
+def _cpu(first: Sample, last: Sample, events_per_output: float) -> dict[str, float]:
+    """CPU µs an event of every process."""
     events = max((last.outputs - first.outputs) * events_per_output, 1.0)
     return {name: (used - first.cpu[name]) / events * 1e6 for name, used in last.cpu.items()}
+
+
+def _others_share(first: Sample, last: Sample) -> float:
+    """Share of the machine's CPU that went to something else."""
+    seconds = max(last.at - first.at, 0.001) * (psutil.cpu_count() or 1)
+    return max(last.others - first.others, 0.0) / seconds
 
 
 def _waits(

@@ -9,6 +9,7 @@ from benchmarks.contenders import CONTENDERS
 from benchmarks.figures import Figures
 
 TARGET_RATE, TARGET_P99, TARGET_MEMORY, MILLION = 15_000, 50.0, 300.0, 1_000_000
+QUIET_SHARE = 0.05
 TIMES = {"quixstreams": 7, "faust": 20}
 _COLOURS = {"noisegate": "#1b7f5c", "quixstreams": "#8a8f98", "faust": "#8a8f98", "confluent_kafka": "#c9ccd1"}
 
@@ -63,6 +64,10 @@ def _head(figures: Figures) -> Iterator[str]:
     yield ""
     if not figures.whole:
         yield "**A partial or smoke run: what it is compared with may be missing, and short loads are no measure.**"
+        yield ""
+    if figures.others_share > QUIET_SHARE:
+        share = f"{figures.others_share:.0%}"
+        yield f"**Disturbed: something else took up to {share} of the machine during a measurement.**"
         yield ""
 
 

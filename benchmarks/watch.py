@@ -14,11 +14,15 @@ STALL_SECONDS = 90.0
 
 
 class Sample(Struct, frozen=True):
-    """How things stood at one moment: `at` in seconds, CPU seconds by process, resident bytes of the contender."""
+    """How things stood at one moment: `at` in seconds, CPU seconds by process, resident bytes of the contender.
+
+    `others` are CPU seconds of everything else on the machine, time that a hypervisor took away included.
+    """
 
     at: float
     outputs: int
     cpu: dict[str, float]
+    others: float
     resident: int
 
 
@@ -36,6 +40,7 @@ class Watch:
         self._reader = reader
         everyone = {"contender": contender, **servers}
         self._processes = {name: psutil.Process(process.pid) for name, process in everyone.items()}
+        self._processes["benchmark"] = psutil.Process()
         self._progressed_at = time.monotonic()
         self.samples: list[Sample] = []
 
@@ -47,7 +52,8 @@ class Watch:
         """
         if not self._contender.running:
             raise RuntimeError(f"{self._contender.name} ended; its log says: {self._tail()}")
-        taken = Sample(time.monotonic(), self._reader.count(), self._cpu(), self._resident())
+        outputs, cpu = self._reader.count(), self._cpu()
+        taken = Sample(time.monotonic(), outputs, cpu, _busy() - sum(cpu.values()), self._resident())
         if not self.samples or taken.outputs > self.samples[-1].outputs:
             self._progressed_at = taken.at
         if taken.at - self._progressed_at > STALL_SECONDS:
@@ -76,3 +82,9 @@ class Watch:
 
     def _tail(self) -> str:
         return self._contender.log.read_text(errors="replace")[-2_000:]
+
+
+def _busy() -> float:
+    """CPU seconds that the machine has spent on anything."""
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0))

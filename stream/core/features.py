@@ -77,7 +77,8 @@ class Frame:
         for window, half_life in enumerate(state.HALF_LIVES_DAYS):
             decay[:, :, 0, window] = np.exp2(-days / half_life)
         counts = self.levels[:, :, state.RAISED : state.RING].reshape(count, levels, 3, 4) * decay
-        self.counts: Array = np.nan_to_num(counts, copy=False)  # an absent level holds nothing
+        np.copyto(counts, 0.0, where=np.isnan(counts))  # an absent level holds nothing
+        self.counts: Array = counts
         self._rates: dict[tuple[str, str], Array] = {}
 
     def raised(self, level: str, window: str) -> Array:
@@ -350,7 +351,7 @@ _TIME = [
 
 
 def _logit(rate: Array | float) -> Array:
-    clipped = np.clip(rate, 1e-4, 1.0 - 1e-4)
+    clipped = np.minimum(np.maximum(rate, 1e-4), 1.0 - 1e-4)  # np.clip takes 6 µs more, and this is called often
     shifted: Array = np.log(clipped) - np.log1p(-clipped)
     return shifted
 

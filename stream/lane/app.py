@@ -116,7 +116,13 @@ class LaneConsumer(driver.Consumer):
                 committed_at = time.monotonic()
         if fetching is not None:
             fetching.cancel()
-        moves = await self._on_thread(engine.settle)
+        try:
+            moves = await asyncio.wait_for(self._on_thread(engine.settle), lane.settings.drain_seconds)
+        except TimeoutError:
+            raise BrokerError(
+                f"what was begun could not be finished in drain_seconds = {lane.settings.drain_seconds:g};"
+                " it will be read again"
+            ) from None
         commits.update(moves.commits)
         if commits:
             await self._commit_all(commits)

@@ -1,7 +1,8 @@
 """The scorer as a process: real Kafka, Redis, model store and metrics put together around the room."""
 
 import logging
-from threading import Event, Thread
+import os
+from threading import Event, Thread, Timer
 from typing import Any
 
 import faust
@@ -18,6 +19,7 @@ from stream.scorer.redis_history import RedisHistory
 from stream.scorer.room import ScorerRoom
 
 log = logging.getLogger(__name__)
+_LEAVE_SECONDS = 10.0  # leaving the group and closing connections
 
 
 class Scorer:
@@ -67,8 +69,11 @@ class Scorer:
         self.lane.watchdog.start()
 
     def stop(self) -> None:
-        """Stop what `start` began."""
+        """Stop what `start` began; the process ends within `drain_seconds` and a little, whatever hangs."""
         self._stop.set()
+        deadline = Timer(self.settings.drain_seconds + _LEAVE_SECONDS, os._exit, (1,))
+        deadline.daemon = True
+        deadline.start()
         self.lane.watchdog.stop()
 
     def _live(self) -> list[str]:

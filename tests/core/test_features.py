@@ -174,6 +174,13 @@ def test_a_late_alert_is_read_at_its_levels_time() -> None:
     assert late["hour_cos"] == pytest.approx(-1.0)
 
 
+def test_an_outcome_moves_its_levels_time() -> None:
+    """A late alert is read when the last outcome became known, where that came after the last raise."""
+    values = values_of([raised(0, "a"), acted(HOUR / 2, "a"), raised(60, "late")])
+    assert values["team_rule.hours_since_raised"] == 0.5
+    assert values["team_rule.hours_since_acted"] == 0.0
+
+
 @LAW
 @given(st.sampled_from([PROBLEMS[0], LONG]), logs(late=(0.0, 301.0, DAY)), st.integers(1, 9))
 def test_batch_size_changes_no_bit(problem: Problem, log: list[Timed], size: int) -> None:

@@ -7,6 +7,7 @@ import pytest
 from stream.core.fold import Fold
 from stream.core.ledger import FLOOD
 from tests.core.logs import DAY, START, Timed, feed, keep, raised, resume, run, small_problem, tell
+from tests.core.reference import decayed
 
 PROBLEM = small_problem(history="forget_days = 400", flood="per_day = 50\nfactor = 10")
 
@@ -72,6 +73,9 @@ def test_a_growing_rule_is_not_a_flood() -> None:
 def test_a_new_rule_has_no_usual_rate() -> None:
     """A rule does not flood within a day of its first alert, however often it fires."""
     assert not any(flooded(Fold(PROBLEM), series(0, 1, 5_000)))
+    for hours, floods in ((12, False), (23, False), (25, True)):
+        burst = series(hours * 3_600, 1 / 120, 120 * 200)
+        assert any(flooded(Fold(PROBLEM), [raised(0, "first"), *burst])) is floods
 
 
 def test_few_alerts_are_no_flood() -> None:
@@ -109,6 +113,22 @@ def test_a_flood_does_not_depend_on_batch_borders() -> None:
         flags += flooded(fold, [timed])
         kept = keep(fold)
     assert flags == flooded(Fold(PROBLEM), log)[150:]
+
+
+def test_a_busy_rule_floods_at_ten_times_its_usual() -> None:
+    """Twenty a day, then a burst: the flag comes with the alert at which the formula, summed by hand, says so."""
+    log = [*series(0, 20, 20), *series(20 * DAY, 1 / 24, 24 * 600)]
+    flags = flooded(Fold(PROBLEM), log)
+    times = [at for _, at in log]
+    rate, usual, age = 0.0, 1.0, 0.0
+    for place in range(400, len(log)):
+        day, _, month, _ = decayed(times[:place], times[place])
+        age = (times[place] - START) / DAY
+        rate = day * math.log(2) / (1 - 2.0**-age)
+        usual = (month - day) * math.log(2) / (30 * (1 - 2.0 ** (-age / 30)) - (1 - 2.0**-age))
+        assert flags[place] == (rate > 10 * usual)
+    assert not any(flags[:400])
+    assert 200 < flags[400:].index(True) < 300
 
 
 def test_a_flood_is_decided_from_the_past() -> None:

@@ -64,9 +64,9 @@ def test_expiry_says_what_the_problem_says(problem: Problem, outcome: int) -> No
 
 def test_an_action_that_comes_after_the_expiry_is_late() -> None:
     """An in-horizon action that comes into the log after the expiry changes nothing and is counted as late."""
-    log = [raised(0), tick(2 * HOUR), acted(60), acted(61, kind="commented")]
+    log = [raised(0), tick(2 * HOUR), acted(60), acted(HOUR, action="x"), acted(HOUR + 1, action="y")]
     assert decided(*log) == [("a", NOISE, HOUR + 300, "expiry")]
-    assert ignored(*log) == ["late", "after_decision"]
+    assert ignored(*log, acted(61, kind="commented")) == ["late", "late", "after_decision", "after_decision"]
 
 
 def test_any_actionable_waits_for_the_horizon() -> None:

@@ -1,0 +1,61 @@
+"""The docs name everything there is: verbs, settings, metrics, topics, reasons; and what they link to exists."""
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+import typer.main
+from prometheus_client.metrics_core import Metric
+
+from stream.cli import app
+from stream.config import Settings
+from stream.core.records import FAILURES
+from stream.metrics import Metrics
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+OPERATIONS = (ROOT / "docs" / "OPERATIONS.md").read_text()
+
+
+def verbs() -> list[str]:
+    """Every command, with its group."""
+    found = []
+    root = typer.main.get_command(app)
+    for name, command in getattr(root, "commands").items():  # noqa: B009 - typer's groups are untyped
+        below = getattr(command, "commands", None)
+        found += [f"{name} {verb}" for verb in below] if below else [name]
+    return found
+
+
+@pytest.mark.parametrize("verb", verbs())
+def test_every_verb_stands_in_the_readme(verb: str) -> None:
+    """A command that the README does not name can't be found."""
+    assert re.search(rf"`(noisegate )?{verb}\b", README)
+
+
+@pytest.mark.parametrize("field", [field.name for field in msgspec.structs.fields(Settings)])
+def test_every_setting_stands_in_the_readme(field: str) -> None:
+    """Each setting is in the table."""
+    assert f"`{field}`" in README
+
+
+def test_every_metric_stands_in_the_docs() -> None:
+    """Each metric of the catalogue is explained."""
+    families: list[Metric] = list(Metrics().registry.collect())
+    assert len(families) > 15
+    for family in families:
+        assert f"`{family.name.removeprefix('noisegate_')}`" in OPERATIONS, family.name
+
+
+@pytest.mark.parametrize("reason", FAILURES)
+def test_every_reason_of_failure_stands_in_the_docs(reason: str) -> None:
+    """Who finds a reason in a header can look it up."""
+    assert f"`{reason}`" in OPERATIONS
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/OPERATIONS.md"])
+def test_links_to_files_lead_somewhere(page: str) -> None:
+    """No dead links within the project."""
+    for link in re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text()):
+        assert ((ROOT / page).parent / link).exists(), link
