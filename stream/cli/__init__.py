@@ -6,7 +6,6 @@ Reports go to standard output, progress and errors to standard error.
 
 import sys
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -29,9 +28,8 @@ VERBS: dict[str, Callable[..., None]] = {
     "replay": events.replay,
     "tail": events.tail,
     "doctor": doctor.doctor,
+    "schema": schema.schema,
 }
-if find_spec(schema.MODULE):
-    VERBS["schema"] = schema.schema
 GROUPS = {
     "run": run.app,
     "topics": topics.app,

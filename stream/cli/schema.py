@@ -1,27 +1,25 @@
 """`noisegate schema`: the JSON Schemas of what goes through the topics."""
 
-from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from stream.cli import shown
 
-MODULE = "stream.core.schemas"
-
 
 def schema(
-    name: Annotated[str | None, typer.Argument(help="One record's name; default: their names.")] = None,
+    name: Annotated[str | None, typer.Argument(help="A topic's name; default: the names that there are.")] = None,
 ) -> None:
-    """Print the JSON Schema of a record, or the names of all that have one."""
+    """Print the JSON Schema of a topic's records, or the names of the topics that have one."""
     import json
 
     from stream.core.errors import SettingsError
+    from stream.core.schemas import schemas
 
-    known: dict[str, dict[str, object]] = import_module(MODULE).schemas()
+    known = schemas()
     if name is None:
         shown.out().print("\n".join(sorted(known)))
     elif name in known:
         typer.echo(json.dumps(known[name], indent=2))
     else:
-        raise SettingsError(f"no record is called {name!r}; there are {', '.join(sorted(known))}")
+        raise SettingsError(f"nothing is called {name!r}; there are {', '.join(sorted(known))}")

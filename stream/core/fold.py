@@ -352,9 +352,9 @@ class Fold:
         elif level[0] < epoch:
             state.move_landmark(level, epoch)
         forget = self._forget
-        if at - level[state.LAST_RAISED] > forget and at - level[state.LAST_DECIDED] > forget:
-            if state.last_touched(level) != state.NEVER:
-                level[:] = state.new_state(epoch)
+        long_ago = at - level[state.LAST_RAISED] > forget and at - level[state.LAST_DECIDED] > forget
+        if long_ago and state.last_touched(level) != state.NEVER:
+            level[:] = state.new_state(epoch)
         return level
 
     def keys_of(self, team: str, rule: str, entity: str, values: tuple[str | None, ...]) -> list[LevelKey]:

@@ -1,5 +1,6 @@
 """The command's outside: help, version, settings, and how it says what went wrong."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,16 @@ def test_module_and_version() -> None:
     """`python -m stream` is the same command."""
     done = subprocess.run([sys.executable, "-m", "stream", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == f"noisegate {__version__}\n"
+
+
+def test_schema(run: Run) -> None:
+    """A topic's schema is printed as JSON; an unknown name is told with those that there are."""
+    names = run("schema").out.split()
+    assert "alerts.enriched" in names
+    assert json.loads(run("schema", "alerts.enriched").out)["title"] == "alerts.enriched"
+    ran = run("schema", "alerts.nonsense")
+    assert ran.status == 1
+    assert "there are alerts." in ran.err
 
 
 @pytest.mark.slow

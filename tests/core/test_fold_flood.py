@@ -102,6 +102,8 @@ def test_a_flood_moves_only_the_levels_of_its_rule() -> None:
     assert fold.levels["tr\0pay\0disk"][4] == 150 + 1_000
     assert fold.levels["t\0pay"][4] == 150 + flags.count(False)
     assert fold.levels["te\0pay\0db"][4] == 150 + flags.count(False)
+    fold.advance(fold.time + DAY)
+    assert (fold.levels["t\0pay"][8], fold.levels["tr\0pay\0disk"][8]) == (150 + flags.count(False), 1_150)
 
 
 def test_a_flood_does_not_depend_on_batch_borders() -> None:

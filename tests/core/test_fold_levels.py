@@ -144,6 +144,14 @@ def test_a_late_alert_reads_and_moves_an_epoch_gone_by() -> None:
     assert [alert.flags for alert in arrivals(fold)] == [0, LATE]
 
 
+def test_a_late_outcome_counts_in_an_epoch_gone_by() -> None:
+    """An action of before the landmark, on an alert that is open still, adds what is left of it."""
+    border = (START // state.EPOCH + 1) * state.EPOCH - START
+    log = [raised(border - 1_800, "old"), raised(border + 60, "new"), acted(border - 900, "old")]
+    level = run(PROBLEMS[0], log).levels["t\0pay"]
+    assert level[5] == level[9] == 2.0 ** (-900 / DAY)
+
+
 @pytest.mark.parametrize(("late", "flags"), [(GRACE, 0), (GRACE + 1, LATE)])
 def test_an_alert_later_than_the_grace_is_flagged(late: float, flags: int) -> None:
     """Within the grace an alert is on time."""

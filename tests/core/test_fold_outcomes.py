@@ -2,10 +2,11 @@
 
 import pytest
 
-from stream.core.ledger import ACTIONABLE, HELD_OUT, NOISE, UNKNOWN, Alert
+from stream.core.ledger import ACTIONABLE, HELD_OUT, NOISE, OPEN, UNKNOWN, Alert
 from stream.core.problem import Problem
 from tests.core.logs import (
     DAY,
+    GRACE,
     HOUR,
     PROBLEMS,
     START,
@@ -175,6 +176,18 @@ def test_an_alert_is_known_for_the_ledger_s_time() -> None:
     assert fold.levels["t\0pay"][4] == 2.0
 
 
+def test_the_ledger_lets_go_when_no_event_in_time_could_ask() -> None:
+    """`known` holds the grace longer than the ledger's time, for events that come late, and as long as one is open."""
+    fold = run(PROBLEMS[0], [raised(0), acted(60)])
+    alert = fold.ledger["pay", "a"]
+    assert isinstance(alert, Alert)
+    for at, known in ((2 * DAY, True), (2 * DAY + GRACE, True), (2 * DAY + GRACE + 1, False)):
+        fold.advance(START + at)
+        assert fold.known(alert) is known
+    alert.outcome = OPEN
+    assert fold.known(alert)
+
+
 def test_an_alert_id_belongs_to_its_team() -> None:
     """Two teams' alerts of one id are two alerts."""
     assert decided(raised(0), raised(0, team="ops"), acted(60, team="ops"))[0] == ("a", ACTIONABLE, 60.0, "worked")
@@ -188,6 +201,8 @@ def test_a_held_out_alert_is_flagged() -> None:
     assert [came[6] for came in told if came[0] == "decided"] == [HELD_OUT]
     after = tell(run(PROBLEMS[0], [raised(0), acted(60), acted(61, kind="held_out")]))
     assert [came[6] for came in after if came[0] == "decided"] == [0]
+    beyond = tell(run(PROBLEMS[0], [raised(0), acted(HOUR + 1, kind="held_out"), END]))
+    assert [came[6] for came in beyond if came[0] == "decided"] == [0]
 
 
 def test_what_is_told_stays_as_it_was() -> None:

@@ -181,6 +181,7 @@ def test_interrupted(log: Path, tmp_path: Path, ending: signal.Signals) -> None:
             assert process.poll() is None, process.stderr and process.stderr.read()
             assert time.monotonic() < deadline
             time.sleep(0.1)
+        time.sleep(0.5)  # not while one of them is being born
         process.send_signal(ending)
         out, err = process.communicate(timeout=40)
     assert process.returncode != 0
