@@ -10,6 +10,7 @@ import typer
 from benchmarks import load
 from benchmarks.contenders import CONTENDERS, Contender
 from benchmarks.figures import Figures, Latency, Load, Throughput
+from benchmarks.job import own_cost
 from benchmarks.machine import machine, versions
 from benchmarks.measure import RATE, latency, throughput
 from benchmarks.model import TREES
@@ -23,6 +24,7 @@ BACKLOG = {"noisegate": 1_000_000, "quixstreams": 20_000, "faust": 20_000, "conf
 QUICK = {"noisegate": 4_000, "quixstreams": 1_000, "faust": 1_000, "confluent_kafka": 4_000}
 PACED_SECONDS, QUICK_PACED_SECONDS = 30.0, 3.0
 PROFILED_EVENTS = 200_000
+JOB_EVENTS = 5_000
 _KEEPS_UP = 1.25  # times the steady rate that a contender must manage for its latency to be measured
 _HERE = Path(__file__).parent
 
@@ -63,6 +65,7 @@ def measure(command: str, chosen: list[Contender], sizes: dict[str, int], paced_
     with servers() as bench:
         for contender in chosen:
             _measure_one(bench, contender, sizes[contender.name], paced_seconds, rates, waits)
+        job = own_cost(bench.setting("job"), JOB_EVENTS)
     return Figures(
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         command=command,
@@ -72,6 +75,7 @@ def measure(command: str, chosen: list[Contender], sizes: dict[str, int], paced_
         load=Load(load.TEAMS, load.RULES, load.ENTITIES, 4, PARTITIONS, TREES, load.SEED),
         throughput=rates,
         latency=waits,
+        job_cpu_microseconds_per_event=job,
     )
 
 

@@ -56,6 +56,7 @@ class Figures(Struct, frozen=True):
     load: Load
     throughput: dict[str, Throughput]
     latency: dict[str, Latency]
+    job_cpu_microseconds_per_event: float | None = None  # the job alone, event by event, as the peers call it
 
     @property
     def others_share(self) -> float:

@@ -185,7 +185,7 @@ class Fold:
         keys = self.keys_of(event.team, event.rule, event.entity, values)
         epoch = at // state.EPOCH
         w = state.weights(at, epoch)
-        states = [self._level(level, at, epoch) if level else _ABSENT for level in keys]
+        states = self._states(keys, at, epoch)
         team_rule = states[TEAM_RULE]
         alert.last_outcome = int(team_rule[state.RING]) & 1 if team_rule[state.DECIDED + 3] else -1
         alert.flags = self._flags(event, at, team_rule)
@@ -342,7 +342,18 @@ class Fold:
         keys = self.keys_of(key[0], alert.rule, alert.entity, alert.labels)
         epoch = at // state.EPOCH
         indices = self._with_rule if alert.flags & NARROW else self._all
-        return [self._level(keys[index], at, epoch) for index in indices if keys[index]]
+        return [level for level in self._states([keys[index] for index in indices], at, epoch) if level is not _ABSENT]
+
+    def _states(self, keys: list[LevelKey], at: float, epoch: float) -> list[state.State]:
+        """The states of levels, as `_level` gives them; most need nothing and are taken as they are."""
+        get, forget = self.levels.get, self._forget
+        states = []
+        for key in keys:
+            level = get(key)
+            if level is None or level[0] < epoch or at - level[15] > forget:
+                level = self._level(key, at, epoch) if key else _ABSENT
+            states.append(level)
+        return states
 
     def _level(self, key: LevelKey, at: float, epoch: float) -> state.State:
         """The state of a level, brought to an epoch not before `epoch`, anew where it was forgotten."""

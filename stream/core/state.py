@@ -92,9 +92,10 @@ def move_landmark(state: State, epoch: float) -> None:
 
 def add_raise(state: State, at: float, w: Weights) -> None:
     """Count a raise at `at`; `w` are the weights at the state's landmark."""
-    state[1] += w[0]
-    state[2] += w[1]
-    state[3] += w[2]
+    day, week, month = w
+    state[1] += day
+    state[2] += week
+    state[3] += month
     state[4] += 1.0
     state[14] += 1.0
     if at > state[15]:
@@ -105,16 +106,17 @@ def add_raise(state: State, at: float, w: Weights) -> None:
 
 def add_outcome(state: State, at: float, w: Weights, actionable: bool) -> None:
     """Count an outcome known at `at`."""
-    state[5] += w[0]
-    state[6] += w[1]
-    state[7] += w[2]
+    day, week, month = w
+    state[5] += day
+    state[6] += week
+    state[7] += month
     state[8] += 1.0
     if at > state[16]:
         state[16] = at
     if actionable:
-        state[9] += w[0]
-        state[10] += w[1]
-        state[11] += w[2]
+        state[9] += day
+        state[10] += week
+        state[11] += month
         state[12] += 1.0
         state[13] = float((int(state[13]) << 1 | 1) & RING_MASK)
         if at > state[17]:
