@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterable
-from itertools import groupby
 from typing import Any
 
 from confluent_kafka import KafkaException, Message, Producer
@@ -14,14 +13,14 @@ log = logging.getLogger(__name__)
 
 
 class Publisher:
-    """Publishes outputs in order; `flush` returns when the broker has acknowledged all of them.
+    """Publishes outputs, those of a topic in order; `flush` returns when the broker has acknowledged all of them.
 
     Args:
         settings: librdkafka settings, see `kafka.producer_settings`.
     """
 
     def __init__(self, settings: dict[str, Any]) -> None:
-        self._producer = Producer({**settings, "on_delivery": self._delivered})
+        self._producer = Producer({**settings, "on_delivery": self._delivered}, logger=logging.getLogger("librdkafka"))
         self._failure: str | None = None
 
     def publish(self, outputs: Iterable[Output]) -> None:
@@ -30,12 +29,14 @@ class Publisher:
         Raises:
             BrokerError: an earlier publication failed for good.
         """
-        for (topic, plain), group in groupby(outputs, key=_manner):
-            if plain:
-                self._publish_many(topic, group)
+        plain: dict[str, list[dict[str, Any]]] = {}
+        for output in outputs:
+            if output.headers is None and output.partition is None:
+                plain.setdefault(output.topic, []).append({"key": output.key, "value": output.value})
             else:
-                for output in group:
-                    self._publish_one(output)
+                self._publish_one(output)
+        for topic, messages in plain.items():
+            self._publish_many(topic, messages)
         self._producer.poll(0)
         self._check()
 
@@ -50,8 +51,7 @@ class Publisher:
         if waiting:
             raise BrokerError(f"Kafka did not acknowledge {waiting} records within {seconds:.0f} s; is it up?")
 
-    def _publish_many(self, topic: str, outputs: Iterable[Output]) -> None:
-        messages: list[dict[str, Any]] = [{"key": output.key, "value": output.value} for output in outputs]
+    def _publish_many(self, topic: str, messages: list[dict[str, Any]]) -> None:
         while self._producer.produce_batch(topic, messages) < len(messages):
             refused = [message for message in messages if "_error" in message]
             for message in refused:
@@ -81,7 +81,3 @@ class Publisher:
     def _check(self) -> None:
         if self._failure is not None:
             raise BrokerError(self._failure)
-
-
-def _manner(output: Output) -> tuple[str, bool]:
-    return output.topic, output.headers is None and output.partition is None

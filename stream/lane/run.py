@@ -1,6 +1,5 @@
 """Run a lane's Faust app as this process's worker, and end with an honest exit status."""
 
-import gc
 import logging
 import sys
 
@@ -12,7 +11,6 @@ from stream.lane.app import Lane
 
 log = logging.getLogger(__name__)
 EXIT_FAULT = 1
-_GC = (100_000, 50, 1_000)  # states and ledger make no cycles; with the defaults a third of the CPU went into looking
 
 
 def run_worker(app: faust.App, lane: Lane, settings: Settings) -> int:
@@ -24,8 +22,6 @@ def run_worker(app: faust.App, lane: Lane, settings: Settings) -> int:
         redirect_stdouts=False,
         quiet=True,
     )
-    gc.freeze()
-    gc.set_threshold(*_GC)
     status = 0
     try:
         worker.execute_from_commandline()  # always leaves by SystemExit, or by what crashed it

@@ -1,10 +1,13 @@
 """The ONNX graph of a model behind typed arrays. The only module that imports onnxruntime."""
 
+import os
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # since 1.29 it is on by default and begins with the import
+import onnxruntime
 
 from stream.core.errors import ModelError, ModelMismatch
 from stream.core.features import Array, Matrix

@@ -1,5 +1,8 @@
 """A loaded model scores as it was made to, and is only loaded for its own problem and features."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,3 +98,12 @@ def test_alerts_and_values_never_seen_are_scored(trained: Path, replayed: Replay
     raised = replayed.alerts[0]
     strange = type(raised)(raised.at, "x", "new", "new", "new", None, None, None, {"env": "moon", "other": "x"})
     assert np.isfinite(model.score(np.asarray(replayed.rows)[:1], [strange])).all()
+
+
+def test_scoring_sends_and_keeps_nothing_about_this_machine(tmp_path: Path) -> None:
+    """onnxruntime's telemetry, on by default since 1.29, is off before it begins: no identifier, no cache."""
+    code = "import stream.models.graph, os, sys; sys.exit(os.environ['ORT_DISABLE_TELEMETRY'] != '1')"
+    environment = {**os.environ, "HOME": str(tmp_path), "TMPDIR": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    environment.pop("ORT_DISABLE_TELEMETRY", None)
+    subprocess.run([sys.executable, "-B", "-c", code], env=environment, check=True, timeout=60)
+    assert list(tmp_path.rglob("*")) == []
