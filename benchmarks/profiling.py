@@ -34,7 +34,7 @@ def profile(bench: Bench, events: int) -> str:
 def main() -> None:
     """Run the scorer until SIGTERM, then write the table into the working folder."""
     from stream.lane.run import run_worker
-    from stream.scorer.app import make_scorer
+    from stream.scorer.worker import make_scorer
 
     settings = from_arguments().settings()
     scorer = make_scorer(settings)

@@ -17,7 +17,7 @@ def run_scorer() -> None:
     """Score alerts.events into alerts.enriched and alerts.outcomes."""
     from stream.lane.run import run_worker
     from stream.logs import set_up_logs
-    from stream.scorer.app import make_scorer
+    from stream.scorer.worker import make_scorer
 
     settings = shown.settings()
     set_up_logs(settings.log_level)

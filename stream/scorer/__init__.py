@@ -10,7 +10,7 @@ def __getattr__(name: str) -> Any:
     if name == "app":  # made when asked for, from the environment: importing must touch nothing
         from stream.config import load_settings
         from stream.logs import set_up_logs
-        from stream.scorer.app import make_scorer
+        from stream.scorer.worker import make_scorer
 
         settings = load_settings()
         set_up_logs(settings.log_level)

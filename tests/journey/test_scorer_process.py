@@ -1,0 +1,132 @@
+"""The scorer as people run it: its start, its end, its health, its logs; also under Faust's own command."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stream.dev.organisation import simulate
+from stream.dev.process import free_port
+from tests.chaos.cluster import Cluster
+from tests.servers.kafka import ROOT, ApacheKafka
+from tests.servers.redis import RedisServer
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+
+
+@pytest.fixture
+def cluster(kafka: ApacheKafka, fresh_redis: RedisServer, tmp_path: Path, unique_name: str) -> Iterator[Cluster]:
+    """A deployment with the shipped model and a health server."""
+    made = Cluster(kafka, fresh_redis, tmp_path, unique_name, partitions=2)
+    made.environment["NOISEGATE_MODELS_DIR"] = str(ROOT / "model_artifacts")
+    made.environment["NOISEGATE_METRICS_PORT"] = str(free_port())
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def get(cluster: Cluster, path: str) -> tuple[int, str]:
+    """Ask the health server."""
+    url = f"http://127.0.0.1:{cluster.environment['NOISEGATE_METRICS_PORT']}{path}"
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    except OSError as error:
+        return 0, str(error)
+
+
+def events(scale: float = 0.05) -> list[dict[str, object]]:
+    """A small simulated log."""
+    return [dict(event) for event in simulate(seed=3, days=15, scale=scale)]
+
+
+def test_it_scores_says_so_and_leaves_in_order(cluster: Cluster) -> None:
+    """Ready, scored, counted; logs are JSON lines; SIGTERM ends it with status 0 and everything committed."""
+    cluster.start("one")
+    log = events()
+    cluster.produce(log)
+    cluster.wait()
+    assert get(cluster, "/readyz") == (200, "ok\n")
+    assert get(cluster, "/livez") == (200, "ok\n")
+    deadline = time.monotonic() + 10
+    raised = sum(event["type"] == "raised" for event in log)
+    while f'noisegate_events_total{{type="raised"}} {raised}.0' not in get(cluster, "/metrics")[1]:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert "noisegate_event_to_enriched_seconds_bucket" in get(cluster, "/metrics")[1]
+    cluster.signal("one", signal.SIGTERM)
+    assert cluster.workers["one"].wait(30) == 0
+    assert all(record.score.probability is not None for record in cluster.enriched())
+    for line in cluster.log_of("one").splitlines():
+        if line.startswith("{"):
+            assert {"at", "level", "logger", "message"} <= json.loads(line).keys()
+    cluster.assert_exact()
+
+
+def test_faust_s_own_command_runs_it(cluster: Cluster) -> None:
+    """`faust -A stream.scorer worker`, for those who run Faust already."""
+    faust = Path(sys.executable).parent / "faust"
+    with (cluster.folder / "faust.log").open("wb") as log:
+        worker = subprocess.Popen(
+            [str(faust), "-A", "stream.scorer", "worker", "--without-web"],
+            env={**os.environ, **cluster.environment},
+            cwd=cluster.folder,
+            stdout=log,
+            stderr=log,
+        )
+    cluster.workers["faust"] = worker
+    cluster.produce(events())
+    cluster.wait(60)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(30) == 0
+    cluster.assert_exact()
+
+
+def test_a_missing_topic_ends_it_with_one_sentence(cluster: Cluster) -> None:
+    """Status 1, the mend, no traceback."""
+    cluster.environment["NOISEGATE_EVENTS_TOPIC"] = "nowhere"
+    cluster.start("one")
+    assert cluster.workers["one"].wait(30) == 1
+    assert cluster.log_of("one").strip().endswith("Kafka has no topic nowhere; run `noisegate topics create`")
+    assert "Traceback" not in cluster.log_of("one")
+
+
+def test_redis_away_at_the_first_start_ends_it_with_one_sentence(cluster: Cluster) -> None:
+    """Status 1 and what to mend."""
+    cluster.redis.stop()
+    cluster.start("one")
+    assert cluster.workers["one"].wait(40) == 1
+    assert "mend Redis" in cluster.log_of("one").splitlines()[-1]
+    assert "Traceback" not in cluster.log_of("one")
+
+
+def test_a_million_bytes_and_garbage_do_not_stop_it(cluster: Cluster) -> None:
+    """Large, empty and broken records end in alerts.failed; what follows is scored."""
+    from confluent_kafka import Producer  # beside its only use
+
+    from stream.kafka import producer_settings
+
+    cluster.start("one")
+    producer = Producer(producer_settings(cluster.settings))
+    for value in (b"x" * 1_000_000, b"", None, b"\xff\x00", b'"\\ud800"', b"[" * 100_000):
+        producer.produce(cluster.settings.events_topic, value, "team")
+    assert producer.flush(30) == 0
+    log = events(0.02)
+    cluster.produce(log)
+    cluster.wait()
+    failed = list(cluster.records(cluster.settings.failed_topic))
+    assert len(failed) == 6
+    assert max(len(value) for _, _, value in failed) == 64 * 1024
+    raised = {(event["team"], event["alert_id"]) for event in log if event["type"] == "raised"}
+    assert {(record.alert.team, record.alert.alert_id) for record in cluster.enriched()} == raised

@@ -1,0 +1,141 @@
+"""The engine's bounds and order, with a room that only notes what it is given."""
+
+import time
+from collections.abc import Mapping, Sequence
+from threading import Event
+from typing import Any
+
+import pytest
+
+from stream.core.errors import BrokerError
+from stream.lane.batch import Batch, Bounds, Output, Part, Work
+from stream.lane.engine import Engine
+from stream.metrics import Metrics
+from tests.scorer.rig import LogRecord, MemoryPublisher
+
+ONE, TWO = Part("t", 0), Part("t", 1)
+
+
+class NotingRoom:
+    """A room that publishes one output a record."""
+
+    def __init__(self) -> None:
+        self.wants_assign = False
+        self.batches: list[Batch] = []
+        self.stored_ends: list[dict[Part, int]] = []
+        self.prepare_seconds = 0.0
+        self.hold: Event | None = None
+
+    def assign(self, bounds: Mapping[Part, Bounds]) -> dict[Part, int]:
+        """From the beginning."""
+        self.wants_assign = False
+        return dict.fromkeys(bounds, 0)
+
+    def prepare(self, batches: Sequence[Batch]) -> Work:
+        """Note, and take as long as told."""
+        time.sleep(self.prepare_seconds)
+        self.batches += batches
+        outputs = [Output("out", None, record.value or b"") for batch in batches for record in batch.records]
+        return Work(outputs, {batch.part: batch.end for batch in batches}, kept=True)
+
+    def seal(self, work: Work) -> None:
+        """Nothing to freeze."""
+
+    def store(self, work: Work) -> Any:
+        """Wait if told, then note what is written."""
+        if self.hold is not None:
+            assert self.hold.wait(10)
+        self.stored_ends.append(work.ends)
+        return None
+
+    def stored(self, work: Work, answer: Any) -> bool:
+        """It always is."""
+        return True
+
+    def idle(self, caught_up: Sequence[Part], now: float) -> list[Output]:
+        """Nothing is due."""
+        return []
+
+
+def make(max_records: int = 100, max_bytes: int = 10_000, seconds: float = 60.0) -> tuple[Engine, NotingRoom]:
+    """An engine on two partitions, assigned."""
+    room = NotingRoom()
+    engine = Engine(room, MemoryPublisher(), Metrics(), max_records, max_bytes, seconds, 1.0)
+    bounds = Bounds(None, 0, None, "id", 2)
+    engine.assign({ONE: bounds, TWO: bounds})
+    return engine, room
+
+
+def records(start: int, stop: int, size: int = 10) -> list[LogRecord]:
+    """Records of one partition."""
+    return [LogRecord(offset, 0, None, b"x" * size) for offset in range(start, stop)]
+
+
+def test_a_batch_holds_at_most_its_records_over_all_partitions() -> None:
+    """What was fetched is cut, and nothing is left out or swapped."""
+    engine, room = make(max_records=10)
+    engine.step({ONE: records(0, 33), TWO: records(0, 4)})
+    for part, count in ((ONE, 33), (TWO, 4)):
+        offsets = [record.offset for batch in room.batches if batch.part == part for record in batch.records]
+        assert offsets == list(range(count))
+    assert max(len(batch.records) for batch in room.batches) <= 10
+    assert engine.positions == {ONE: 33, TWO: 4}
+
+
+def test_a_batch_holds_at_most_its_bytes_but_always_one_record() -> None:
+    """A huge record goes alone, others go together up to the bound."""
+    engine, room = make(max_bytes=1_000)
+    engine.step({ONE: [*records(0, 3, 400), *records(3, 4, 50_000), *records(4, 6, 400)]})
+    assert [sum(len(r.value or b"") for r in batch.records) for batch in room.batches] == [800, 400, 50_000, 800]
+
+
+def test_batches_shrink_while_they_take_too_long() -> None:
+    """Time bounds a batch as well: the next ones are half as long."""
+    engine, room = make(max_records=400, seconds=0.01)
+    room.prepare_seconds = 0.02
+    engine.step({ONE: records(0, 1_000, 1)})
+    assert [len(batch.records) for batch in room.batches[:4]] == [400, 200, 100, 50]
+
+
+def test_the_next_batch_is_prepared_while_the_last_one_is_being_written() -> None:
+    """Waiting for the broker and Redis overlaps work; it is joined before the next publication."""
+    engine, room = make()
+    room.hold = Event()
+    engine.step({ONE: records(0, 5)})
+    assert (len(room.batches), room.stored_ends) == (1, [])
+    room.hold.set()
+    engine.step({ONE: records(5, 9)})
+    assert engine.settle().commits == {ONE: 9}
+    assert room.stored_ends == [{ONE: 5}, {ONE: 9}]
+
+
+def test_a_fetch_that_does_not_continue_is_not_worked_on() -> None:
+    """Offsets from before the position ask for a new assignment; a log that stays cut ends the worker in a sentence."""
+    engine, room = make()
+    engine.step({ONE: records(0, 5)})
+    assert engine.step({ONE: records(2, 7)}).reassign
+    assert len(room.batches) == 1
+    with pytest.raises(BrokerError, match="history rebuild"):
+        for _ in range(100):
+            engine.step({ONE: records(2, 7)})
+
+
+def test_gaps_in_offsets_are_no_reason_to_stop() -> None:
+    """Transaction markers and compaction leave gaps; the position goes over them."""
+    engine, room = make()
+    engine.step({ONE: records(3, 5)})
+    engine.step({ONE: records(9, 10)})
+    assert [(batch.start, batch.end) for batch in room.batches] == [(0, 5), (5, 10)]
+
+
+def test_a_failed_publication_reaches_the_caller() -> None:
+    """What the thread beside the lane meets is raised on the lane."""
+    engine, _ = make()
+
+    def fail(seconds: float) -> None:
+        raise BrokerError("Kafka is gone")
+
+    engine._publisher.flush = fail  # type: ignore[method-assign]  # the one fault a test can make here
+    engine.step({ONE: records(0, 2)})
+    with pytest.raises(BrokerError, match="gone"):
+        engine.settle()

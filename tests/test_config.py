@@ -1,0 +1,53 @@
+"""Settings: environment over file, and errors that name key and value."""
+
+from pathlib import Path
+
+import pytest
+
+from stream.config import load_settings
+from stream.core.errors import ProblemError, SettingsError
+
+
+def test_the_environment_goes_over_the_file(tmp_path: Path) -> None:
+    """Both are read; Kafka's settings pass through by their own names."""
+    file = tmp_path / "noisegate.toml"
+    file.write_text('deployment = "a"\ntick_seconds = 5\n[kafka]\n"sasl.username" = "u"\n')
+    settings = load_settings(
+        {"NOISEGATE_DEPLOYMENT": "b", "NOISEGATE_KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "HOME": "x"}, file
+    )
+    assert (settings.deployment, settings.tick_seconds) == ("b", 5)
+    assert settings.kafka == {"sasl.username": "u", "security.protocol": "SASL_SSL"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("NOISEGATE_METRICS_PORT", "http", "metrics_port = 'http'"),
+        ("NOISEGATE_BATCH_SECONDS", "-1", "batch_seconds = '-1'"),
+        ("NOISEGATE_PARTITIONER", "random", "partitioner = 'random'"),
+        ("NOISEGATE_DEPLOYMENT", "a b", "deployment = 'a b'"),
+        ("NOISEGATE_REDIS_URL", "http://secret@x", "redis_url must begin with"),
+        ("NOISEGATE_BATCHSECONDS", "1", "NOISEGATE_BATCHSECONDS is set, but"),
+        ("NOISEGATE_STOP_ON_BAD", "perhaps", "stop_on_bad = 'perhaps'"),
+        ("NOISEGATE_PROBLEM", "", "problem = ''"),
+    ],
+)
+def test_a_wrong_setting_is_told_by_key_and_value(name: str, value: str, words: str) -> None:
+    """One sentence; secrets are not repeated."""
+    with pytest.raises(SettingsError) as error:
+        load_settings({name: value})
+    assert words in str(error.value)
+    assert "secret" not in str(error.value)
+
+
+def test_a_file_that_can_t_be_read_is_named(tmp_path: Path) -> None:
+    """The settings file and the problem file alike."""
+    with pytest.raises(SettingsError, match=r"nowhere\.toml"):
+        load_settings({}, tmp_path / "nowhere.toml")
+    (tmp_path / "bad.toml").write_text("= 1")
+    with pytest.raises(SettingsError, match="not TOML"):
+        load_settings({}, tmp_path / "bad.toml")
+    with pytest.raises(SettingsError, match="name a problem file"):
+        load_settings({"NOISEGATE_PROBLEM": str(tmp_path / "none.toml")}).load_problem()
+    with pytest.raises(ProblemError, match=r"bad\.toml"):
+        load_settings({"NOISEGATE_PROBLEM": str(tmp_path / "bad.toml")}).load_problem()
