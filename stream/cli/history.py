@@ -110,14 +110,7 @@ def read_levels(
     problem = settings.load_problem()
     count = Topics(settings).require("events")[settings.events_topic]
     part = Part(settings.events_topic, partition_chooser(settings.partitioner, count)(team))
-    history = RedisHistory(
-        settings.redis_url,
-        settings.deployment,
-        settings.history_timeout_seconds,
-        problem.history.forget_days,
-        problem.ledger_seconds,
-        Metrics(),
-    )
+    history = RedisHistory.of(settings, problem, Metrics())
     meta = decode_meta(history.read({part: Wanted(0)})[part].meta)
     if meta is None:
         raise HistoryRefused(f"no history of {part.topic}/{part.partition} is in Redis yet; is a scorer running?")

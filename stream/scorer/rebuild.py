@@ -85,7 +85,9 @@ class _Rebuild:
         if not settings.broker_end_offsets:
             self._end = sys.maxsize
         self._decoder = Decoder(partition_chooser(settings.partitioner, partitions))
-        self._serving, self._aside = (_history(settings, self._problem, fence) for fence in ("meta", "rebuild"))
+        self._serving, self._aside = (
+            RedisHistory.of(settings, self._problem, Metrics(), fence) for fence in ("meta", "rebuild")
+        )
         self._old = decode_meta(self._stored())
         generation = self._old.generation + 1 if self._old else 1
         bounds = Bounds(None, self._begin, None, topic_id, partitions)
@@ -171,15 +173,3 @@ class _Rebuild:
             entry = unpack_entry(packed) if packed is not None else None
             if type(entry) is Alert:
                 one.alert.score = entry.score
-
-
-def _history(settings: Settings, problem: Problem, fence: str) -> RedisHistory:
-    return RedisHistory(
-        settings.redis_url,
-        settings.deployment,
-        settings.history_timeout_seconds,
-        problem.history.forget_days,
-        problem.ledger_seconds,
-        Metrics(),
-        fence,
-    )

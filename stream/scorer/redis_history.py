@@ -26,9 +26,11 @@ from redis.exceptions import (
     ResponseError,
 )
 
+from stream.config import Settings
 from stream.core import fold
 from stream.core.dues import Due
 from stream.core.errors import HistoryAway, HistoryRefused
+from stream.core.problem import Problem
 from stream.lane.batch import Part
 from stream.metrics import Metrics
 from stream.scorer.history import Found, Wanted, Write
@@ -108,6 +110,19 @@ class RedisHistory:
         self._level_ttl = math.ceil((forget_days + _GARBAGE_DAYS) * 86_400)
         self._entry_ttl = math.ceil(ledger_seconds + _GARBAGE_DAYS * 86_400)
         self._metrics = metrics
+
+    @classmethod
+    def of(cls, settings: Settings, problem: Problem, metrics: Metrics, fence: str = "meta") -> "RedisHistory":
+        """The history that the settings name."""
+        return cls(
+            settings.redis_url,
+            settings.deployment,
+            settings.history_timeout_seconds,
+            problem.history.forget_days,
+            problem.ledger_seconds,
+            metrics,
+            fence,
+        )
 
     def check(self) -> None:
         """Refuse a Redis that would evict history."""

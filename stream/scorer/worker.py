@@ -35,14 +35,7 @@ class Scorer:
         Topics(settings).require("events", "enriched", "outcomes", "failed")
         self.metrics = Metrics()
         self.watch = ChampionWatch(settings.models_dir, self.problem)
-        self.history = RedisHistory(
-            settings.redis_url,
-            settings.deployment,
-            settings.history_timeout_seconds,
-            self.problem.history.forget_days,
-            self.problem.ledger_seconds,
-            self.metrics,
-        )
+        self.history = RedisHistory.of(settings, self.problem, self.metrics)
         self.room = ScorerRoom(settings, self.problem, self.history, self.metrics, lambda: self.watch.model)
         engine = Engine(
             self.room,
