@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from typing import Any
 from zlib import crc32
 
@@ -13,6 +14,7 @@ from stream.config import Settings
 from stream.core.errors import BrokerError, SettingsError
 
 FOREVER = "-1"
+_ANSWER_SECONDS = 5.0  # beyond the time-out of the request itself
 TOPIC_CONFIGS: Mapping[str, Mapping[str, str]] = {
     "events": {"retention.ms": FOREVER, "retention.bytes": FOREVER},  # the source of truth
     "enriched": {},
@@ -92,11 +94,8 @@ class Topics:
 
     def topic_id(self, topic: str) -> str:
         """The id Kafka gave the topic when it was made; a topic made anew has another."""
-        try:
-            described = self._admin.describe_topics(TopicCollection([topic]))
-            return str(described[topic].result(self._seconds).topic_id)
-        except KafkaException as error:
-            raise BrokerError(f"Kafka can't describe the topic {topic}: {error.args[0].str()}") from None
+        described = self._admin.describe_topics(TopicCollection([topic]))
+        return str(self._answer(described[topic], f"describe the topic {topic}").topic_id)
 
     def create(self, partitions: int, replication: int, configs: Mapping[str, Mapping[str, str]]) -> list[str]:
         """Create the topics that do not exist; `configs` by role. Returns the names of those made."""
@@ -108,20 +107,22 @@ class Topics:
         ]
         futures = self._admin.create_topics(new) if new else {}
         for name, future in futures.items():
-            try:
-                future.result(self._seconds)
-            except KafkaException as error:
-                raise BrokerError(f"Kafka did not create the topic {name}: {error.args[0].str()}") from None
+            self._answer(future, f"create the topic {name}")
         return [topic.topic for topic in new]
 
     def configs(self, topic: str) -> dict[str, str]:
         """The topic's configuration."""
         resource = ConfigResource(ResourceType.TOPIC, topic)
-        try:
-            entries = self._admin.describe_configs([resource])[resource].result(self._seconds)
-        except KafkaException as error:
-            raise BrokerError(f"Kafka can't describe the topic {topic}: {error.args[0].str()}") from None
+        entries = self._answer(self._admin.describe_configs([resource])[resource], f"describe the topic {topic}")
         return {name: str(entry.value) for name, entry in entries.items()}
+
+    def _answer(self, future: "Future[Any]", what: str) -> Any:
+        try:
+            return future.result(self._seconds + _ANSWER_SECONDS)
+        except KafkaException as error:
+            raise BrokerError(f"Kafka can't {what}: {error.args[0].str()}") from None
+        except TimeoutError:
+            raise BrokerError(f"Kafka can't {what}: no answer in {self._seconds:.0f} s") from None
 
 
 def faust_credentials(settings: Settings) -> Any:

@@ -63,6 +63,16 @@ class Dues:
             self._head = 0
         return due
 
+    def narrow(self, count: int) -> None:
+        """Once there are more than twice `count`, keep about the first `count`: the window ends before the next."""
+        if len(self) <= 2 * count:
+            return
+        until = self._entries[self._head + count][0]
+        end = bisect_left(self._entries, (until, "", ""), lo=self._head)
+        if end > self._head:  # dues that all tie can't be parted
+            del self._entries[end:]
+            self.until = until
+
     def extend(self, entries: Iterable[Due], until: float) -> None:
         """Widen the window to `until` with what the longer list holds there."""
         for due in entries:

@@ -13,6 +13,7 @@ FLOOR_SECONDS = 946_684_800.0  # 2000-01-01T00:00:00Z, nothing happened before
 CEILING_SECONDS = 7_258_118_400.0  # 2200-01-01T00:00:00Z, nothing happens after, whatever a record's timestamp says
 
 # alerts.failed
+FAILED_KEY_BYTES = 1_024  # a longer key is cut as well
 FAILED_VALUE_BYTES = 64 * 1024  # the raw value is cut here; its length and sha256 stand in headers
 
 # The ledger.

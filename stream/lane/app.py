@@ -29,7 +29,8 @@ _POLL_SECONDS = 0.25
 _GC_THRESHOLDS = (100_000, 50, 1_000)  # states make no cycles; with the defaults a third of the CPU looked for some
 _SETTLE_SECONDS = 0.001  # nothing more is there: what is begun is finished at once
 _RETRY_SECONDS = 0.5
-_COMMIT_SECONDS = 1.0  # committed offsets are for lag monitors and for a lost Redis; truth is in Redis
+_LOOK_SECONDS = 1.0  # how often lag, quiet partitions and commits are seen to
+_COMMIT_SECONDS = 5.0  # at the end; committed offsets are for lag monitors and a lost Redis, truth is in Redis
 
 
 class Lane:
@@ -45,17 +46,22 @@ class Lane:
         self.assigned = False
         self.waiting = False  # records are known to wait
         self.fault: BaseException | None = None
+        self.stopping = False  # asked to finish what is begun
+        self.drained = asyncio.Event()  # it is finished
+        self.turned_at = time.monotonic()  # when the loop last went round
         self.watchdog = Watchdog(settings.stall_seconds, self.stalled_for)
 
     def stalled_for(self) -> float:
-        """Seconds without progress while records wait."""
-        return time.monotonic() - self.engine.progressed_at if self.waiting else 0.0
+        """Seconds without progress while records wait, or since the loop last went round, whichever is more."""
+        now = time.monotonic()
+        return max(now - self.turned_at, now - self.engine.progressed_at if self.waiting else 0.0)
 
 
 class LaneConsumer(driver.Consumer):
     """Faust's aiokafka consumer with `_drain_messages` replaced; nothing is acked, offsets are committed explicitly."""
 
     lane: ClassVar[Lane]
+    _committing: asyncio.Task[None] | None = None
 
     async def _drain_messages(self, fetcher: Any) -> None:
         lane = self.lane
@@ -77,19 +83,19 @@ class LaneConsumer(driver.Consumer):
     async def _drain(self, fetcher: Any) -> None:
         lane, engine = self.lane, self.lane.engine
         commits: dict[Part, int] = {}
-        committed_at = time.monotonic()
+        looked_at = time.monotonic()
         fetching: asyncio.Task[Any] | None = None
         unsettled = False
 
         def stopping() -> bool:
-            return bool(self._stopped.is_set() or fetcher._stopped.is_set() or self.app.should_stop)
+            return bool(lane.stopping or self._stopped.is_set() or fetcher._stopped.is_set() or self.app.should_stop)
 
         while not stopping():
+            lane.turned_at = time.monotonic()
             if self.flow_active and self.app.consumer_generation_id != lane.generation:
                 if fetching is not None:
                     await asyncio.wait({fetching})  # fetched before we seek, so of no use
                     fetching = None
-                commits.clear()
                 unsettled = False
                 if not await self._assign():
                     continue
@@ -111,30 +117,39 @@ class LaneConsumer(driver.Consumer):
                 else:
                     moves = await self._idle()
             commits.update(moves.commits)
+            if not moves.reassign and time.monotonic() - looked_at > _LOOK_SECONDS:
+                quiet = await self._idle()  # a quiet partition beside a busy one needs its ticks
+                commits.update(quiet.commits)
+                moves.reassign = quiet.reassign
+                self._show_lag()
+                self._commit_soon(commits)
+                looked_at = time.monotonic()
             if moves.reassign:
                 lane.generation = None
-            if time.monotonic() - committed_at > _COMMIT_SECONDS:
-                self._show_lag()
-                await self._commit_all(commits)
-                commits.clear()
-                committed_at = time.monotonic()
         if fetching is not None:
             fetching.cancel()
+        await self._finish(commits)
+
+    async def _finish(self, commits: dict[Part, int]) -> None:
+        """Settle what is begun and commit, within the time there is for it."""
+        lane = self.lane
         try:
-            moves = await asyncio.wait_for(self._on_thread(engine.settle), lane.settings.drain_seconds)
+            moves = await asyncio.wait_for(self._on_thread(lane.engine.settle), lane.settings.drain_seconds)
         except TimeoutError:
             raise BrokerError(
                 f"what was begun could not be finished in drain_seconds = {lane.settings.drain_seconds:g};"
                 " it will be read again"
             ) from None
         commits.update(moves.commits)
-        await self._commit_all(commits)
+        committing = self._commit_soon(commits)
+        if committing is not None:
+            await asyncio.wait({committing}, timeout=_COMMIT_SECONDS)
 
     async def _idle(self) -> Moves:
-        """Nothing was fetched: settle, and let the room do what is due in quiet partitions."""
+        """Settle, and let the room do what is due in quiet partitions."""
         lane, engine = self.lane, self.lane.engine
         moves: Moves = await self._on_thread(engine.settle)
-        behind = [part for part, position in engine.positions.items() if self._end_of(part) > position]
+        behind = {part for part in engine.positions if self._behind(part)}
         lane.waiting = bool(behind)
         caught_up = [part for part in engine.positions if part not in behind]
         idle = await self._on_thread(engine.idle, caught_up, time.time())
@@ -142,13 +157,27 @@ class LaneConsumer(driver.Consumer):
         return moves
 
     def _show_lag(self) -> None:
-        lane = self.lane
-        for part, position in lane.engine.positions.items():
-            lane.metrics.lag.labels(part.partition).set(max(0, self._end_of(part) - position))
-        lane.metrics.progress_timestamp.set_to_current_time()
+        for part in self.lane.engine.positions:
+            self.lane.metrics.lag.labels(part.partition).set(self._behind(part))
+        self.lane.metrics.progress_timestamp.set_to_current_time()
 
-    def _end_of(self, part: Part) -> int:
-        return self.highwater(_tp(part)) or 0
+    def _behind(self, part: Part) -> int:
+        """Records that wait in a partition; one marker at the log's end, as of a transaction, is none."""
+        try:
+            end = self.highwater(_tp(part)) if _tp(part) in self.assignment() else None
+        except (AssertionError, IllegalStateError):  # it was revoked meanwhile
+            end = None
+        behind = (end or 0) - self.lane.engine.positions[part]
+        return behind if behind > 1 or (behind == 1 and self._fetched_to(part) < (end or 0)) else 0
+
+    def _fetched_to(self, part: Part) -> int:
+        """Where aiokafka's own position stands: it passes by markers, which no room ever sees."""
+        subscription = self._thread._ensure_consumer()._subscription.subscription
+        assignment = subscription.assignment if subscription is not None else None
+        if assignment is None or _tp(part) not in assignment.tps:
+            return 0
+        known = assignment.state_value(_tp(part))
+        return int(known.position) if known.has_valid_position else 0
 
     async def _assign(self) -> bool:
         """Position every assigned partition; False: Kafka moved on meanwhile or did not answer, try again."""
@@ -196,12 +225,20 @@ class LaneConsumer(driver.Consumer):
         topics = Topics(self.lane.settings)
         return topics.topic_id(self.lane.topic), topics.require("events")[self.lane.topic]
 
+    def _commit_soon(self, commits: dict[Part, int]) -> "asyncio.Task[None] | None":
+        """Commit beside the work, one commit at a time; what is handed over leaves `commits`."""
+        if not commits or (self._committing is not None and not self._committing.done()):
+            return None
+        self._committing = asyncio.create_task(self._commit_all(dict(commits)))
+        commits.clear()
+        return self._committing
+
     async def _commit_all(self, offsets: Mapping[Part, int]) -> None:
         """Commit for lag monitors; Faust's own commit would crash the worker where this one may fail."""
-        if not offsets:
-            return
         assigned = self.assignment()
         chosen = {_tp(part): offset for part, offset in offsets.items() if _tp(part) in assigned}
+        if not chosen:
+            return
         thread, consumer = self._thread, self._thread._ensure_consumer()
         try:
             await thread.call_thread(consumer.commit, chosen)
@@ -212,6 +249,7 @@ class LaneConsumer(driver.Consumer):
         return await asyncio.get_running_loop().run_in_executor(self.lane.thread, call, *arguments)
 
     async def _leave(self) -> None:
+        self.lane.drained.set()
         self.lane.watchdog.stop()
         self.lane.thread.shutdown(wait=False)
 

@@ -10,7 +10,7 @@ It knows nothing of Faust or asyncio and runs on one thread of its own, beside w
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from msgspec import Struct, field
@@ -66,14 +66,13 @@ class Engine:
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="settle")
         self._pending: tuple[Work, Future[Any]] | None = None
         self._stray: dict[Part, int] = {}
+        self._jumped: dict[Part, int] = {}
         self.positions: dict[Part, int] = {}
         self.progressed_at = time.monotonic()
 
     def assign(self, bounds: Mapping[Part, Bounds]) -> dict[Part, int]:
         """Serve exactly these partitions, from these offsets on; what was not written will be read again."""
-        if self._pending is not None:
-            wait([self._pending[1]])  # whatever came of it, the fence tells
-            self._pending = None
+        self._settle(Moves())  # if it was written it counts; if not, the fence tells
         self.positions = self._room.assign(bounds)
         self.progressed_at = time.monotonic()
         return dict(self.positions)
@@ -90,7 +89,6 @@ class Engine:
         """Wait for the broker, write what is pending behind the fence."""
         moves = Moves()
         self._settle(moves)
-        self.progressed_at = time.monotonic()
         return moves
 
     def idle(self, caught_up: Sequence[Part], now: float) -> Moves:
@@ -99,7 +97,6 @@ class Engine:
         if outputs:
             self._publisher.publish(outputs)
             self._publisher.flush(self._flush_seconds)
-        self.progressed_at = time.monotonic()
         return Moves(reassign=self._room.wants_assign)
 
     def _round(self, batches: list[Batch], moves: Moves) -> None:
@@ -138,6 +135,7 @@ class Engine:
             return False
         if work.kept:
             moves.commits.update(work.ends)
+        self.progressed_at = time.monotonic()
         return True
 
     def _acknowledge_and_store(self, work: Work) -> Any:
@@ -147,11 +145,19 @@ class Engine:
     def _continuing(self, part: Part, records: Sequence[Record], moves: Moves) -> list[Record]:
         """The records, if they go on where the partition stands; else nothing, and everything is assigned anew."""
         position = self.positions.get(part)
-        if position is None or not records:
+        if not records:
             return []
-        if records[0].offset >= position:
+        if position is None:
+            moves.reassign = True
+            return []
+        first = records[0].offset
+        if position <= first <= position + 1 or (position < first and self._jumped.get(part) == position):
             self._stray.pop(part, None)
             return list(records)
+        if first > position:  # a gap, or a seek that was lost: it is a gap if it is there after a seek, too
+            self._jumped[part] = position
+            moves.reassign = True
+            return []
         self._stray[part] = self._stray.get(part, 0) + 1
         if self._stray[part] > _STRAY_FETCHES:
             raise BrokerError(

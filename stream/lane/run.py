@@ -1,7 +1,10 @@
 """Run a lane's Faust app as this process's worker, and end with an honest exit status."""
 
+import asyncio
 import logging
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 
 import faust
 
@@ -13,15 +16,38 @@ log = logging.getLogger(__name__)
 EXIT_FAULT = 1
 
 
+class _Worker(faust.Worker):
+    """Faust's worker, which on a signal first lets the lane finish what is begun."""
+
+    lane: Lane
+
+    def _on_sigterm(self) -> None:
+        self._drain_then(super()._on_sigterm)
+
+    def _on_sigint(self) -> None:
+        self._drain_then(super()._on_sigint)
+
+    def _drain_then(self, leave: Callable[[], None]) -> None:
+        async def drain() -> None:
+            if self.lane.assigned:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self.lane.drained.wait(), self.lane.settings.drain_seconds)
+            leave()
+
+        self.lane.stopping = True
+        self._draining = asyncio.get_running_loop().create_task(drain())
+
+
 def run_worker(app: faust.App, lane: Lane, settings: Settings) -> int:
     """Run until SIGTERM or SIGINT (status 0) or a fault (status 1)."""
-    worker = faust.Worker(
+    worker = _Worker(
         app,
         loglevel=settings.log_level.upper(),
         override_logging=False,
         redirect_stdouts=False,
         quiet=True,
     )
+    worker.lane = lane
     status = 0
     try:
         worker.execute_from_commandline()  # always leaves by SystemExit, or by what crashed it

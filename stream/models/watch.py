@@ -4,10 +4,11 @@ from pathlib import Path
 
 from stream.core.errors import ModelError
 from stream.core.problem import Problem
+from stream.models.artifact import MANIFEST
 from stream.models.serving import Model, load_model
 from stream.models.store import CHAMPION, Pointer, read_pointer
 
-_Seen = tuple[int, int, int] | None
+_Seen = tuple[int, int, int, int] | None
 
 
 class ChampionWatch:
@@ -33,7 +34,7 @@ class ChampionWatch:
         self._seen: _Seen = None
 
     def poll(self) -> None:
-        """Load what the pointer names, if it changed (one stat call tells). A bad model becomes `fault`, no error."""
+        """Load what the pointer names, if it changed; a bad model becomes `fault`, no error."""
         try:
             seen = self._look()
         except OSError as error:
@@ -64,9 +65,15 @@ class ChampionWatch:
         self.fault = None
 
     def _look(self) -> _Seen:
-        """What tells one pointer file from the next: a promotion writes a new file."""
+        """What tells one promotion from the next, and a version that arrives after its pointer from none."""
         try:
             stat = (self._root / self._pointer).stat()
         except FileNotFoundError:
             return None
-        return stat.st_mtime_ns, stat.st_ino, stat.st_size
+        return stat.st_mtime_ns, stat.st_ino, stat.st_size, self._manifest_time()
+
+    def _manifest_time(self) -> int:
+        try:
+            return (self._root / (read_pointer(self._root, self._pointer) or "") / MANIFEST).stat().st_mtime_ns
+        except (ModelError, OSError):
+            return 0

@@ -70,6 +70,9 @@ def failed_output(topic: str, part: Part, offset: int, key: bytes | None, value:
         "length": str(len(value)),
         "sha256": hashlib.sha256(value).hexdigest(),
     }
+    if key is not None and len(key) > limits.FAILED_KEY_BYTES:
+        headers |= {"key_length": str(len(key)), "key_sha256": hashlib.sha256(key).hexdigest()}
+        key = key[: limits.FAILED_KEY_BYTES]
     encoded = [(name, text.encode("utf-8", "replace")) for name, text in headers.items()]
     return Output(topic, key, value[: limits.FAILED_VALUE_BYTES], headers=encoded)
 

@@ -58,17 +58,23 @@ class Write(Struct):
 class History(Protocol):
     """Where histories are kept. Every call raises `HistoryAway` when the keeper can't be reached in time."""
 
-    def check(self) -> None:
-        """Whether the keeper can be used at all; `HistoryRefused` says why not."""
+    def check(self, patient: bool = True) -> None:
+        """Whether the keeper can be read and written; `HistoryRefused` says why not. Impatient: asked only once."""
 
     def read(self, wanted: Mapping[Part, Wanted]) -> dict[Part, Found]:
         """Read meta and states; those of one partition are of one moment."""
 
-    def dues(self, part: Part, generation: int, start: float, count: int) -> list[Due]:
-        """The first dues at or after `start`, in order; at most `count`, or more where the last ones tie."""
+    def dues(self, part: Part, generation: int, start: float, count: int) -> tuple[list[Due], bool]:
+        """The first dues at or after `start`, in order, and whether there are more.
+
+        About `count` of them: those that tie with the last one are included.
+        """
 
     def write(self, writes: Mapping[Part, Write]) -> dict[Part, bool]:
-        """Write each partition atomically if its meta is still as expected; False: nothing was written."""
+        """Write each partition atomically if its meta is still as expected; False: nothing was written.
+
+        A write that is found done already (its own meta stands there) counts as written: its answer was lost.
+        """
 
 
 encode_meta = msgspec.msgpack.Encoder().encode

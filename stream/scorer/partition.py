@@ -162,9 +162,9 @@ class Partition:
         if self.unwritten is not None:
             self.stored, self.unwritten = self.unwritten.meta, None
 
-    def widen(self, found: list[Due], asked: int) -> None:
-        """Take in the next dues, of which `asked` were asked for from the window's end on; see `Dues`."""
-        until = math.inf if len(found) < asked else math.nextafter(found[-1][0], math.inf)
+    def widen(self, found: list[Due], more: bool) -> None:
+        """Take in the next dues from the window's end on, beyond which there may be more; see `Dues`."""
+        until = math.nextafter(found[-1][0], math.inf) if more and found else math.inf
         start = self.fold.dues.until
         merged = set(found)
         if self.unwritten is not None:
@@ -175,6 +175,7 @@ class Partition:
 
     def rotate(self, most: int) -> None:
         """Let go of states not asked for lately, when more than `most` are in memory; only between batches."""
+        self.fold.dues.narrow(DUES_WINDOW)
         self._absent_levels.clear()
         self._absent_entries.clear()
         if len(self.fold.levels) > most // 2:

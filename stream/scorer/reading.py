@@ -45,7 +45,7 @@ def widen(history: History, partition: Partition, latest: float) -> None:
     """Read on what is due, until the partition knows all that is due before `latest`."""
     while latest > partition.fold.dues.until:
         start, generation = partition.fold.dues.until, partition.meta.generation
-        partition.widen(history.dues(partition.part, generation, start, DUES_WINDOW), DUES_WINDOW)
+        partition.widen(*history.dues(partition.part, generation, start, DUES_WINDOW))
 
 
 def _learn(history: History, partitions: Mapping[Part, Partition], wanted: Mapping[Part, Wanted]) -> None:

@@ -160,7 +160,8 @@ class _Rebuild:
         self._keep_scores(arrived)
         partition.fold.take_rows()
         partition.fold.clear_came()
-        self._aside.write({self._part: partition.seal(touched[self._part], batch.end)})
+        if not self._aside.write({self._part: partition.seal(touched[self._part], batch.end)})[self._part]:
+            raise HistoryRefused("another process rebuilds this history too; let one of them finish")
         partition.written()
 
     def _keep_scores(self, arrived: list[Arrived]) -> None:

@@ -21,6 +21,7 @@ from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
     NoPermissionError,
+    OutOfMemoryError,
     ReadOnlyError,
     RedisError,
     ResponseError,
@@ -36,11 +37,14 @@ from stream.metrics import Metrics
 from stream.scorer.history import Found, Wanted, Write
 
 T = TypeVar("T")
-_AWAY = (redis.ConnectionError, redis.TimeoutError, BusyLoadingError, ReadOnlyError, OSError)
+_AWAY = (BusyLoadingError, ReadOnlyError, OutOfMemoryError)
+_AWAY_CODES = ("OOM ", "MISCONF ", "NOREPLICAS ", "BUSY ", "CLUSTERDOWN ", "MASTERDOWN ", "READONLY ", "LOADING ")
 _GARBAGE_DAYS = 30.0  # beyond what event time forgets
 
 _FENCE = """
-if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
+local stored = redis.call('GET', KEYS[1]) or ''
+if stored == ARGV[2] then return 1 end
+if stored ~= ARGV[1] then return 0 end
 local levels, entries, gone, due = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local key, arg = 2, 8
 for i = 1, levels do
@@ -124,9 +128,14 @@ class RedisHistory:
             fence,
         )
 
-    def check(self) -> None:
-        """Refuse a Redis that would evict history."""
-        memory = self._call("check", lambda: self._client.info("memory"))
+    def check(self, patient: bool = True) -> None:
+        """Refuse a Redis that would evict history; one that loads, is full or only reads is away."""
+
+        def probe() -> Any:
+            self._client.set(f"{self._deployment}:probe", "", ex=60)
+            return self._client.info("memory")
+
+        memory = self._call("check", probe, patient)
         policy = memory.get("maxmemory_policy", "noeviction")
         if policy != "noeviction":
             raise HistoryRefused(
@@ -142,20 +151,22 @@ class RedisHistory:
             found[part] = Found(answer[0] or b"", answer[1:border], answer[border:])
         return found
 
-    def dues(self, part: Part, generation: int, start: float, count: int) -> list[Due]:
+    def dues(self, part: Part, generation: int, start: float, count: int) -> tuple[list[Due], bool]:
         """By ZRANGE; ties with the last one are included, so that a window can end after it."""
         key = f"{self.prefix(part)}:{generation}:dues"
 
-        def fetch() -> list[tuple[bytes, float]]:
+        def fetch() -> tuple[list[tuple[bytes, float]], bool]:
             found: list[tuple[bytes, float]]
             found = self._client.zrange(key, start, "+inf", byscore=True, offset=0, num=count, withscores=True)
-            if len(found) == count:
+            more = len(found) == count
+            if more:
                 last = found[-1][1]
                 found = [entry for entry in found if entry[1] < last]
                 found += self._client.zrange(key, last, last, byscore=True, withscores=True)
-            return found
+            return found, more
 
-        return sorted((score, *_entry_key(member)) for member, score in self._call("dues", fetch))
+        found, more = self._call("dues", fetch)
+        return sorted((score, *_entry_key(member)) for member, score in found), more
 
     def write(self, writes: Mapping[Part, Write]) -> dict[Part, bool]:
         """One fenced script a partition, all in one round trip."""
@@ -173,11 +184,11 @@ class RedisHistory:
         prefix = self.prefix(part)
 
         def delete() -> int:
-            gone = 0
+            gone: int = self._client.unlink(f"{prefix}:{self._fence_key}") if fence else 0
             pattern = f"{_escape(prefix)}:{generation}:*"
             for keys in _chunks(self._client.scan_iter(pattern, count=1_000), 1_000):
                 gone += self._client.unlink(*keys)
-            return gone + (self._client.unlink(f"{prefix}:{self._fence_key}") if fence else 0)
+            return gone
 
         return self._call("forget", delete)
 
@@ -216,29 +227,32 @@ class RedisHistory:
         answers: list[int] = pipeline.execute()
         return answers
 
-    def _call(self, name: str, call: Callable[[], T]) -> T:
+    def _call(self, name: str, call: Callable[[], T], patient: bool = True) -> T:
         """Try for `timeout_seconds`; what is not an absence is refused in one sentence."""
-        deadline = time.monotonic() + self._timeout
+        deadline = time.monotonic() + (self._timeout if patient else 0.0)
         pause = 0.02
         while True:
             try:
                 answer = call()
             except (AuthenticationError, NoPermissionError) as error:
                 raise HistoryRefused(f"Redis refuses us: {error}; check user, password and ACL in redis_url") from None
-            except _AWAY as error:
+            except (RedisError, OSError) as error:
+                if isinstance(error, ResponseError) and not _is_absence(error):
+                    raise HistoryRefused(f"Redis refuses the call {name}: {error}") from None
                 if time.monotonic() + pause >= deadline:
                     self._metrics.history_up.set(0)
-                    raise HistoryAway(f"Redis can't be reached: {error}") from None
+                    raise HistoryAway(f"Redis can't be used: {error}") from None
                 time.sleep(pause)
                 pause = min(2 * pause, 0.5)
-            except ResponseError as error:
-                raise HistoryRefused(f"Redis refuses the call {name}: {error}") from None
-            except RedisError as error:
-                raise HistoryAway(f"Redis does not answer as expected: {error}") from None
             else:
                 self._metrics.history_round_trips.labels(name).inc()
                 self._metrics.history_up.set(1)
                 return answer
+
+
+def _is_absence(error: ResponseError) -> bool:
+    """Whether a server that answers can't be used for now: it loads, is full, or is no master."""
+    return isinstance(error, _AWAY) or any(code in str(error) for code in _AWAY_CODES)
 
 
 def _entry_key(member: bytes) -> fold.EntryKey:

@@ -35,6 +35,7 @@ class Kept(Struct):
 
     touched: dict[Part, Touched]
     tallies: dict[Part, Tally]
+    bad: list[bool]  # of each record in turn, whether it could not be folded
     writes: dict[Part, Write] = field(default_factory=dict)
 
 
@@ -106,11 +107,12 @@ class ScorerRoom:
         return {part: self._assign_one(part, known, found[part].meta) for part, known in bounds.items()}
 
     def _assign_away(self, bounds: Mapping[Part, Bounds], error: HistoryAway) -> dict[Part, int]:
+        if all(known.committed is None for known in bounds.values()):
+            raise HistoryAway(f"{error}; this deployment has not scored yet, so it can't start without: mend Redis")
         starts = {}
         for part, known in bounds.items():
-            if known.committed is None:
-                raise HistoryAway(f"{error}; this deployment has not scored yet, so it can't start without: mend Redis")
-            starts[part] = max(known.committed, self._unscored_until.get(part, 0))
+            committed = known.begin if known.committed is None else known.committed
+            starts[part] = max(committed, self._unscored_until.get(part, 0))
         self._go_away(error)
         return starts
 
@@ -169,7 +171,7 @@ class ScorerRoom:
             except HistoryAway as error:
                 self._go_away(error)
         if self._away_since is not None:
-            return Work(self._prepare_unscored(decoded, ends), ends)
+            return Work(self._prepare_unscored(decoded), ends)
         if self.wants_assign:
             return Work([], ends)
         return self._prepare_scored(decoded, touched, ends)
@@ -193,8 +195,7 @@ class ScorerRoom:
             outputs += self._speaker.say(part, batch, partition.fold.came[silent[part] :], answers, tally)
             outputs += self._speaker.fail(part, batch, partition.silent_until, tally)
             partition.fold.clear_came()
-        self._watch_bad(decoded)
-        return Work(outputs, ends, Kept(touched, tallies))
+        return Work(outputs, ends, Kept(touched, tallies, self._marks(decoded)))
 
     def _answer(self, decoded: Mapping[Part, Decoded]) -> Answers:
         """Score all partitions' new alerts in one call of the model."""
@@ -210,10 +211,14 @@ class ScorerRoom:
         return Answers(arrived, np.concatenate(rows), self._model() if arrived else None)
 
     def seal(self, work: Work) -> None:
-        """Pack what the batch changed."""
+        """Pack what the batch changed; of unscored alerts note that they are published."""
         if work.kept:
             for part, touched in work.kept.touched.items():
                 work.kept.writes[part] = self._partitions[part].seal(touched, work.ends[part])
+            return
+        for part, end in work.ends.items():
+            self._unscored_until[part] = max(self._unscored_until.get(part, 0), end)
+        self._metrics.unscored.labels("history_unavailable").inc(len(work.outputs))
 
     def store(self, work: Work) -> dict[Part, bool] | HistoryAway:
         """Write behind the fence."""
@@ -231,11 +236,15 @@ class ScorerRoom:
             return False
         for part, written in answer.items():
             if written:
-                self._partitions[part].written()
                 work.kept.tallies[part].count(self._metrics)
-                self._metrics.held.labels(part.partition).set(self._partitions[part].fold.held)
+                partition = self._partitions.get(part)
+                if partition is not None:  # none: Redis went away since
+                    partition.written()
+                    self._metrics.held.labels(part.partition).set(partition.fold.held)
             else:
                 self._conflict(FenceConflict(*part))
+        if work.kept:
+            self._watch_bad(work.kept.bad)
         return not self.wants_assign
 
     # Away.
@@ -247,7 +256,7 @@ class ScorerRoom:
         self._asked_at = time.monotonic()
         self._partitions.clear()
 
-    def _prepare_unscored(self, decoded: Mapping[Part, Decoded], ends: Mapping[Part, int]) -> list[Output]:
+    def _prepare_unscored(self, decoded: Mapping[Part, Decoded]) -> list[Output]:
         """Publish each alert once without a score; its real one follows when Redis is back."""
         if self._is_back():
             return []
@@ -259,8 +268,6 @@ class ScorerRoom:
                 if type(event) is Raised and record.offset >= until:
                     value = encode_record(unscored(event, now, f"{part.topic}/{part.partition}/{record.offset}"))
                     outputs.append(Output(self._settings.enriched_topic, event.team.encode(), value))
-            self._unscored_until[part] = max(until, ends[part])
-        self._metrics.unscored.labels("history_unavailable").inc(len(outputs))
         return outputs
 
     def _is_back(self) -> bool:
@@ -268,7 +275,7 @@ class ScorerRoom:
         if time.monotonic() - self._asked_at < _RETRY_SECONDS:
             return False
         try:
-            self._history.check()
+            self._history.check(patient=False)
         except HistoryAway:
             self._asked_at = time.monotonic()
             return False
@@ -301,23 +308,26 @@ class ScorerRoom:
                 self._metrics.ticks.inc()
         return outputs
 
-    def _watch_bad(self, decoded: Mapping[Part, Decoded]) -> None:
+    def _marks(self, decoded: Mapping[Part, Decoded]) -> list[bool]:
+        """Of each record that is not folded again in silence, whether it was bad."""
+        marks = []
+        for part, batch in decoded.items():
+            silent_until = self._partitions[part].silent_until
+            one = [(record.offset, False) for _, _, record in batch.events if record.offset >= silent_until]
+            one += [(record.offset, True) for record, _ in batch.failed if record.offset >= silent_until]
+            marks += [bad for _, bad in sorted(one)] if batch.failed else [False] * len(one)
+        return marks
+
+    def _watch_bad(self, marks: list[bool]) -> None:
         """Ring when more than a share of the last records is bad."""
-        bad = sum(len(batch.failed) for batch in decoded.values())
-        if not bad and not any(self._recent):
-            self._recent.extend([False] * min(sum(len(b.events) for b in decoded.values()), self._settings.bad_window))
+        self._recent.extend(marks[-self._settings.bad_window :])
+        if not self._ringing and not any(marks):
             return
-        for batch in decoded.values():
-            marks = [(record.offset, False) for _, _, record in batch.events]
-            marks += [(record.offset, True) for record, _ in batch.failed]
-            self._recent.extend(mark for _, mark in sorted(marks))
         share = sum(self._recent) / self._settings.bad_window
         self._metrics.bad_share.set(share)
         rings = share > self._settings.bad_share
         if rings and not self._ringing:
             log.error("%.0f %% of the last records are bad; see `noisegate failed list`", 100 * share)
         if rings and self._settings.stop_on_bad:
-            raise NoisegateError(
-                f"{share:.0%} of the last records are bad, stop_on_bad is set; see `noisegate failed list`"
-            )
+            raise NoisegateError(f"{share:.0%} of the last records are bad and stop_on_bad is set; see alerts.failed")
         self._ringing = rings

@@ -84,3 +84,23 @@ def test_what_was_taken_leaves_the_memory() -> None:
     assert len(dues._entries) < dues_module._COMPACT
     dues.add((1.0, "t", "earlier than all before"))
     assert dues.first() == 1.0
+
+
+def test_a_window_can_be_narrowed_and_loses_nothing_it_keeps() -> None:
+    """Only beyond twice the count; what ties is never parted; the window's end says where to read on."""
+    dues = Dues([(float(at // 3), "team", f"A{at:03}") for at in range(100)])
+    before = list(dues)
+    dues.narrow(50)
+    assert list(dues) == before
+    dues.narrow(20)
+    assert dues.until == 6.0
+    assert list(dues) == [due for due in before if due[0] < 6.0]
+    dues.add((6.0, "team", "late"))
+    assert len(dues) == 18
+
+
+def test_dues_that_all_tie_stay_together() -> None:
+    """A window can't end within one moment."""
+    dues = Dues([(1.0, "team", f"A{number}") for number in range(30)])
+    dues.narrow(3)
+    assert (len(dues), dues.until) == (30, float("inf"))

@@ -120,12 +120,20 @@ def test_a_fetch_that_does_not_continue_is_not_worked_on() -> None:
             engine.step({ONE: records(2, 7)})
 
 
-def test_gaps_in_offsets_are_no_reason_to_stop() -> None:
-    """Transaction markers and compaction leave gaps; the position goes over them."""
+def test_a_gap_is_believed_when_it_is_there_after_a_seek_too() -> None:
+    """Markers of transactions are stepped over; a wider jump may be a lost seek, so it is looked at twice."""
     engine, room = make()
-    engine.step({ONE: records(3, 5)})
-    engine.step({ONE: records(9, 10)})
+    engine.step({ONE: records(1, 5)})
+    assert engine.step({ONE: records(9, 10)}).reassign
+    assert engine.positions[ONE] == 5
+    assert not engine.step({ONE: records(9, 10)}).reassign
     assert [(batch.start, batch.end) for batch in room.batches] == [(0, 5), (5, 10)]
+
+
+def test_records_of_an_unknown_partition_ask_for_an_assignment() -> None:
+    """They are not dropped in silence."""
+    engine, _ = make()
+    assert engine.step({Part("t", 7): records(0, 1)}).reassign
 
 
 def test_a_failed_publication_reaches_the_caller() -> None:

@@ -97,3 +97,15 @@ def test_every_wrong_pointer_is_a_fault(store: Path, artifact: Path) -> None:
     assert elsewhere.model is None
     assert elsewhere.fault is not None
     assert "was made for the problem" in elsewhere.fault
+
+
+def test_a_version_that_arrives_after_its_pointer_is_loaded(store: Path, other: Path) -> None:
+    """A store that copies the pointer first does not leave the worker without a model for good."""
+    watch = ChampionWatch(store, small_problem())
+    point(store, other.name)
+    watch.poll()
+    assert watch.fault is not None
+    shutil.copytree(other, store / other.name)
+    watch.poll()
+    assert watch.model is not None
+    assert (watch.model.version, watch.fault) == (other.name, None)

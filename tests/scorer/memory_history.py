@@ -20,7 +20,7 @@ class MemoryHistory:
         self.away = False
         self.reads = 0
 
-    def check(self) -> None:
+    def check(self, patient: bool = True) -> None:
         """See `History`."""
         if self.away:
             raise HistoryAway("the history is away")
@@ -38,12 +38,13 @@ class MemoryHistory:
             for part, want in wanted.items()
         }
 
-    def dues(self, part: Part, generation: int, start: float, count: int) -> list[Due]:
+    def dues(self, part: Part, generation: int, start: float, count: int) -> tuple[list[Due], bool]:
         """See `History`."""
         self.check()
         kept = self.due.get((part, generation), {})
         found = sorted((at, *key) for key, at in kept.items() if at >= start)
-        return [due for due in found if len(found) <= count or due[0] <= found[count - 1][0]]
+        more = len(found) >= count
+        return [due for due in found if not more or due[0] <= found[count - 1][0]], more
 
     def write(self, writes: Mapping[Part, Write]) -> dict[Part, bool]:
         """See `History`."""
@@ -51,6 +52,8 @@ class MemoryHistory:
         return {part: self._write(part, write) for part, write in writes.items()}
 
     def _write(self, part: Part, write: Write) -> bool:
+        if self.metas.get(part, b"") == write.meta:
+            return True
         if self.metas.get(part, b"") != write.expected:
             return False
         self.metas[part] = write.meta

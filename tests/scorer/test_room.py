@@ -204,6 +204,54 @@ def test_while_redis_is_away_alerts_come_once_unscored_and_their_scores_follow()
     assert len([r for r in rig.publisher.enriched() if r.score.reason == "history_unavailable"]) == len(raised)
 
 
+@pytest.mark.expects_errors
+def test_redis_that_dies_with_a_batch_in_flight_silences_nobody() -> None:
+    """The batch that was being written and the one that could not be read: every alert is said once at least."""
+    slow = _Gated(MemoryHistory())
+    log = log_of(random_log(15))
+    rig = Rig(log, PROBLEM, slow)
+    rig.assign()
+    records = log.records[ONLY]
+    rig.engine.step({ONLY: records[:30]})
+    slow.away = True
+    slow.gate.set()
+    rig.engine.step({ONLY: records[30:60]})
+    said = {record.offset for record in rig.publisher.enriched()}
+    raised = {f"{TOPIC}/0/{r.offset}" for r in records[:60] if b'"raised"' in (r.value or b"")}
+    assert said == raised
+    slow.away = False
+    rig.room._asked_at = -10.0
+    rig.run()
+    assert_exact(rig, slow)
+
+
+@pytest.mark.expects_errors
+def test_redis_that_dies_after_a_write_does_not_end_the_worker() -> None:
+    """What was written counts, though the next read finds nobody."""
+    history = MemoryHistory()
+    log = log_of(random_log(16))
+    rig = Rig(log, PROBLEM, history)
+    rig.assign()
+    rig.engine.step({ONLY: log.records[ONLY][:30]})
+    assert rig.engine._pending is not None
+    rig.engine._pending[1].result(10)
+    history.away = True
+    rig.engine.step({ONLY: log.records[ONLY][30:60]})
+    assert rig.metrics.events.labels("raised")._value.get() > 0
+    assert rig.room.ready_faults[0].startswith("history")
+
+
+@pytest.mark.expects_errors
+def test_a_partition_never_used_does_not_keep_the_others_from_going_on_without_redis() -> None:
+    """Only a group that never committed anything can't begin without its history."""
+    history = MemoryHistory()
+    history.away = True
+    rig = Rig(Log(3), PROBLEM, history)
+    rig.committed[Part(TOPIC, 1)] = 0
+    rig.assign()
+    assert set(rig.engine.positions) == set(rig.log.records)
+
+
 def test_redis_away_at_start_needs_a_committed_offset() -> None:
     """A deployment that never scored can't begin without its history; one that did goes on unscored."""
     history = MemoryHistory()
