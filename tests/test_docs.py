@@ -10,6 +10,7 @@ from prometheus_client.metrics_core import Metric
 
 from stream.cli import app
 from stream.config import Settings
+from stream.core.problem import parse_problem
 from stream.core.records import FAILURES
 from stream.metrics import Metrics
 
@@ -54,8 +55,15 @@ def test_every_reason_of_failure_stands_in_the_docs(reason: str) -> None:
     assert f"`{reason}`" in OPERATIONS
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/OPERATIONS.md"])
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/OPERATIONS.md", "docs/PROBLEM.md"])
 def test_links_to_files_lead_somewhere(page: str) -> None:
     """No dead links within the project."""
     for link in re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text()):
         assert ((ROOT / page).parent / link).exists(), link
+
+
+def test_the_problem_file_in_the_docs_can_be_used() -> None:
+    """The example is one that the scorer takes."""
+    page = (ROOT / "docs" / "PROBLEM.md").read_text()
+    example = page.split("```toml\n")[1].split("```")[0]
+    assert parse_problem(example).outcome.horizon_hours == 24

@@ -21,11 +21,16 @@ def verify(
     as_json: shown.AsJson = False,
 ) -> None:
     """Check a model as the scorer would: hashes, features, golden rows. Status 1 if it can't be served."""
+    from stream.core.errors import ModelError
     from stream.models.artifact import verify as verify_artifact
     from stream.models.serving import load_model
-    from stream.models.store import find
+    from stream.models.store import find, read_pointer
 
     found = find(folder)
+    if found != folder and read_pointer(folder) is None:
+        raise ModelError(
+            f"{folder}: no CHAMPION is here, so a scorer serves none; write a version's name into it"
+        )
     manifest = verify_artifact(found)
     load_model(found, manifest.problem.definition)
     if as_json:

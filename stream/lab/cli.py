@@ -45,6 +45,10 @@ def train_command(
     from stream.models.artifact import verify
 
     definition = _read_problem(problem)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LabError(f"--out {out}: can't be made a folder ({error.strerror}); name another") from None
     command = shlex.join(["noisegate", *sys.argv[1:]])
     with _log_of(events, simulated) as log, stage_bars() as told:
         folder = train(log, definition, out, split=split, seed=seed, command=command, progress=told)
@@ -56,6 +60,10 @@ def train_command(
     console.print(f"[bold]{escape(str(folder))}[/bold]  learnt from {manifest.training.used:,} alerts")
     if manifest.metrics is not None:
         _say_metrics(console, manifest.metrics, manifest.training.simulated)
+    console.print(
+        f"To serve it, write its name into the pointer: echo {manifest.version} > {escape(str(out))}/CHAMPION"
+        " (scorers with this NOISEGATE_MODELS_DIR take it within seconds)"
+    )
 
 
 @app.command("evaluate")

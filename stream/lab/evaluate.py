@@ -71,7 +71,8 @@ def evaluate_replayed(replayed: Replayed, model: Model) -> Evaluation:
         problem=replayed.problem.id,
         question=manifest.problem.question,
         split_at=manifest.training.split_at,
-        simulated=manifest.training.simulated,
+        simulated=manifest.training.simulated
+        or any(alert.labels.get("simulated") == "true" for alert in replayed.alerts),
         young=int(np.count_nonzero(after & replayed.counts & ~replayed.mature)),
         excluded=int(np.count_nonzero(after & ~replayed.counts)),
         metrics=judge(replayed, mask, scores, score_baselines(replayed), thresholds),

@@ -241,7 +241,8 @@ class RedisHistory:
                     raise HistoryRefused(f"Redis refuses the call {name}: {error}") from None
                 if time.monotonic() + pause >= deadline:
                     self._metrics.history_up.set(0)
-                    raise HistoryAway(f"Redis can't be used: {error}") from None
+                    reason = str(error).rstrip(".")
+                    raise HistoryAway(f"Redis can't be used ({reason}); start it, or set NOISEGATE_REDIS_URL") from None
                 time.sleep(pause)
                 pause = min(2 * pause, 0.5)
             else:

@@ -108,7 +108,7 @@ class ScorerRoom:
 
     def _assign_away(self, bounds: Mapping[Part, Bounds], error: HistoryAway) -> dict[Part, int]:
         if all(known.committed is None for known in bounds.values()):
-            raise HistoryAway(f"{error}; this deployment has not scored yet, so it can't start without: mend Redis")
+            raise HistoryAway(f"{error}: a deployment that has not scored yet can't start without; mend Redis")
         starts = {}
         for part, known in bounds.items():
             committed = known.begin if known.committed is None else known.committed

@@ -60,7 +60,7 @@ def test_redis_away_is_one_sentence(run: Run, scored: Scored) -> None:
     env = {**scored.env, "NOISEGATE_REDIS_URL": "redis://127.0.0.1:1/0", "NOISEGATE_HISTORY_TIMEOUT_SECONDS": "0.2"}
     ran = run("history", "show", TEAM, env=env)
     assert ran.status == 1
-    assert ran.err.startswith("noisegate: Redis can't be reached")
+    assert ran.err.startswith("noisegate: Redis can't be used")
 
 
 def test_level_is_read_at_its_time() -> None:

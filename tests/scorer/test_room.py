@@ -257,7 +257,7 @@ def test_redis_away_at_start_needs_a_committed_offset() -> None:
     history = MemoryHistory()
     history.away = True
     rig = Rig(log_of(random_log(10)), PROBLEM, history)
-    with pytest.raises(HistoryAway, match="not scored yet"):
+    with pytest.raises(HistoryAway, match="has not scored yet"):
         rig.assign()
 
 
