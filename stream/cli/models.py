@@ -28,9 +28,7 @@ def verify(
 
     found = find(folder)
     if found != folder and read_pointer(folder) is None:
-        raise ModelError(
-            f"{folder}: no CHAMPION is here, so a scorer serves none; write a version's name into it"
-        )
+        raise ModelError(f"{folder}: no CHAMPION is here, so a scorer serves none; write a version's name into it")
     manifest = verify_artifact(found)
     load_model(found, manifest.problem.definition)
     if as_json:
