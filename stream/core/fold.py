@@ -187,7 +187,7 @@ class Fold:
         w = state.weights(at, epoch)
         states = self._states(keys, at, epoch)
         team_rule = states[TEAM_RULE]
-        alert.last_outcome = int(team_rule[state.RING]) & 1 if team_rule[state.DECIDED + 3] else -1
+        alert.last_outcome = state.last_outcome(team_rule)
         alert.flags = self._flags(event, at, team_rule)
         rows = self.rows
         rows.append(at)

@@ -1,7 +1,6 @@
 """Records into events; what can't be folded becomes a failed record with its reason and coordinates."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Callable
 
 from msgspec import Struct, field
@@ -75,8 +74,3 @@ def failed_output(topic: str, part: Part, offset: int, key: bytes | None, value:
         key = key[: limits.FAILED_KEY_BYTES]
     encoded = [(name, text.encode("utf-8", "replace")) for name, text in headers.items()]
     return Output(topic, key, value[: limits.FAILED_VALUE_BYTES], headers=encoded)
-
-
-def count_reasons(errors: list[BadRecord]) -> Counter[str]:
-    """How many failed under each reason."""
-    return Counter(error.reason for error in errors)

@@ -55,11 +55,6 @@ class Partition:
         self._absent_levels: set[str] = set()
         self._absent_entries: set[EntryKey] = set()
 
-    @property
-    def cached(self) -> int:
-        """How many level states are in memory."""
-        return len(self.fold.levels) + len(self._old_levels)
-
     def entries_for(self, decoded: Decoded) -> list[EntryKey]:
         """The ledger entries that a batch needs and that are not in memory."""
         keys = {(event.team, event.alert_id) for event, _, _ in decoded.events if not isinstance(event, Tick)}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from stream.config import Settings
 from stream.core import fold
-from stream.core.events import Event, Raised, Tick, encode_event, seconds
+from stream.core.events import Event, Tick, encode_event, seconds
 from stream.core.ledger import Alert, Entry, pack_entry
 from stream.core.problem import Problem
 from stream.core.records import Enriched, Outcome, decode_enriched, decode_outcome
@@ -193,8 +193,3 @@ def without_score(entry: Entry) -> bytes:
     if isinstance(entry, Alert):
         entry.score = None
     return pack_entry(entry)
-
-
-def raised_ids(events: Iterable[Event]) -> list[tuple[str, str]]:
-    """(team, alert_id) of every raised event."""
-    return [(event.team, event.alert_id) for event in events if isinstance(event, Raised)]
