@@ -12,13 +12,13 @@ from stream.core.events import decode_event, moment, seconds
 from stream.core.features import Matrix
 from stream.core.problem import BASELINES, Problem
 from stream.core.scoring import Thresholds
-from stream.lab import trees
 from stream.lab.export import OPSET, export
+from stream.lab.learning import trees
 from stream.lab.log import Line
 from stream.lab.matrix import training_matrix
 from stream.lab.priors import choose_keys, learn
 from stream.lab.reference import make_reference
-from stream.lab.replay import Replayed, replay
+from stream.lab.replaying import Replayed, replay
 from stream.lab.window import Split, split_at_share, trainable
 from stream.models.artifact import CARD, ONNX, REFERENCE, write_artifact
 from stream.models.graph import Graph

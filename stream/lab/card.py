@@ -1,6 +1,6 @@
 """The model card: what a model is for, what it was made from, how good it was, where it ends."""
 
-from stream.lab.judge import MODEL
+from stream.lab.judging.judge import MODEL
 from stream.models.manifest import Figures, Manifest, Metrics
 
 _DAY = "%Y-%m-%d %H:%M"

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from stream.core.errors import LabError
-from stream.lab.judge import check_classes
-from stream.lab.metrics import Labels
-from stream.lab.replay import Replayed
+from stream.lab.judging.judge import check_classes
+from stream.lab.judging.metrics import Labels
+from stream.lab.replaying import Replayed
 
 LEAST_ALERTS = 50  # with a known outcome, before the split
 LEAST_OF_A_CLASS = 5

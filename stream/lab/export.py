@@ -11,8 +11,8 @@ import numpy as np
 
 from stream.core.errors import LabError
 from stream.core.features import Array, Matrix
-from stream.lab import calibration
-from stream.lab.trees import Trees
+from stream.lab.learning import calibration
+from stream.lab.learning.trees import Trees
 from stream.models.manifest import Calibration
 
 OPSET = {"ai.onnx": 17, "ai.onnx.ml": 3}

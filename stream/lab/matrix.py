@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from stream.core import features
 from stream.core.features import Array, Feature, Frame, Matrix
 from stream.lab.priors import Learnt
-from stream.lab.replay import Replayed
+from stream.lab.replaying import Replayed
 from stream.models.serving import Model
 
 _PIECE = 8_192

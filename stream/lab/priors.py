@@ -9,7 +9,7 @@ from msgspec import Struct
 from stream.core import limits
 from stream.core.events import Raised
 from stream.core.features import Array, Priors, prior_values
-from stream.lab.replay import Replayed
+from stream.lab.replaying import Replayed
 
 KEYS = ("rule", "severity", "source", "entity")
 LABEL_KEYS = 16

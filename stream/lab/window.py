@@ -5,7 +5,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from stream.core.errors import LabError
-from stream.lab.replay import Replayed
+from stream.lab.replaying import Replayed
 
 Mask = NDArray[np.bool_]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stream.lab.replay import Replayed, replay
+from stream.lab.replaying import Replayed, replay
 from tests.lab.logs import lines, small_log, small_problem
 
 

@@ -8,8 +8,8 @@ from hypothesis.extra.numpy import arrays
 
 from stream.core.errors import LabError
 from stream.core.features import Feature, Matrix
-from stream.lab import calibration, trees
 from stream.lab.export import TOLERANCE, check_parity, edge_rows, export
+from stream.lab.learning import calibration, trees
 from stream.models.graph import Graph
 from stream.models.manifest import Calibration
 

@@ -8,7 +8,7 @@ import pytest
 from stream.core.events import Event
 from stream.core.features import prior_values
 from stream.lab.priors import LABEL_KEYS, LEAST_OUTCOMES, VALUES, choose_keys, learn
-from stream.lab.replay import Replayed, replay
+from stream.lab.replaying import Replayed, replay
 from stream.lab.window import split_at_share
 from tests.lab.logs import START, acted, lines, raised, small_log, small_problem
 

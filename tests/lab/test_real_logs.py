@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from stream.core.problem import parse_problem
-from stream.lab.evaluate import evaluate
-from stream.lab.train import train
+from stream.lab.judging.evaluate import evaluate
+from stream.lab.training import train
 from stream.models.artifact import verify
 
 TARGETS = [("uci_incidents", 0.68, 0.656), ("london_fire_calls", 0.765, 0.748)]

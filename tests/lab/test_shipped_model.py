@@ -9,8 +9,8 @@ import pytest
 from stream.core.problem import parse_problem
 from stream.dev.organisation import write_events
 from stream.lab.log import read_log
-from stream.lab.replay import replay
-from stream.lab.train import train_replayed
+from stream.lab.replaying import replay
+from stream.lab.training import train_replayed
 from stream.models.artifact import CARD, read_file
 from stream.models.serving import load_model
 from stream.models.store import list_versions, read_pointer

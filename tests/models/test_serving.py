@@ -11,7 +11,7 @@ import pytest
 
 from stream.core.errors import ModelError, ModelMismatch
 from stream.core.scoring import Thresholds
-from stream.lab.replay import Replayed, replay
+from stream.lab.replaying import Replayed, replay
 from stream.models.artifact import golden_matrix, verify
 from stream.models.graph import Graph
 from stream.models.serving import Model, load_model

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from stream.lab.replay import replay
-from stream.lab.train import train_replayed
+from stream.lab.replaying import replay
+from stream.lab.training import train_replayed
 from stream.models.artifact import ONNX
 from stream.models.store import promote
 from stream.models.watch import ChampionWatch

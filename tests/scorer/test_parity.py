@@ -11,8 +11,8 @@ from stream.config import Settings, load_problem
 from stream.core.events import Raised, encode_event
 from stream.core.fold import Fold
 from stream.lab.log import read_log
-from stream.lab.replay import replay
-from stream.lab.train import train_replayed
+from stream.lab.replaying import replay
+from stream.lab.training import train_replayed
 from stream.lane.batch import Part
 from stream.metrics import Metrics
 from stream.models.serving import Model, load_model

@@ -76,7 +76,7 @@ def run_demo(request: Request, console: Console) -> Summary:
 
 def _require_lab() -> None:
     from stream.lab.export import import_onnx
-    from stream.lab.trees import import_lightgbm
+    from stream.lab.learning.trees import import_lightgbm
 
     import_lightgbm()
     import_onnx()
@@ -201,7 +201,7 @@ class _Demo:
             version = read_pointer(self._models) or ""
             shutil.copytree(self._models / version, self._store / version)
         else:
-            from stream.lab.train import train_replayed
+            from stream.lab.training import train_replayed
 
             with stage_bars(self._console) as told:
                 made = train_replayed(

@@ -10,9 +10,9 @@ from stream.core.features import Array
 from stream.core.ledger import OUTCOME_NAMES
 from stream.dev.demo.collect import Collector
 from stream.dev.demo.plan import Plan
-from stream.lab import metrics
-from stream.lab.baselines import score_baselines
-from stream.lab.metrics import Labels
+from stream.lab.judging import metrics
+from stream.lab.judging.baselines import score_baselines
+from stream.lab.judging.metrics import Labels
 
 DETECTION = 0.95
 _LABELS = {name: code for code, name in OUTCOME_NAMES.items() if name != "unknown"}

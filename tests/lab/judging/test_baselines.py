@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from stream.core.problem import BASELINES
-from stream.lab.baselines import Baselines, score_baselines
-from stream.lab.replay import Replayed
+from stream.lab.judging.baselines import Baselines, score_baselines
+from stream.lab.replaying import Replayed
 
 
 def naive(small: Replayed, index: int) -> dict[str, float]:

@@ -12,12 +12,12 @@ from msgspec import Struct
 
 from stream.core.features import Array, Feature, Matrix
 from stream.core.scoring import Thresholds
-from stream.lab import calibration, trees
-from stream.lab.judge import MODEL
+from stream.lab.judging.judge import MODEL
+from stream.lab.judging.metrics import Labels, threshold_for
+from stream.lab.learning import calibration, trees
+from stream.lab.learning.trees import Params, Trees
 from stream.lab.log import Progress
-from stream.lab.metrics import Labels, threshold_for
-from stream.lab.replay import Replayed
-from stream.lab.trees import Params, Trees
+from stream.lab.replaying import Replayed
 from stream.lab.window import Mask, Split, between, split_at_share, trainable
 from stream.models.manifest import Calibration
 

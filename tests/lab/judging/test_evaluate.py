@@ -8,11 +8,11 @@ import pytest
 
 from stream.core.errors import LabError, LogError, ModelError
 from stream.core.events import seconds
-from stream.lab import metrics
-from stream.lab.baselines import score_baselines
-from stream.lab.evaluate import evaluate
-from stream.lab.replay import Replayed
-from stream.lab.train import train_replayed
+from stream.lab.judging import metrics
+from stream.lab.judging.baselines import score_baselines
+from stream.lab.judging.evaluate import evaluate
+from stream.lab.replaying import Replayed
+from stream.lab.training import train_replayed
 from stream.models.serving import load_model
 from tests.lab.logs import raised, small_log, write
 

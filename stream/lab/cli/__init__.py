@@ -18,7 +18,7 @@ from rich.table import Table
 from stream.bars import stage_bars
 from stream.core.errors import LabError, ProblemError
 from stream.core.problem import Problem, parse_problem
-from stream.lab.judge import MODEL
+from stream.lab.judging.judge import MODEL
 from stream.models.manifest import Figures, Metrics
 
 _WIDTH = 110
@@ -41,7 +41,7 @@ def train_command(
     as_json: AsJson = False,
 ) -> None:
     """Train a model on a log, judge it on the rest, write it as a new version."""
-    from stream.lab.train import train
+    from stream.lab.training import train
     from stream.models.artifact import verify
 
     definition = _read_problem(problem)
@@ -74,7 +74,7 @@ def evaluate_command(
     as_json: AsJson = False,
 ) -> None:
     """Judge a model beside the baselines, on the alerts of a log after the model's split."""
-    from stream.lab.evaluate import evaluate
+    from stream.lab.judging.evaluate import evaluate
 
     with _log_of(events, simulated) as log, stage_bars() as told:
         evaluation = evaluate(log, model, told)

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from stream.core.errors import LabError
 from stream.core.features import Array, Feature, Matrix
-from stream.lab.metrics import Labels
+from stream.lab.judging.metrics import Labels
 
 Params = dict[str, str | int | float | bool]
 ROUNDS_MOST = 600

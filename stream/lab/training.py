@@ -13,17 +13,18 @@ from stream.core import features
 from stream.core.events import moment
 from stream.core.features import Array, Matrix
 from stream.core.problem import Problem
-from stream.lab import card, trees
-from stream.lab.baselines import score_baselines
+from stream.lab import card
 from stream.lab.check import about, check_log, check_training
 from stream.lab.export import OPSET, check_parity, export, import_onnx
-from stream.lab.fitting import Fitted, Window, fit_window
-from stream.lab.judge import judge
+from stream.lab.judging.baselines import score_baselines
+from stream.lab.judging.judge import judge
+from stream.lab.learning import trees
+from stream.lab.learning.fitting import Fitted, Window, fit_window
 from stream.lab.log import Progress, no_progress, read_log
 from stream.lab.matrix import predict, served_matrix, training_matrix
 from stream.lab.priors import choose_keys, learn
 from stream.lab.reference import make_reference
-from stream.lab.replay import Replayed, replay
+from stream.lab.replaying import Replayed, replay
 from stream.lab.window import judgeable, split_at_share, trainable
 from stream.models.artifact import CARD, ONNX, REFERENCE, write_artifact
 from stream.models.graph import Graph
@@ -42,7 +43,7 @@ def train(
     *,
     split: float = SPLIT,
     seed: int = SEED,
-    command: str = "stream.lab.train.train",
+    command: str = "stream.lab.training.train",
     created: datetime | None = None,
     progress: Progress = no_progress,
 ) -> Path:
@@ -67,7 +68,7 @@ def train_replayed(
     *,
     split: float = SPLIT,
     seed: int = SEED,
-    command: str = "stream.lab.train.train_replayed",
+    command: str = "stream.lab.training.train_replayed",
     judged: bool = True,
     created: datetime | None = None,
     progress: Progress = no_progress,

@@ -3,7 +3,7 @@
 import numpy as np
 
 from stream.core.features import Array
-from stream.lab.metrics import Labels, log_loss
+from stream.lab.judging.metrics import Labels, log_loss
 from stream.models.manifest import Calibration
 
 _GAIN = 0.001  # nats by which Platt must be better: below it a static split is noise

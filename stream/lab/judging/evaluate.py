@@ -7,12 +7,12 @@ import numpy as np
 from msgspec import Struct
 
 from stream.core.events import seconds
-from stream.lab.baselines import score_baselines
 from stream.lab.check import about
-from stream.lab.judge import judge
+from stream.lab.judging.baselines import score_baselines
+from stream.lab.judging.judge import judge
 from stream.lab.log import Progress, no_progress, read_log
 from stream.lab.matrix import predict, served_matrix
-from stream.lab.replay import Replayed, replay
+from stream.lab.replaying import Replayed, replay
 from stream.lab.window import judgeable, split_at_time
 from stream.models.artifact import verify
 from stream.models.manifest import Metrics

@@ -8,7 +8,7 @@ from stream.core.events import Event, Tick
 from stream.core.fold import Fold
 from stream.core.ledger import FLOOD, VISIBILITY_ONLY
 from stream.core.problem import parse_problem
-from stream.lab.replay import Replayed, replay
+from stream.lab.replaying import Replayed, replay
 from tests.lab.logs import PROBLEM_TEXT, START, acted, lines, raised, small_log, small_problem
 
 

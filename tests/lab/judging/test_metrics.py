@@ -10,8 +10,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from stream.core.features import Array
-from stream.lab import baselines, calibration, export, metrics, reference
-from stream.lab.metrics import Labels
+from stream.lab import export, reference
+from stream.lab.judging import baselines, metrics
+from stream.lab.judging.metrics import Labels
+from stream.lab.learning import calibration
 
 scored = st.lists(
     st.tuples(st.integers(0, 1), st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.7, 0.99, 1.0]) | st.floats(0, 1)),

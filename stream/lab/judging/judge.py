@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from stream.core.errors import LabError
 from stream.core.features import Array
-from stream.lab import metrics
-from stream.lab.metrics import Labels
-from stream.lab.replay import Replayed
+from stream.lab.judging import metrics
+from stream.lab.judging.metrics import Labels
+from stream.lab.replaying import Replayed
 from stream.lab.window import Mask
 from stream.models.manifest import Figures, Metrics
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from stream.core.features import Array
 from stream.core.problem import BASELINES
-from stream.lab.replay import Replayed
+from stream.lab.replaying import Replayed
 
 SMOOTHING = 10.0
 _NONE = (0, 0)

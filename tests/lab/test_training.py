@@ -11,10 +11,10 @@ import pytest
 from stream.core.errors import NoisegateError
 from stream.core.events import Event, Raised, Tick, moment
 from stream.core.problem import Problem
-from stream.lab.evaluate import evaluate_replayed
+from stream.lab.judging.evaluate import evaluate_replayed
 from stream.lab.matrix import predict, served_matrix
-from stream.lab.replay import Replayed, replay
-from stream.lab.train import train, train_replayed
+from stream.lab.replaying import Replayed, replay
+from stream.lab.training import train, train_replayed
 from stream.models.artifact import CARD, REFERENCE, read_file, verify
 from stream.models.serving import load_model
 from tests.lab.logs import START, acted, lines, raised, small_log, small_problem, write
@@ -167,11 +167,11 @@ import sys
 for name in ("lightgbm", "onnx", "onnxmltools", "sklearn", "scipy"):
     sys.modules[name] = None
 from pathlib import Path
-import stream.lab.replay, stream.lab.metrics, stream.lab.baselines, stream.lab.evaluate, stream.lab.cli
+import stream.lab.replaying, stream.lab.judging.metrics, stream.lab.judging.baselines, stream.lab.judging.evaluate, stream.lab.cli
 import stream.models.serving
 from stream.core.errors import LabError
 from stream.core.problem import parse_problem
-from stream.lab.train import train
+from stream.lab.training import train
 from tests.lab.logs import small_problem
 try:
     train(Path("nowhere"), small_problem(), Path("out"))

@@ -1,0 +1,1 @@
+"""Judging: scores beside outcomes and baselines, and what an honest reader asks of them."""

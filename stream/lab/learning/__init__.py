@@ -1,0 +1,1 @@
+"""Learning from the training window: trees, their number, calibration, thresholds."""

@@ -1,0 +1,1 @@
+"""The report: what was judged, as one self-contained page."""

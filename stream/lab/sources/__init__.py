@@ -1,0 +1,1 @@
+"""Bring your own log: tables, ServiceNow exports and a Kafka topic to an event log on disk."""
