@@ -1,0 +1,262 @@
+"""What a judgement found, as data: `report.json`, and what the page is drawn from. Sections that were not asked are None.
+
+Times are UTC; shares, rates and scores lie between 0 and 1. An interval is 95 %, by a bootstrap over days of raising.
+"""
+
+from datetime import date, datetime
+
+from msgspec import Struct
+
+from stream.core.problem import Problem
+
+
+class Interval(Struct, frozen=True):
+    """A figure and its 95 % interval; without bounds where there is too little to resample."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+class Fixed(Struct, frozen=True):
+    """What a threshold fixed before the test part really kept (detection) and suppressed there."""
+
+    threshold: float
+    detection: float
+    suppressed: float
+
+
+class ScoreFigures(Struct, frozen=True, kw_only=True):
+    """One score on the test part.
+
+    Brier = reliability - resolution + uncertainty + what the bins hide (Murphy, 1973). `suppressed_target` is at the
+    problem's target detection, `suppressed_99` at 99 %: ranking figures, their thresholds found on the test part.
+    """
+
+    name: str
+    auc: Interval
+    pr_auc: Interval
+    brier: Interval
+    reliability: float
+    resolution: float
+    uncertainty: float
+    log_loss: Interval
+    ece: Interval
+    suppressed_target: Interval
+    suppressed_99: Interval
+    fixed: Fixed | None = None
+
+
+class Gain(Struct, frozen=True, kw_only=True):
+    """The model's paired gain over one other score."""
+
+    over: str
+    auc: Interval
+    suppressed_fixed: Interval | None = None
+
+
+class Data(Struct, frozen=True, kw_only=True):
+    """The log, and what of it was judged."""
+
+    events: int
+    alerts: int
+    teams: int
+    rules: int
+    first: datetime
+    last: datetime
+    kinds: dict[str, int]
+    train_used: int
+    train_purged: int
+    judged: int
+    judged_rate: float
+    excluded_visibility: int
+    excluded_flood: int
+    undecided: int  # of the test part: outcome unknown, or the horizon not passed when the log ended
+
+
+class Week(Struct, frozen=True, kw_only=True):
+    """Seven days of raises from `start`: how many alerts, the share acted on among the labelled."""
+
+    start: date
+    alerts: int
+    rate: float | None
+    part: str  # training, test, or both
+
+
+class ReliabilityBin(Struct, frozen=True):
+    """A tenth of the alerts by score: their mean score and the share acted on."""
+
+    count: int
+    mean_score: float
+    rate: Interval
+
+
+class CurvePoint(Struct, frozen=True):
+    """What a threshold keeps and suppresses."""
+
+    threshold: float
+    detection: float
+    suppressed: float
+
+
+class Band(Struct, frozen=True):
+    """One band of the shipped model on the test part: its edges, share of alerts, share acted on in it."""
+
+    name: str
+    low: float
+    high: float
+    share: float
+    rate: float | None
+
+
+class Ablation(Struct, frozen=True):
+    """The model trained again on fewer features."""
+
+    name: str
+    features: int
+    auc: float
+    suppressed_target: float
+    ece: float
+
+
+class Shortcut(Struct, frozen=True, kw_only=True):
+    """Is it only repeating the last action?
+
+    `agreement`: share of alerts with a last outcome on which `score >= 0.5` says the same as it. `same` and `differs`:
+    AUC where the outcome was that of the last one, and where it was not; the latter beside what labels simulated from
+    the model's own probabilities would give. `flagged`: it is more than 0.05 below that.
+    """
+
+    known: int
+    agreement: float
+    agreement_threshold: float
+    differs_count: int
+    auc_same: float | None
+    auc_differs: float | None
+    expected_differs: Interval | None
+    flagged: bool
+    ablations: list[Ablation]
+    dependence: list[tuple[float, float]]  # the team's and rule's rate, and the mean score if all alerts had it
+    dependence_of: str
+
+
+class Team(Struct, frozen=True, kw_only=True):
+    """One team on the test part. verdict: predictable, not yet, unpredictable."""
+
+    name: str
+    count: int
+    rate: float
+    mean_score: float
+    auc: Interval | None
+    ece: float | None
+    verdict: str
+
+
+class Group(Struct, frozen=True):
+    """The teams of one verdict together."""
+
+    verdict: str
+    teams: int
+    alerts: int
+    share: float
+
+
+class Teams(Struct, frozen=True):
+    """Every team with a judged alert, those with most alerts first, and the test by which they are grouped."""
+
+    teams: list[Team]
+    groups: list[Group]
+    test: str
+
+
+class Importance(Struct, frozen=True):
+    """A feature's share of all gain in the trees, and what it means."""
+
+    feature: str
+    share: float
+    meaning: str
+
+
+class Drift(Struct, frozen=True):
+    """Population stability index between training window and test part, beside what chance would give."""
+
+    feature: str
+    psi: float
+    threshold: float
+    drifted: bool
+    shown_only: bool  # time of day, or a count that only grows
+
+
+class AgeWeek(Struct, frozen=True):
+    """The model in its n-th week after training."""
+
+    week: int
+    count: int
+    rate: float
+    auc: float | None
+    ece: float
+    suppressed_target: float | None
+
+
+class Ageing(Struct, frozen=True):
+    """Quality by week after training, and what it says of how often to train."""
+
+    weeks: list[AgeWeek]
+    advice: str
+
+
+class Floods(Struct, frozen=True):
+    """The model with flood alerts judged too, beside it without."""
+
+    flood_alerts: int
+    flood_labelled: int
+    auc_without: float
+    auc_with: float | None
+    ece_without: float
+    ece_with: float | None
+
+
+class Check(Struct, frozen=True):
+    """One condition of the gate, or one canary: what was asked, what was found."""
+
+    name: str
+    passed: bool
+    text: str
+
+
+class Gate(Struct, frozen=True):
+    """DESIGN's gate: AUC above each of must_beat, and a gain in suppression that is surely above zero."""
+
+    passed: bool
+    checks: list[Check]
+
+
+class Findings(Struct, frozen=True, kw_only=True):
+    """Everything one judgement found."""
+
+    title: str
+    model: str
+    created: datetime
+    command: str
+    simulated: bool
+    question: str
+    problem: Problem
+    problem_id: str
+    split_at: datetime
+    data: Data
+    weeks: list[Week]
+    target_detection: float
+    scores: list[ScoreFigures]  # the model first
+    gains: list[Gain]
+    reliability: list[ReliabilityBin]
+    curves: dict[str, list[CurvePoint]]  # by score: the model and the best baseline
+    bands: list[Band]
+    gate: Gate
+    shortcut: Shortcut | None = None
+    teams: Teams | None = None
+    importance: list[Importance] | None = None
+    drift: list[Drift] | None = None
+    ageing: Ageing | None = None
+    floods: Floods | None = None
+    canaries: list[Check] | None = None
+    notes: list[str] = []
