@@ -167,7 +167,8 @@ import sys
 for name in ("lightgbm", "onnx", "onnxmltools", "sklearn", "scipy"):
     sys.modules[name] = None
 from pathlib import Path
-import stream.lab.replaying, stream.lab.judging.metrics, stream.lab.judging.baselines, stream.lab.judging.evaluate, stream.lab.cli
+import stream.lab.replaying, stream.lab.judging.metrics, stream.lab.judging.baselines
+import stream.lab.judging.evaluate, stream.lab.cli
 import stream.models.serving
 from stream.core.errors import LabError
 from stream.core.problem import parse_problem

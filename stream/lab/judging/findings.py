@@ -1,4 +1,4 @@
-"""What a judgement found, as data: `report.json`, and what the page is drawn from. Sections that were not asked are None.
+"""What a judgement found, as data: `report.json`, and what the page is drawn from; sections not asked for are None.
 
 Times are UTC; shares, rates and scores lie between 0 and 1. An interval is 95 %, by a bootstrap over days of raising.
 """
