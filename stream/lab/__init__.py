@@ -1,10 +1,40 @@
 """The lab: how a model is made, judged and exported. Only training needs the extra `lab`.
 
 log        an event log on disk
-replay     the log through the fold: alerts, what became of them, and in which order things were known
+replaying  the log through the fold: alerts, what became of them, and in which order things were known
 priors     rates by rule, severity, source, entity and label, learnt from what was known
-baselines  the five simple scores a model must beat
-metrics    the figures
-train      replay -> split by time -> LightGBM -> calibration -> ONNX -> artifact
-evaluate   an artifact beside the baselines, on the test part
+learning   trees, their number, calibration, thresholds: all from the training window
+training   replay -> split by time -> learn -> ONNX -> judge -> artifact
+judging    figures and baselines: a model on what came after its split
+backtesting  training again every so often, beside training once
+
+In a notebook the verbs have the names they have on the command line: `from stream.lab import replay, train, evaluate`.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stream.config import load_problem as load_problem
+    from stream.lab.backtesting import backtest as backtest
+    from stream.lab.judging.evaluate import evaluate as evaluate
+    from stream.lab.log import read_log as read_log
+    from stream.lab.replaying import replay as replay
+    from stream.lab.training import train as train
+
+_NAMES = {
+    "backtest": "stream.lab.backtesting",
+    "evaluate": "stream.lab.judging.evaluate",
+    "load_problem": "stream.config",
+    "read_log": "stream.lab.log",
+    "replay": "stream.lab.replaying",
+    "train": "stream.lab.training",
+}
+__all__ = ["backtest", "evaluate", "load_problem", "read_log", "replay", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a verb when it is first asked for: the lab's libraries take a second."""
+    if name not in _NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_NAMES[name]), name)

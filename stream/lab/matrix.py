@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.core import features
-from stream.core.features import Array, Feature, Frame, Matrix
+from stream.core.features import Array, Feature, Frame, Matrix, Priors
 from stream.lab.priors import Learnt
 from stream.lab.replaying import Replayed
 from stream.models.serving import Model
@@ -34,6 +34,18 @@ def served_matrix(replayed: Replayed, model: Model, indices: NDArray[np.int64]) 
         piece = indices[start : start + _PIECE]
         alerts = [replayed.alerts[index] for index in piece.tolist()]
         matrix[start : start + len(piece)] = model.features(np.asarray(replayed.rows[piece]), alerts)
+    return matrix
+
+
+def known_matrix(replayed: Replayed, priors: Priors, chosen: Sequence[Feature], indices: NDArray[np.int64]) -> Matrix:
+    """float32[n, F] of the alerts at `indices`, with priors that training shipped: what a model made of them reads."""
+    matrix = np.empty((len(indices), len(chosen)), dtype=np.float32)
+    for start in range(0, len(indices), _PIECE):
+        piece = indices[start : start + _PIECE]
+        encoded = priors.encode([replayed.alerts[index] for index in piece.tolist()])
+        labels = replayed.problem.history.labels
+        frame = Frame(np.asarray(replayed.rows[piece]), encoded, priors.global_rate, labels)
+        matrix[start : start + len(piece)] = features.compute(frame, chosen)
     return matrix
 
 

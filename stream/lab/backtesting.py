@@ -1,0 +1,192 @@
+"""The backtest: train again every so often, score what comes next with what was known then; beside training once."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from stream.core import features
+from stream.core.errors import LabError
+from stream.core.events import moment
+from stream.core.features import Array
+from stream.core.problem import Problem
+from stream.core.state import DAY
+from stream.lab.check import about, check_log, check_training
+from stream.lab.judging.baselines import score_baselines
+from stream.lab.judging.judge import MODEL, check_classes, figures
+from stream.lab.learning import calibration
+from stream.lab.learning.fitting import Fitted, Window, fit_window
+from stream.lab.log import Progress, no_progress, read_log
+from stream.lab.matrix import known_matrix, training_matrix
+from stream.lab.priors import Learnt, choose_keys, learn
+from stream.lab.replaying import Replayed, replay
+from stream.lab.window import Mask, Split, judgeable, split_at_share, split_at_time, trainable
+from stream.models.manifest import Figures
+
+RETRAINED, ONCE = "retrained", "trained once"
+STEPS_MOST = 200
+
+
+class Step(Struct, frozen=True):
+    """The alerts raised from `start` until the next training: how each way of training scored them.
+
+    AUC is None where a class is missing.
+    """
+
+    start: datetime
+    learnt_from: int
+    judged: int
+    label_rate: float
+    auc: dict[str, float | None]
+    ece: dict[str, float]
+
+
+class Backtest(Struct, frozen=True):
+    """All steps, and the figures of all judged alerts together: retrained, trained once, and the baselines.
+
+    Thresholds were fixed before: the retrained one at each training (the last stands in `threshold`), the others at
+    the first.
+    """
+
+    problem: str
+    question: str
+    every_days: float
+    split_at: datetime
+    judged: int
+    label_rate: float
+    target_detection: float
+    steps: list[Step]
+    scores: dict[str, Figures]
+
+
+class _Trained(Struct, frozen=True):
+    """A model as it was known at one moment."""
+
+    learnt: Learnt
+    fitted: Fitted
+    chosen: list[features.Feature]
+    used: int
+
+    def score(self, replayed: Replayed, indices: NDArray[np.int64]) -> Array:
+        matrix = known_matrix(replayed, self.learnt.priors, self.chosen, indices)
+        return calibration.apply(self.fitted.calibration, self.fitted.trees.logits(matrix))
+
+
+def backtest(
+    log: Path,
+    problem: Problem,
+    *,
+    every_days: float = 7.0,
+    split: float = 0.6,
+    seed: int = 7,
+    progress: Progress = no_progress,
+) -> Backtest:
+    """Train at the split and every `every_days` after it; each time score what was raised until the next.
+
+    Raises:
+        LogError: the log can't be read.
+        LabError: it can't be trained on or judged, the steps are too many, or the extra is not installed.
+    """
+    replayed = replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem)
+    with about(log):
+        return backtest_replayed(replayed, every_days=every_days, split=split, seed=seed, progress=progress)
+
+
+def backtest_replayed(
+    replayed: Replayed,
+    *,
+    every_days: float = 7.0,
+    split: float = 0.6,
+    seed: int = 7,
+    progress: Progress = no_progress,
+) -> Backtest:
+    """The same on a replay."""
+    check_log(replayed)
+    first = split_at_share(replayed, split)
+    starts = _starts(replayed, first, every_days)
+    judged = judgeable(replayed, first)
+    check_classes(replayed.outcome[judged], "test part")
+    baselines = score_baselines(replayed)
+    count = len(replayed.at)
+    scores = {RETRAINED: np.full(count, np.nan), ONCE: np.full(count, np.nan)}
+    threshold = np.full(count, np.nan)  # that held when the alert was raised
+    once = _train(replayed, first, baselines, seed)
+    steps = []
+    for number, start in enumerate(starts):
+        progress("training again", number / len(starts))
+        end = starts[number + 1] if number + 1 < len(starts) else np.inf
+        part = np.flatnonzero(judged & (replayed.at >= start) & (replayed.at < end))
+        if not len(part):
+            continue
+        again = once if not number else _train(replayed, split_at_time(replayed, start), baselines, seed)
+        scores[RETRAINED][part], scores[ONCE][part] = again.score(replayed, part), once.score(replayed, part)
+        threshold[part] = again.fitted.fixed[MODEL]
+        steps.append(_step(replayed, part, start, again.used, scores))
+    progress("training again", 1.0)
+    return _result(replayed, first, every_days, judged, steps, {**scores, **baselines}, once.fitted.fixed, threshold)
+
+
+def _starts(replayed: Replayed, first: Split, every_days: float) -> list[float]:
+    if not every_days > 0.0:
+        raise LabError(f"every={every_days:g} days: give a length above 0")
+    steps = int((float(replayed.at.max()) - first.at) // (every_days * DAY)) + 1
+    if steps > STEPS_MOST:
+        raise LabError(f"every={every_days:g} days means {steps} trainings, at most {STEPS_MOST} are done; take longer")
+    return [first.at + number * every_days * DAY for number in range(steps)]
+
+
+def _train(replayed: Replayed, end: Split, baselines: Mapping[str, Array], seed: int) -> _Trained:
+    usable = trainable(replayed, end)
+    check_training(replayed.outcome[: end.alert][usable])
+    learnt = learn(replayed, choose_keys(replayed.alerts[: end.alert]), end.step, end.alert)
+    chosen = list(features.table(replayed.problem.history.labels, list(learnt.priors.tables)).values())
+    window = Window(replayed, end, usable, training_matrix(replayed, learnt, chosen), chosen)
+    fitted = fit_window(window, baselines, seed, no_progress)
+    return _Trained(learnt, fitted, chosen, int(np.count_nonzero(usable)))
+
+
+def _step(replayed: Replayed, part: NDArray[np.int64], start: float, used: int, scores: dict[str, Array]) -> Step:
+    y = replayed.outcome[part]
+    of = {name: figures(y, p[part], replayed.problem.target.detection, 0.5) for name, p in scores.items()}
+    return Step(
+        start=moment(start),
+        learnt_from=used,
+        judged=len(part),
+        label_rate=float(y.mean()),
+        auc={name: None if np.isnan(found.auc) else found.auc for name, found in of.items()},
+        ece={name: found.ece for name, found in of.items()},
+    )
+
+
+def _result(
+    replayed: Replayed,
+    first: Split,
+    every_days: float,
+    judged: Mask,
+    steps: list[Step],
+    scores: Mapping[str, Array],
+    fixed: Mapping[str, float],
+    threshold: Array,
+) -> Backtest:
+    y, detection = replayed.outcome[judged], replayed.problem.target.detection
+    fixed = {**fixed, ONCE: fixed[MODEL], RETRAINED: float(threshold[judged][-1])}
+    found = {name: figures(y, p[judged], detection, fixed[name]) for name, p in scores.items()}
+    kept = scores[RETRAINED][judged] >= threshold[judged]
+    found[RETRAINED] = replace(
+        found[RETRAINED], detection=float(kept[y == 1].mean()), suppressed=float((~kept)[y == 0].mean())
+    )
+    return Backtest(
+        problem=replayed.problem.id,
+        question=replayed.problem.question,
+        every_days=every_days,
+        split_at=moment(first.at),
+        judged=len(y),
+        label_rate=float(y.mean()),
+        target_detection=detection,
+        steps=steps,
+        scores=found,
+    )

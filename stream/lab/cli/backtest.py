@@ -1,0 +1,64 @@
+"""`noisegate lab backtest`: train again every so often, beside training once."""
+
+from typing import Annotated
+
+import typer
+from rich.box import SIMPLE
+from rich.markup import escape
+from rich.table import Table
+
+from stream.bars import stage_bars
+from stream.core.errors import LabError
+from stream.lab.cli import shown
+
+_UNITS = {"d": 1.0, "h": 1 / 24, "w": 7.0}
+
+
+def backtest_command(
+    problem: shown.ProblemFile,
+    events: shown.Events = None,
+    simulated: shown.Simulated = False,
+    every: Annotated[str, typer.Option(help="How often to train again: 7d, 12h, 1w.")] = "7d",
+    split: Annotated[float, typer.Option(help="Share of the alerts, by raise time, before the first training.")] = 0.6,
+    seed: Annotated[int, typer.Option(help="The same seed and log give the same scores.")] = 7,
+    as_json: shown.AsJson = False,
+) -> None:
+    """Train again every week, say, and score the next with what was known then; beside training once."""
+    from stream.lab.backtesting import ONCE, RETRAINED, backtest
+
+    definition, days = shown.read_problem(problem), days_of(every)
+    with shown.log_of(events, simulated) as log, stage_bars() as told:
+        found = backtest(log, definition, every_days=days, split=split, seed=seed, progress=told)
+    if as_json:
+        shown.say_json(found)
+        return
+    console = shown.console()
+    console.print(f"[bold]Trained again every {every}[/bold]  {escape(found.question)}")
+    table = Table(box=SIMPLE)
+    for name in ("from", "learnt from", "judged", "acted on", f"AUC {RETRAINED}", ONCE, f"ECE {RETRAINED}", ONCE):
+        table.add_column(name, justify="right", no_wrap=True)
+    for step in found.steps:
+        aucs = [_figure(step.auc[name]) for name in (RETRAINED, ONCE)]
+        eces = [_figure(step.ece[name]) for name in (RETRAINED, ONCE)]
+        counts = (f"{step.learnt_from:,}", f"{step.judged:,}", f"{step.label_rate:.1%}")
+        table.add_row(f"{step.start:%Y-%m-%d}", *counts, *aucs, *eces)
+    console.print(table)
+    shown.say_figures(console, f"{found.judged:,} alerts judged", found.scores, f"{found.target_detection:.0%}")
+    console.print("* at thresholds fixed before: the retrained one's at each training, the others' at the first")
+
+
+def days_of(every: str) -> float:
+    """Days of a length such as `7d`, `12h` or `1w`.
+
+    >>> days_of("12h")
+    0.5
+    """
+    number, unit = every[:-1], every[-1:]
+    try:
+        return float(number) * _UNITS[unit]
+    except (ValueError, KeyError):
+        raise LabError(f"--every {every}: give a number and a unit, such as 7d, 12h or 1w") from None
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
