@@ -19,8 +19,16 @@ _LIMITS = """## Known limits
 
 def write(manifest: Manifest) -> str:
     """card.md as text."""
-    parts = [_head(manifest), _data(manifest), _figures(manifest), _bands(manifest), _LIMITS, _made(manifest)]
-    return "\n\n".join(parts) + "\n"
+    parts = [
+        _head(manifest),
+        _data(manifest),
+        _figures(manifest),
+        _bands(manifest),
+        _checks(manifest),
+        _LIMITS,
+        _made(manifest),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _head(manifest: Manifest) -> str:
@@ -78,9 +86,11 @@ def _row(name: str, of: Figures) -> str:
 
 def _bands(manifest: Manifest) -> str:
     at, how, target = manifest.thresholds, manifest.calibration, manifest.problem.definition.target
-    calibrated = "none; Platt's sigmoid gained nothing on later data, or there was too little of it"
+    calibrated = "none; no other gained anything on later data, or there was too little of it"
     if how.kind == "platt":
         calibrated = f"Platt's sigmoid (a = {how.a:.3f}, b = {how.b:.3f}), inside the ONNX graph"
+    elif how.kind == "isotonic":
+        calibrated = f"isotonic, lines through {len(how.x)} points, inside the ONNX graph"
     return f"""## Bands
 
 - likely_noise: below {at.likely_noise:.3f}, the highest threshold that kept {target.detection:.0%} of the actionable
@@ -91,14 +101,46 @@ def _bands(manifest: Manifest) -> str:
 - calibration: {calibrated}"""
 
 
+def _checks(manifest: Manifest) -> str:
+    """The cross-validation and the canaries; nothing where the manifest has neither."""
+    folds, canaries = manifest.training.folds, manifest.training.canaries
+    parts = []
+    if folds:
+        rows = "\n".join(
+            f"| {fold.start:{_DAY}} | {fold.learnt:,} | {fold.judged:,} | {fold.auc:.3f} | {fold.log_loss:.3f} "
+            f"| {fold.rounds} |"
+            for fold in folds
+        )
+        parts.append(f"""## Cross-validation
+
+Within the training window, in order of time: each fold learnt from what was known at its start, and was judged on what
+followed. The number of rounds is the fold's own best, so its log loss is a little too good.
+
+| start (UTC) | learnt from | judged | AUC | log loss | rounds |
+|---|---|---|---|---|---|
+{rows}""")
+    if canaries:
+        lines = "\n".join(f"- {name}: {text}" for name, text in canaries.items())
+        parts.append(f"## Canaries\n\nChecked before anything was learnt; all passed.\n\n{lines}")
+    return "\n\n".join(parts)
+
+
 def _made(manifest: Manifest) -> str:
     made = manifest.training
     params = "\n".join(f"    {name} = {value}" for name, value in made.params.items())
+    held = made.options.get("monotone", True)
+    monotone = "; a higher rate never lowers the score (monotone)" if held else ""
     return f"""## How it was made
 
     {made.command}
 
 At {manifest.created:{_DAY}} UTC. LightGBM on {len(manifest.features)} features, {made.rounds} rounds, found on the end
-of the training window; a higher rate never lowers the score (monotone). Parameters:
+of the training window{monotone}. Parameters:
 
-{params}"""
+{params}{_options(manifest)}"""
+
+
+def _options(manifest: Manifest) -> str:
+    options = manifest.training.options
+    lines = "\n".join(f"    {name} = {value}" for name, value in options.items())
+    return f"\n\nOptions:\n\n{lines}" if options else ""

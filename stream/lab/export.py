@@ -1,7 +1,8 @@
 """Trees to ONNX, and the gate that holds the two to the same scores. The only module that imports onnx.
 
-The graph: float32[N, F] -> TreeEnsembleRegressor -> a * logit + b -> sigmoid -> float32[N]. Thresholds are rounded
-down to float32: for a float32 value x, x <= t is the same as x <= the largest float32 that is not above t.
+The graph: float32[N, F] -> TreeEnsembleRegressor -> a * logit + b -> sigmoid -> float32[N]. Where calibration is
+isotonic, a sum of ramps stands in place of the sigmoid, one a line of the map. Thresholds are rounded down to float32:
+for a float32 value x, x <= t is the same as x <= the largest float32 that is not above t.
 """
 
 from collections.abc import Callable
@@ -41,19 +42,14 @@ def export(trees: Trees, chosen: Calibration, width: int) -> bytes:
     """
     onnx = import_onnx()
     helper, floats = onnx.helper, onnx.TensorProto.FLOAT
-    constants = [
-        helper.make_tensor("a", floats, [1], [chosen.a]),
-        helper.make_tensor("b", floats, [1], [chosen.b]),
-        helper.make_tensor("flat", onnx.TensorProto.INT64, [1], [-1]),
-    ]
+    calibrating, constants = (_ramps if chosen.kind == "isotonic" else _sigmoid)(onnx, chosen)
+    constants.append(helper.make_tensor("flat", onnx.TensorProto.INT64, [1], [-1]))
     nodes = [
         helper.make_node(
             "TreeEnsembleRegressor", ["features"], ["sums"], domain="ai.onnx.ml", **_attributes(trees.dump())
         ),
         helper.make_node("Reshape", ["sums", "flat"], ["logits"]),
-        helper.make_node("Mul", ["logits", "a"], ["scaled"]),
-        helper.make_node("Add", ["scaled", "b"], ["calibrated"]),
-        helper.make_node("Sigmoid", ["calibrated"], ["probability"]),
+        *calibrating,
     ]
     graph = helper.make_graph(
         nodes,
@@ -67,6 +63,45 @@ def export(trees: Trees, chosen: Calibration, width: int) -> bytes:
     onnx.checker.check_model(model)
     data: bytes = model.SerializeToString(deterministic=True)
     return data
+
+
+def _sigmoid(onnx: Any, chosen: Calibration) -> tuple[list[Any], list[Any]]:
+    """Nodes and constants of sigmoid(a * logit + b)."""
+    helper, floats = onnx.helper, onnx.TensorProto.FLOAT
+    nodes = [
+        helper.make_node("Mul", ["logits", "a"], ["scaled"]),
+        helper.make_node("Add", ["scaled", "b"], ["calibrated"]),
+        helper.make_node("Sigmoid", ["calibrated"], ["probability"]),
+    ]
+    return nodes, [
+        helper.make_tensor("a", floats, [1], [chosen.a]),
+        helper.make_tensor("b", floats, [1], [chosen.b]),
+    ]
+
+
+def _ramps(onnx: Any, chosen: Calibration) -> tuple[list[Any], list[Any]]:
+    """Nodes and constants of y0 + sum of dy * clip((logit - x) / dx, 0, 1): no two large numbers cancel."""
+    helper, floats = onnx.helper, onnx.TensorProto.FLOAT
+    x, y = np.array(chosen.x), np.array(chosen.y)
+    lines = len(x) - 1
+    nodes = [
+        helper.make_node("Reshape", ["logits", "column"], ["upright"]),
+        helper.make_node("Sub", ["upright", "starts"], ["beyond"]),
+        helper.make_node("Div", ["beyond", "widths"], ["shares"]),
+        helper.make_node("Clip", ["shares", "zero", "one"], ["ramps"]),
+        helper.make_node("MatMul", ["ramps", "heights"], ["risen"]),
+        helper.make_node("Add", ["risen", "lowest"], ["mapped"]),
+        helper.make_node("Reshape", ["mapped", "flat"], ["probability"]),
+    ]
+    return nodes, [
+        helper.make_tensor("column", onnx.TensorProto.INT64, [2], [-1, 1]),
+        helper.make_tensor("starts", floats, [1, lines], x[:-1].tolist()),
+        helper.make_tensor("widths", floats, [1, lines], np.diff(x).tolist()),
+        helper.make_tensor("heights", floats, [lines, 1], np.diff(y).tolist()),
+        helper.make_tensor("lowest", floats, [1], [float(y[0])]),
+        helper.make_tensor("zero", floats, [], [0.0]),
+        helper.make_tensor("one", floats, [], [1.0]),
+    ]
 
 
 def check_parity(trees: Trees, chosen: Calibration, run: Callable[[Matrix], Array], matrix: Matrix) -> float:

@@ -18,20 +18,23 @@ from stream.lab.check import about, check_log, check_training
 from stream.lab.export import OPSET, check_parity, export, import_onnx
 from stream.lab.judging.baselines import score_baselines
 from stream.lab.judging.judge import judge
-from stream.lab.learning import trees
+from stream.lab.learning import canaries, trees
+from stream.lab.learning.crossval import cross_validate
 from stream.lab.learning.fitting import Fitted, Window, fit_window
+from stream.lab.learning.plan import Plan
 from stream.lab.log import Progress, no_progress, read_log
 from stream.lab.matrix import predict, served_matrix, training_matrix
-from stream.lab.priors import choose_keys, learn
+from stream.lab.priors import Learnt, choose_keys, learn
 from stream.lab.reference import make_reference
 from stream.lab.replaying import Replayed, replay
-from stream.lab.window import judgeable, split_at_share, trainable
+from stream.lab.window import Mask, Split, judgeable, split_at_share, trainable
 from stream.models.artifact import CARD, ONNX, REFERENCE, write_artifact
 from stream.models.graph import Graph
 from stream.models.manifest import FeatureRef, Golden, Manifest, Metrics, ProblemRef, Training
 from stream.models.serving import Model
 
 SPLIT, SEED = 0.6, 7
+_DEFAULT = Plan()
 GOLDEN_ROWS = 16
 _HASH_DIGITS = 8
 
@@ -43,6 +46,7 @@ def train(
     *,
     split: float = SPLIT,
     seed: int = SEED,
+    plan: Plan = _DEFAULT,
     command: str = "stream.lab.training.train",
     created: datetime | None = None,
     progress: Progress = no_progress,
@@ -58,7 +62,7 @@ def train(
     replayed = replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem)
     with about(log):
         return train_replayed(
-            replayed, out, split=split, seed=seed, command=command, created=created, progress=progress
+            replayed, out, split=split, seed=seed, plan=plan, command=command, created=created, progress=progress
         )
 
 
@@ -68,6 +72,7 @@ def train_replayed(
     *,
     split: float = SPLIT,
     seed: int = SEED,
+    plan: Plan = _DEFAULT,
     command: str = "stream.lab.training.train_replayed",
     judged: bool = True,
     created: datetime | None = None,
@@ -78,28 +83,22 @@ def train_replayed(
     end = split_at_share(replayed, split)
     usable = trainable(replayed, end)
     check_training(replayed.outcome[: end.alert][usable])
-    learnt = learn(replayed, choose_keys(replayed.alerts[: end.alert]), end.step, end.alert)
-    chosen = list(features.table(replayed.problem.history.labels, list(learnt.priors.tables)).values())
     progress("computing features", 0.0)
-    window = Window(replayed, end, usable, training_matrix(replayed, learnt, chosen), chosen)
+    window, learnt = _window(replayed, end, usable)
     baselines = score_baselines(replayed)
     progress("computing features", 1.0)
-    fitted = fit_window(window, baselines, seed, progress)
-    onnx = export(fitted.trees, fitted.calibration, len(chosen))
-    graph = Graph(onnx, len(chosen), "the new model")
-    manifest = Manifest(
-        version="0000-00-00-0000",  # known when the content is
-        created=created or datetime.now(UTC),
-        problem=_problem_ref(replayed.problem),
-        labels=replayed.problem.history.labels,
-        features=[FeatureRef(feature.name, feature.version) for feature in chosen],
-        priors=learnt.priors,
-        thresholds=fitted.thresholds,
-        calibration=fitted.calibration,
-        training=_training(window, fitted, split, seed, command),
-        golden=_golden(graph, window.matrix),
-        opset=OPSET,
+    checks = canaries.run(window, list(learnt.priors.tables), seed, progress)
+    fitted = fit_window(window, baselines, seed, progress, plan)
+    folds = cross_validate(window, seed, plan, fitted.tuned, lambda share: progress("cross-validating", share))
+    training = replace(
+        _training(window, fitted, split, seed, command),
+        options=msgspec.structs.asdict(plan),
+        folds=folds,
+        canaries={check.name: check.text for check in checks},
     )
+    onnx = export(fitted.trees, fitted.calibration, len(window.features))
+    graph = Graph(onnx, len(window.features), "the new model")
+    manifest = _manifest(window, learnt, fitted, graph, training, created or datetime.now(UTC))
     model = Model(manifest, graph)
     files = {ONNX: onnx, REFERENCE: _reference(window, model)}
     progress("judging", 0.0)
@@ -108,6 +107,31 @@ def train_replayed(
     folder = write_artifact(out, manifest, {**files, CARD: card.write(manifest).encode()})
     progress("judging", 1.0)
     return folder
+
+
+def _window(replayed: Replayed, end: Split, usable: Mask) -> tuple[Window, Learnt]:
+    learnt = learn(replayed, choose_keys(replayed.alerts[: end.alert]), end.step, end.alert)
+    chosen = list(features.table(replayed.problem.history.labels, list(learnt.priors.tables)).values())
+    return Window(replayed, end, usable, training_matrix(replayed, learnt, chosen), chosen), learnt
+
+
+def _manifest(
+    window: Window, learnt: Learnt, fitted: Fitted, graph: Graph, training: Training, created: datetime
+) -> Manifest:
+    problem = window.replayed.problem
+    return Manifest(
+        version="0000-00-00-0000",  # known when the content is
+        created=created,
+        problem=_problem_ref(problem),
+        labels=problem.history.labels,
+        features=[FeatureRef(feature.name, feature.version) for feature in window.features],
+        priors=learnt.priors,
+        thresholds=fitted.thresholds,
+        calibration=fitted.calibration,
+        training=training,
+        golden=_golden(graph, window.matrix),
+        opset=OPSET,
+    )
 
 
 def _judge(

@@ -16,6 +16,7 @@ VERSION_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9a-f]{4,64}\Z"
 FILE_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,60}\.[a-z0-9]{1,10}\Z"  # a plain name: no folder, nothing hidden
 FEATURES = 2_000  # columns of one model
 GOLDEN_ROWS = 64
+KNOTS = 100  # points of an isotonic calibration
 
 Version = Annotated[str, Meta(pattern=VERSION_PATTERN)]
 FileName = Annotated[str, Meta(pattern=FILE_PATTERN)]
@@ -43,11 +44,27 @@ class ProblemRef(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Calibration(Struct, frozen=True, forbid_unknown_fields=True):
-    """How scores were calibrated: sigmoid(a * logit + b), inside the ONNX graph."""
+    """How scores were calibrated, inside the ONNX graph.
 
-    kind: Literal["none", "platt"] = "none"
+    sigmoid(a * logit + b); isotonic: lines through the points (x, y) over the logit, flat beyond the ends.
+    """
+
+    kind: Literal["none", "platt", "isotonic"] = "none"
     a: float = 1.0
     b: float = 0.0
+    x: Annotated[list[float], Meta(max_length=KNOTS)] = []
+    y: Annotated[list[Share], Meta(max_length=KNOTS)] = []
+
+
+class FoldFigures(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One fold of the cross-validation in order of time: learnt from what was known at `start`, judged from there."""
+
+    start: At
+    learnt: Count
+    judged: Count
+    auc: Share
+    log_loss: Annotated[float, Meta(ge=0)]
+    rounds: Count
 
 
 class Training(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -55,6 +72,7 @@ class Training(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     `excluded` are visibility-only and flood alerts, `purged` those not decided at `split_at`. `fixed_thresholds` kept
     the target's detection on the end of the training window, by name of the score: `model` and the baselines.
+    `options` are those of the training, `folds` its cross-validation, `canaries` what was checked, all passed.
     """
 
     command: str
@@ -72,6 +90,9 @@ class Training(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     params: dict[str, str | int | float | bool]
     fixed_thresholds: dict[str, float]
     simulated: bool = False
+    options: dict[str, str | int | float | bool | None] = {}
+    folds: list[FoldFigures] = []
+    canaries: dict[str, str] = {}
 
 
 class Figures(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -169,6 +190,9 @@ def _fault_of(manifest: Manifest) -> str | None:
             return f"a rate in priors.tables[{key!r}] is not between 0 and 1"
     if not 0.0 <= thresholds.likely_noise <= thresholds.likely_actionable <= 1.0:
         return "thresholds must hold 0 <= likely_noise <= likely_actionable <= 1"
+    fault = _fault_of_calibration(manifest.calibration)
+    if fault:
+        return fault
     if len({feature.name for feature in manifest.features}) != len(manifest.features):
         return "a feature is named twice"
     if "model" not in manifest.training.fixed_thresholds:
@@ -177,4 +201,14 @@ def _fault_of(manifest: Manifest) -> str | None:
         return "golden has another number of rows than of probabilities"
     if any(len(row) != len(manifest.features) for row in golden.rows):
         return f"a golden row has not {len(manifest.features)} values, one a feature"
+    return None
+
+
+def _fault_of_calibration(how: Calibration) -> str | None:
+    if how.kind != "isotonic":
+        return None
+    if len(how.x) != len(how.y) or len(how.x) < 2:
+        return "an isotonic calibration must have as many x as y, two at least"
+    if any(b <= a for a, b in zip(how.x, how.x[1:], strict=False)) or list(how.y) != sorted(how.y):
+        return "the points of an isotonic calibration must rise"
     return None

@@ -90,3 +90,21 @@ def test_platt_survives_labels_that_are_all_separable() -> None:
     for labels in (logits > 0, logits > 9, logits < 9, logits < 0):
         found = calibration.fit_platt(labels.astype(np.int8), logits)
         assert np.isfinite([found.a, found.b]).all()
+
+
+STEPS = Calibration("isotonic", x=[-3.0, -1.2, -1.0, 0.4, 0.9, 4.0], y=[0.02, 0.1, 0.5, 0.6, 0.6, 0.97])
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_an_isotonic_calibration_scores_the_same(missing: bool) -> None:
+    """The sum of ramps is the map: the gate passes on any rows, and on logits beyond both ends."""
+    fitted, matrix = MADE[missing]
+    graph = Graph(export(fitted, STEPS, WIDTH), WIDTH, "test")
+    assert check_parity(fitted, STEPS, graph.run, matrix) < TOLERANCE
+    scores = graph.run(matrix)
+    assert scores.min() >= 0.02 - 1e-6
+    assert scores.max() <= 0.97 + 1e-6
+    found = calibration.fit_isotonic((scores > 0.5).astype(np.int8), fitted.logits(matrix))
+    assert found.kind == "isotonic"
+    graph = Graph(export(fitted, found, WIDTH), WIDTH, "test")
+    assert check_parity(fitted, found, graph.run, matrix) < TOLERANCE

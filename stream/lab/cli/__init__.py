@@ -36,12 +36,19 @@ def train_command(
     simulated: Simulated = False,
     split: Annotated[float, typer.Option(help="Share of the alerts, by raise time, to learn from.")] = 0.6,
     seed: Annotated[int, typer.Option(help="The same seed and log give the same scores.")] = 7,
+    trials: Annotated[int, typer.Option(help="Parameter sets to try by cross-validation; 0 keeps the defaults.")] = 0,
+    recency_days: Annotated[float | None, typer.Option(help="Half-life of a training alert's weight, in days.")] = None,
+    holdout_weight: Annotated[float, typer.Option(help="Weight of alerts held out of automation.")] = 1.0,
+    monotone: Annotated[bool, typer.Option(help="A higher rate never lowers the score.")] = True,
+    calibration: Annotated[str, typer.Option(help="auto, none, platt or isotonic.")] = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Train a model on a log, judge it on the rest, write it as a new version."""
+    from stream.lab.learning.plan import make_plan
     from stream.lab.training import train
     from stream.models.artifact import verify
 
+    plan = make_plan(trials, recency_days, holdout_weight, monotone, calibration)
     definition = read_problem(problem)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -49,7 +56,7 @@ def train_command(
         raise LabError(f"--out {out}: can't be made a folder ({error.strerror}); name another") from None
     command = shlex.join(["noisegate", *sys.argv[1:]])
     with log_of(events, simulated) as log, stage_bars() as told:
-        folder = train(log, definition, out, split=split, seed=seed, command=command, progress=told)
+        folder = train(log, definition, out, split=split, seed=seed, plan=plan, command=command, progress=told)
     manifest = verify(folder)
     if as_json:
         say_json({"folder": str(folder), "version": manifest.version, "metrics": manifest.metrics})

@@ -1,14 +1,21 @@
-"""Calibration: none, or Platt's sigmoid (Platt, 1999), whichever has the lower log loss on rows unseen by the trees."""
+"""Calibration: none, Platt's sigmoid (Platt, 1999), or an isotonic map, by log loss on rows unseen by the trees.
+
+The isotonic map is piecewise linear over the logit: shares of actionable in blocks of equal mass, made to rise by
+pooling adjacent violators (Ayer et al., 1955), joined by lines no steeper than float32 can follow.
+"""
 
 import numpy as np
 
 from stream.core.features import Array
 from stream.lab.judging.metrics import Labels, log_loss
+from stream.lab.learning.plan import CalibrationChoice
 from stream.models.manifest import Calibration
 
-_GAIN = 0.001  # nats by which Platt must be better: below it a static split is noise
+_GAIN = 0.001  # nats by which a richer map must be better: below it a static split is noise
 _STEPS = 50
 _LEAST_A = 0.1
+_BLOCKS, _LEAST_BLOCK = 20, 25
+_STEEPEST = 2.0  # of the isotonic map, probability per logit: eight times the sigmoid's steepest
 
 
 def apply(calibration: Calibration, logits: Array) -> Array:
@@ -17,18 +24,34 @@ def apply(calibration: Calibration, logits: Array) -> Array:
     >>> apply(Calibration("platt", 2.0, 0.0), np.array([0.0]))
     array([0.5])
     """
+    if calibration.kind == "isotonic":
+        return np.interp(logits, calibration.x, calibration.y)
     return np.asarray(1.0 / (1.0 + np.exp(-(calibration.a * logits + calibration.b))))
 
 
-def choose(y: Labels, logits: Array) -> Calibration:
-    """Fit on the earlier half of the rows, compare on the later; rows in order of time."""
+def choose(y: Labels, logits: Array, how: CalibrationChoice = "auto") -> Calibration:
+    """Fit the one asked for; auto fits on the earlier half, compares on the later; rows in order of time.
+
+    A richer map (none, then Platt, then isotonic) is taken only where it gains a thousandth of a nat.
+    """
+    if how != "auto":
+        return _fit(how, y, logits)
     half = len(y) // 2
-    plain, tried = Calibration(), fit_platt(y[:half], logits[:half])
-    gain = log_loss(y[half:], apply(plain, logits[half:])) - log_loss(y[half:], apply(tried, logits[half:]))
-    if gain < _GAIN:
-        return plain
-    fitted = fit_platt(y, logits)
-    return fitted if fitted.a >= _LEAST_A else plain
+    chosen, least = Calibration(), log_loss(y[half:], apply(Calibration(), logits[half:]))
+    for kind in ("platt", "isotonic"):
+        tried = _fit(kind, y[:half], logits[:half])
+        loss = log_loss(y[half:], apply(tried, logits[half:]))
+        if tried.kind == kind and least - loss >= _GAIN:
+            chosen, least = _fit(kind, y, logits), loss
+    return chosen
+
+
+def _fit(kind: str, y: Labels, logits: Array) -> Calibration:
+    """None where a map of this kind would turn the order round, or be flat."""
+    if kind == "none":
+        return Calibration()
+    fitted = fit_platt(y, logits) if kind == "platt" else fit_isotonic(y, logits)
+    return fitted if kind == "isotonic" or fitted.a >= _LEAST_A else Calibration()
 
 
 def fit_platt(y: Labels, logits: Array) -> Calibration:
@@ -43,3 +66,27 @@ def fit_platt(y: Labels, logits: Array) -> Calibration:
         if np.abs(step).max() < 1e-9:
             break
     return Calibration("platt", float(found[0]), float(found[1]))
+
+
+def fit_isotonic(y: Labels, logits: Array) -> Calibration:
+    """A rising piecewise-linear map of the logit; no calibration where fewer than two points are left."""
+    order = np.argsort(logits, kind="stable")
+    blocks = np.array_split(order, max(min(_BLOCKS, len(order) // _LEAST_BLOCK), 1))
+    pooled: list[tuple[float, float, float]] = []  # rows, actionable, sum of logits
+    for block in blocks:
+        pooled.append((float(len(block)), float(y[block].sum()), float(logits[block].sum())))
+        while len(pooled) > 1 and _rate(pooled[-2]) >= _rate(pooled[-1]):
+            last, before = pooled.pop(), pooled.pop()
+            pooled.append((before[0] + last[0], before[1] + last[1], before[2] + last[2]))
+    points: list[tuple[float, float]] = []
+    for entry in pooled:
+        x, rate = entry[2] / max(entry[0], 1.0), _rate(entry)
+        if not points or x - points[-1][0] > (rate - points[-1][1]) / _STEEPEST:
+            points.append((x, rate))
+    if len(points) < 2:
+        return Calibration()
+    return Calibration("isotonic", x=[x for x, _ in points], y=[rate for _, rate in points])
+
+
+def _rate(entry: tuple[float, float, float]) -> float:
+    return (entry[1] + 1.0) / (entry[0] + 2.0)

@@ -5,39 +5,40 @@ thresholds; then the whole window is fitted once more with that number. Where th
 serve instead.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-import numpy as np
 from msgspec import Struct
 
-from stream.core.features import Array, Feature, Matrix
+from stream.core.features import Array
 from stream.core.scoring import Thresholds
 from stream.lab.judging.judge import MODEL
-from stream.lab.judging.metrics import Labels, threshold_for
+from stream.lab.judging.metrics import threshold_for
 from stream.lab.learning import calibration, trees
+from stream.lab.learning.parts import Window, enough, parts, try_rounds, weights_of
+from stream.lab.learning.plan import Plan
 from stream.lab.learning.trees import Params, Trees
+from stream.lab.learning.trials import search
 from stream.lab.log import Progress
-from stream.lab.replaying import Replayed
-from stream.lab.window import Mask, Split, between, split_at_share, trainable
 from stream.models.manifest import Calibration
 
-EARLIER = 0.8
-LEAST_LATER = 200  # alerts, and
-LEAST_OF_A_CLASS = 20  # of each outcome in either part, to find anything on the later part
 NOISE_AT_MOST = 0.5  # the band likely_noise never reaches above "more probably noise than not"
 ACTIONABLE_FROM = 0.5
+_DEFAULT = Plan()
+__all__ = ["Fitted", "Window", "fit_window"]
 
 
 class Fitted(Struct, frozen=True, eq=False):
     """What was learnt.
 
-    `fixed` is the threshold of each score (model and baselines) that kept the target's detection on the later part.
+    `fixed` is the threshold of each score (model and baselines) that kept the target's detection on the later part,
+    `tuned` are the parameters that trials found better than the defaults.
     """
 
     trees: Trees
     calibration: Calibration
     params: Params
     fixed: dict[str, float]
+    tuned: Params = {}
 
     @property
     def thresholds(self) -> Thresholds:
@@ -48,53 +49,29 @@ class Fitted(Struct, frozen=True, eq=False):
         )
 
 
-class Window(Struct, frozen=True, eq=False):
-    """The training window: everything before `end`, with float32[end.alert, F] and what may be learnt from."""
-
-    replayed: Replayed
-    end: Split
-    usable: Mask
-    matrix: Matrix
-    features: Sequence[Feature]
-
-    def take(self, mask: Mask) -> tuple[Matrix, Labels]:
-        """Features and labels of some of the window's alerts; a shorter mask takes from the beginning."""
-        return self.matrix[: len(mask)][mask], self.replayed.outcome[: len(mask)][mask]
-
-
-def fit_window(window: Window, baselines: Mapping[str, Array], seed: int, progress: Progress) -> Fitted:
+def fit_window(
+    window: Window, baselines: Mapping[str, Array], seed: int, progress: Progress, plan: Plan = _DEFAULT
+) -> Fitted:
     """Learn from the window. `baselines` are scores of all alerts, as known at each raise."""
     replayed, end = window.replayed, window.end
-    inner = split_at_share(replayed, EARLIER, end.alert)
-    earlier, later = trainable(replayed, inner), between(replayed, inner, end)
+    tuned = search(window, seed, plan, progress) if plan.trials else {}
+    earlier, later = parts(window)
     chosen, rounds, scores = Calibration(), trees.ROUNDS_UNTRIED, None
-    if _enough(window, earlier, later):
-        tried = _try_rounds(window, earlier, later, seed, progress)
+    if enough(window, earlier, later):
+        tried = try_rounds(
+            window, earlier, later, seed, plan, tuned, lambda share: progress("finding the number of rounds", share)
+        )
         logits = tried.logits(window.matrix[later])
-        rounds, chosen = tried.rounds, calibration.choose(replayed.outcome[: end.alert][later], logits)
+        rounds = tried.rounds
+        chosen = calibration.choose(replayed.outcome[: end.alert][later], logits, plan.calibration)
         scores = calibration.apply(chosen, logits)
     matrix, labels = window.take(window.usable)
-    params = trees.params_for(len(labels), seed)
-    fitted = trees.fit(matrix, labels, window.features, params, rounds, lambda share: progress("training", share))
+    params = {**trees.params_for(len(labels), seed, plan.monotone), **tuned}
+    weights, told = weights_of(replayed, window.usable, plan), lambda share: progress("training", share)
+    fitted = trees.fit(matrix, labels, window.features, params, rounds, told, weights)
     if scores is None:
         later, scores = window.usable, calibration.apply(chosen, fitted.logits(matrix))
     y, detection = replayed.outcome[: end.alert][later], replayed.problem.target.detection
     fixed = {name: threshold_for(y, known[: end.alert][later], detection) for name, known in baselines.items()}
     fixed[MODEL] = threshold_for(y, scores, detection)
-    return Fitted(fitted, chosen, params, fixed)
-
-
-def _try_rounds(window: Window, earlier: Mask, later: Mask, seed: int, progress: Progress) -> Trees:
-    matrix, labels = window.take(earlier)
-    params = trees.params_for(len(labels), seed)
-    told = window.take(later)
-    return trees.fit_until_best(
-        matrix, labels, told, window.features, params, lambda share: progress("finding the number of rounds", share)
-    )
-
-
-def _enough(window: Window, earlier: Mask, later: Mask) -> bool:
-    if np.count_nonzero(later) < LEAST_LATER:
-        return False
-    labels = [window.take(mask)[1] for mask in (earlier, later)]
-    return all(np.bincount(y, minlength=2).min() >= LEAST_OF_A_CLASS for y in labels)
+    return Fitted(fitted, chosen, params, fixed, tuned)

@@ -15,6 +15,7 @@ ROUNDS_MOST = 600
 ROUNDS_LEAST = 50
 ROUNDS_UNTRIED = 150  # where there is too little data to find a number
 PATIENCE = 60  # rounds without a better log loss
+_MONOTONE = "monotone_constraints_method"  # without it in the parameters, no direction is held
 _LEAF_MOST, _LEAF_LEAST, _LEAVES_WORTH = 100, 5, 100
 
 
@@ -33,9 +34,9 @@ class Trees(Struct, frozen=True):
         return cast(dict[str, Any], self.booster.dump_model())
 
 
-def params_for(rows: int, seed: int) -> Params:
+def params_for(rows: int, seed: int, monotone: bool = True) -> Params:
     """Parameters for a training window of so many rows; the monotone directions come from the feature table."""
-    return {
+    params: Params = {
         "objective": "binary",
         "metric": "binary_logloss",
         "num_leaves": 7,
@@ -45,13 +46,16 @@ def params_for(rows: int, seed: int) -> Params:
         "bagging_fraction": 0.7,
         "bagging_freq": 1,
         "lambda_l2": 10.0,
-        "monotone_constraints_method": "advanced",
+        _MONOTONE: "advanced",
         "seed": seed,
         "deterministic": True,
         "force_row_wise": True,
         "num_threads": 1,
         "verbose": -1,
     }
+    if not monotone:
+        del params[_MONOTONE]
+    return params
 
 
 def fit(
@@ -61,11 +65,12 @@ def fit(
     params: Params,
     rounds: int,
     told: Callable[[float], None],
+    weights: Array | None = None,
 ) -> Trees:
     """Fit so many rounds."""
     lightgbm = import_lightgbm()
     callbacks = [lambda env: told((env.iteration + 1) / rounds)]
-    data = lightgbm.Dataset(matrix, labels)
+    data = lightgbm.Dataset(matrix, labels, weight=weights)
     return Trees(lightgbm.train(_whole(params, features), data, rounds, callbacks=callbacks), rounds)
 
 
@@ -76,10 +81,11 @@ def fit_until_best(
     features: Sequence[Feature],
     params: Params,
     told: Callable[[float], None],
+    weights: Array | None = None,
 ) -> Trees:
     """Fit until the log loss on later rows no longer falls; the best number of rounds is kept."""
     lightgbm = import_lightgbm()
-    data = lightgbm.Dataset(matrix, labels)
+    data = lightgbm.Dataset(matrix, labels, weight=weights)
     callbacks = [
         lightgbm.early_stopping(PATIENCE, verbose=False),
         lambda env: told((env.iteration + 1) / ROUNDS_MOST),
@@ -109,4 +115,6 @@ def import_lightgbm() -> Any:
 
 
 def _whole(params: Params, features: Sequence[Feature]) -> dict[str, Any]:
+    if _MONOTONE not in params:
+        return dict(params)
     return {**params, "monotone_constraints": [feature.monotone for feature in features]}
