@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from stream import __version__
-from stream.cli import demo, doctor, events, failed, history, lab, models, run, schema, shown, topics
+from stream.cli import demo, doctor, events, failed, history, imports, lab, models, run, schema, shown, topics
 from stream.core.errors import NoisegateError
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ GROUPS = {
     "failed": failed.app,
     "history": history.app,
     "models": models.app,
+    "import": imports.app,
 }
 
 for name, verb in VERBS.items():

@@ -1,11 +1,14 @@
 """The lab: how a model is made, judged and exported. Only training needs the extra `lab`.
 
+sources    a table or a ServiceNow export, made an event log
 log        an event log on disk
+auditing   what the log holds, and what in it would fool a model
 replaying  the log through the fold: alerts, what became of them, and in which order things were known
 priors     rates by rule, severity, source, entity and label, learnt from what was known
-learning   trees, their number, calibration, thresholds: all from the training window
+learning   trees, their number, calibration, thresholds, canaries: all from the training window
 training   replay -> split by time -> learn -> ONNX -> judge -> artifact
-judging    figures and baselines: a model on what came after its split
+judging    figures, baselines, intervals, the gate: a model on what came after its split
+reporting  what was found, as one page
 backtesting  training again every so often, beside training once
 
 In a notebook the verbs have the names they have on the command line: `from stream.lab import replay, train, evaluate`.
@@ -16,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stream.config import load_problem as load_problem
+    from stream.lab.auditing.audit import audit as audit
     from stream.lab.backtesting import backtest as backtest
     from stream.lab.judging.evaluate import evaluate as evaluate
     from stream.lab.log import read_log as read_log
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
     from stream.lab.training import train as train
 
 _NAMES = {
+    "audit": "stream.lab.auditing.audit",
     "backtest": "stream.lab.backtesting",
     "evaluate": "stream.lab.judging.evaluate",
     "load_problem": "stream.config",
@@ -30,7 +35,7 @@ _NAMES = {
     "replay": "stream.lab.replaying",
     "train": "stream.lab.training",
 }
-__all__ = ["backtest", "evaluate", "load_problem", "read_log", "replay", "train"]
+__all__ = ["audit", "backtest", "evaluate", "load_problem", "read_log", "replay", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,7 @@
 """Training: replay, split by time, learn, export, judge, write. Nothing from after the split is used to learn."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from stream.lab import card
 from stream.lab.check import about, check_log, check_training
 from stream.lab.export import OPSET, check_parity, export, import_onnx
 from stream.lab.judging.baselines import score_baselines
+from stream.lab.judging.finding import encode_findings
+from stream.lab.judging.findings import Check
 from stream.lab.judging.judge import judge
 from stream.lab.learning import canaries, trees
 from stream.lab.learning.crossval import cross_validate
@@ -28,9 +30,9 @@ from stream.lab.priors import Learnt, choose_keys, learn
 from stream.lab.reference import make_reference
 from stream.lab.replaying import Replayed, replay
 from stream.lab.window import Mask, Split, judgeable, split_at_share, trainable
-from stream.models.artifact import CARD, ONNX, REFERENCE, write_artifact
+from stream.models.artifact import CARD, FINDINGS, ONNX, REFERENCE, REPORT, write_artifact
 from stream.models.graph import Graph
-from stream.models.manifest import FeatureRef, Golden, Manifest, Metrics, ProblemRef, Training
+from stream.models.manifest import FeatureRef, GateVerdict, Golden, Manifest, ProblemRef, Training
 from stream.models.serving import Model
 
 SPLIT, SEED = 0.6, 7
@@ -99,12 +101,12 @@ def train_replayed(
     onnx = export(fitted.trees, fitted.calibration, len(window.features))
     graph = Graph(onnx, len(window.features), "the new model")
     manifest = _manifest(window, learnt, fitted, graph, training, created or datetime.now(UTC))
-    model = Model(manifest, graph)
-    files = {ONNX: onnx, REFERENCE: _reference(window, model)}
+    files = {ONNX: onnx, REFERENCE: _reference(window, Model(manifest, graph))}
+    model = Model(replace(manifest, version=_version(manifest, files)), graph)
     progress("judging", 0.0)
-    metrics = _judge(window, fitted, model, baselines, judged)
-    manifest = replace(manifest, version=_version(manifest, files), metrics=metrics)
-    folder = write_artifact(out, manifest, {**files, CARD: card.write(manifest).encode()})
+    manifest, reports = _judge(window, fitted, model, baselines, checks, plan) if judged else (model.manifest, {})
+    _check_served(window, fitted, model)
+    folder = write_artifact(out, manifest, {**files, **reports, CARD: card.write(manifest).encode()})
     progress("judging", 1.0)
     return folder
 
@@ -135,17 +137,31 @@ def _manifest(
 
 
 def _judge(
-    window: Window, fitted: Fitted, model: Model, baselines: Mapping[str, Array], judged: bool
-) -> Metrics | None:
-    """Parity on all alerts after the split (before it, if there are none), figures on those that can be judged."""
-    replayed, end = window.replayed, window.end
-    after = np.flatnonzero(replayed.at >= end.at)
-    matrix = served_matrix(replayed, model, after)
+    window: Window,
+    fitted: Fitted,
+    model: Model,
+    baselines: Mapping[str, Array],
+    checks: Sequence[Check],
+    plan: Plan,
+) -> tuple[Manifest, dict[str, bytes]]:
+    """The manifest with its figures and the gate's verdict, and the report for people and for programs."""
+    from stream.lab.judging.trained import find_trained  # with the report it needs the extra's libraries
+    from stream.lab.reporting import page
+
+    replayed = window.replayed
+    mask = judgeable(replayed, window.end)
+    scores = predict(model, served_matrix(replayed, model, np.flatnonzero(mask)))
+    metrics = judge(replayed, mask, scores, baselines, fitted.fixed)
+    found = replace(find_trained(window, fitted, model, baselines, scores, mask, plan=plan), canaries=list(checks))
+    gate = GateVerdict(found.gate.passed, [check.text for check in found.gate.checks if not check.passed])
+    reports = {REPORT: page.write(found).encode(), FINDINGS: encode_findings(found)}
+    return replace(model.manifest, metrics=metrics, gate=gate), reports
+
+
+def _check_served(window: Window, fitted: Fitted, model: Model) -> None:
+    """Parity on all alerts after the split; before it, if there are none."""
+    matrix = served_matrix(window.replayed, model, np.flatnonzero(window.replayed.at >= window.end.at))
     check_parity(fitted.trees, fitted.calibration, model.predict, matrix if len(matrix) else window.matrix)
-    if not judged:
-        return None
-    mask = judgeable(replayed, end)
-    return judge(replayed, mask, predict(model, matrix[mask[after]]), baselines, fitted.fixed)
 
 
 def _training(window: Window, fitted: Fitted, split: float, seed: int, command: str) -> Training:

@@ -17,6 +17,7 @@ from stream.models.graph import Graph, check_runtime
 from stream.models.manifest import Manifest, decode_manifest, encode_manifest
 
 MANIFEST, ONNX, REFERENCE, CARD = "manifest.json", "model.onnx", "reference.json", "card.md"
+REPORT, FINDINGS = "report.html", "report.json"  # for people; nothing is served from them
 _MIB = 1024 * 1024
 FILE_BYTES = {MANIFEST: 32 * _MIB, ONNX: 64 * _MIB, REFERENCE: 16 * _MIB, CARD: _MIB}
 OTHER_FILE_BYTES = 64 * _MIB  # report.html and what else a manifest may name

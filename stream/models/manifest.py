@@ -122,6 +122,13 @@ class Metrics(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     baselines: dict[str, Figures]
 
 
+class GateVerdict(Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether the model passed the problem's gate when it was judged, and which conditions it failed."""
+
+    passed: bool
+    failed: list[str] = []
+
+
 class Golden(Struct, frozen=True, forbid_unknown_fields=True):
     """Rows of the feature matrix (null = NaN) and what the model said of them when it was made."""
 
@@ -150,6 +157,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     calibration: Calibration
     training: Training
     metrics: Metrics | None = None
+    gate: GateVerdict | None = None
     golden: Golden
     opset: dict[str, int]
     onnxruntime: Runtime = Runtime()

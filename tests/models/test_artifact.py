@@ -9,7 +9,18 @@ import pytest
 from onnx import TensorProto
 
 from stream.core.errors import ModelError, ModelMismatch
-from stream.models.artifact import CARD, FILE_BYTES, MANIFEST, ONNX, REFERENCE, load_artifact, verify, write_artifact
+from stream.models.artifact import (
+    CARD,
+    FILE_BYTES,
+    FINDINGS,
+    MANIFEST,
+    ONNX,
+    REFERENCE,
+    REPORT,
+    load_artifact,
+    verify,
+    write_artifact,
+)
 from tests.models.damage import (
     Content,
     constant_graph,
@@ -41,7 +52,7 @@ def test_what_was_written_is_sound(artifact: Path) -> None:
     """A trained version verifies, and holds what the layout promises."""
     manifest = verify(artifact)
     assert manifest.version == artifact.name
-    assert set(manifest.files) == {ONNX, REFERENCE, CARD}
+    assert set(manifest.files) == {ONNX, REFERENCE, CARD, REPORT, FINDINGS}
 
 
 def test_every_truncation_of_every_file_is_refused(artifact: Path) -> None:

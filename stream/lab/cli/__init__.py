@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from stream.bars import stage_bars
 from stream.core.errors import LabError
+from stream.lab.cli.audit import audit_command
 from stream.lab.cli.backtest import backtest_command
 from stream.lab.cli.shown import (
     AsJson,
@@ -26,6 +27,7 @@ from stream.lab.cli.shown import (
 app = typer.Typer(no_args_is_help=True, help="Make and judge models (extra: lab).")
 
 app.command("backtest")(backtest_command)
+app.command("audit")(audit_command)
 
 
 @app.command("train")
@@ -93,7 +95,3 @@ def evaluate_command(
         f"flood, {evaluation.young:,} whose horizon had not passed"
     )
     say_metrics(shown, evaluation.metrics, evaluation.simulated)
-
-
-# Names under which the other verbs first knew them.
-_read_problem, _log_of, _console, _say_json = read_problem, log_of, console, say_json

@@ -124,7 +124,9 @@ class Shortcut(Struct, frozen=True, kw_only=True):
 
     `agreement`: share of alerts with a last outcome on which `score >= 0.5` says the same as it. `same` and `differs`:
     AUC where the outcome was that of the last one, and where it was not; the latter beside what labels simulated from
-    the model's own probabilities would give. `flagged`: it is more than 0.05 below that.
+    the model's own probabilities would give. `auc_within`: AUC among alerts with the same last outcome. `flagged`:
+    `differs` is more than 0.05 below what is expected, or `auc_within` is below 0.55 and the AUC of all alerts with a
+    last outcome more than 0.05 above it.
     """
 
     known: int
@@ -138,6 +140,7 @@ class Shortcut(Struct, frozen=True, kw_only=True):
     ablations: list[Ablation]
     dependence: list[tuple[float, float]]  # the team's and rule's rate, and the mean score if all alerts had it
     dependence_of: str
+    auc_within: float | None = None
 
 
 class Team(Struct, frozen=True, kw_only=True):

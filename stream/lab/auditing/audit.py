@@ -1,0 +1,58 @@
+"""The audit: what a log holds, and what in it would fool a model, before anything is trained."""
+
+from pathlib import Path
+
+import msgspec
+
+from stream.core.errors import LabError
+from stream.core.problem import CLOSED_BY_RULE, HELD_OUT, REOPENED, Problem
+from stream.lab.auditing import volumes
+from stream.lab.auditing.delays import delays
+from stream.lab.auditing.floods import floods
+from stream.lab.auditing.patterns import proposals, refires
+from stream.lab.auditing.result import Audit
+from stream.lab.auditing.scores import tests
+from stream.lab.auditing.sentences import findings
+from stream.lab.log import Progress, no_progress, read_log
+from stream.lab.replaying import Replayed, replay
+from stream.lab.window import split_at_share
+
+OWN_KINDS = frozenset({CLOSED_BY_RULE, REOPENED, HELD_OUT})
+
+
+def audit(log: Path, problem: Problem, split: float = 0.6, progress: Progress = no_progress) -> Audit:
+    """Fold a log and look at it.
+
+    Raises:
+        LogError: the log can't be read.
+        LabError: the split is no share.
+    """
+    if not 0.0 < split < 1.0:
+        raise LabError(f"split={split}: give a share between 0 and 1")
+    replayed = replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem)
+    progress("auditing", 0.0)
+    found = audit_replayed(replayed, split)
+    progress("auditing", 1.0)
+    return found
+
+
+def audit_replayed(replayed: Replayed, split: float = 0.6) -> Audit:
+    """The same on a replay. A log that can't be split or judged is told in the findings."""
+    cut = split_at_share(replayed, split) if len(replayed.at) >= 2 else None
+    found = Audit(
+        problem=replayed.problem.id,
+        simulated=any(alert.labels.get("simulated") == "true" for alert in replayed.alerts),
+        volumes=volumes.volumes(replayed),
+        weeks=volumes.by_week(replayed),
+        teams=volumes.by_team(replayed),
+        rules=volumes.by_rule(replayed),
+        floods=floods(replayed),
+        refires=refires(replayed, cut),
+        delays=delays(replayed),
+        undecided=volumes.undecided(replayed, cut),
+        names=volumes.names(replayed, OWN_KINDS),
+        tests=None if cut is None else tests(replayed, cut),
+        proposals=[] if cut is None else proposals(replayed, cut),
+        findings=[],
+    )
+    return msgspec.structs.replace(found, findings=findings(found, replayed.problem))

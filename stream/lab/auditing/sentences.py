@@ -1,0 +1,221 @@
+"""What an audit found, in sentences with numbers."""
+
+from collections.abc import Iterator
+
+from stream.core.problem import Problem
+from stream.lab.auditing import patterns
+from stream.lab.auditing.result import Audit, Finding
+from stream.lab.check import LEAST_ALERTS, LEAST_OF_A_CLASS
+
+TRIVIAL_AUC = 0.95
+MUCH = 0.05  # a share that is worth a warning
+_SHIFT = 0.05  # of the share acted on, from one side of the split to the other
+_SHOWN = 5
+
+
+def findings(audit: Audit, problem: Problem) -> list[Finding]:
+    """Every finding, in the order of reading."""
+    found = [*_enough(audit, problem), *_names(audit), *_sides(audit), *_trivial(audit)]
+    found += [*_labels(audit, problem), *_refires(audit, problem), *_floods(audit, problem), *_proposals(audit)]
+    return found
+
+
+def _enough(audit: Audit, problem: Problem) -> Iterator[Finding]:
+    of = audit.volumes
+    span, due = of.days * 24, problem.due_seconds / 3600
+    yield Finding(
+        "volume",
+        f"{of.events:,} events hold {of.alerts:,} alerts of {of.teams:,} teams and {of.rules:,} rules in "
+        f"{of.days:.1f} days ({of.raise_days:.1f} from the first raise to the last); {of.excluded:,} are excluded by "
+        "the problem file.",
+    )
+    if not of.alerts:
+        yield Finding("volume", "0 alerts: the log holds no raised event, so nothing can be learnt from it.", True)
+        return
+    if of.teams == 1:
+        yield Finding("volume", "All alerts are of 1 team: nothing says how a model does on another team.", True)
+    if span < due:
+        yield Finding(
+            "horizon",
+            f"The log spans {span:.1f} h, less than the horizon and grace of {due:.1f} h: no expiry is known in it; "
+            "take a longer log, or a shorter outcome.horizon_hours.",
+            True,
+        )
+    if not audit.delays.by_action:
+        yield Finding("actions", "0 mature alerts were decided by an action: every outcome is an expiry or open.", True)
+
+
+def _names(audit: Audit) -> Iterator[Finding]:
+    names = audit.names
+    if names.unlisted:
+        total = sum(names.unlisted.values())
+        told = _listed([f"{kind} ({count:,})" for kind, count in names.unlisted.items()])
+        yield Finding("kinds", f"{total:,} actions are of kinds in neither list, so they decide nothing: {told}.", True)
+    if names.missing_kinds:
+        yield Finding(
+            "kinds", f"{len(names.missing_kinds)} listed kinds never occur: {_listed(names.missing_kinds)}.", True
+        )
+    if names.missing_labels:
+        count = len(names.missing_labels)
+        yield Finding("labels", f"{count} history labels never occur: {_listed(names.missing_labels)}.", True)
+
+
+def _sides(audit: Audit) -> Iterator[Finding]:
+    tests = audit.tests
+    if tests is None:
+        yield Finding("split", f"{audit.volumes.alerts} alerts can't be split; at least 2 are needed.", True)
+        return
+    before, after = tests.trainable_rate, tests.judged_rate
+    yield Finding(
+        "split",
+        f"The split is at {tests.split_at:%Y-%m-%d %H:%M}: {tests.trainable:,} alerts to learn from "
+        f"({_percent(before)} acted on), {tests.judged:,} to judge by ({_percent(after)}).",
+        before is not None and after is not None and abs(before - after) > _SHIFT,
+    )
+    for part, count, rate in (("learn from", tests.trainable, before), ("judge by", tests.judged, after)):
+        if rate in (0.0, 1.0):
+            only = "noise" if rate == 0.0 else "actionable"
+            yield Finding("split", f"All {count:,} alerts to {part} are {only}: one class teaches nothing.", True)
+    rare = round(min(before, 1.0 - before) * tests.trainable) if before is not None else 0
+    if tests.trainable < LEAST_ALERTS or rare < LEAST_OF_A_CLASS:
+        yield Finding(
+            "split",
+            f"{tests.trainable:,} alerts to learn from, {rare:,} of the rarer class, are too few: training needs "
+            f"{LEAST_ALERTS} and {LEAST_OF_A_CLASS}.",
+            True,
+        )
+
+
+def _trivial(audit: Audit) -> Iterator[Finding]:
+    tests = audit.tests
+    if tests is None or tests.always_noise_accuracy is None:
+        return
+    accuracy = tests.always_noise_accuracy
+    trivial = accuracy >= tests.target_detection
+    yield Finding(
+        "target",
+        f"Always saying noise is right for {accuracy:.1%} of the {tests.judged:,} alerts judged"
+        + (
+            f": the target is trivial by accuracy (the problem asks for a detection of {tests.target_detection:.0%}), "
+            "so only AUC and what is suppressed can tell a model from nothing."
+            if trivial
+            else f", below the target detection of {tests.target_detection:.0%}: the target is not trivial."
+        ),
+        trivial,
+    )
+    ranked = [(score.auc, score) for score in tests.baselines if score.auc is not None]
+    if not ranked:
+        return
+    best, score = max(ranked, key=lambda pair: pair[0])
+    suppressed = "-" if score.suppressed is None else f"{score.suppressed:.1%}"
+    yield Finding(
+        "target",
+        f"The best baseline is {score.name}: AUC {best:.3f}, {suppressed} of the noise suppressed at "
+        f"{tests.target_detection:.0%} detection"
+        + (f"; above {TRIVIAL_AUC} the target is trivial, a table answers it." if best > TRIVIAL_AUC else "."),
+        best > TRIVIAL_AUC,
+    )
+
+
+def _labels(audit: Audit, problem: Problem) -> Iterator[Finding]:
+    delays, lost = audit.delays, audit.undecided
+    total = delays.by_action + delays.by_expiry
+    if delays.by_action:
+        yield Finding(
+            "delay",
+            f"Where an action decides, half do within {_minutes(delays.minutes['50%'])} and 90% within "
+            f"{_minutes(delays.minutes['90%'])}; {delays.by_expiry / total:.1%} of the labels are expiries.",
+        )
+    if delays.at_once > MUCH * max(delays.by_action, 1):
+        yield Finding(
+            "delay",
+            f"{delays.at_once:,} of {delays.by_action:,} actions come within a second of the raise: an outcome may "
+            "stand in the raise itself, or its time may not be when it became known.",
+            True,
+        )
+    if lost.unknown or lost.open or lost.young:
+        yield Finding(
+            "undecided",
+            f"{lost.unknown + lost.open:,} of {audit.volumes.alerts:,} alerts give no label: {lost.unknown:,} unknown, "
+            f"{lost.open:,} open when the log ends; {lost.young:,} after the split are too young to judge.",
+            lost.unknown + lost.open > MUCH * audit.volumes.alerts,
+        )
+    if lost.purged:
+        hours = problem.outcome.horizon_hours
+        yield Finding("undecided", f"{lost.purged:,} alerts are purged: decided after the split ({hours:g} h horizon).")
+
+
+def _refires(audit: Audit, problem: Problem) -> Iterator[Finding]:
+    refires, hours = audit.refires, problem.outcome.horizon_hours
+    if refires.refires:
+        same = f"; {refires.same / refires.paired:.1%} end as the one before" if refires.paired else ""
+        yield Finding(
+            "re-fires",
+            f"{refires.refires:,} alerts ({refires.refires / audit.volumes.alerts:.1%}) follow one of the same team, "
+            f"rule and entity within {hours:g} h{same}.",
+            refires.refires > MUCH * audit.volumes.alerts,
+        )
+    if refires.like_before:
+        share = refires.across / refires.after
+        yield Finding(
+            "re-fires",
+            f"{refires.across:,} of {refires.after:,} alerts after the split ({share:.2%}) re-fire across it: their "
+            f"like came before it, at most {hours:g} h earlier; {refires.like_before:,} had their like raised within "
+            f"{hours:g} h before the split.",
+            share > MUCH,
+        )
+    if refires.repeated:
+        yield Finding("re-fires", f"{refires.repeated:,} raises repeat an alert already known and count once.")
+
+
+def _floods(audit: Audit, problem: Problem) -> Iterator[Finding]:
+    floods, rule = audit.floods, problem.flood
+    if not floods.days:
+        told = f"0 flood days; the fold flagged {floods.flagged_in_all:,} alerts as in a flood."
+        yield Finding("floods", told)
+        return
+    worst = floods.days[0]
+    yield Finding(
+        "floods",
+        f"{len(floods.days):,} flood days with {floods.alerts:,} alerts; the worst is {worst.day} with {worst.count:,} "
+        f"of {worst.rule!r} for {worst.team!r}, usually {worst.usual:g} a day (robust z {worst.z:.0f}).",
+        True,
+    )
+    share = floods.flagged / floods.alerts
+    yield Finding(
+        "floods",
+        f"The live fold keeps floods out of figures and training by itself: it flagged {floods.flagged:,} of these "
+        f"{floods.alerts:,} alerts ({share:.0%}), at over {rule.per_day:g} a day and {rule.factor:g} times the usual; "
+        "the others count, and lower [flood] limits would take in more.",
+        share < 0.5,
+    )
+
+
+def _proposals(audit: Audit) -> Iterator[Finding]:
+    for proposal in audit.proposals:
+        yield Finding(
+            "visibility-only",
+            f"Rule {proposal.rule!r} looks visibility-only: {proposal.actionable:,} of {proposal.known:,} alerts "
+            f"known at the split were acted on (at most {proposal.upper:.2%}, 95 %), {proposal.closed_by_hand:,} were "
+            "closed by an action; exclude it only if nobody is meant to act on it.",
+            True,
+        )
+    if not audit.proposals and audit.tests is not None:
+        yield Finding(
+            "visibility-only",
+            f"0 rules look visibility-only: none with at least {patterns.LEAST_KNOWN} outcomes known at the split is "
+            f"surely acted on less than {patterns.SMALL_SHARE:.0%} of the time.",
+        )
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+def _percent(share: float | None) -> str:
+    return "none" if share is None else f"{share:.1%}"
+
+
+def _minutes(minutes: float) -> str:
+    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"

@@ -1,0 +1,109 @@
+"""`noisegate lab audit`: what a log holds, and what in it would fool a model."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from stream.bars import stage_bars
+from stream.lab.cli import shown
+
+if TYPE_CHECKING:
+    from stream.lab.auditing.exclusions import Written
+    from stream.lab.auditing.result import Audit, FloodDay, Rate
+
+_TOP = 8
+_WEEKS = 30
+
+
+def audit_command(
+    problem: shown.ProblemFile,
+    events: shown.Events = None,
+    simulated: shown.Simulated = False,
+    split: Annotated[float, typer.Option(help="Share of the alerts, by raise time, to learn from.")] = 0.6,
+    write: Annotated[bool, typer.Option("--write", help="Add the proposed exclusions to the problem file.")] = False,
+    as_json: shown.AsJson = False,
+) -> None:
+    """Look at a log before anything is trained: volumes, rates, floods, re-fires, delays, trivial targets."""
+    from stream.lab.auditing.audit import audit
+    from stream.lab.auditing.exclusions import write_exclusions
+
+    definition = shown.read_problem(problem)
+    with shown.log_of(events, simulated) as log, stage_bars() as told:
+        found = audit(log, definition, split, told)
+    written = write_exclusions(problem, found.proposals) if write else None
+    if as_json:
+        shown.say_json({"audit": found, "written": written})
+        return
+    _say(shown.console(), found, written)
+
+
+def _say(console: Console, found: "Audit", written: "Written | None") -> None:
+    console.print(f"[bold]Audit[/bold]  {escape(found.problem)}{' (SIMULATED)' if found.simulated else ''}")
+    _say_rates(console, f"weeks, the last {_WEEKS}", "week", found.weeks[-_WEEKS:])
+    _say_rates(console, f"teams, {_TOP} of {len(found.teams):,}", "team", found.teams[:_TOP])
+    _say_rates(console, f"rules, {_TOP} of {len(found.rules):,}", "rule", found.rules[:_TOP])
+    if found.floods.days:
+        _say_floods(console, found.floods.days)
+    if found.tests is not None:
+        _say_baselines(console, found)
+    if found.delays.maturity:
+        told = ", ".join(f"{of.share:.1%} by {of.hours:.3g} h" for of in found.delays.maturity)
+        console.print(f"decided: {told}\n")
+    for finding in found.findings:
+        console.print(f"{'[bold]![/bold]' if finding.warns else '-'} {escape(finding.text)}", highlight=False)
+    _say_proposals(console, found, written)
+
+
+def _say_rates(console: Console, title: str, of: str, rates: "list[Rate]") -> None:
+    table = Table(title=title, title_justify="left", box=SIMPLE)
+    table.add_column(of, no_wrap=True)
+    for name in ("alerts", "labelled", "acted on"):
+        table.add_column(name, justify="right")
+    for rate in rates:
+        share = "-" if rate.rate is None else f"{rate.rate:.1%}"
+        table.add_row(escape(rate.name), f"{rate.alerts:,}", f"{rate.labelled:,}", share)
+    console.print(table)
+
+
+def _say_floods(console: Console, days: "list[FloodDay]") -> None:
+    table = Table(title=f"flood days, {min(_TOP, len(days))} of {len(days):,}", title_justify="left", box=SIMPLE)
+    for name in ("day", "team", "rule"):
+        table.add_column(name)
+    for name in ("alerts", "usual", "robust z", "flagged by the fold"):
+        table.add_column(name, justify="right")
+    for day in days[:_TOP]:
+        figures = (f"{day.count:,}", f"{day.usual:g}", f"{day.z:.0f}", f"{day.flagged:,}")
+        table.add_row(str(day.day), escape(day.team), escape(day.rule), *figures)
+    console.print(table)
+
+
+def _say_baselines(console: Console, found: "Audit") -> None:
+    if found.tests is None:
+        return
+    table = Table(title=f"baselines on {found.tests.judged:,} alerts", title_justify="left", box=SIMPLE)
+    table.add_column("score", no_wrap=True)
+    for name in ("AUC", f"suppressed at {found.tests.target_detection:.0%}"):
+        table.add_column(name, justify="right")
+    for score in found.tests.baselines:
+        table.add_row(score.name, *("-" if of is None else f"{of:.3f}" for of in (score.auc, score.suppressed)))
+    console.print(table)
+
+
+def _say_proposals(console: Console, found: "Audit", written: "Written | None") -> None:
+    if found.proposals and written is None:
+        console.print("\nFor the problem file (--write puts them there):\n\\[exclude]\nvisibility_only = \\[")
+        for proposal in found.proposals:
+            console.print(f"    {escape(proposal.toml)},", highlight=False, soft_wrap=True)
+        console.print("]")
+    elif written is not None and written.added:
+        console.print(
+            f"\nExclusions written: {written.added}; {written.before} became {written.after}, which means another "
+            "history: rebuild it (noisegate history rebuild), and train the models again.",
+            highlight=False,
+        )
+    elif written is not None:
+        console.print("\nNothing to write: no rule is proposed that the problem file does not exclude already.")

@@ -1,0 +1,65 @@
+"""How the model does in each week after its training, and how often to train from that."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream.core.features import Array
+from stream.lab.judging import metrics
+from stream.lab.judging.bootstrap import losses
+from stream.lab.judging.findings import Ageing, AgeWeek
+from stream.lab.judging.metrics import Labels
+
+WEEK = 7 * 86_400.0
+LEAST = 50  # alerts of a week, to say something of it
+IN_A_ROW = 2
+_Z = 1.959963984540054
+
+
+def judge_ageing(at: Array, y: Labels, p: Array, best: tuple[str, Array], detection: float) -> Ageing:
+    """By week since training. `at` are seconds from the split to each raise, `best` the best baseline and its scores.
+
+    All arrays are [N]. The advice follows one rule: the gain in log loss over the best baseline has vanished in the
+    first of two weeks in a row (of those with 50 alerts at least) in which its 95 % interval reaches down to zero.
+    """
+    week = np.floor(at / WEEK).astype(np.int64)
+    numbers = [int(number) for number in np.unique(week)]
+    weeks = [_week(number, y[week == number], p[week == number], detection) for number in numbers]
+    name, scores = best
+    return Ageing(weeks, _advice(numbers, week, losses(y, scores) - losses(y, p), name))
+
+
+def _week(number: int, y: Labels, p: Array, detection: float) -> AgeWeek:
+    both = 0 < int(y.sum()) < len(y)
+    return AgeWeek(
+        week=number + 1,
+        count=len(y),
+        rate=float(y.mean()),
+        auc=metrics.auc(y, p) if both else None,
+        ece=metrics.ece(y, p),
+        suppressed_target=metrics.suppressed_at(y, p, detection) if both else None,
+    )
+
+
+def vanished(gains: Array) -> bool:
+    """Whether the mean of paired gains, float64[N], is not surely above zero (normal interval, 95 %)."""
+    return float(gains.mean()) - _Z * float(gains.std(ddof=1)) / math.sqrt(len(gains)) <= 0.0
+
+
+def _advice(numbers: list[int], week: NDArray[np.int64], gains: Array, name: str) -> str:
+    judged = [number for number in numbers if np.count_nonzero(week == number) >= LEAST]
+    if not judged:
+        return f"No week has {LEAST} judged alerts: too few to say how the model ages."
+    gone = [vanished(gains[week == number]) for number in judged]
+    first = next((i for i in range(len(gone)) if all(gone[i : i + IN_A_ROW]) and i + IN_A_ROW <= len(gone)), None)
+    if first is None:
+        return (
+            f"In no two weeks running of the {len(judged)} after training did the gain in log loss over {name} vanish: "
+            "the model need not be trained more often than that."
+        )
+    if first == 0:
+        return f"The gain in log loss over {name} is not sure from the first week on: training more often won't help."
+    number = judged[first]
+    every = f"{number} weeks" if number > 1 else "week"
+    return f"The gain in log loss over {name} vanishes in week {number + 1} after training: train again every {every}."

@@ -1,0 +1,155 @@
+"""Intervals by a bootstrap over days of raising: alerts of a day resemble each other, so whole days are drawn.
+
+Each draw takes as many days as there are, with replacement; a row then weighs as often as its day was drawn. The draws
+are seeded and the same for all scores, so that gains are paired. Intervals are the draws' 2.5 % and 97.5 % quantiles,
+widened to hold the value where a figure is biased under resampling, as the calibration error is.
+"""
+
+import math
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from stream.core.features import Array
+from stream.lab.judging import metrics
+from stream.lab.judging.findings import Interval
+from stream.lab.judging.metrics import BINS, Labels
+
+DRAWS = 1_000
+LEAST_DAYS = 10  # with fewer there is no interval
+DAY = 86_400.0
+_TINY = 1e-12
+
+
+class Days(Struct, frozen=True, eq=False):
+    """The day of each row, int64[N] from 0 to D - 1, and how often each draw takes each day, float64[B, D]."""
+
+    day: NDArray[np.int64]
+    counts: Array
+
+    @property
+    def enough(self) -> bool:
+        """Whether there are days enough for intervals."""
+        return bool(self.counts.shape[1] >= LEAST_DAYS)
+
+    def share(self, of: NDArray[np.bool_], among: NDArray[np.bool_]) -> Array:
+        """Share of `of` among `among` (both bool[N]) in each draw, float64[B]; NaN where there is none."""
+        return self._ratio((of & among).astype(np.float64), among.astype(np.float64))
+
+    def mean(self, values: Array) -> Array:
+        """Mean of the values, float64[N], in each draw: float64[B]."""
+        return self._ratio(values, np.ones(len(values)))
+
+    def _ratio(self, above: Array, below: Array) -> Array:
+        days = self.counts.shape[1]
+        sums = [self.counts @ np.bincount(self.day, weights=part, minlength=days) for part in (above, below)]
+        return np.where(sums[1] > 0, sums[0] / np.maximum(sums[1], _TINY), np.nan)
+
+
+def days_of(at: Array, seed: int, draws: int = DRAWS) -> Days:
+    """Draw days (UTC) of raises at these times, seconds since 1970, float64[N]."""
+    names, day = np.unique(np.floor(at / DAY), return_inverse=True)
+    count = len(names)
+    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1.0 / count), size=draws)
+    return Days(day.astype(np.int64), drawn.astype(np.float64))
+
+
+def interval(value: float, draws: Array, enough: bool) -> Interval:
+    """A value and the 95 % interval of its draws, float64[B]; draws without the figure (NaN) are left out."""
+    known = draws[np.isfinite(draws)]
+    if not enough or not len(known) or not math.isfinite(value):
+        return Interval(value)
+    low, high = np.quantile(known, [0.025, 0.975])
+    return Interval(value, min(float(low), value), max(float(high), value))
+
+
+class Sorted:
+    """One score's rows in its order, so that weighted figures take a pass each. Equal scores make one group."""
+
+    def __init__(self, y: Labels, p: Array) -> None:
+        self.order = np.argsort(p, kind="stable")
+        self._scores, self._starts = np.unique(p[self.order], return_index=True)
+        self._actionable = y[self.order].astype(np.float64)
+        self._alone = len(self._starts) == len(p)
+
+    def figures(self, weights: Array, detections: tuple[float, ...]) -> list[float]:
+        """AUC, average precision, ECE, and the noise suppressed at each detection, of weighted rows (float64[N]).
+
+        NaN where a class has no weight.
+        """
+        rows = weights[self.order]
+        positive = self._grouped(rows * self._actionable)
+        mass = self._grouped(rows)
+        negative = mass - positive
+        positives, negatives = float(positive.sum()), float(negative.sum())
+        if positives <= 0 or negatives <= 0:
+            return [math.nan] * (3 + len(detections))
+        below = np.cumsum(negative) - negative
+        kept = positives - (np.cumsum(positive) - positive)
+        wrong = negatives - below
+        auc = float(positive @ (below + negative / 2.0)) / (positives * negatives)
+        precision = kept / np.maximum(kept + wrong, _TINY)
+        found = [auc, float(positive @ precision) / positives, self._ece(mass, positive)]
+        for detection in detections:
+            last = int(np.flatnonzero(kept >= detection * positives - 1e-9)[-1])
+            found.append(float(below[last]) / negatives)
+        return found
+
+    def _ece(self, mass: Array, positive: Array) -> float:
+        upto = np.concatenate([[0.0], np.cumsum(mass)])
+        edges = np.linspace(0.0, upto[-1], BINS + 1)
+        gap = np.concatenate([[0.0], np.cumsum(positive - mass * self._scores)])
+        return float(np.abs(np.diff(np.interp(edges, upto, gap))).sum() / upto[-1])
+
+    def _grouped(self, rows: Array) -> Array:
+        return rows if self._alone else np.add.reduceat(rows, self._starts)
+
+
+class Drawn(Struct, frozen=True, eq=False):
+    """One score's figures, and each of them in every draw, float64[B], by name; empty where days are too few."""
+
+    values: dict[str, float]
+    draws: dict[str, Array]
+
+    def interval(self, name: str) -> Interval:
+        """A figure with its interval."""
+        return interval(self.values[name], self.draws.get(name, np.empty(0)), name in self.draws)
+
+    def gain(self, other: "Drawn", name: str) -> Interval:
+        """The paired gain in a figure over another score on the same rows and draws."""
+        value = self.values[name] - other.values[name]
+        if name not in self.draws:
+            return Interval(value)
+        return interval(value, self.draws[name] - other.draws[name], True)
+
+
+def draw(y: Labels, p: Array, days: Days, detection: float, threshold: float | None) -> Drawn:
+    """All figures of a score with their draws; `threshold` is the one that was fixed before, if there is one."""
+    places = Sorted(y, p)
+    detections = (detection, 0.99)
+    average = places.figures(np.ones(len(y)), detections)[1]
+    names = ["auc", "pr_auc", "ece", "suppressed_target", "suppressed_99"]
+    plain = (
+        metrics.auc(y, p), average, metrics.ece(y, p), *(metrics.suppressed_at(y, p, share) for share in detections)
+    )  # fmt: skip
+    values = dict(zip(names, plain, strict=True)) | {"brier": metrics.brier(y, p), "log_loss": metrics.log_loss(y, p)}
+    if threshold is not None:
+        values["suppressed_fixed"] = metrics.suppressed_below(y, p, threshold)
+        values["detection_fixed"] = metrics.detected_from(y, p, threshold)
+    if not days.enough:
+        return Drawn(values, {})
+    columns = np.array([places.figures(row[days.day], detections) for row in days.counts]).T
+    draws = dict(zip(names, columns, strict=True))
+    draws["brier"] = days.mean((p - y) ** 2)
+    draws["log_loss"] = days.mean(losses(y, p))
+    if threshold is not None:
+        draws["suppressed_fixed"] = days.share(p < threshold, y == 0)
+        draws["detection_fixed"] = days.share(p >= threshold, y == 1)
+    return Drawn(values, draws)
+
+
+def losses(y: Labels, p: Array) -> Array:
+    """Each row's negative log likelihood in nats, float64[N]."""
+    kept = np.clip(p, 1e-15, 1.0 - 1e-15)
+    return np.asarray(-np.where(y == 1, np.log(kept), np.log1p(-kept)))

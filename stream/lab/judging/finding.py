@@ -1,0 +1,170 @@
+"""A judgement: what a replay, a split and scores of its judged alerts say, as `Findings`."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+
+from stream.core.events import moment
+from stream.core.features import Array
+from stream.core.ledger import FLOOD, VISIBILITY_ONLY
+from stream.core.scoring import Thresholds
+from stream.lab.judging import scores as figures
+from stream.lab.judging.ageing import judge_ageing
+from stream.lab.judging.bootstrap import DAY, LEAST_DAYS, Drawn, days_of, draw
+from stream.lab.judging.findings import Ageing, Data, Findings, Gain, Week
+from stream.lab.judging.gate import best_of, judge_gate
+from stream.lab.judging.judge import MODEL, check_classes
+from stream.lab.judging.shortcut import judge_shortcut
+from stream.lab.judging.teams import judge_teams
+from stream.lab.replaying import Replayed
+from stream.lab.window import Mask, Split, trainable
+
+SEED = 7
+LEAK = 0.1  # an AUC that much above the best baseline's asks for a second look
+_WEEK = timedelta(days=7)
+
+
+class Case(Struct, frozen=True, eq=False, kw_only=True):
+    """What is judged: `scores` are of the J judged alerts (float64[J], log order), baselines of all N, by name.
+
+    `judged` is bool[N], `fixed` the threshold of each score fixed before the split (`model` and the baselines), `model`
+    what the scores are called, `bands` the shipped edges.
+    """
+
+    replayed: Replayed
+    split: Split
+    judged: Mask
+    scores: Array
+    baselines: Mapping[str, Array]
+    fixed: Mapping[str, float]
+    model: str
+    created: datetime
+    command: str
+    simulated: bool
+    bands: Thresholds = Thresholds()
+    seed: int = SEED
+
+
+def find(case: Case) -> Findings:
+    """Everything that scores alone can tell; sections that need the model itself stay None.
+
+    Raises:
+        LabError: nothing to judge, or one class only.
+    """
+    replayed, judged, problem = case.replayed, case.judged, case.replayed.problem
+    y = replayed.outcome[judged]
+    check_classes(y, "test part")
+    sets = {MODEL: case.scores} | {name: known[judged] for name, known in case.baselines.items()}
+    drawn = _drawn(case, sets)
+    others = {name: one for name, one in drawn.items() if name != MODEL}
+    best = best_of(others, [name for name in problem.target.must_beat if name in others] or list(others))
+    names = [replayed.alerts[place].team for place in np.flatnonzero(judged).tolist()]
+    compared = {MODEL: case.scores} if best is None else {MODEL: case.scores, best: sets[best]}
+    return Findings(
+        title=f"{problem.name}: {case.model}",
+        model=case.model,
+        created=case.created,
+        command=case.command,
+        simulated=case.simulated,
+        question=problem.question,
+        problem=problem,
+        problem_id=problem.id,
+        split_at=moment(case.split.at),
+        data=_data(case, y.mean()),
+        weeks=_weeks(replayed, case.split),
+        target_detection=problem.target.detection,
+        scores=[figures.score_figures(name, y, p, drawn[name], case.fixed.get(name)) for name, p in sets.items()],
+        gains=[_gain(drawn[MODEL], name, other) for name, other in others.items()],
+        reliability=figures.reliability_bins(y, case.scores),
+        curves={name: figures.curve(y, p) for name, p in compared.items()},
+        bands=figures.bands_of(y, case.scores, case.bands),
+        gate=judge_gate(drawn[MODEL], others, problem.target.must_beat),
+        shortcut=judge_shortcut(y, case.scores, replayed.last_outcome[judged], case.seed),
+        teams=judge_teams(names, y, case.scores),
+        ageing=_ageing(case, sets, best),
+        notes=_notes(drawn, len(np.unique(np.floor(replayed.at[judged] / DAY)))),
+    )
+
+
+def encode_findings(findings: Findings) -> bytes:
+    """`report.json`: indented, ending in a line end; what is not a number is null."""
+    return msgspec.json.format(msgspec.json.encode(findings), indent=1) + b"\n"
+
+
+def _drawn(case: Case, sets: Mapping[str, Array]) -> dict[str, Drawn]:
+    y, detection = case.replayed.outcome[case.judged], case.replayed.problem.target.detection
+    days = days_of(case.replayed.at[case.judged], case.seed)
+    return {name: draw(y, p, days, detection, case.fixed.get(name)) for name, p in sets.items()}
+
+
+def _ageing(case: Case, sets: Mapping[str, Array], best: str | None) -> Ageing | None:
+    if best is None:
+        return None
+    replayed, judged = case.replayed, case.judged
+    since, detection = replayed.at[judged] - case.split.at, replayed.problem.target.detection
+    return judge_ageing(since, replayed.outcome[judged], case.scores, (best, sets[best]), detection)
+
+
+def _gain(model: Drawn, name: str, other: Drawn) -> Gain:
+    both = "suppressed_fixed" in model.values and "suppressed_fixed" in other.values
+    return Gain(
+        over=name,
+        auc=model.gain(other, "auc"),
+        suppressed_fixed=model.gain(other, "suppressed_fixed") if both else None,
+    )
+
+
+def _data(case: Case, rate: float) -> Data:
+    """Excluded alerts are those of the whole log; one that is visibility-only and in a flood is the former."""
+    replayed, split = case.replayed, case.split
+    after = replayed.at >= split.at
+    used = int(np.count_nonzero(trainable(replayed, split)))
+    read_only = (replayed.flags & VISIBILITY_ONLY) != 0
+    return Data(
+        events=replayed.events,
+        alerts=len(replayed.alerts),
+        teams=len({alert.team for alert in replayed.alerts}),
+        rules=len({alert.rule for alert in replayed.alerts}),
+        first=moment(float(replayed.at.min())),
+        last=moment(float(replayed.at.max())),
+        kinds=dict(replayed.kinds),
+        train_used=used,
+        train_purged=int(np.count_nonzero(~after & replayed.counts)) - used,
+        judged=int(np.count_nonzero(case.judged)),
+        judged_rate=float(rate),
+        excluded_visibility=int(np.count_nonzero(read_only)),
+        excluded_flood=int(np.count_nonzero(((replayed.flags & FLOOD) != 0) & ~read_only)),
+        undecided=int(np.count_nonzero(after & replayed.counts & ~case.judged)),
+    )
+
+
+def _weeks(replayed: Replayed, split: Split) -> list[Week]:
+    first = datetime.fromtimestamp(float(replayed.at.min()), UTC).date()
+    start = datetime(first.year, first.month, first.day, tzinfo=UTC).timestamp()
+    length = _WEEK.total_seconds()
+    number = np.floor((replayed.at - start) / length).astype(np.int64)
+    made = []
+    for week in range(int(number.max()) + 1):
+        within = number == week
+        labels = replayed.outcome[within & replayed.labelled]
+        begin, end = start + week * length, start + (week + 1) * length
+        part = "training" if end <= split.at else "test" if begin >= split.at else "both"
+        rate = float(labels.mean()) if len(labels) else None
+        made.append(Week(start=first + week * _WEEK, alerts=int(within.sum()), rate=rate, part=part))
+    return made
+
+
+def _notes(drawn: Mapping[str, Drawn], days: int) -> list[str]:
+    notes = []
+    others = {name: one.values["auc"] for name, one in drawn.items() if name != MODEL}
+    if others:
+        name = max(others, key=lambda each: others[each])
+        above = drawn[MODEL].values["auc"] - others[name]
+        if above > LEAK:
+            notes.append(f"The model's AUC is {above:.2f} above {name}, the best baseline: look for a leak first.")
+    if days < LEAST_DAYS:
+        notes.append(f"The judged alerts are of {days} days: too few for intervals, which take {LEAST_DAYS}.")
+    return notes

@@ -1,0 +1,92 @@
+"""One score in figures: decomposition, reliability, curve, bands."""
+
+import math
+
+import numpy as np
+
+from stream.core.features import Array
+from stream.core.scoring import Thresholds
+from stream.lab.judging.bootstrap import Drawn
+from stream.lab.judging.findings import Band, CurvePoint, Fixed, Interval, ReliabilityBin, ScoreFigures
+from stream.lab.judging.metrics import BINS, Labels
+
+_Z = 1.959963984540054
+_POINTS = 200  # of a curve
+
+
+def score_figures(name: str, y: Labels, p: Array, drawn: Drawn, threshold: float | None) -> ScoreFigures:
+    """A score's figures with intervals; `threshold` was fixed before the test part."""
+    reliability, resolution, uncertainty = decompose(y, p)
+    fixed = None
+    if threshold is not None:
+        fixed = Fixed(threshold, drawn.values["detection_fixed"], drawn.values["suppressed_fixed"])
+    return ScoreFigures(
+        name=name,
+        auc=drawn.interval("auc"),
+        pr_auc=drawn.interval("pr_auc"),
+        brier=drawn.interval("brier"),
+        reliability=reliability,
+        resolution=resolution,
+        uncertainty=uncertainty,
+        log_loss=drawn.interval("log_loss"),
+        ece=drawn.interval("ece"),
+        suppressed_target=drawn.interval("suppressed_target"),
+        suppressed_99=drawn.interval("suppressed_99"),
+        fixed=fixed,
+    )
+
+
+def bins(y: Labels, p: Array) -> list[tuple[int, float, float]]:
+    """Bins of equal mass by score: count, mean score, share of actionable; equal scores share their outcomes."""
+    _, group, sizes = np.unique(p, return_inverse=True, return_counts=True)
+    shared = (np.bincount(group, weights=y) / sizes)[group]
+    parts = np.array_split(np.argsort(p, kind="stable"), BINS)
+    return [(len(part), float(p[part].mean()), float(shared[part].mean())) for part in parts if len(part)]
+
+
+def decompose(y: Labels, p: Array) -> tuple[float, float, float]:
+    """Reliability, resolution and uncertainty of the Brier score over bins of equal mass (Murphy, 1973)."""
+    base, made = float(y.mean()), bins(y, p)
+    reliability = sum(count * (mean - rate) ** 2 for count, mean, rate in made) / len(y)
+    resolution = sum(count * (rate - base) ** 2 for count, _, rate in made) / len(y)
+    return reliability, resolution, base * (1.0 - base)
+
+
+def reliability_bins(y: Labels, p: Array) -> list[ReliabilityBin]:
+    """Tenths of the alerts by score, each rate with its Wilson interval."""
+    return [ReliabilityBin(count, mean, wilson(rate, count)) for count, mean, rate in bins(y, p)]
+
+
+def wilson(rate: float, count: int) -> Interval:
+    """A share and its 95 % interval (Wilson, 1927).
+
+    >>> found = wilson(0.5, 10)
+    >>> round(found.low, 3), round(found.high, 3)
+    (0.237, 0.763)
+    """
+    square = _Z * _Z / count
+    middle = (rate + square / 2.0) / (1.0 + square)
+    wide = _Z / (1.0 + square) * math.sqrt(rate * (1.0 - rate) / count + square / (4.0 * count))
+    return Interval(rate, max(min(middle - wide, rate), 0.0), min(max(middle + wide, rate), 1.0))
+
+
+def curve(y: Labels, p: Array) -> list[CurvePoint]:
+    """Detection and suppression at thresholds all over the score, rising."""
+    thresholds = np.unique(np.quantile(p, np.linspace(0.0, 1.0, _POINTS + 1), method="lower"))
+    below = [
+        np.searchsorted(np.sort(p[y == side]), thresholds, "left") / max(int((y == side).sum()), 1) for side in (0, 1)
+    ]
+    rows = zip(thresholds.tolist(), (1.0 - below[1]).tolist(), below[0].tolist(), strict=True)
+    return [CurvePoint(*row) for row in rows]
+
+
+def bands_of(y: Labels, p: Array, edges: Thresholds) -> list[Band]:
+    """The three bands: their edges, share of alerts, share acted on."""
+    borders = [0.0, edges.likely_noise, edges.likely_actionable, 1.0]
+    made = []
+    for place, name in enumerate(("likely_noise", "unsure", "likely_actionable")):
+        low, high = borders[place], borders[place + 1]
+        within = (p >= low) & ((p < high) | (place == 2))
+        rate = float(y[within].mean()) if within.any() else None
+        made.append(Band(name, low, high, float(within.mean()), rate))
+    return made

@@ -1,0 +1,88 @@
+"""Team by team: whose alerts the model can tell apart, whose it can't, and of whom it is too early to say."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from stream.core.features import Array
+from stream.lab.judging import metrics
+from stream.lab.judging.bootstrap import Sorted
+from stream.lab.judging.findings import Group, Interval, Team, Teams
+from stream.lab.judging.metrics import Labels
+
+LEAST_OF_A_CLASS = 5  # of each outcome, for an interval of the AUC
+LEAST_FOR_ECE = 100
+SEEN = 0.6
+PREDICTABLE, NOT_YET, UNPREDICTABLE = "predictable", "not yet", "unpredictable"
+TEST = (
+    "predictable: the lower 95 % bound of the team's AUC (DeLong, 1988) is above 0.5; unpredictable: there are enough "
+    "alerts of both outcomes that an AUC of 0.6 would have been seen in four of five cases, and the upper bound is "
+    f"below 0.6; not yet: neither, or fewer than {LEAST_OF_A_CLASS} alerts of an outcome"
+)
+_Z, _POWER = 1.959963984540054, 0.8416212335729143
+
+
+def judge_teams(names: Sequence[str], y: Labels, p: Array) -> Teams:
+    """Every team of the judged alerts (names, outcomes and scores, each [N]), those with most alerts first."""
+    known, which = np.unique(np.array(names, dtype=object).astype(str), return_inverse=True)
+    order = np.argsort(which, kind="stable")
+    ends = np.cumsum(np.bincount(which, minlength=len(known)))[:-1]
+    places = np.split(order, ends)
+    teams = [judge_team(str(name), y[rows], p[rows]) for name, rows in zip(known, places, strict=True)]
+    teams.sort(key=lambda team: (-team.count, team.name))
+    return Teams(teams, [_group(verdict, teams) for verdict in (PREDICTABLE, NOT_YET, UNPREDICTABLE)], TEST)
+
+
+def judge_team(name: str, y: Labels, p: Array) -> Team:
+    """One team's figures and verdict."""
+    auc = delong(y, p)
+    return Team(
+        name=name,
+        count=len(y),
+        rate=float(y.mean()),
+        mean_score=float(p.mean()),
+        auc=auc,
+        ece=metrics.ece(y, p) if len(y) >= LEAST_FOR_ECE else None,
+        verdict=verdict_of(auc, int(y.sum()), int(len(y) - y.sum())),
+    )
+
+
+def verdict_of(auc: Interval | None, positives: int, negatives: int) -> str:
+    """The test (see `TEST`)."""
+    if auc is None or auc.low is None or auc.high is None:
+        return NOT_YET
+    if auc.low > 0.5:
+        return PREDICTABLE
+    chance = math.sqrt((positives + negatives + 1) / (12.0 * positives * negatives))
+    seen = 0.5 + (_Z + _POWER) * chance <= SEEN
+    return UNPREDICTABLE if seen and auc.high < SEEN else NOT_YET
+
+
+def delong(y: Labels, p: Array) -> Interval | None:
+    """The AUC and its 95 % interval (DeLong, 1988); where all pairs are ranked alike, that of the least it could be.
+
+    None with fewer than five of an outcome.
+    """
+    positives, negatives = p[y == 1], p[y == 0]
+    if min(len(positives), len(negatives)) < LEAST_OF_A_CLASS:
+        return None
+    value = Sorted(y, p).figures(np.ones(len(y)), ())[0]
+    above, below = _placed(positives, negatives), _placed(-negatives, -positives)
+    variance = float(above.var(ddof=1)) / len(positives) + float(below.var(ddof=1)) / len(negatives)
+    least = 1.0 / (12.0 * len(positives) * len(negatives))  # a perfect ranking is not a certain one
+    wide = _Z * math.sqrt(max(variance, least))
+    return Interval(value, max(value - wide, 0.0), min(value + wide, 1.0))
+
+
+def _placed(ours: Array, others: Array) -> Array:
+    """For each of ours the share of the others that lie below it; equal ones count half."""
+    ranked = np.sort(others)
+    left, right = np.searchsorted(ranked, ours, "left"), np.searchsorted(ranked, ours, "right")
+    return np.asarray((left + right) / (2.0 * len(ranked)))
+
+
+def _group(verdict: str, teams: list[Team]) -> Group:
+    chosen = [team for team in teams if team.verdict == verdict]
+    alerts = sum(team.count for team in chosen)
+    return Group(verdict, len(chosen), alerts, alerts / max(sum(team.count for team in teams), 1))

@@ -1,0 +1,49 @@
+"""What the figures say, in sentences a head of operations reads first."""
+
+from stream.lab.judging.findings import Findings, ScoreFigures, Shortcut, Teams
+from stream.lab.reporting.texts import level, number, percent, told
+
+TEAMS_SHOWN = 40
+
+
+def best_baseline(findings: Findings) -> ScoreFigures | None:
+    """The baseline that suppresses most noise at the target."""
+    known = [score for score in findings.scores[1:] if told(score.suppressed_target.value)]
+    return max(known, key=lambda score: score.suppressed_target.value, default=None)
+
+
+def outcome_words(findings: Findings) -> list[str]:
+    """The problem definition in sentences."""
+    rule, exclude = findings.problem.outcome, findings.problem.exclude.visibility_only
+    order = "The first deciding action counts" if rule.decides == "first" else "Any actionable action counts"
+    expiry = "noise" if rule.on_expiry == "noise" else "left out as unknown"
+    said = [
+        f"Actionable: {', '.join(rule.actionable)}. Noise: {', '.join(rule.noise) or 'no action by itself'}.",
+        f"{order}, within {rule.horizon_hours:g} hours of the raise; an alert without one is {expiry}.",
+        f"A late event is waited for {rule.grace_minutes:g} minutes.",
+        f"Promoted is a model that keeps at least {level(findings.target_detection)} of the actionable alerts as its "
+        "target and beats " + ", ".join(name.replace("_", " ") for name in findings.problem.target.must_beat) + ".",
+    ]
+    if exclude:
+        said.append(f"For reading only, never judged: alerts of {len(exclude)} pattern{'s' * (len(exclude) > 1)}.")
+    return said
+
+
+def shortcut_answer(found: Shortcut) -> str:
+    """Is it only repeating the last action?"""
+    agrees = f"On {percent(found.agreement, 0)} of the alerts with a last outcome it says the same as that outcome."
+    expected = found.expected_differs
+    if found.auc_differs is None or expected is None:
+        few = f"too few alerts ({found.differs_count:,}) came out unlike the last one of their team and rule"
+        return f"It can't be told: {few}. {agrees}"
+    compared = f"AUC {number(found.auc_differs)}, where its own probabilities would lead one to expect about "
+    compared += number(expected.value)
+    if found.flagged:
+        return f"Too much so. Where the outcome changed it ranks worse than it should: {compared}. {agrees}"
+    return f"No. Where the outcome changed it ranks as well as its own probabilities promise: {compared}. {agrees}"
+
+
+def rest_of(teams: Teams) -> str:
+    """The teams that the table leaves out, counted."""
+    rest = teams.teams[TEAMS_SHOWN:]
+    return f"and {len(rest):,} more teams with {sum(team.count for team in rest):,} alerts" if rest else ""

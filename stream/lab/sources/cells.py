@@ -1,0 +1,123 @@
+"""A mapping bound to a table: what takes each value out of a row."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar
+
+from stream.core import limits
+from stream.core.errors import BadRecord
+from stream.core.events import Raised, check_time, seconds
+from stream.lab.sources.mapping import Mapping
+from stream.lab.sources.summary import Drop
+from stream.lab.sources.table import Row, Table
+from stream.lab.sources.times import time_reader
+
+Take = Callable[[Row], str | None]
+T = TypeVar("T")
+_FLOOR, _CEILING = limits.FLOOR_SECONDS, limits.CEILING_SECONDS
+PSEUDONYM = 10  # hex digits
+
+
+class Cells:
+    """Where the mapping's columns stand, and how their cells are read."""
+
+    def __init__(self, mapping: Mapping, table: Table) -> None:
+        self.mapping = mapping
+        self.used: list[int] = []  # columns of the table, in the order of the rows given to what `take` made
+        self._table = table
+        self._missing = frozenset(mapping.missing) | {""}
+        self._read = time_reader(mapping.time.format, mapping.time.zone)
+        self._pseudonyms: dict[str, str] = {}
+        columns = mapping.columns
+        self.alert_id = self.take("columns.alert_id", columns.alert_id, limits.ID_LENGTH)
+        self.at = self.take("columns.at", columns.at, limits.NAME_LENGTH)
+        self.texts = {name: self._text(name) for name in ("team", "rule", "entity", "severity", "source", "title")}
+        self.labels = [
+            (key, self.take(f"columns.labels.{key}", column, limits.LABEL_VALUE_LENGTH))
+            for key, column in columns.labels.items()
+        ]
+
+    def place(self, column: str, key: str) -> int:
+        """Where the column's cell stands in the rows."""
+        index = self._table.find(column, f"{key} of the mapping")
+        if index not in self.used:
+            self.used.append(index)
+        return self.used.index(index)
+
+    def take(self, key: str, columns: str | list[str], limit: int, default: str | None = None) -> Take:
+        """What takes the value of these columns, joined by `/`; the default where none of them has one."""
+        name, missing = key.removeprefix("columns."), self._missing
+        places = [self.place(column, key) for column in ([columns] if isinstance(columns, str) else columns)]
+        first = places[0]
+
+        def one(row: Row) -> str | None:
+            value = row[first].strip()
+            return default if value in missing else _held(name, value, limit)
+
+        def joined(row: Row) -> str | None:
+            parts = [value for place in places if (value := row[place].strip()) not in missing]
+            return _held(name, "/".join(parts), limit) if parts else default
+
+        return one if len(places) == 1 else joined
+
+    def time(self, name: str, value: str | None) -> datetime:
+        """The moment a cell tells; Drop if it tells none."""
+        if value is None:
+            raise Drop(f"missing_{name}")
+        try:
+            at = self._read(value)
+        except ValueError:
+            raise Drop(f"unreadable_{name}") from None
+        if not _FLOOR <= (told := seconds(at)) <= _CEILING:
+            try:
+                check_time(told, told)
+            except BadRecord as error:
+                raise Drop(f"{name}_{error.reason}") from None
+        return at
+
+    def raised(self, row: Row, alert_id: str | None, at: datetime) -> Raised:
+        """The alert of a row; Drop if something needed is missing or over its limit."""
+        got = {name: take(row) for name, take in self.texts.items()}
+        return Raised(
+            at=at,
+            alert_id=_needed("alert_id", alert_id),
+            team=_needed("team", got["team"]),
+            rule=_needed("rule", got["rule"]),
+            entity=_needed("entity", got["entity"]),
+            severity=got["severity"],
+            source=got["source"],
+            title=got["title"],
+            labels={key: value for key, take in self.labels if (value := take(row)) is not None},
+        )
+
+    def pseudonym(self, value: str | None) -> str | None:
+        """Who did it, so that they can be told apart but not named."""
+        if value is None:
+            return None
+        known = self._pseudonyms.get(value)
+        if known is None:
+            known = hashlib.sha256((self.mapping.salt + value).encode("utf-8", "replace")).hexdigest()[:PSEUDONYM]
+            self._pseudonyms[value] = known
+        return known
+
+    def _text(self, name: str) -> Take:
+        columns, default = getattr(self.mapping.columns, name), getattr(self.mapping.defaults, name)
+        if columns is None:
+            return lambda _: default
+        limit = limits.TITLE_LENGTH if name == "title" else limits.NAME_LENGTH
+        return self.take(f"columns.{name}", columns, limit, default)
+
+
+def _held(name: str, value: str, limit: int) -> str:
+    if len(value) > limit:
+        raise Drop(f"{name}_too_long")
+    if "\x00" in value:
+        raise Drop(f"{name}_nul")
+    return value
+
+
+def _needed(name: str, value: str | None) -> str:
+    if value is None:
+        raise Drop(f"missing_{name}")
+    return value

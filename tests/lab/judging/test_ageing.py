@@ -1,0 +1,47 @@
+"""Ageing: figures by week, and the advice by its rule."""
+
+import numpy as np
+
+from stream.core.features import Array
+from stream.lab.judging.ageing import WEEK, judge_ageing
+from stream.lab.judging.findings import Ageing
+
+RNG = np.random.default_rng(6)
+TRUE = RNG.random(2_400)
+Y = (RNG.random(2_400) < TRUE).astype(np.int8)
+AT = np.arange(2_400) * 6 * WEEK / 2_400
+BASE = np.full(2_400, 0.5)
+
+
+def aged(p: Array) -> Ageing:
+    """Six weeks of 400 alerts, beside a baseline that says 0.5."""
+    return judge_ageing(AT, Y, p, ("team_rate", BASE), 0.95)
+
+
+def test_a_model_that_stays_good() -> None:
+    """Weeks are numbered from 1, and no week takes the gain away."""
+    found = aged(TRUE)
+    assert [week.week for week in found.weeks] == [1, 2, 3, 4, 5, 6]
+    assert sum(week.count for week in found.weeks) == 2_400
+    assert found.advice.startswith("In no two weeks running of the 6")
+
+
+def test_a_model_that_rots() -> None:
+    """From the fourth week on its scores are the wrong way round: train every three weeks."""
+    assert (
+        "vanishes in week 4 after training: train again every 3 weeks"
+        in aged(np.where(AT < 3 * WEEK, TRUE, 1.0 - TRUE)).advice
+    )
+
+
+def test_a_model_that_never_was_good() -> None:
+    """No gain from the first week: training more often is no cure."""
+    assert "won't help" in aged(BASE).advice
+
+
+def test_too_few_to_say() -> None:
+    """A handful of alerts a week gives figures where there are both outcomes, and no advice."""
+    y = np.array([1, 1], dtype=np.int8)
+    found = judge_ageing(np.array([0.0, 1.0]), y, BASE[:2], ("team_rate", BASE[:2]), 0.95)
+    assert found.weeks[0].auc is None
+    assert "too few" in found.advice

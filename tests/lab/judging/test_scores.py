@@ -1,0 +1,55 @@
+"""Decomposition, reliability, curves and bands, by hand and by law."""
+
+import numpy as np
+import pytest
+
+from stream.core.scoring import Thresholds
+from stream.lab.judging.metrics import brier
+from stream.lab.judging.scores import bands_of, curve, decompose, reliability_bins, wilson
+
+
+def test_the_decomposition_adds_up() -> None:
+    """With one score a bin nothing is hidden: Brier = reliability - resolution + uncertainty."""
+    p = np.repeat(np.arange(10) / 10.0, 20)
+    y = (np.random.default_rng(2).random(200) < p).astype(np.int8)
+    reliability, resolution, uncertainty = decompose(y, p)
+    assert reliability - resolution + uncertainty == pytest.approx(brier(y, p))
+
+
+def test_one_score_for_all_has_no_resolution() -> None:
+    """Who says 0.5 of all, half of them actionable, is reliable and resolves nothing."""
+    y = np.array([0, 1] * 10, dtype=np.int8)
+    assert decompose(y, np.full(20, 0.5)) == pytest.approx((0.0, 0.0, 0.25))
+
+
+def test_bins_hold_all_alerts() -> None:
+    """Ten bins, their counts adding up, their rates within their intervals."""
+    p = np.linspace(0.0, 1.0, 103)
+    made = reliability_bins((p > 0.4).astype(np.int8), p)
+    assert sum(one.count for one in made) == 103
+    assert len(made) == 10
+    for one in made:
+        assert one.rate.low is not None
+        assert one.rate.high is not None
+        assert 0.0 <= one.rate.low <= one.rate.value <= one.rate.high <= 1.0
+
+
+def test_wilson_by_hand() -> None:
+    """None of ten: the upper bound is z² / (n + z²)."""
+    found = wilson(0.0, 10)
+    assert found.low == 0.0
+    assert found.high == pytest.approx(3.8415 / 13.8415, abs=1e-4)
+
+
+def test_a_curve_falls_and_rises() -> None:
+    """With the threshold, detection falls from 1 and suppression rises from 0."""
+    y, p = np.array([0, 0, 1, 1], dtype=np.int8), np.array([0.1, 0.6, 0.5, 0.9])
+    points = [(point.threshold, point.detection, point.suppressed) for point in curve(y, p)]
+    assert points == [(0.1, 1.0, 0.0), (0.5, 1.0, 0.5), (0.6, 0.5, 0.5), (0.9, 0.5, 1.0)]
+
+
+def test_bands_share_out_all_alerts() -> None:
+    """An edge belongs to the band above it; an empty band has no rate."""
+    y, p = np.array([0, 1, 1, 1], dtype=np.int8), np.array([0.1, 0.5, 0.7, 1.0])
+    bands = bands_of(y, p, Thresholds(likely_noise=0.2, likely_actionable=0.5))
+    assert [(band.share, band.rate) for band in bands] == [(0.25, 0.0), (0.0, None), (0.75, 1.0)]

@@ -1,0 +1,66 @@
+"""The shortcut: a score that only repeats the last outcome is found, an honest one is not."""
+
+import numpy as np
+import pytest
+
+from stream.core.features import table
+from stream.lab.judging.shortcut import RATES, auc_within, dependence, feature_sets, judge_shortcut
+
+RNG = np.random.default_rng(12)
+RATE = RNG.random(4_000)
+Y = (RNG.random(4_000) < RATE).astype(np.int8)
+LAST = (RNG.random(4_000) < RATE).astype(np.int8)
+
+
+def test_a_model_that_repeats_the_last_outcome_is_found() -> None:
+    """It agrees with it always and ranks nothing beyond it."""
+    found = judge_shortcut(Y, np.where(LAST == 1, 0.7, 0.3), LAST, 1)
+    assert found.agreement == 1.0
+    assert found.auc_differs == 0.0
+    assert found.flagged
+
+
+def test_a_model_of_the_rate_is_not_flagged() -> None:
+    """Scores that are the true rate do where the outcome differs what they themselves promise."""
+    found = judge_shortcut(Y, RATE, LAST, 1)
+    assert not found.flagged
+    assert found.auc_differs is not None
+    assert found.expected_differs is not None
+    assert found.auc_differs == pytest.approx(found.expected_differs.value, abs=0.03)
+
+
+def test_outcomes_that_promise_more_are_flagged() -> None:
+    """Where the scores are the wrong way round just where outcomes differ, that is below what they promise."""
+    p = np.where(Y == LAST, RATE, np.where(Y == 1, 0.3 * RATE, 1.0 - 0.3 * RATE))
+    assert judge_shortcut(Y, p, LAST, 1).flagged
+
+
+def test_without_a_last_outcome_nothing_is_said() -> None:
+    """Alerts with no last outcome are left out; none at all is no fault."""
+    found = judge_shortcut(Y[:9], RATE[:9], np.full(9, -1, dtype=np.int8), 1)
+    assert (found.known, found.auc_same, found.expected_differs, found.flagged) == (0, None, None, False)
+
+
+def test_the_ranking_within_by_hand() -> None:
+    """Last outcome 0: one pair, right; 1: two pairs, one right."""
+    y, last = np.array([0, 1, 0, 0, 1], dtype=np.int8), np.array([0, 0, 1, 1, 1], dtype=np.int8)
+    assert auc_within(y, np.array([0.1, 0.2, 0.5, 0.9, 0.7]), last) == pytest.approx(2 / 3)
+
+
+def test_the_features_of_each_ablation() -> None:
+    """History and the rest share out the table; the last outcomes are found by name."""
+    chosen = list(table([], ["rule"]).values())
+    sets = feature_sets(chosen)
+    assert (sets["without history"] ^ sets["history only"]).all()
+    gone = {feature.name for feature, kept in zip(chosen, sets["without the last outcomes"], strict=True) if not kept}
+    assert gone == {f"{level}.last_{n}" for level in ("team_rule", "team_rule_entity") for n in (1, 8)}
+
+
+def test_dependence_on_the_rate() -> None:
+    """A score that is the rate depends on it as the identity; without the feature there is nothing to draw."""
+    chosen = [table([], [])[name] for name in ("hour_sin", RATES[1])]
+    matrix = np.stack([RATE, RATE], axis=1).astype(np.float32)
+    found = dependence(matrix, chosen, lambda rows: rows[:, 1].astype(np.float64), RATES[1])
+    assert len(found) == 20
+    assert all(score == pytest.approx(rate) for rate, score in found)
+    assert dependence(matrix[:, :1], chosen[:1], lambda rows: rows[:, 0].astype(np.float64), RATES[1]) == []

@@ -1,0 +1,144 @@
+"""The report page: whole, self-contained, escaped, and saying what was found."""
+
+import re
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from stream.lab.judging.findings import Findings, Gate, Interval
+from stream.lab.reporting.page import write
+from tests.lab.reporting import sample
+from tests.lab.reporting.html import Read
+
+HOSTILE = "<script>alert('&\"')</script>"
+OPTIONAL = {
+    "shortcut": "Is it only repeating the last action?",
+    "teams": "Teams",
+    "importance": "What it looks at",
+    "drift": "Drift by feature",
+    "ageing": "Quality by week",
+    "floods": "Floods",
+    "canaries": "Canaries",
+}
+ALWAYS = ["What is predicted", "Data and exclusions", "Scores, model beside baselines"]
+
+
+def bare() -> Findings:
+    """The sample with no optional section."""
+    return replace(sample.full(), **dict.fromkeys(OPTIONAL), notes=[])
+
+
+def test_balanced() -> None:
+    """The full page and the bare one close every tag in its order."""
+    assert Read(write(sample.full())).faults == []
+    assert Read(write(bare())).faults == []
+
+
+def test_doctype_first() -> None:
+    """Nothing stands before the doctype, or browsers would fall into quirks mode."""
+    assert write(sample.full()).lstrip().startswith("<!DOCTYPE html>")
+
+
+def test_self_contained() -> None:
+    """The page names no address, refers to nothing and holds no script."""
+    page = write(sample.full())
+    read = Read(page)
+    assert not re.search(r"https?:|url\(|@import", page)
+    assert read.links == []
+    assert "script" not in read.seen
+    assert page.count("<style>") == 1
+
+
+def test_sections_in_order() -> None:
+    """All sections that were found stand in the page, in the order of a reader's questions."""
+    found = Read(write(sample.full())).headings
+    assert found == [*ALWAYS, *OPTIONAL.values(), "Notes", "How it was made"]
+
+
+@pytest.mark.parametrize("section", OPTIONAL)
+def test_absent_section(section: str) -> None:
+    """A section that was not asked for is left out, alone."""
+    found = Read(write(replace(sample.full(), **{section: None}))).headings
+    expected = [*ALWAYS, *(title for name, title in OPTIONAL.items() if name != section), "Notes", "How it was made"]
+    assert found == expected
+
+
+def test_hostile_names_escaped() -> None:
+    """Markup in any text out of a log, even in all at once, stays text."""
+    plain = msgspec.to_builtins(sample.full())
+    for group in ("teams", "groups"):
+        for each in plain["teams"][group]:
+            each["verdict"] = HOSTILE
+    for each in [*plain["teams"]["teams"], *plain["bands"], *plain["scores"], *plain["gate"]["checks"]]:
+        each["name"] = HOSTILE
+    for each in [*plain["importance"], *plain["drift"]]:
+        each["feature"] = HOSTILE
+    plain["curves"] = {HOSTILE: plain["curves"]["model"]}
+    plain["data"]["kinds"] = {HOSTILE: 1}
+    plain["problem"]["outcome"]["actionable"] = [HOSTILE]
+    plain["shortcut"]["dependence_of"] = plain["teams"]["test"] = plain["ageing"]["advice"] = HOSTILE
+    plain |= dict.fromkeys(("title", "model", "command", "question", "problem_id"), HOSTILE) | {"notes": [HOSTILE]}
+    read = Read(write(msgspec.convert(plain, Findings)))
+    assert "script" not in read.seen
+    assert read.faults == []
+    assert HOSTILE in read.text
+
+
+def test_figures_shown() -> None:
+    """The figures found are the figures read."""
+    text = Read(write(sample.full())).text
+    for expected in ("0.848", "41.8%", "94.7% kept", "1.8 points", "21,400 alerts", "0.836 to 0.860", "0.412"):
+        assert expected in text
+    assert "best baseline, rule rate" not in text
+    assert "best baseline, team rule rate: 33.5%" in text
+
+
+def test_gate() -> None:
+    """The verdict says whether the gate was passed, and each reason."""
+    passed = sample.full()
+    failed = replace(passed, gate=Gate(False, [replace(passed.gate.checks[0], passed=False)]))
+    assert "Gate passed" in Read(write(passed)).text
+    assert "Gate failed ✗ failed AUC: 0.848" in Read(write(failed)).text
+
+
+def test_simulated_banner() -> None:
+    """What is simulated says so, and only that."""
+    assert "SIMULATED:" in Read(write(sample.full())).text
+    assert "SIMULATED:" not in Read(write(replace(sample.full(), simulated=False))).text
+
+
+def test_rest_of_teams_counted() -> None:
+    """Forty teams are listed and the rest counted."""
+    text = Read(write(sample.full())).text
+    assert "team-39" in text
+    assert "team-40" not in text
+    assert "and 6 more teams" in text
+
+
+def test_shortcut_answers() -> None:
+    """The answer follows what was found: no, too much so, or that it can't be told."""
+    found = sample.shortcut()
+    flagged = replace(found, flagged=True, auc_differs=0.31)
+    unknown = replace(found, auc_differs=None, expected_differs=None)
+    texts = [Read(write(replace(sample.full(), shortcut=each))).text for each in (found, flagged, unknown)]
+    assert "No. Where the outcome changed" in texts[0]
+    assert "Too much so. Where the outcome changed it ranks worse than it should: AUC 0.310" in texts[1]
+    assert "It can't be told" in texts[2]
+
+
+def test_nan_is_a_dash() -> None:
+    """A figure that is no number is shown as a dash."""
+    first, *others = sample.full().scores
+    odd = replace(first, auc=Interval(float("nan")), suppressed_target=Interval(float("inf"), float("nan"), 1.0))
+    text = Read(write(replace(sample.full(), scores=[odd, *others]))).text
+    assert not re.search(r"\b(nan|inf)\b", text)
+    assert "model –" in text
+
+
+def test_charts_named() -> None:
+    """Every chart has a title, a name for who can't see it, and a sentence on how to read it."""
+    page = write(sample.full())
+    charts = page.count("<svg ")
+    assert charts == page.count('role="img" aria-label="') == page.count("How to read it: ") == 8
+    assert page.count("<figure><h3>") == charts

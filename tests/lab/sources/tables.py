@@ -1,0 +1,59 @@
+"""Small tables, their mappings, and the way from one to the other."""
+
+from pathlib import Path
+
+from stream.core.events import Event
+from stream.lab.log import read_log
+from stream.lab.sources.importing import import_table
+from stream.lab.sources.mapping import Mapping, parse_mapping
+from stream.lab.sources.summary import Summary
+from stream.lab.sources.table import Table
+
+ALERT = """
+form = "alert"
+[columns]
+alert_id = "id"
+at = "opened"
+team = "team"
+rule = ["check", "part"]
+entity = "host"
+labels = { env = "env" }
+[defaults]
+entity = "unknown"
+[[action]]
+at = "closed"
+kind_column = "outcome"
+kinds = { fixed = "remediated", noise = "dismissed" }
+actor = "who"
+"""
+ALERT_HEADER = "id,opened,team,check,part,host,env,closed,outcome,who\n"
+ALERT_ROW = "A1,2026-03-01T10:00:00Z,payments,disk,full,db-7,prod,2026-03-01T10:20:00Z,fixed,ana\n"
+UPDATE = """
+form = "update"
+[time]
+format = "day_first"
+zone = "Europe/Berlin"
+[columns]
+alert_id = "id"
+at = "updated"
+team = "team"
+rule = "check"
+entity = "host"
+actor = "who"
+[[action]]
+changed = "team"
+kind = "reassigned"
+[[action]]
+kind_column = "state"
+kinds = { Active = "worked", Closed = "closed" }
+"""
+UPDATE_HEADER = "id,updated,team,check,host,state,who\n"
+
+
+def imported(text: str, mapping: str | Mapping, folder: Path, name: str = "o.jsonl") -> tuple[list[Event], Summary]:
+    """The events of a table, read back by the lab, and what became of the rows."""
+    table, output = folder / "table.csv", folder / name
+    table.write_text(text, encoding="utf-8", newline="")
+    rules = parse_mapping(mapping) if isinstance(mapping, str) else mapping
+    summary = import_table(Table(table, rules.delimiter, rules.encoding), rules, output)
+    return [line.event for line in read_log(output, grace_seconds=0)], summary
