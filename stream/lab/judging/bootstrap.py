@@ -19,7 +19,7 @@ from stream.lab.judging.metrics import BINS, Labels
 DRAWS = 1_000
 LEAST_DAYS = 10  # with fewer there is no interval
 DAY = 86_400.0
-_TINY = 1e-12
+_TINY, _SLACK = 1e-12, 1e-9
 
 
 class Days(Struct, frozen=True, eq=False):
@@ -91,10 +91,17 @@ class Sorted:
         auc = float(positive @ (below + negative / 2.0)) / (positives * negatives)
         precision = kept / np.maximum(kept + wrong, _TINY)
         found = [auc, float(positive @ precision) / positives, self._ece(mass, positive)]
-        for detection in detections:
-            last = int(np.flatnonzero(kept >= detection * positives - 1e-9)[-1])
-            found.append(float(below[last]) / negatives)
-        return found
+        return found + [_suppressed(positive, below, detection) / negatives for detection in detections]
+
+    def suppressed(self, weights: Array, detection: float) -> float:
+        """The noise suppressed at a detection, of weighted rows (float64[N]); NaN where a class has no weight."""
+        rows = weights[self.order]
+        positive = self._grouped(rows * self._actionable)
+        negative = self._grouped(rows) - positive
+        positives, negatives = float(positive.sum()), float(negative.sum())
+        if positives <= 0 or negatives <= 0:
+            return math.nan
+        return _suppressed(positive, np.cumsum(negative) - negative, detection) / negatives
 
     def _ece(self, mass: Array, positive: Array) -> float:
         upto = np.concatenate([[0.0], np.cumsum(mass)])
@@ -104,6 +111,13 @@ class Sorted:
 
     def _grouped(self, rows: Array) -> Array:
         return rows if self._alone else np.add.reduceat(rows, self._starts)
+
+
+def _suppressed(positive: Array, below: Array, detection: float) -> float:
+    """The noise below the highest place that keeps `detection` of the actionable (weights in order of score)."""
+    lost = np.cumsum(positive) - positive
+    most = (1.0 - detection) * float(positive.sum()) + _SLACK
+    return float(below[int(np.searchsorted(lost, most, side="right")) - 1])
 
 
 class Drawn(Struct, frozen=True, eq=False):
@@ -147,6 +161,21 @@ def draw(y: Labels, p: Array, days: Days, detection: float, threshold: float | N
         draws["suppressed_fixed"] = days.share(p < threshold, y == 0)
         draws["detection_fixed"] = days.share(p >= threshold, y == 1)
     return Drawn(values, draws)
+
+
+def gain_at_equal_detection(y: Labels, model: Drawn, other: Array, days: Days) -> Interval:
+    """What a model suppresses at its threshold fixed before, over what another score (float64[N]) could at best.
+
+    In each draw the other score has the highest threshold that keeps as many of the actionable as the model really
+    kept there: hindsight, which the model has not. A model that keeps more than was asked for is not held against one
+    that keeps less.
+    """
+    places = Sorted(y, other)
+    rows = zip(days.counts, model.draws.get("detection_fixed", np.empty(0)), strict=False)
+    reached = np.array([places.suppressed(row[days.day], float(kept)) for row, kept in rows])
+    value = metrics.suppressed_at(y, other, model.values["detection_fixed"])
+    ours = model.draws.get("suppressed_fixed", np.empty(0))
+    return interval(model.values["suppressed_fixed"] - value, ours - reached, days.enough)
 
 
 def losses(y: Labels, p: Array) -> Array:

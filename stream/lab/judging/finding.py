@@ -13,10 +13,11 @@ from stream.core.ledger import FLOOD, VISIBILITY_ONLY
 from stream.core.scoring import Thresholds
 from stream.lab.judging import scores as figures
 from stream.lab.judging.ageing import judge_ageing
-from stream.lab.judging.bootstrap import DAY, LEAST_DAYS, Drawn, days_of, draw
+from stream.lab.judging.bootstrap import DAY, LEAST_DAYS, Days, Drawn, days_of, draw, gain_at_equal_detection
 from stream.lab.judging.findings import Ageing, Data, Findings, Gain, Week
 from stream.lab.judging.gate import best_of, judge_gate
 from stream.lab.judging.judge import MODEL, check_classes
+from stream.lab.judging.metrics import Labels
 from stream.lab.judging.shortcut import judge_shortcut
 from stream.lab.judging.teams import judge_teams
 from stream.lab.replaying import Replayed
@@ -58,9 +59,11 @@ def find(case: Case) -> Findings:
     y = replayed.outcome[judged]
     check_classes(y, "test part")
     sets = {MODEL: case.scores} | {name: known[judged] for name, known in case.baselines.items()}
-    drawn = _drawn(case, sets)
+    days = days_of(replayed.at[judged], case.seed)
+    drawn = {name: draw(y, p, days, problem.target.detection, case.fixed.get(name)) for name, p in sets.items()}
     others = {name: one for name, one in drawn.items() if name != MODEL}
     best = best_of(others, [name for name in problem.target.must_beat if name in others] or list(others))
+    gains = [_gain(y, drawn[MODEL], name, other, sets[name], days) for name, other in others.items()]
     names = [replayed.alerts[place].team for place in np.flatnonzero(judged).tolist()]
     compared = {MODEL: case.scores} if best is None else {MODEL: case.scores, best: sets[best]}
     return Findings(
@@ -77,11 +80,11 @@ def find(case: Case) -> Findings:
         weeks=_weeks(replayed, case.split),
         target_detection=problem.target.detection,
         scores=[figures.score_figures(name, y, p, drawn[name], case.fixed.get(name)) for name, p in sets.items()],
-        gains=[_gain(drawn[MODEL], name, other) for name, other in others.items()],
+        gains=gains,
         reliability=figures.reliability_bins(y, case.scores),
         curves={name: figures.curve(y, p) for name, p in compared.items()},
         bands=figures.bands_of(y, case.scores, case.bands),
-        gate=judge_gate(drawn[MODEL], others, problem.target.must_beat),
+        gate=judge_gate(drawn[MODEL], others, gains, problem.target),
         shortcut=judge_shortcut(y, case.scores, replayed.last_outcome[judged], case.seed),
         teams=judge_teams(names, y, case.scores),
         ageing=_ageing(case, sets, best),
@@ -94,12 +97,6 @@ def encode_findings(findings: Findings) -> bytes:
     return msgspec.json.format(msgspec.json.encode(findings), indent=1) + b"\n"
 
 
-def _drawn(case: Case, sets: Mapping[str, Array]) -> dict[str, Drawn]:
-    y, detection = case.replayed.outcome[case.judged], case.replayed.problem.target.detection
-    days = days_of(case.replayed.at[case.judged], case.seed)
-    return {name: draw(y, p, days, detection, case.fixed.get(name)) for name, p in sets.items()}
-
-
 def _ageing(case: Case, sets: Mapping[str, Array], best: str | None) -> Ageing | None:
     if best is None:
         return None
@@ -108,13 +105,10 @@ def _ageing(case: Case, sets: Mapping[str, Array], best: str | None) -> Ageing |
     return judge_ageing(since, replayed.outcome[judged], case.scores, (best, sets[best]), detection)
 
 
-def _gain(model: Drawn, name: str, other: Drawn) -> Gain:
-    both = "suppressed_fixed" in model.values and "suppressed_fixed" in other.values
-    return Gain(
-        over=name,
-        auc=model.gain(other, "auc"),
-        suppressed_fixed=model.gain(other, "suppressed_fixed") if both else None,
-    )
+def _gain(y: Labels, model: Drawn, name: str, other: Drawn, p: Array, days: Days) -> Gain:
+    fixed = "detection_fixed" in model.values
+    suppressed = gain_at_equal_detection(y, model, p, days) if fixed else None
+    return Gain(over=name, auc=model.gain(other, "auc"), suppressed=suppressed)
 
 
 def _data(case: Case, rate: float) -> Data:

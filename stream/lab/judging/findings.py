@@ -52,7 +52,7 @@ class Gain(Struct, frozen=True, kw_only=True):
 
     over: str
     auc: Interval
-    suppressed_fixed: Interval | None = None
+    suppressed: Interval | None = None
 
 
 class Data(Struct, frozen=True, kw_only=True):

@@ -3,9 +3,11 @@
 import numpy as np
 
 from stream.core.features import Array
-from stream.lab.judging.bootstrap import DAY, Drawn, days_of, draw
+from stream.core.problem import Target
+from stream.lab.judging.bootstrap import DAY, days_of, draw, gain_at_equal_detection
+from stream.lab.judging.findings import Gain, Gate
 from stream.lab.judging.gate import best_of, judge_gate
-from stream.lab.judging.metrics import Labels, threshold_for
+from stream.lab.judging.metrics import Labels, suppressed_at, suppressed_below, threshold_for
 
 RNG = np.random.default_rng(4)
 TRUE = RNG.random(1_200)
@@ -14,38 +16,78 @@ AT = np.arange(1_200) * DAY / 60
 NOISY, BLIND = 0.5 * TRUE + 0.5 * RNG.random(1_200), np.full(1_200, 0.5)
 
 
-def drawn(p: Array, days: int = 20) -> Drawn:
-    """A score on the first days, its threshold that of 95 % detection."""
+DETECTION = 0.95
+
+
+def threshold(p: Array) -> float:
+    """The one that keeps 95 %."""
+    return threshold_for(Y, p, DETECTION)
+
+
+def gate(model: Array, others: dict[str, Array], fixed: float, days: int = 20) -> Gate:
+    """The gate of a model whose threshold was fixed before, against others, on the first days."""
     within = days * DAY > AT
-    y, scores = Y[within], p[within]
-    return draw(y, scores, days_of(AT[within], 1, draws=200), 0.95, threshold_for(y, scores, 0.95))
+    y, drawn_days = Y[within], days_of(AT[within], 1, draws=200)
+    ours = draw(y, model[within], drawn_days, DETECTION, fixed)
+    theirs = {name: draw(y, p[within], drawn_days, DETECTION, None) for name, p in others.items()}
+    gains = [
+        Gain(
+            over=name,
+            auc=ours.gain(theirs[name], "auc"),
+            suppressed=gain_at_equal_detection(y, ours, p[within], drawn_days),
+        )
+        for name, p in others.items()
+    ]
+    return judge_gate(ours, theirs, gains, target(*others))
+
+
+def target(*names: str) -> Target:
+    """What must be beaten; tests name scores of their own."""
+    return Target(detection=DETECTION, must_beat=names)  # type: ignore[arg-type]
 
 
 def test_a_better_model_passes() -> None:
     """Scores that are the true rates beat noisy ones: each condition is told and holds."""
-    gate = judge_gate(drawn(TRUE), {"noisy": drawn(NOISY), "blind": drawn(BLIND)}, ["noisy", "blind"])
-    assert gate.passed
-    assert [check.name for check in gate.checks] == [
-        "AUC above noisy", "AUC above blind", "more noise suppressed than by noisy"
+    found = gate(TRUE, {"noisy": NOISY, "blind": BLIND}, threshold(TRUE))
+    assert found.passed
+    assert [check.name for check in found.checks] == [
+        "AUC above noisy", "AUC above blind", "detection of 95% kept", "more noise suppressed than by noisy"
     ]  # fmt: skip
 
 
 def test_the_best_baseline_itself_fails() -> None:
     """A model that is the best baseline gains nothing."""
-    gate = judge_gate(drawn(NOISY), {"noisy": drawn(NOISY)}, ["noisy"])
-    assert not gate.passed
-    assert not any(check.passed for check in gate.checks)
+    found = gate(NOISY, {"noisy": NOISY}, threshold(NOISY))
+    assert [check.passed for check in found.checks] == [False, True, False]
+
+
+def test_a_model_that_keeps_more_is_not_held_against_one_that_keeps_less() -> None:
+    """With a cautious threshold it suppresses less than the baseline at 95 %, and more than it could at its own."""
+    cautious = threshold_for(Y, TRUE, 0.99)
+    at_95 = suppressed_at(Y, NOISY, DETECTION)
+    assert suppressed_below(Y, TRUE, cautious) < at_95 < suppressed_at(Y, TRUE, DETECTION)
+    assert gate(TRUE, {"noisy": NOISY}, cautious).passed
+
+
+def test_a_model_that_suppresses_by_keeping_less_fails() -> None:
+    """A threshold that lost a tenth of the actionable is told, however much noise it suppressed."""
+    found = gate(TRUE, {"noisy": NOISY}, threshold_for(Y, TRUE, 0.85))
+    assert [check.name for check in found.checks if not check.passed] == ["detection of 95% kept"]
 
 
 def test_without_an_interval_nothing_passes() -> None:
     """A gain on too few days is not sure."""
-    gate = judge_gate(drawn(TRUE, 5), {"blind": drawn(BLIND, 5)}, ["blind"])
-    assert not gate.passed
-    assert "too few days" in gate.checks[-1].text
+    found = gate(TRUE, {"blind": BLIND}, threshold(TRUE), days=5)
+    assert not found.passed
+    assert all("too few days" in check.text for check in found.checks[-2:])
 
 
-def test_a_missing_score_fails() -> None:
-    """What must be beaten and is not there is not beaten."""
-    gate = judge_gate(drawn(TRUE), {}, ["last_outcome"])
-    assert not gate.passed
+def test_a_missing_score_or_threshold_fails() -> None:
+    """What must be beaten and is not there is not beaten, and what was not fixed is not made up."""
+    days = days_of(AT, 1, draws=200)
+    alone = judge_gate(draw(Y, TRUE, days, DETECTION, None), {}, [], target("last_outcome"))
+    assert [check.passed for check in alone.checks] == [False]
+    unfixed = draw(Y, TRUE, days, DETECTION, None)
+    found = judge_gate(unfixed, {"blind": draw(Y, BLIND, days, DETECTION, None)}, [], target("blind"))
+    assert [check.passed for check in found.checks] == [True, False, False]
     assert best_of({}, ["last_outcome"]) is None

@@ -191,7 +191,7 @@ def full() -> Findings:
         weeks=weeks(),
         target_detection=0.95,
         scores=[score(name, auc) for name, auc in zip(names, _LEVELS, strict=True)],
-        gains=[Gain(over=n, auc=spread(_LEVELS[0] - a), suppressed_fixed=spread(0.09)) for n, a in _beaten()],
+        gains=[Gain(over=n, auc=spread(_LEVELS[0] - a), suppressed=spread(0.09)) for n, a in _beaten()],
         reliability=bins(),
         curves={"model": curve(3.2), "team_rule_rate": curve(2.1)},
         bands=[
