@@ -1,5 +1,7 @@
 """From a probability and a row of history to what people are told: band, evidence, why."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
@@ -20,7 +22,8 @@ class Thresholds(Struct, frozen=True):
     """Where bands and evidence begin; a model's manifest carries its own.
 
     `some` and `strong` are outcomes known of team and rule, `weak` of the team, at a half-life of 30 d. Below all of
-    them people are shown "not enough history".
+    them people are shown "not enough history". So they are for teams that are `unreadable`: there was history enough
+    when the model was made, and its scores did not tell their alerts apart.
     """
 
     likely_noise: float = 0.1
@@ -28,6 +31,7 @@ class Thresholds(Struct, frozen=True):
     weak: float = 20.0
     some: float = 5.0
     strong: float = 30.0
+    unreadable: tuple[str, ...] = ()
 
 
 def band_of(probability: float, thresholds: Thresholds) -> Band:
@@ -41,16 +45,24 @@ def band_of(probability: float, thresholds: Thresholds) -> Band:
     return "likely_actionable" if probability >= thresholds.likely_actionable else "unsure"
 
 
-def evidence_of(rows: NDArray[np.float64], thresholds: Thresholds) -> list[Evidence]:
-    """How much history each of the fold's rows holds (see `Thresholds`)."""
+def outcomes_known(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Outcomes known of the team, and of team and rule, at a half-life of 30 d: float64[N, 2] of the fold's rows."""
     levels = rows[:, 1:].reshape(len(rows), rows.shape[1] // state.WIDTH, state.WIDTH)
     at = read_times(rows[:, 0], levels)[:, None]
     levels = levels[:, (TEAM, TEAM_RULE)]
     days = (at - levels[:, :, state.LANDMARK] * state.EPOCH) / state.DAY
-    known = levels[:, :, state.DECIDED + 2] * np.exp2(-days / 30.0)
+    return np.asarray(np.nan_to_num(levels[:, :, state.DECIDED + 2] * np.exp2(-days / 30.0)))
+
+
+def evidence_of(rows: NDArray[np.float64], teams: Sequence[str], thresholds: Thresholds) -> list[Evidence]:
+    """How much history each of the fold's rows holds, its team beside it (see `Thresholds`)."""
+    known = outcomes_known(rows)
     grade = (known[:, 0] >= thresholds.weak).astype(int)
     grade[known[:, 1] >= thresholds.some] = 2
     grade[known[:, 1] >= thresholds.strong] = 3
+    if thresholds.unreadable:
+        unreadable = frozenset(thresholds.unreadable)
+        grade[[team in unreadable for team in teams]] = 0
     return [EVIDENCE[index] for index in grade.tolist()]
 
 

@@ -35,7 +35,7 @@ class Answers:
         thresholds = model.thresholds if model else Thresholds()
         self.whys: list[Whys] = whys_of(rows)
         self.failed = False
-        evidence = evidence_of(rows, thresholds)
+        evidence = evidence_of(rows, [one.event.team for one in arrived], thresholds)
         probabilities: list[float] | None = None
         reason: Reason = "no_model"
         if model is not None and arrived:

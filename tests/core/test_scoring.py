@@ -4,13 +4,19 @@ import numpy as np
 import pytest
 
 from stream.core.events import moment
+from stream.core.features import Array
 from stream.core.fold import Fold
-from stream.core.records import Why
+from stream.core.records import Evidence, Why
 from stream.core.scoring import Thresholds, band_of, evidence_of, whys_of
 from tests.core.logs import DAY, PROBLEMS, START, Timed, acted, raised, run, small_problem, tick
 
 THRESHOLDS = Thresholds()
 LONG = small_problem(history="forget_days = 3000")
+
+
+def graded(rows: Array, thresholds: Thresholds = THRESHOLDS) -> list[Evidence]:
+    """The evidence of rows that are all of one team."""
+    return evidence_of(rows, ["payments"] * len(rows), thresholds)
 
 
 def history(outcomes: int, every: float = 60.0, rule: str = "disk", entity: str = "db") -> list[Timed]:
@@ -54,34 +60,42 @@ def test_bands_have_edges(probability: float, band: str) -> None:
 def test_evidence_is_how_much_is_known(outcomes: int, rule: str, evidence: str) -> None:
     """Outcomes of team and rule give some and strong evidence; those of the team's other rules at most weak."""
     rows = run(LONG, history(outcomes, rule=rule)).take_rows()
-    assert evidence_of(rows, THRESHOLDS)[-1] == evidence
+    assert graded(rows)[-1] == evidence
 
 
 def test_evidence_fades() -> None:
     """Forty outcomes are strong evidence at once, some after two months, none after a year."""
     for days, evidence in ((0, "strong"), (60, "some"), (365, "none")):
         rows = run(LONG, [*history(40), raised(days * DAY + 9_000, "x")]).take_rows()
-        assert evidence_of(rows, THRESHOLDS)[-1] == evidence
+        assert graded(rows)[-1] == evidence
 
 
 def test_evidence_of_a_late_alert_is_that_of_its_levels_time() -> None:
     """An alert that comes a year late has no more evidence than what its levels hold now."""
     log = [*history(10), tick(300 * DAY), raised(300 * DAY, "x"), raised(DAY, "late")]
     rows = run(LONG, log).take_rows()
-    assert evidence_of(rows, THRESHOLDS)[-2:] == ["none", "none"]
+    assert graded(rows)[-2:] == ["none", "none"]
 
 
 def test_evidence_does_not_depend_on_the_batch() -> None:
     """All rows at once and row by row give the same grades and the same words."""
     rows = run(LONG, history(60)).take_rows()
-    assert evidence_of(rows, THRESHOLDS) == [evidence_of(rows[n : n + 1], THRESHOLDS)[0] for n in range(len(rows))]
+    assert graded(rows) == [graded(rows[n : n + 1])[0] for n in range(len(rows))]
     assert whys_of(rows) == [whys_of(rows[n : n + 1])[0] for n in range(len(rows))]
+
+
+def test_a_team_that_cannot_be_read_has_no_evidence() -> None:
+    """However much is known of it; other teams keep theirs."""
+    rows = run(LONG, history(40)).take_rows()[-2:]
+    unreadable = Thresholds(unreadable=("payments",))
+    assert graded(rows) == ["strong", "strong"]
+    assert evidence_of(rows, ["payments", "web"], unreadable) == ["none", "strong"]
 
 
 def test_no_rows_give_no_words() -> None:
     """A batch without alerts is told nothing."""
     rows = Fold(PROBLEMS[0]).take_rows()
-    assert (evidence_of(rows, THRESHOLDS), whys_of(rows)) == ([], [])
+    assert (graded(rows), whys_of(rows)) == ([], [])
 
 
 def test_why_counts_what_happened() -> None:

@@ -7,6 +7,7 @@ serve instead.
 
 from collections.abc import Mapping
 
+import numpy as np
 from msgspec import Struct
 
 from stream.core.features import Array
@@ -14,6 +15,7 @@ from stream.core.scoring import Thresholds
 from stream.lab.judging.judge import MODEL
 from stream.lab.judging.metrics import threshold_for
 from stream.lab.learning import calibration, trees
+from stream.lab.learning.evidence import learn_evidence
 from stream.lab.learning.parts import Window, enough, parts, try_rounds, weights_of
 from stream.lab.learning.plan import Plan
 from stream.lab.learning.trees import Params, Trees
@@ -31,22 +33,15 @@ class Fitted(Struct, frozen=True, eq=False):
     """What was learnt.
 
     `fixed` is the threshold of each score (model and baselines) that kept the target's detection on the later part,
-    `tuned` are the parameters that trials found better than the defaults.
+    `thresholds` are the edges of bands and evidence, `tuned` the parameters that trials found better than the defaults.
     """
 
     trees: Trees
     calibration: Calibration
     params: Params
     fixed: dict[str, float]
+    thresholds: Thresholds
     tuned: Params = {}
-
-    @property
-    def thresholds(self) -> Thresholds:
-        """The edges of the bands."""
-        return Thresholds(
-            likely_noise=min(self.fixed[MODEL], NOISE_AT_MOST),
-            likely_actionable=ACTIONABLE_FROM,
-        )
 
 
 def fit_window(
@@ -69,9 +64,13 @@ def fit_window(
     params = {**trees.params_for(len(labels), seed, plan.monotone), **tuned}
     weights, told = weights_of(replayed, window.usable, plan), lambda share: progress("training", share)
     fitted = trees.fit(matrix, labels, window.features, params, rounds, told, weights)
+    honest = scores is not None
     if scores is None:
         later, scores = window.usable, calibration.apply(chosen, fitted.logits(matrix))
     y, detection = replayed.outcome[: end.alert][later], replayed.problem.target.detection
     fixed = {name: threshold_for(y, known[: end.alert][later], detection) for name, known in baselines.items()}
     fixed[MODEL] = threshold_for(y, scores, detection)
-    return Fitted(fitted, chosen, params, fixed, tuned)
+    edges = Thresholds(likely_noise=min(fixed[MODEL], NOISE_AT_MOST), likely_actionable=ACTIONABLE_FROM)
+    if honest:
+        edges = learn_evidence(replayed, np.flatnonzero(later), scores, edges)
+    return Fitted(fitted, chosen, params, fixed, edges, tuned)
