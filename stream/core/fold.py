@@ -8,6 +8,7 @@ in order: `Arrived`, `Repeated`, `Decided`, `Counted`, `Unknown`.
 import math
 from array import array
 from collections.abc import MutableMapping
+from datetime import date
 from zlib import crc32
 
 import numpy as np
@@ -42,6 +43,7 @@ EntryKey = tuple[str, str]  # team, alert_id
 TEAM, TEAM_RULE, TEAM_ENTITY, TEAM_RULE_ENTITY, FIRST_LABEL = range(5)
 _LN2 = math.log(2.0)
 _KEYS_REMEMBERED = 20_000
+_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _ABSENT = array("d", [math.nan]) * state.WIDTH
 
 
@@ -109,6 +111,11 @@ def level_keys(team: str, rule: str, entity: str, names: tuple[str, ...], values
     return keys
 
 
+def _day_number(day: date) -> float:
+    """Days from 1970-01-01 to a day, as `seconds // DAY` gives them."""
+    return float(day.toordinal() - _EPOCH_ORDINAL)
+
+
 class Fold:
     """State and step of one partition's history.
 
@@ -148,6 +155,7 @@ class Fold:
         self._kinds = dict.fromkeys(problem.outcome.actionable, ACTIONABLE)
         self._kinds |= dict.fromkeys(problem.outcome.noise, NOISE) | {CLOSED_BY_RULE: UNKNOWN}
         self._any_exclusion = bool(problem.exclude.visibility_only)
+        self._flood_days = {(one.team, one.rule, _day_number(one.day)) for one in problem.exclude.flood_days}
         self._keys: dict[tuple[str, str, str, tuple[str | None, ...]], list[LevelKey]] = {}
 
     def step(self, event: Event, at: float, value: bytes = b"", offset: int = -1) -> None:
@@ -210,7 +218,9 @@ class Fold:
             flags |= LATE
         if self._any_exclusion and self.problem.visibility_only(event):
             flags |= VISIBILITY_ONLY
-        if self._floods(team_rule, at):
+        if self._floods(team_rule, at) or (
+            self._flood_days and (event.team, event.rule, at // state.DAY) in self._flood_days
+        ):
             flags |= FLOOD
         return flags
 

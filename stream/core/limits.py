@@ -28,6 +28,7 @@ GRACE_MINUTES = 24 * 60
 HISTORY_DAYS = 36_525.0  # the most that forget_days and ledger_days can be
 HISTORY_LABELS = 8  # each label makes two more levels
 PATTERNS = 1_000
+FLOOD_DAYS = 10_000
 
 # Readers.
 ONCE_KEYS = 1_000_000  # (team, alert_id) pairs that `Once` remembers

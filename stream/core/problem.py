@@ -2,6 +2,7 @@
 
 import hashlib
 import tomllib
+from datetime import date
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
@@ -53,10 +54,19 @@ class Exclusion(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
         return all(fnmatchcase(alert.labels.get(key, ""), pattern) for key, pattern in self.labels.items())
 
 
+class FloodDay(Struct, frozen=True, forbid_unknown_fields=True):
+    """A day (UTC) on which a team's rule raised far more than it should have: a bug, not operations."""
+
+    team: str
+    rule: str
+    day: date
+
+
 class Exclude(Struct, frozen=True, forbid_unknown_fields=True):
-    """Scored, but never judged, trained on or closed."""
+    """Scored, but never judged, trained on or closed. Alerts of a flood day count as the fold's own floods do."""
 
     visibility_only: Annotated[list[Exclusion], Meta(max_length=limits.PATTERNS)] = []
+    flood_days: Annotated[list[FloodDay], Meta(max_length=limits.FLOOD_DAYS)] = []
 
 
 class HistoryRule(Struct, frozen=True, forbid_unknown_fields=True):
@@ -111,7 +121,10 @@ class Problem(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     @property
     def digest(self) -> str:
         """Eight hex digits of all that the fold depends on; another digest means another history."""
-        folded = (self.outcome, self.exclude, self.history, self.flood)
+        exclude = msgspec.to_builtins(self.exclude)
+        if not self.exclude.flood_days:
+            del exclude["flood_days"]  # younger than digests that are out in the world
+        folded = (self.outcome, exclude, self.history, self.flood)
         return hashlib.sha256(msgspec.json.encode(folded)).hexdigest()[:8]
 
     @property

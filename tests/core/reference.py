@@ -120,7 +120,11 @@ class Reference:
         self.rows.append([level.read(at) if level else None for level in levels])
         team_rule = levels[1]
         assert team_rule is not None
-        self.floods.append(self.is_flood(team_rule, at))
+        listed = any(
+            (event.team, event.rule, event.at.date()) == (day.team, day.rule, day.day)
+            for day in self.problem.exclude.flood_days
+        )
+        self.floods.append(listed or self.is_flood(team_rule, at))
         excluded = any(fnmatchcase(event.rule, it.rule or "*") for it in self.problem.exclude.visibility_only)
         alert = self.alerts[key] = Alert(at, event, excluded or self.floods[-1])
         for level in self.of(alert, at):

@@ -6,7 +6,7 @@ import pytest
 
 from stream.core.fold import Fold
 from stream.core.ledger import FLOOD
-from tests.core.logs import DAY, START, Timed, feed, keep, raised, resume, run, small_problem, tell
+from tests.core.logs import DAY, FLOOD_DAY, START, Timed, feed, keep, raised, resume, run, small_problem, tell
 from tests.core.reference import decayed
 
 PROBLEM = small_problem(history="forget_days = 400", flood="per_day = 50\nfactor = 10")
@@ -91,6 +91,15 @@ def test_a_flood_is_of_one_team_and_rule() -> None:
     tell(fold)
     assert flooded(fold, [raised(31 * DAY, "x", rule="cpu"), raised(31 * DAY, "y", team="ops")]) == [False, False]
     assert flooded(fold, [raised(31 * DAY, "z")]) == [True]
+
+
+def test_a_listed_day_is_a_flood_for_its_team_and_rule_alone() -> None:
+    """Its first alert is flagged, the last before and the first after are not, nor other teams and rules."""
+    problem = small_problem(flood="per_day = 50\nfactor = 10", exclude=f"flood_days = [{FLOOD_DAY}]")
+    log = [raised(at, f"n{at}") for at in (DAY - 1, DAY, 2 * DAY - 1, 2 * DAY)]
+    assert flooded(Fold(problem), log) == [False, True, True, False]
+    others = [raised(DAY, "x", rule="cpu"), raised(DAY, "y", team="ops")]
+    assert flooded(Fold(problem), others) == [False, False]
 
 
 def test_a_flood_moves_only_the_levels_of_its_rule() -> None:

@@ -83,6 +83,7 @@ def test_the_real_problems_load(shared_data: Path, name: str) -> None:
         ('noise = ["dismissed"]', 'noise = []\non_expiry = "unknown"', "outcome.noise is empty"),
         ("visibility_only = []", "visibility_only = [{}]", "exclude.visibility_only holds an empty pattern"),
         ("visibility_only = []", 'visibility_only = [{ rules = "x" }]', "unknown field `rules`"),
+        ("visibility_only = []", 'flood_days = [{ team = "pay", rule = "x", day = "someday" }]', "Invalid RFC3339"),
         ("visibility_only = []", f"visibility_only = [{MANY}]", "$.exclude.visibility_only"),
         ('labels = ["env"]', 'labels = ["env", "env"]', "history.labels names a label twice"),
         ('labels = ["env"]', 'labels = [""]', "$.history.labels"),
@@ -121,6 +122,7 @@ def test_what_is_wrong_is_told_in_one_sentence(line: str, new: str, told: str) -
         ("horizon_hours = 24", 'horizon_hours = 24\non_expiry = "unknown"'),
         ("horizon_hours = 24", "horizon_hours = 24\ngrace_minutes = 6"),
         ("visibility_only = []", 'visibility_only = [{ rule = "report/*" }]'),
+        ("visibility_only = []", 'flood_days = [{ team = "pay", rule = "disk", day = 2026-03-01 }]'),
         ('labels = ["env"]', 'labels = ["site"]'),
         ('labels = ["env"]', 'labels = ["env"]\nforget_days = 90'),
         ('labels = ["env"]', 'labels = ["env"]\nledger_days = 90'),
@@ -143,6 +145,7 @@ def test_another_history_has_another_digest(line: str, new: str) -> None:
         ('labels = ["env"]', 'labels = ["env"]\nforget_days = 180'),
         ("per_day = 50", "per_day = 50.0\nfactor = 10"),
         ("visibility_only = []", ""),
+        ("visibility_only = []", "flood_days = []"),
         ("[exclude]", "# a comment\n[exclude]"),
     ],
 )
