@@ -5,7 +5,6 @@ import gc
 import logging
 import os
 import signal
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -254,6 +253,13 @@ class LaneConsumer(driver.Consumer):
         self.lane.thread.shutdown(wait=False)
 
 
+class _App(faust.App):
+    """Faust's app, which keeps nothing on disk."""
+
+    def _create_directories(self) -> None:
+        """Make no folders: Faust's tables, which would lie there, are not used."""
+
+
 def make_app(settings: Settings, lane: Lane) -> faust.App:
     """A Faust app whose worker runs the lane's room on `lane.topic`."""
 
@@ -266,12 +272,11 @@ def make_app(settings: Settings, lane: Lane) -> faust.App:
         pass
 
     Transport.Consumer = Consumer
-    app = faust.App(
+    app = _App(
         settings.deployment,
         broker=[f"aiokafka://{server.strip()}" for server in settings.kafka_bootstrap_servers.split(",")],
         broker_credentials=faust_credentials(settings),
         store="memory://",
-        datadir=tempfile.gettempdir(),  # Faust would make a folder here
         autodiscover=False,
         table_standby_replicas=0,
         topic_allow_declare=False,
