@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +14,25 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AoT, Array
 
 from stream.core.errors import LabError, ProblemError
-from stream.core.problem import Exclusion, Problem, parse_problem
+from stream.core.problem import Exclusion, FloodDay, Problem, parse_problem
+from stream.lab.auditing import result
+from stream.lab.auditing.floods import named_day
 from stream.lab.auditing.patterns import exclusion_of
-from stream.lab.auditing.result import Proposal
 
 
 class Written(Struct, frozen=True):
-    """What became of the problem file: how many patterns were added, and its identity before and after."""
+    """What became of the problem file: how many patterns and days were added, and its identity before and after."""
 
     added: int
+    flood_days: int
     before: str
     after: str
 
 
-def write_exclusions(path: Path, proposals: Sequence[Proposal]) -> Written:
-    """Add the proposals to [exclude] visibility_only of a problem file, all or none.
+def write_exclusions(
+    path: Path, proposals: Sequence[result.Proposal], floods: Sequence[result.FloodDay] = ()
+) -> Written:
+    """Add rules to [exclude] visibility_only of a problem file, and days to its flood_days, all or none.
 
     Raises:
         LabError: the file can't be read, changed without loss, or replaced.
@@ -39,22 +44,25 @@ def write_exclusions(path: Path, proposals: Sequence[Proposal]) -> Written:
     except (OSError, UnicodeDecodeError) as error:
         raise LabError(f"{path}: can't be read: {getattr(error, 'strerror', None) or error}") from None
     before = parse_problem(text, str(path))
-    present = before.exclude.visibility_only
-    new = [of for of in (exclusion_of(proposal.rule) for proposal in proposals) if of not in present]
-    if not new:
-        return Written(0, before.id, before.id)
-    changed = with_exclusions(text, new, str(path))
-    after = parse_problem(changed, f"{path} with {len(new)} more exclusions")
-    _hold(path, before, after, new)
+    present = before.exclude
+    new = [of for of in (exclusion_of(proposal.rule) for proposal in proposals) if of not in present.visibility_only]
+    days = [of for of in (named_day(flood) for flood in floods) if of not in present.flood_days]
+    if not new and not days:
+        return Written(0, 0, before.id, before.id)
+    changed = with_exclusions(text, new, days, str(path))
+    after = parse_problem(changed, f"{path} with {len(new) + len(days)} more exclusions")
+    _hold(path, before, after, new, days)
     try:
         _replace(path, changed.encode())
     except OSError as error:
         raise LabError(f"{path}: can't be written ({error.strerror}); make its folder writable") from None
-    return Written(len(new), before.id, after.id)
+    return Written(len(new), len(days), before.id, after.id)
 
 
-def with_exclusions(text: str, new: Sequence[Exclusion], source: str = "the problem file") -> str:
-    """The text with patterns added after those that it has.
+def with_exclusions(
+    text: str, new: Sequence[Exclusion], days: Sequence[FloodDay] = (), source: str = "the problem file"
+) -> str:
+    """The text with patterns and days added after those that it has.
 
     Raises:
         ProblemError: the text can't be changed.
@@ -62,23 +70,30 @@ def with_exclusions(text: str, new: Sequence[Exclusion], source: str = "the prob
     try:
         document: Any = tomlkit.parse(text)
         exclude = document.setdefault("exclude", tomlkit.table())
-        listed = exclude.setdefault("visibility_only", tomlkit.array())
-        for exclusion in new:
-            listed.append(_item(exclusion, listed))
+        _append(exclude, "visibility_only", new)
+        _append(exclude, "flood_days", days)
         return tomlkit.dumps(document)
     except (TOMLKitError, TypeError, ValueError) as error:
         raise ProblemError(f"{source}: can't be changed ({error}); add the printed lines by hand") from None
 
 
-def _item(exclusion: Exclusion, listed: AoT | Array) -> Any:
-    item: Any = tomlkit.table() if isinstance(listed, AoT) else tomlkit.inline_table()
-    item.update(msgspec.to_builtins(exclusion))
-    return item
+def _append(exclude: Any, name: str, new: Sequence[Exclusion | FloodDay]) -> None:
+    """Add to a list of [exclude], which comes into being when there is something to add."""
+    if not new:
+        return
+    listed: AoT | Array = exclude.setdefault(name, tomlkit.array().multiline(len(new) > 1))
+    for one in new:
+        item: Any = tomlkit.table() if isinstance(listed, AoT) else tomlkit.inline_table()
+        item.update(msgspec.to_builtins(one, builtin_types=(date,)))
+        listed.append(item)
 
 
-def _hold(path: Path, before: Problem, after: Problem, new: list[Exclusion]) -> None:
-    """The file must say what it said, and the new patterns, and nothing else."""
-    exclude = msgspec.structs.replace(before.exclude, visibility_only=[*before.exclude.visibility_only, *new])
+def _hold(path: Path, before: Problem, after: Problem, new: list[Exclusion], days: list[FloodDay]) -> None:
+    """The file must say what it said, and the new patterns and days, and nothing else."""
+    was = before.exclude
+    exclude = msgspec.structs.replace(
+        was, visibility_only=[*was.visibility_only, *new], flood_days=[*was.flood_days, *days]
+    )
     if after != msgspec.structs.replace(before, exclude=exclude):
         raise LabError(f"{path}: can't be changed without loss; add the printed lines by hand")
 

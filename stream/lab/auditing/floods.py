@@ -9,8 +9,10 @@ from collections import defaultdict
 from datetime import UTC, datetime
 
 import numpy as np
+import tomlkit
 from numpy.typing import NDArray
 
+from stream.core import problem
 from stream.core.ledger import FLOOD
 from stream.lab.auditing.result import FloodDay, Floods
 from stream.lab.replaying import Replayed
@@ -41,6 +43,23 @@ def floods(replayed: Replayed) -> Floods:
     return Floods(
         found, sum(day.count for day in found), sum(day.flagged for day in found), int(np.count_nonzero(flagged))
     )
+
+
+def unflagged(found: Floods) -> list[FloodDay]:
+    """The days whose alerts the fold did not all flag: those are worth naming in the problem file."""
+    return [day for day in found.days if day.flagged < day.count]
+
+
+def named_day(day: FloodDay) -> problem.FloodDay:
+    """The day as a problem file names it."""
+    return problem.FloodDay(day.team, day.rule, day.day)
+
+
+def toml_of_day(day: FloodDay) -> str:
+    """The same as TOML, an element of exclude.flood_days."""
+    table = tomlkit.inline_table()
+    table.update({"team": day.team, "rule": day.rule, "day": day.day})
+    return table.as_string()
 
 
 def robust_z(counts: Ints) -> tuple[float, NDArray[np.float64]]:

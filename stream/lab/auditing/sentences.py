@@ -182,11 +182,13 @@ def _floods(audit: Audit, problem: Problem) -> Iterator[Finding]:
         True,
     )
     share = floods.flagged / floods.alerts
+    if share == 1.0:
+        return
     yield Finding(
         "floods",
         f"The live fold keeps floods out of figures and training by itself: it flagged {floods.flagged:,} of these "
         f"{floods.alerts:,} alerts ({share:.0%}), at over {rule.per_day:g} a day and {rule.factor:g} times the usual; "
-        "the others count, and lower [flood] limits would take in more.",
+        "the others count unless the days are named in exclude.flood_days (--write), or [flood] limits are lowered.",
         share < 0.5,
     )
 

@@ -30,11 +30,12 @@ def audit_command(
     """Look at a log before anything is trained: volumes, rates, floods, re-fires, delays, trivial targets."""
     from stream.lab.auditing.audit import audit
     from stream.lab.auditing.exclusions import write_exclusions
+    from stream.lab.auditing.floods import unflagged
 
     definition = shown.read_problem(problem)
     with shown.log_of(events, simulated) as log, stage_bars() as told:
         found = audit(log, definition, split, told)
-    written = write_exclusions(problem, found.proposals) if write else None
+    written = write_exclusions(problem, found.proposals, unflagged(found.floods)) if write else None
     if as_json:
         shown.say_json({"audit": found, "written": written})
         return
@@ -94,16 +95,24 @@ def _say_baselines(console: Console, found: "Audit") -> None:
 
 
 def _say_proposals(console: Console, found: "Audit", written: "Written | None") -> None:
-    if found.proposals and written is None:
-        console.print("\nFor the problem file (--write puts them there):\n\\[exclude]\nvisibility_only = \\[")
-        for proposal in found.proposals:
-            console.print(f"    {escape(proposal.toml)},", highlight=False, soft_wrap=True)
-        console.print("]")
-    elif written is not None and written.added:
+    from stream.lab.auditing.floods import toml_of_day, unflagged
+
+    lists = {
+        "visibility_only": [proposal.toml for proposal in found.proposals],
+        "flood_days": [toml_of_day(day) for day in unflagged(found.floods)],
+    }
+    if written is None and any(lists.values()):
+        console.print("\nFor the problem file (--write puts them there):\n\\[exclude]")
+        for name, lines in lists.items():
+            if lines:
+                shown = "".join(f"    {escape(line)},\n" for line in lines)
+                console.print(f"{name} = \\[\n{shown}]", highlight=False, soft_wrap=True)
+    elif written is not None and (written.added or written.flood_days):
         console.print(
-            f"\nExclusions written: {written.added}; {written.before} became {written.after}, which means another "
-            "history: rebuild it (noisegate history rebuild), and train the models again.",
+            f"\nExclusions written: {written.added} rules, {written.flood_days} flood days; {written.before} became "
+            f"{written.after}, which means another history: rebuild it (noisegate history rebuild), and train the "
+            "models again.",
             highlight=False,
         )
     elif written is not None:
-        console.print("\nNothing to write: no rule is proposed that the problem file does not exclude already.")
+        console.print("\nNothing to write: nothing is proposed that the problem file does not exclude already.")

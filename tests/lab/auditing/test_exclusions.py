@@ -1,5 +1,6 @@
 """Proposals are written into a problem file with all else kept, and `lab audit` says what it did."""
 
+from datetime import date, timedelta
 from pathlib import Path
 
 import msgspec
@@ -8,13 +9,15 @@ from typer.testing import CliRunner
 
 from stream.core.errors import LabError, NoisegateError, ProblemError
 from stream.core.events import Event
-from stream.core.problem import parse_problem
+from stream.core.problem import FloodDay, parse_problem
+from stream.lab.auditing import result
+from stream.lab.auditing.audit import audit_replayed
 from stream.lab.auditing.exclusions import with_exclusions, write_exclusions
+from stream.lab.auditing.floods import unflagged
 from stream.lab.auditing.patterns import exclusion_of, toml_of
-from stream.lab.auditing.result import Proposal
 from stream.lab.cli import app
-from tests.lab.auditing.test_audit import quiet, sorted_log
-from tests.lab.logs import PROBLEM_TEXT, small_log, write
+from tests.lab.auditing.test_audit import quiet, replayed, sorted_log
+from tests.lab.logs import PROBLEM_TEXT, START, raised, small_log, write
 
 HEAD = """# top
 name = "n" # the name
@@ -36,9 +39,9 @@ TEXTS = {
 }
 
 
-def proposal(rule: str) -> Proposal:
+def proposal(rule: str) -> result.Proposal:
     """A proposal to exclude a rule."""
-    return Proposal(rule=rule, known=400, actionable=0, upper=0.007, closed_by_hand=0, toml=toml_of(rule))
+    return result.Proposal(rule=rule, known=400, actionable=0, upper=0.007, closed_by_hand=0, toml=toml_of(rule))
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -61,6 +64,37 @@ def test_all_else_is_kept(name: str, tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o640
     assert list(tmp_path.iterdir()) == [path]
     assert write_exclusions(path, [proposal("a b")]).added == 0
+
+
+FLOOD = result.FloodDay(day=date(2026, 1, 14), team='we"b', rule="disk", count=64, usual=4.0, z=30.0, flagged=0)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_flood_days_are_added_to_what_there_is(name: str, tmp_path: Path) -> None:
+    """A day found is named beside all else, once."""
+    path, text = tmp_path / "problem.toml", TEXTS[name]
+    path.write_bytes(text.encode())
+    before = parse_problem(text)
+    written = write_exclusions(path, [], [FLOOD])
+    after = parse_problem(path.read_bytes().decode())
+    assert after.exclude.flood_days == [FloodDay('we"b', "disk", date(2026, 1, 14))]
+    assert after.exclude.visibility_only == before.exclude.visibility_only
+    assert (written.added, written.flood_days) == (0, 1)
+    assert write_exclusions(path, [], [FLOOD]).flood_days == 0
+
+
+def test_a_day_once_named_is_flagged_by_the_fold(tmp_path: Path) -> None:
+    """The audit proposes a planted flood; with it in the problem file all its alerts are flagged."""
+    usual = [raised(n, START + timedelta(hours=6 * n)) for n in range(56)]
+    events = sorted_log(usual, [raised(1_000 + n, START + timedelta(days=9, minutes=5 * n)) for n in range(40)])
+    path = tmp_path / "problem.toml"
+    path.write_text(PROBLEM_TEXT)
+    found = audit_replayed(replayed(events, parse_problem(PROBLEM_TEXT)))
+    assert [day.count for day in unflagged(found.floods)] == [44]
+    write_exclusions(path, found.proposals, unflagged(found.floods))
+    again = audit_replayed(replayed(events, parse_problem(path.read_text())))
+    assert [(day.count, day.flagged) for day in again.floods.days] == [(44, 44)]
+    assert unflagged(again.floods) == []
 
 
 def test_too_many_patterns_leave_the_file_as_it_was(tmp_path: Path) -> None:
@@ -105,7 +139,7 @@ def test_the_verb_prints_tables_findings_and_lines(files: list[str], tmp_path: P
 def test_write_tells_what_follows_from_it(files: list[str], tmp_path: Path) -> None:
     """Another digest means another history; the second time there is nothing left to write."""
     first = CliRunner().invoke(app, [*files, "--write"])
-    assert "Exclusions written: 1;" in first.stdout
+    assert "Exclusions written: 1 rules, 0 flood days;" in first.stdout
     assert "history rebuild" in first.stdout
     assert len(parse_problem((tmp_path / "problem.toml").read_text()).exclude.visibility_only) == 2
     assert "Nothing to write" in CliRunner().invoke(app, [*files, "--write"]).stdout
