@@ -26,11 +26,13 @@ lint: .venv/ready ## check the format and the rules
 types: .venv/ready ## mypy --strict on the package and the tests
 	@$(BIN)/mypy --strict
 
-check: lint types ## lint, types and the fast tests
-	@$(BIN)/pytest -m '$(FAST)'
+fast: .venv/ready ## the fast tests, on all cores
+	@$(BIN)/pytest -m '$(FAST)' --numprocesses auto
 
-test: .venv/ready ## every test; REQUIRE_SERVERS=1 fails what would be skipped
-	@$(BIN)/pytest
+check: lint types fast ## lint, types and the fast tests
+
+test: fast ## every test; REQUIRE_SERVERS=1 fails what would be skipped
+	@$(BIN)/pytest -m 'not ($(FAST))'
 
 bench: .venv/ready ## measure, side by side with peers
 	@$(BIN)/python -m benchmarks
@@ -55,4 +57,4 @@ clean: ## remove everything that make made
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable . >&2
 	@touch .venv/ready
 
-.PHONY: help setup demo format lint types check test bench lock clean
+.PHONY: help setup demo format lint types fast check test bench lock clean
