@@ -1,5 +1,7 @@
 """Intervals by a bootstrap over days of raising: alerts of a day resemble each other, so whole days are drawn.
 
+Where there are too few days, a caller may ask for hours: better than nothing, and narrower than the truth.
+
 Each draw takes as many days as there are, with replacement; a row then weighs as often as its day was drawn. The draws
 are seeded and the same for all scores, so that gains are paired. Intervals are the draws' 2.5 % and 97.5 % quantiles,
 widened to hold the value where a figure is biased under resampling, as the calibration error is.
@@ -18,12 +20,12 @@ from stream.lab.judging.metrics import BINS, Labels
 
 DRAWS = 1_000
 LEAST_DAYS = 10  # with fewer there is no interval
-DAY = 86_400.0
+HOUR, DAY = 3_600.0, 86_400.0
 _TINY, _SLACK = 1e-12, 1e-9
 
 
 class Days(Struct, frozen=True, eq=False):
-    """The day of each row, int64[N] from 0 to D - 1, and how often each draw takes each day, float64[B, D]."""
+    """The day (or hour) of each row, int64[N] from 0 to D - 1, and how often each draw takes each, float64[B, D]."""
 
     day: NDArray[np.int64]
     counts: Array
@@ -47,9 +49,9 @@ class Days(Struct, frozen=True, eq=False):
         return np.where(sums[1] > 0, sums[0] / np.maximum(sums[1], _TINY), np.nan)
 
 
-def days_of(at: Array, seed: int, draws: int = DRAWS) -> Days:
-    """Draw days (UTC) of raises at these times, seconds since 1970, float64[N]."""
-    names, day = np.unique(np.floor(at / DAY), return_inverse=True)
+def days_of(at: Array, seed: int, draws: int = DRAWS, seconds: float = DAY) -> Days:
+    """Draw days (UTC), or stretches of `seconds`, of raises at these times, seconds since 1970, float64[N]."""
+    names, day = np.unique(np.floor(at / seconds), return_inverse=True)
     count = len(names)
     drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1.0 / count), size=draws)
     return Days(day.astype(np.int64), drawn.astype(np.float64))
