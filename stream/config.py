@@ -47,6 +47,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     models_dir: Path = Path("model_artifacts")
     model_poll_seconds: Seconds = 5.0
+    retrain_promotes: bool = False
+    """`noisegate retrain` promotes the present challenger first, where its evidence from serving allows it."""
 
     start_from: Literal["earliest", "latest"] = "earliest"
     """Where a deployment begins that has neither history nor a committed offset."""

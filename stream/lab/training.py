@@ -29,7 +29,7 @@ from stream.lab.matrix import predict, served_matrix, training_matrix
 from stream.lab.priors import Learnt, choose_keys, learn
 from stream.lab.reference import make_reference
 from stream.lab.replaying import Replayed, replay
-from stream.lab.window import Mask, Split, judgeable, split_at_share, trainable
+from stream.lab.window import Mask, Split, judgeable, split_at_share, split_at_time, trainable
 from stream.models.artifact import CARD, FINDINGS, ONNX, REFERENCE, REPORT, write_artifact
 from stream.models.graph import Graph
 from stream.models.manifest import FeatureRef, GateVerdict, Golden, Manifest, ProblemRef, Training
@@ -73,6 +73,7 @@ def train_replayed(
     out: Path,
     *,
     split: float = SPLIT,
+    split_at: float | None = None,
     seed: int = SEED,
     plan: Plan = _DEFAULT,
     command: str = "stream.lab.training.train_replayed",
@@ -80,9 +81,14 @@ def train_replayed(
     created: datetime | None = None,
     progress: Progress = no_progress,
 ) -> Path:
-    """The same on a replay. Without `judged` the test part may be empty, and the manifest holds no metrics."""
+    """The same on a replay. Without `judged` the test part may be empty, and the manifest holds no metrics.
+
+    `split_at` (seconds since 1970) splits at a moment instead of at a share.
+    """
     check_log(replayed)
-    end = split_at_share(replayed, split)
+    if split_at is not None:
+        split = float(np.mean(replayed.at < split_at))
+    end = split_at_share(replayed, split) if split_at is None else split_at_time(replayed, split_at)
     usable = trainable(replayed, end)
     check_training(replayed.outcome[: end.alert][usable])
     progress("computing features", 0.0)

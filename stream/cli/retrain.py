@@ -1,0 +1,47 @@
+"""`noisegate retrain`: the retraining loop, once; put it in cron."""
+
+import shlex
+import sys
+from typing import Annotated
+
+import typer
+
+from stream.cli import shown
+
+
+def retrain(
+    since: Annotated[
+        str | None, typer.Option(help="Only the log from then on: 90d, 12h, 4w, or a time; default all of it.")
+    ] = None,
+    judge_days: Annotated[float, typer.Option(min=0.01, help="Judge on the last days that have matured.")] = 14.0,
+    seed: Annotated[int, typer.Option(help="The same seed and log give the same scores.")] = 7,
+    trials: Annotated[int, typer.Option(help="Parameter sets to try by cross-validation; 0 keeps the defaults.")] = 0,
+    recency_days: Annotated[float | None, typer.Option(help="Half-life of a training alert's weight, in days.")] = None,
+    force: Annotated[
+        str | None, typer.Option(help="Make it challenger although it failed the gate; say why, it is noted.")
+    ] = None,
+    as_json: shown.AsJson = False,
+) -> None:
+    """Train on the log in Kafka, judge beside the champion, publish as challenger. Status 2: trained, but refused."""
+    from stream.bars import stage_bars
+    from stream.lab.learning.plan import Plan
+    from stream.lab.reporting.retrained import write
+    from stream.lab.retraining import Asked
+    from stream.lab.retraining import retrain as run
+
+    settings = shown.settings()
+    asked = Asked(
+        since=since,
+        judge_days=judge_days,
+        seed=seed,
+        plan=Plan(trials=trials, recency_days=recency_days),
+        force=force,
+        command=shlex.join(["noisegate", *sys.argv[1:]]),
+    )
+    with stage_bars(shown.progress()) as told:
+        found = run(settings, asked, told)
+    if as_json:
+        shown.say_json(found)
+    else:
+        sys.stdout.write(write(found))
+    raise typer.Exit(found.status)
