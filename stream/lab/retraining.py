@@ -4,15 +4,13 @@ It promotes nothing, unless `retrain_promotes` is set: then, before anything is 
 the champion if its evidence allows it.
 """
 
-import fcntl
-import os
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from stream.config import Settings
 from stream.core.errors import LabError, ModelError
@@ -25,6 +23,7 @@ from stream.lab.judging.moved import Moved, judge_moved
 from stream.lab.judging.served import Comparison, compare_served, read_outcomes
 from stream.lab.learning import trees
 from stream.lab.learning.plan import Plan
+from stream.lab.lock import only_one
 from stream.lab.log import Progress, no_progress, read_log
 from stream.lab.replaying import Replayed, replay
 from stream.lab.reporting import retrained as page
@@ -40,8 +39,8 @@ from stream.models.store import Store
 JUDGE_DAYS = 14.0
 PAGE = "retrain.md"  # among the version's files
 DAY = 86_400.0
-Pull = Callable[[Settings, Path, float | None, Progress], Path]
-"""Write the log into a folder, from a time (seconds since 1970) or from its beginning; returns the file."""
+Pull = Callable[[Path, float | None, Progress], object]
+"""Write the log to a file, from a time (seconds since 1970) or from its beginning."""
 Promote = Callable[[str], str | None]
 """Make a version the champion if that is allowed; returns why not, None if it was done."""
 
@@ -97,46 +96,19 @@ def retrain(
     store = Store(settings.model_store)
     with only_one(settings), tempfile.TemporaryDirectory(prefix="noisegate-retrain-") as made:
         folder = Path(made)
-        present = _promoted(settings, _present(settings, store, problem), promote)
-        log = pull(settings, folder, asked.since, progress)
+        present = _present(settings, store, problem)
+        if settings.retrain_promotes:
+            present = _promoted(store, present, promote)
+        log = folder / "events.jsonl.gz"
+        pull(log, asked.since, progress)
         replayed = replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem)
         with about(Path(settings.events_topic)):
             new = _train(replayed, asked, folder / "models", at, progress)
             warnings = _audit(replayed, new)
-            moved, unjudged = _beside(settings, store, present.champion, replayed, new, folder)
+            moved, unjudged = _beside(store, present.champion, replayed, new, folder)
         found = _judged(replayed, present, new.manifest, asked, warnings, moved, unjudged, bool(settings.model_keys))
-        _publish(store, present, new, found, at)
+        _publish(store, new, found)
         return found
-
-
-@contextmanager
-def only_one(settings: Settings) -> Iterator[None]:
-    """Keep a second run of this deployment on this machine out; the lock goes with the process, however it ends.
-
-    Two machines are not kept apart: each would publish a sound version, and the later one becomes challenger.
-
-    Raises:
-        LabError: one is at work, or the folder of `model_cache` can't be written.
-    """
-    cache = settings.model_cache.expanduser()
-    path = cache / f"retrain-{settings.deployment}.lock"
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+b")
-    except OSError as error:
-        raise LabError(f"{path}: can't be written ({error.strerror}); set NOISEGATE_MODEL_CACHE") from None
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise LabError(
-                f"another retraining of {settings.deployment} is at work on this machine ({path} is locked); "
-                "wait until it ends"
-            ) from None
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n".encode())
-        file.flush()
-        yield
 
 
 class _New(Struct, frozen=True):
@@ -163,15 +135,14 @@ def _present(settings: Settings, store: Store, problem: Problem) -> Present:
     return Present(champion, challenger, compare_served(outcomes, *names, problem, edges))
 
 
-def _promoted(settings: Settings, present: Present, promote: Promote) -> Present:
-    if not settings.retrain_promotes or present.champion is None or present.challenger is None:
-        return present
-    if present.challenger == present.champion.default:
+def _promoted(store: Store, present: Present, promote: Promote) -> Present:
+    """As it is once the challenger was promoted, if that was allowed."""
+    if present.evidence is None or present.challenger is None:
         return present
     fault = promote(present.challenger)
     if fault is not None:
-        return Present(present.champion, present.challenger, present.evidence, not_promoted=fault)
-    return Present(Store(settings.model_store).pointer(CHAMPION), None, present.evidence, promoted=present.challenger)
+        return replace(present, not_promoted=fault)
+    return replace(present, champion=store.pointer(CHAMPION), challenger=None, promoted=present.challenger)
 
 
 def _train(replayed: Replayed, asked: Asked, out: Path, at: datetime, progress: Progress) -> _New:
@@ -203,7 +174,7 @@ def _audit(replayed: Replayed, new: _New) -> list[str]:
 
 
 def _beside(
-    settings: Settings, store: Store, champion: Pointer | None, replayed: Replayed, new: _New, folder: Path
+    store: Store, champion: Pointer | None, replayed: Replayed, new: _New, folder: Path
 ) -> tuple[Moved | None, str | None]:
     """The new model beside the champion of most teams, or why that can't be."""
     if champion is None or champion.default == new.manifest.version:
@@ -279,21 +250,21 @@ def _data(replayed: Replayed, manifest: Manifest, asked: Asked) -> Data:
     )
 
 
-def _publish(store: Store, present: Present, new: _New, found: Retrained, at: datetime) -> None:
+def _publish(store: Store, new: _New, found: Retrained) -> None:
     files = {name: read_file(new.folder, name) for name in new.manifest.files}
     store.publish(new.manifest, {**files, PAGE: page.write(found).encode()})
     if found.standing == "there_already":
         return
-    store.note(_change(at, "publish", found, None, None))
+    store.note(_change("publish", found, None, None))
     if found.standing == "challenger":
         before, after = store.pointer(CHALLENGER), Pointer(found.version)
         store.point(CHALLENGER, after)
-        store.note(_change(at, "challenge", found, before, after))
+        store.note(_change("challenge", found, before, after))
 
 
-def _change(at: datetime, verb: Verb, found: Retrained, before: Pointer | None, after: Pointer | None) -> Change:
+def _change(verb: Verb, found: Retrained, before: Pointer | None, after: Pointer | None) -> Change:
     return Change(
-        at=at,
+        at=datetime.now(UTC),
         who=who(),
         verb=verb,
         version=found.version,

@@ -17,6 +17,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from stream.config import Settings
+from stream.core import limits
 from stream.core.events import seconds
 from stream.core.features import Array
 from stream.core.problem import CLOSED_BY_RULE, CORRECTION, Problem
@@ -169,7 +170,10 @@ def compare_scores(
 
 
 def read_outcomes(settings: Settings, since: float | None = None) -> Iterator[Outcome]:
-    """The outcomes on Kafka of alerts raised at `since` (seconds since 1970) or later, each once, and its correction.
+    """The outcomes on Kafka, each once, and its correction: all, or those written since about a time.
+
+    `since` is wall-clock time, in seconds since 1970, held against the records' own timestamps, so that it serves a
+    replay of old events as well. Clocks may differ by ten minutes.
 
     Raises:
         BrokerError: Kafka can't be reached or read, or the topic is missing.
@@ -180,12 +184,14 @@ def read_outcomes(settings: Settings, since: float | None = None) -> Iterator[Ou
     once, unreadable = Once(), 0
     with Reader(settings, [settings.outcomes_topic]) as reader:
         for message in reader.read_all():
+            if since is not None and message.timestamp()[1] / 1000.0 < since - limits.SKEW_SECONDS:
+                continue
             try:
                 outcome = decode_outcome(message.value() or b"")
             except (msgspec.DecodeError, ValueError, RecursionError):
                 unreadable += 1
                 continue
-            if (since is None or seconds(outcome.raised_at) >= since) and once.takes_outcome(outcome):
+            if once.takes_outcome(outcome):
                 yield outcome
     if unreadable:
         log.warning("%d records on %s are no outcomes and were passed over", unreadable, settings.outcomes_topic)

@@ -60,7 +60,7 @@ def test_a_model_beside_itself(changing: Replayed, folders: tuple[Path, Path]) -
 
 
 def test_a_model_that_learnt_of_a_change_is_better(changing: Replayed, folders: tuple[Path, Path]) -> None:
-    """Judged on what matured after the later of both splits; the change is seen in the features, the trees, the teams."""
+    """Judged on what matured after the later of both splits; the change is seen in the features and the trees."""
     old, new = (load_model(folder, changing.problem) for folder in folders)
     found = judge_moved(changing, old, folders[0], new, folders[1])
     after = split_at_time(changing, seconds(new.manifest.training.split_at))
@@ -68,7 +68,6 @@ def test_a_model_that_learnt_of_a_change_is_better(changing: Replayed, folders: 
     assert found.comparison.brier is not None
     assert found.comparison.brier.value < 0
     assert not any(text.startswith("Brier") for text in found.comparison.worse)
-    assert found.auc.after > found.auc.before
     assert found.importance
     assert {one.name for one in found.importance} <= {ref.name for ref in new.manifest.features + old.manifest.features}
     assert any(one.feature.startswith("team_rule.") for one in found.drift)
@@ -78,6 +77,7 @@ def test_a_model_that_learnt_of_a_change_is_better(changing: Replayed, folders: 
         assert edges["likely_noise"] == new.thresholds.likely_noise
     back = judge_moved(changing, new, folders[1], old, folders[0])
     assert back.comparison.matured == found.comparison.matured
+    assert (back.auc.before, back.auc.after) == (found.auc.after, found.auc.before)
     assert back.comparison.brier is not None
     assert back.comparison.brier.value == pytest.approx(-found.comparison.brier.value)
 
