@@ -12,6 +12,7 @@ from stream.bars import stage_bars
 from stream.core.errors import LabError
 from stream.lab.cli.audit import audit_command
 from stream.lab.cli.backtest import backtest_command
+from stream.lab.cli.pull import pull_command
 from stream.lab.cli.shown import (
     AsJson,
     Events,
@@ -28,6 +29,7 @@ app = typer.Typer(no_args_is_help=True, help="Make and judge models (extra: lab)
 
 app.command("backtest")(backtest_command)
 app.command("audit")(audit_command)
+app.command("pull")(pull_command)
 
 
 @app.command("train")
