@@ -2,6 +2,8 @@
 
 import shlex
 import sys
+import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -23,25 +25,42 @@ def retrain(
     as_json: shown.AsJson = False,
 ) -> None:
     """Train on the log in Kafka, judge beside the champion, publish as challenger. Status 2: trained, but refused."""
-    from stream.bars import stage_bars
+    from stream.bars import Told, stage_bars
+    from stream.cli.promoting import promote
+    from stream.core.errors import ModelError
     from stream.lab.learning.plan import Plan
     from stream.lab.reporting.retrained import write
     from stream.lab.retraining import Asked
-    from stream.lab.retraining import retrain as run
+    from stream.lab.retraining import retrain as retrain_once
+    from stream.lab.sources.pulling import parse_when, pull
+    from stream.models.store import Store
 
     settings = shown.settings()
     asked = Asked(
-        since=since,
+        since=None if since is None else parse_when(since, "--since", time.time()),
         judge_days=judge_days,
         seed=seed,
         plan=Plan(trials=trials, recency_days=recency_days),
         force=force,
         command=shlex.join(["noisegate", *sys.argv[1:]]),
     )
+
+    def pulled(log: Path, begin: float | None, told: Told) -> dict[str, int]:
+        left_out = pull(settings, log, begin, progress=told).left_out
+        return {reason: left.count for reason, left in left_out.items()}
+
+    def promoted(version: str) -> str | None:
+        try:
+            promote(settings, Store(settings.model_store), version)
+        except ModelError as error:
+            return str(error)
+        return None
+
     with stage_bars(shown.progress()) as told:
-        found = run(settings, asked, told)
+        found = retrain_once(settings, asked, pulled, promoted, told)
     if as_json:
         shown.say_json(found)
     else:
         sys.stdout.write(write(found))
+        sys.stdout.flush()
     raise typer.Exit(found.status)

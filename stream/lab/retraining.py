@@ -5,7 +5,7 @@ the champion if its evidence allows it.
 """
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from stream.config import Settings
-from stream.core.errors import LabError, ModelError
+from stream.core.errors import LabError, ModelError, StoreAway
 from stream.core.events import moment
 from stream.core.problem import Problem
 from stream.lab.auditing.audit import audit_replayed
@@ -39,8 +39,8 @@ from stream.models.store import Store
 JUDGE_DAYS = 14.0
 PAGE = "retrain.md"  # among the version's files
 DAY = 86_400.0
-Pull = Callable[[Path, float | None, Progress], object]
-"""Write the log to a file, from a time (seconds since 1970) or from its beginning."""
+Pull = Callable[[Path, float | None, Progress], Mapping[str, int]]
+"""Write the log to a file, from a time (seconds since 1970) or from its beginning; what was left out, by reason."""
 Promote = Callable[[str], str | None]
 """Make a version the champion if that is allowed; returns why not, None if it was done."""
 
@@ -100,11 +100,11 @@ def retrain(
         if settings.retrain_promotes:
             present = _promoted(store, present, promote)
         log = folder / "events.jsonl.gz"
-        pull(log, asked.since, progress)
+        left_out = pull(log, asked.since, progress)
         replayed = replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem)
         with about(Path(settings.events_topic)):
             new = _train(replayed, asked, folder / "models", at, progress)
-            warnings = _audit(replayed, new)
+            warnings = _audit(replayed, new, left_out)
             moved, unjudged = _beside(store, present.champion, replayed, new, folder)
         found = _judged(replayed, present, new.manifest, asked, warnings, moved, unjudged, bool(settings.model_keys))
         _publish(store, new, found)
@@ -121,18 +121,30 @@ class _New(Struct, frozen=True):
 
 
 def _present(settings: Settings, store: Store, problem: Problem) -> Present:
-    champion, pointed = store.pointer(CHAMPION), store.pointer(CHALLENGER)
+    champion, pointed = store.pointer(CHAMPION), _challenger(store)
     challenger = pointed.default if pointed else None
     if champion is None or challenger is None or challenger == champion.default:
         return Present(champion, challenger, None)
     names = champion.default, challenger
     try:
         edges = {name: store.manifest(name).thresholds.likely_noise for name in names}
-    except ModelError:  # a pointer to nothing: what is trained now mends it
+    except StoreAway:
+        raise
+    except ModelError:  # a pointer to nothing
         return Present(champion, challenger, None)
     since = challenged_since(store.changes(), challenger)
     outcomes = read_outcomes(settings, since)
     return Present(champion, challenger, compare_served(outcomes, *names, problem, edges))
+
+
+def _challenger(store: Store) -> Pointer | None:
+    """None also where the pointer can't be understood: what is trained now mends it."""
+    try:
+        return store.pointer(CHALLENGER)
+    except StoreAway:
+        raise
+    except ModelError:
+        return None
 
 
 def _promoted(store: Store, present: Present, promote: Promote) -> Present:
@@ -168,9 +180,10 @@ def _train(replayed: Replayed, asked: Asked, out: Path, at: datetime, progress: 
     return _New(folder, model.manifest, model, split_at)
 
 
-def _audit(replayed: Replayed, new: _New) -> list[str]:
+def _audit(replayed: Replayed, new: _New, left_out: Mapping[str, int]) -> list[str]:
     found = audit_replayed(replayed, new.manifest.training.split)
-    return [finding.text for finding in found.findings if finding.warns]
+    unused = [f"{count:,} records on Kafka can't be used: {reason}" for reason, count in left_out.items()]
+    return unused + [finding.text for finding in found.findings if finding.warns]
 
 
 def _beside(
@@ -257,7 +270,7 @@ def _publish(store: Store, new: _New, found: Retrained) -> None:
         return
     store.note(_change("publish", found, None, None))
     if found.standing == "challenger":
-        before, after = store.pointer(CHALLENGER), Pointer(found.version)
+        before, after = _challenger(store), Pointer(found.version)
         store.point(CHALLENGER, after)
         store.note(_change("challenge", found, before, after))
 

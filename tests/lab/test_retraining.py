@@ -70,12 +70,13 @@ def run(settings: Settings) -> Run:
     return call
 
 
-def pulling(events: list[Event]) -> Callable[[Path, float | None, Progress], object]:
+def pulling(events: list[Event]) -> Callable[[Path, float | None, Progress], dict[str, int]]:
     """What writes these events where a pull would."""
 
-    def pull(path: Path, since: float | None, progress: Progress) -> None:
+    def pull(path: Path, since: float | None, progress: Progress) -> dict[str, int]:
         with gzip.open(path, "wb") as file:
             file.writelines(encode_event(event) + b"\n" for event in events)
+        return {"not_json": 3}
 
     return pull
 
@@ -92,6 +93,7 @@ def test_the_first_version_is_published_and_pointed_at_by_nothing(run: Run, stor
     assert (folder / PAGE).read_text() == write(found)
     assert {PAGE, FINDINGS} <= verify(folder).files.keys()
     assert f"`noisegate models promote {found.version}`" in write(found)
+    assert "- 3 records on Kafka can't be used: not_json" in write(found)
     assert [(change.verb, change.version) for change in store.changes()] == [("publish", found.version)]
 
 

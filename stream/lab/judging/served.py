@@ -182,9 +182,10 @@ def read_outcomes(settings: Settings, since: float | None = None) -> Iterator[Ou
     from stream.reader import Reader
 
     once, unreadable = Once(), 0
-    with Reader(settings, [settings.outcomes_topic]) as reader:
+    written = None if since is None else since - limits.SKEW_SECONDS
+    with Reader(settings, [settings.outcomes_topic], since=written) as reader:
         for message in reader.read_all():
-            if since is not None and message.timestamp()[1] / 1000.0 < since - limits.SKEW_SECONDS:
+            if written is not None and message.timestamp()[1] / 1000.0 < written:
                 continue
             try:
                 outcome = decode_outcome(message.value() or b"")
