@@ -56,7 +56,8 @@ class Comparison(Struct, frozen=True, kw_only=True):
 
     Differences are challenger - champion, None where there is nothing to take them of. Their 95 % intervals are by a
     paired bootstrap over `blocks` of raising: days, or hours where there are fewer than ten days. `worse` says in what
-    the challenger is surely worse: its whole interval is.
+    the challenger is surely worse: its whole interval is. In detection it is so only if it is surely below the target
+    as well: who keeps what the problem asks for has merely another edge on the same curve, and suppresses more.
 
     Attributes:
         matured: alerts compared.
@@ -64,6 +65,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
         young: alerts scored by both that will count when their time has passed.
         left_out: outcomes that never count, by reason.
         label_rate: share of the compared alerts that were acted on.
+        reached: the challenger's own detection.
     """
 
     champion: str
@@ -80,6 +82,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
     brier: Interval | None
     detection: Interval | None
     suppressed: Interval | None
+    reached: Interval | None
     worse: list[str]
 
     @property
@@ -144,7 +147,7 @@ def compare_scores(
     blocks: Literal["days", "hours"] = "days" if days >= LEAST_DAYS else "hours"
     counted = len(pair.at)
     kept = [_kept(pair.y, p, edges[name]) for p, name in ((pair.champion, champion), (pair.challenger, challenger))]
-    brier = detection = suppressed = None
+    brier = detection = suppressed = reached = None
     if counted:
         drawn = days_of(pair.at, SEED, seconds=DAY if blocks == "days" else HOUR)
         loss = (pair.challenger - pair.y) ** 2 - (pair.champion - pair.y) ** 2
@@ -152,6 +155,7 @@ def compare_scores(
         above = pair.champion >= edges[champion], pair.challenger >= edges[challenger]
         detection = _moved(above[0], above[1], pair.y == 1, drawn)
         suppressed = _moved(~above[0], ~above[1], pair.y == 0, drawn)
+        reached = _moved(np.zeros_like(above[1]), above[1], pair.y == 1, drawn)
     return Comparison(
         champion=champion,
         challenger=challenger,
@@ -165,7 +169,8 @@ def compare_scores(
         brier=brier,
         detection=detection,
         suppressed=suppressed,
-        worse=_worse(brier, detection),
+        reached=reached,
+        worse=_worse(brier, detection, reached, problem.target.detection),
     )
 
 
@@ -226,11 +231,16 @@ def _moved(before: Mask, after: Mask, among: Mask, drawn: Days) -> Interval | No
     return interval(value, drawn.share(after, among) - drawn.share(before, among), drawn.enough)
 
 
-def _worse(brier: Interval | None, detection: Interval | None) -> list[str]:
+def _worse(brier: Interval | None, detection: Interval | None, reached: Interval | None, target: float) -> list[str]:
     said = []
     if brier is not None and brier.low is not None and brier.high is not None and brier.low > 0.0:
         said.append(f"Brier score {brier.value:+.4f}, 95 % interval {brier.low:+.4f} to {brier.high:+.4f}")
-    if detection is not None and detection.low is not None and detection.high is not None and detection.high < 0.0:
+    if detection is None or detection.low is None or detection.high is None or detection.high >= 0.0:
+        return said
+    if reached is not None and reached.high is not None and reached.high < target:
         bounds = f"95 % interval {detection.low:+.1%} to {detection.high:+.1%}"
-        said.append(f"detection at its own likely_noise edge {detection.value:+.1%}, {bounds}")
+        said.append(
+            f"detection at its own likely_noise edge {detection.value:+.1%}, {bounds}, to {reached.value:.1%}, "
+            f"surely below the target of {target:.0%}"
+        )
     return said

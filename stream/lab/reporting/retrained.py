@@ -15,7 +15,7 @@ from stream.plain import plain
 
 Standing = Literal["challenger", "first", "refused", "there_already"]
 REFUSED: Standing = "refused"
-SHOWN = 8  # of a list
+SHOWN = 6  # of a list
 _Say = Callable[[float | None], str]
 
 
@@ -177,7 +177,7 @@ def _evidence(found: Retrained) -> str:
 
 def _compared(of: Comparison, first: str, second: str, extra: Sequence[str]) -> str:
     rows = [
-        _row("Brier score (less is better)", of, "brier", number, signed),
+        _row("Brier score (less is better)", of, "brier", _brier, _brier_moved),
         _row("detection at its own likely_noise edge", of, "detection", percent, _points),
         _row("noise below that edge", of, "suppressed", percent, _points),
     ]
@@ -202,7 +202,7 @@ def _row(title: str, of: Comparison, name: str, say: _Say, differ: _Say) -> str:
 def _moved(moved: Moved | None) -> str:
     if moved is None:
         return ""
-    drifted = [f"{one.feature} (PSI {one.psi:.2f}, {one.threshold:.2f} by chance)" for one in moved.drift]
+    drifted = [f"{one.feature} (PSI {one.psi:.2f}, rings above {one.threshold:.2f})" for one in moved.drift]
     lines = [
         f"- the data, since the champion was made: {len(moved.drift)} of {moved.watched} watched features drifted"
         + (f": {_names(drifted)}" if drifted else "")
@@ -256,6 +256,14 @@ def _some(lines: Sequence[str], more: str) -> str:
 def _names(told: Sequence[str]) -> str:
     rest = len(told) - SHOWN
     return ", ".join(map(plain, told[:SHOWN])) + (f", and {rest} more" if rest > 0 else "")
+
+
+def _brier(value: float | None) -> str:
+    return number(value, 4)
+
+
+def _brier_moved(value: float | None) -> str:
+    return signed(value, 4)
 
 
 def _points(value: float | None) -> str:

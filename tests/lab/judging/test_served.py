@@ -105,8 +105,21 @@ def test_detection_alone_can_refuse() -> None:
     assert found.brier.value == 0.0
     assert len(found.worse) == 1
     assert found.worse[0].startswith("detection at its own likely_noise edge -")
+    assert "surely below the target of 95%" in found.worse[0]
     assert found.suppressed is not None
     assert found.suppressed.value > 0
+
+
+def test_detection_as_asked_for_is_enough() -> None:
+    """A champion that keeps more than the problem asks for does not bar one that keeps what it asks for."""
+    found = compare_served(served(), OLD, NEW, PROBLEM, {OLD: 0.01, NEW: 0.15})
+    assert found.detection is not None
+    assert found.detection.high is not None
+    assert found.detection.high < 0
+    assert found.reached is not None
+    assert found.reached.high is not None
+    assert found.reached.high >= 0.95
+    assert (found.worse, found.fault) == ([], None)
 
 
 def test_too_few_are_refused_with_their_count() -> None:
