@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import IO
 
@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from stream.config import Settings
 from stream.core import limits
 from stream.core.errors import BadRecord, LogError
-from stream.core.events import Raised, Tick, check_time, decode_event, moment, seconds
+from stream.core.events import At, Raised, Tick, check_time, decode_event, moment, seconds
 from stream.kafka import partition_chooser
 from stream.lab.log import Line, Progress, no_progress
 from stream.lab.parquet import import_parquet, write_parquet
@@ -63,8 +63,8 @@ def parse_when(text: str, option: str, now: float) -> float:
     86400.0
     """
     try:
-        return seconds(msgspec.convert(text, datetime).astimezone(UTC))
-    except (msgspec.ValidationError, OverflowError):
+        return max(seconds(msgspec.convert(text, At)), 0.0)
+    except msgspec.ValidationError:
         pass
     try:
         ago = float(text[:-1]) * _UNITS[text[-1:]]
@@ -72,7 +72,7 @@ def parse_when(text: str, option: str, now: float) -> float:
         ago = math.nan
     if not 0.0 < ago < math.inf:
         raise LogError(f"{option} {text}: give a length such as 30d or 12h, or a time such as 2026-03-01T00:00:00Z")
-    return now - ago
+    return max(now - ago, 0.0)
 
 
 def pull(
