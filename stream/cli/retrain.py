@@ -20,7 +20,8 @@ def retrain(
     trials: Annotated[int, typer.Option(help="Parameter sets to try by cross-validation; 0 keeps the defaults.")] = 0,
     recency_days: Annotated[float | None, typer.Option(help="Half-life of a training alert's weight, in days.")] = None,
     force: Annotated[
-        str | None, typer.Option(help="Make it challenger although it failed the gate; say why, it is noted.")
+        str | None,
+        typer.Option(help="Make it challenger whatever gate and champion say; give the reason, it is noted."),
     ] = None,
     as_json: shown.AsJson = False,
 ) -> None:

@@ -72,7 +72,8 @@ def publish(shop: Shop, alerts: int, noise: tuple[float, float]) -> None:
             last_outcome=0,
             flags=[],
         )
-        producer.produce(shop.env["NOISEGATE_OUTCOMES_TOPIC"], encode_record(outcome), b"payments")
+        written = int(outcome.decided_at.timestamp() * 1000)
+        producer.produce(shop.env["NOISEGATE_OUTCOMES_TOPIC"], encode_record(outcome), b"payments", timestamp=written)
     producer.flush()
 
 
