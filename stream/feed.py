@@ -84,8 +84,10 @@ class Feed:
         """Send in this order; waits only where the client's queue is full. A tick goes to every partition."""
         outputs: list[Output] = []
         for line in lines:
-            if type(line.event) is Tick:
-                outputs += self._ticks(line.value)
+            if type(line.event) is Tick:  # what comes before it goes before it: the publisher keeps order by call
+                self._publish(outputs)
+                self._publish(self._ticks(line.value))
+                outputs = []
             else:
                 outputs.append(Output(self.topic, line.event.team.encode(), line.value))  # type: ignore[union-attr]
         self._publish(outputs)

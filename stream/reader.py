@@ -10,6 +10,8 @@ from stream.kafka import Topics, client_settings
 
 _OFFSET_TAIL = -2000  # librdkafka: this minus n is n records before the end
 _WAIT_MS = 20
+_MOST = 2_000  # records at once
+_ANSWER_SECONDS = 10.0
 
 
 class Reader:
@@ -22,12 +24,16 @@ class Reader:
         settings: where Kafka is.
         topics: their names; all must exist.
         last: None reads from the beginning; n from n records before each partition's end.
+        since: instead, from the first record of each partition with this timestamp (seconds since 1970) or a later
+            one on; from the beginning where the broker can't be trusted with ListOffsets.
 
     Raises:
         BrokerError: Kafka can't be reached, or a topic is missing.
     """
 
-    def __init__(self, settings: Settings, topics: Sequence[str], last: int | None = None) -> None:
+    def __init__(
+        self, settings: Settings, topics: Sequence[str], last: int | None = None, since: float | None = None
+    ) -> None:
         there = Topics(settings).partitions()
         missing = [topic for topic in topics if topic not in there]
         if missing:
@@ -47,7 +53,12 @@ class Reader:
                 **client_settings(settings),
             }
         )
-        self._consumer.assign([TopicPartition(*part, start) for part in self._open])
+        parts = [TopicPartition(*part, start) for part in sorted(self._open)]
+        if since is not None and settings.broker_end_offsets:
+            parts = self._since(parts, since)
+        self._begun: dict[tuple[str, int], int] = {}
+        self._read: dict[tuple[str, int], int] = {}
+        self._consumer.assign(parts)
 
     @property
     def at_end(self) -> bool:
@@ -60,36 +71,73 @@ class Reader:
         Raises:
             BrokerError: Kafka refuses to be read.
         """
-        try:
-            found = self._consumer.consume(most, timeout=seconds)
-        except KafkaException as error:
-            raise BrokerError(f"Kafka can't be read: {error.args[0].str()}") from None
         records = []
-        for message in found:
-            part = (message.topic() or "", message.partition() or 0)
-            fault = message.error()
-            if fault is None:
+        for part, message in self._polled(seconds, most):
+            if message is None:
+                self._ended.add(part)
+            else:
                 self._ended.discard(part)
                 records.append(message)
-            elif fault.code() == KafkaError._PARTITION_EOF:
-                self._ended.add(part)
-            elif not fault.retriable():
-                raise BrokerError(f"{part[0]}/{part[1]} can't be read: {fault.str()}")
         return records
 
     def read_all(self, quiet_seconds: float = 15.0) -> Iterator[Message]:
-        """Every record there is; ends at the partitions' ends.
+        """Every record there is; a partition is read to the first end it tells, however fast others go on writing.
 
         Raises:
             BrokerError: nothing came for `quiet_seconds` before that.
         """
-        quiet = 0.0
-        while not self.at_end:
-            found = self.read(0.2)
-            yield from found
+        quiet, done = 0.0, set[tuple[str, int]]()
+        while not done >= self._open:
+            found = self._polled(0.2, _MOST)
+            for part, message in found:
+                if message is None:
+                    done.add(part)
+                    self._consumer.pause([TopicPartition(*part)])
+                elif part not in done:
+                    yield message
             quiet = 0.0 if found else quiet + 0.2
             if quiet > quiet_seconds:
                 raise BrokerError(f"Kafka gives no more records of {', '.join(self.partitions)}; is it up?")
+        self._ended |= done
+
+    @property
+    def share(self) -> float:
+        """How much was read of what fetches said there is, of the partitions that gave records: 0 to 1."""
+        total = read = 0
+        for part, first in self._begun.items():
+            _, end = self._consumer.get_watermark_offsets(TopicPartition(*part), cached=True)
+            read += self._read[part] - first
+            total += max(end, self._read[part]) - first
+        return read / total if total else 0.0
+
+    def _polled(self, seconds: float, most: int) -> list[tuple[tuple[str, int], Message | None]]:
+        """Records, and None where a partition told its end."""
+        try:
+            found = self._consumer.consume(most, timeout=seconds)
+        except KafkaException as error:
+            raise BrokerError(f"Kafka can't be read: {error.args[0].str()}") from None
+        polled: list[tuple[tuple[str, int], Message | None]] = []
+        for message in found:
+            part = (message.topic() or "", message.partition() or 0)
+            fault = message.error()
+            if fault is None:
+                self._begun.setdefault(part, message.offset())
+                self._read[part] = message.offset() + 1
+                polled.append((part, message))
+            elif fault.code() == KafkaError._PARTITION_EOF:
+                polled.append((part, None))
+            elif not fault.retriable():
+                raise BrokerError(f"{part[0]}/{part[1]} can't be read: {fault.str()}")
+        return polled
+
+    def _since(self, parts: list[TopicPartition], since: float) -> list[TopicPartition]:
+        wanted = [TopicPartition(part.topic, part.partition, max(0, int(since * 1000))) for part in parts]
+        try:
+            found: list[TopicPartition] = self._consumer.offsets_for_times(wanted, timeout=_ANSWER_SECONDS)
+        except KafkaException as error:
+            self._consumer.close()
+            raise BrokerError(f"Kafka can't say what came since then: {error.args[0].str()}") from None
+        return found
 
     def close(self) -> None:
         """Let go of Kafka."""

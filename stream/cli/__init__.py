@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from stream import __version__
-from stream.cli import demo, doctor, events, failed, history, imports, lab, models, run, schema, shown, topics
+from stream.cli import demo, doctor, events, failed, history, imports, lab, models, retrain, run, schema, shown, topics
 from stream.core.errors import NoisegateError
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "replay": events.replay,
     "tail": events.tail,
     "doctor": doctor.doctor,
+    "retrain": retrain.retrain,
     "schema": schema.schema,
 }
 GROUPS = {

@@ -2,6 +2,8 @@
 
 import typer
 
+from stream.cli import shown
+
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -9,4 +11,4 @@ def lab(context: typer.Context) -> None:
     """Make and judge models (extra: lab)."""
     from stream.lab.cli import app
 
-    app(context.args, prog_name="noisegate lab")
+    app(context.args, prog_name="noisegate lab", obj=shown.settings_file.get())

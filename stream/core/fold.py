@@ -144,7 +144,6 @@ class Fold:
         self.label_names = tuple(problem.history.labels)
         self.level_count = FIRST_LABEL + 2 * len(self.label_names)
         self._with_rule = (TEAM_RULE, TEAM_RULE_ENTITY, *range(FIRST_LABEL + 1, self.level_count, 2))
-        self._all = tuple(range(self.level_count))
         self._horizon = problem.horizon_seconds
         self._due_in = problem.due_seconds
         self._grace = problem.outcome.grace_minutes * 60.0
@@ -192,7 +191,6 @@ class Fold:
         alert = Alert(at, event.rule, event.entity, values)
         keys = self.keys_of(event.team, event.rule, event.entity, values)
         epoch = at // state.EPOCH
-        w = state.weights(at, epoch)
         states = self._states(keys, at, epoch)
         team_rule = states[TEAM_RULE]
         alert.last_outcome = state.last_outcome(team_rule)
@@ -201,10 +199,7 @@ class Fold:
         rows.append(at)
         for level_state in states:
             rows.extend(level_state)
-        for index in self._with_rule if alert.flags & NARROW else self._all:
-            level_state = states[index]
-            if level_state is not _ABSENT:
-                state.add_raise(level_state, at, w if level_state[0] == epoch else state.weights(at, level_state[0]))
+        state.add_raises(self._touched(alert, states), at, epoch)
         self.ledger[key] = alert
         self.dues.add((at + self._due_in, event.team, event.alert_id))
         self.came.append(Arrived(event, alert, self.arrived, alert.flags))
@@ -333,8 +328,7 @@ class Fold:
         alert.outcome, alert.decided_at, alert.by = outcome, at, by
         self.dues.remove((alert.raised_at + self._due_in, *key))
         levels = self._levels_of(key, alert, at)
-        for level in levels:
-            state.close_one(level)
+        state.close_one(levels)
         if outcome != UNKNOWN:
             self._count(levels, outcome == ACTIONABLE, at)
         self._tell(key, alert)
@@ -343,40 +337,44 @@ class Fold:
         self.came.append(Decided(*key, alert, alert.outcome, alert.decided_at, alert.by, alert.flags))
 
     def _count(self, levels: list[state.State], actionable: bool, at: float) -> None:
-        epoch = at // state.EPOCH
-        w = state.weights(at, epoch)
-        for level in levels:
-            state.add_outcome(level, at, w if level[0] == epoch else state.weights(at, level[0]), actionable)
+        state.add_outcomes(levels, at, at // state.EPOCH, actionable)
 
     def _levels_of(self, key: EntryKey, alert: Alert, at: float) -> list[state.State]:
         keys = self.keys_of(key[0], alert.rule, alert.entity, alert.labels)
         epoch = at // state.EPOCH
-        indices = self._with_rule if alert.flags & NARROW else self._all
-        return [level for level in self._states([keys[index] for index in indices], at, epoch) if level is not _ABSENT]
+        if alert.flags & NARROW:
+            keys = [keys[index] for index in self._with_rule]
+        return [level for level in self._states(keys, at, epoch) if level is not _ABSENT]
+
+    def _touched(self, alert: Alert, states: list[state.State]) -> list[state.State]:
+        """Of the states of all its levels, those that an alert updates."""
+        if alert.flags & NARROW:
+            states = [states[index] for index in self._with_rule]
+        return [level for level in states if level is not _ABSENT]
 
     def _states(self, keys: list[LevelKey], at: float, epoch: float) -> list[state.State]:
-        """The states of levels, as `_level` gives them; most need nothing and are taken as they are."""
+        """The states of levels, brought to `epoch`, anew where there is none; most are taken as they are."""
         get, forget = self.levels.get, self._forget
         states = []
         for key in keys:
             level = get(key)
-            if level is None or level[0] < epoch or at - level[15] > forget:
-                level = self._level(key, at, epoch) if key else _ABSENT
+            if level is None:
+                level = _ABSENT
+                if key:
+                    level = self.levels[key] = state.new_state(epoch)
+            elif level[0] < epoch or at - level[15] > forget:
+                self._refresh(level, at, epoch)
             states.append(level)
         return states
 
-    def _level(self, key: LevelKey, at: float, epoch: float) -> state.State:
-        """The state of a level, brought to an epoch not before `epoch`, anew where it was forgotten."""
-        level = self.levels.get(key)
-        if level is None:
-            level = self.levels[key] = state.new_state(epoch)
-        elif level[0] < epoch:
+    def _refresh(self, level: state.State, at: float, epoch: float) -> None:
+        """Bring a state to an epoch not before `epoch`; it starts anew where it was forgotten."""
+        if level[0] < epoch:
             state.move_landmark(level, epoch)
         forget = self._forget
         long_ago = at - level[state.LAST_RAISED] > forget and at - level[state.LAST_DECIDED] > forget
         if long_ago and state.last_touched(level) != state.NEVER:
             level[:] = state.new_state(epoch)
-        return level
 
     def keys_of(self, team: str, rule: str, entity: str, values: tuple[str | None, ...]) -> list[LevelKey]:
         """`level_keys` for this problem's labels, remembered: the same list for the same alert again."""

@@ -85,10 +85,11 @@ class FloodRule(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Target(Struct, frozen=True, forbid_unknown_fields=True):
-    """The gate that a model must pass to be promoted."""
+    """The gate that a model must pass to be promoted, and on how many matured alerts it must have been a challenger."""
 
     detection: Share = 0.95
     must_beat: tuple[Baseline, ...] = BASELINES
+    min_outcomes: Annotated[int, Meta(ge=1)] = 500
 
 
 class Problem(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

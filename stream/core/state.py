@@ -9,6 +9,7 @@ in numpy for whole batches. Landmarks move in epochs of 256 days, so that the su
 import math
 import sys
 from array import array
+from collections.abc import Iterable
 from typing import TypeAlias
 
 State: TypeAlias = "array[float]"
@@ -20,7 +21,7 @@ EPOCH_DAYS = 256.0
 EPOCH = EPOCH_DAYS * DAY
 NEVER = -math.inf
 RING_BITS = 32
-RING_MASK = (1 << RING_BITS) - 1
+_RING_END = float(1 << RING_BITS)
 
 # The layout. Each of the three counts: half-lives 1 d, 7 d, 30 d, then without decay.
 LANDMARK = 0  # epoch number: L = LANDMARK * EPOCH
@@ -90,45 +91,52 @@ def move_landmark(state: State, epoch: float) -> None:
     state[LANDMARK] = epoch
 
 
-def add_raise(state: State, at: float, w: Weights) -> None:
-    """Count a raise at `at`; `w` are the weights at the state's landmark."""
-    day, week, month = w
-    state[1] += day
-    state[2] += week
-    state[3] += month
-    state[4] += 1.0
-    state[14] += 1.0
-    if at > state[15]:
-        state[15] = at
-    if at < state[18] or state[18] == NEVER:
-        state[18] = at
+def add_raises(levels: Iterable[State], at: float, epoch: float) -> None:
+    """Count a raise at `at`, which lies in `epoch`, in each state at its own landmark."""
+    usual = weights(at, epoch)
+    for state in levels:
+        day, week, month = usual if state[0] == epoch else weights(at, state[0])
+        state[1] += day
+        state[2] += week
+        state[3] += month
+        state[4] += 1.0
+        state[14] += 1.0
+        if at > state[15]:
+            state[15] = at
+        if at < state[18] or state[18] == NEVER:
+            state[18] = at
 
 
-def add_outcome(state: State, at: float, w: Weights, actionable: bool) -> None:
-    """Count an outcome known at `at`."""
-    day, week, month = w
-    state[5] += day
-    state[6] += week
-    state[7] += month
-    state[8] += 1.0
-    if at > state[16]:
-        state[16] = at
-    if actionable:
-        state[9] += day
-        state[10] += week
-        state[11] += month
-        state[12] += 1.0
-        state[13] = float((int(state[13]) << 1 | 1) & RING_MASK)
-        if at > state[17]:
-            state[17] = at
-    else:
-        state[13] = float((int(state[13]) << 1) & RING_MASK)
+def add_outcomes(levels: Iterable[State], at: float, epoch: float, actionable: bool) -> None:
+    """Count an outcome known at `at`, which lies in `epoch`, in each state at its own landmark."""
+    usual = weights(at, epoch)
+    for state in levels:
+        day, week, month = usual if state[0] == epoch else weights(at, state[0])
+        state[5] += day
+        state[6] += week
+        state[7] += month
+        state[8] += 1.0
+        if at > state[16]:
+            state[16] = at
+        ring = state[13] * 2.0  # the bits shifted by one, exactly: floats hold whole numbers to 2^53
+        if ring >= _RING_END:
+            ring -= _RING_END
+        if actionable:
+            state[9] += day
+            state[10] += week
+            state[11] += month
+            state[12] += 1.0
+            ring += 1.0
+            if at > state[17]:
+                state[17] = at
+        state[13] = ring
 
 
-def close_one(state: State) -> None:
-    """One open alert less; a level that started anew has none to lose."""
-    if state[14] > 0.0:
-        state[14] -= 1.0
+def close_one(levels: Iterable[State]) -> None:
+    """One open alert less in each; a level that started anew has none to lose."""
+    for state in levels:
+        if state[14] > 0.0:
+            state[14] -= 1.0
 
 
 def last_touched(state: State) -> float:

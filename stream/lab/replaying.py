@@ -4,10 +4,12 @@ The same fold as live, so the same rows and the same outcomes. The rows lie in a
 result, so memory does not grow with them; the fold's ledger is pruned as its time passes.
 """
 
+import gc
 import tempfile
 from array import array
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import IO
 
 import numpy as np
@@ -24,6 +26,8 @@ from stream.lab.log import Line
 
 _ROWS_IN_MEMORY = 8_192
 _KINDS_COUNTED = 1_000
+_PRUNE_EVERY = 1_024  # alerts
+_GC_THRESHOLDS = (100_000, 50, 1_000)  # nothing here makes cycles; looking for them takes longer with every alert kept
 
 
 class Replayed(Struct, frozen=True, eq=False):
@@ -74,11 +78,20 @@ class Replayed(Struct, frozen=True, eq=False):
 
 def replay(lines: Iterable[Line], problem: Problem) -> Replayed:
     """Fold a log. What is undecided when the log ends stays open; nothing is made up."""
-    with tempfile.TemporaryFile() as file:
+    with tempfile.TemporaryFile() as file, _rare_collections():
         recorder = _Recorder(Fold(problem), file)
-        for line in lines:
-            recorder.take(line)
+        recorder.take(lines)
         return recorder.result()  # what is mapped stays after the file is closed
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    before = gc.get_threshold()
+    gc.set_threshold(*_GC_THRESHOLDS)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 class _Recorder:
@@ -96,15 +109,20 @@ class _Recorder:
         self._kinds: Counter[str] = Counter()
         self._events = 0
 
-    def take(self, line: Line) -> None:
-        """Fold one event and note what came of it."""
-        fold = self._fold
-        self._events += 1
-        if type(line.event) is Acted:
-            self._count_kind(line.event.kind)
-        fold.step(line.event, line.at, line.value)
-        if fold.came:
-            self._note()
+    def take(self, lines: Iterable[Line]) -> None:
+        """Fold events and note what came of them."""
+        fold, kinds = self._fold, self._kinds
+        step = fold.step
+        for line in lines:
+            event = line.event
+            self._events += 1
+            if type(event) is Acted:
+                kind = event.kind
+                if kind in kinds or len(kinds) < _KINDS_COUNTED:
+                    kinds[kind] += 1
+            step(event, line.at, line.value)
+            if fold.came:
+                self._note()
 
     def result(self) -> Replayed:
         """Everything as columns."""
@@ -130,25 +148,30 @@ class _Recorder:
 
     def _note(self) -> None:
         for came in self._fold.came:
-            if type(came) is Arrived:
-                came.alert.score = len(self._alerts)  # opaque to the fold: here, the alert's number
-                self._sequence.append(len(self._alerts))
-                self._known.append(False)
-                self._alerts.append(came.event)
-                self._entries.append(came.alert)
-                self._kept.append((came.event.team, came.event.alert_id))
+            if type(came) is Counted:
+                self._effects[came.effect] += 1
+            elif type(came) is Arrived:
+                self._note_arrival(came.event, came.alert)
             elif type(came) is Decided:
                 self._note_outcome(came.alert)
-            elif type(came) is Counted:
-                self._effects[came.effect] += 1
             elif type(came) is Repeated:
                 self._effects["repeated_raise"] += 1
             elif type(came) is Unknown:
                 self._effects["unknown_alert"] += 1
         self._fold.came.clear()
-        if len(self._alerts) % _ROWS_IN_MEMORY == 0:
+
+    def _note_arrival(self, event: Raised, alert: Alert) -> None:
+        number = len(self._alerts)
+        alert.score = number  # opaque to the fold: here, the alert's number
+        self._sequence.append(number)
+        self._known.append(False)
+        self._alerts.append(event)
+        self._entries.append(alert)
+        self._kept.append((event.team, event.alert_id))
+        if not (number + 1) % _ROWS_IN_MEMORY:
             self._spill()
-        self._prune()
+        if not number % _PRUNE_EVERY:
+            self._prune()
 
     def _note_outcome(self, alert: Alert) -> None:
         """An outcome is known once: what a rule closed only when it is corrected."""
@@ -179,7 +202,3 @@ class _Recorder:
             return np.empty((0, width))
         self._file.flush()
         return np.memmap(self._file, dtype=np.float64, mode="r", shape=(len(self._alerts), width))
-
-    def _count_kind(self, kind: str) -> None:
-        if kind in self._kinds or len(self._kinds) < _KINDS_COUNTED:
-            self._kinds[kind] += 1

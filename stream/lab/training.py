@@ -29,10 +29,11 @@ from stream.lab.matrix import predict, served_matrix, training_matrix
 from stream.lab.priors import Learnt, choose_keys, learn
 from stream.lab.reference import make_reference
 from stream.lab.replaying import Replayed, replay
-from stream.lab.window import Mask, Split, judgeable, split_at_share, trainable
-from stream.models.artifact import CARD, FINDINGS, ONNX, REFERENCE, REPORT, write_artifact
+from stream.lab.window import Mask, Split, judgeable, split_at_share, split_at_time, trainable
+from stream.models.artifact import CARD, FINDINGS, ONNX, REFERENCE, REPORT
 from stream.models.graph import Graph
 from stream.models.manifest import FeatureRef, GateVerdict, Golden, Manifest, ProblemRef, Training
+from stream.models.publishing import write_artifact
 from stream.models.serving import Model
 
 SPLIT, SEED = 0.6, 7
@@ -73,6 +74,7 @@ def train_replayed(
     out: Path,
     *,
     split: float = SPLIT,
+    split_at: float | None = None,
     seed: int = SEED,
     plan: Plan = _DEFAULT,
     command: str = "stream.lab.training.train_replayed",
@@ -80,9 +82,14 @@ def train_replayed(
     created: datetime | None = None,
     progress: Progress = no_progress,
 ) -> Path:
-    """The same on a replay. Without `judged` the test part may be empty, and the manifest holds no metrics."""
+    """The same on a replay. Without `judged` the test part may be empty, and the manifest holds no metrics.
+
+    `split_at` (seconds since 1970) splits at a moment instead of at a share.
+    """
     check_log(replayed)
-    end = split_at_share(replayed, split)
+    if split_at is not None:
+        split = float(np.mean(replayed.at < split_at))
+    end = split_at_share(replayed, split) if split_at is None else split_at_time(replayed, split_at)
     usable = trainable(replayed, end)
     check_training(replayed.outcome[: end.alert][usable])
     progress("computing features", 0.0)
@@ -106,7 +113,7 @@ def train_replayed(
     progress("judging", 0.0)
     manifest, reports = _judge(window, fitted, model, baselines, checks, plan) if judged else (model.manifest, {})
     _check_served(window, fitted, model)
-    folder = write_artifact(out, manifest, {**files, **reports, CARD: card.write(manifest).encode()})
+    folder = write_artifact(out, manifest, {**files, CARD: card.write(manifest).encode(), **reports})
     progress("judging", 1.0)
     return folder
 
@@ -144,7 +151,7 @@ def _judge(
     checks: Sequence[Check],
     plan: Plan,
 ) -> tuple[Manifest, dict[str, bytes]]:
-    """The manifest with its figures and the gate's verdict, and the report for people and for programs."""
+    """The manifest with its figures and the gate's verdict, and card and reports, for people and for programs."""
     from stream.lab.judging.trained import find_trained  # with the report it needs the extra's libraries
     from stream.lab.reporting import page
 
@@ -154,8 +161,9 @@ def _judge(
     metrics = judge(replayed, mask, scores, baselines, fitted.fixed)
     found = replace(find_trained(window, fitted, model, baselines, scores, mask, plan=plan), canaries=list(checks))
     gate = GateVerdict(found.gate.passed, [check.text for check in found.gate.checks if not check.passed])
-    reports = {REPORT: page.write(found).encode(), FINDINGS: encode_findings(found)}
-    return replace(model.manifest, metrics=metrics, gate=gate), reports
+    manifest = replace(model.manifest, metrics=metrics, gate=gate)
+    told = {CARD: card.write(manifest, found), REPORT: page.write(found)}
+    return manifest, {name: text.encode() for name, text in told.items()} | {FINDINGS: encode_findings(found)}
 
 
 def _check_served(window: Window, fitted: Fitted, model: Model) -> None:

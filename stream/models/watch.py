@@ -5,8 +5,9 @@ from pathlib import Path
 from stream.core.errors import ModelError
 from stream.core.problem import Problem
 from stream.models.artifact import MANIFEST
+from stream.models.pointers import CHAMPION
 from stream.models.serving import Model, load_model
-from stream.models.store import CHAMPION, Pointer, read_pointer
+from stream.models.store import Store
 
 _Seen = tuple[int, int, int, int] | None
 
@@ -23,7 +24,7 @@ class ChampionWatch:
         refusals: versions refused so far.
     """
 
-    def __init__(self, root: Path, problem: Problem, pointer: Pointer = CHAMPION) -> None:
+    def __init__(self, root: Path, problem: Problem, pointer: str = CHAMPION) -> None:
         self.model: Model | None = None
         self.fault: str | None = None
         self.loads = 0
@@ -53,7 +54,7 @@ class ChampionWatch:
             self.fault = str(error)
 
     def _load(self) -> None:
-        version = read_pointer(self._root, self._pointer)
+        version = self._version()
         if version is None:
             return
         if self.model is None or self.model.version != version:
@@ -72,8 +73,12 @@ class ChampionWatch:
             return None
         return stat.st_mtime_ns, stat.st_ino, stat.st_size, self._manifest_time()
 
+    def _version(self) -> str | None:
+        pointer = Store(str(self._root)).pointer(self._pointer)
+        return pointer.default if pointer else None
+
     def _manifest_time(self) -> int:
         try:
-            return (self._root / (read_pointer(self._root, self._pointer) or "") / MANIFEST).stat().st_mtime_ns
+            return (self._root / (self._version() or "") / MANIFEST).stat().st_mtime_ns
         except (ModelError, OSError):
             return 0

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from pathlib import Path
 from threading import Event, Thread, Timer
 from typing import Any
 
@@ -34,7 +35,7 @@ class Scorer:
         self.problem = settings.load_problem()
         Topics(settings).require("events", "enriched", "outcomes", "failed")
         self.metrics = Metrics()
-        self.watch = ChampionWatch(settings.models_dir, self.problem)
+        self.watch = ChampionWatch(Path(settings.model_store), self.problem)
         self.history = RedisHistory.of(settings, self.problem, self.metrics)
         self.room = ScorerRoom(settings, self.problem, self.history, self.metrics, lambda: self.watch.model)
         engine = Engine(

@@ -66,8 +66,8 @@ def test_redis_away_is_one_sentence(run: Run, scored: Scored) -> None:
 def test_level_is_read_at_its_time() -> None:
     """One half-life after a raise and an actionable outcome the counts of one day are halved, the rate stays."""
     level = state.new_state(0.0)
-    state.add_raise(level, 0.0, state.weights(0.0, 0.0))
-    state.add_outcome(level, 0.0, state.weights(0.0, 0.0), actionable=True)
+    state.add_raises([level], 0.0, 0.0)
+    state.add_outcomes([level], 0.0, 0.0, actionable=True)
     read = level_of("x", level, state.DAY)
     assert read.raised["1d"] == pytest.approx(0.5)
     assert read.raised["ever"] == 1.0

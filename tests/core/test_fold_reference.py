@@ -69,11 +69,10 @@ def test_late_events_are_folded_at_their_own_decay(times: list[tuple[float, bool
         at = START + days * DAY
         if state.epoch_of(at) > level[state.LANDMARK]:
             state.move_landmark(level, state.epoch_of(at))
-        w = state.weights(at, level[state.LANDMARK])
         if is_raise:
-            state.add_raise(level, at, w)
+            state.add_raises([level], at, state.epoch_of(at))
         else:
-            state.add_outcome(level, at, w, actionable=True)
+            state.add_outcomes([level], at, state.epoch_of(at), actionable=True)
     end = START + 700 * DAY
     expected = [
         decayed([START + days * DAY for days, kind in times if kind is wanted], end) for wanted in (True, False)

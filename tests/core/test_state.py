@@ -56,7 +56,7 @@ def test_moving_the_landmark_changes_no_reading(days: list[float], epochs: int) 
     """What a state says at a time is the same before and after its landmark moves, to rounding."""
     level = state.new_state(0.0)
     for day in days:
-        state.add_raise(level, day * DAY, state.weights(day * DAY, 0.0))
+        state.add_raises([level], day * DAY, 0.0)
     at = epochs * state.EPOCH_DAYS + 3.0
     before = [level[1 + index] * 2.0 ** (-at / half_life) for index, half_life in enumerate(state.HALF_LIVES_DAYS)]
     state.move_landmark(level, float(epochs))
@@ -68,7 +68,7 @@ def test_moving_the_landmark_changes_no_reading(days: list[float], epochs: int) 
 def test_what_is_ages_old_becomes_zero() -> None:
     """A landmark moved by a thousand years leaves zeros and no error, and counts without decay stay."""
     level = state.new_state(0.0)
-    state.add_raise(level, DAY, state.weights(DAY, 0.0))
+    state.add_raises([level], DAY, 0.0)
     state.move_landmark(level, 1_426.0)
     assert list(level[1:5]) == [0.0, 0.0, 0.0, 1.0]
 
@@ -79,7 +79,7 @@ def test_the_ring_holds_the_last_outcomes(outcomes: list[bool]) -> None:
     """After any outcomes the ring holds the newest 32, the newest in bit 0, and stays exact as a float."""
     level = state.new_state(EPOCH)
     for outcome in outcomes:
-        state.add_outcome(level, START, (1.0, 1.0, 1.0), outcome)
+        state.add_outcomes([level], START, EPOCH, outcome)
     ring = int(level[state.RING])
     newest_first = outcomes[::-1][: state.RING_BITS]
     assert [ring >> bit & 1 == 1 for bit in range(len(newest_first))] == newest_first
@@ -91,10 +91,10 @@ def test_the_ring_holds_the_last_outcomes(outcomes: list[bool]) -> None:
 
 def test_times_are_the_latest_and_first_is_the_earliest() -> None:
     """In whatever order events come, last times only grow and the first raise only falls."""
-    level, w = state.new_state(EPOCH), (1.0, 1.0, 1.0)
+    level = state.new_state(EPOCH)
     for at in (5.0, 9.0, 2.0):
-        state.add_raise(level, START + at, w)
-        state.add_outcome(level, START + 10 * at, w, actionable=at != 9.0)
+        state.add_raises([level], START + at, EPOCH)
+        state.add_outcomes([level], START + 10 * at, EPOCH, actionable=at != 9.0)
     assert list(level[15:]) == [START + 9, START + 90, START + 50, START + 2]
     assert state.last_touched(level) == START + 90
 
@@ -102,7 +102,7 @@ def test_times_are_the_latest_and_first_is_the_earliest() -> None:
 def test_open_never_falls_below_none() -> None:
     """A level that began anew has no open alert to lose."""
     level = state.new_state(EPOCH)
-    state.add_raise(level, START, (1.0, 1.0, 1.0))
+    state.add_raises([level], START, EPOCH)
     for _ in range(2):
-        state.close_one(level)
+        state.close_one([level])
         assert level[state.OPEN] == 0.0

@@ -8,7 +8,8 @@ import pytest
 from stream.lab.replaying import replay
 from stream.lab.training import train_replayed
 from stream.models.artifact import ONNX
-from stream.models.store import promote
+from stream.models.pointers import CHAMPION, Pointer
+from stream.models.store import Store
 from stream.models.watch import ChampionWatch
 from tests.lab.logs import lines, small_log, small_problem
 
@@ -17,6 +18,11 @@ from tests.lab.logs import lines, small_log, small_problem
 def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Another version for the same problem."""
     return train_replayed(replay(lines(small_log(seed=2)), small_problem()), tmp_path_factory.mktemp("other"))
+
+
+def promote(store: Path, version: str) -> None:
+    """Point at a version in one stroke."""
+    Store(str(store)).point(CHAMPION, Pointer(version))
 
 
 def point(store: Path, version: str) -> None:

@@ -12,6 +12,7 @@ from stream.bars import stage_bars
 from stream.core.errors import LabError
 from stream.lab.cli.audit import audit_command
 from stream.lab.cli.backtest import backtest_command
+from stream.lab.cli.pull import pull_command
 from stream.lab.cli.shown import (
     AsJson,
     Events,
@@ -28,6 +29,7 @@ app = typer.Typer(no_args_is_help=True, help="Make and judge models (extra: lab)
 
 app.command("backtest")(backtest_command)
 app.command("audit")(audit_command)
+app.command("pull")(pull_command)
 
 
 @app.command("train")
@@ -68,8 +70,8 @@ def train_command(
     if manifest.metrics is not None:
         say_metrics(shown, manifest.metrics, manifest.training.simulated)
     shown.print(
-        f"To serve it, write its name into the pointer: echo {manifest.version} > {escape(str(out))}/CHAMPION"
-        " (scorers with this NOISEGATE_MODELS_DIR take it within seconds)"
+        f"To serve it: NOISEGATE_MODEL_STORE={escape(str(out))} noisegate models promote {manifest.version}"
+        " (scorers with this store take it within seconds)"
     )
 
 

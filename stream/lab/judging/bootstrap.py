@@ -1,5 +1,7 @@
 """Intervals by a bootstrap over days of raising: alerts of a day resemble each other, so whole days are drawn.
 
+Where there are too few days, a caller may ask for hours: better than nothing, and narrower than the truth.
+
 Each draw takes as many days as there are, with replacement; a row then weighs as often as its day was drawn. The draws
 are seeded and the same for all scores, so that gains are paired. Intervals are the draws' 2.5 % and 97.5 % quantiles,
 widened to hold the value where a figure is biased under resampling, as the calibration error is.
@@ -18,12 +20,12 @@ from stream.lab.judging.metrics import BINS, Labels
 
 DRAWS = 1_000
 LEAST_DAYS = 10  # with fewer there is no interval
-DAY = 86_400.0
+HOUR, DAY = 3_600.0, 86_400.0
 _TINY, _SLACK = 1e-12, 1e-9
 
 
 class Days(Struct, frozen=True, eq=False):
-    """The day of each row, int64[N] from 0 to D - 1, and how often each draw takes each day, float64[B, D]."""
+    """The day (or hour) of each row, int64[N] from 0 to D - 1, and how often each draw takes each, float64[B, D]."""
 
     day: NDArray[np.int64]
     counts: Array
@@ -47,9 +49,9 @@ class Days(Struct, frozen=True, eq=False):
         return np.where(sums[1] > 0, sums[0] / np.maximum(sums[1], _TINY), np.nan)
 
 
-def days_of(at: Array, seed: int, draws: int = DRAWS) -> Days:
-    """Draw days (UTC) of raises at these times, seconds since 1970, float64[N]."""
-    names, day = np.unique(np.floor(at / DAY), return_inverse=True)
+def days_of(at: Array, seed: int, draws: int = DRAWS, seconds: float = DAY) -> Days:
+    """Draw days (UTC), or stretches of `seconds`, of raises at these times, seconds since 1970, float64[N]."""
+    names, day = np.unique(np.floor(at / seconds), return_inverse=True)
     count = len(names)
     drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1.0 / count), size=draws)
     return Days(day.astype(np.int64), drawn.astype(np.float64))
@@ -78,7 +80,10 @@ class Sorted:
 
         NaN where a class has no weight.
         """
-        rows = weights[self.order]
+        return self.figures_in_order(weights[self.order], detections)
+
+    def figures_in_order(self, rows: Array, detections: tuple[float, ...]) -> list[float]:
+        """`figures` of weights that stand in the score's order already."""
         positive = self._grouped(rows * self._actionable)
         mass = self._grouped(rows)
         negative = mass - positive
@@ -86,12 +91,13 @@ class Sorted:
         if positives <= 0 or negatives <= 0:
             return [math.nan] * (3 + len(detections))
         below = np.cumsum(negative) - negative
-        kept = positives - (np.cumsum(positive) - positive)
+        lost = np.cumsum(positive) - positive
+        kept = positives - lost
         wrong = negatives - below
-        auc = float(positive @ (below + negative / 2.0)) / (positives * negatives)
+        auc = _product(positive, below + negative / 2.0) / (positives * negatives)
         precision = kept / np.maximum(kept + wrong, _TINY)
-        found = [auc, float(positive @ precision) / positives, self._ece(mass, positive)]
-        return found + [_suppressed(positive, below, detection) / negatives for detection in detections]
+        found = [auc, _product(positive, precision) / positives, self._ece(mass, positive)]
+        return found + [_suppressed(positives, lost, below, detection) / negatives for detection in detections]
 
     def suppressed(self, weights: Array, detection: float) -> float:
         """The noise suppressed at a detection, of weighted rows (float64[N]); NaN where a class has no weight."""
@@ -101,7 +107,8 @@ class Sorted:
         positives, negatives = float(positive.sum()), float(negative.sum())
         if positives <= 0 or negatives <= 0:
             return math.nan
-        return _suppressed(positive, np.cumsum(negative) - negative, detection) / negatives
+        lost, below = np.cumsum(positive) - positive, np.cumsum(negative) - negative
+        return _suppressed(positives, lost, below, detection) / negatives
 
     def _ece(self, mass: Array, positive: Array) -> float:
         upto = np.concatenate([[0.0], np.cumsum(mass)])
@@ -113,10 +120,17 @@ class Sorted:
         return rows if self._alone else np.add.reduceat(rows, self._starts)
 
 
-def _suppressed(positive: Array, below: Array, detection: float) -> float:
-    """The noise below the highest place that keeps `detection` of the actionable (weights in order of score)."""
-    lost = np.cumsum(positive) - positive
-    most = (1.0 - detection) * float(positive.sum()) + _SLACK
+def _product(one: Array, other: Array) -> float:
+    """Their inner product without BLAS, whose threads take thirty times as long for it where cores are busy."""
+    return float((one * other).sum())
+
+
+def _suppressed(positives: float, lost: Array, below: Array, detection: float) -> float:
+    """The noise below the highest place that keeps `detection` of the actionable.
+
+    `lost` and `below` are the actionable and the noise before each place, weights in order of score.
+    """
+    most = (1.0 - detection) * positives + _SLACK
     return float(below[int(np.searchsorted(lost, most, side="right")) - 1])
 
 
@@ -153,7 +167,8 @@ def draw(y: Labels, p: Array, days: Days, detection: float, threshold: float | N
         values["detection_fixed"] = metrics.detected_from(y, p, threshold)
     if not days.enough:
         return Drawn(values, {})
-    columns = np.array([places.figures(row[days.day], detections) for row in days.counts]).T
+    day = days.day[places.order]
+    columns = np.array([places.figures_in_order(row[day], detections) for row in days.counts]).T
     draws = dict(zip(names, columns, strict=True))
     draws["brier"] = days.mean((p - y) ** 2)
     draws["log_loss"] = days.mean(losses(y, p))

@@ -1,7 +1,6 @@
 """A table into an event log: rows to events, sorted by time, written in one piece or not at all."""
 
 import gzip
-import os
 from pathlib import Path
 from sys import intern
 from typing import IO
@@ -15,8 +14,8 @@ from stream.lab.sources.cells import Cells
 from stream.lab.sources.mapping import Mapping
 from stream.lab.sources.summary import Drop, Summary
 from stream.lab.sources.table import Row, Table
+from stream.lab.whole import packed, whole
 
-COMPRESS_LEVEL = 3
 _LINES = 2_000  # written at once
 
 
@@ -175,19 +174,8 @@ def write_lines(lines: list[tuple[float, bytes]], output: Path, progress: Progre
     Raises:
         LogError: they can't be written.
     """
-    made = output.with_name(f".{output.name}.{os.getpid()}.part")
-    try:
-        with made.open("wb") as raw:
-            if output.suffix == ".gz":
-                with gzip.GzipFile("", "wb", COMPRESS_LEVEL, raw, mtime=0) as packed:
-                    _write(lines, packed, progress)
-            else:
-                _write(lines, raw, progress)
-        made.replace(output)
-    except OSError as error:
-        raise LogError(f"{output}: can't be written: {error.strerror or error}") from None
-    finally:
-        made.unlink(missing_ok=True)
+    with whole(output) as raw, packed(raw, output.suffix == ".gz") as file:
+        _write(lines, file, progress)
     progress("writing", 1.0)
 
 

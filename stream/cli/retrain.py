@@ -1,0 +1,67 @@
+"""`noisegate retrain`: the retraining loop, once; put it in cron."""
+
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stream.cli import shown
+
+
+def retrain(
+    since: Annotated[
+        str | None, typer.Option(help="Only the log from then on: 90d, 12h, 4w, or a time; default all of it.")
+    ] = None,
+    judge_days: Annotated[float, typer.Option(min=0.01, help="Judge on the last days that have matured.")] = 14.0,
+    seed: Annotated[int, typer.Option(help="The same seed and log give the same scores.")] = 7,
+    trials: Annotated[int, typer.Option(help="Parameter sets to try by cross-validation; 0 keeps the defaults.")] = 0,
+    recency_days: Annotated[float | None, typer.Option(help="Half-life of a training alert's weight, in days.")] = None,
+    force: Annotated[
+        str | None,
+        typer.Option(help="Make it challenger whatever gate and champion say; give the reason, it is noted."),
+    ] = None,
+    as_json: shown.AsJson = False,
+) -> None:
+    """Train on the log in Kafka, judge beside the champion, publish as challenger. Status 2: trained, but refused."""
+    from stream.bars import Told, stage_bars
+    from stream.cli.promoting import promote
+    from stream.core.errors import ModelError
+    from stream.lab.learning.plan import Plan
+    from stream.lab.reporting.retrained import write
+    from stream.lab.retraining import Asked
+    from stream.lab.retraining import retrain as retrain_once
+    from stream.lab.sources.pulling import parse_when, pull
+    from stream.models.store import Store
+
+    settings = shown.settings()
+    asked = Asked(
+        since=None if since is None else parse_when(since, "--since", time.time()),
+        judge_days=judge_days,
+        seed=seed,
+        plan=Plan(trials=trials, recency_days=recency_days),
+        force=force,
+        command=shlex.join(["noisegate", *sys.argv[1:]]),
+    )
+
+    def pulled(log: Path, begin: float | None, told: Told) -> dict[str, int]:
+        left_out = pull(settings, log, begin, progress=told).left_out
+        return {reason: left.count for reason, left in left_out.items()}
+
+    def promoted(version: str) -> str | None:
+        try:
+            promote(settings, Store(settings.model_store), version)
+        except ModelError as error:
+            return str(error)
+        return None
+
+    with stage_bars(shown.progress()) as told:
+        found = retrain_once(settings, asked, pulled, promoted, told)
+    if as_json:
+        shown.say_json(found)
+    else:
+        sys.stdout.write(write(found))
+        sys.stdout.flush()
+    raise typer.Exit(found.status)

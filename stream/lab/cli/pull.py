@@ -1,0 +1,48 @@
+"""`noisegate lab pull`: what is in Kafka, as an event log to train on."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from stream.bars import stage_bars
+from stream.lab.cli import shown
+
+_WHEN = "a length before now (30d, 12h) or a time (2026-03-01T00:00:00Z)"
+
+
+def pull_command(
+    context: typer.Context,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The log to write: .jsonl, .jsonl.gz or .parquet.")],
+    since: Annotated[str | None, typer.Option(help=f"From when, by event time: {_WHEN}; default: everything.")] = None,
+    until: Annotated[str | None, typer.Option(help=f"Until before when: {_WHEN}.")] = None,
+    as_json: shown.AsJson = False,
+) -> None:
+    """Read alerts.events from Kafka into an event log, in the order in which the live folds came to know it."""
+    from stream.config import load_settings
+    from stream.lab.sources.pulling import Pulled, parse_when, pull
+
+    now = time.time()
+    begin = None if since is None else parse_when(since, "--since", now)
+    end = None if until is None else parse_when(until, "--until", now)
+    with stage_bars() as told:
+        pulled: Pulled = pull(load_settings(file=context.obj), output, begin, end, told)
+    if as_json:
+        shown.say_json(pulled)
+        return
+    console = shown.console()
+    console.print(
+        f"{pulled.records:,} records of {escape(pulled.topic)} made {pulled.alerts:,} alerts, {pulled.actions:,} "
+        f"actions and {pulled.ticks:,} ticks ({pulled.ticks_left_out:,} that change nothing were left out), "
+        f"{pulled.first_at:%Y-%m-%d %H:%M} to {pulled.last_at:%Y-%m-%d %H:%M} UTC",
+        highlight=False,
+    )
+    if pulled.outside:
+        console.print(f"outside of --since and --until: {pulled.outside:,}", highlight=False)
+    if pulled.moved:
+        console.print(f"later than the grace, so put where they happened: {pulled.moved:,}", highlight=False)
+    for reason, left in pulled.left_out.items():
+        console.print(f"left out: {left.count:,} {reason}, the first {escape(left.first)}", highlight=False)
+    console.print(f"written to {escape(pulled.output)}", highlight=False)

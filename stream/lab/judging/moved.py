@@ -1,0 +1,168 @@
+"""A new model beside the champion: on the same alerts, and what moved between the two."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+
+from stream.core import features
+from stream.core.errors import ModelError
+from stream.core.events import seconds
+from stream.core.scoring import Thresholds
+from stream.lab.judging import metrics
+from stream.lab.judging.drifting import FLOOR, chance_threshold, counted, psi, shown_only
+from stream.lab.judging.findings import Drift, Importance
+from stream.lab.judging.judge import check_classes
+from stream.lab.judging.served import Comparison, Paired, compare_scores
+from stream.lab.judging.teams import judge_teams
+from stream.lab.matrix import predict, served_matrix
+from stream.lab.reference import Reference
+from stream.lab.replaying import Replayed
+from stream.lab.window import judgeable, split_at_time
+from stream.models.artifact import FINDINGS, REFERENCE, read_file
+from stream.models.serving import Model
+
+LEAST_SHIFT = 0.01  # of all gain in the trees: less is not told
+EDGES = ("likely_noise", "likely_actionable", "weak", "some", "strong")
+
+
+class Shift(Struct, frozen=True):
+    """A figure of the champion and of the new model."""
+
+    name: str
+    before: float
+    after: float
+
+
+class Verdict(Struct, frozen=True):
+    """A team that one model can read and the other can't, on the same alerts."""
+
+    team: str
+    alerts: int
+    before: str
+    after: str
+
+
+class Moved(Struct, frozen=True, kw_only=True):
+    """What is different between champion and new model.
+
+    Attributes:
+        comparison: both on the matured alerts raised after both were split.
+        auc: of both on them.
+        drift: features that have drifted from the champion's training to the alerts after the new split.
+        watched: how many features were looked at for it.
+        importance: features whose share of the gain in the trees moved most; None where the champion tells of none.
+        thresholds: edges of bands and evidence that differ.
+        verdicts: teams whose verdict differs.
+        newly_unreadable, readable_again: teams of whom people are told "not enough history" by one of them only.
+    """
+
+    comparison: Comparison
+    auc: Shift
+    drift: list[Drift]
+    watched: int
+    importance: list[Shift] | None
+    thresholds: list[Shift]
+    verdicts: list[Verdict]
+    newly_unreadable: list[str]
+    readable_again: list[str]
+
+
+def judge_moved(replayed: Replayed, champion: Model, champion_folder: Path, new: Model, new_folder: Path) -> Moved:
+    """Both models on one replay; their folders hold the reference and the report.
+
+    Raises:
+        LabError: no alert after both splits can be judged, or all came out alike.
+        ModelError: a model failed, or the champion's reference can't be read.
+    """
+    splits = [seconds(model.manifest.training.split_at) for model in (champion, new)]
+    judged = judgeable(replayed, split_at_time(replayed, max(splits)))
+    y, places = replayed.outcome[judged], np.flatnonzero(judged)
+    check_classes(y, "part after both models' splits")
+    scores = [predict(model, served_matrix(replayed, model, places)) for model in (champion, new)]
+    edges = {model.version: model.thresholds.likely_noise for model in (champion, new)}
+    pair = Paired(replayed.at[judged], y, *scores)
+    teams = [replayed.alerts[place].team for place in places.tolist()]
+    unreadable = [set(model.thresholds.unreadable) for model in (champion, new)]
+    drift = _drift(replayed, champion, champion_folder, splits[1])
+    return Moved(
+        comparison=compare_scores(pair, champion.version, new.version, replayed.problem, edges),
+        auc=Shift("AUC", metrics.auc(y, scores[0]), metrics.auc(y, scores[1])),
+        drift=[one for one in drift if one.drifted],
+        watched=sum(not one.shown_only for one in drift),
+        importance=_importance(champion_folder, new_folder),
+        thresholds=_edges(champion.thresholds, new.thresholds),
+        verdicts=_verdicts(teams, pair),
+        newly_unreadable=sorted(unreadable[1] - unreadable[0]),
+        readable_again=sorted(unreadable[0] - unreadable[1]),
+    )
+
+
+def _drift(replayed: Replayed, champion: Model, folder: Path, start: float) -> list[Drift]:
+    """Every feature of the champion: its reference beside the alerts raised from `start` on, the most drifted first."""
+    try:
+        reference = msgspec.json.decode(read_file(folder, REFERENCE), type=Reference)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise ModelError(f"{folder}: {REFERENCE} can't be read: {error}") from None
+    places = np.flatnonzero(replayed.counts & (replayed.at >= start))
+    if not len(places) or not reference.rows:
+        return []
+    matrix = served_matrix(replayed, champion, places).astype(np.float64)
+    known = features.table(champion.manifest.labels, list(champion.manifest.priors.tables))
+    found = []
+    for column, ref in enumerate(champion.manifest.features):
+        spread = reference.features.get(ref.name)
+        if spread is None:
+            continue
+        before = np.array([*spread.shares, spread.missing]) * reference.rows
+        after = counted(matrix[:, column], spread)
+        used = (before + after) > 0
+        index = psi(before[used], after[used])
+        chance = chance_threshold(reference.rows, len(places), int(used.sum()), len(champion.manifest.features))
+        shown = shown_only(known[ref.name])
+        threshold = max(chance, FLOOR)
+        found.append(Drift(ref.name, index, threshold, index > threshold and not shown, shown))
+    return sorted(found, key=lambda drift: (-drift.psi, drift.feature))
+
+
+def _importance(*folders: Path) -> list[Shift] | None:
+    told = [_weighed(folder) for folder in folders]
+    if any(not shares for shares in told):
+        return None
+    before, after = told
+    shifts = [Shift(name, before.get(name, 0.0), after.get(name, 0.0)) for name in before.keys() | after.keys()]
+    moved = [shift for shift in shifts if abs(shift.after - shift.before) >= LEAST_SHIFT]
+    return sorted(moved, key=lambda shift: (-abs(shift.after - shift.before), shift.name))
+
+
+def _weighed(folder: Path) -> Mapping[str, float]:
+    """Each feature's share of the gain, from report.json; empty where an older model has none, or another form."""
+    try:
+        found = msgspec.json.decode(read_file(folder, FINDINGS), type=_Weighed)
+    except (ModelError, msgspec.DecodeError, ValueError):
+        return {}
+    return {one.feature: one.share for one in found.importance or []}
+
+
+class _Weighed(Struct, frozen=True):
+    """The one section of `Findings` that is read here."""
+
+    importance: list[Importance] | None = None
+
+
+def _edges(before: Thresholds, after: Thresholds) -> list[Shift]:
+    shifts = [Shift(name, getattr(before, name), getattr(after, name)) for name in EDGES]
+    return [shift for shift in shifts if shift.before != shift.after]
+
+
+def _verdicts(teams: Sequence[str], pair: Paired) -> list[Verdict]:
+    """Judged on the same alerts, so that a difference is the models' and not that of their test parts."""
+    before, after = (judge_teams(teams, pair.y, p).teams for p in (pair.champion, pair.challenger))
+    verdict = {team.name: team.verdict for team in after}
+    return [
+        Verdict(team.name, team.count, team.verdict, verdict[team.name])
+        for team in before
+        if team.verdict != verdict[team.name]
+    ]
