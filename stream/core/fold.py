@@ -342,14 +342,17 @@ class Fold:
     def _levels_of(self, key: EntryKey, alert: Alert, at: float) -> list[state.State]:
         keys = self.keys_of(key[0], alert.rule, alert.entity, alert.labels)
         epoch = at // state.EPOCH
-        if alert.flags & NARROW:
-            keys = [keys[index] for index in self._with_rule]
+        if not alert.flags & NARROW:
+            return self._touched(alert, self._states(keys, at, epoch))
+        keys = [keys[index] for index in self._with_rule]
         return [level for level in self._states(keys, at, epoch) if level is not _ABSENT]
 
     def _touched(self, alert: Alert, states: list[state.State]) -> list[state.State]:
         """Of the states of all its levels, those that an alert updates."""
         if alert.flags & NARROW:
             states = [states[index] for index in self._with_rule]
+        elif None not in alert.labels:
+            return states
         return [level for level in states if level is not _ABSENT]
 
     def _states(self, keys: list[LevelKey], at: float, epoch: float) -> list[state.State]:

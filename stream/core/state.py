@@ -103,7 +103,8 @@ def add_raises(levels: Iterable[State], at: float, epoch: float) -> None:
         state[14] += 1.0
         if at > state[15]:
             state[15] = at
-        if at < state[18] or state[18] == NEVER:
+        first = state[18]
+        if at < first or first == NEVER:
             state[18] = at
 
 
@@ -135,8 +136,9 @@ def add_outcomes(levels: Iterable[State], at: float, epoch: float, actionable: b
 def close_one(levels: Iterable[State]) -> None:
     """One open alert less in each; a level that started anew has none to lose."""
     for state in levels:
-        if state[14] > 0.0:
-            state[14] -= 1.0
+        opened = state[14]
+        if opened > 0.0:
+            state[14] = opened - 1.0
 
 
 def last_touched(state: State) -> float:

@@ -113,9 +113,8 @@ class _Recorder:
         """Fold events and note what came of them."""
         fold, kinds = self._fold, self._kinds
         step = fold.step
-        for line in lines:
+        for self._events, line in enumerate(lines, start=1):
             event = line.event
-            self._events += 1
             if type(event) is Acted:
                 kind = event.kind
                 if kind in kinds or len(kinds) < _KINDS_COUNTED:

@@ -1,6 +1,7 @@
 """A judgement: what a replay, a split and scores of its judged alerts say, as `Findings`."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -88,7 +89,10 @@ def find(case: Case) -> Findings:
         shortcut=judge_shortcut(y, case.scores, replayed.last_outcome[judged], case.seed),
         teams=judge_teams(names, y, case.scores),
         ageing=_ageing(case, sets, best),
-        notes=_notes(drawn, len(np.unique(np.floor(replayed.at[judged] / DAY)))),
+        notes=[
+            *_notes(drawn, len(np.unique(np.floor(replayed.at[judged] / DAY)))),
+            *team_notes([alert.team for alert in replayed.alerts[: case.split.alert]], names),
+        ],
     )
 
 
@@ -162,3 +166,18 @@ def _notes(drawn: Mapping[str, Drawn], days: int) -> list[str]:
     if days < LEAST_DAYS:
         notes.append(f"The judged alerts are of {days} days: too few for intervals, which take {LEAST_DAYS}.")
     return notes
+
+
+def team_notes(learnt: Sequence[str], judged: Sequence[str]) -> list[str]:
+    """What the teams of the alerts before the split and of the judged ones (one name an alert) leave open."""
+    known, count = set(learnt), len(set(judged) | set(learnt))
+    if count == 1:
+        return [f"All alerts are of one team, {judged[0]!r}: nothing here says how the model does on another."]
+    strange = Counter(name for name in judged if name not in known)
+    if not strange:
+        return []
+    most, total = strange.most_common(1)[0][0], strange.total()
+    return [
+        f"{total:,} of {len(judged):,} judged alerts ({total / len(judged):.1%}) are of teams never seen before the "
+        f"split ({len(strange):,}, most of {most!r}): the model knew nothing of their own ways."
+    ]

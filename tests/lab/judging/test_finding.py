@@ -14,7 +14,7 @@ from stream.core.events import moment
 from stream.core.ledger import FLOOD
 from stream.lab.judging import metrics
 from stream.lab.judging.baselines import score_baselines
-from stream.lab.judging.finding import Case, encode_findings, find
+from stream.lab.judging.finding import Case, encode_findings, find, team_notes
 from stream.lab.judging.findings import Findings
 from stream.lab.judging.judge import MODEL
 from stream.lab.judging.trained import find_trained, floods
@@ -146,3 +146,19 @@ def test_floods_are_judged_beside(small: Replayed, tmp_path: Path) -> None:
     assert found.flood_labelled + int(judged.sum()) == int(case.judged.sum())
     assert found.auc_without == metrics.auc(small.outcome[judged], every[judged])
     assert found.auc_with == pytest.approx(metrics.auc(small.outcome[case.judged], every[case.judged]))
+
+
+def test_one_team_and_teams_never_seen_are_told() -> None:
+    """One sentence each, with the team: all alerts of one, and alerts of teams that came after the split."""
+    one = find(case_of(replay(lines(small_log(600, teams=1)), small_problem()), "rule_rate"))
+    assert [note for note in one.notes if "one team" in note] == team_notes([], ["team-0"])
+    late = [
+        event if event.at.day < 9 or event.team == "team-0" else msgspec.structs.replace(event, team="new")  # type: ignore[union-attr,type-var]
+        for event in small_log(900)
+    ]
+    found = find(case_of(replay(lines(late), small_problem()), "rule_rate"))
+    (told,) = [note for note in found.notes if "never seen" in note]
+    of = next(team for team in found.teams.teams if team.name == "new")  # type: ignore[union-attr]
+    assert told.startswith(f"{of.count:,} of {found.data.judged:,} judged alerts")
+    assert "(1, most of 'new')" in told
+    assert team_notes(["a", "b"], ["a", "a"]) == []
