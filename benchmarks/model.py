@@ -20,10 +20,12 @@ from stream.lab.priors import choose_keys, learn
 from stream.lab.reference import make_reference
 from stream.lab.replaying import Replayed, replay
 from stream.lab.window import Split, split_at_share, trainable
-from stream.models.artifact import CARD, ONNX, REFERENCE, write_artifact
+from stream.models.artifact import CARD, ONNX, REFERENCE
 from stream.models.graph import Graph
 from stream.models.manifest import Calibration, FeatureRef, Golden, Manifest, ProblemRef, Training
-from stream.models.store import promote
+from stream.models.pointers import CHAMPION, Pointer
+from stream.models.publishing import write_artifact
+from stream.models.store import Store
 
 TREES = 200
 TRAINING_EVENTS = 40_000
@@ -60,7 +62,7 @@ def make_model(problem: Problem, root: Path) -> Path:
     names = [feature.name for feature in chosen]
     reference = make_reference(matrix[usable], names, graph.run(matrix[usable]), rate)
     folder = write_artifact(root, manifest, {ONNX: onnx, REFERENCE: reference, CARD: b"# The benchmark's model\n"})
-    promote(root, manifest.version)
+    Store(str(root)).point(CHAMPION, Pointer(manifest.version))
     return folder
 
 

@@ -60,7 +60,7 @@ class Setting(Struct, frozen=True):
             failed_topic=f"{self.name}.failed",
             problem=PROBLEM,
             redis_url=self.redis,
-            models_dir=Path(self.models),
+            model_store=self.models,
         )
 
 

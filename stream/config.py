@@ -45,8 +45,15 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     history_cache_levels: Count = 50_000
     """Level states a worker keeps in memory over all its partitions; what is in Redis is not bounded by it."""
 
-    models_dir: Path = Path("model_artifacts")
+    model_store: Annotated[str, Meta(min_length=1)] = "model_artifacts"
+    """Versions and the pointers CHAMPION and CHALLENGER: a folder, or an URL that fsspec knows (s3://bucket/prefix)."""
+    model_cache: Path = Path("~/.cache/noisegate/models")
+    """Copies of versions on this machine; a worker starts with the last good one when the store fails."""
+    model_keys: Path | None = None
+    """A PEM file with Ed25519 public keys: only models signed by one of them are served or promoted."""
     model_poll_seconds: Seconds = 5.0
+    challenger_seconds: Seconds = 0.5
+    """A batch waits so long for the challenger once all else is done; one that takes longer is dropped."""
 
     start_from: Literal["earliest", "latest"] = "earliest"
     """Where a deployment begins that has neither history nor a committed offset."""

@@ -20,7 +20,7 @@ def environment(setting: Setting) -> dict[str, str]:
         "FAILED_TOPIC": settings.failed_topic,
         "PROBLEM": str(settings.problem),
         "REDIS_URL": settings.redis_url,
-        "MODELS_DIR": str(settings.models_dir),
+        "MODEL_STORE": settings.model_store,
         "METRICS_PORT": str(setting.metrics_port),
     }
     return {f"NOISEGATE_{name}": value for name, value in told.items()}

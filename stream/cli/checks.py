@@ -6,16 +6,17 @@ from typing import Literal
 
 from msgspec import Struct
 
+from stream.cli.promoting import load_checked
 from stream.cli.topics import retention_warnings, topic_facts
 from stream.config import Settings
-from stream.core.errors import BadRecord, ModelError, NoisegateError
+from stream.core.errors import BadRecord, ModelError, NoisegateError, SettingsError, StoreAway
 from stream.core.events import Tick, decode_event
 from stream.core.fold import VERSION
 from stream.kafka import Topics, partition_chooser
 from stream.lane.batch import Part
 from stream.metrics import Metrics
-from stream.models.serving import load_model
-from stream.models.store import read_pointer
+from stream.models.pointers import CHALLENGER, CHAMPION
+from stream.models.store import Store
 from stream.reader import Reader
 from stream.scorer.history import Wanted, decode_meta
 from stream.scorer.redis_history import RedisHistory
@@ -171,17 +172,33 @@ def redis_version(settings: Settings) -> str:
 
 def check_models(settings: Settings) -> Iterator[Finding]:
     """The champion can be served for this problem."""
-    version = read_pointer(settings.models_dir)
-    if version is None:
-        mend = "put a model there, or `noisegate lab train --out` one and promote it; until then alerts are unscored"
-        yield Finding("model", "warning", f"{settings.models_dir}: no CHAMPION", mend)
-        return
     try:
-        load_model(settings.models_dir / version, settings.load_problem())
-    except ModelError as error:
-        yield Finding("model", "wrong", str(error), "put a sound model there, or point CHAMPION at another version")
+        store = Store(settings.model_store)
+        pointer, challenger = store.pointer(CHAMPION), store.pointer(CHALLENGER)
+    except StoreAway as error:
+        yield Finding("model", "wrong", str(error), "let this machine reach model_store")
         return
-    yield Finding("model", "ok", f"{version} can be served")
+    except ModelError as error:
+        yield Finding("model", "wrong", str(error), "run `noisegate models rollback`, or promote a sound version")
+        return
+    if pointer is None:
+        mend = "train a model (`noisegate lab train`) and `noisegate models promote` it; until then alerts are unscored"
+        yield Finding("model", "warning", f"{settings.model_store}: no CHAMPION", mend)
+    for version in pointer.versions if pointer else ():
+        yield check_version(settings, store, version, "run `noisegate models rollback`, or promote a sound version")
+    for version in challenger.versions if challenger else ():
+        yield check_version(
+            settings, store, version, "run `noisegate models challenge --none`, or name a sound version"
+        )
+
+
+def check_version(settings: Settings, store: Store, version: str, mend: str) -> Finding:
+    """A version that a pointer names can be served."""
+    try:
+        load_checked(settings, store, version)
+    except (ModelError, SettingsError) as error:
+        return Finding("model", "wrong", str(error), mend)
+    return Finding("model", "ok", f"{version} can be served")
 
 
 CHECKS: dict[str, tuple[Check, *tuple[str, ...]]] = {  # what each needs of those before it

@@ -34,6 +34,10 @@ class ModelMismatch(ModelError):
     """A sound artifact that this code or this problem can't serve: other features, another problem."""
 
 
+class StoreAway(ModelError):
+    """The model store can't be reached, or gives no answer in time; what was loaded goes on serving."""
+
+
 class HistoryAway(NoisegateError):
     """Redis can't be reached within `history_timeout_seconds`."""
 

@@ -139,7 +139,7 @@ def running_stack(problem: Path, models: Path, log_level: str = "info") -> Itera
         port = free_port()
         environment = embedded_environment(broker, valkey) | {
             "NOISEGATE_PROBLEM": str(problem.resolve()),
-            "NOISEGATE_MODELS_DIR": str(models.resolve()),
+            "NOISEGATE_MODEL_STORE": str(models.resolve()),
             "NOISEGATE_METRICS_PORT": str(port),
             "NOISEGATE_LOG_LEVEL": log_level,
         }

@@ -30,9 +30,10 @@ from stream.lab.priors import Learnt, choose_keys, learn
 from stream.lab.reference import make_reference
 from stream.lab.replaying import Replayed, replay
 from stream.lab.window import Mask, Split, judgeable, split_at_share, trainable
-from stream.models.artifact import CARD, FINDINGS, ONNX, REFERENCE, REPORT, write_artifact
+from stream.models.artifact import CARD, FINDINGS, ONNX, REFERENCE, REPORT
 from stream.models.graph import Graph
 from stream.models.manifest import FeatureRef, GateVerdict, Golden, Manifest, ProblemRef, Training
+from stream.models.publishing import write_artifact
 from stream.models.serving import Model
 
 SPLIT, SEED = 0.6, 7

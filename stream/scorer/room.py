@@ -84,8 +84,6 @@ class ScorerRoom:
         faults = []
         if self._away_since is not None:
             faults.append("history can't be reached: alerts are published unscored")
-        if not self._served().champions:
-            faults.append("no model is served: alerts are published unscored")
         return faults
 
     # Assignment.

@@ -20,6 +20,7 @@ from stream.models.store import Store
 from stream.models.watch import Watch
 
 log = logging.getLogger(__name__)
+_LEAVE_SECONDS = 1.0
 _FIRST_SECONDS = 60.0  # alerts wait so long for the first model, then they go unscored
 
 
@@ -55,6 +56,7 @@ class Serving:
         self._shown: dict[str, str] = {}
         self._first, self._wake, self._stop = Event(), Event(), Event()
         self._anew = False
+        self._thread = Thread(target=self._run, name="models", daemon=True)
 
     @property
     def served(self) -> Served:
@@ -70,7 +72,7 @@ class Serving:
 
     def start(self) -> None:
         """Begin to poll; returns once there is a model, or it is known that there is none."""
-        Thread(target=self._run, name="models", daemon=True).start()
+        self._thread.start()
         if not self._first.wait(_FIRST_SECONDS):
             log.error("no model could be loaded in %.0f s; alerts go unscored until there is one", _FIRST_SECONDS)
 
@@ -80,9 +82,11 @@ class Serving:
         self._wake.set()
 
     def stop(self) -> None:
-        """Poll no more, and say that this worker has left."""
+        """Poll no more, and say that this worker has left, if that can be done soon."""
         self._stop.set()
         self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(_LEAVE_SECONDS)
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -41,7 +41,7 @@ class Cluster:
             "NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
             "NOISEGATE_REDIS_URL": redis.url,
             "NOISEGATE_PROBLEM": str(PROBLEM),
-            "NOISEGATE_MODELS_DIR": str(folder / "models"),
+            "NOISEGATE_MODEL_STORE": str(folder / "models"),
             "NOISEGATE_TICK_SECONDS": "0",
             "NOISEGATE_METRICS_PORT": "0",
             "NOISEGATE_SESSION_TIMEOUT_SECONDS": "3",

@@ -113,7 +113,7 @@ def environment(stack: Stack) -> dict[str, str]:
         "NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
         "NOISEGATE_REDIS_URL": settings.redis_url,
         "NOISEGATE_PROBLEM": str(settings.problem),
-        "NOISEGATE_MODELS_DIR": str(settings.models_dir),
+        "NOISEGATE_MODEL_STORE": settings.model_store,
         "NOISEGATE_BROKER_END_OFFSETS": "false",
     }
 

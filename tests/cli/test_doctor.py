@@ -91,7 +91,7 @@ def test_evicting_redis_is_found(run: Run, scored: Scored) -> None:
 def test_unsound_model_is_found(run: Run, scored: Scored, tmp_path: Path) -> None:
     """A champion that can't be served is wrong."""
     (tmp_path / "CHAMPION").write_text("2026-01-01-abcdef12\n", encoding="utf-8")
-    env = {**scored.env, "NOISEGATE_MODELS_DIR": str(tmp_path)}
+    env = {**scored.env, "NOISEGATE_MODEL_STORE": str(tmp_path)}
     ran = run("doctor", "--json", env=env)
     assert ran.status == 1
     assert finding(ran, "model")["verdict"] == "wrong"

@@ -69,7 +69,7 @@ def test_its_environment_is_settings(compose: Any) -> None:
     host_of = {target: ROOT / source for source, target in mounts.items()}
     assert settings.kafka_bootstrap_servers.partition(":")[0] in compose["services"]
     assert settings.redis_url.removeprefix("redis://").partition(":")[0] in compose["services"]
-    assert host_of[str(settings.models_dir)].name == "model_artifacts"
+    assert host_of[settings.model_store].name == "model_artifacts"
     assert (host_of[str(settings.problem.parent)] / settings.problem.name).is_file()
 
 

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 def cluster(kafka: ApacheKafka, fresh_redis: RedisServer, tmp_path: Path, unique_name: str) -> Iterator[Cluster]:
     """A deployment with the shipped model and a health server."""
     made = Cluster(kafka, fresh_redis, tmp_path, unique_name, partitions=2)
-    made.environment["NOISEGATE_MODELS_DIR"] = str(ROOT / "model_artifacts")
+    made.environment["NOISEGATE_MODEL_STORE"] = str(ROOT / "model_artifacts")
     made.environment["NOISEGATE_METRICS_PORT"] = str(free_port())
     try:
         yield made

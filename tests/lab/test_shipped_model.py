@@ -12,8 +12,9 @@ from stream.lab.log import read_log
 from stream.lab.replaying import replay
 from stream.lab.training import train_replayed
 from stream.models.artifact import CARD, read_file
+from stream.models.pointers import CHAMPION
 from stream.models.serving import load_model
-from stream.models.store import list_versions, read_pointer
+from stream.models.store import Store
 
 ROOT = Path(__file__).parents[2]
 STORE = ROOT / "model_artifacts"
@@ -21,11 +22,17 @@ PROBLEM = ROOT / "deploy" / "problems" / "simulated.toml"
 COMMAND = "noisegate lab train --simulated --problem deploy/problems/simulated.toml --out model_artifacts"
 
 
+def champion() -> str:
+    """The version that ships."""
+    pointer = Store(str(STORE)).pointer(CHAMPION)
+    assert pointer is not None
+    return pointer.default
+
+
 def test_the_shipped_champion_serves() -> None:
     """One version, the champion; made for the shipped problem file; its card says that it is simulated, and how."""
-    version = read_pointer(STORE)
-    assert version is not None
-    assert list_versions(STORE) == [version]
+    version = champion()
+    assert Store(str(STORE)).versions() == [version]
     model = load_model(STORE / version, parse_problem(PROBLEM.read_text()))
     card = read_file(STORE / version, CARD).decode()
     assert "**SIMULATED.**" in card
@@ -39,8 +46,7 @@ def test_the_shipped_champion_serves() -> None:
 @pytest.mark.slow
 def test_the_shipped_model_is_made_again(tmp_path: Path) -> None:
     """The simulated log, made again, trains a model that scores every alert the same."""
-    version = read_pointer(STORE)
-    assert version is not None
+    version = champion()
     problem = parse_problem(PROBLEM.read_text())
     shipped = load_model(STORE / version, problem)
     write_events(tmp_path / "log.jsonl.gz")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from onnx import TensorProto
 
-from stream.core.errors import ModelError, ModelMismatch
+from stream.core.errors import ModelError, ModelMismatch, StoreAway
 from stream.models.artifact import (
     CARD,
     FILE_BYTES,
@@ -19,8 +19,8 @@ from stream.models.artifact import (
     REPORT,
     load_artifact,
     verify,
-    write_artifact,
 )
+from stream.models.publishing import write_artifact
 from tests.models.damage import (
     Content,
     constant_graph,
@@ -193,7 +193,7 @@ def test_a_version_is_there_whole_or_not_at_all(artifact: Path, tmp_path: Path) 
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, limits[1]))
     try:
-        with pytest.raises(OSError, match="too large"):
+        with pytest.raises(StoreAway, match="too large"):
             write_artifact(tmp_path / "new", manifest, files)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -1,60 +1,310 @@
-"""Pointers name sound versions, and change at one stroke."""
+"""A store is the same in a folder, in memory and on S3: versions are whole or not there, pointers old or new."""
 
+import itertools
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from stream.core.errors import ModelError
-from stream.models.artifact import ONNX
-from stream.models.store import CHALLENGER, find, list_versions, promote, read_pointer
+from stream.core.errors import ModelError, StoreAway
+from stream.models import places
+from stream.models.artifact import CARD, FILE_BYTES, ONNX, SIGNATURE, load_artifact, verify
+from stream.models.changes import CHANGES, Change
+from stream.models.places import open_place
+from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
+from stream.models.publishing import publish
+from stream.models.store import Store, find
+from tests.models.places import KINDS, Died, DyingPlace, new_url, s3_server, use_endpoint
+from tests.servers.kafka import ROOT
+
+TABLE = Pointer("2026-01-01-aaaa", {"web-*": "2026-01-02-bbbb", 'odd "name"': "2026-01-03-cccc"})
 
 
-def test_an_empty_store_has_no_versions_and_no_champion(tmp_path: Path) -> None:
-    """Nothing there is not an error; asking for a model is."""
-    assert list_versions(tmp_path) == list_versions(tmp_path / "nowhere") == []
-    assert read_pointer(tmp_path) is read_pointer(tmp_path / "nowhere") is None
-    with pytest.raises(ModelError, match="holds no model"):
-        find(tmp_path)
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    """A local S3."""
+    with s3_server() as url:
+        yield url
 
 
-def test_promotion_moves_one_pointer(store: Path, artifact: Path) -> None:
-    """Promoting to champion leaves the challenger alone, and leaves no other files behind."""
-    promote(store, artifact.name)
-    assert read_pointer(store) == artifact.name
-    assert read_pointer(store, CHALLENGER) is None
-    promote(store, artifact.name, CHALLENGER)
-    assert read_pointer(store, CHALLENGER) == artifact.name
-    assert sorted(path.name for path in store.iterdir()) == sorted([artifact.name, "CHALLENGER", "CHAMPION"])
-    assert list_versions(store) == [artifact.name]
+@pytest.fixture(params=KINDS)
+def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A new store of each kind."""
+    if request.param == "s3":
+        use_endpoint(request.getfixturevalue("endpoint"), monkeypatch)
+    return new_url(request.param, tmp_path)
 
 
-def test_what_is_not_sound_is_not_promoted(store: Path, artifact: Path) -> None:
-    """A damaged, missing or misnamed version leaves the pointer as it was."""
-    promote(store, artifact.name)
-    for version in ("../elsewhere", "2026-01-01-abcd", "", artifact.name + "\n"):
-        with pytest.raises(ModelError):
-            promote(store, version)
-    artifact.rename(store / "2026-01-01-abcd")
-    with pytest.raises(ModelError, match=f"holds version {artifact.name}"):
-        promote(store, "2026-01-01-abcd")
-    (store / "2026-01-01-abcd").rename(artifact)
-    (artifact / ONNX).write_bytes(b"")
-    with pytest.raises(ModelError, match=ONNX):
-        promote(store, artifact.name)
-    assert read_pointer(store) == artifact.name
+def files_of(folder: Path) -> dict[str, bytes]:
+    """The files that a manifest names."""
+    return {name: (folder / name).read_bytes() for name in verify(folder).files}
 
 
-@pytest.mark.parametrize("content", [b"", b"../../etc", b"\xff\xfe", b"2026-01-01-abcd/..", b"x" * 10_000])
-def test_a_pointer_that_names_no_version_is_told(store: Path, content: bytes) -> None:
-    """Rubbish in a pointer file is one sentence that names the file."""
-    (store / "CHAMPION").write_bytes(content)
-    with pytest.raises(ModelError, match=r"CHAMPION: holds .* not the name of a version"):
-        read_pointer(store)
+def fill(url: str, trained: Path) -> str:
+    """Publish the trained version."""
+    return Store(url).publish(verify(trained), files_of(trained))
+
+
+def change(verb: str, minute: int) -> Change:
+    """A change of that minute."""
+    return Change(at=datetime(2026, 1, 1, 0, minute, tzinfo=UTC), who="a@b", verb=verb, after=TABLE)  # type: ignore[arg-type]
+
+
+def test_an_empty_store_has_nothing(url: str, tmp_path: Path) -> None:
+    """Nothing there is not an error; asking for a version is."""
+    store = Store(url)
+    assert (store.versions(), store.changes(), store.pointer(CHAMPION)) == ([], [], None)
+    with pytest.raises(ModelError, match=r"2026-01-01-aaaa: there is no such version"):
+        store.fetch("2026-01-01-aaaa", tmp_path / "into")
+    store.point(CHAMPION, None)
+
+
+def test_what_is_published_is_fetched(url: str, trained: Path, tmp_path: Path) -> None:
+    """A version comes back byte for byte and verifies; publishing it again changes nothing."""
+    assert fill(url, trained) == fill(url, trained) == trained.name
+    store = Store(url)
+    [entry] = store.entries()
+    assert (entry.version, entry.signed) == (trained.name, False)
+    assert entry.size == sum(path.stat().st_size for path in trained.iterdir())
+    folder = store.fetch(trained.name, tmp_path / "into")
+    assert folder.name == load_artifact(folder).manifest.version == trained.name
+    assert files_of(folder) == files_of(trained)
+    assert store.manifest(trained.name) == verify(trained)
+    with pytest.raises(ModelError, match="versions never change"):
+        store.publish(verify(trained), {**files_of(trained), ONNX: b"other"})
+
+
+def test_a_signature_comes_along(url: str, trained: Path, tmp_path: Path) -> None:
+    """It may be added later; a fetch brings it; a version that is not there can't be signed."""
+    fill(url, trained)
+    store = Store(url)
+    assert store.signature(trained.name) is None
+    store.sign(trained.name, b"signed\n")
+    assert store.entries()[0].signed
+    assert (store.fetch(trained.name, tmp_path / "into") / SIGNATURE).read_bytes() == b"signed\n"
+    with pytest.raises(ModelError, match="no such version"):
+        store.sign("2026-01-01-aaaa", b"x")
+
+
+@pytest.mark.parametrize("pointer", [Pointer("2026-01-01-aaaa"), TABLE])
+def test_pointers_come_back(url: str, pointer: Pointer) -> None:
+    """What was pointed at is what is read; None takes the pointer away; the other one is left alone."""
+    store = Store(url)
+    store.point(CHAMPION, pointer)
+    store.point(CHALLENGER, Pointer("2026-02-02-dddd"))
+    assert store.pointer(CHAMPION) == pointer
+    store.point(CHALLENGER, None)
+    assert store.pointer(CHALLENGER) is None
+    assert store.pointer(CHAMPION) == pointer
+    store.point(CHAMPION, Pointer("2026-03-03-eeee"))
+    assert store.pointer_bytes(CHAMPION) == b"2026-03-03-eeee\n"
+
+
+def test_a_table_of_challengers_is_refused(url: str) -> None:
+    """A challenger is one for all."""
+    store = Store(url)
+    store.point(CHALLENGER, TABLE)
+    with pytest.raises(ModelError, match="CHALLENGER: a challenger is one"):
+        store.pointer(CHALLENGER)
+
+
+def test_changes_are_kept_in_order(url: str) -> None:
+    """All of them come back, by time; a damaged file does not hide the others."""
+    store = Store(url)
+    noted = [change("promote", 2), change("rollback", 3), change("challenge", 1)]
+    for one in noted:
+        store.note(one)
+    assert store.changes() == [noted[2], noted[0], noted[1]]
+    open_place(url).write(f"{CHANGES}/20260101T000230.000000Z-half.json", b'{"at": "2026')
+    assert store.changes() == [noted[2], noted[0], noted[1]]
+
+
+def test_a_removed_version_is_gone(url: str, trained: Path) -> None:
+    """All its files go; the rest stays."""
+    fill(url, trained)
+    store = Store(url)
+    store.point(CHAMPION, Pointer(trained.name))
+    store.remove(trained.name)
+    assert store.versions() == []
+    assert open_place(url).walk().keys() == {CHAMPION}
+    with pytest.raises(ModelError, match="no such version"):
+        store.remove(trained.name)
+
+
+def test_a_half_written_version_is_never_visible(url: str, trained: Path, tmp_path: Path) -> None:
+    """The writer is killed before each of its changes in turn: the version is whole or not there, then written."""
+    manifest, files = verify(trained), files_of(trained)
+    lived = False
+    for last in itertools.count():
+        place = open_place(f"{url}-{last}")
+        try:
+            publish(DyingPlace(place, last), manifest, files)
+            lived = True
+        except Died:
+            assert last < 20
+        store = Store(f"{url}-{last}")
+        seen = store.versions()
+        if seen:
+            assert load_artifact(store.fetch(seen[0], tmp_path / f"{last}")).manifest.version == trained.name
+        else:
+            with pytest.raises(ModelError, match="no such version"):
+                store.manifest(trained.name)
+        done = len(files) + 1 + (store.folder is not None)  # the manifest is the last file; a folder is renamed
+        assert bool(seen) == (last >= done)
+        assert store.publish(manifest, files) == trained.name
+        assert store.versions() == [trained.name]
+        if lived:
+            break
+    assert last == len(files) + 2
+
+
+def test_a_pointer_is_old_or_new(url: str) -> None:
+    """A writer killed at the pointer leaves the old one."""
+    store = Store(url)
+    store.point(CHAMPION, TABLE)
+    store._place = DyingPlace(open_place(url), 0)
+    with pytest.raises(Died):
+        store.point(CHAMPION, Pointer("2026-03-03-eeee"))
+    assert Store(url).pointer(CHAMPION) == TABLE
+
+
+def test_too_large_is_refused_by_size(url: str, trained: Path, tmp_path: Path) -> None:
+    """Two GiB are never asked for: neither of a file nor of a pointer."""
+
+    class Huge(DyingPlace):
+        def size(self, path: str) -> int | None:
+            return 2 << 30 if path.endswith(ONNX) else super().size(path)
+
+        def read(self, path: str, limit: int) -> bytes | None:
+            assert not path.endswith(ONNX)
+            return super().read(path, limit)
+
+    fill(url, trained)
+    store = Store(url)
+    if store.folder is None:
+        store._place = Huge(open_place(url), 0)
+        with pytest.raises(ModelError, match=f"{ONNX} has 2147483648 bytes, at most {FILE_BYTES[ONNX]} are taken"):
+            store.fetch(trained.name, tmp_path / "into")
+        assert not list((tmp_path / "into").glob("*"))
+    else:
+        with (store.folder / trained.name / ONNX).open("r+b") as file:
+            file.truncate(2 << 30)  # sparse
+        with pytest.raises(ModelError, match=f"{ONNX} has 2147483648 bytes"):
+            load_artifact(store.fetch(trained.name, tmp_path / "into"))
+    open_place(url).write(CHAMPION, b"x" * 70_000)
+    with pytest.raises(ModelError, match=r"CHAMPION: has 70000 bytes"):
+        store.pointer(CHAMPION)
+
+
+def test_a_file_that_went_missing_is_told(url: str, trained: Path, tmp_path: Path) -> None:
+    """A version that lost a file is refused by the file's name, and nothing stays behind."""
+    fill(url, trained)
+    open_place(url).remove(f"{trained.name}/{CARD}")
+    with pytest.raises(ModelError, match=f"{trained.name}: {CARD} is missing"):
+        load_artifact(Store(url).fetch(trained.name, tmp_path / "into"))
+    assert not list(tmp_path.glob("into/*"))
+
+
+@pytest.mark.parametrize("version", ["../elsewhere", "", "2026-01-01", "2026-01-01-aaaa\n", "CHAMPION"])
+def test_only_versions_are_followed(url: str, version: str, tmp_path: Path) -> None:
+    """No name leads out of the store."""
+    store = Store(url)
+    for call in (store.manifest_bytes, store.remove, lambda name: store.fetch(name, tmp_path)):
+        with pytest.raises(ModelError, match="is not the name of a version"):
+            call(version)
+
+
+@pytest.mark.slow
+def test_a_store_that_is_away_says_so(monkeypatch: pytest.MonkeyPatch, trained: Path) -> None:
+    """No server there: one sentence, whatever is asked."""
+    use_endpoint("http://127.0.0.1:1", monkeypatch)
+    with pytest.raises(StoreAway, match=r"^s3://models/away: the model store can't be reached: ") as caught:
+        Store("s3://models/away").pointer(CHAMPION)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("error", [ConnectionError("no route"), TimeoutError(), RuntimeError("two\nlines")])
+def test_every_failure_is_one_sentence(error: Exception, tmp_path: Path) -> None:
+    """Whatever a library raises, whatever is asked, the store is away; where access is refused it is not away."""
+
+    class Failing:
+        def __init__(self, error: Exception) -> None:
+            self.error = error
+
+        def __getattr__(self, name: str) -> object:
+            raise self.error
+
+    place = places.RemotePlace("x://y", Failing(error), "y")
+    asked = (place.walk, lambda: place.read("a", 1), lambda: place.write("a", b""), lambda: place.remove("a"))
+    for call in asked:
+        with pytest.raises(StoreAway, match=r"^x://y: the model store can't be reached: .+") as caught:
+            call()
+        assert "\n" not in str(caught.value)
+    with pytest.raises(ModelError, match="refuses access") as refused:
+        places.RemotePlace("x://y", Failing(PermissionError("denied")), "y").walk()
+    assert not isinstance(refused.value, StoreAway)
+
+
+def test_a_store_that_never_answers_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever hangs is waited for once and not long; the next call does not wait again."""
+    import threading
+
+    monkeypatch.setattr(places, "ANSWER_SECONDS", 0.05)
+    let_go = threading.Event()
+
+    class Hanging:
+        def info(self, path: str) -> dict[str, object]:
+            let_go.wait(30)
+            raise FileNotFoundError(path)
+
+    place = places.RemotePlace("x://y", Hanging(), "y")
+    with pytest.raises(StoreAway, match="gave no answer in"):
+        place.size("CHAMPION")
+    with pytest.raises(StoreAway, match="still gives no answer"):
+        place.size("CHAMPION")
+    let_go.set()
+    for thread in threading.enumerate():
+        if thread.name == "model-store":
+            thread.join(5)
+    assert place.size("CHAMPION") is None
+
+
+def test_what_is_no_store_is_told() -> None:
+    """An URL nobody knows is one sentence that names the setting."""
+    with pytest.raises(ModelError, match=r"model_store = 'nosuch://x' can't be opened: "):
+        Store("nosuch://x")
+
+
+def test_a_folder_that_can_t_be_used_is_told(tmp_path: Path) -> None:
+    """A file where the folder should be, or in a version's place."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ModelError, match="can't be read or written"):
+        Store(str(tmp_path / "file")).point(CHAMPION, TABLE)
+
+
+def test_a_file_url_is_a_folder(tmp_path: Path, trained: Path) -> None:
+    """file:// is local: nothing is copied."""
+    fill(str(tmp_path), trained)
+    assert Store(f"file://{tmp_path}").fetch(trained.name, tmp_path / "into") == tmp_path / trained.name
 
 
 def test_find_takes_a_version_a_champion_or_the_newest(store: Path, artifact: Path) -> None:
     """What a person may call the model's folder."""
     assert find(artifact) == artifact
     assert find(store) == artifact
-    promote(store, artifact.name)
+    shutil.copytree(artifact, store / "2027-01-01-aaaa")
+    assert find(store).name == "2027-01-01-aaaa"
+    Store(str(store)).point(CHAMPION, Pointer(artifact.name))
     assert find(store) == artifact
+    with pytest.raises(ModelError, match="holds no model"):
+        find(store.parent / "nowhere")
+
+
+def test_the_shipped_store_is_one() -> None:
+    """What ships is read by the same code, and its champion is there."""
+    store = Store(str(ROOT / "model_artifacts"))
+    pointer = store.pointer(CHAMPION)
+    assert pointer is not None
+    assert pointer.default in store.versions()

@@ -24,7 +24,8 @@ from stream.dev.demo.view import Snapshot, line, render, say_summary, snapshot
 from stream.dev.stack import Stack, running_stack
 from stream.feed import Feed, Schedule, parse_speed
 from stream.lab.log import Line
-from stream.models.store import promote, read_pointer
+from stream.models.pointers import CHAMPION, Pointer
+from stream.models.store import Store, find
 from stream.reader import Reader
 
 SEED = 7
@@ -198,7 +199,7 @@ class _Demo:
     def _serve_model(self) -> str:
         """Put a model into the store and wait until the scorer serves it; returns its version."""
         if self._models is not None:
-            version = read_pointer(self._models) or ""
+            version = find(self._models).name
             shutil.copytree(self._models / version, self._store / version)
         else:
             from stream.lab.training import train_replayed
@@ -213,7 +214,7 @@ class _Demo:
                     progress=told,
                 )
             version = made.name
-        promote(self._store, version)
+        Store(str(self._store)).point(CHAMPION, Pointer(version))
         with self._console.status("waiting until the scorer serves the model"):
             self._stack.scorer.await_model()
         return version

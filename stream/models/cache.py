@@ -1,0 +1,143 @@
+"""Copies of versions on this machine: what a worker loads from, and starts with when the store or its champion fails.
+
+<cache>/<version>/              as in the store
+<cache>/last_good/<deployment>-<pointer>.json
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from stream.core.errors import ModelError
+from stream.models.artifact import SIGNATURE, check_files, limit_of
+from stream.models.pointers import is_version
+from stream.models.store import Store, put_folder
+
+KEPT = 6  # versions, besides those that served last
+_LAST_GOOD = "last_good"
+_MARKER_BYTES = 4 * 1024
+
+
+class LastGood(Struct, frozen=True):
+    """The version that served last, by the hash of its manifest."""
+
+    version: str
+    sha256: str
+
+
+def fetch(store: Store, version: str, cache: Path) -> Path:
+    """A folder of this machine that holds the version, every file held to its hash.
+
+    A copy in the cache is used if its manifest is the store's and its files fit; a damaged one is fetched anew. A
+    signature that the store has and the copy lacks is added. For a local store: its own folder, unverified.
+
+    Raises:
+        ModelError: the version is not sound.
+        StoreAway: the store can't be reached; see `read_last_good`.
+    """
+    if store.folder is not None:
+        return store.fetch(version, cache)
+    root = cache.expanduser()
+    copy, manifest = root / version, store.manifest_bytes(version)
+    if not _is(copy, manifest):
+        copy = store.fetch(version, root)
+        check_files(copy)
+    elif not (copy / SIGNATURE).is_file() and (signature := store.signature(version)) is not None:
+        _write(copy / SIGNATURE, signature)
+    with suppress(OSError):
+        os.utime(copy)
+    trim(root, [version])
+    return copy
+
+
+def write_last_good(cache: Path, deployment: str, pointer: str, folder: Path) -> None:
+    """Keep a copy of the version in `folder`, which serves now, and remember it as the pointer's last good one.
+
+    Raises:
+        ModelError: the folder is not sound, or the cache can't be written.
+    """
+    root = cache.expanduser()
+    manifest = check_files(folder)
+    try:
+        if folder.resolve() != (root / folder.name).resolve() and not _is(root / folder.name, manifest):
+            _copy(folder, root)
+        marker = LastGood(folder.name, hashlib.sha256(manifest).hexdigest())
+        _write(_marker(root, deployment, pointer), msgspec.json.encode(marker))
+    except OSError as error:
+        raise ModelError(f"{root}: the last good model can't be kept there: {error.strerror}") from None
+    trim(root, [folder.name])
+
+
+def read_last_good(cache: Path, deployment: str, pointer: str) -> Path | None:
+    """The folder of the last good version, its files held to their hashes; None where there is none, or no longer."""
+    root = cache.expanduser()
+    marker = _read_marker(_marker(root, deployment, pointer))
+    if marker is None:
+        return None
+    folder = root / marker.version
+    try:
+        manifest = check_files(folder)
+    except ModelError:
+        return None
+    return folder if hashlib.sha256(manifest).hexdigest() == marker.sha256 else None
+
+
+def trim(cache: Path, used: Iterable[str], keep: int = KEPT) -> None:
+    """Remove all copies but those used, those that served last, and the `keep` touched last."""
+    held = {*used}
+    for path in (cache / _LAST_GOOD).glob("*.json"):
+        marker = _read_marker(path)
+        held |= {marker.version} if marker else set()
+    with suppress(OSError):
+        copies = [path for path in cache.iterdir() if is_version(path.name) and path.name not in held]
+        copies.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in copies[keep:]:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _is(copy: Path, manifest: bytes) -> bool:
+    """Whether the copy is a sound one of that manifest."""
+    try:
+        return copy.is_dir() and check_files(copy) == manifest
+    except ModelError:
+        return False
+
+
+def _copy(folder: Path, root: Path) -> None:
+    root.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=root))
+    try:
+        for path in folder.iterdir():
+            if path.is_file() and path.stat().st_size <= limit_of(path.name):
+                shutil.copyfile(path, made / path.name)
+        put_folder(made, root / folder.name)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def _marker(root: Path, deployment: str, pointer: str) -> Path:
+    return root / _LAST_GOOD / f"{deployment}-{pointer}.json"
+
+
+def _read_marker(path: Path) -> LastGood | None:
+    try:
+        with path.open("rb") as file:
+            marker = msgspec.json.decode(file.read(_MARKER_BYTES), type=LastGood)
+    except (OSError, msgspec.DecodeError, ValueError):
+        return None
+    return marker if is_version(marker.version) else None
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, made = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+    Path(made).replace(path)

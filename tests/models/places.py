@@ -1,0 +1,101 @@
+"""Model stores of every kind, and one that dies while it is written to."""
+
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import boto3
+import fsspec  # type: ignore[import-untyped]  # it has no types
+import pytest
+from moto.server import ThreadedMotoServer
+
+from stream.models.places import Place
+
+KINDS = ("folder", "memory", "s3")
+BUCKET = "models"
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+
+
+@contextmanager
+def s3_server() -> Iterator[str]:
+    """A local S3 with one bucket; gives its endpoint."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        endpoint = f"http://{host}:{port}"
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
+        client = boto3.client("s3", endpoint_url=endpoint, **keys)
+        client.create_bucket(Bucket=BUCKET)
+        client.close()
+        yield endpoint
+    finally:
+        server.stop()
+
+
+def use_endpoint(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What FSSPEC_S3_ENDPOINT_URL and the AWS variables do for a process that starts with them."""
+    monkeypatch.setitem(fsspec.config.conf, "s3", {"endpoint_url": endpoint})
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+
+
+def new_url(kind: str, folder: Path) -> str:
+    """A new empty store."""
+    name = uuid.uuid4().hex
+    return {"folder": str(folder / name), "memory": f"memory://{name}", "s3": f"s3://{BUCKET}/{name}"}[kind]
+
+
+class Died(BaseException):
+    """The writer was killed."""
+
+
+class DyingPlace:
+    """A place whose writer dies at its `last`-th change: it does nothing more, not even clean up."""
+
+    def __init__(self, place: Place, last: int) -> None:
+        self.folder = place.folder
+        self.where = place.where
+        self._place = place
+        self._left = last
+
+    def _change(self) -> None:
+        if self._left <= 0:
+            raise Died
+        self._left -= 1
+
+    def walk(self) -> dict[str, int]:
+        """As the place."""
+        return self._place.walk()
+
+    def size(self, path: str) -> int | None:
+        """As the place."""
+        return self._place.size(path)
+
+    def read(self, path: str, limit: int) -> bytes | None:
+        """As the place."""
+        return self._place.read(path, limit)
+
+    def read_many(self, paths: Sequence[str], limit: int) -> list[bytes]:
+        """As the place."""
+        return self._place.read_many(paths, limit)
+
+    def write(self, path: str, content: bytes) -> None:
+        """As the place, while it lives."""
+        self._change()
+        self._place.write(path, content)
+
+    def staged(self, folder: str) -> str:
+        """As the place."""
+        return self._place.staged(folder)
+
+    def settle(self, staged: str, folder: str) -> None:
+        """As the place, while it lives."""
+        self._change()
+        self._place.settle(staged, folder)
+
+    def remove(self, path: str) -> None:
+        """As the place, while it lives."""
+        self._change()
+        self._place.remove(path)
