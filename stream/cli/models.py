@@ -1,59 +1,181 @@
-"""`noisegate models ...`: model artifacts."""
+"""`noisegate models ...`: look at versions, move the pointers, sign."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stream.cli import shown
 
-app = typer.Typer(no_args_is_help=True, help="Look at model artifacts.")
+if TYPE_CHECKING:
+    from stream.models.store import Store
+
+app = typer.Typer(no_args_is_help=True, help="Look at models, promote them, roll back.")
+
+VersionArg = Annotated[str, typer.Argument(metavar="VERSION", help="A version of the store.")]
+Force = Annotated[str | None, typer.Option(help="Why it is done against the rules; noted in the log of changes.")]
 
 
 @app.callback()
 def verbs() -> None:
-    """Look at model artifacts."""
+    """Look at models, promote them, roll back."""
+
+
+@app.command("list")
+def list_versions(as_json: shown.AsJson = False) -> None:
+    """The versions of the store, what the pointers make of them, and what each worker runs."""
+    from stream.cli.models_listed import listed
+    from stream.cli.models_shown import say_list
+
+    settings, store = shown.settings(), _store()
+    rows, notes = listed(settings, store)
+    if as_json:
+        shown.say_json({"store": store.url, "versions": rows, "notes": notes})
+    else:
+        say_list(store.url, rows, notes)
+
+
+@app.command()
+def show(version: VersionArg, as_json: shown.AsJson = False) -> None:
+    """One version: where it came from, how good it was, and what was done with it."""
+    from stream.cli.models_shown import report_of, say_version, sentence
+
+    store = _store()
+    manifest = store.manifest(version)
+    about = [change for change in store.changes() if change.version == version]
+    if as_json:
+        shown.say_json({**report_of(manifest, f"{store.url}/{version}"), "changes": about})
+        return
+    say_version(manifest, f"{store.url}/{version}")
+    for change in about:
+        shown.out().print(f"change    {sentence(change)}", markup=False)
 
 
 @app.command()
 def verify(
-    folder: Annotated[Path, typer.Argument(help="A version's folder, or a folder of versions: then its champion.")],
+    what: Annotated[
+        str | None, typer.Argument(help="A version of the store, a version's folder, or a folder of versions.")
+    ] = None,
     as_json: shown.AsJson = False,
 ) -> None:
-    """Check a model as the scorer would: hashes, features, golden rows. Status 1 if it can't be served."""
-    from stream.core.errors import ModelError
-    from stream.models.artifact import verify as verify_artifact
-    from stream.models.serving import load_model
-    from stream.models.store import find, read_pointer
+    """Check a model as the scorer would: hashes, features, golden rows, signature. Status 1 if it can't be served."""
+    from stream.cli.models_listed import verified
+    from stream.cli.models_shown import report_of, say_version
 
-    found = find(folder)
-    if found != folder and read_pointer(folder) is None:
-        raise ModelError(f"{folder}: no CHAMPION is here, so a scorer serves none; write a version's name into it")
-    manifest = verify_artifact(found)
-    load_model(found, manifest.problem.definition)
+    folder, manifest = verified(shown.settings(), what)
     if as_json:
-        report = {
-            "folder": str(found),
-            "version": manifest.version,
-            "created": manifest.created,
-            "problem": f"{manifest.problem.name}@{manifest.problem.digest}",
-            "features": len(manifest.features),
-            "simulated": manifest.training.simulated,
-            "files": manifest.files,
-            "metrics": manifest.metrics,
-        }
-        shown.say_json(report)
+        shown.say_json(report_of(manifest, str(folder)))
         return
-    console = shown.out()
-    simulated = " [yellow](SIMULATED)[/yellow]" if manifest.training.simulated else ""
-    console.print(f"[bold]{manifest.version}[/bold]{simulated}  {found}")
-    console.print(f"problem   {manifest.problem.name}@{manifest.problem.digest}: {manifest.problem.question}")
-    console.print(f"made      {manifest.created:%Y-%m-%d %H:%M} UTC from {manifest.training.used:,} alerts")
-    console.print(f"features  {len(manifest.features)}, all known to this code")
-    if manifest.metrics is not None:
-        of = manifest.metrics.model
-        console.print(
-            f"metrics   AUC {of.auc:.3f}, ECE {of.ece:.3f}, {of.suppressed_at:.0%} of noise suppressed at "
-            f"{manifest.metrics.target_detection:.0%} detection, on {manifest.metrics.judged:,} alerts"
-        )
-    console.print(f"sound     {len(manifest.files)} files have their hashes, the golden rows their probabilities")
+    say_version(manifest, str(folder))
+    shown.out().print(f"sound     {len(manifest.files)} files have their hashes, the golden rows their probabilities")
+
+
+@app.command()
+def promote(
+    version: VersionArg,
+    team: Annotated[
+        list[str] | None, typer.Option(help="Only for this team, or a pattern of teams; may be given again.")
+    ] = None,
+    force: Force = None,
+    as_json: shown.AsJson = False,
+) -> None:
+    """Make a version the champion, if it passed the gate and did no worse as challenger."""
+    from stream.cli.models_shown import say_change
+    from stream.cli.promoting import promote as promote_version
+
+    say_change(promote_version(shown.settings(), _store(), version, team or [], _reason(force)), as_json)
+
+
+@app.command()
+def challenge(
+    version: Annotated[str | None, typer.Argument(metavar="VERSION", help="A version of the store.")] = None,
+    none: Annotated[bool, typer.Option("--none", help="End the challenge.")] = False,
+    as_json: shown.AsJson = False,
+) -> None:
+    """Let a version score beside the champion, in shadow."""
+    from stream.cli.models_shown import say_change
+    from stream.cli.promoting import challenge as challenge_with
+    from stream.core.errors import ModelError
+
+    if none == (version is not None):
+        raise ModelError("name a version, or say --none to end the challenge")
+    say_change(challenge_with(shown.settings(), _store(), version), as_json)
+
+
+@app.command()
+def retire(version: VersionArg, force: Force = None, as_json: shown.AsJson = False) -> None:
+    """Take a version away for good."""
+    from stream.cli.models_shown import say_change
+    from stream.cli.promoting import retire as retire_version
+
+    say_change(retire_version(_store(), version, _reason(force)), as_json)
+
+
+@app.command()
+def rollback(as_json: shown.AsJson = False) -> None:
+    """Make CHAMPION what it was before its last change; again: one further back."""
+    from stream.cli.models_shown import say_change
+    from stream.cli.promoting import rollback as roll_back
+
+    say_change(roll_back(_store()), as_json)
+
+
+@app.command()
+def diff(
+    before: Annotated[str, typer.Argument(metavar="VERSION")],
+    after: Annotated[str, typer.Argument(metavar="VERSION")],
+    as_json: shown.AsJson = False,
+) -> None:
+    """What differs between two versions: features, thresholds, training, metrics, priors that moved most."""
+    from stream.cli.models_shown import say_differences
+    from stream.models.differences import differences
+
+    store = _store()
+    found = differences(store.manifest(before), store.manifest(after))
+    if as_json:
+        shown.say_json(found)
+    else:
+        say_differences(found)
+
+
+@app.command()
+def sign(
+    version: VersionArg,
+    key: Annotated[Path, typer.Option(help="The private key; see `models keys`.")],
+    as_json: shown.AsJson = False,
+) -> None:
+    """Sign a version, its files held to their hashes before."""
+    from stream.cli.models_shown import say_change
+    from stream.cli.promoting import sign as sign_version
+
+    say_change(sign_version(shown.settings(), _store(), version, key), as_json)
+
+
+@app.command()
+def keys(
+    file: Annotated[Path, typer.Argument(help="Where to put the private key; the public one gets .pub.")],
+    as_json: shown.AsJson = False,
+) -> None:
+    """Make a pair of keys to sign models with."""
+    from stream.models.signing import make_keys
+
+    public = make_keys(file)
+    if as_json:
+        shown.say_json({"private": str(file), "public": str(public)})
+        return
+    shown.out().print(f"{file}: the private key; keep it where models are signed, and nowhere else", markup=False)
+    shown.out().print(f"{public}: the public key; set model_keys to it where models are served", markup=False)
+
+
+def _store() -> "Store":
+    from stream.models.store import Store
+
+    return Store(shown.settings().model_store)
+
+
+def _reason(force: str | None) -> str | None:
+    from stream.core.errors import ModelError
+
+    if force is not None and not force.strip():
+        raise ModelError("--force needs a reason, which is noted in the log of changes")
+    return force

@@ -1,0 +1,118 @@
+"""What `noisegate models list` and `verify` look up."""
+
+from pathlib import Path
+
+from stream.cli.models_shown import Row, gate_word, roles_of
+from stream.cli.promoting import load_checked
+from stream.config import Settings
+from stream.core.errors import ModelError, StoreAway
+from stream.models.artifact import verify as verify_artifact
+from stream.models.cache import fetch
+from stream.models.manifest import Manifest
+from stream.models.pointers import CHALLENGER, CHAMPION, Pointer, is_version
+from stream.models.serving import load_model
+from stream.models.signing import check_signature
+from stream.models.store import Entry, Store, find
+
+
+def listed(settings: Settings, store: Store) -> tuple[list[Row], list[str]]:
+    """A row for each version, and what else is to be said: pointers that lead nowhere, workers that nobody knows of."""
+    notes: list[str] = []
+    champion, challenger = (_pointer(store, name, notes) for name in (CHAMPION, CHALLENGER))
+    running = _running(settings, notes)
+    entries = store.entries()
+    there = {entry.version for entry in entries}
+    for name, pointer in ((CHAMPION, champion), (CHALLENGER, challenger)):
+        gone = [version for version in (pointer.versions if pointer else ()) if version not in there]
+        notes += [f"{name} names {version}, which is not there" for version in gone]
+    return [_row(store, entry, roles_of(entry.version, champion, challenger), running) for entry in entries], notes
+
+
+def verified(settings: Settings, what: str | None) -> tuple[Path, Manifest]:
+    """Where a sound version lies, and its manifest. A version of the store is held to the settings' problem and keys.
+
+    Raises:
+        ModelError: it can't be served, or there is none.
+    """
+    if what is not None and not is_version(what):
+        return _verified_folder(Path(what), settings.model_keys)
+    store = Store(settings.model_store)
+    version = what
+    if version is None:
+        pointer = store.pointer(CHAMPION)
+        if pointer is None:
+            raise ModelError(
+                f"{store.url}: no CHAMPION is here, so a scorer serves none; `noisegate models promote` one"
+            )
+        version = pointer.default
+    manifest = load_checked(settings, store, version).manifest
+    return fetch(store, version, settings.model_cache), manifest
+
+
+def _verified_folder(folder: Path, keys: Path | None) -> tuple[Path, Manifest]:
+    found = find(folder)
+    if found != folder and Store(str(folder)).pointer(CHAMPION) is None:
+        raise ModelError(f"{folder}: no CHAMPION is here, so a scorer serves none; `noisegate models promote` one")
+    manifest = verify_artifact(found)
+    if keys is not None:
+        check_signature(found, keys)
+    load_model(found, manifest.problem.definition)
+    return found, manifest
+
+
+def _row(store: Store, entry: Entry, roles: list[str], running: dict[str, list[str]]) -> Row:
+    version = entry.version
+    workers = running.get(version, [])
+    try:
+        manifest = store.manifest(version)
+    except StoreAway:
+        raise
+    except ModelError as error:
+        return Row(
+            version=version, roles=roles, signed=entry.signed, size=entry.size, workers=workers, fault=str(error)
+        )
+    return Row(
+        version=version,
+        created=manifest.created.isoformat(timespec="seconds"),
+        simulated=manifest.training.simulated,
+        gate=gate_word(manifest),
+        auc=None if manifest.metrics is None else manifest.metrics.model.auc,
+        roles=roles,
+        signed=entry.signed,
+        size=entry.size,
+        workers=workers,
+    )
+
+
+def _pointer(store: Store, name: str, notes: list[str]) -> Pointer | None:
+    try:
+        return store.pointer(name)
+    except StoreAway:
+        raise
+    except ModelError as error:
+        notes.append(str(error))
+        return None
+
+
+def _running(settings: Settings, notes: list[str]) -> dict[str, list[str]]:
+    """The workers that run each version, by their heartbeats."""
+    from redis import RedisError
+
+    from stream.models.heartbeat import read_heartbeats
+
+    try:
+        beats = read_heartbeats(settings.redis_url, settings.deployment)
+    except RedisError:
+        notes.append("workers unknown: Redis can't be reached")
+        return {}
+    if not beats:
+        notes.append("no worker has told what it runs within the last minute")
+    running: dict[str, list[str]] = {}
+    for worker, beat in beats.items():
+        for version in beat.champions:
+            running.setdefault(version, []).append(worker)
+        if beat.challenger is not None:
+            running.setdefault(beat.challenger, []).append(f"{worker} (challenger)")
+        if beat.fault is not None:
+            notes.append(f"{worker}: {beat.fault}")
+    return running
