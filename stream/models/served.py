@@ -2,8 +2,10 @@
 
 import logging
 import time
+import weakref
 from collections.abc import Sequence
-from threading import Thread
+from queue import SimpleQueue
+from threading import Lock, Thread
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -34,11 +36,12 @@ class Scores(Protocol):
 
 
 class Shadow:
-    """A challenger's scores of one batch, under way in a thread of their own.
+    """A challenger's scores of one batch, under way in another thread.
 
     Attributes:
         matrix: what the challenger reads, float32[N, F].
         probabilities: float64[N], None until it is done and where it failed.
+        error: why it failed.
         seconds: what it took, features aside.
     """
 
@@ -46,33 +49,35 @@ class Shadow:
         self.model = model
         self.matrix = matrix
         self.probabilities: Array | None = None
-        self.seconds = 0.0
         self.error: Exception | None = None
+        self.seconds = 0.0
         self._stop = Stop()
-        self._thread = Thread(target=self._run, name="challenger", daemon=True)
-        self._thread.start()
+        self._busy = Lock()
+        self._busy.acquire()
+
+    def run(self) -> None:
+        """Score, in the challenger's thread."""
+        began = time.perf_counter()
+        try:
+            self.probabilities = self.model.predict(self.matrix, self._stop)
+        except Exception as error:  # whatever a challenger does, the alerts go on
+            self.error = error
+        self.seconds = time.perf_counter() - began
+        self._busy.release()
 
     def wait(self, seconds: float) -> Drop | None:
         """Wait until it is done, at most so long; says why there are no probabilities. A slow one is ended."""
-        self._thread.join(seconds)
-        if self._thread.is_alive():
+        if not self._busy.acquire(timeout=seconds):
             self._stop.end()
             return "slow"
+        self._busy.release()
         return None if self.error is None else "failed"
-
-    def _run(self) -> None:
-        began = time.perf_counter()
-        try:
-            probabilities = self.model.predict(self.matrix, self._stop)
-        except Exception as error:  # whatever a challenger does, the alerts go on
-            self.error = error
-        else:
-            self.seconds = time.perf_counter() - began
-            self.probabilities = probabilities
 
 
 class Challenger:
     """A model that scores every batch in shadow, until it fails or is slow: then it is dropped, never an alert.
+
+    Its one thread ends with it.
 
     Args:
         model: the version.
@@ -83,16 +88,21 @@ class Challenger:
         self.model = model
         self.dropped: Drop | None = None
         self._seconds = seconds
+        self._batches: SimpleQueue[Shadow | None] = SimpleQueue()
+        Thread(target=_work, args=(self._batches,), name="challenger", daemon=True).start()
+        weakref.finalize(self, self._batches.put, None)
 
     def begin(self, rows: Decayed, alerts: Sequence[Raised]) -> Shadow | None:
         """Begin to score a batch; None where it was dropped."""
         if self.dropped:
             return None
         try:
-            return Shadow(self.model, self.model.features(rows, alerts))
+            shadow = Shadow(self.model, self.model.features(rows, alerts))
         except Exception as error:  # whatever a challenger does, the alerts go on
             self._drop("failed", str(error))
             return None
+        self._batches.put(shadow)
+        return shadow
 
     def finish(self, shadow: Shadow) -> Array | None:
         """Wait for the batch's scores, float64[N]; None: there are none, and the challenger is dropped."""
@@ -105,6 +115,12 @@ class Challenger:
     def _drop(self, drop: Drop, why: str) -> None:
         self.dropped = drop
         log.warning("the challenger %s is dropped until it is named anew: %s", self.model.version, why)
+
+
+def _work(batches: "SimpleQueue[Shadow | None]") -> None:
+    while (shadow := batches.get()) is not None:
+        shadow.run()
+        del shadow  # while it waits, the thread holds no model
 
 
 class Served(Struct, frozen=True):

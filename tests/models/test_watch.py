@@ -5,6 +5,7 @@ import itertools
 import logging
 import os
 import shutil
+import threading
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -448,8 +449,8 @@ def test_a_challenger_that_never_ends_on_a_batch_is_ended(trained: Path) -> None
     assert shadow is not None
     assert challenger.finish(shadow) is None
     assert challenger.dropped == "slow"
-    shadow._thread.join(20)
-    assert not shadow._thread.is_alive()
+    assert shadow.wait(20) == "failed"  # its thread came back
+    assert "terminate" in str(shadow.error)
     assert challenger.begin(Decayed(rows), [alert]) is None
 
 
@@ -475,6 +476,7 @@ def test_two_hundred_swaps_leave_nothing_behind(desk: Desk, artifact: Path, othe
         swap(turn)
     desk.poll()
     after = process.memory_info().rss
+    assert [thread.name for thread in threading.enumerate() if thread.name == "challenger"] == []
     assert [ref() for ref in gone] == [None] * 200  # without a collection: nothing holds them in a cycle
     assert after - before < 200 * size / 10
     assert desk.watch.swaps == 220
