@@ -61,11 +61,12 @@ class Speaker:
     def _alert(
         self, one: Arrived | Repeated, record: Record, prefix: str, answers: Answers, now: datetime, tally: Tally
     ) -> Output:
+        more: Sequence[str] = ()
         if type(one) is Arrived:
             score, why, more = answers.scores[one.row], answers.whys[one.row], answers.flags
             tally.late += bool(one.flags & LATE)
         else:
-            score, why, more = unpack_score(one.alert.score), None, ()
+            score, why = unpack_score(one.alert.score), None
             tally.repeated += 1
         if score.probability is None:
             tally.unscored[score.reason or "no_model"] += 1

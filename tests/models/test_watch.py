@@ -24,10 +24,11 @@ from stream.lab.training import train_replayed
 from stream.models import artifact as artifacts
 from stream.models import serving
 from stream.models.artifact import MANIFEST, ONNX, golden_matrix
-from stream.models.loading import Loader
+from stream.models.graph import Graph
+from stream.models.loading import Loaded, Loader
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.served import Challenger, Served
-from stream.models.serving import load_model
+from stream.models.serving import Model, load_model
 from stream.models.signing import make_keys, sign
 from stream.models.store import Store
 from stream.models.watch import MOST_SECONDS, Watch
@@ -304,7 +305,12 @@ def test_a_refused_version_is_tried_again_with_growing_pauses(
     """5, 10, 20 seconds and so on to five minutes; at once at a signal or for another pointer."""
     tried: list[float] = []
     load = Loader.load
-    monkeypatch.setattr(Loader, "load", lambda self, version: (tried.append(desk.now), load(self, version))[1])
+
+    def counted(self: Loader, version: str) -> Loaded:
+        tried.append(desk.now)
+        return load(self, version)
+
+    monkeypatch.setattr(Loader, "load", counted)
     desk.point("2026-01-01-abcd")
     for _ in range(400):
         desk.poll(5.0)
@@ -440,7 +446,7 @@ def test_a_challenger_that_never_ends_on_a_batch_is_ended(trained: Path) -> None
     """onnxruntime gives the run up when it is told to, and the thread with it."""
     model = load_model(trained, small_problem())
     width = len(model.manifest.features)
-    model._graph = artifacts.Graph(endless_graph(width), width, "endless")
+    model._graph = Graph(endless_graph(width), width, "endless")
     challenger = Challenger(model, 0.05)
     rows = np.full((1, 1 + 19 * len(model._levels)), np.nan)
     rows[:, 0] = 1.8e9
@@ -463,7 +469,8 @@ def test_two_hundred_swaps_leave_nothing_behind(desk: Desk, artifact: Path, othe
     def swap(turn: int) -> None:
         desk.point((artifact, other)[turn % 2].name)
         model = desk.poll().served.champions[0]
-        model.predict(np.resize(golden_matrix(model.manifest), (256, len(model.manifest.features))))  # type: ignore[attr-defined]  # a Model
+        assert isinstance(model, Model)
+        model.predict(np.tile(golden_matrix(model.manifest), (16, 1)))
 
     for turn in range(20):
         swap(turn)

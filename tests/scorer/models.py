@@ -33,4 +33,4 @@ class Says:
     def predict(self, matrix: Matrix, stop: Stop | None = None) -> Array:
         """What was said, at three digits, float64[N]."""
         del stop
-        return np.round(matrix[:, 0].astype(np.float64), 3)
+        return np.asarray(np.round(matrix[:, 0].astype(np.float64), 3), dtype=np.float64)

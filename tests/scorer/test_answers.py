@@ -1,6 +1,6 @@
 """Champions and the challenger of one batch: whose score is whose, and what a bad challenger can't do."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from threading import Event as Gate
 
 import numpy as np
@@ -11,10 +11,12 @@ from stream.core.events import Acted, Event, Raised
 from stream.core.features import Array, Decayed, Matrix
 from stream.core.once import Once
 from stream.core.scoring import Thresholds
+from stream.lane.batch import Part
 from stream.models.graph import Stop
 from stream.models.pointers import Pointer
 from stream.models.served import Challenger, Served
 from stream.scorer.answers import Answers
+from stream.scorer.decode import Decoded
 from tests.scorer.logs import PROBLEM, at, random_log
 from tests.scorer.memory_history import MemoryHistory
 from tests.scorer.models import Says, by_name
@@ -97,7 +99,12 @@ def test_the_batch_s_matrices_stay_reachable_by_model_and_role() -> None:
     rig = rig_of(log_of(random_log(4, alerts=50)), Served((Says(OLD), Says(NEW)), Pointer(OLD, {"team-1": NEW})))
     rig.served = Served(rig.served.champions, rig.served.pointer, Challenger(Says(RIVAL, rival_of), 5.0))
     answer = rig.room._answer
-    rig.room._answer = lambda decoded: kept.append(answer(decoded)) or kept[-1]  # type: ignore[method-assign, func-returns-value]  # a spy
+
+    def spy(decoded: Mapping[Part, Decoded]) -> Answers:
+        kept.append(answer(decoded))
+        return kept[-1]
+
+    rig.room._answer = spy  # type: ignore[method-assign]  # a spy
     rig.run()
     (answers,) = [answers for answers in kept if answers.scores]
     assert {scored.role for scored in answers.scored} == {"champion", "team", "challenger"}
