@@ -28,6 +28,8 @@ def test_the_environment_goes_over_the_file(tmp_path: Path) -> None:
         ("NOISEGATE_DEPLOYMENT", "a b", "deployment = 'a b'"),
         ("NOISEGATE_REDIS_URL", "http://secret@x", "redis_url must begin with"),
         ("NOISEGATE_BATCHSECONDS", "1", "NOISEGATE_BATCHSECONDS is set, but"),
+        ("NOISEGATE_MODELS_DIR", "model_artifacts", "NOISEGATE_MODELS_DIR is set, but noisegate has no such setting"),
+        ("NOISEGATE_MODEL_STORE", "", "model_store = ''"),
         ("NOISEGATE_STOP_ON_BAD", "perhaps", "stop_on_bad = 'perhaps'"),
         ("NOISEGATE_PROBLEM", "", "problem = ''"),
     ],
@@ -38,6 +40,13 @@ def test_a_wrong_setting_is_told_by_key_and_value(name: str, value: str, words: 
         load_settings({name: value})
     assert words in str(error.value)
     assert "secret" not in str(error.value)
+
+
+def test_a_setting_that_is_no_more_is_told(tmp_path: Path) -> None:
+    """A settings file of before, with models_dir, does not serve from elsewhere in silence."""
+    (tmp_path / "old.toml").write_text('models_dir = "models"\n')
+    with pytest.raises(SettingsError, match=r"models_dir = 'models' .*unknown field"):
+        load_settings({}, tmp_path / "old.toml")
 
 
 def test_a_file_that_can_t_be_read_is_named(tmp_path: Path) -> None:

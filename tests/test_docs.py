@@ -13,6 +13,7 @@ from stream.config import Settings
 from stream.core.problem import parse_problem
 from stream.core.records import FAILURES
 from stream.metrics import Metrics
+from stream.models.pointers import parse_pointer
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -55,7 +56,10 @@ def test_every_reason_of_failure_stands_in_the_docs(reason: str) -> None:
     assert f"`{reason}`" in OPERATIONS
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/OPERATIONS.md", "docs/PROBLEM.md"])
+PAGES = ["README.md", "CONTRIBUTING.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md")))]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_links_to_files_lead_somewhere(page: str) -> None:
     """No dead links within the project."""
     for link in re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text()):
@@ -67,3 +71,13 @@ def test_the_problem_file_in_the_docs_can_be_used() -> None:
     page = (ROOT / "docs" / "PROBLEM.md").read_text()
     example = page.split("```toml\n")[1].split("```")[0]
     assert parse_problem(example).outcome.horizon_hours == 24
+
+
+def test_the_pointer_in_the_docs_can_be_used() -> None:
+    """The table of teams is one that the store reads; each verb of the models stands in the page."""
+    page = (ROOT / "docs" / "MODELS.md").read_text()
+    example = page.split("```toml\n")[1].split("```")[0]
+    pointer = parse_pointer(example.encode(), "docs")
+    assert pointer.version_of("web-shop") == pointer.version_of("payments") != pointer.version_of("other")
+    for verb in (verb for verb in verbs() if verb.startswith("models ")):
+        assert f"noisegate {verb}" in page, verb

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from stream.cli import shown
 from stream.models.changes import Change
@@ -47,7 +47,9 @@ def roles_of(version: str, champion: Pointer | None, challenger: Pointer | None)
 def say_list(url: str, rows: Sequence[Row], notes: Sequence[str]) -> None:
     """The versions of a store as a table."""
     console = shown.out()
-    table = Table("version", "created", "gate", "AUC", "role", "signed", "KiB", "workers", box=None, pad_edge=False)
+    wide = max((len(row.version) for row in rows), default=0)
+    version = Column("version", no_wrap=True, min_width=wide)
+    table = Table(version, "created", "gate", "AUC", "role", "signed", "KiB", "workers", box=None, pad_edge=False)
     for row in rows:
         auc = "" if row.auc is None else f"{row.auc:.3f}"
         role = row.fault or ", ".join(row.roles)

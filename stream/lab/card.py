@@ -1,15 +1,21 @@
-"""The model card: what a model is for, what it was made from, how good it was, where it ends."""
+"""The model card: what a model is for, what it was made from, how good it was and to whom, where it ends."""
 
+from collections.abc import Sequence
+
+from stream.core.problem import Exclusion
+from stream.lab.judging.findings import Findings, Interval, ScoreFigures, Team
 from stream.lab.judging.judge import MODEL
 from stream.models.manifest import Figures, Manifest, Metrics
 
 _DAY = "%Y-%m-%d %H:%M"
+_TEAMS = 10  # told one by one
+_PATTERNS = 20
 _SIMULATED = """
 **SIMULATED.** The alerts, teams and actions of the log are made up, and so is every figure below. This model is for
 trying noisegate out; train one on your own log before you believe a score.
 """
 _LIMITS = """## Known limits
-
+{found}
 - It knows the time it was trained in. When teams change their ways its calibration goes first; train again.
 - The best signal is a team's own recent history: a team or rule never seen starts at the rates of those around it.
 - Teams that act at random can't be predicted by anybody. The score then stays near their rate, and `evidence` does not
@@ -17,15 +23,18 @@ _LIMITS = """## Known limits
 - An outcome is what the problem definition counts as one. Who acts without telling any system made noise here."""
 
 
-def write(manifest: Manifest) -> str:
-    """card.md as text."""
+def write(manifest: Manifest, findings: Findings | None = None) -> str:
+    """card.md as text; with findings also intervals, how it does between teams, and the limits that were found."""
     parts = [
         _head(manifest),
         _data(manifest),
+        _exclusions(manifest),
         _figures(manifest),
+        _intervals(findings) if findings is not None else "",
+        _teams(findings) if findings is not None else "",
         _bands(manifest),
         _checks(manifest),
-        _LIMITS,
+        _LIMITS.format(found=_found_limits(manifest, findings)),
         _made(manifest),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -37,21 +46,50 @@ def _head(manifest: Manifest) -> str:
 
 > {problem.question}
 {_SIMULATED if manifest.training.simulated else ""}
+## Intended use
+
 For each alert the probability that its owning team will act on it, by the problem definition
 `{problem.name}@{problem.digest}`. Meant for sorting, for reading beside the alert, and for closing alerts only through
-rules that ask for evidence of their own. Not meant to judge teams or people."""
+rules that ask for evidence of their own. Not meant to judge teams or people, to page anybody by itself, or for alerts
+of another organisation than the log's."""
 
 
 def _data(manifest: Manifest) -> str:
     made = manifest.training
     return f"""## Data
 
-- log: {made.events:,} events from the first raise at {made.first_raise:{_DAY}} UTC
+- log: {made.events:,} events; window of training from the first raise at {made.first_raise:{_DAY}} UTC to the last at
+  {made.last_raise:{_DAY}} UTC
 - split: at {made.split_at:{_DAY}} UTC, after {made.split:.0%} of the alerts
 - learnt from: {made.used:,} alerts, {made.label_rate:.1%} of them acted on
 - not learnt from: {made.purged:,} that were not decided at the split, {made.excluded:,} visibility-only or in a flood
 - priors of: {", ".join(manifest.priors.tables)}
 - history labels: {", ".join(manifest.labels) or "none"}"""
+
+
+def _exclusions(manifest: Manifest) -> str:
+    """What is scored live, but was neither learnt from nor judged."""
+    problem = manifest.problem.definition
+    patterns = [f"- visibility only: {_pattern(one)}" for one in problem.exclude.visibility_only[:_PATTERNS]]
+    more = len(problem.exclude.visibility_only) - _PATTERNS
+    if more > 0:
+        patterns.append(f"- and {more:,} patterns more, see the problem file")
+    floods = (
+        f"- floods: a team's rule with more than {problem.flood.per_day:g} alerts a day and {problem.flood.factor:g}"
+    )
+    lines = [*patterns, f"{floods} times its usual rate"]
+    if problem.exclude.flood_days:
+        lines.append(
+            f"- {len(problem.exclude.flood_days):,} days of a team's rule that the problem file names as floods"
+        )
+    head = "Scored live, but neither learnt from nor judged:"
+    return f"## Exclusions\n\n{head}\n\n" + "\n".join(lines)
+
+
+def _pattern(exclusion: Exclusion) -> str:
+    fields = ("team", "rule", "entity", "severity", "source")
+    told = [f"{name} `{getattr(exclusion, name)}`" for name in fields if getattr(exclusion, name) is not None]
+    return ", ".join(told + [f"label {key} `{value}`" for key, value in exclusion.labels.items()]) or "every alert"
 
 
 def _figures(manifest: Manifest) -> str:
@@ -82,6 +120,111 @@ def _table(metrics: Metrics, kept: str) -> str:
 def _row(name: str, of: Figures) -> str:
     values = (of.auc, of.ece, of.brier, of.log_loss, of.suppressed_at, of.detection, of.suppressed)
     return f"| {name} | " + " | ".join(f"{value:.3f}" for value in values) + " |"
+
+
+def _intervals(findings: Findings) -> str:
+    """The same figures with their 95 % intervals, and the gains over the baselines."""
+    kept = f"{findings.target_detection:.0%}"
+    rows = "\n".join(_interval_row(figures) for figures in findings.scores)
+    gains = "\n".join(
+        f"- over {gain.over}: AUC {_signed(gain.auc)}"
+        + (f", suppressed at equal detection {_signed(gain.suppressed)}" if gain.suppressed is not None else "")
+        for gain in findings.gains
+    )
+    passed = "passed" if findings.gate.passed else "NOT passed"
+    checks = "\n".join(
+        f"- {'met' if one.passed else 'NOT met'}: {one.name} ({one.text})" for one in findings.gate.checks
+    )
+    return f"""## Intervals
+
+95 %, by a bootstrap over days of raising.
+
+| score | AUC | ECE | Brier | suppressed at {kept} |
+|---|---|---|---|---|
+{rows}
+
+The model's gain, paired:
+
+{gains}
+
+The gate was {passed}:
+
+{checks}"""
+
+
+def _interval_row(of: ScoreFigures) -> str:
+    return f"| {of.name} | " + " | ".join(map(_bounded, (of.auc, of.ece, of.brier, of.suppressed_target))) + " |"
+
+
+def _bounded(figure: Interval) -> str:
+    if figure.low is None or figure.high is None:
+        return f"{figure.value:.3f}"
+    return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"
+
+
+def _signed(figure: Interval) -> str:
+    if figure.low is None or figure.high is None:
+        return f"{figure.value:+.3f}"
+    return f"{figure.value:+.3f} ({figure.low:+.3f} to {figure.high:+.3f})"
+
+
+def _teams(findings: Findings) -> str:
+    """Whom the model serves well, whom it does not, and whose rate it misses."""
+    teams = findings.teams
+    if teams is None:
+        return ""
+    groups = "\n".join(
+        f"| {group.verdict} | {group.teams:,} | {group.alerts:,} | {group.share:.0%} |" for group in teams.groups
+    )
+    return f"""## Fairness between teams
+
+No feature is a team's name: teams differ by their history, their rules and their entities. A team that the model can't
+read gets scores near its own rate, which are no help to it; people of such teams should be told.
+
+| verdict | teams | judged alerts | share |
+|---|---|---|---|
+{groups}
+
+{teams.test}.
+
+{_team_table(teams.teams)}"""
+
+
+def _team_table(teams: Sequence[Team]) -> str:
+    """The teams with most alerts; a mean score far from the share acted on means too much, or too little, is rung."""
+    rows = "\n".join(
+        f"| {_cell(team.name)} | {team.count:,} | {team.rate:.1%} | {team.mean_score:.1%} "
+        f"| {'' if team.auc is None else _bounded(team.auc)} | {team.verdict} |"
+        for team in teams[:_TEAMS]
+    )
+    more = len(teams) - _TEAMS
+    rest = f"\n\n{more:,} teams with fewer alerts are in report.json." if more > 0 else ""
+    return f"""| team | alerts | acted on | mean score | AUC | verdict |
+|---|---|---|---|---|---|
+{rows}{rest}"""
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+def _found_limits(manifest: Manifest, findings: Findings | None) -> str:
+    """The limits that the judgement found, as list items; those of every model follow."""
+    if manifest.gate is not None and findings is None:
+        return "".join(f"\n- The gate: {text}." for text in manifest.gate.failed)
+    if findings is None:
+        return "\n- It was not judged: nobody knows how good it is."
+    found = [
+        f"The gate's condition was not met: {one.name} ({one.text})." for one in findings.gate.checks if not one.passed
+    ]
+    if findings.shortcut is not None and findings.shortcut.flagged:
+        found.append("It may only repeat the last action; see report.html.")
+    drifted = [one.feature for one in findings.drift or [] if one.drifted and not one.shown_only]
+    if drifted:
+        found.append(f"Already on the test part these features had moved: {', '.join(drifted[:5])}.")
+    if findings.ageing is not None:
+        found.append(f"Age: {findings.ageing.advice}")
+    return "".join(f"\n- {line}" for line in [*found, *findings.notes])
 
 
 def _bands(manifest: Manifest) -> str:

@@ -107,7 +107,7 @@ def train_replayed(
     progress("judging", 0.0)
     manifest, reports = _judge(window, fitted, model, baselines, checks, plan) if judged else (model.manifest, {})
     _check_served(window, fitted, model)
-    folder = write_artifact(out, manifest, {**files, **reports, CARD: card.write(manifest).encode()})
+    folder = write_artifact(out, manifest, {**files, CARD: card.write(manifest).encode(), **reports})
     progress("judging", 1.0)
     return folder
 
@@ -145,7 +145,7 @@ def _judge(
     checks: Sequence[Check],
     plan: Plan,
 ) -> tuple[Manifest, dict[str, bytes]]:
-    """The manifest with its figures and the gate's verdict, and the report for people and for programs."""
+    """The manifest with its figures and the gate's verdict, and card and reports, for people and for programs."""
     from stream.lab.judging.trained import find_trained  # with the report it needs the extra's libraries
     from stream.lab.reporting import page
 
@@ -155,8 +155,9 @@ def _judge(
     metrics = judge(replayed, mask, scores, baselines, fitted.fixed)
     found = replace(find_trained(window, fitted, model, baselines, scores, mask, plan=plan), canaries=list(checks))
     gate = GateVerdict(found.gate.passed, [check.text for check in found.gate.checks if not check.passed])
-    reports = {REPORT: page.write(found).encode(), FINDINGS: encode_findings(found)}
-    return replace(model.manifest, metrics=metrics, gate=gate), reports
+    manifest = replace(model.manifest, metrics=metrics, gate=gate)
+    told = {CARD: card.write(manifest, found), REPORT: page.write(found)}
+    return manifest, {name: text.encode() for name, text in told.items()} | {FINDINGS: encode_findings(found)}
 
 
 def _check_served(window: Window, fitted: Fitted, model: Model) -> None:

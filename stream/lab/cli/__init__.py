@@ -68,8 +68,8 @@ def train_command(
     if manifest.metrics is not None:
         say_metrics(shown, manifest.metrics, manifest.training.simulated)
     shown.print(
-        f"To serve it, write its name into the pointer: echo {manifest.version} > {escape(str(out))}/CHAMPION"
-        " (scorers with this NOISEGATE_MODELS_DIR take it within seconds)"
+        f"To serve it: NOISEGATE_MODEL_STORE={escape(str(out))} noisegate models promote {manifest.version}"
+        " (scorers with this store take it within seconds)"
     )
 
 
