@@ -17,6 +17,7 @@ from stream.core.events import Acted, Raised, decode_event, seconds
 from stream.core.fold import Arrived, Fold
 from stream.core.ledger import Alert, pack_entry, unpack_entry
 from stream.core.records import Enriched, encode_record
+from stream.models.served import Served
 from stream.scorer.answers import Answers, enriched
 
 Packed = bytes | None
@@ -34,7 +35,7 @@ class Job:
 
     def __init__(self, setting: Setting, partition: int) -> None:
         self._fold = Fold(setting.problem())
-        self._model = setting.model()
+        self._served = Served((setting.model(),))
         self._prefix = setting.name
         self._topic = f"{setting.events_topic}/{partition}"
 
@@ -59,7 +60,7 @@ class Job:
         rows = self._fold.take_rows()
         came = self._fold.came.pop()
         assert type(came) is Arrived, "the load raises no alert twice"
-        answers = Answers([came], rows, self._model)
+        answers = Answers([came], rows, self._served)
         now, place = datetime.now(UTC), f"{self._topic}/{offset}"
         record = enriched(event, came.flags, answers.scores[0], answers.whys[0], now, place)
         return Done(record, self._writes(event))

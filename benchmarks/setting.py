@@ -61,6 +61,7 @@ class Setting(Struct, frozen=True):
             problem=PROBLEM,
             redis_url=self.redis,
             model_store=self.models,
+            model_cache=Path(self.models) / ".cache",
         )
 
 

@@ -54,6 +54,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     model_poll_seconds: Seconds = 5.0
     retrain_promotes: bool = False
     """`noisegate retrain` promotes the present challenger first, where its evidence from serving allows it."""
+    challenger_seconds: Seconds = 0.5
+    """A batch waits so long for the challenger once all else is done; one that takes longer is dropped."""
 
     start_from: Literal["earliest", "latest"] = "earliest"
     """Where a deployment begins that has neither history nor a committed offset."""

@@ -85,8 +85,23 @@ class Metrics:
         self.history_up = gauge("history_up", "1 while Redis answers, else 0")
         self.fence_conflicts = counter("fence_conflicts", "Batches dropped because another worker had got there")
         self.ticks = counter("ticks", "Ticks written to quiet partitions")
-        self.model_info = gauge("model_info", "1 for the model that is served", "model", "role")
+        self.model_info = gauge("model_info", "1 for each model that is served", "model", "role")
+        self.model_created = gauge("model_created_timestamp_seconds", "When a model was made", "model")
+        self.model_loaded = gauge("model_loaded_timestamp_seconds", "When this worker loaded a model", "model")
+        self.model_swaps = counter("model_swaps", "Times that other models were put into service")
         self.model_refused = counter("model_refused", "Models that were refused; the running one stayed")
+        self.model_store_up = gauge("model_store_up", "1 while the model store answers, else 0")
+        self.challenger_dropped = counter(
+            "challenger_dropped", "Challengers dropped, by why: failed or slow; alerts went on without", "reason"
+        )
+        self.challenger_seconds = Histogram(
+            "noisegate_challenger_seconds",
+            "Time of a challenger's scores of one batch, beside the champion's",
+            buckets=STAGE_BUCKETS,
+            registry=registry,
+        )
+        for reason in ("failed", "slow"):
+            self.challenger_dropped.labels(reason)
         self.progress_timestamp = gauge(
             "progress_timestamp_seconds", "When a batch was last finished, or nothing waited"
         )

@@ -21,6 +21,7 @@ def environment(setting: Setting) -> dict[str, str]:
         "PROBLEM": str(settings.problem),
         "REDIS_URL": settings.redis_url,
         "MODEL_STORE": settings.model_store,
+        "MODEL_CACHE": str(settings.model_cache),
         "METRICS_PORT": str(setting.metrics_port),
     }
     return {f"NOISEGATE_{name}": value for name, value in told.items()}

@@ -51,26 +51,19 @@ def prior_values(key: str, alerts: Sequence[Raised]) -> list[str]:
     return [getattr(alert, key) or "" for alert in alerts]
 
 
-class Frame:
-    """A batch of N alerts with L levels, ready for feature definitions.
+class Decayed:
+    """The part of a `Frame` that knows nothing of any model: levels, and their counts decayed to when they are read.
 
     Args:
         rows: float64[N, 1 + 19 L], as `Fold.rows` holds them: the alert's time, then its levels before it.
-        encoded: float64[N] a prior key.
-        global_rate: the share of actionable alerts in training, the root of all smoothing (in training itself
-            float64[N], as known before each alert).
-        labels: the problem's history labels, in its order.
     """
 
-    def __init__(
-        self, rows: Array, encoded: Mapping[str, Array], global_rate: float | Array, labels: Sequence[str]
-    ) -> None:
+    def __init__(self, rows: Array) -> None:
         count, levels = len(rows), rows.shape[1] // state.WIDTH
+        if rows.shape[1] != 1 + state.WIDTH * levels:
+            raise ValueError(f"rows are {rows.shape}, which is no time and whole levels")
         self.at: Array = rows[:, 0]
         self.levels = rows[:, 1:].reshape(count, levels, state.WIDTH)
-        self.encoded = encoded
-        self.global_rate = global_rate
-        self.index = level_index(tuple(labels))
         self.now = read_times(self.at, self.levels)
         days = (self.now[:, None] - self.levels[:, :, state.LANDMARK] * state.EPOCH) / state.DAY
         decay = np.ones((count, levels, 1, 4))
@@ -79,6 +72,34 @@ class Frame:
         counts = self.levels[:, :, state.RAISED : state.RING].reshape(count, levels, 3, 4) * decay
         np.copyto(counts, 0.0, where=np.isnan(counts))  # an absent level holds nothing
         self.counts: Array = counts
+
+    def take(self, chosen: NDArray[np.intp]) -> "Decayed":
+        """Only the rows with these indices."""
+        taken = Decayed.__new__(Decayed)
+        taken.at, taken.now = self.at[chosen], self.now[chosen]
+        taken.levels, taken.counts = self.levels[chosen], self.counts[chosen]
+        return taken
+
+
+class Frame:
+    """A batch of N alerts with L levels, ready for feature definitions.
+
+    Args:
+        decayed: the alerts' history; the frames of several models share one.
+        encoded: float64[N] a prior key.
+        global_rate: the share of actionable alerts in training, the root of all smoothing (in training itself
+            float64[N], as known before each alert).
+        labels: the problem's history labels, in its order.
+    """
+
+    def __init__(
+        self, decayed: Decayed, encoded: Mapping[str, Array], global_rate: float | Array, labels: Sequence[str]
+    ) -> None:
+        self.at, self.now = decayed.at, decayed.now
+        self.levels, self.counts = decayed.levels, decayed.counts
+        self.index = level_index(tuple(labels))
+        self.encoded = encoded
+        self.global_rate = global_rate
         self._rates: dict[tuple[str, str], Array] = {}
 
     def raised(self, level: str, window: str) -> Array:

@@ -32,3 +32,6 @@ FLOOD_DAYS = 10_000
 
 # Readers.
 ONCE_KEYS = 1_000_000  # (team, alert_id) pairs that `Once` remembers
+
+# The model store.
+CHAMPIONS = 16  # versions that one pointer may name, all loaded in each worker

@@ -135,11 +135,12 @@ def running_stack(problem: Path, models: Path, log_level: str = "info") -> Itera
     Raises:
         EmbeddedServerFailed: something did not come up.
     """
-    with EmbeddedBroker() as broker, EmbeddedValkey() as valkey:
+    with EmbeddedBroker() as broker, EmbeddedValkey() as valkey, tempfile.TemporaryDirectory() as cache:
         port = free_port()
         environment = embedded_environment(broker, valkey) | {
             "NOISEGATE_PROBLEM": str(problem.resolve()),
             "NOISEGATE_MODEL_STORE": str(models.resolve()),
+            "NOISEGATE_MODEL_CACHE": cache,
             "NOISEGATE_METRICS_PORT": str(port),
             "NOISEGATE_LOG_LEVEL": log_level,
         }

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.core import features
-from stream.core.features import Array, Feature, Frame, Matrix, Priors
+from stream.core.features import Array, Decayed, Feature, Frame, Matrix, Priors
 from stream.lab.priors import Learnt
 from stream.lab.replaying import Replayed
 from stream.models.serving import Model
@@ -22,7 +22,7 @@ def training_matrix(replayed: Replayed, learnt: Learnt, chosen: Sequence[Feature
         piece = slice(start, min(start + _PIECE, count))
         encoded = {key: rates[piece] for key, rates in learnt.encoded.items()}
         labels = replayed.problem.history.labels
-        frame = Frame(np.asarray(replayed.rows[piece]), encoded, learnt.global_rates[piece], labels)
+        frame = Frame(Decayed(np.asarray(replayed.rows[piece])), encoded, learnt.global_rates[piece], labels)
         matrix[piece] = features.compute(frame, chosen)
     return matrix
 
@@ -44,7 +44,7 @@ def known_matrix(replayed: Replayed, priors: Priors, chosen: Sequence[Feature], 
         piece = indices[start : start + _PIECE]
         encoded = priors.encode([replayed.alerts[index] for index in piece.tolist()])
         labels = replayed.problem.history.labels
-        frame = Frame(np.asarray(replayed.rows[piece]), encoded, priors.global_rate, labels)
+        frame = Frame(Decayed(np.asarray(replayed.rows[piece])), encoded, priors.global_rate, labels)
         matrix[start : start + len(piece)] = features.compute(frame, chosen)
     return matrix
 

@@ -12,5 +12,8 @@ changes    who moved what; what a rollback restores
 signing    Ed25519 over the manifest; the only module that knows cryptography
 cache      verified copies on this machine, and the last good one
 differences what differs between two versions
+loading    from a version's name to a warm model
 watch      hot swap when a pointer changes
+served     what is in service at one moment: champions, and a challenger in shadow
+heartbeat  which models each worker runs
 """

@@ -1,6 +1,7 @@
 """The ONNX graph of a model behind typed arrays. The only module that imports onnxruntime."""
 
 import os
+from threading import Timer
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,19 @@ from stream.models.manifest import Runtime
 
 _ERRORS_ONLY = 3
 _EXTERNAL_DATA = b"\x0a\x08location"  # the key that a tensor kept in another file must have, as protobuf writes it
+
+
+class Stop:
+    """Ends one run of a graph from another thread, at the next of its operators."""
+
+    def __init__(self) -> None:
+        self.options = onnxruntime.RunOptions()
+        self.ended = False
+
+    def end(self) -> None:
+        """End the run; one that is over stays as it was."""
+        self.ended = True
+        self.options.terminate = True
 
 
 class Graph:
@@ -36,14 +50,15 @@ class Graph:
         self._session = _open(onnx, where)
         self._input = self._check(width)
 
-    def run(self, matrix: Matrix) -> Array:
-        """Probabilities of N rows, float64[N].
+    def run(self, matrix: Matrix, stop: Stop | None = None) -> Array:
+        """Probabilities of N rows, float64[N]; without the GIL while it computes.
 
         Raises:
-            ModelError: the session failed, or something is not a probability.
+            ModelError: the session failed or was ended by `stop`, or something is not a probability.
         """
         try:
-            output: NDArray[np.float32] = self._session.run(None, {self._input: matrix})[0]
+            options = stop.options if stop else None
+            output: NDArray[np.float32] = self._session.run(None, {self._input: matrix}, options)[0]
         except Exception as error:  # onnxruntime's own errors share no base
             raise ModelError(f"{self._where}: model.onnx failed: {_first_line(error)}") from error
         if output.shape != (len(matrix),):
@@ -52,6 +67,21 @@ class Graph:
         if not ((probabilities >= 0.0) & (probabilities <= 1.0)).all():  # NaN too
             raise ModelError(f"{self._where}: model.onnx gave something that is not a probability")
         return probabilities
+
+    def run_within(self, matrix: Matrix, seconds: float) -> Array:
+        """As `run`, for a graph that nobody has seen run yet: one that takes longer than `seconds` is ended."""
+        stop = Stop()
+        timer = Timer(seconds, stop.end)
+        timer.daemon = True
+        timer.start()
+        try:
+            return self.run(matrix, stop)
+        except ModelError:
+            if stop.ended:
+                raise ModelError(f"{self._where}: model.onnx took longer than {seconds:g} s and was ended") from None
+            raise
+        finally:
+            timer.cancel()
 
     def _check(self, width: int) -> str:
         """Hold inputs and outputs to what is served; returns the input's name."""

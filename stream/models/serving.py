@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from stream.core import features, state
+from stream.core import features
 from stream.core.errors import ModelMismatch
 from stream.core.events import Raised
-from stream.core.features import Array, Frame, Matrix
+from stream.core.features import Array, Decayed, Frame, Matrix
 from stream.core.problem import Problem
-from stream.models.artifact import golden_matrix, load_artifact
-from stream.models.graph import Graph
+from stream.models.artifact import TRIAL_SECONDS, golden_matrix, load_artifact
+from stream.models.graph import Graph, Stop
 from stream.models.manifest import Manifest
 
 _WARM_UP_ROWS = 1_000
@@ -32,7 +32,7 @@ class Model:
         self._labels = tuple(manifest.labels)
         known = features.table(self._labels, list(manifest.priors.tables))
         self._features = features.choose([(ref.name, ref.version) for ref in manifest.features], known)
-        self._width = 1 + state.WIDTH * len(features.level_index(self._labels))
+        self._levels = features.level_index(self._labels)
 
     def score(self, rows: Array, alerts: Sequence[Raised]) -> Array:
         """Probabilities, float64[N], of alerts whose `Fold.rows` are float64[N, 1 + 19 L].
@@ -42,27 +42,29 @@ class Model:
         """
         return self.predict(self.features(rows, alerts))
 
-    def features(self, rows: Array, alerts: Sequence[Raised]) -> Matrix:
-        """The model's input, float32[N, F]."""
-        if rows.shape != (len(alerts), self._width):
-            raise ValueError(f"rows are {rows.shape}, the model needs {(len(alerts), self._width)}")
+    def features(self, rows: Array | Decayed, alerts: Sequence[Raised]) -> Matrix:
+        """The model's input, float32[N, F]; of `Decayed` rows, where several models score the same alerts."""
+        decayed = rows if isinstance(rows, Decayed) else Decayed(rows)
+        shape = len(decayed.at), decayed.levels.shape[1]
+        if shape != (len(alerts), len(self._levels)):
+            raise ValueError(f"rows are of (alerts, levels) = {shape}, not {(len(alerts), len(self._levels))}")
         if not alerts:
             return np.empty((0, len(self._features)), dtype=np.float32)
         priors = self.manifest.priors
-        frame = Frame(rows, priors.encode(alerts), priors.global_rate, self._labels)
+        frame = Frame(decayed, priors.encode(alerts), priors.global_rate, self._labels)
         return features.compute(frame, self._features)
 
-    def predict(self, matrix: Matrix) -> Array:
-        """Probabilities, float64[N], of float32[N, F]; errors as `score`."""
+    def predict(self, matrix: Matrix, stop: Stop | None = None) -> Array:
+        """Probabilities, float64[N], of float32[N, F]; `stop` ends it from another thread. Errors as `score`."""
         if not len(matrix):
             return np.empty(0)
-        return self._graph.run(matrix)
+        return self._graph.run(matrix, stop)
 
     def warm_up(self) -> None:
         """Score once a single row and once many, so that the first alerts don't pay for allocations."""
         golden = golden_matrix(self.manifest)
-        self.predict(golden[:1])
-        self.predict(np.resize(golden, (_WARM_UP_ROWS, golden.shape[1])))
+        for matrix in (golden[:1], np.resize(golden, (_WARM_UP_ROWS, golden.shape[1]))):
+            self._graph.run_within(matrix, TRIAL_SECONDS)
 
 
 def load_model(folder: Path, problem: Problem) -> Model:

@@ -1,84 +1,204 @@
-"""Hot swap: load what a pointer of the model store newly names; a bad one is refused, the running one stays."""
+"""Hot swap: both pointers of the store are followed; what they name is loaded aside and put in service by one
+assignment. A bad version is refused and tried again with growing pauses, and what serves goes on serving.
+"""
 
-from pathlib import Path
+import logging
+import time
+from collections.abc import Callable, Sequence
 
-from stream.core.errors import ModelError
-from stream.core.problem import Problem
-from stream.models.artifact import MANIFEST
-from stream.models.pointers import CHAMPION
-from stream.models.serving import Model, load_model
-from stream.models.store import Store
+from msgspec import Struct
+from msgspec.structs import replace
 
-_Seen = tuple[int, int, int, int] | None
+from stream.core.errors import ModelError, NoisegateError, StoreAway
+from stream.core.limits import CHAMPIONS
+from stream.core.records import Reason
+from stream.models.loading import Loaded, Loader
+from stream.models.pointers import CHALLENGER, CHAMPION, Pointer, parse_pointer
+from stream.models.served import Challenger, Served
+
+log = logging.getLogger(__name__)
+MOST_SECONDS = 300.0  # the longest pause before a version that was refused is tried again
 
 
-class ChampionWatch:
-    """The model in service, kept up to date by `poll`.
+class Followed(Struct):
+    """How far one pointer was followed, by its bytes; None where there is no such file."""
 
-    `poll` belongs to one thread; others read `model` whenever they like: it is replaced by a single assignment.
+    name: str
+    done: bool = False  # whether `served` is in service
+    served: bytes | None = None
+    refused: bytes | None = None
+    fault: str | None = None  # why that is not in service
+    again_at: float = 0.0
+    pause: float = 0.0
+
+    def due(self, data: bytes | None, now: float) -> bool:
+        """Whether to load what the pointer names."""
+        if self.fault is None:
+            return not self.done or data != self.served
+        return data != self.refused or now >= self.again_at
+
+
+class Watch:
+    """What is in service, kept up to date by `poll`.
+
+    `poll` belongs to one thread; others read `served` whenever they like.
+
+    Args:
+        loader: loads versions.
+        poll_seconds: the first pause after a refusal; it doubles up to five minutes.
+        challenger_seconds: how long a batch may wait for a challenger.
+        clock: monotonic, seconds.
 
     Attributes:
-        model: what to score with; None before the first success.
-        fault: why the newest version is not in service; None if it is.
-        loads: versions loaded so far.
-        refusals: versions refused so far.
+        served: what to score with.
+        loaded: the models in service by version.
+        store_up: whether the store answered last.
+        swaps: how often other champions were put into service.
+        refusals: distinct faults for which a pointer was not followed.
     """
 
-    def __init__(self, root: Path, problem: Problem, pointer: str = CHAMPION) -> None:
-        self.model: Model | None = None
-        self.fault: str | None = None
-        self.loads = 0
+    def __init__(
+        self,
+        loader: Loader,
+        poll_seconds: float,
+        challenger_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.served = Served(reason="model_failed")  # until the pointer was read, nobody knows that there is none
+        self.loaded: dict[str, Loaded] = {}
+        self.store_up = True
+        self.swaps = 0
         self.refusals = 0
-        self._root = root
-        self._problem = problem
-        self._pointer = pointer
-        self._seen: _Seen = None
+        self._loader = loader
+        self._poll_seconds = poll_seconds
+        self._challenger_seconds = challenger_seconds
+        self._clock = clock
+        self._champion, self._challenger = Followed(CHAMPION), Followed(CHALLENGER)
+        self._rival: Challenger | None = None
+        self._before: Served | None = None
+        self._fell_back = False
 
-    def poll(self) -> None:
-        """Load what the pointer names, if it changed; a bad model becomes `fault`, no error."""
-        try:
-            seen = self._look()
-        except OSError as error:
-            self.fault = f"{self._root / self._pointer}: can't be read: {error.strerror}"
-            return
-        if seen == self._seen:
-            return
-        self._seen = seen
-        if seen is None:
-            self.fault = f"{self._root / self._pointer}: is gone; the running model stays"
-            return
-        try:
-            self._load()
-        except ModelError as error:
-            self.refusals += 1
-            self.fault = str(error)
+    @property
+    def faults(self) -> list[str]:
+        """Why what the pointers name is not in service, one sentence each."""
+        return [followed.fault for followed in (self._champion, self._challenger) if followed.fault]
 
-    def _load(self) -> None:
-        version = self._version()
-        if version is None:
-            return
-        if self.model is None or self.model.version != version:
-            model = load_model(self._root / version, self._problem)
-            if model.version != version:
-                raise ModelError(f"{self._root / version}: holds version {model.version}")
-            self.model = model
-            self.loads += 1
-        self.fault = None
+    def poll(self, anew: bool = False) -> None:
+        """Load what the pointers name, if they changed; what goes wrong becomes a fault, no error.
 
-    def _look(self) -> _Seen:
-        """What tells one promotion from the next, and a version that arrives after its pointer from none."""
+        Args:
+            anew: don't wait to try again what was refused, and take a dropped challenger back.
+        """
+        self._before = None  # the models that served last are freed here, not in the thread that scores
+        away = self._follow(self._champion, self._put_champions, anew)
+        away = self._follow(self._challenger, self._put_challenger, anew) or away
+        if anew and self._rival is not None and self._rival.dropped:
+            self._rival = Challenger(self._rival.model, self._challenger_seconds)
+            self._assign(replace(self.served, challenger=self._rival))
+        if not self.served.champions and (away or self._champion.fault):
+            self._fall_back()
+        self._tell_store(away)
+
+    def _follow(self, followed: Followed, put: Callable[[bytes | None], None], anew: bool) -> StoreAway | None:
+        """Put in service what one pointer names, if it is due; returns why the store can't be reached."""
+        data = None
         try:
-            stat = (self._root / self._pointer).stat()
-        except FileNotFoundError:
+            data = self._loader.store.pointer_bytes(followed.name)
+            if not followed.due(data, self._clock()) and not (anew and followed.fault):
+                return None
+            put(data)
+        except StoreAway as error:
+            return error
+        except NoisegateError as error:  # also a file of keys that can't be read
+            self._refuse(followed, data, str(error))
             return None
-        return stat.st_mtime_ns, stat.st_ino, stat.st_size, self._manifest_time()
+        followed.done, followed.served, followed.fault = True, data, None
+        return None
 
-    def _version(self) -> str | None:
-        pointer = Store(str(self._root)).pointer(self._pointer)
-        return pointer.default if pointer else None
+    def _refuse(self, followed: Followed, data: bytes | None, fault: str) -> None:
+        if (data, fault) == (followed.refused, followed.fault):
+            followed.pause = min(2.0 * followed.pause, MOST_SECONDS)
+        else:
+            log.error("not put into service: %s", fault)
+            self.refusals += 1
+            followed.refused, followed.fault, followed.pause = data, fault, self._poll_seconds
+        followed.again_at = self._clock() + followed.pause
 
-    def _manifest_time(self) -> int:
+    def _put_champions(self, data: bytes | None) -> None:
+        if data is None:
+            if self.served.champions:
+                raise ModelError(f"{self._where(CHAMPION)}: is gone; the running model stays")
+            self._serve([], None, "no_model")
+            return
+        pointer = parse_pointer(data, self._where(CHAMPION))
+        if len(pointer.versions) > CHAMPIONS:
+            raise ModelError(
+                f"{self._where(CHAMPION)}: names {len(pointer.versions)} versions, at most {CHAMPIONS} are served"
+            )
+        champions = [self._get(version) for version in pointer.versions]
+        self._serve(champions, pointer, "no_model")
         try:
-            return (self._root / (self._version() or "") / MANIFEST).stat().st_mtime_ns
-        except (ModelError, OSError):
-            return 0
+            self._loader.keep(champions[0])
+        except ModelError as error:
+            log.warning("%s; without it a start while the store is away goes unscored", error)
+
+    def _put_challenger(self, data: bytes | None) -> None:
+        if data is None:
+            self._rival = None
+        else:
+            pointer = parse_pointer(data, self._where(CHALLENGER))
+            if pointer.teams:
+                raise ModelError(f"{self._where(CHALLENGER)}: a challenger is one for all teams; write one version")
+            loaded = self._get(pointer.default)
+            self.loaded[pointer.default] = loaded
+            self._rival = Challenger(loaded.model, self._challenger_seconds)
+        served = self.served
+        self._serve([self.loaded[model.version] for model in served.champions], served.pointer, served.reason)
+
+    def _get(self, version: str) -> Loaded:
+        return self.loaded.get(version) or self._loader.load(version)
+
+    def _serve(self, champions: Sequence[Loaded], pointer: Pointer | None, reason: Reason) -> None:
+        """Put these champions in service, and the challenger beside them unless it is the only one of them."""
+        models = tuple(loaded.model for loaded in champions)
+        rival = self._rival
+        shadow = None if rival is None or (len(models) == 1 and models[0].version == rival.model.version) else rival
+        kept = {} if rival is None else {rival.model.version: self.loaded[rival.model.version]}
+        self.loaded = {**kept, **{loaded.model.version: loaded for loaded in champions}}
+        if models and (models, pointer) != (self.served.champions, self.served.pointer):
+            self.swaps += 1
+        self._assign(Served(models, pointer, shadow, reason))
+
+    def _assign(self, served: Served) -> None:
+        self._before, self.served = self.served, served
+        fields = {
+            "champions": [model.version for model in served.champions],
+            "challenger": served.challenger.model.version if served.challenger else None,
+        }
+        log.info("in service", extra={"fields": fields})
+
+    def _fall_back(self) -> None:
+        """Serve the last good copy on this machine, or say that the model failed."""
+        if self._fell_back:
+            return
+        self._fell_back = True
+        try:
+            loaded = self._loader.last_good()
+        except NoisegateError as error:
+            log.error("the last good model does not serve either: %s", error)
+            loaded = None
+        if loaded is None:
+            self._serve([], None, "model_failed")
+        else:
+            log.warning("the last good model serves: %s", loaded.model.version)
+            self._serve([loaded], Pointer(loaded.model.version), "no_model")
+
+    def _tell_store(self, away: StoreAway | None) -> None:
+        if away is not None and self.store_up:
+            log.warning("%s; what is loaded goes on serving", away)
+        elif away is None and not self.store_up:
+            log.warning("%s: the model store answers again", self._loader.store.url)
+        self.store_up = away is None
+
+    def _where(self, name: str) -> str:
+        return f"{self._loader.store.url}/{name}"

@@ -3,56 +3,155 @@
 import logging
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from stream.core.errors import ModelError
 from stream.core.events import Raised, moment
+from stream.core.features import Array, Decayed, Matrix
 from stream.core.fold import Arrived, Decided
 from stream.core.ledger import OUTCOME_NAMES, flag_names
 from stream.core.records import Challenge, Enriched, Evidence, Outcome, Reason, Score, Whys
 from stream.core.scoring import Thresholds, band_of, evidence_of, whys_of
+from stream.models.served import Drop, Role, Scores, Served, Shadow
 
 log = logging.getLogger(__name__)
+CHALLENGER_FAILED = "challenger_failed"
+_NOBODY = Thresholds()  # by which evidence is graded while there is no model
 
 
-class Scores(Protocol):
-    """What the scorer needs of a model; `stream.models.serving.Model` is one."""
+class Scored(Struct, frozen=True, eq=False):
+    """What one model said of a batch: `indices` intp[n] into the batch's rows, `matrix` float32[n, F] that it read,
+    `probabilities` float64[n]."""
 
-    version: str
-    thresholds: Thresholds
-
-    def score(self, rows: NDArray[np.float64], alerts: Sequence[Raised]) -> NDArray[np.float64]:
-        """The probability of each alert, float64[N]; raises ModelError."""
+    model: Scores
+    role: Role
+    indices: NDArray[np.intp]
+    matrix: Matrix
+    probabilities: Array
 
 
 class Answers:
-    """Scores and explanations for the alerts that arrived in one batch, in the order of the fold's rows."""
+    """Scores and explanations for the alerts that arrived in one batch, in the order of the fold's rows.
 
-    def __init__(self, arrived: Sequence[Arrived], rows: NDArray[np.float64], model: Scores | None) -> None:
-        thresholds = model.thresholds if model else Thresholds()
-        self.whys: list[Whys] = whys_of(rows)
-        self.failed = False
-        evidence = evidence_of(rows, [one.event.team for one in arrived], thresholds)
-        probabilities: list[float] | None = None
-        reason: Reason = "no_model"
-        if model is not None and arrived:
-            try:
-                probabilities = model.score(rows, [one.event for one in arrived]).tolist()
-            except ModelError as error:
-                log.error("the model %s failed on a batch: %s", model.version, error)
-                reason, self.failed = "model_failed", True
-        if probabilities is None or model is None:
-            self.scores = [Score(None, "unscored", None, grade, reason) for grade in evidence]
-        else:
-            self.scores = [
-                Score(probability, band_of(probability, thresholds), model.version, grade)
-                for probability, grade in zip(probabilities, evidence, strict=True)
-            ]
+    Attributes:
+        scores, whys: one an alert.
+        scored: what each model said: the champions, each of its teams' alerts, and the challenger of all.
+        dropped: why the challenger gave no scores of this batch, where it should have.
+        challenger_seconds: what its scores took; None where there are none.
+    """
+
+    def __init__(self, arrived: Sequence[Arrived], rows: Array, served: Served) -> None:
+        self.scored: list[Scored] = []
+        self.dropped: Drop | None = None
+        self.challenger_seconds: float | None = None
+        self.scores: list[Score] = []
+        self.whys: list[Whys] = []
+        if not arrived:
+            return
+        alerts, decayed = [one.event for one in arrived], Decayed(rows)
+        shadow = self._begin(served, decayed, alerts)
+        self.scores = self._score(served, decayed, rows, alerts)
+        self.whys = whys_of(rows)
+        if served.challenger is not None:
+            self._compare(served, shadow)
         for one, score in zip(arrived, self.scores, strict=True):
             one.alert.score = pack_score(score)
+
+    @property
+    def flags(self) -> list[str]:
+        """What the batch's enriched records are flagged with beside what the fold knows."""
+        return [CHALLENGER_FAILED] if self.dropped else []
+
+    def _begin(self, served: Served, decayed: Decayed, alerts: Sequence[Raised]) -> Shadow | None:
+        challenger = served.challenger
+        if challenger is None or challenger.dropped:
+            return None
+        shadow = challenger.begin(decayed, alerts)
+        self.dropped = challenger.dropped
+        return shadow
+
+    def _score(self, served: Served, decayed: Decayed, rows: Array, alerts: Sequence[Raised]) -> list[Score]:
+        groups = _by_model(served, alerts)
+        if len(groups) == 1:
+            model, indices = groups[0]
+            return self._score_group(served, model, indices, decayed, rows, alerts)
+        scores: list[Score | None] = [None] * len(alerts)
+        for model, indices in groups:
+            chosen = [alerts[index] for index in indices.tolist()]
+            group = self._score_group(served, model, indices, decayed.take(indices), rows[indices], chosen)
+            for index, score in zip(indices.tolist(), group, strict=True):
+                scores[index] = score
+        return [score for score in scores if score is not None]
+
+    def _score_group(
+        self,
+        served: Served,
+        model: Scores | None,
+        indices: NDArray[np.intp],
+        decayed: Decayed,
+        rows: Array,
+        alerts: Sequence[Raised],
+    ) -> list[Score]:
+        """The scores of one model's alerts; unscored ones where there is none, or it fails."""
+        thresholds = model.thresholds if model else _NOBODY
+        evidence = evidence_of(rows, [alert.team for alert in alerts], thresholds)
+        reason: Reason = served.reason
+        if model is not None:
+            try:
+                matrix = model.features(decayed, alerts)
+                probabilities = model.predict(matrix)
+            except ModelError as error:
+                log.error("the model %s failed on a batch: %s", model.version, error)
+                reason = "model_failed"
+            else:
+                role: Role = "champion" if model is served.champions[0] else "team"
+                self.scored.append(Scored(model, role, indices, matrix, probabilities))
+                return [
+                    Score(probability, band_of(probability, thresholds), model.version, grade)
+                    for probability, grade in zip(probabilities.tolist(), evidence, strict=True)
+                ]
+        return [Score(None, "unscored", None, grade, reason) for grade in evidence]
+
+    def _compare(self, served: Served, shadow: Shadow | None) -> None:
+        """Put the challenger's probabilities beside the scores, if it gave any."""
+        challenger = served.challenger
+        if challenger is None or shadow is None:
+            return
+        probabilities = challenger.finish(shadow)
+        self.dropped = challenger.dropped
+        if probabilities is None:
+            return
+        version = challenger.model.version
+        self.challenger_seconds = shadow.seconds
+        self.scored.append(
+            Scored(challenger.model, "challenger", np.arange(len(self.scores)), shadow.matrix, probabilities)
+        )
+        self.scores = [
+            replace(score, challenger=Challenge(version, probability))
+            for score, probability in zip(self.scores, probabilities.tolist(), strict=True)
+        ]
+
+
+def _by_model(served: Served, alerts: Sequence[Raised]) -> list[tuple[Scores | None, NDArray[np.intp]]]:
+    """The champions that a batch needs, each with the indices of its alerts; usually one."""
+    if len(served.champions) < 2:
+        return [(served.champions[0] if served.champions else None, np.arange(len(alerts)))]
+    models: dict[str, Scores | None] = {}
+    indices: dict[str, list[int]] = {}
+    version_of: dict[str, str] = {}
+    for index, alert in enumerate(alerts):
+        version = version_of.get(alert.team)
+        if version is None:
+            model = served.champion_of(alert.team)
+            version = version_of[alert.team] = model.version if model else ""
+            models[version] = model
+        indices.setdefault(version, []).append(index)
+    return [(models[version], np.array(found, dtype=np.intp)) for version, found in indices.items()]
 
 
 def pack_score(score: Score) -> list[Any]:
@@ -76,9 +175,12 @@ def unpack_score(kept: Sequence[Any] | None) -> Score:
     return Score(probability, band, model, evidence, reason, Challenge(*challenger) if challenger else None)
 
 
-def enriched(event: Raised, flags: int, score: Score, why: Whys | None, now: datetime, offset: str) -> Enriched:
-    """The enriched record of an alert."""
-    return Enriched(event, score, why, flag_names(flags), now, offset)  # type: ignore[arg-type]  # a closed list
+def enriched(
+    event: Raised, flags: int, score: Score, why: Whys | None, now: datetime, offset: str, more: Sequence[str] = ()
+) -> Enriched:
+    """The enriched record of an alert; `more` are flags beside those that the fold sets."""
+    names = [*flag_names(flags), *more]
+    return Enriched(event, score, why, names, now, offset)  # type: ignore[arg-type]  # a closed list
 
 
 def unscored(event: Raised, now: datetime, offset: str) -> Enriched:

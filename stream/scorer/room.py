@@ -18,7 +18,8 @@ from stream.core.records import encode_record
 from stream.kafka import partition_chooser
 from stream.lane.batch import Batch, Bounds, Output, Part, Work
 from stream.metrics import Metrics
-from stream.scorer.answers import Answers, Scores, unscored
+from stream.models.served import Served
+from stream.scorer.answers import Answers, unscored
 from stream.scorer.decode import Decoded, Decoder
 from stream.scorer.history import NO_META, History, Meta, Wanted, Write, decode_meta
 from stream.scorer.partition import Partition, Touched, new_meta
@@ -47,7 +48,7 @@ class ScorerRoom:
         problem: what is being predicted.
         history: where states are kept.
         metrics: the process's metrics.
-        model: gives the model to score with, or None; asked once a batch.
+        served: gives what to score with; asked once a batch.
         clock: the wall clock, seconds since 1970; for `scored_at` and ticks only.
     """
 
@@ -57,14 +58,14 @@ class ScorerRoom:
         problem: Problem,
         history: History,
         metrics: Metrics,
-        model: Callable[[], Scores | None],
+        served: Callable[[], Served],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         self._problem = problem
         self._history = history
         self._metrics = metrics
-        self._model = model
+        self._served = served
         self._clock = clock
         self._speaker = Speaker(settings, problem)
         self._decoder: Decoder | None = None
@@ -83,8 +84,6 @@ class ScorerRoom:
         faults = []
         if self._away_since is not None:
             faults.append("history can't be reached: alerts are published unscored")
-        if self._model() is None:
-            faults.append("no model is served: alerts are published unscored")
         return faults
 
     # Assignment.
@@ -208,7 +207,12 @@ class ScorerRoom:
                 one.row += len(arrived) - folded.first_row
             arrived += new
             rows.append(folded.take_rows())
-        return Answers(arrived, np.concatenate(rows), self._model() if arrived else None)
+        answers = Answers(arrived, np.concatenate(rows), self._served())
+        if answers.dropped:
+            self._metrics.challenger_dropped.labels(answers.dropped).inc()
+        if answers.challenger_seconds is not None:
+            self._metrics.challenger_seconds.observe(answers.challenger_seconds)
+        return answers
 
     def seal(self, work: Work) -> None:
         """Pack what the batch changed; of unscored alerts note that they are published."""

@@ -61,8 +61,9 @@ class Speaker:
     def _alert(
         self, one: Arrived | Repeated, record: Record, prefix: str, answers: Answers, now: datetime, tally: Tally
     ) -> Output:
+        more: Sequence[str] = ()
         if type(one) is Arrived:
-            score, why = answers.scores[one.row], answers.whys[one.row]
+            score, why, more = answers.scores[one.row], answers.whys[one.row], answers.flags
             tally.late += bool(one.flags & LATE)
         else:
             score, why = unpack_score(one.alert.score), None
@@ -72,5 +73,5 @@ class Speaker:
         else:
             tally.scored[score.band] += 1
         tally.raised_at.append(record.timestamp / 1000.0)
-        value = encode_record(enriched(one.event, one.flags, score, why, now, f"{prefix}{record.offset}"))
+        value = encode_record(enriched(one.event, one.flags, score, why, now, f"{prefix}{record.offset}", more))
         return Output(self._settings.enriched_topic, one.event.team.encode(), value)

@@ -1,9 +1,10 @@
 """The scorer as a process: real Kafka, Redis, model store and metrics put together around the room."""
 
+import asyncio
 import logging
 import os
-from pathlib import Path
-from threading import Event, Thread, Timer
+import signal
+from threading import Timer
 from typing import Any
 
 import faust
@@ -15,9 +16,9 @@ from stream.lane.app import Lane, make_app
 from stream.lane.engine import Engine
 from stream.lane.publisher import Publisher
 from stream.metrics import Metrics
-from stream.models.watch import ChampionWatch
 from stream.scorer.redis_history import RedisHistory
 from stream.scorer.room import ScorerRoom
+from stream.scorer.serving import Serving
 
 log = logging.getLogger(__name__)
 _LEAVE_SECONDS = 10.0  # leaving the group and closing connections
@@ -35,9 +36,9 @@ class Scorer:
         self.problem = settings.load_problem()
         Topics(settings).require("events", "enriched", "outcomes", "failed")
         self.metrics = Metrics()
-        self.watch = ChampionWatch(Path(settings.model_store), self.problem)
         self.history = RedisHistory.of(settings, self.problem, self.metrics)
-        self.room = ScorerRoom(settings, self.problem, self.history, self.metrics, lambda: self.watch.model)
+        self.models = Serving(settings, self.problem, self.metrics, self._partitions)
+        self.room = ScorerRoom(settings, self.problem, self.history, self.metrics, lambda: self.models.served)
         engine = Engine(
             self.room,
             Publisher(producer_settings(settings)),
@@ -49,12 +50,10 @@ class Scorer:
         )
         self.lane = Lane(settings, engine, settings.events_topic, self.metrics)
         self.app: faust.App = make_app(settings, self.lane)
-        self._stop = Event()
 
     def start(self) -> None:
-        """Load the champion, begin to poll for the next one, open the health server, wake the watchdog."""
-        self._poll()
-        Thread(target=self._poll_for_ever, name="models", daemon=True).start()
+        """Load the models, begin to poll for the next ones, open the health server, wake the watchdog."""
+        self.models.start()
         if self.settings.metrics_port:
             server = HealthServer(
                 self.settings.metrics_host, self.settings.metrics_port, self.metrics.registry, self._live, self._ready
@@ -64,37 +63,21 @@ class Scorer:
 
     def stop(self) -> None:
         """Stop what `start` began; the process ends within `drain_seconds` and a little, whatever hangs."""
-        self._stop.set()
         deadline = Timer(self.settings.drain_seconds + _LEAVE_SECONDS, os._exit, (1,))
         deadline.daemon = True
         deadline.start()
         self.lane.watchdog.stop()
+        self.models.stop()
 
     def _live(self) -> list[str]:
         return self.lane.watchdog.faults()
 
     def _ready(self) -> list[str]:
         waiting = [] if self.lane.assigned else ["no partitions are assigned yet"]
-        return waiting + self.room.ready_faults
+        return waiting + self.room.ready_faults + self.models.faults
 
-    def _poll_for_ever(self) -> None:
-        while not self._stop.wait(self.settings.model_poll_seconds):
-            self._poll()
-
-    def _poll(self) -> None:
-        watch, before, fault = self.watch, self.watch.model, self.watch.fault
-        refusals = watch.refusals
-        watch.poll()
-        if watch.refusals > refusals:
-            self.metrics.model_refused.inc(watch.refusals - refusals)
-        if watch.fault and watch.fault != fault:
-            log.error("model refused: %s", watch.fault)
-        model = watch.model
-        if model is not before and model is not None:
-            if before is not None:
-                self.metrics.model_info.remove(before.version, "champion")
-            self.metrics.model_info.labels(model.version, "champion").set(1)
-            log.info("serving a model", extra={"fields": {"model": model.version}})
+    def _partitions(self) -> list[int]:
+        return sorted(part.partition for part in list(self.lane.engine.positions))
 
 
 def make_scorer(settings: Settings) -> Scorer:
@@ -102,6 +85,7 @@ def make_scorer(settings: Settings) -> Scorer:
     scorer = Scorer(settings)
 
     async def start() -> None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, scorer.models.refresh)
         scorer.start()
 
     async def stop(app: Any, **_: Any) -> None:

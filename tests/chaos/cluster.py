@@ -42,6 +42,7 @@ class Cluster:
             "NOISEGATE_REDIS_URL": redis.url,
             "NOISEGATE_PROBLEM": str(PROBLEM),
             "NOISEGATE_MODEL_STORE": str(folder / "models"),
+            "NOISEGATE_MODEL_CACHE": str(folder / "cache"),
             "NOISEGATE_TICK_SECONDS": "0",
             "NOISEGATE_METRICS_PORT": "0",
             "NOISEGATE_SESSION_TIMEOUT_SECONDS": "3",

@@ -16,6 +16,7 @@ from tests.cli.conftest import Ran, Run
 from tests.cli.versions import A, B, C, Shop, open_shop
 from tests.models.conftest import trained
 from tests.models.damage import constant_graph, external_graph, put_onnx
+from tests.models.places import BUCKET, s3_server, use_endpoint
 
 __all__ = ["trained"]
 Verb = Callable[..., Ran]
@@ -295,3 +296,28 @@ def test_the_command_ends_with_status_1_by_itself(shop: Shop) -> None:
     assert "model_store = 'nosuch://x' can't be opened" in ran.stderr
     assert "Traceback" not in ran.stderr
     assert ran.stdout == ""
+
+
+@pytest.mark.slow
+def test_s3_is_reached_as_the_docs_say(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a process: FSSPEC_S3_ENDPOINT_URL and AWS's variables are all that it takes to promote and to roll back."""
+    with s3_server() as endpoint, monkeypatch.context() as patched:
+        use_endpoint(endpoint, patched)
+        bucket = Store(f"s3://{BUCKET}/noisegate")
+        for version in (A, B):
+            manifest = shop.store.manifest(version)
+            names = manifest.files
+            bucket.publish(manifest, {name: (shop.folder / version / name).read_bytes() for name in names})
+        env = {**os.environ, **shop.env, "NOISEGATE_MODEL_STORE": bucket.url, "FSSPEC_S3_ENDPOINT_URL": endpoint}
+
+        def models(*arguments: str) -> None:
+            command = [sys.executable, "-m", "stream", "models", *arguments]
+            ran = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+            assert ran.returncode == 0, ran.stderr
+
+        models("promote", A)
+        models("promote", B, "--force", "test")
+        assert bucket.pointer(CHAMPION) == Pointer(B)
+        models("rollback")
+        assert bucket.pointer(CHAMPION) == Pointer(A)
+        assert [change.verb for change in bucket.changes()] == ["promote", "promote", "rollback"]

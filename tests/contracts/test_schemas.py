@@ -2,38 +2,24 @@
 
 import json
 
-import numpy as np
-from numpy.typing import NDArray
-
-from stream.core.events import Raised, encode_event
-from stream.core.scoring import Thresholds
+from stream.core.events import encode_event
 from tests.core.test_schemas import ENRICHED, EVENTS, OUTCOMES
 from tests.scorer.logs import PROBLEM, random_log
 from tests.scorer.memory_history import MemoryHistory
+from tests.scorer.models import Says
 from tests.scorer.rig import Log, Rig
-
-
-class SameForAll:
-    """A model that gives every alert the same probability."""
-
-    version = "2026-03-01-same"
-    thresholds = Thresholds()
-
-    def score(self, rows: NDArray[np.float64], alerts: list[Raised]) -> NDArray[np.float64]:
-        """One probability an alert."""
-        return np.full(len(alerts), 0.25)
 
 
 def test_published_records_pass_their_schemas() -> None:
     """Scored and unscored alerts, repetitions, floods, outcomes and corrections of a random log, each by its schema."""
     kinds: set[str] = set()
-    for model in (None, SameForAll()):
+    for model in (None, Says("2026-03-01-5a3e", lambda alert: 0.25)):
         events = random_log(7, alerts=200, late_seconds=900.0)
         log = Log()
         for event in events:
             log.append(event)
             EVENTS.validate(json.loads(encode_event(event)))
-        rig = Rig(log, PROBLEM, MemoryHistory(), model=model)  # type: ignore[arg-type]  # a list is a sequence
+        rig = Rig(log, PROBLEM, MemoryHistory(), model=model)
         rig.run((13,))
         for output in rig.publisher.outputs:
             if output.topic == "alerts.enriched":

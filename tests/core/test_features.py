@@ -12,6 +12,7 @@ from stream.core.errors import ModelMismatch
 from stream.core.events import Raised, moment
 from stream.core.features import (
     Array,
+    Decayed,
     Feature,
     Frame,
     Priors,
@@ -34,7 +35,7 @@ GLOBAL = 0.2
 def frame_of(rows: Array, global_rate: float | Array = GLOBAL) -> Frame:
     """A frame whose priors are 0.1, 0.3 and 0.6 for all."""
     encoded = {key: np.full(len(rows), rate) for key, rate in zip(KEYS, (0.1, 0.3, 0.6), strict=True)}
-    return Frame(rows, encoded, global_rate, LABELS)
+    return Frame(Decayed(rows), encoded, global_rate, LABELS)
 
 
 def known() -> dict[str, Feature]:
@@ -282,3 +283,17 @@ def test_a_row_is_as_wide_as_its_levels() -> None:
     frame = frame_of(rows)
     assert rows.shape[1] == 1 + state.WIDTH * len(frame.index)
     assert frame.at.tolist() == [timed[1] for timed in LOG if isinstance(timed[0], Raised)]
+
+
+def test_frames_of_two_models_share_the_history_and_nothing_else() -> None:
+    """Other priors on the same decayed counts give what they would alone, and a row taken out stays that row."""
+    rows = run(LONG, LOG).take_rows()
+    decayed, features = Decayed(rows), list(known().values())
+    encoded = {key: np.full(len(rows), rate) for key, rate in zip(KEYS, (0.7, 0.2, 0.4), strict=True)}
+    one, two = frame_of(rows), Frame(decayed, encoded, 0.5, LABELS)
+    alone = Frame(Decayed(rows), encoded, 0.5, LABELS)
+    first = compute(one, features)
+    assert compute(two, features).tobytes() == compute(alone, features).tobytes()
+    assert compute(one, features).tobytes() == first.tobytes()
+    taken = Frame(decayed.take(np.array([2, 0])), {key: rates[:2] for key, rates in encoded.items()}, 0.5, LABELS)
+    assert compute(taken, features).tobytes() == compute(alone, features)[[2, 0]].tobytes()

@@ -1,17 +1,41 @@
-"""The model in service follows the pointer; what is bad is refused once, and the running one stays."""
+"""What serves follows both pointers; what is bad is refused, what serves stays, and nothing of the old is kept."""
 
+import gc
+import itertools
+import logging
+import os
 import shutil
+import threading
+import weakref
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import psutil
 import pytest
+from onnx import TensorProto, helper
 
+from stream.core.errors import StoreAway
+from stream.core.events import Raised, moment
+from stream.core.features import Decayed
+from stream.core.limits import CHAMPIONS
 from stream.lab.replaying import replay
 from stream.lab.training import train_replayed
-from stream.models.artifact import ONNX
-from stream.models.pointers import CHAMPION, Pointer
+from stream.models import artifact as artifacts
+from stream.models import serving
+from stream.models.artifact import MANIFEST, ONNX, golden_matrix
+from stream.models.graph import Graph
+from stream.models.loading import Loaded, Loader
+from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
+from stream.models.served import Challenger, Served
+from stream.models.serving import Model, load_model
+from stream.models.signing import make_keys, sign
 from stream.models.store import Store
-from stream.models.watch import ChampionWatch
+from stream.models.watch import MOST_SECONDS, Watch
 from tests.lab.logs import lines, small_log, small_problem
+from tests.models.damage import constant_graph, graph, mean_graph, put_onnx
+
+POLL = 5.0
 
 
 @pytest.fixture(scope="module")
@@ -20,98 +44,446 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train_replayed(replay(lines(small_log(seed=2)), small_problem()), tmp_path_factory.mktemp("other"))
 
 
-def promote(store: Path, version: str) -> None:
-    """Point at a version in one stroke."""
-    Store(str(store)).point(CHAMPION, Pointer(version))
+class Away(Store):
+    """A store whose network can be cut."""
+
+    away = False
+
+    def pointer_bytes(self, name: str) -> bytes | None:
+        """As the store, while it is there."""
+        if self.away:
+            raise StoreAway(f"{self.url}: the model store can't be reached: the cable is out")
+        return super().pointer_bytes(name)
 
 
-def point(store: Path, version: str) -> None:
-    """Point at a version without looking at it."""
-    (store / "new").write_text(version)
-    (store / "new").replace(store / "CHAMPION")
+class Desk:
+    """A watch over a local store, at a clock of its own."""
+
+    def __init__(self, folder: Path, cache: Path, problem: str = "1", keys: Path | None = None) -> None:
+        self.folder = folder
+        self.store = Away(str(folder))
+        self.now = 0.0
+        self._loader = Loader(self.store, small_problem(horizon_hours=problem), cache, "test", keys)
+        self.start()
+
+    def start(self) -> None:
+        """Start the worker anew."""
+        self.watch = Watch(self._loader, POLL, 1.0, lambda: self.now)
+
+    def point(self, content: str | bytes | None, name: str = CHAMPION) -> None:
+        """Write a pointer's bytes without looking at them, or take it away."""
+        path = self.folder / name
+        if content is None:
+            path.unlink()
+            return
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    def poll(self, seconds: float = POLL, anew: bool = False) -> Watch:
+        """Poll after some time."""
+        self.now += seconds
+        self.watch.poll(anew)
+        return self.watch
+
+    @property
+    def serving(self) -> list[str]:
+        """The champions' versions."""
+        return [model.version for model in self.watch.served.champions]
 
 
-def test_no_pointer_is_no_model_and_no_fault(store: Path) -> None:
-    """Starting without a model is a supported mode."""
-    watch = ChampionWatch(store, small_problem())
-    watch.poll()
-    assert (watch.model, watch.fault, watch.loads, watch.refusals) == (None, None, 0, 0)
-
-
-def test_the_pointer_is_followed(store: Path, artifact: Path, other: Path) -> None:
-    """A new version is loaded when it is promoted, and only then."""
+@pytest.fixture
+def desk(store: Path, other: Path, tmp_path: Path) -> Desk:
+    """Two versions, and no pointer yet."""
     shutil.copytree(other, store / other.name)
-    watch = ChampionWatch(store, small_problem())
+    return Desk(store, tmp_path / "cache")
+
+
+def test_no_pointer_is_no_model_and_no_fault(desk: Desk) -> None:
+    """Starting without a model is a supported mode; before the first look nobody claims that there is none."""
+    assert desk.watch.served.reason == "model_failed"
+    watch = desk.poll()
+    assert watch.served == Served((), None, None, "no_model")
+    assert (watch.faults, watch.swaps, watch.refusals, watch.store_up) == ([], 0, 0, True)
+
+
+def test_the_pointer_is_followed(desk: Desk, artifact: Path, other: Path) -> None:
+    """A new version is loaded when it is promoted, and only then; the same again is not."""
     for version in (artifact.name, other.name, artifact.name):
-        promote(store, version)
-        watch.poll()
-        watch.poll()
-        assert watch.model is not None
-        assert watch.model.version == version
-    assert (watch.fault, watch.loads, watch.refusals) == (None, 3, 0)
-    loaded = watch.model
-    promote(store, artifact.name)
-    watch.poll()
-    assert watch.model is loaded  # the same version again is not loaded again
+        desk.point(version)
+        desk.poll()
+        served = desk.poll().served
+        assert [model.version for model in served.champions] == [version]
+    assert (desk.watch.faults, desk.watch.swaps, desk.watch.refusals) == ([], 3, 0)
+    desk.point(f"{artifact.name}\n")
+    assert desk.poll().served.champions == served.champions
 
 
-def test_a_bad_version_is_refused_once_and_the_running_one_stays(store: Path, artifact: Path, other: Path) -> None:
-    """The fault is told, not tried again until the pointer is written again, and gone when it is mended."""
-    promote(store, artifact.name)
-    watch = ChampionWatch(store, small_problem())
-    watch.poll()
-    running = watch.model
-    shutil.copytree(other, store / other.name)
-    (store / other.name / ONNX).write_bytes(b"")
-    point(store, other.name)
+def test_teams_have_their_champions(desk: Desk, artifact: Path, other: Path) -> None:
+    """A table in the pointer serves several versions, each loaded once, the default first."""
+    desk.point(f'"pay*" = "{other.name}"\n"payday" = "{artifact.name}"\ndefault = "{artifact.name}"\n')
+    served = desk.poll().served
+    assert desk.serving == [artifact.name, other.name]
+    teams = {"payments": other.name, "payday": artifact.name, "web": artifact.name}
+    for team, version in teams.items():
+        model = served.champion_of(team)
+        assert model is not None
+        assert model.version == version
+    default = served.champions[0]
+    desk.point(artifact.name)
+    assert desk.poll().served.champions == (default,)
+    assert set(desk.watch.loaded) == {artifact.name}
+
+
+def test_a_challenger_is_served_beside_and_promoted_without_loading_it_again(
+    desk: Desk, artifact: Path, other: Path
+) -> None:
+    """Named, it scores in shadow; promoted, the very model serves; named and promoted at once it is no rival."""
+    desk.point(artifact.name)
+    desk.point(other.name, CHALLENGER)
+    challenger = desk.poll().served.challenger
+    assert challenger is not None
+    model = challenger.model
+    assert (desk.serving, model.version) == ([artifact.name], other.name)
+    desk.point(other.name)
+    served = desk.poll().served
+    assert served.champions == (model,)
+    assert served.challenger is None
+    desk.point(artifact.name)
+    back = desk.poll().served.challenger
+    assert back is challenger
+    desk.point(None, CHALLENGER)
+    assert desk.poll().served.challenger is None
+    assert set(desk.watch.loaded) == {artifact.name}
+
+
+def test_a_dropped_challenger_comes_back_when_it_is_named_anew_or_at_a_signal(
+    desk: Desk, artifact: Path, other: Path
+) -> None:
+    """Polls alone don't bring it back; another pointer or SIGHUP does."""
+    desk.point(artifact.name)
+    desk.point(other.name, CHALLENGER)
+    desk.poll()
+
+    def dropped() -> Challenger:
+        challenger = desk.watch.served.challenger
+        assert challenger is not None
+        return challenger
+
+    dropped().dropped = "failed"
+    desk.poll()
+    assert dropped().dropped == "failed"
+    desk.poll(anew=True)
+    assert dropped().dropped is None
+    dropped().dropped = "slow"
+    desk.point(f"{other.name}\n", CHALLENGER)
+    desk.poll()
+    assert dropped().dropped is None
+
+
+def nan_graph(width: int) -> bytes:
+    """A graph that says NaN of everything."""
+    return constant_graph(width, float("nan"))
+
+
+def endless_graph(width: int) -> bytes:
+    """A graph that counts for ever before it answers."""
+    inside = helper.make_graph(
+        [
+            helper.make_node("Identity", ["go_in"], ["go_out"]),
+            helper.make_node("Identity", ["sum_in"], ["sum_out"]),
+        ],
+        "body",
+        [
+            helper.make_tensor_value_info("turn", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go_in", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("sum_in", TensorProto.FLOAT, ["N"]),
+        ],
+        [
+            helper.make_tensor_value_info("go_out", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("sum_out", TensorProto.FLOAT, ["N"]),
+        ],
+    )
+    nodes = [
+        helper.make_node("ReduceMean", ["x"], ["mean"], axes=[1], keepdims=0),
+        helper.make_node("Loop", ["", "go", "mean"], ["y"], body=inside),
+    ]
+    go = helper.make_tensor("go", TensorProto.BOOL, [], [True])
+    return graph(nodes, [("x", TensorProto.FLOAT, ["N", width])], [("y", TensorProto.FLOAT, ["N"])], go)
+
+
+def two_inputs(width: int) -> bytes:
+    """A graph that wants something else beside the features."""
+    nodes = [
+        helper.make_node("Add", ["x", "more"], ["both"]),
+        helper.make_node("ReduceMean", ["both"], ["y"], axes=[1]),
+    ]
+    inputs = [("x", TensorProto.FLOAT, ["N", width]), ("more", TensorProto.FLOAT, ["N", width])]
+    return graph(nodes, inputs, [("y", TensorProto.FLOAT, ["N"])])
+
+
+BAD: dict[str, tuple[Callable[[Path, int], object], str]] = {
+    "truncated": (lambda folder, width: (folder / ONNX).write_bytes((folder / ONNX).read_bytes()[:1000]), "sha256"),
+    "truncated, hash fits": (lambda folder, width: put_onnx(folder, (folder / ONNX).read_bytes()[:1000]), "loaded"),
+    "wrong hash": (lambda folder, width: (folder / ONNX).write_bytes(mean_graph(width)), "sha256 differs"),
+    "extra input": (lambda folder, width: put_onnx(folder, two_inputs(width)), "must read one float32"),
+    "wrong shape": (lambda folder, width: put_onnx(folder, mean_graph(width + 1)), "must read one float32"),
+    "wrong output": (lambda folder, width: put_onnx(folder, mean_graph(width, keep=1)), "must give one float32"),
+    "NaN": (lambda folder, width: put_onnx(folder, nan_graph(width)), "not a probability"),
+    "another answer": (lambda folder, width: put_onnx(folder, constant_graph(width, 0.25)), "golden"),
+    "no manifest": (lambda folder, width: (folder / MANIFEST).unlink(), "no such version"),
+    "too large": (lambda folder, width: os.truncate(folder / ONNX, 2 << 30), "2147483648 bytes"),
+}
+
+
+@pytest.mark.expects_errors
+@pytest.mark.parametrize("kind", BAD)
+@pytest.mark.parametrize("name", [CHAMPION, CHALLENGER])
+def test_a_bad_version_is_refused_and_what_serves_stays(
+    desk: Desk, artifact: Path, other: Path, kind: str, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One sentence, counted once; the running models go on, as champion and as challenger."""
+    desk.point(artifact.name)
+    before = desk.poll().served
+    damage, told = BAD[kind]
+    damage(desk.folder / other.name, len(load_model(other, small_problem()).manifest.features))
+    desk.point(other.name, name)
     for _ in range(3):
-        watch.poll()
-    assert watch.model is running
-    assert watch.refusals == 1
-    assert watch.fault is not None
-    assert f"{other.name}: {ONNX}" in watch.fault
-    shutil.copy(other / ONNX, store / other.name / ONNX)
-    watch.poll()
-    assert watch.model is running  # mended, but nobody pointed at it again
-    promote(store, other.name)
-    watch.poll()
-    assert watch.model is not None
-    assert watch.model.version == other.name
-    assert watch.fault is None
+        assert desk.poll().served is before
+    (fault,) = desk.watch.faults
+    assert told in fault
+    assert "\n" not in fault
+    assert desk.watch.refusals == 1
+    assert sum(fault in record.getMessage() for record in caplog.records) == 1
+    shutil.rmtree(desk.folder / other.name)
+    shutil.copytree(other, desk.folder / other.name)
+    assert desk.poll(MOST_SECONDS).faults == []  # mended, and tried again without a new pointer
 
 
-def test_every_wrong_pointer_is_a_fault(store: Path, artifact: Path) -> None:
-    """Rubbish, a version that is not there, another problem's model, a pointer that went away."""
-    promote(store, artifact.name)
-    watch = ChampionWatch(store, small_problem())
-    watch.poll()
-    point(store, "rubbish")
-    watch.poll()
-    assert watch.fault is not None
-    assert "not the name of a version" in watch.fault
-    point(store, "2026-01-01-abcd")
-    watch.poll()
-    assert "no such folder" in watch.fault
-    (store / "CHAMPION").unlink()
-    watch.poll()
-    assert "is gone" in watch.fault
-    assert watch.model is not None
-    assert watch.refusals == 2
-    elsewhere = ChampionWatch(store, small_problem(horizon_hours="2"))
-    point(store, artifact.name)
-    elsewhere.poll()
-    assert elsewhere.model is None
-    assert elsewhere.fault is not None
-    assert "was made for the problem" in elsewhere.fault
+@pytest.mark.expects_errors
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "not the name of a version"),
+        (b"2026-03-0", "not the name of a version"),
+        (b"\xff\xfe\x00", "not the name of a version"),
+        (b"2026-01-01-abcd", "no such version"),
+        (b'"pay" = "2026-01-01-abcd"\n', "lacks the line default"),
+        (b'"pay" = "2026-01-', "neither a version nor a table"),
+        (b"=" * 200_000, "bytes, at most"),
+    ],
+)
+def test_a_bad_pointer_is_a_fault_and_what_serves_stays(desk: Desk, artifact: Path, content: bytes, told: str) -> None:
+    """Half written, rubbish, too long, naming nothing: told in one sentence until it is mended."""
+    desk.point(artifact.name)
+    before = desk.poll().served
+    desk.point(content)
+    assert desk.poll().served is before
+    assert told in desk.watch.faults[0]
+    desk.point(artifact.name)
+    watch = desk.poll()
+    assert (watch.served.champions, watch.faults, watch.refusals) == (before.champions, [], 1)
 
 
-def test_a_version_that_arrives_after_its_pointer_is_loaded(store: Path, other: Path) -> None:
-    """A store that copies the pointer first does not leave the worker without a model for good."""
-    watch = ChampionWatch(store, small_problem())
-    point(store, other.name)
-    watch.poll()
-    assert watch.fault is not None
-    shutil.copytree(other, store / other.name)
-    watch.poll()
-    assert watch.model is not None
-    assert watch.model.version == other.name
+@pytest.mark.expects_errors
+def test_tables_are_taken_whole_or_not_at_all(desk: Desk, artifact: Path, other: Path) -> None:
+    """One bad version among several, too many of them, or a challenger for one team: the old table stays."""
+    desk.point(artifact.name)
+    before = desk.poll().served
+    desk.point(f'"pay" = "2026-01-01-abcd"\ndefault = "{other.name}"\n')
+    assert desk.poll().served is before
+    many = "".join(f'"t{number}" = "2026-01-01-{number:04x}"\n' for number in range(CHAMPIONS))
+    desk.point(f'{many}default = "{artifact.name}"\n')
+    assert f"names {CHAMPIONS + 1} versions, at most {CHAMPIONS}" in desk.poll().faults[0]
+    desk.point(f'"pay" = "{other.name}"\ndefault = "{other.name}"\n', CHALLENGER)
+    assert "one for all teams" in desk.poll().faults[1]
+    assert desk.watch.served is before
+
+
+@pytest.mark.expects_errors
+def test_a_refused_version_is_tried_again_with_growing_pauses(
+    desk: Desk, artifact: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """5, 10, 20 seconds and so on to five minutes; at once at a signal or for another pointer."""
+    tried: list[float] = []
+    load = Loader.load
+
+    def counted(self: Loader, version: str) -> Loaded:
+        tried.append(desk.now)
+        return load(self, version)
+
+    monkeypatch.setattr(Loader, "load", counted)
+    desk.point("2026-01-01-abcd")
+    for _ in range(400):
+        desk.poll(5.0)
+    pauses = [after - before for before, after in itertools.pairwise(tried)]
+    assert pauses == [5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0, 300.0, 300.0, 300.0, 300.0]
+    count = len(tried)
+    desk.poll(1.0)
+    desk.poll(1.0, anew=True)
+    assert len(tried) == count + 1
+    desk.point("2026-01-01-abce")
+    desk.poll(1.0)
+    assert len(tried) == count + 2
+    assert desk.watch.refusals == 2  # another pointer, another fault; the signal told nothing new
+    desk.point(artifact.name)
+    assert desk.poll(1.0).faults == []
+
+
+@pytest.mark.expects_errors
+def test_a_pointer_that_is_gone_leaves_what_serves(desk: Desk, artifact: Path) -> None:
+    """Taking CHAMPION away stops nothing."""
+    desk.point(artifact.name)
+    before = desk.poll().served
+    desk.point(None)
+    assert desk.poll().served is before
+    assert desk.watch.faults == [f"{desk.folder}/CHAMPION: is gone; the running model stays"]
+
+
+def test_a_store_away_for_an_hour_changes_nothing(
+    desk: Desk, artifact: Path, other: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What serves goes on; the log says once that it is away and once that it is back, and then all is followed."""
+    desk.point(artifact.name)
+    before = desk.poll().served
+    desk.store.away = True
+    for _ in range(720):
+        watch = desk.poll()
+        assert watch.served is before
+        assert not watch.store_up
+    desk.store.away = False
+    desk.point(other.name)
+    assert desk.poll().store_up
+    assert desk.serving == [other.name]
+    told = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert told == [
+        f"{desk.folder}: the model store can't be reached: the cable is out; what is loaded goes on serving",
+        f"{desk.folder}: the model store answers again",
+    ]
+    assert desk.watch.refusals == 0
+
+
+@pytest.mark.expects_errors
+def test_a_start_without_the_store_or_with_a_broken_champion_serves_the_last_good_copy(
+    desk: Desk, artifact: Path, other: Path
+) -> None:
+    """The copy on this machine serves, though the store is away or emptied; without one, alerts are model_failed."""
+    desk.store.away = True
+    assert desk.poll().served == Served((), None, None, "model_failed")
+    desk.store.away = False
+    desk.point(artifact.name)
+    desk.poll()
+    desk.start()
+    desk.store.away = True
+    assert desk.poll().served.pointer == Pointer(artifact.name)
+    assert desk.serving == [artifact.name]
+    desk.store.away = False
+    (desk.folder / other.name / ONNX).write_bytes(b"")
+    shutil.rmtree(artifact)
+    desk.point(other.name)
+    desk.start()
+    desk.poll()
+    assert desk.serving == [artifact.name]
+    assert other.name in desk.watch.faults[0]
+    shutil.copy(other / ONNX, desk.folder / other.name / ONNX)
+    desk.poll()
+    assert desk.serving == [other.name]
+
+
+@pytest.mark.expects_errors
+def test_a_first_start_with_a_broken_champion_is_told_as_such(desk: Desk, other: Path) -> None:
+    """Nothing to serve, and the reason is that the model failed, not that there is none."""
+    (desk.folder / other.name / ONNX).write_bytes(b"")
+    desk.point(other.name)
+    assert desk.poll().served == Served((), None, None, "model_failed")
+    desk.point(None)
+    assert desk.poll().served.reason == "no_model"
+
+
+@pytest.mark.expects_errors
+def test_another_problem_s_model_is_refused(desk: Desk, artifact: Path, tmp_path: Path) -> None:
+    """It says for which problem it was made."""
+    desk.point(artifact.name)
+    elsewhere = Desk(desk.folder, tmp_path / "cache", problem="2")
+    assert elsewhere.poll().served.reason == "model_failed"
+    assert "was made for the problem" in elsewhere.watch.faults[0]
+
+
+@pytest.mark.expects_errors
+def test_with_keys_only_signed_versions_are_served(desk: Desk, artifact: Path, tmp_path: Path) -> None:
+    """Unsigned, or signed by a stranger: refused. Signed by one of the keys: served."""
+    keys = make_keys(tmp_path / "ours")
+    make_keys(tmp_path / "theirs")
+    guarded = Desk(desk.folder, tmp_path / "cache2", keys=keys)
+    guarded.point(artifact.name)
+    guarded.poll()
+    assert "is not signed" in guarded.watch.faults[0]
+    manifest = guarded.store.manifest_bytes(artifact.name)
+    guarded.store.sign(artifact.name, sign(manifest, tmp_path / "theirs"))
+    guarded.poll(MOST_SECONDS)
+    assert "by none of the 1 keys" in guarded.watch.faults[0]
+    guarded.store.sign(artifact.name, sign(manifest, tmp_path / "ours"))
+    guarded.poll(MOST_SECONDS)
+    assert guarded.serving == [artifact.name]
+
+
+@pytest.mark.expects_errors
+@pytest.mark.parametrize("name", [CHAMPION, CHALLENGER])
+def test_a_graph_that_never_ends_is_ended(
+    desk: Desk, artifact: Path, other: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is refused like any other bad version, and the polls go on."""
+    monkeypatch.setattr(artifacts, "TRIAL_SECONDS", 0.2)
+    monkeypatch.setattr(serving, "TRIAL_SECONDS", 0.2)
+    width = len(load_model(other, small_problem()).manifest.features)
+    put_onnx(desk.folder / other.name, endless_graph(width))
+    desk.point(artifact.name)
+    desk.poll()
+    desk.point(other.name, name)
+    assert "took longer than 0.2 s and was ended" in desk.poll().faults[0]
+    assert desk.serving == [artifact.name]
+
+
+def test_a_challenger_that_never_ends_on_a_batch_is_ended(trained: Path) -> None:
+    """onnxruntime gives the run up when it is told to, and the thread with it."""
+    model = load_model(trained, small_problem())
+    width = len(model.manifest.features)
+    model._graph = Graph(endless_graph(width), width, "endless")
+    challenger = Challenger(model, 0.05)
+    rows = np.full((1, 1 + 19 * len(model._levels)), np.nan)
+    rows[:, 0] = 1.8e9
+    alert = Raised(moment(1.8e9), "a", "pay", "disk", "db")
+    shadow = challenger.begin(Decayed(rows), [alert])
+    assert shadow is not None
+    assert challenger.finish(shadow) is None
+    assert challenger.dropped == "slow"
+    assert shadow.wait(20) == "failed"  # its thread came back
+    assert "terminate" in str(shadow.error)
+    assert challenger.begin(Decayed(rows), [alert]) is None
+
+
+def test_two_hundred_swaps_leave_nothing_behind(desk: Desk, artifact: Path, other: Path) -> None:
+    """Old models are garbage at the next poll, and memory stays: less than a tenth of a model a swap is kept.
+
+    The bound is what a leak would break: a model that stays costs at least its graph's bytes.
+    """
+
+    def swap(turn: int) -> None:
+        desk.point((artifact, other)[turn % 2].name)
+        model = desk.poll().served.champions[0]
+        assert isinstance(model, Model)
+        model.predict(np.tile(golden_matrix(model.manifest), (16, 1)))
+
+    for turn in range(20):
+        swap(turn)
+    process, size = psutil.Process(), (artifact / ONNX).stat().st_size
+    gone = []
+    gc.collect()
+    before = process.memory_info().rss
+    for turn in range(200):
+        gone.append(weakref.ref(desk.watch.served.champions[0]))
+        swap(turn)
+    desk.poll()
+    after = process.memory_info().rss
+    assert [thread.name for thread in threading.enumerate() if thread.name == "challenger"] == []
+    assert [ref() for ref in gone] == [None] * 200  # without a collection: nothing holds them in a cycle
+    assert after - before < 200 * size / 10
+    assert desk.watch.swaps == 220

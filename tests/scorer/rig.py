@@ -15,7 +15,7 @@ from stream.lane.batch import Bounds, Output, Part
 from stream.lane.engine import Engine, Moves
 from stream.lane.publisher import Publisher
 from stream.metrics import Metrics
-from stream.scorer.answers import Scores
+from stream.models.served import Scores, Served
 from stream.scorer.history import History
 from stream.scorer.room import ScorerRoom
 
@@ -110,7 +110,8 @@ class Rig:
         model: Scores | None = None,
         room: type[ScorerRoom] = ScorerRoom,
     ) -> None:
-        self.log, self.problem, self.history, self.model = log, problem, history, model
+        self.log, self.problem, self.history = log, problem, history
+        self.served = Served((model,) if model else ())
         self.settings = settings or Settings(tick_seconds=0)
         self.metrics = Metrics()
         self.publisher = MemoryPublisher()
@@ -123,7 +124,7 @@ class Rig:
     def start(self) -> None:
         """Start a worker anew; it is assigned when it first runs."""
         self.room = self._room_type(
-            self.settings, self.problem, self.history, self.metrics, lambda: self.model, lambda: self.now
+            self.settings, self.problem, self.history, self.metrics, lambda: self.served, lambda: self.now
         )
         self.engine = Engine(self.room, self.publisher, self.metrics, 1_000_000, 1 << 30, 60.0, 1.0)
         self.assigned = False

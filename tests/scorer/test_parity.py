@@ -5,16 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from stream.config import Settings, load_problem
 from stream.core.events import Raised, encode_event
+from stream.core.features import Array, Decayed, Matrix
 from stream.core.fold import Fold
 from stream.lab.log import read_log
 from stream.lab.replaying import replay
 from stream.lab.training import train_replayed
 from stream.lane.batch import Part
 from stream.metrics import Metrics
+from stream.models.graph import Stop
 from stream.models.serving import Model, load_model
 from stream.scorer.history import Wanted
 from stream.scorer.redis_history import RedisHistory
@@ -28,12 +29,16 @@ class Recording:
         self.version, self.thresholds, self._model = model.version, model.thresholds, model
         self.seen: dict[tuple[str, str], bytes] = {}
 
-    def score(self, rows: NDArray[np.float64], alerts: Sequence[Raised]) -> NDArray[np.float64]:
-        """Score, and remember."""
+    def features(self, rows: Decayed, alerts: Sequence[Raised]) -> Matrix:
+        """The model's, remembered."""
         matrix = self._model.features(rows, alerts)
         for alert, features in zip(alerts, matrix, strict=True):
             self.seen[alert.team, alert.alert_id] = features.tobytes()
-        return self._model.predict(matrix)
+        return matrix
+
+    def predict(self, matrix: Matrix, stop: Stop | None = None) -> Array:
+        """The model's."""
+        return self._model.predict(matrix, stop)
 
 
 @pytest.mark.slow

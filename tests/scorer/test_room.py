@@ -1,15 +1,13 @@
 """The scorer's room and the lane's engine together, on a log in memory: exactness, absence, refusal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from threading import Event as Gate
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from stream.config import Settings
 from stream.core.errors import HistoryAway, HistoryRefused, NoisegateError
@@ -22,6 +20,7 @@ from stream.lane.batch import Part
 from stream.scorer.history import Write, decode_meta
 from tests.scorer.logs import PROBLEM, START, at, random_log
 from tests.scorer.memory_history import MemoryHistory
+from tests.scorer.models import Says, by_name
 from tests.scorer.rig import TOPIC, Crash, Log, Rig, folded, packed_entries, packed_levels, without_score
 
 ONLY = Part(TOPIC, 0)
@@ -440,37 +439,19 @@ def test_a_window_of_dues_smaller_than_what_is_due_loses_nothing(monkeypatch: py
 def test_rows_reach_the_model_in_the_order_of_the_alerts_over_all_partitions() -> None:
     """One call of the model scores all partitions' alerts, and each gets its own probability."""
     log = log_of(random_log(30), 3)
-    rig = Rig(log, PROBLEM, MemoryHistory(), model=_ByName())
+    rig = Rig(log, PROBLEM, MemoryHistory(), model=Says("by-name"))
     rig.run((13,))
     for record in rig.publisher.enriched():
-        assert record.score.probability == _ByName.say(record.alert)
+        assert record.score.probability == by_name(record.alert)
         assert record.score.model == "by-name"
     for outcome in rig.publisher.outcomes():
         assert list(outcome.scores) == ["by-name"]
 
 
-class _ByName:
-    version = "by-name"
-
-    def __init__(self) -> None:
-        from stream.core.scoring import Thresholds
-
-        self.thresholds = Thresholds()
-
-    @staticmethod
-    def say(alert: Raised) -> float:
-        return int(alert.alert_id[1:]) / 1_000
-
-    def score(self, rows: NDArray[np.float64], alerts: Sequence[Raised]) -> NDArray[np.float64]:
-        assert len(rows) == len(alerts)
-        assert [row[0] for row in rows.tolist()] == [alert.at.timestamp() for alert in alerts]
-        return np.array([self.say(alert) for alert in alerts])
-
-
 def test_an_alert_raised_twice_gets_its_first_score_again() -> None:
     """A retried webhook counts once and is told what was said first, also in a later batch and by another model."""
     events: list[Event] = [Raised(at(0), "A1", "team", "r", "e"), Raised(at(1), "A1", "team", "r", "e")]
-    rig = Rig(log_of(events), PROBLEM, MemoryHistory(), model=_ByName())
+    rig = Rig(log_of(events), PROBLEM, MemoryHistory(), model=Says("by-name"))
     rig.run((1,))
     first, second = rig.publisher.enriched()
     assert (first.score, second.score.probability) == (second.score, 0.001)

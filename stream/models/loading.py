@@ -1,0 +1,67 @@
+"""From a version's name to a model that can be served: fetched, signed by whom we trust, verified, warm."""
+
+import time
+from pathlib import Path
+
+from msgspec import Struct
+
+from stream.core.errors import ModelError
+from stream.core.problem import Problem
+from stream.models.cache import fetch, read_last_good, write_last_good
+from stream.models.pointers import CHAMPION
+from stream.models.serving import Model, load_model
+from stream.models.signing import check_signature
+from stream.models.store import Store
+
+
+class Loaded(Struct, frozen=True, eq=False):
+    """A model, where on this machine its files lie, and when it was loaded, seconds since 1970."""
+
+    model: Model
+    folder: Path
+    at: float
+
+
+class Loader:
+    """Loads the versions of one store for one deployment.
+
+    Args:
+        store: where versions are.
+        problem: what they must answer.
+        cache: where copies of them are kept.
+        deployment: whose last good version is remembered.
+        keys: public keys, by one of which a version must be signed; None: nothing need be.
+    """
+
+    def __init__(self, store: Store, problem: Problem, cache: Path, deployment: str, keys: Path | None = None) -> None:
+        self.store = store
+        self._problem = problem
+        self._cache = cache
+        self._deployment = deployment
+        self._keys = keys
+
+    def load(self, version: str) -> Loaded:
+        """Fetch and load a version.
+
+        Raises:
+            StoreAway: the store can't be reached.
+            ModelError: the version is not sound, not signed as it must be, or not for this problem.
+        """
+        return self._load(fetch(self.store, version, self._cache), version)
+
+    def keep(self, loaded: Loaded) -> None:
+        """Remember the champion of all teams as the last good one; raises ModelError where that can't be written."""
+        write_last_good(self._cache, self._deployment, CHAMPION, loaded.folder)
+
+    def last_good(self) -> Loaded | None:
+        """The version remembered last, from this machine's own copy; None where there is none. Errors as `load`."""
+        folder = read_last_good(self._cache, self._deployment, CHAMPION)
+        return None if folder is None else self._load(folder, folder.name)
+
+    def _load(self, folder: Path, version: str) -> Loaded:
+        if self._keys is not None:
+            check_signature(folder, self._keys)
+        model = load_model(folder, self._problem)
+        if model.version != version:
+            raise ModelError(f"{folder}: holds version {model.version}")
+        return Loaded(model, folder, time.time())

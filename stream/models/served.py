@@ -1,0 +1,148 @@
+"""What is in service at one moment: the champions, and the challenger that scores beside them in shadow."""
+
+import logging
+import time
+import weakref
+from collections.abc import Sequence
+from queue import SimpleQueue
+from threading import Lock, Thread
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from stream.core.events import Raised
+from stream.core.features import Array, Decayed, Matrix
+from stream.core.records import Reason
+from stream.core.scoring import Thresholds
+from stream.models.graph import Stop
+from stream.models.pointers import Pointer
+
+log = logging.getLogger(__name__)
+Role = Literal["champion", "team", "challenger"]
+Drop = Literal["failed", "slow"]
+
+
+class Scores(Protocol):
+    """What is needed of a model to score with it; `stream.models.serving.Model` is one."""
+
+    version: str
+    thresholds: Thresholds
+
+    def features(self, rows: Decayed, alerts: Sequence[Raised]) -> Matrix:
+        """The model's input, float32[N, F]."""
+
+    def predict(self, matrix: Matrix, stop: Stop | None = None) -> Array:
+        """The probability of each row, float64[N]; raises ModelError, also where `stop` ended it."""
+
+
+class Shadow:
+    """A challenger's scores of one batch, under way in another thread.
+
+    Attributes:
+        matrix: what the challenger reads, float32[N, F].
+        probabilities: float64[N], None until it is done and where it failed.
+        error: why it failed.
+        seconds: what it took, features aside.
+    """
+
+    def __init__(self, model: Scores, matrix: Matrix) -> None:
+        self.model = model
+        self.matrix = matrix
+        self.probabilities: Array | None = None
+        self.error: Exception | None = None
+        self.seconds = 0.0
+        self._stop = Stop()
+        self._busy = Lock()
+        self._busy.acquire()
+
+    def run(self) -> None:
+        """Score, in the challenger's thread."""
+        began = time.perf_counter()
+        try:
+            self.probabilities = self.model.predict(self.matrix, self._stop)
+        except Exception as error:  # whatever a challenger does, the alerts go on
+            self.error = error
+        self.seconds = time.perf_counter() - began
+        self._busy.release()
+
+    def wait(self, seconds: float) -> Drop | None:
+        """Wait until it is done, at most so long; says why there are no probabilities. A slow one is ended."""
+        if not self._busy.acquire(timeout=seconds):
+            self._stop.end()
+            return "slow"
+        self._busy.release()
+        return None if self.error is None else "failed"
+
+
+class Challenger:
+    """A model that scores every batch in shadow, until it fails or is slow: then it is dropped, never an alert.
+
+    Its one thread ends with it.
+
+    Args:
+        model: the version.
+        seconds: how long a batch may wait for it, once everything else is done.
+    """
+
+    def __init__(self, model: Scores, seconds: float) -> None:
+        self.model = model
+        self.dropped: Drop | None = None
+        self._seconds = seconds
+        self._batches: SimpleQueue[Shadow | None] = SimpleQueue()
+        Thread(target=_work, args=(self._batches,), name="challenger", daemon=True).start()
+        weakref.finalize(self, self._batches.put, None)
+
+    def begin(self, rows: Decayed, alerts: Sequence[Raised]) -> Shadow | None:
+        """Begin to score a batch; None where it was dropped."""
+        if self.dropped:
+            return None
+        try:
+            shadow = Shadow(self.model, self.model.features(rows, alerts))
+        except Exception as error:  # whatever a challenger does, the alerts go on
+            self._drop("failed", str(error))
+            return None
+        self._batches.put(shadow)
+        return shadow
+
+    def finish(self, shadow: Shadow) -> Array | None:
+        """Wait for the batch's scores, float64[N]; None: there are none, and the challenger is dropped."""
+        drop = shadow.wait(self._seconds)
+        if drop is None:
+            return shadow.probabilities
+        self._drop(drop, f"a batch waited {self._seconds:g} s for it" if drop == "slow" else str(shadow.error))
+        return None
+
+    def _drop(self, drop: Drop, why: str) -> None:
+        self.dropped = drop
+        log.warning("the challenger %s is dropped until it is named anew: %s", self.model.version, why)
+
+
+def _work(batches: "SimpleQueue[Shadow | None]") -> None:
+    while (shadow := batches.get()) is not None:
+        shadow.run()
+        del shadow  # while it waits, the thread holds no model
+
+
+class Served(Struct, frozen=True):
+    """What to score with; replaced by one assignment, between two batches.
+
+    Attributes:
+        champions: the versions that the pointer names, the default first; empty where there is none.
+        pointer: which team has which champion.
+        challenger: scores in shadow.
+        reason: why alerts are unscored while there is no champion.
+    """
+
+    champions: tuple[Scores, ...] = ()
+    pointer: Pointer | None = None
+    challenger: Challenger | None = None
+    reason: Reason = "no_model"
+
+    def champion_of(self, team: str) -> Scores | None:
+        """The model of a team's alerts."""
+        if not self.champions:
+            return None
+        if self.pointer is None or not self.pointer.teams:
+            return self.champions[0]
+        version = self.pointer.version_of(team)
+        return next(model for model in self.champions if model.version == version)

@@ -1,0 +1,156 @@
+"""The thread that keeps the scorer's models up to date, and tells of them: metrics, heartbeats."""
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable
+from threading import Event, Thread
+
+from redis.exceptions import RedisError
+
+from stream.config import Settings
+from stream.core.problem import Problem
+from stream.metrics import Metrics
+from stream.models.heartbeat import Heart, Heartbeat
+from stream.models.loading import Loader
+from stream.models.served import Served
+from stream.models.signing import public_keys
+from stream.models.store import Store
+from stream.models.watch import Watch
+
+log = logging.getLogger(__name__)
+_LEAVE_SECONDS = 1.0
+_FIRST_SECONDS = 60.0  # alerts wait so long for the first model, then they go unscored
+
+
+class Serving:
+    """Polls the model store in a thread of its own.
+
+    Args:
+        settings: the store, its cache and keys, and how often it is asked.
+        problem: what the models must answer.
+        metrics: the process's metrics.
+        partitions: those that the worker owns, for its heartbeat.
+
+    Raises:
+        SettingsError: the file of public keys can't be used.
+        ModelError: nothing installed knows the store's URL.
+    """
+
+    def __init__(
+        self, settings: Settings, problem: Problem, metrics: Metrics, partitions: Callable[[], list[int]]
+    ) -> None:
+        keys = settings.model_keys
+        if keys is not None:
+            public_keys(keys)
+        store = Store(settings.model_store)
+        loader = Loader(store, problem, settings.model_cache, settings.deployment, keys)
+        self.watch = Watch(loader, settings.model_poll_seconds, settings.challenger_seconds)
+        self.worker = f"{socket.gethostname()}:{os.getpid()}"
+        self._poll_seconds = settings.model_poll_seconds
+        self._metrics = metrics
+        self._partitions = partitions
+        self._heart = Heart(settings.redis_url, settings.deployment)
+        self._beats = True
+        self._shown: dict[str, str] = {}
+        self._first, self._wake, self._stop = Event(), Event(), Event()
+        self._anew = False
+        self._thread = Thread(target=self._run, name="models", daemon=True)
+
+    @property
+    def served(self) -> Served:
+        """What to score with now."""
+        return self.watch.served
+
+    @property
+    def faults(self) -> list[str]:
+        """Why alerts are not scored, one sentence each."""
+        if self.served.champions:
+            return []
+        return [*self.watch.faults, "no model is served: alerts are published unscored"]
+
+    def start(self) -> None:
+        """Begin to poll; returns once there is a model, or it is known that there is none."""
+        self._thread.start()
+        if not self._first.wait(_FIRST_SECONDS):
+            log.error("no model could be loaded in %.0f s; alerts go unscored until there is one", _FIRST_SECONDS)
+
+    def refresh(self) -> None:
+        """Look at once, try again what was refused and take a dropped challenger back; callable from anywhere."""
+        self._anew = True
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Poll no more, and say that this worker has left, if that can be done soon."""
+        self._stop.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(_LEAVE_SECONDS)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._wake.clear()
+            anew, self._anew = self._anew, False
+            try:
+                self._poll(anew)
+            except Exception:  # a bug, but the models that serve go on, and so must the polls
+                log.exception("polling the model store failed")
+            self._first.set()
+            self._wake.wait(self._poll_seconds)
+        self._leave()
+
+    def _poll(self, anew: bool) -> None:
+        watch = self.watch
+        swaps, refusals = watch.swaps, watch.refusals
+        watch.poll(anew)
+        self._metrics.model_swaps.inc(watch.swaps - swaps)
+        self._metrics.model_refused.inc(watch.refusals - refusals)
+        self._metrics.model_store_up.set(watch.store_up)
+        self._show()
+        self._beat()
+
+    def _show(self) -> None:
+        """Make the models' metrics those in service."""
+        metrics, served, loaded = self._metrics, self.served, self.watch.loaded
+        roles = {served.challenger.model.version: "challenger"} if served.challenger else {}
+        roles |= {model.version: "team" if place else "champion" for place, model in enumerate(served.champions)}
+        for version, role in self._shown.items():
+            if roles.get(version) != role:
+                metrics.model_info.remove(version, role)
+            if version not in roles:
+                metrics.model_created.remove(version)
+                metrics.model_loaded.remove(version)
+        for version, role in roles.items():
+            metrics.model_info.labels(version, role).set(1)
+            metrics.model_created.labels(version).set(loaded[version].model.manifest.created.timestamp())
+            metrics.model_loaded.labels(version).set(loaded[version].at)
+        self._shown = roles
+
+    def _beat(self) -> None:
+        served, watch = self.served, self.watch
+        pointer = {"": served.pointer.default, **served.pointer.teams} if served.pointer else {}
+        heartbeat = Heartbeat(
+            at=time.time(),
+            champions={model.version: watch.loaded[model.version].at for model in served.champions},
+            pointer=pointer,
+            challenger=served.challenger.model.version if served.challenger else None,
+            dropped=served.challenger.dropped if served.challenger else None,
+            fault="; ".join(watch.faults) or None,
+            partitions=self._partitions(),
+        )
+        try:
+            self._heart.beat(self.worker, heartbeat)
+        except (RedisError, OSError) as error:
+            if self._beats:
+                log.warning("no heartbeat could be written to Redis: %s", error)
+            self._beats = False
+        else:
+            self._beats = True
+
+    def _leave(self) -> None:
+        try:
+            self._heart.stop(self.worker)
+        except (RedisError, OSError) as error:
+            log.warning("this worker could not say to Redis that it leaves: %s", error)
+        self._heart.close()

@@ -1,0 +1,73 @@
+"""Swaps under load: a real store, its watch in a thread of its own, and the real room on a log in memory."""
+
+import shutil
+from pathlib import Path
+from threading import Event as Gate
+from threading import Thread
+
+import numpy as np
+
+from stream.core.events import Raised, encode_event, seconds
+from stream.lab.replaying import replay
+from stream.lab.training import train_replayed
+from stream.lane.batch import Part
+from stream.models.loading import Loader
+from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
+from stream.models.serving import load_model
+from stream.models.store import Store
+from stream.models.watch import Watch
+from tests.lab.logs import lines, small_log, small_problem
+from tests.scorer.memory_history import MemoryHistory
+from tests.scorer.rig import TOPIC, Log, Rig
+
+
+def test_swaps_under_load_lose_no_alert_and_mix_no_models(tmp_path: Path) -> None:
+    """While champion and challenger change places all the time every alert is scored once, by whole models only."""
+    problem, events = small_problem(), small_log(1_500)
+    made = [train_replayed(replay(lines(small_log(seed=seed)), problem), tmp_path / "store") for seed in (1, 2)]
+    store = Store(str(tmp_path / "store"))
+    shutil.rmtree(tmp_path / "cache", ignore_errors=True)
+    watch = Watch(Loader(store, problem, tmp_path / "cache", "test"), 5.0, 30.0)
+    store.point(CHAMPION, Pointer(made[0].name))
+    watch.poll()
+    done = Gate()
+
+    def flip() -> None:
+        turn = 0
+        while not done.is_set():
+            turn += 1
+            store.point(CHALLENGER, Pointer(made[turn % 2].name))
+            store.point(CHAMPION, Pointer(made[(turn + 1) % 2].name))
+            watch.poll()
+
+    log = Log()
+    for event in events:
+        log.put(Part(TOPIC, 0), encode_event(event), seconds(event.at))
+    rig = Rig(log, problem, MemoryHistory())
+    rig.room._served = lambda: watch.served
+    thread = Thread(target=flip)
+    thread.start()
+    try:
+        rig.run((7,))
+    finally:
+        done.set()
+        thread.join(30)
+    replayed = replay(lines(events), problem)
+    alone = {}
+    for folder in made:
+        model = load_model(folder, problem)
+        alone[folder.name] = model.score(np.asarray(replayed.rows), replayed.alerts).tolist()
+    index = {alert.alert_id: number for number, alert in enumerate(replayed.alerts)}
+    records = rig.publisher.enriched()
+    assert [r.alert.alert_id for r in records] == [e.alert_id for e in events if isinstance(e, Raised)]
+    for record in records:
+        said = record.score
+        assert said.model is not None
+        assert said.probability == alone[said.model][index[record.alert.alert_id]]
+        assert "challenger_failed" not in record.flags
+        if said.challenger is not None:
+            assert said.challenger.model != said.model
+            assert said.challenger.probability == alone[said.challenger.model][index[record.alert.alert_id]]
+    assert {record.score.model for record in records} == {folder.name for folder in made}
+    assert any(record.score.challenger is not None for record in records)
+    assert watch.swaps > 5
