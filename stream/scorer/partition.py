@@ -141,7 +141,7 @@ class Partition:
             write.entries[key] = pack_entry(entry)
             if isinstance(entry, Held):
                 write.due.append((entry.due, *key))
-            elif entry.outcome == OPEN:
+            elif not entry.matured:
                 write.due.append((entry.raised_at + due_in, *key))
             else:
                 write.settled.append(key)
@@ -163,8 +163,8 @@ class Partition:
         start = self.fold.dues.until
         merged = set(found)
         if self.unwritten is not None:
-            settled = {*self.unwritten.settled}
-            merged = {due for due in merged if (due[1], due[2]) not in settled}
+            moved = {*self.unwritten.settled, *((due[1], due[2]) for due in self.unwritten.due)}
+            merged = {due for due in merged if (due[1], due[2]) not in moved}
             merged.update(due for due in self.unwritten.due if start <= due[0] < until)
         self.fold.dues.extend(merged, until)
 
