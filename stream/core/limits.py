@@ -32,3 +32,9 @@ FLOOD_DAYS = 10_000
 
 # Readers.
 ONCE_KEYS = 1_000_000  # (team, alert_id) pairs that `Once` remembers
+
+# Metrics.
+TEAM_GROUPS = 10  # beside `other`
+GROUP_PATTERNS = 1_000  # of one group
+MODELS_COUNTED = 8  # models whose series one process shows at a time
+TEAMS_REMEMBERED = 100_000  # teams whose group is remembered

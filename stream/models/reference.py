@@ -7,7 +7,7 @@ is not known (NaN) is its own share. All shares of one feature sum to 1.
 import math
 from collections.abc import Sequence
 from statistics import NormalDist
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -19,6 +19,7 @@ ALPHA = 0.01  # of one model's alarms in one window, shared by the features that
 Share = Annotated[float, Meta(ge=0, le=1)]
 Effect = Annotated[float, Meta(ge=1, le=1e6)]
 Fault = Literal["unreadable", "missing", "malformed", "bad_edges", "no_edges"]
+FAULTS: tuple[Fault, ...] = get_args(Fault)
 
 
 class Spread(Struct, frozen=True):

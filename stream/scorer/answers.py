@@ -3,19 +3,22 @@
 import logging
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from stream.core.errors import ModelError
 from stream.core.events import Raised, moment
+from stream.core.features import Array, Matrix
 from stream.core.fold import Arrived, Decided
 from stream.core.ledger import OUTCOME_NAMES, flag_names
 from stream.core.records import Challenge, Enriched, Evidence, Outcome, Reason, Score, Whys
 from stream.core.scoring import Thresholds, band_of, evidence_of, whys_of
 
 log = logging.getLogger(__name__)
+Role = Literal["champion", "team", "challenger"]
 
 
 class Scores(Protocol):
@@ -24,8 +27,22 @@ class Scores(Protocol):
     version: str
     thresholds: Thresholds
 
-    def score(self, rows: NDArray[np.float64], alerts: Sequence[Raised]) -> NDArray[np.float64]:
-        """The probability of each alert, float64[N]; raises ModelError."""
+    def features(self, rows: Array, alerts: Sequence[Raised]) -> Matrix:
+        """The model's input, float32[N, F]."""
+
+    def predict(self, matrix: Matrix) -> Array:
+        """The probability of each row, float64[N]; raises ModelError."""
+
+
+class Scored(Struct, frozen=True, eq=False):
+    """What one model said of a batch: `indices` intp[n] into the batch's rows, `matrix` float32[n, F] that it read,
+    `probabilities` float64[n]."""
+
+    model: Scores
+    role: Role
+    indices: NDArray[np.intp]
+    matrix: Matrix
+    probabilities: Array
 
 
 class Answers:
@@ -35,12 +52,16 @@ class Answers:
         thresholds = model.thresholds if model else Thresholds()
         self.whys: list[Whys] = whys_of(rows)
         self.failed = False
+        self.scored: list[Scored] = []
         evidence = evidence_of(rows, [one.event.team for one in arrived], thresholds)
         probabilities: list[float] | None = None
         reason: Reason = "no_model"
         if model is not None and arrived:
             try:
-                probabilities = model.score(rows, [one.event for one in arrived]).tolist()
+                matrix = model.features(rows, [one.event for one in arrived])
+                said = model.predict(matrix)
+                probabilities = said.tolist()
+                self.scored.append(Scored(model, "champion", np.arange(len(arrived)), matrix, said))
             except ModelError as error:
                 log.error("the model %s failed on a batch: %s", model.version, error)
                 reason, self.failed = "model_failed", True

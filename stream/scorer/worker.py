@@ -15,6 +15,7 @@ from stream.lane.engine import Engine
 from stream.lane.publisher import Publisher
 from stream.metrics import Metrics
 from stream.models.watch import ChampionWatch
+from stream.scorer.counting import Counting
 from stream.scorer.redis_history import RedisHistory
 from stream.scorer.room import ScorerRoom
 
@@ -36,7 +37,10 @@ class Scorer:
         self.metrics = Metrics()
         self.watch = ChampionWatch(settings.models_dir, self.problem)
         self.history = RedisHistory.of(settings, self.problem, self.metrics)
-        self.room = ScorerRoom(settings, self.problem, self.history, self.metrics, lambda: self.watch.model)
+        self.counting = Counting(self.metrics, settings.team_groups, settings.series_keep_seconds)
+        self.room = ScorerRoom(
+            settings, self.problem, self.history, self.metrics, lambda: self.watch.model, counting=self.counting
+        )
         engine = Engine(
             self.room,
             Publisher(producer_settings(settings)),
@@ -89,6 +93,7 @@ class Scorer:
         if watch.fault and watch.fault != fault:
             log.error("model refused: %s", watch.fault)
         model = watch.model
+        self.counting.serve([(model, "champion")] if model else [])
         if model is not before and model is not None:
             if before is not None:
                 self.metrics.model_info.remove(before.version, "champion")

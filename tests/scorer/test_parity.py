@@ -28,11 +28,15 @@ class Recording:
         self.version, self.thresholds, self._model = model.version, model.thresholds, model
         self.seen: dict[tuple[str, str], bytes] = {}
 
-    def score(self, rows: NDArray[np.float64], alerts: Sequence[Raised]) -> NDArray[np.float64]:
-        """Score, and remember."""
+    def features(self, rows: NDArray[np.float64], alerts: Sequence[Raised]) -> NDArray[np.float32]:
+        """Compute, and remember."""
         matrix = self._model.features(rows, alerts)
         for alert, features in zip(alerts, matrix, strict=True):
             self.seen[alert.team, alert.alert_id] = features.tobytes()
+        return matrix
+
+    def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Score."""
         return self._model.predict(matrix)
 
 
