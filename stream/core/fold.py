@@ -190,20 +190,23 @@ class Fold:
             if type(entry) is Alert:
                 if entry.outcome == OPEN:
                     outcome = NOISE if entry.noise_seen else self._expires_as
-                    self._decide(key, entry, outcome, due[0], EXPIRY)
+                    self._decide(key, entry, outcome, entry.raised_at + self._due_in, EXPIRY)
                 self._mature(key, entry)
             elif type(entry) is Held:
                 self._give_up(key, entry)
         self.time = at
 
+    def matured(self, alert: Alert) -> bool:
+        """Whether all that could decide the alert has passed; what is due later than time is not over."""
+        return alert.due < self.time
+
     def _mature(self, key: EntryKey, alert: Alert) -> None:
-        alert.matured = True
         self.came.append(Matured(*key, alert, alert.outcome, alert.by, alert.flags))
 
     def _replace(self, key: EntryKey, entry: Entry | None) -> None:
         """An alert that the ledger no longer keeps gives way; one that came too late to be due yet matures first."""
-        if type(entry) is Alert and not entry.matured:
-            self.dues.remove((entry.raised_at + self._due_in, *key))
+        if type(entry) is Alert and not self.matured(entry):
+            self.dues.remove((entry.due, *key))
             self._mature(key, entry)
 
     # Raises.
@@ -234,7 +237,8 @@ class Fold:
             if level_state is not _ABSENT:
                 state.add_raise(level_state, at, w if level_state[0] == epoch else state.weights(at, level_state[0]))
         self.ledger[key] = alert
-        self.dues.add((at + self._due_in, event.team, event.alert_id))
+        alert.due = max(at + self._due_in, self.time)
+        self.dues.add((alert.due, event.team, event.alert_id))
         self.came.append(Arrived(event, alert, self.arrived, alert.flags))
         self.arrived += 1
         if type(entry) is Held:
@@ -368,7 +372,9 @@ class Fold:
         self._tell(key, alert)
 
     def _tell(self, key: EntryKey, alert: Alert) -> None:
-        self.came.append(Decided(*key, alert, alert.outcome, alert.decided_at, alert.by, alert.flags, alert.matured))
+        self.came.append(
+            Decided(*key, alert, alert.outcome, alert.decided_at, alert.by, alert.flags, alert.due < self.time)
+        )
 
     def _count(self, levels: list[state.State], actionable: bool, at: float) -> None:
         epoch = at // state.EPOCH
@@ -428,7 +434,7 @@ class Fold:
 
     def known(self, alert: Alert) -> bool:
         """Whether an event that may still come could find the alert known; if not, it can be let go of."""
-        return not alert.matured or alert.raised_at + self._keep >= self.time - self._grace
+        return not self.matured(alert) or alert.raised_at + self._keep >= self.time - self._grace
 
     def _knows(self, alert: Alert, at: float) -> bool:
         """Whether the ledger keeps the alert for an event at `at`, however far other teams have moved time."""

@@ -10,7 +10,7 @@ from stream.core.dues import Due, Dues
 from stream.core.events import Acted, Raised, Tick
 from stream.core.fold import EntryKey
 from stream.core.ledger import OPEN, Alert, Entry, Held, pack_entry, unpack_entry
-from stream.core.problem import CLOSED_BY_RULE, Problem
+from stream.core.problem import CLOSED_BY_RULE, EXPIRY, Problem
 from stream.lane.batch import Bounds, Part
 from stream.scorer.decode import Decoded
 from stream.scorer.history import NO_META, Found, Meta, Wanted, Write, encode_meta
@@ -28,6 +28,7 @@ class Touched(Struct):
 
     levels: set[str] = field(default_factory=set)
     entries: set[EntryKey] = field(default_factory=set)
+    due: list[EntryKey] = field(default_factory=list)
 
 
 class Partition:
@@ -52,6 +53,7 @@ class Partition:
         self._decisive = {*problem.outcome.actionable, *problem.outcome.noise, CLOSED_BY_RULE, "reopened"}
         self._old_levels: dict[str, state.State] = {}
         self._old_entries: dict[EntryKey, Entry] = {}
+        self._arrived: set[EntryKey] = set()  # by the last batch
         self._absent_levels: set[str] = set()
         self._absent_entries: set[EntryKey] = set()
 
@@ -77,7 +79,7 @@ class Partition:
                 if event.kind in self._decisive:
                     self._touch_alert(entry, ledger.get(entry), touched.levels)
         for _, team, alert_id in self.fold.dues.before(decoded.latest):
-            touched.entries.add((team, alert_id))
+            touched.due.append((team, alert_id))
             self._touch_alert((team, alert_id), ledger.get((team, alert_id)), touched.levels)
         touched.levels.discard("")
         return [key for key in touched.levels if not self._recall_level(key)]
@@ -113,6 +115,7 @@ class Partition:
             step(event, at, record.value or b"", record.offset)
             if record.offset < silent_until:
                 silent = len(self.fold.came)
+        self._arrived = {(one.event.team, one.event.alert_id) for one in self.fold.came if type(one) is fold.Arrived}
         return silent
 
     def seal(self, touched: Touched, end: int) -> Write:
@@ -131,7 +134,9 @@ class Partition:
         )
         write = Write(self.stored, encode_meta(meta), meta.generation)
         write.levels = {key: pack(levels[key]) for key in touched.levels if key in levels}
-        due_in = self.fold.problem.due_seconds
+        for key in touched.due:
+            if key not in touched.entries:
+                self._seal_due(key, touched, write)
         for key in touched.entries:
             entry = ledger.get(key)
             if entry is None:
@@ -141,12 +146,20 @@ class Partition:
             write.entries[key] = pack_entry(entry)
             if isinstance(entry, Held):
                 write.due.append((entry.due, *key))
-            elif not entry.matured:
-                write.due.append((entry.raised_at + due_in, *key))
-            else:
+            elif self.fold.matured(entry):
                 write.settled.append(key)
+            elif entry.outcome == OPEN or key in self._arrived:
+                write.due.append((entry.due, *key))
         self.unwritten = write
         return write
+
+    def _seal_due(self, key: EntryKey, touched: Touched, write: Write) -> None:
+        """An alert that was decided before and now matured needs no writing; what expired, or is gone, does."""
+        entry = self.fold.ledger.get(key)
+        if type(entry) is Alert and entry.by != EXPIRY:
+            write.settled.append(key)
+        else:
+            touched.entries.add(key)
 
     def stands_at(self, meta: bytes) -> bool:
         """Whether the meta found is ours: as last written, or as it is being written beside us."""

@@ -53,6 +53,7 @@ class Alert(Struct):
     outcome: str = "open"
     by: str = ""
     noise_seen: bool = False
+    due: float = 0.0
     matured: bool = False
     actions: list[str] = field(default_factory=list)
 
@@ -93,16 +94,16 @@ class Reference:
         """What is due before `at` comes first, in order of due time, team and alert."""
         if at <= self.time:
             return
-        due = [(alert.at + self.horizon + self.grace, *key) for key, alert in self.alerts.items() if not alert.matured]
+        due = [(alert.due, *key) for key, alert in self.alerts.items() if not alert.matured]
         due += [(waiting.due, *key) for key, waiting in self.waiting.items()]
-        for when, *key in sorted(entry for entry in due if entry[0] < at):
+        for _, *key in sorted(entry for entry in due if entry[0] < at):
             if (key[0], key[1]) in self.waiting:
                 self.effects += ["unknown"] * len(self.waiting.pop((key[0], key[1])).actions)
             else:
                 alert = self.alerts[key[0], key[1]]
                 expired = "noise" if alert.noise_seen else self.problem.outcome.on_expiry
                 if alert.by == "":
-                    self.decide(alert, expired, when, "expiry")
+                    self.decide(alert, expired, alert.at + self.horizon + self.grace, "expiry")
                 self.mature(alert)
         self.time = at
 
@@ -138,6 +139,7 @@ class Reference:
         self.floods.append(listed or self.is_flood(team_rule, at))
         excluded = any(fnmatchcase(event.rule, it.rule or "*") for it in self.problem.exclude.visibility_only)
         alert = self.alerts[key] = Alert(at, event, excluded or self.floods[-1])
+        alert.due = max(at + self.horizon + self.grace, self.time)
         for level in self.of(alert, at):
             level.raises.append(at)
             level.open += 1

@@ -184,7 +184,7 @@ def test_the_ledger_lets_go_when_no_event_in_time_could_ask() -> None:
     for at, known in ((2 * DAY, True), (2 * DAY + GRACE, True), (2 * DAY + GRACE + 1, False)):
         fold.advance(START + at)
         assert fold.known(alert) is known
-    alert.matured = False
+    alert.due = fold.time
     assert fold.known(alert)
 
 
