@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from stream.core import limits
 from stream.core.events import Raised
-from stream.core.fold import Decided
+from stream.core.fold import Arrived, Decided
 from stream.core.ledger import ACTIONABLE, NARROW, NOISE, UNKNOWN
 from stream.core.problem import CORRECTION
 from stream.core.scoring import Thresholds
@@ -82,16 +82,16 @@ class Counting:
         """Add what was written of a batch: the tallies of those partitions, and what was scored over all."""
         with self._lock:
             now = self._clock()
-            alerts = self._count_teams(tallies)
-            if alerts:
-                for one in scored:
-                    self._count_scored(one, alerts, now)
+            counted = self._count_teams(tallies)
+            rows, alerts = [one.row for one in counted], [one.event for one in counted]
+            for one in scored if counted else ():
+                self._count_scored(one, rows, alerts, now)
             self._count_quality(tallies, now)
 
     # Before labels.
 
-    def _count_teams(self, tallies: Sequence[Tally]) -> dict[int, Raised]:
-        """Count alerts and outcomes by group; returns, by row, the alerts that drift is told from."""
+    def _count_teams(self, tallies: Sequence[Tally]) -> list[Arrived]:
+        """Count alerts and outcomes by group; returns the alerts that drift is told from."""
         index, size = self._groups.index, len(self._groups.names)
         arrived = [one for tally in tallies for one in tally.arrived]
         if arrived:
@@ -101,19 +101,20 @@ class Counting:
         if decided:
             places = [3 * index(one.team) + _PLACE_OF[one.outcome] for one in decided]
             self._quality.team_outcomes.add((), np.bincount(places, minlength=3 * size))
-        return {one.row: one.event for one in arrived if not one.flags & NARROW}
+        return [one for one in arrived if not one.flags & NARROW]
 
-    def _count_scored(self, one: Scored, alerts: Mapping[int, Raised], now: float) -> None:
+    def _count_scored(self, one: Scored, rows: list[int], alerts: Sequence[Raised], now: float) -> None:
         role = _two(one.role)
         shown = self._show(one.model, role, now)
         if shown is None:
             return
         matrix, probabilities, indices = one.matrix, one.probabilities, one.indices.tolist()
-        counted = [alerts[index] for index in indices if index in alerts]
-        if len(counted) < len(indices):
-            mask = np.array([index in alerts for index in indices], dtype=bool)
-            matrix, probabilities = matrix[mask], probabilities[mask]
-        if not counted:
+        if indices != rows:  # several champions, or alerts that don't count, or were not written
+            found = dict(zip(rows, alerts, strict=True))
+            places = [place for place, index in enumerate(indices) if index in found]
+            alerts = [found[indices[place]] for place in places]
+            matrix, probabilities = matrix[places], probabilities[places]
+        if not alerts:
             return
         said = one.model.version, role
         counts, below = score_counts(probabilities)
@@ -121,7 +122,7 @@ class Counting:
         self._drift.below.add(said, below)
         self._drift.expected_squared_error.add(said, np.array([np.dot(probabilities, 1.0 - probabilities)]))
         if shown.observed is not None:
-            shown.observed.count(matrix, probabilities, counted)
+            shown.observed.count(matrix, probabilities, alerts)
 
     # After.
 

@@ -28,6 +28,7 @@ class Touched(Struct):
 
     levels: set[str] = field(default_factory=set)
     entries: set[EntryKey] = field(default_factory=set)
+    raised: set[EntryKey] = field(default_factory=set)
     due: list[EntryKey] = field(default_factory=list)
 
 
@@ -53,7 +54,6 @@ class Partition:
         self._decisive = {*problem.outcome.actionable, *problem.outcome.noise, CLOSED_BY_RULE, "reopened"}
         self._old_levels: dict[str, state.State] = {}
         self._old_entries: dict[EntryKey, Entry] = {}
-        self._arrived: set[EntryKey] = set()  # by the last batch
         self._absent_levels: set[str] = set()
         self._absent_entries: set[EntryKey] = set()
 
@@ -70,7 +70,7 @@ class Partition:
         for event, _, _ in decoded.events:
             if type(event) is Raised:
                 entry = (event.team, event.alert_id)
-                touched.entries.add(entry)
+                touched.raised.add(entry)
                 values = tuple([event.labels.get(name) for name in names]) if names else ()
                 touched.levels.update(keys_of(event.team, event.rule, event.entity, values))
             elif type(event) is Acted:
@@ -78,9 +78,12 @@ class Partition:
                 touched.entries.add(entry)
                 if event.kind in self._decisive:
                     self._touch_alert(entry, ledger.get(entry), touched.levels)
-        for _, team, alert_id in self.fold.dues.before(decoded.latest):
-            touched.due.append((team, alert_id))
-            self._touch_alert((team, alert_id), ledger.get((team, alert_id)), touched.levels)
+        touched.entries |= touched.raised
+        touched.due = [(team, alert_id) for _, team, alert_id in self.fold.dues.before(decoded.latest)]
+        for entry in touched.due:
+            found = ledger.get(entry)
+            if type(found) is Alert and found.outcome == OPEN:
+                self._touch_alert(entry, found, touched.levels)
         touched.levels.discard("")
         return [key for key in touched.levels if not self._recall_level(key)]
 
@@ -115,7 +118,6 @@ class Partition:
             step(event, at, record.value or b"", record.offset)
             if record.offset < silent_until:
                 silent = len(self.fold.came)
-        self._arrived = {(one.event.team, one.event.alert_id) for one in self.fold.came if type(one) is fold.Arrived}
         return silent
 
     def seal(self, touched: Touched, end: int) -> Write:
@@ -134,9 +136,7 @@ class Partition:
         )
         write = Write(self.stored, encode_meta(meta), meta.generation)
         write.levels = {key: pack(levels[key]) for key in touched.levels if key in levels}
-        for key in touched.due:
-            if key not in touched.entries:
-                self._seal_due(key, touched, write)
+        self._seal_due(touched, write)
         for key in touched.entries:
             entry = ledger.get(key)
             if entry is None:
@@ -148,18 +148,20 @@ class Partition:
                 write.due.append((entry.due, *key))
             elif self.fold.matured(entry):
                 write.settled.append(key)
-            elif entry.outcome == OPEN or key in self._arrived:
+            elif entry.outcome == OPEN or key in touched.raised:
                 write.due.append((entry.due, *key))
         self.unwritten = write
         return write
 
-    def _seal_due(self, key: EntryKey, touched: Touched, write: Write) -> None:
+    def _seal_due(self, touched: Touched, write: Write) -> None:
         """An alert that was decided before and now matured needs no writing; what expired, or is gone, does."""
-        entry = self.fold.ledger.get(key)
-        if type(entry) is Alert and entry.by != EXPIRY:
-            write.settled.append(key)
-        else:
-            touched.entries.add(key)
+        get, entries = self.fold.ledger.get, touched.entries
+        for key in touched.due:
+            entry = get(key)
+            if type(entry) is Alert and entry.by != EXPIRY and key not in entries:
+                write.settled.append(key)
+            else:
+                entries.add(key)
 
     def stands_at(self, meta: bytes) -> bool:
         """Whether the meta found is ours: as last written, or as it is being written beside us."""
