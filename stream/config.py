@@ -9,14 +9,18 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from stream.core import limits
 from stream.core.errors import SettingsError
 from stream.core.problem import Problem, parse_problem
 
 PREFIX = "NOISEGATE_"
 _KAFKA = "NOISEGATE_KAFKA_"
+OTHER_TEAMS = "other"
 
 Seconds = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(gt=0)]
+Group = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]*\Z", max_length=40)]
+Patterns = Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(min_length=1, max_length=limits.GROUP_PATTERNS)]
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Partitioner = Literal["murmur2_random", "murmur2", "consistent_random", "consistent"]
 
@@ -79,6 +83,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     metrics_host: str = "127.0.0.1"
     metrics_port: Port = 9_108
     """/metrics, /livez and /readyz; 0 = none."""
+    team_groups: Annotated[dict[Group, Patterns], Meta(max_length=limits.TEAM_GROUPS)] = {}
+    """Teams that metrics show by name of a group: {money = ["payments", "pay-*"]}; who is in none is `other`."""
+    series_keep_seconds: Seconds = 3_600.0
+    """How long the series of a model stay on /metrics after it was last served or counted."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     session_timeout_seconds: Seconds = 10.0
@@ -124,7 +132,9 @@ def load_settings(environment: Mapping[str, str] | None = None, file: Path | Non
         name = key.removeprefix(PREFIX).lower()
         if not key.startswith(PREFIX) or key == "NOISEGATE_SETTINGS":
             continue
-        if name in known and name != "kafka":
+        if name == "team_groups":
+            values[name] = _inline(value)
+        elif name in known and name != "kafka":
             values[name] = value
         elif key.startswith(_KAFKA):
             kafka[key.removeprefix(_KAFKA).lower().replace("_", ".")] = value
@@ -152,7 +162,17 @@ def _convert(values: dict[str, Any], source: str) -> Settings:
     settings = msgspec.convert(values, Settings, strict=False, dec_hook=_path)
     if not settings.redis_url.startswith(("redis://", "rediss://", "unix://")):
         raise SettingsError("redis_url must begin with redis://, rediss:// or unix://")
+    if OTHER_TEAMS in settings.team_groups:
+        raise SettingsError(f"team_groups names a group {OTHER_TEAMS!r}, which is who is in no group; rename it")
     return settings
+
+
+def _inline(value: str) -> Any:
+    """The value of an inline TOML table; what is none is left for the check of its type to refuse."""
+    try:
+        return tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return value
 
 
 def _path(kind: type, value: Any) -> Any:

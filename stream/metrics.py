@@ -1,41 +1,16 @@
 """The metrics: one typed catalogue. Base units; no label is per alert or unbounded."""
 
-from collections.abc import Iterable, Sequence
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
-import numpy as np
-from numpy.typing import NDArray
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import HistogramMetricFamily
-from prometheus_client.registry import Collector
+from stream.series import BatchHistogram, Grid, HistogramGrid
 
 LATENCY_BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.25, 0.5, 1, 2.5, 10, 60, 600)
 STAGE_BUCKETS = (0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+SCORE_EDGES = (
+    0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.125, 0.15, 0.175, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7,
+    0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0,
+)  # fmt: skip
 BATCH_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 4_000, 8_000)
-
-
-class BatchHistogram(Collector):
-    """A histogram that takes many observations at once, without labels."""
-
-    def __init__(self, name: str, text: str, buckets: Sequence[float], registry: CollectorRegistry) -> None:
-        self._name, self._text = name, text
-        self._edges = np.array(buckets, dtype=np.float64)
-        self._counts = np.zeros(len(buckets) + 1, dtype=np.int64)
-        self._sum = 0.0
-        registry.register(self)
-
-    def observe_many(self, values: NDArray[np.float64]) -> None:
-        """Count every value into its bucket."""
-        self._counts += np.bincount(np.searchsorted(self._edges, values), minlength=len(self._counts))
-        self._sum += float(values.sum())
-
-    def collect(self) -> Iterable[HistogramMetricFamily]:
-        """The histogram in Prometheus' terms."""
-        totals = np.cumsum(self._counts).tolist()
-        names = [*(str(float(edge)) for edge in self._edges), "+Inf"]
-        buckets = list(zip(names, (float(total) for total in totals), strict=True))
-        family = HistogramMetricFamily(self._name, self._text)
-        family.add_metric([], buckets=buckets, sum_value=self._sum)
-        yield family
 
 
 class Metrics:
@@ -43,6 +18,7 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry = registry or CollectorRegistry()
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # they double the series and say nothing that `process_start_time_seconds` does not
 
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(f"noisegate_{name}", text, labels, registry=registry)
@@ -105,3 +81,95 @@ class Metrics:
         self.progress_timestamp = gauge(
             "progress_timestamp_seconds", "When a batch was last finished, or nothing waited"
         )
+        self.history_time = gauge("history_time_seconds", "Event time to which a partition is folded", "partition")
+        self.maturity = gauge("maturity_seconds", "From an alert's raise to its maturity: horizon and grace")
+        self.drift = DriftMetrics(registry)
+        self.quality = QualityMetrics(registry)
+
+
+class DriftMetrics:
+    """Features and scores of live alerts in the bins of each model's reference, and the reference beside them.
+
+    Alerts of a flood and visibility-only ones are left out, as the reference leaves them out.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, text: str, *labels: str) -> Grid:
+            return Grid("counter", f"noisegate_{name}", text, labels, registry)
+
+        def gauge(name: str, text: str, *labels: str) -> Grid:
+            return Grid("gauge", f"noisegate_{name}", text, labels, registry)
+
+        self.observations = counter(
+            "feature_observations",
+            "Alerts by the reference's bin of a feature, or of the score",
+            "model",
+            "feature",
+            "bin",
+        )
+        self.shares = gauge("feature_reference_share", "Share of the reference in a bin", "model", "feature", "bin")
+        self.rows = gauge("reference_rows", "Alerts that the reference was made from", "model")
+        self.label_rate = gauge("reference_label_rate", "Share of actionable alerts in training", "model")
+        self.chance = gauge(
+            "drift_chance", "Times 1/n + 1/m: the PSI that chance exceeds once in a hundred", "model", "feature"
+        )
+        self.info = gauge("feature_info", "1 for a watched feature", "model", "feature", "group", "watch")
+        self.unwatched = gauge("features_unwatched", "Features that the reference can't be used for", "model", "reason")
+        self.categories = counter(
+            "category_observations", "Alerts by whether training knew the value of a key", "model", "key", "seen"
+        )
+        self.unseen = gauge("reference_unseen_share", "Share of unknown values in the reference", "model", "key")
+        self.thresholds = gauge("model_threshold", "Where a model's bands begin", "model", "edge")
+        self.scores = HistogramGrid("noisegate_scores", "Scores published", ("model", "role"), SCORE_EDGES, registry)
+        self.below = counter("scores_below_sum", "Sum of the scores up to an edge", "model", "role", "le")
+        self.expected_squared_error = counter(
+            "scores_expected_squared_error", "Sum of p (1 - p): the squared error of calibrated scores", "model", "role"
+        )
+        self.team_alerts = counter("team_alerts", "Alerts that came, by group of teams", "group")
+
+    @property
+    def of_model(self) -> tuple[Grid, ...]:
+        """Those that begin with the model alone."""
+        return (
+            self.observations, self.shares, self.rows, self.label_rate, self.chance, self.info, self.unwatched,
+            self.categories, self.unseen, self.thresholds,
+        )  # fmt: skip
+
+    @property
+    def of_role(self) -> tuple[Grid | HistogramGrid, ...]:
+        """Those that begin with the model and its role."""
+        return self.scores, self.below, self.expected_squared_error
+
+
+class QualityMetrics:
+    """What was said, against what came of it; an alert counts once, when its raise + horizon + grace has passed."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, text: str, *labels: str) -> Grid:
+            return Grid("counter", f"noisegate_{name}", text, labels, registry)
+
+        self.scores = HistogramGrid(
+            "noisegate_quality_scores",
+            "Scores of matured alerts, by what came of them and by the last outcome known when they were raised",
+            ("model", "role", "part", "outcome", "last"),
+            SCORE_EDGES,
+            registry,
+        )
+        self.below = counter(
+            "quality_scores_below_sum", "Sum of matured alerts' scores up to an edge", "model", "role", "part", "le"
+        )
+        self.squared_error = counter(
+            "quality_squared_error", "Sum of (p - outcome)^2 of matured alerts", "model", "role", "part"
+        )
+        self.alerts = counter(
+            "quality_alerts", "Matured alerts by group of teams", "model", "role", "group", "band", "outcome"
+        )
+        self.left_out = counter(
+            "quality_left_out", "Matured alerts and corrections that are not judged, by why", "reason"
+        )
+        self.team_outcomes = counter("team_outcomes", "Outcomes known, by group of teams", "group", "outcome")
+
+    @property
+    def of_role(self) -> tuple[Grid | HistogramGrid, ...]:
+        """Those that begin with the model and its role."""
+        return self.scores, self.below, self.squared_error, self.alerts

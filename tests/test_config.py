@@ -19,6 +19,15 @@ def test_the_environment_goes_over_the_file(tmp_path: Path) -> None:
     assert settings.kafka == {"sasl.username": "u", "security.protocol": "SASL_SSL"}
 
 
+def test_team_groups_are_an_inline_table_in_the_environment(tmp_path: Path) -> None:
+    """The same groups from a file and from the environment."""
+    file = tmp_path / "noisegate.toml"
+    file.write_text('[team_groups]\nmoney = ["payments", "pay-*"]\n')
+    groups = {"money": ["payments", "pay-*"]}
+    assert load_settings({}, file).team_groups == groups
+    assert load_settings({"NOISEGATE_TEAM_GROUPS": '{ money = ["payments", "pay-*"] }'}).team_groups == groups
+
+
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
@@ -32,6 +41,11 @@ def test_the_environment_goes_over_the_file(tmp_path: Path) -> None:
         ("NOISEGATE_MODEL_STORE", "", "model_store = ''"),
         ("NOISEGATE_STOP_ON_BAD", "perhaps", "stop_on_bad = 'perhaps'"),
         ("NOISEGATE_PROBLEM", "", "problem = ''"),
+        ("NOISEGATE_TEAM_GROUPS", "pay", "team_groups = 'pay'"),
+        ("NOISEGATE_TEAM_GROUPS", '{ "a b" = ["x"] }', "team_groups = {'a b': ['x']}"),
+        ("NOISEGATE_TEAM_GROUPS", "{ pay = [] }", "team_groups = {'pay': []}"),
+        ("NOISEGATE_TEAM_GROUPS", '{ other = ["x"] }', "team_groups names a group 'other'"),
+        ("NOISEGATE_TEAM_GROUPS", "{" + ",".join(f'g{n} = ["x"]' for n in range(11)) + "}", "length <= 10"),
     ],
 )
 def test_a_wrong_setting_is_told_by_key_and_value(name: str, value: str, words: str) -> None:

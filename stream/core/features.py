@@ -6,6 +6,7 @@ not known. Changing what a name means takes a new version: a model trained on th
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from typing import Literal
 
 import numpy as np
 from msgspec import Struct
@@ -177,6 +178,7 @@ class Feature(Struct, frozen=True):
     of: Callable[[Frame], Array]
     version: int = 1
     monotone: int = 0  # 1: the probability must not fall as the value rises
+    watch: Literal["ring", "show"] = "ring"  # whether its drift may ring: not that of the clock or of what only grows
 
 
 def parent_of(level: str) -> str | None:
@@ -257,6 +259,7 @@ def _level_features(level: str) -> list[Feature]:
             "outcomes",
             f"Outcomes known of the {level}, half-life 30 d: how much the rates rest on",
             lambda frame: frame.decided(level, "30d"),
+            watch="show",
         )
     )
     return made
@@ -359,14 +362,19 @@ def _day_angle(frame: Frame) -> Array:
 
 
 _TIME = [
-    Feature("hour_sin", "time", "ratio", "Time of day (UTC), sine", lambda frame: np.sin(_day_angle(frame))),
-    Feature("hour_cos", "time", "ratio", "Time of day (UTC), cosine", lambda frame: np.cos(_day_angle(frame))),
+    Feature(
+        "hour_sin", "time", "ratio", "Time of day (UTC), sine", lambda frame: np.sin(_day_angle(frame)), watch="show"
+    ),
+    Feature(
+        "hour_cos", "time", "ratio", "Time of day (UTC), cosine", lambda frame: np.cos(_day_angle(frame)), watch="show"
+    ),
     Feature(
         "weekday",
         "time",
         "days",
         "Day of the week (UTC), Monday = 0",
         lambda frame: (np.floor(frame.at / state.DAY) + 3.0) % 7.0,
+        watch="show",
     ),
 ]
 

@@ -2,7 +2,7 @@
 
 The scorer runs it on states it read from Redis, the lab on states in memory. Everything a step needs is in the event
 and in what was folded before; time is the largest event time folded so far. What a step causes is appended to `came`,
-in order: `Arrived`, `Repeated`, `Decided`, `Counted`, `Unknown`.
+in order: `Arrived`, `Repeated`, `Decided`, `Matured`, `Counted`, `Unknown`.
 """
 
 import math
@@ -36,7 +36,7 @@ from stream.core.ledger import (
 from stream.core.problem import CLOSED_BY_RULE, CORRECTION, EXPIRY, REOPENED, Problem
 from stream.core.problem import HELD_OUT as HELD_OUT_KIND
 
-VERSION = 1  # another fold, another history: states of another version are refused
+VERSION = 2  # another fold, another history: states of another version are refused
 
 LevelKey = str
 EntryKey = tuple[str, str]  # team, alert_id
@@ -74,6 +74,21 @@ class Decided(Struct, gc=False):
     decided_at: float
     by: str
     flags: int
+    matured: bool  # before: then it is a correction of what was told as `Matured`
+
+
+class Matured(Struct, gc=False):
+    """An alert's raise + horizon + grace has passed, and whatever decides it has: once for every alert.
+
+    What may change later in the ledger stands here as of then.
+    """
+
+    team: str
+    alert_id: str
+    alert: Alert
+    outcome: int
+    by: str
+    flags: int
 
 
 class Counted(Struct, gc=False):
@@ -89,7 +104,7 @@ class Unknown(Struct, gc=False):
     offset: int
 
 
-Came = Arrived | Repeated | Decided | Counted | Unknown
+Came = Arrived | Repeated | Decided | Matured | Counted | Unknown
 
 
 def level_keys(team: str, rule: str, entity: str, names: tuple[str, ...], values: tuple[str | None, ...]) -> list[str]:
@@ -171,12 +186,27 @@ class Fold:
         while (due := self.dues.pop_before(at)) is not None:
             key = (due[1], due[2])
             entry = self.ledger.get(key)
-            if type(entry) is Held:
+            if type(entry) is Alert:
+                if entry.outcome == OPEN:
+                    outcome = NOISE if entry.noise_seen else self._expires_as
+                    self._decide(key, entry, outcome, entry.raised_at + self._due_in, EXPIRY)
+                self._mature(key, entry)
+            elif type(entry) is Held:
                 self._give_up(key, entry)
-            elif type(entry) is Alert and entry.outcome == OPEN:
-                outcome = NOISE if entry.noise_seen else self._expires_as
-                self._decide(key, entry, outcome, due[0], EXPIRY)
         self.time = at
+
+    def matured(self, alert: Alert) -> bool:
+        """Whether all that could decide the alert has passed; what is due later than time is not over."""
+        return alert.due < self.time
+
+    def _mature(self, key: EntryKey, alert: Alert) -> None:
+        self.came.append(Matured(*key, alert, alert.outcome, alert.by, alert.flags))
+
+    def _replace(self, key: EntryKey, entry: Entry | None) -> None:
+        """An alert that the ledger no longer keeps gives way; one that came too late to be due yet matures first."""
+        if type(entry) is Alert and not self.matured(entry):
+            self.dues.remove((entry.due, *key))
+            self._mature(key, entry)
 
     # Raises.
 
@@ -186,6 +216,7 @@ class Fold:
         if type(entry) is Alert and self._knows(entry, at):
             self.came.append(Repeated(event, entry, entry.flags))
             return
+        self._replace(key, entry)
         names = self.label_names
         values = tuple([event.labels.get(name) for name in names]) if names else ()
         alert = Alert(at, event.rule, event.entity, values)
@@ -201,7 +232,8 @@ class Fold:
             rows.extend(level_state)
         state.add_raises(self._touched(alert, states), at, epoch)
         self.ledger[key] = alert
-        self.dues.add((at + self._due_in, event.team, event.alert_id))
+        alert.due = max(at + self._due_in, self.time)
+        self.dues.add((alert.due, event.team, event.alert_id))
         self.came.append(Arrived(event, alert, self.arrived, alert.flags))
         self.arrived += 1
         if type(entry) is Held:
@@ -258,6 +290,7 @@ class Fold:
         ):
             self.came.append(Unknown(value, offset))
         else:
+            self._replace(key, entry)
             self._hold(key, held, HeldAction(at, event.kind, event.action_id, offset, value))
 
     def _hold(self, key: EntryKey, held: Held | None, action: HeldAction) -> None:
@@ -326,7 +359,6 @@ class Fold:
 
     def _decide(self, key: EntryKey, alert: Alert, outcome: int, at: float, by: str) -> None:
         alert.outcome, alert.decided_at, alert.by = outcome, at, by
-        self.dues.remove((alert.raised_at + self._due_in, *key))
         levels = self._levels_of(key, alert, at)
         state.close_one(levels)
         if outcome != UNKNOWN:
@@ -334,7 +366,9 @@ class Fold:
         self._tell(key, alert)
 
     def _tell(self, key: EntryKey, alert: Alert) -> None:
-        self.came.append(Decided(*key, alert, alert.outcome, alert.decided_at, alert.by, alert.flags))
+        self.came.append(
+            Decided(*key, alert, alert.outcome, alert.decided_at, alert.by, alert.flags, alert.due < self.time)
+        )
 
     def _count(self, levels: list[state.State], actionable: bool, at: float) -> None:
         state.add_outcomes(levels, at, at // state.EPOCH, actionable)
@@ -401,7 +435,7 @@ class Fold:
 
     def known(self, alert: Alert) -> bool:
         """Whether an event that may still come could find the alert known; if not, it can be let go of."""
-        return alert.outcome == OPEN or alert.raised_at + self._keep >= self.time - self._grace
+        return not self.matured(alert) or alert.raised_at + self._keep >= self.time - self._grace
 
     def _knows(self, alert: Alert, at: float) -> bool:
         """Whether the ledger keeps the alert for an event at `at`, however far other teams have moved time."""

@@ -28,6 +28,7 @@ class Alert(Struct, array_like=True, tag="a"):
     noise_seen: bool = False
     actions: list[int] = []  # crc32 of the action ids seen
     score: Any = None  # the scorer's, opaque to the fold: what was published first
+    due: float = 0.0  # matures when time passes it: raise + horizon + grace, or when it came, whichever is later
 
 
 class HeldAction(Struct, array_like=True):

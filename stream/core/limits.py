@@ -35,3 +35,9 @@ ONCE_KEYS = 1_000_000  # (team, alert_id) pairs that `Once` remembers
 
 # The model store.
 CHAMPIONS = 16  # versions that one pointer may name, all loaded in each worker
+
+# Metrics.
+TEAM_GROUPS = 10  # beside `other`
+GROUP_PATTERNS = 1_000  # of one group
+MODELS_COUNTED = 8  # models whose series one process shows at a time
+TEAMS_REMEMBERED = 100_000  # teams whose group is remembered

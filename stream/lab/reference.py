@@ -1,40 +1,17 @@
-"""The reference of drift: how features and scores were spread when the model was made.
-
-A value x falls in the first bin whose edge is not below it: bin 0 is x <= edges[0], the last is above all edges. What
-is not known (NaN) is its own share. All shares of one feature sum to 1.
-"""
+"""The reference of drift: how features and scores were spread when the model was made; see `models/reference.py`."""
 
 import msgspec
 import numpy as np
-from msgspec import Struct
 
 from stream.core.features import Array, Matrix
-
-BINS = 10
-
-
-class Spread(Struct, frozen=True):
-    """One feature's, or the score's: at most nine edges, so at most ten bins."""
-
-    edges: list[float]
-    shares: list[float]  # one more than edges
-    missing: float
-
-
-class Reference(Struct, frozen=True):
-    """`rows` alerts of the later half of the training window, as a live scorer would have seen them."""
-
-    rows: int
-    label_rate: float
-    score: Spread
-    features: dict[str, Spread]
+from stream.models.reference import BINS, Reference, Spread
 
 
 def spread(values: Array) -> Spread:
     """Bins of about equal mass; fewer where values repeat.
 
     >>> spread(np.array([0.0, 0.0, 0.0, 1.0]))
-    Spread(edges=[0.0], shares=[0.75, 0.25], missing=0.0)
+    Spread(edges=[0.0], shares=[0.75, 0.25], missing=0.0, design_effect=1.0)
     """
     known = values[~np.isnan(values)]
     if not len(known):

@@ -138,6 +138,14 @@ class Served(Struct, frozen=True):
     challenger: Challenger | None = None
     reason: Reason = "no_model"
 
+    @property
+    def roles(self) -> list[tuple[Scores, Role]]:
+        """Every model in service with its role: the default champion, those of teams, the challenger."""
+        roles: list[tuple[Scores, Role]] = [
+            (model, "team" if n else "champion") for n, model in enumerate(self.champions)
+        ]
+        return roles + ([(self.challenger.model, "challenger")] if self.challenger else [])
+
     def champion_of(self, team: str) -> Scores | None:
         """The model of a team's alerts."""
         if not self.champions:

@@ -10,9 +10,10 @@ from stream.core.errors import ModelMismatch
 from stream.core.events import Raised
 from stream.core.features import Array, Decayed, Frame, Matrix
 from stream.core.problem import Problem
-from stream.models.artifact import TRIAL_SECONDS, golden_matrix, load_artifact
+from stream.models.artifact import REFERENCE, TRIAL_SECONDS, golden_matrix, load_artifact, read_file
 from stream.models.graph import Graph, Stop
 from stream.models.manifest import Manifest
+from stream.models.reference import Watched, read_reference
 
 _WARM_UP_ROWS = 1_000
 
@@ -20,18 +21,21 @@ _WARM_UP_ROWS = 1_000
 class Model:
     """One version, loaded. `version`, `manifest` and `thresholds` are what records and bands need.
 
+    Of its `reference` only what can be used is there; `table` are its features, one a column.
+
     Raises:
         ModelMismatch: this code has not all the features that the manifest names, in their versions.
     """
 
-    def __init__(self, manifest: Manifest, graph: Graph) -> None:
+    def __init__(self, manifest: Manifest, graph: Graph, reference: bytes = b"") -> None:
         self.manifest = manifest
         self.version = manifest.version
         self.thresholds = manifest.thresholds
         self._graph = graph
         self._labels = tuple(manifest.labels)
         known = features.table(self._labels, list(manifest.priors.tables))
-        self._features = features.choose([(ref.name, ref.version) for ref in manifest.features], known)
+        self.table = features.choose([(ref.name, ref.version) for ref in manifest.features], known)
+        self.reference: Watched = read_reference(reference, [feature.name for feature in self.table])
         self._levels = features.level_index(self._labels)
 
     def score(self, rows: Array, alerts: Sequence[Raised]) -> Array:
@@ -49,10 +53,10 @@ class Model:
         if shape != (len(alerts), len(self._levels)):
             raise ValueError(f"rows are of (alerts, levels) = {shape}, not {(len(alerts), len(self._levels))}")
         if not alerts:
-            return np.empty((0, len(self._features)), dtype=np.float32)
+            return np.empty((0, len(self.table)), dtype=np.float32)
         priors = self.manifest.priors
         frame = Frame(decayed, priors.encode(alerts), priors.global_rate, self._labels)
-        return features.compute(frame, self._features)
+        return features.compute(frame, self.table)
 
     def predict(self, matrix: Matrix, stop: Stop | None = None) -> Array:
         """Probabilities, float64[N], of float32[N, F]; `stop` ends it from another thread. Errors as `score`."""
@@ -84,7 +88,7 @@ def load_model(folder: Path, problem: Problem) -> Model:
     if artifact.manifest.labels != problem.history.labels:
         raise ModelMismatch(f"{folder}: was made with the history labels {artifact.manifest.labels}")
     try:
-        model = Model(artifact.manifest, artifact.graph)
+        model = Model(artifact.manifest, artifact.graph, read_file(folder, REFERENCE))
     except ModelMismatch as error:
         raise ModelMismatch(f"{folder}: {error}") from None
     model.warm_up()

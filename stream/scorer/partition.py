@@ -10,7 +10,7 @@ from stream.core.dues import Due, Dues
 from stream.core.events import Acted, Raised, Tick
 from stream.core.fold import EntryKey
 from stream.core.ledger import OPEN, Alert, Entry, Held, pack_entry, unpack_entry
-from stream.core.problem import CLOSED_BY_RULE, Problem
+from stream.core.problem import CLOSED_BY_RULE, EXPIRY, Problem
 from stream.lane.batch import Bounds, Part
 from stream.scorer.decode import Decoded
 from stream.scorer.history import NO_META, Found, Meta, Wanted, Write, encode_meta
@@ -28,6 +28,8 @@ class Touched(Struct):
 
     levels: set[str] = field(default_factory=set)
     entries: set[EntryKey] = field(default_factory=set)
+    raised: set[EntryKey] = field(default_factory=set)
+    due: list[EntryKey] = field(default_factory=list)
 
 
 class Partition:
@@ -68,7 +70,7 @@ class Partition:
         for event, _, _ in decoded.events:
             if type(event) is Raised:
                 entry = (event.team, event.alert_id)
-                touched.entries.add(entry)
+                touched.raised.add(entry)
                 values = tuple([event.labels.get(name) for name in names]) if names else ()
                 touched.levels.update(keys_of(event.team, event.rule, event.entity, values))
             elif type(event) is Acted:
@@ -76,9 +78,12 @@ class Partition:
                 touched.entries.add(entry)
                 if event.kind in self._decisive:
                     self._touch_alert(entry, ledger.get(entry), touched.levels)
-        for _, team, alert_id in self.fold.dues.before(decoded.latest):
-            touched.entries.add((team, alert_id))
-            self._touch_alert((team, alert_id), ledger.get((team, alert_id)), touched.levels)
+        touched.entries |= touched.raised
+        touched.due = [(team, alert_id) for _, team, alert_id in self.fold.dues.before(decoded.latest)]
+        for entry in touched.due:
+            found = ledger.get(entry)
+            if type(found) is Alert and found.outcome == OPEN:
+                self._touch_alert(entry, found, touched.levels)
         touched.levels.discard("")
         return [key for key in touched.levels if not self._recall_level(key)]
 
@@ -131,7 +136,7 @@ class Partition:
         )
         write = Write(self.stored, encode_meta(meta), meta.generation)
         write.levels = {key: pack(levels[key]) for key in touched.levels if key in levels}
-        due_in = self.fold.problem.due_seconds
+        self._seal_due(touched, write)
         for key in touched.entries:
             entry = ledger.get(key)
             if entry is None:
@@ -141,12 +146,22 @@ class Partition:
             write.entries[key] = pack_entry(entry)
             if isinstance(entry, Held):
                 write.due.append((entry.due, *key))
-            elif entry.outcome == OPEN:
-                write.due.append((entry.raised_at + due_in, *key))
-            else:
+            elif self.fold.matured(entry):
                 write.settled.append(key)
+            elif entry.outcome == OPEN or key in touched.raised:
+                write.due.append((entry.due, *key))
         self.unwritten = write
         return write
+
+    def _seal_due(self, touched: Touched, write: Write) -> None:
+        """An alert that was decided before and now matured needs no writing; what expired, or is gone, does."""
+        get, entries = self.fold.ledger.get, touched.entries
+        for key in touched.due:
+            entry = get(key)
+            if type(entry) is Alert and entry.by != EXPIRY and key not in entries:
+                write.settled.append(key)
+            else:
+                entries.add(key)
 
     def stands_at(self, meta: bytes) -> bool:
         """Whether the meta found is ours: as last written, or as it is being written beside us."""
@@ -163,8 +178,8 @@ class Partition:
         start = self.fold.dues.until
         merged = set(found)
         if self.unwritten is not None:
-            settled = {*self.unwritten.settled}
-            merged = {due for due in merged if (due[1], due[2]) not in settled}
+            moved = {*self.unwritten.settled, *((due[1], due[2]) for due in self.unwritten.due)}
+            merged = {due for due in merged if (due[1], due[2]) not in moved}
             merged.update(due for due in self.unwritten.due if start <= due[0] < until)
         self.fold.dues.extend(merged, until)
 

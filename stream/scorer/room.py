@@ -1,6 +1,7 @@
 """The scorer: `alerts.events` in; enriched alerts, outcomes and failed records out; history behind the fence."""
 
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +20,8 @@ from stream.kafka import partition_chooser
 from stream.lane.batch import Batch, Bounds, Output, Part, Work
 from stream.metrics import Metrics
 from stream.models.served import Served
-from stream.scorer.answers import Answers, unscored
+from stream.scorer.answers import Answers, Scored, unscored
+from stream.scorer.counting import Counting
 from stream.scorer.decode import Decoded, Decoder
 from stream.scorer.history import NO_META, History, Meta, Wanted, Write, decode_meta
 from stream.scorer.partition import Partition, Touched, new_meta
@@ -36,6 +38,7 @@ class Kept(Struct):
 
     touched: dict[Part, Touched]
     tallies: dict[Part, Tally]
+    scored: list[Scored]  # by whom, rows numbered over all partitions
     bad: list[bool]  # of each record in turn, whether it could not be folded
     writes: dict[Part, Write] = field(default_factory=dict)
 
@@ -50,6 +53,7 @@ class ScorerRoom:
         metrics: the process's metrics.
         served: gives what to score with; asked once a batch.
         clock: the wall clock, seconds since 1970; for `scored_at` and ticks only.
+        counting: counts drift and quality; one of its own unless given.
     """
 
     def __init__(
@@ -60,6 +64,7 @@ class ScorerRoom:
         metrics: Metrics,
         served: Callable[[], Served],
         clock: Callable[[], float] = time.time,
+        counting: Counting | None = None,
     ) -> None:
         self._settings = settings
         self._problem = problem
@@ -67,6 +72,8 @@ class ScorerRoom:
         self._metrics = metrics
         self._served = served
         self._clock = clock
+        self._counting = counting or Counting(metrics, settings.team_groups, settings.series_keep_seconds)
+        metrics.maturity.set(problem.due_seconds)
         self._speaker = Speaker(settings, problem)
         self._decoder: Decoder | None = None
         self._partitions: dict[Part, Partition] = {}
@@ -194,7 +201,7 @@ class ScorerRoom:
             outputs += self._speaker.say(part, batch, partition.fold.came[silent[part] :], answers, tally)
             outputs += self._speaker.fail(part, batch, partition.silent_until, tally)
             partition.fold.clear_came()
-        return Work(outputs, ends, Kept(touched, tallies, self._marks(decoded)))
+        return Work(outputs, ends, Kept(touched, tallies, answers.scored, self._marks(decoded)))
 
     def _answer(self, decoded: Mapping[Part, Decoded]) -> Answers:
         """Score all partitions' new alerts in one call of the model."""
@@ -238,15 +245,22 @@ class ScorerRoom:
         if isinstance(answer, HistoryAway):
             self._go_away(answer)
             return False
+        counted = []
         for part, written in answer.items():
             if written:
-                work.kept.tallies[part].count(self._metrics)
+                tally = work.kept.tallies[part]
+                tally.count(self._metrics)
+                counted.append(tally)
                 partition = self._partitions.get(part)
                 if partition is not None:  # none: Redis went away since
                     partition.written()
                     self._metrics.held.labels(part.partition).set(partition.fold.held)
+                    if math.isfinite(partition.fold.time):
+                        self._metrics.history_time.labels(part.partition).set(partition.fold.time)
             else:
                 self._conflict(FenceConflict(*part))
+        if counted:
+            self._counting.count(work.kept.scored, counted)
         if work.kept:
             self._watch_bad(work.kept.bad)
         return not self.wants_assign

@@ -18,6 +18,7 @@ from stream.models.served import Served
 from stream.models.signing import public_keys
 from stream.models.store import Store
 from stream.models.watch import Watch
+from stream.scorer.counting import Counting
 
 log = logging.getLogger(__name__)
 _LEAVE_SECONDS = 1.0
@@ -32,6 +33,7 @@ class Serving:
         problem: what the models must answer.
         metrics: the process's metrics.
         partitions: those that the worker owns, for its heartbeat.
+        counting: is told which models are in service.
 
     Raises:
         SettingsError: the file of public keys can't be used.
@@ -39,7 +41,12 @@ class Serving:
     """
 
     def __init__(
-        self, settings: Settings, problem: Problem, metrics: Metrics, partitions: Callable[[], list[int]]
+        self,
+        settings: Settings,
+        problem: Problem,
+        metrics: Metrics,
+        partitions: Callable[[], list[int]],
+        counting: Counting,
     ) -> None:
         keys = settings.model_keys
         if keys is not None:
@@ -51,6 +58,7 @@ class Serving:
         self._poll_seconds = settings.model_poll_seconds
         self._metrics = metrics
         self._partitions = partitions
+        self._counting = counting
         self._heart = Heart(settings.redis_url, settings.deployment)
         self._beats = True
         self._shown: dict[str, str] = {}
@@ -113,8 +121,7 @@ class Serving:
     def _show(self) -> None:
         """Make the models' metrics those in service."""
         metrics, served, loaded = self._metrics, self.served, self.watch.loaded
-        roles = {served.challenger.model.version: "challenger"} if served.challenger else {}
-        roles |= {model.version: "team" if place else "champion" for place, model in enumerate(served.champions)}
+        roles: dict[str, str] = {model.version: role for model, role in reversed(served.roles)}
         for version, role in self._shown.items():
             if roles.get(version) != role:
                 metrics.model_info.remove(version, role)
@@ -126,6 +133,7 @@ class Serving:
             metrics.model_created.labels(version).set(loaded[version].model.manifest.created.timestamp())
             metrics.model_loaded.labels(version).set(loaded[version].at)
         self._shown = roles
+        self._counting.serve(served.roles)
 
     def _beat(self) -> None:
         served, watch = self.served, self.watch

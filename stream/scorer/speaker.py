@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from stream.config import Settings
 from stream.core.errors import BadRecord
 from stream.core.events import Acted, Raised, Tick
-from stream.core.fold import Arrived, Came, Counted, Decided, Repeated, Unknown
+from stream.core.fold import Arrived, Came, Counted, Decided, Matured, Repeated, Unknown
 from stream.core.ledger import LATE, OUTCOME_NAMES
 from stream.core.problem import Problem
 from stream.core.records import encode_record
@@ -39,6 +39,9 @@ class Speaker:
                 value = encode_record(outcome(one, self._problem))
                 outputs.append(Output(self._settings.outcomes_topic, one.team.encode(), value))
                 tally.outcomes[OUTCOME_NAMES[one.outcome]] += 1
+                tally.decided.append(one)
+            elif type(one) is Matured:
+                tally.matured.append(one)
             elif type(one) is Counted:
                 tally.actions[one.effect] += 1
             elif type(one) is Unknown:
@@ -64,6 +67,7 @@ class Speaker:
         more: Sequence[str] = ()
         if type(one) is Arrived:
             score, why, more = answers.scores[one.row], answers.whys[one.row], answers.flags
+            tally.arrived.append(one)
             tally.late += bool(one.flags & LATE)
         else:
             score, why = unpack_score(one.alert.score), None

@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 from msgspec import Struct, field
 
+from stream.core.fold import Arrived, Decided, Matured
 from stream.metrics import Metrics
 
 
@@ -19,6 +20,9 @@ class Tally(Struct):
     outcomes: Counter[str] = field(default_factory=Counter)
     actions: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
+    arrived: list[Arrived] = field(default_factory=list)
+    decided: list[Decided] = field(default_factory=list)
+    matured: list[Matured] = field(default_factory=list)
     repeated: int = 0
     late: int = 0
 

@@ -16,6 +16,7 @@ from stream.lane.app import Lane, make_app
 from stream.lane.engine import Engine
 from stream.lane.publisher import Publisher
 from stream.metrics import Metrics
+from stream.scorer.counting import Counting
 from stream.scorer.redis_history import RedisHistory
 from stream.scorer.room import ScorerRoom
 from stream.scorer.serving import Serving
@@ -37,8 +38,11 @@ class Scorer:
         Topics(settings).require("events", "enriched", "outcomes", "failed")
         self.metrics = Metrics()
         self.history = RedisHistory.of(settings, self.problem, self.metrics)
-        self.models = Serving(settings, self.problem, self.metrics, self._partitions)
-        self.room = ScorerRoom(settings, self.problem, self.history, self.metrics, lambda: self.models.served)
+        self.counting = Counting(self.metrics, settings.team_groups, settings.series_keep_seconds)
+        self.models = Serving(settings, self.problem, self.metrics, self._partitions, self.counting)
+        self.room = ScorerRoom(
+            settings, self.problem, self.history, self.metrics, lambda: self.models.served, counting=self.counting
+        )
         engine = Engine(
             self.room,
             Publisher(producer_settings(settings)),

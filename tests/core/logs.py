@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from stream.core.dues import Dues
 from stream.core.events import Acted, Event, Raised, Tick, moment
-from stream.core.fold import Arrived, Came, Counted, Decided, EntryKey, Fold, LevelKey, Repeated
+from stream.core.fold import Arrived, Came, Counted, Decided, EntryKey, Fold, LevelKey, Matured, Repeated
 from stream.core.ledger import pack_entry, unpack_entry
 from stream.core.problem import Problem, parse_problem
 from stream.core.state import pack_state, unpack_state
@@ -147,7 +147,9 @@ def _tell(came: Came, first: int, rows: Any) -> Told:
     if isinstance(came, Repeated):
         return "repeated", came.event, came.flags
     if isinstance(came, Decided):
-        return "decided", came.team, came.alert_id, came.outcome, came.decided_at, came.by, came.flags
+        return "decided", came.team, came.alert_id, came.outcome, came.decided_at, came.by, came.flags, came.matured
+    if isinstance(came, Matured):
+        return "matured", came.team, came.alert_id, came.outcome, came.by, came.flags
     if isinstance(came, Counted):
         return "counted", came.effect
     return "unknown", came.value, came.offset
@@ -199,4 +201,8 @@ def outcomes(told: Iterable[Told]) -> list[Told]:
 
 def effects(told: Iterable[Told]) -> list[str]:
     """What came of events that decided nothing."""
-    return [came[1] if came[0] == "counted" else came[0] for came in told if came[0] not in ("arrived", "decided")]
+    return [
+        came[1] if came[0] == "counted" else came[0]
+        for came in told
+        if came[0] not in ("arrived", "decided", "matured")
+    ]

@@ -16,6 +16,7 @@ scores: st.SearchStrategy[Any] = st.none() | st.lists(st.none() | texts | times 
 alerts = st.builds(
     Alert, times, texts, texts, st.lists(st.none() | texts, max_size=3).map(tuple), st.integers(0, 15),
     st.integers(-1, 1), st.integers(-1, 2), times, texts, st.booleans(), st.lists(st.integers(0, 2**32 - 1)), scores,
+    times,
 )  # fmt: skip
 actions = st.builds(HeldAction, times, texts, texts, st.integers(0, 2**63 - 1), st.binary(max_size=20))
 entries: st.SearchStrategy[Entry] = alerts | st.builds(Held, times, st.lists(actions, max_size=4))

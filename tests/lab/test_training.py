@@ -80,7 +80,8 @@ def test_the_reference_is_what_is_served(small: Replayed, tmp_path: Path) -> Non
     """reference.json spreads features and scores as a live scorer sees them; shares add up to one."""
     import msgspec
 
-    from stream.lab.reference import Reference, spread
+    from stream.lab.reference import spread
+    from stream.models.reference import Reference
 
     folder = train_replayed(small, tmp_path)
     manifest, model = verify(folder), load_model(folder, small.problem)

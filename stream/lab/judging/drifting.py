@@ -7,7 +7,8 @@ from scipy.stats import chi2
 
 from stream.core.features import Array, Feature, Matrix
 from stream.lab.judging.findings import Drift
-from stream.lab.reference import Spread, spread
+from stream.lab.reference import spread
+from stream.models.reference import Spread
 
 FLOOR = 0.1  # a smaller index is no drift, however sure
 CHANCE = 0.05  # that any one feature of the whole table is called drifted without being it

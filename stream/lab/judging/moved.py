@@ -18,10 +18,10 @@ from stream.lab.judging.judge import check_classes
 from stream.lab.judging.served import Comparison, Paired, compare_scores
 from stream.lab.judging.teams import judge_teams
 from stream.lab.matrix import predict, served_matrix
-from stream.lab.reference import Reference
 from stream.lab.replaying import Replayed
 from stream.lab.window import judgeable, split_at_time
 from stream.models.artifact import FINDINGS, REFERENCE, read_file
+from stream.models.reference import Reference
 from stream.models.serving import Model
 
 LEAST_SHIFT = 0.01  # of all gain in the trees: less is not told

@@ -1,0 +1,150 @@
+"""The reference of drift, `reference.json`: how features and scores were spread when the model was made.
+
+A value x falls in the first bin whose edge is not below it: bin 0 is x <= edges[0], the last is above all edges. What
+is not known (NaN) is its own share. All shares of one feature sum to 1.
+"""
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+from typing import Annotated, Literal, get_args
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+BINS = 10
+SCORE = "score"  # the score's own name among the features
+ALPHA = 0.01  # of one model's alarms in one window, shared by the features that may ring
+
+Share = Annotated[float, Meta(ge=0, le=1)]
+Effect = Annotated[float, Meta(ge=1, le=1e6)]
+Fault = Literal["unreadable", "missing", "malformed", "bad_edges", "no_edges"]
+FAULTS: tuple[Fault, ...] = get_args(Fault)
+
+
+class Spread(Struct, frozen=True):
+    """One feature's, or the score's: at most nine edges, so at most ten bins.
+
+    `design_effect` says by how much clustering widens chance: n alerts tell as much as n / design_effect would if they
+    came one by one.
+    """
+
+    edges: list[float]
+    shares: list[Share]  # one more than edges
+    missing: Share
+    design_effect: Effect = 1.0
+
+
+class Reference(Struct, frozen=True):
+    """`rows` alerts of the later half of the training window, as a live scorer would have seen them.
+
+    `unseen` is the share of them, by key of the priors, whose value training did not know.
+    """
+
+    rows: int
+    label_rate: float
+    score: Spread
+    features: dict[str, Spread]
+    unseen: dict[str, float] = {}
+
+
+class Watched(Struct, frozen=True):
+    """What of a reference can be held against live alerts.
+
+    Attributes:
+        rows: alerts it was made from; 0: nothing is watched.
+        label_rate: None where it is not known.
+        spreads: the watched features and the score, by name.
+        unseen: as in `Reference`, sound shares only.
+        faults: why a feature of the model, or the score, is not watched.
+    """
+
+    rows: int = 0
+    label_rate: float | None = None
+    spreads: dict[str, Spread] = {}
+    unseen: dict[str, float] = {}
+    faults: dict[str, Fault] = {}
+
+
+class _Raw(Struct):
+    """The file's outline; what stands under a name is looked at by itself."""
+
+    rows: Annotated[int, Meta(ge=1)]
+    features: dict[str, msgspec.Raw]
+    score: msgspec.Raw = field(default_factory=lambda: msgspec.Raw(b"null"))
+    label_rate: msgspec.Raw = field(default_factory=lambda: msgspec.Raw(b"null"))
+    unseen: msgspec.Raw = field(default_factory=lambda: msgspec.Raw(b"null"))
+
+
+_BROKEN = (msgspec.DecodeError, ValueError, RecursionError, OverflowError)
+_decoder = msgspec.json.Decoder(_Raw)
+_spread_decoder = msgspec.json.Decoder(Spread)
+
+
+def read_reference(data: bytes, names: Sequence[str]) -> Watched:
+    """The reference as far as it can be used, whatever the bytes; `names` are the model's features.
+
+    >>> read_reference(b"{}", ["hour_sin"]).faults
+    {'hour_sin': 'unreadable', 'score': 'unreadable'}
+    """
+    wanted = [*names, SCORE]
+    try:
+        raw = _decoder.decode(data)
+    except _BROKEN:
+        return Watched(faults=dict.fromkeys(wanted, "unreadable"))
+    spreads: dict[str, Spread] = {}
+    faults: dict[str, Fault] = {}
+    for name in wanted:
+        found = _spread(raw.score if name == SCORE else raw.features.get(name))
+        if isinstance(found, Spread):
+            spreads[name] = found
+        else:
+            faults[name] = found
+    return Watched(raw.rows, _number(raw.label_rate), spreads, _unseen(raw.unseen), faults)
+
+
+def chance_factor(spread: Spread, ringing: int) -> float:
+    """What (1/n + 1/m) is to be multiplied by for the PSI that chance alone exceeds once in `ALPHA`.
+
+    n live alerts, m those of the reference; `ringing` features share the chance. Bins - 1 degrees of freedom, the
+    missing counted as a bin; the quantile by Wilson and Hilferty (1931).
+
+    >>> round(chance_factor(Spread([0.0], [0.5, 0.5], 0.0), 1), 2)
+    9.22
+    """
+    freedom = len(spread.shares)
+    z = NormalDist().inv_cdf(1.0 - ALPHA / max(ringing, 1))
+    part = 2.0 / (9.0 * freedom)
+    return spread.design_effect * freedom * (1.0 - part + z * math.sqrt(part)) ** 3
+
+
+def _spread(raw: msgspec.Raw | None) -> Spread | Fault:
+    if raw is None or bytes(raw) == b"null":
+        return "missing"
+    try:
+        spread = _spread_decoder.decode(raw)
+    except _BROKEN:
+        return "malformed"
+    if not spread.edges:
+        return "no_edges"  # nothing was told apart: all fell in one bin, or nothing was known
+    rising = all(a < b for a, b in zip(spread.edges, spread.edges[1:], strict=False))
+    if len(spread.edges) >= BINS or not rising or not all(map(math.isfinite, spread.edges)):
+        return "bad_edges"
+    if len(spread.shares) != len(spread.edges) + 1 or abs(sum(spread.shares) + spread.missing - 1.0) > 1e-6:
+        return "malformed"
+    return spread
+
+
+def _number(raw: msgspec.Raw) -> float | None:
+    try:
+        value: float = msgspec.json.decode(raw, type=Share)
+    except _BROKEN:
+        return None
+    return value
+
+
+def _unseen(raw: msgspec.Raw) -> dict[str, float]:
+    try:
+        return msgspec.json.decode(raw, type=dict[str, Share])
+    except _BROKEN:
+        return {}
