@@ -10,6 +10,7 @@ training   replay -> split by time -> learn -> ONNX -> judge -> artifact
 judging    figures, baselines, intervals, the gate: a model on what came after its split
 reporting  what was found, as one page
 backtesting  training again every so often, beside training once
+retraining   the loop for cron: pull, audit, train, judge beside the champion, publish as challenger
 
 In a notebook the verbs have the names they have on the command line: `from stream.lab import replay, train, evaluate`.
 """
