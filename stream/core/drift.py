@@ -32,8 +32,13 @@ def psi(observed: Sequence[float] | Array, shares: Sequence[float] | Array, rows
     >>> round(psi([20.0, 80.0, 0.0], [0.5, 0.5, 0.0], 1000), 3)
     0.415
     """
+    return float(psi_each(np.asarray(observed, dtype=np.float64), shares, rows))
+
+
+def psi_each(observed: Array, shares: Sequence[float] | Array, rows: float) -> Array:
+    """The same of many windows at once: float64[..., B] to float64[...]."""
     o, r = _smoothed(observed, shares, rows)
-    return float(((o - r) * np.log(o / r)).sum())
+    return np.asarray(((o - r) * np.log(o / r)).sum(axis=-1))
 
 
 def jensen_shannon(observed: Sequence[float] | Array, shares: Sequence[float] | Array, rows: float) -> float:
@@ -104,4 +109,4 @@ def rings(index: float, threshold: float, n: float) -> bool:
 
 def _smoothed(observed: Sequence[float] | Array, shares: Sequence[float] | Array, rows: float) -> tuple[Array, Array]:
     o, r = np.asarray(observed, dtype=np.float64), np.asarray(shares, dtype=np.float64) * rows
-    return (o + _HALF) / (o.sum() + _HALF * len(o)), (r + _HALF) / (rows + _HALF * len(r))
+    return (o + _HALF) / (o.sum(axis=-1, keepdims=True) + _HALF * len(r)), (r + _HALF) / (rows + _HALF * len(r))

@@ -6,6 +6,7 @@ not known. Changing what a name means takes a new version: a model trained on th
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from typing import Literal
 
 import numpy as np
 from msgspec import Struct
@@ -156,6 +157,7 @@ class Feature(Struct, frozen=True):
     of: Callable[[Frame], Array]
     version: int = 1
     monotone: int = 0  # 1: the probability must not fall as the value rises
+    watch: Literal["ring", "show"] = "ring"  # show: its drift says more of the clock or of history's age than of change
 
 
 def parent_of(level: str) -> str | None:
@@ -236,6 +238,7 @@ def _level_features(level: str) -> list[Feature]:
             "outcomes",
             f"Outcomes known of the {level}, half-life 30 d: how much the rates rest on",
             lambda frame: frame.decided(level, "30d"),
+            watch="show",
         )
     )
     return made
@@ -256,6 +259,7 @@ def _load_features(level: str) -> list[Feature]:
             "ratio",
             f"Alerts of the {level} of the last day against the last month, 1 = as usual",
             lambda frame: frame.raised(level, "1d") * 30.0 / np.maximum(frame.raised(level, "30d"), 1.0),
+            watch="show",
         ),
         Feature(
             f"{level}.open",
@@ -296,6 +300,7 @@ def _recent_features(level: str) -> list[Feature]:
             "hours",
             f"Since the {level} was last found actionable",
             lambda frame: frame.hours_since(level, state.LAST_ACTED),
+            watch="show",
         ),
     ]
 
@@ -338,14 +343,19 @@ def _day_angle(frame: Frame) -> Array:
 
 
 _TIME = [
-    Feature("hour_sin", "time", "ratio", "Time of day (UTC), sine", lambda frame: np.sin(_day_angle(frame))),
-    Feature("hour_cos", "time", "ratio", "Time of day (UTC), cosine", lambda frame: np.cos(_day_angle(frame))),
+    Feature(
+        "hour_sin", "time", "ratio", "Time of day (UTC), sine", lambda frame: np.sin(_day_angle(frame)), watch="show"
+    ),
+    Feature(
+        "hour_cos", "time", "ratio", "Time of day (UTC), cosine", lambda frame: np.cos(_day_angle(frame)), watch="show"
+    ),
     Feature(
         "weekday",
         "time",
         "days",
         "Day of the week (UTC), Monday = 0",
         lambda frame: (np.floor(frame.at / state.DAY) + 3.0) % 7.0,
+        watch="show",
     ),
 ]
 
