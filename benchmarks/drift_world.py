@@ -121,8 +121,9 @@ def ringing(trained: Trained) -> dict[str, Spread]:
 
 def sums(values: Array, hour: Array, edges: list[float], hours: int, window: int) -> Array:
     """Counts by bin of the `window` hours up to the end of each hour from 0 on: float64[hours, B]."""
+    within = hour < hours
     counts = np.zeros((hours + 168, len(edges) + 2))
-    np.add.at(counts, (hour.astype(np.int64) + 168, bins_of(values, edges)), 1.0)
+    np.add.at(counts, (hour[within].astype(np.int64) + 168, bins_of(values[within], edges)), 1.0)
     total = np.vstack([np.zeros((1, counts.shape[1])), counts.cumsum(axis=0)])
     ends = np.arange(168, 168 + hours) + 1
     return np.asarray(total[ends] - total[ends - window])
