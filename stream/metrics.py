@@ -111,7 +111,11 @@ class DriftMetrics:
         self.rows = gauge("reference_rows", "Alerts that the reference was made from", "model")
         self.label_rate = gauge("reference_label_rate", "Share of actionable alerts in training", "model")
         self.chance = gauge(
-            "drift_chance", "Times 1/n + 1/m: the PSI that chance exceeds once in a hundred", "model", "feature"
+            "drift_chance",
+            "Times 1/n + 1/m: the PSI that chance exceeds once in a hundred, in a window of 24 h and of 7 d",
+            "model",
+            "feature",
+            "window",
         )
         self.info = gauge("feature_info", "1 for a watched feature", "model", "feature", "group", "watch")
         self.unwatched = gauge("features_unwatched", "Features that the reference can't be used for", "model", "reason")

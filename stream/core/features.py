@@ -178,7 +178,7 @@ class Feature(Struct, frozen=True):
     of: Callable[[Frame], Array]
     version: int = 1
     monotone: int = 0  # 1: the probability must not fall as the value rises
-    watch: Literal["ring", "show"] = "ring"  # whether its drift may ring: not that of the clock or of what only grows
+    watch: Literal["ring", "show"] = "ring"  # show: its drift says more of the clock or of history's age than of change
 
 
 def parent_of(level: str) -> str | None:
@@ -280,6 +280,7 @@ def _load_features(level: str) -> list[Feature]:
             "ratio",
             f"Alerts of the {level} of the last day against the last month, 1 = as usual",
             lambda frame: frame.raised(level, "1d") * 30.0 / np.maximum(frame.raised(level, "30d"), 1.0),
+            watch="show",
         ),
         Feature(
             f"{level}.open",
@@ -320,6 +321,7 @@ def _recent_features(level: str) -> list[Feature]:
             "hours",
             f"Since the {level} was last found actionable",
             lambda frame: frame.hours_since(level, state.LAST_ACTED),
+            watch="show",
         ),
     ]
 

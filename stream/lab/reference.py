@@ -1,17 +1,36 @@
 """The reference of drift: how features and scores were spread when the model was made; see `models/reference.py`."""
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
 
+from stream.core.events import Raised
 from stream.core.features import Array, Matrix
+from stream.lab.clustering import Effects, Ints, effects, level_effects, level_of
 from stream.models.reference import BINS, Reference, Spread
+
+
+class Origin(Struct, frozen=True, eq=False):
+    """Where the rows of a reference come from, for what they tell of clustering.
+
+    `at` is when each alert was raised, seconds since 1970; `labels` are the problem's history labels.
+    """
+
+    at: Array
+    alerts: Sequence[Raised]
+    labels: Sequence[str]
+    unseen: dict[str, float]
 
 
 def spread(values: Array) -> Spread:
     """Bins of about equal mass; fewer where values repeat.
 
-    >>> spread(np.array([0.0, 0.0, 0.0, 1.0]))
-    Spread(edges=[0.0], shares=[0.75, 0.25], missing=0.0, design_effect=1.0)
+    >>> found = spread(np.array([0.0, 0.0, 0.0, 1.0]))
+    >>> found.edges, found.shares, found.missing
+    ([0.0], [0.75, 0.25], 0.0)
     """
     known = values[~np.isnan(values)]
     if not len(known):
@@ -23,8 +42,34 @@ def spread(values: Array) -> Spread:
     return Spread([float(edge) for edge in edges], shares, 1.0 - len(known) / len(values))
 
 
-def make_reference(matrix: Matrix, names: list[str], scores: Array, label_rate: float) -> bytes:
-    """reference.json."""
-    by_name = {name: spread(matrix[:, column].astype(np.float64)) for column, name in enumerate(names)}
-    reference = Reference(len(matrix), label_rate, spread(scores), by_name)
+def bins_of(values: Array, edges: Sequence[float]) -> Ints:
+    """The bin of each value; what is not known (NaN) has the last, len(edges) + 1.
+
+    >>> bins_of(np.array([0.0, 0.5, np.nan]), [0.0])
+    array([0, 1, 2])
+    """
+    found = np.searchsorted(np.array(edges, dtype=np.float64), values, side="left")
+    return np.where(np.isnan(values), len(edges) + 1, found).astype(np.int64)
+
+
+def make_reference(
+    matrix: Matrix, names: list[str], scores: Array, label_rate: float, origin: Origin | None = None
+) -> bytes:
+    """reference.json. Without an origin, rows count as independent."""
+    columns = {name: matrix[:, column].astype(np.float64) for column, name in enumerate(names)}
+    by_name = {name: spread(values) for name, values in columns.items()}
+    score = spread(scores)
+    if origin is not None:
+        levels = level_effects(origin.alerts, origin.at, origin.labels)
+        score = _clustered(score, scores, origin, None)
+        by_name = {
+            name: _clustered(found, columns[name], origin, levels.get(level_of(name, origin.labels) or ""))
+            for name, found in by_name.items()
+        }
+    reference = Reference(len(matrix), label_rate, score, by_name, origin.unseen if origin is not None else {})
     return msgspec.json.format(msgspec.json.encode(reference), indent=1) + b"\n"
+
+
+def _clustered(found: Spread, values: Array, origin: Origin, within: Array | None) -> Spread:
+    measured: Effects = effects(bins_of(values, found.edges), len(found.shares) + 1, origin.at, within)
+    return replace(found, design_effect=round(measured.day, 3), design_effect_7d=round(measured.week, 3))

@@ -8,10 +8,11 @@ from pathlib import Path
 import msgspec
 import numpy as np
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from stream.core import features
 from stream.core.events import moment
-from stream.core.features import Array, Matrix
+from stream.core.features import Array, Matrix, prior_values
 from stream.core.problem import Problem
 from stream.lab import card
 from stream.lab.check import about, check_log, check_training
@@ -27,7 +28,7 @@ from stream.lab.learning.plan import Plan
 from stream.lab.log import Progress, no_progress, read_log
 from stream.lab.matrix import predict, served_matrix, training_matrix
 from stream.lab.priors import Learnt, choose_keys, learn
-from stream.lab.reference import make_reference
+from stream.lab.reference import Origin, make_reference
 from stream.lab.replaying import Replayed, replay
 from stream.lab.window import Mask, Split, judgeable, split_at_share, split_at_time, trainable
 from stream.models.artifact import CARD, FINDINGS, ONNX, REFERENCE, REPORT
@@ -108,7 +109,7 @@ def train_replayed(
     onnx = export(fitted.trees, fitted.calibration, len(window.features))
     graph = Graph(onnx, len(window.features), "the new model")
     manifest = _manifest(window, learnt, fitted, graph, training, created or datetime.now(UTC))
-    files = {ONNX: onnx, REFERENCE: _reference(window, Model(manifest, graph))}
+    files = {ONNX: onnx, REFERENCE: _reference(window, learnt, Model(manifest, graph))}
     model = Model(replace(manifest, version=_version(manifest, files)), graph)
     progress("judging", 0.0)
     manifest, reports = _judge(window, fitted, model, baselines, checks, plan) if judged else (model.manifest, {})
@@ -207,14 +208,33 @@ def _golden(graph: Graph, matrix: Matrix) -> Golden:
     return Golden(values, graph.run(rows).tolist())
 
 
-def _reference(window: Window, model: Model) -> bytes:
+def _reference(window: Window, learnt: Learnt, model: Model) -> bytes:
     """From the later half of the training window: in the first half, history had only begun to fill."""
-    replayed, count = window.replayed, window.end.alert
-    later = np.flatnonzero(replayed.counts[:count])
-    later = later[later >= count // 2]
+    replayed = window.replayed
+    later = later_half(replayed, window.end)
     matrix = served_matrix(replayed, model, later)
     names = [feature.name for feature in window.features]
-    return make_reference(matrix, names, predict(model, matrix), model.manifest.training.label_rate)
+    scores, rate = predict(model, matrix), model.manifest.training.label_rate
+    return make_reference(matrix, names, scores, rate, origin_of(replayed, window.end, later, learnt))
+
+
+def later_half(replayed: Replayed, end: Split) -> NDArray[np.int64]:
+    """The alerts of the training window's later half that count."""
+    later = np.flatnonzero(replayed.counts[: end.alert])
+    return later[later >= end.alert // 2]
+
+
+def origin_of(replayed: Replayed, end: Split, later: NDArray[np.int64], learnt: Learnt) -> Origin:
+    """Where the reference's alerts come from; what of them is new, judged by tables of the earlier half alone."""
+    alerts = [replayed.alerts[index] for index in later.tolist()]
+    half = split_at_time(replayed, float(replayed.at[end.alert // 2]))
+    earlier = learn(replayed, list(learnt.priors.tables), half.step, half.alert).priors.tables
+    unseen = {key: _missing(table, prior_values(key, alerts)) for key, table in earlier.items()} if alerts else {}
+    return Origin(replayed.at[later], alerts, replayed.problem.history.labels, unseen)
+
+
+def _missing(table: Mapping[str, float], values: Sequence[str]) -> float:
+    return sum(value not in table for value in values) / len(values)
 
 
 def _version(manifest: Manifest, files: Mapping[str, bytes]) -> str:

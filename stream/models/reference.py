@@ -6,15 +6,15 @@ is not known (NaN) is its own share. All shares of one feature sum to 1.
 
 import math
 from collections.abc import Sequence
-from statistics import NormalDist
 from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import Meta, Struct, field
 
+from stream.core import drift
+
 BINS = 10
 SCORE = "score"  # the score's own name among the features
-ALPHA = 0.01  # of one model's alarms in one window, shared by the features that may ring
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 Effect = Annotated[float, Meta(ge=1, le=1e6)]
@@ -25,14 +25,15 @@ FAULTS: tuple[Fault, ...] = get_args(Fault)
 class Spread(Struct, frozen=True):
     """One feature's, or the score's: at most nine edges, so at most ten bins.
 
-    `design_effect` says by how much clustering widens chance: n alerts tell as much as n / design_effect would if they
-    came one by one.
+    The design effects say by how much clustering widens chance in a window of 24 h and of 7 d: n alerts tell as much
+    as n / design_effect would if they came one by one (docs/DRIFT.md).
     """
 
     edges: list[float]
     shares: list[Share]  # one more than edges
     missing: Share
     design_effect: Effect = 1.0
+    design_effect_7d: Effect = 1.0
 
 
 class Reference(Struct, frozen=True):
@@ -103,19 +104,13 @@ def read_reference(data: bytes, names: Sequence[str]) -> Watched:
     return Watched(raw.rows, _number(raw.label_rate), spreads, _unseen(raw.unseen), faults)
 
 
-def chance_factor(spread: Spread, ringing: int) -> float:
-    """What (1/n + 1/m) is to be multiplied by for the PSI that chance alone exceeds once in `ALPHA`.
+def chances(spread: Spread, ringing: int) -> dict[str, float]:
+    """What (1/n + 1/m) is to be multiplied by, in a window of 24 h and of 7 d, for the PSI that chance stays below.
 
-    n live alerts, m those of the reference; `ringing` features share the chance. Bins - 1 degrees of freedom, the
-    missing counted as a bin; the quantile by Wilson and Hilferty (1931).
-
-    >>> round(chance_factor(Spread([0.0], [0.5, 0.5], 0.0), 1), 2)
-    9.22
+    n live alerts, m those of the reference; `ringing` features share the chance (see `core.drift.chance`).
     """
-    freedom = len(spread.shares)
-    z = NormalDist().inv_cdf(1.0 - ALPHA / max(ringing, 1))
-    part = 2.0 / (9.0 * freedom)
-    return spread.design_effect * freedom * (1.0 - part + z * math.sqrt(part)) ** 3
+    effects = {"24h": spread.design_effect, "7d": spread.design_effect_7d}
+    return {window: drift.chance(len(spread.shares) + 1, ringing, effect) for window, effect in effects.items()}
 
 
 def _spread(raw: msgspec.Raw | None) -> Spread | Fault:

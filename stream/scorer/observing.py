@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from stream.core.events import Raised
 from stream.core.features import Array, Matrix, prior_values
 from stream.metrics import SCORE_EDGES, DriftMetrics
-from stream.models.reference import BINS, FAULTS, SCORE, Spread, chance_factor
+from stream.models.reference import BINS, FAULTS, SCORE, Spread, chances
 from stream.models.serving import Model
 from stream.series import Grid, Labels, le_of
 
@@ -108,8 +108,12 @@ class Observed:
             _show(metrics.label_rate, key, [()], [watched.label_rate])
         about = {feature.name: (feature.group, feature.watch) for feature in model.table} | {SCORE: (SCORE, "ring")}
         ringing = sum(about[name][1] == "ring" for name in names)
-        chances = [chance_factor(spread, ringing) for spread in spreads]
-        _show(metrics.chance, key, [(name,) for name in names], chances)
+        told = [
+            (name, *one)
+            for name, spread in zip(names, spreads, strict=True)
+            for one in chances(spread, ringing).items()
+        ]
+        _show(metrics.chance, key, [(name, window) for name, window, _ in told], [value for *_, value in told])
         _show(metrics.info, key, [(name, *about[name]) for name in names], [1.0] * len(names))
         counts = Counter(watched.faults.values())
         _show(metrics.unwatched, key, [(fault,) for fault in FAULTS], [counts[fault] for fault in FAULTS])

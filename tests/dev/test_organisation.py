@@ -20,8 +20,10 @@ from stream.dev.organisation import (
     RULES,
     SHIFTS,
     START,
+    STEADY,
     TEAMS,
     ActedRecord,
+    Drifts,
     Event,
     RaisedRecord,
     Truth,
@@ -513,3 +515,21 @@ class TestActions:
             assert 0.001 < twice / len(counts) < 0.01
         distinct = {json.dumps(event, sort_keys=True) for event in world.events}
         assert len(distinct) == len(raised) + len(acted)
+
+
+def test_it_can_stand_still_or_drift_as_told() -> None:
+    """Without drift no team's leaning moves and no rule is mended; a shift of one's own moves its team from its day."""
+    _, still = simulate_with_truth(5, 40, drifts=STEADY)
+    _, usual = simulate_with_truth(5, 40)
+    told = Drifts((Shift("payments", 0.5, 0.5, -4.0),), ())
+    log, moved = simulate_with_truth(5, 40, drifts=told)
+    raised_of = [event for event in log if event["type"] == "raised" and event["team"] == "payments"]
+    half = START + timedelta(days=20)
+    before: list[tuple[float, float]] = []
+    after: list[tuple[float, float]] = []
+    for event in raised_of:
+        side = before if datetime.fromisoformat(event["at"]) < half else after
+        side.append((still[event["alert_id"]].probability, moved[event["alert_id"]].probability))
+    assert all(one == other for one, other in before)
+    assert np.mean([other for _, other in after]) < 0.3 * np.mean([one for one, _ in after])
+    assert len(usual) != len(still)  # mended rules fire less

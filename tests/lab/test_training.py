@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from stream.core.errors import NoisegateError
 from stream.core.events import Event, Raised, Tick, moment
@@ -94,7 +95,10 @@ def test_the_reference_is_what_is_served(small: Replayed, tmp_path: Path) -> Non
     later = np.flatnonzero(small.counts[:window])
     matrix = served_matrix(small, model, later[later >= window // 2])
     assert made.rows == len(matrix)
-    assert made.score == spread(predict(model, matrix))
+    unclustered = replace(made.score, design_effect=1.0, design_effect_7d=1.0)
+    assert unclustered == spread(predict(model, matrix))
+    assert made.score.design_effect >= 1.0
+    assert set(made.unseen) == set(manifest.priors.tables)
 
 
 @pytest.mark.parametrize("teams", [1, 40])

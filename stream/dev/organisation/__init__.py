@@ -10,7 +10,19 @@ reactions   what people then do, and when
 simulation  all of it in one event log, sorted by time
 """
 
-from stream.dev.organisation.catalogue import FIXES, FLOODS, HABITS, REPORTS, RULES, SHIFTS, TEAMS
+from stream.dev.organisation.catalogue import (
+    DRIFTS,
+    FIXES,
+    FLOODS,
+    HABITS,
+    REPORTS,
+    RULES,
+    SHIFTS,
+    STEADY,
+    TEAMS,
+    Drifts,
+    Shift,
+)
 from stream.dev.organisation.simulation import (
     START,
     ActedRecord,
@@ -23,6 +35,7 @@ from stream.dev.organisation.simulation import (
 )
 
 __all__ = [
+    "DRIFTS",
     "FIXES",
     "FLOODS",
     "HABITS",
@@ -30,10 +43,13 @@ __all__ = [
     "RULES",
     "SHIFTS",
     "START",
+    "STEADY",
     "TEAMS",
     "ActedRecord",
+    "Drifts",
     "Event",
     "RaisedRecord",
+    "Shift",
     "Truth",
     "simulate",
     "simulate_with_truth",

@@ -186,3 +186,15 @@ FIXES = (
     Fix("payments", "pod_restarting", 0.55, 0.15, -2.5, 1.5),
     Fix("storage", "cpu_high", 0.40, 0.20, -2.5, 1.5),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Drifts:
+    """What changes on the way. Floods are no drift: they come and go in any organisation."""
+
+    shifts: tuple[Shift, ...]
+    fixes: tuple[Fix, ...]
+
+
+DRIFTS = Drifts(SHIFTS, FIXES)
+STEADY = Drifts((), ())

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from stream.dev.organisation.catalogue import FIXES, FLOODS, REPORTS, RULES, TEAMS, Flood, Report, Rule, Team
+from stream.dev.organisation.catalogue import FLOODS, REPORTS, RULES, TEAMS, Fix, Flood, Report, Rule, Team
 from stream.dev.organisation.span import DAY, HOUR, Span
 
 Floats = NDArray[np.float64]
@@ -59,9 +59,9 @@ def estate(rng: Generator) -> Estate:
     return {team.name: tuple(_entities(rng, team)) for team in TEAMS}
 
 
-def firings(rng: Generator, span: Span, scale: float, entities: Estate) -> list[Firing]:
+def firings(rng: Generator, span: Span, scale: float, entities: Estate, fixes: Sequence[Fix]) -> list[Firing]:
     """All alerts of the span, in order of time."""
-    fired = [firing for team in TEAMS for firing in _of_team(rng, span, team, scale, entities[team.name])]
+    fired = [firing for team in TEAMS for firing in _of_team(rng, span, team, scale, entities[team.name], fixes)]
     fired += [firing for flood in FLOODS for firing in _flooded(rng, span, flood, scale, entities)]
     fired += [firing for report in REPORTS for firing in _reported(rng, span, report)]
     return sorted((f for f in fired if f.at < span.days * DAY), key=lambda f: f.at)
@@ -91,22 +91,31 @@ def _daily(rng: Generator, team: Team) -> dict[Rule, float]:
     }
 
 
-def _of_team(rng: Generator, span: Span, team: Team, scale: float, entities: Iterable[Entity]) -> Iterator[Firing]:
+def _of_team(
+    rng: Generator, span: Span, team: Team, scale: float, entities: Iterable[Entity], fixes: Sequence[Fix]
+) -> Iterator[Firing]:
     rhythm = _rhythm(rng, span, team.zone)
     for rule, daily in _daily(rng, team).items():
         watched = [entity for entity in entities if entity.kind == rule.kind]
-        yield from _regular(rng, span, team, rule, daily * scale * rhythm, watched)
+        mended = [fix for fix in fixes if (fix.team, fix.rule) == (team.name, rule.name)]
+        yield from _regular(rng, span, team, rule, daily * scale * rhythm, watched, mended)
 
 
 def _regular(
-    rng: Generator, span: Span, team: Team, rule: Rule, expected: Floats, watched: Sequence[Entity]
+    rng: Generator,
+    span: Span,
+    team: Team,
+    rule: Rule,
+    expected: Floats,
+    watched: Sequence[Entity],
+    mended: Sequence[Fix],
 ) -> Iterator[Firing]:
     """The ordinary firings of one rule, of which `expected` is the mean number in each hour of the span."""
     weights = rng.lognormal(0, 0.6, len(watched))
     times = _times(rng, expected)
     chosen = rng.choice(len(watched), len(times), p=weights / weights.sum())
     for at, index in zip(times, chosen, strict=True):
-        if _mended_away(rng, span, team, rule, at):
+        if _mended_away(rng, span, mended, at):
             continue
         entity = watched[index]
         for moment in (at, *_repeats(rng, entity, at)):
@@ -137,9 +146,9 @@ def _repeats(rng: Generator, entity: Entity, at: float) -> list[float]:
     return [float(moment) for moment in at + np.cumsum(rng.uniform(*FLAP_GAP_SECONDS, rng.geometric(FLAP_STOPS)))]
 
 
-def _mended_away(rng: Generator, span: Span, team: Team, rule: Rule, at: float) -> bool:
-    for fix in FIXES:
-        if (fix.team, fix.rule) == (team.name, rule.name) and span.share(at) >= fix.share:
+def _mended_away(rng: Generator, span: Span, mended: Sequence[Fix], at: float) -> bool:
+    for fix in mended:
+        if span.share(at) >= fix.share:
             return bool(rng.random() >= fix.keeps)
     return False
 

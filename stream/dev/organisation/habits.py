@@ -6,11 +6,11 @@ the hour before, and on the team's hidden leanings, which drift. Nothing that ha
 
 import math
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from numpy.random import Generator
 
-from stream.dev.organisation.catalogue import FIXES, HABITS, SHIFTS, TEAMS, Habit, Shift, Team
+from stream.dev.organisation.catalogue import HABITS, TEAMS, Drifts, Fix, Habit, Shift, Team
 from stream.dev.organisation.firings import Estate, Firing, rules_of
 from stream.dev.organisation.span import HOUR, Span
 
@@ -41,8 +41,9 @@ class Repeats:
 class Habits:
     """What each team leans to: drawn for each of its rules and entities, and again for a shift that redraws."""
 
-    def __init__(self, rng: Generator, span: Span, entities: Estate) -> None:
+    def __init__(self, rng: Generator, span: Span, entities: Estate, drifts: Drifts) -> None:
         self._span = span
+        self._drifts = drifts
         self._first = _leanings(rng, entities)
         self._redrawn = _leanings(rng, entities)
 
@@ -57,10 +58,10 @@ class Habits:
     def _log_odds(self, firing: Firing, repeats: int) -> float:
         habit = HABITS[firing.team.habit]
         share = self._span.share(firing.at)
-        shifts = [shift for shift in SHIFTS if shift.team == firing.team.name]
+        shifts = [shift for shift in self._drifts.shifts if shift.team == firing.team.name]
         redrawn = any(shift.redrawn and share >= shift.since for shift in shifts)
         leanings = self._redrawn if redrawn else self._first
-        mended = _mended(firing, share)
+        mended = _mended(firing, share, self._drifts.fixes)
         return (
             habit.base
             + (leanings[firing.team.name, firing.rule.name] if mended is None else mended)
@@ -97,9 +98,9 @@ def _shift(shift: Shift, share: float) -> float:
     return shift.by * (share - shift.since) / (shift.until - shift.since)
 
 
-def _mended(firing: Firing, share: float) -> float | None:
+def _mended(firing: Firing, share: float, fixes: Sequence[Fix]) -> float | None:
     """The leaning to a rule that is mended on the way; None for all others."""
-    for fix in FIXES:
+    for fix in fixes:
         if (fix.team, fix.rule) == (firing.team.name, firing.rule.name):
             return fix.after if share >= fix.share else fix.before
     return None

@@ -14,6 +14,7 @@ from typing import IO, Literal, NamedTuple, NotRequired, TypedDict
 
 from numpy.random import Generator, default_rng
 
+from stream.dev.organisation.catalogue import DRIFTS, Drifts
 from stream.dev.organisation.firings import Firing, estate, firings
 from stream.dev.organisation.habits import Habits, Repeats
 from stream.dev.organisation.reactions import Action, Reactions
@@ -67,17 +68,20 @@ class Truth(NamedTuple):
     repeats: int
 
 
-def simulate(seed: int = 7, days: int = 60, start: datetime = START, scale: float = 1.0) -> Iterator[Event]:
-    """The event log, in order of time. `scale` multiplies the volume of all but the reports.
+def simulate(
+    seed: int = 7, days: int = 60, start: datetime = START, scale: float = 1.0, drifts: Drifts = DRIFTS
+) -> Iterator[Event]:
+    """The event log, in order of time. `scale` multiplies the volume of all but the reports;
+    `drifts` says what changes on the way (STEADY: nothing).
 
     At the defaults about 24,000 alerts and 59,000 events. Raises ValueError for a start without a time zone, less than
     one day, or a scale that is not above zero.
     """
-    yield from simulate_with_truth(seed, days, start, scale)[0]
+    yield from simulate_with_truth(seed, days, start, scale, drifts)[0]
 
 
 def simulate_with_truth(
-    seed: int = 7, days: int = 60, start: datetime = START, scale: float = 1.0
+    seed: int = 7, days: int = 60, start: datetime = START, scale: float = 1.0, drifts: Drifts = DRIFTS
 ) -> tuple[list[Event], dict[str, Truth]]:
     """The same log and, by alert_id, what no event says. For tests: a model must never see it."""
     if not scale > 0:
@@ -85,8 +89,8 @@ def simulate_with_truth(
     span = Span(start, days)
     layout, world, leanings, people, webhooks = default_rng(seed).spawn(5)
     entities = estate(layout)
-    habits = Habits(leanings, span, entities)
-    log, truth = _live(people, span, habits, firings(world, span, scale, entities))
+    habits = Habits(leanings, span, entities, drifts)
+    log, truth = _live(people, span, habits, firings(world, span, scale, entities, drifts.fixes))
     stamped = sorted((*log, *_sent_twice(webhooks, log)), key=lambda item: item[0])
     return [event for _, event in stamped], truth
 

@@ -53,8 +53,8 @@ def chance_threshold(before: int, after: int, bins: int, features: int) -> float
 
 
 def shown_only(feature: Feature) -> bool:
-    """Time of day, or a count of outcomes, which grows with the history: no reason to ring."""
-    return feature.group == "time" or feature.unit == "outcomes"
+    """Time of day, or what grows with the history's age: no reason to ring."""
+    return feature.watch == "show"
 
 
 def _drift(feature: Feature, before: Array, after: Array, features: int) -> Drift:
