@@ -153,7 +153,7 @@ def test_one_team_and_teams_never_seen_are_told() -> None:
     one = find(case_of(replay(lines(small_log(600, teams=1)), small_problem()), "rule_rate"))
     assert [note for note in one.notes if "one team" in note] == team_notes([], ["team-0"])
     late = [
-        event if event.at.day < 9 or event.team == "team-0" else msgspec.structs.replace(event, team="new")  # type: ignore[union-attr,type-var]
+        event if event.at.day < 9 or event.team == "team-0" else msgspec.structs.replace(event, team="new")  # type: ignore[union-attr]
         for event in small_log(900)
     ]
     found = find(case_of(replay(lines(late), small_problem()), "rule_rate"))
