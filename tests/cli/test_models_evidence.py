@@ -104,7 +104,7 @@ def test_a_challenger_that_is_surely_worse_is_refused(run: Run, shop: Shop) -> N
     assert "is surely worse" in str(change.reason)
 
 
-def test_what_was_scored_before_the_challenge_does_not_count(run: Run, shop: Shop) -> None:
+def test_what_was_written_before_the_challenge_does_not_count(run: Run, shop: Shop) -> None:
     """A challenge begun anew starts from nothing."""
     publish(shop, ALERTS, (0.1, 0.1))
     begun = START + timedelta(hours=ALERTS - 100)
