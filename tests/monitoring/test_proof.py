@@ -157,10 +157,3 @@ def test_quality_is_what_was_simulated(server: PrometheusServer) -> None:
     assert expected == pytest.approx(really, abs=0.08)
     assert server.by(by, "noisegate:expected_brier:7d", NOW)[champion] == pytest.approx(of["brier"][champion], abs=0.01)
     assert server.by(by, "noisegate:matured_share:7d", NOW)[champion] == pytest.approx(1.0, abs=0.01)
-
-
-def test_a_window_without_observations_says_nothing(server: PrometheusServer) -> None:
-    """In the quiet hour PSI over one hour has no series rather than a made-up number; a day goes on."""
-    quiet = START + 8 * DAY + 4 * HOUR - 1  # 14 minutes after the hour's last evaluation
-    assert not server.query("noisegate:psi:1h", quiet)
-    assert server.query("noisegate:psi:24h", quiet)
