@@ -70,6 +70,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     metrics_host: str = "127.0.0.1"
     metrics_port: Port = 9_108
     """/metrics, /livez and /readyz; 0 = none."""
+    prometheus_url: str = "http://127.0.0.1:9090"
+    """Where `noisegate report` asks."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     session_timeout_seconds: Seconds = 10.0

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from stream import __version__
-from stream.cli import demo, doctor, events, failed, history, imports, lab, models, run, schema, shown, topics
+from stream.cli import demo, doctor, events, failed, history, imports, lab, models, report, run, schema, shown, topics
 from stream.core.errors import NoisegateError
 
 app = typer.Typer(
@@ -37,6 +37,7 @@ GROUPS = {
     "history": history.app,
     "models": models.app,
     "import": imports.app,
+    "report": report.app,
 }
 
 for name, verb in VERBS.items():

@@ -34,6 +34,10 @@ class ModelMismatch(ModelError):
     """A sound artifact that this code or this problem can't serve: other features, another problem."""
 
 
+class MonitoringError(NoisegateError):
+    """A report can't be made: Prometheus is away, or was asked for what is not recorded."""
+
+
 class HistoryAway(NoisegateError):
     """Redis can't be reached within `history_timeout_seconds`."""
 

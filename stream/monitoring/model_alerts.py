@@ -24,7 +24,7 @@ def drift(window: str) -> list[Alert]:
     was_missing = recorded("feature_reference_missing_share")
     was_unseen = queries.greatest(queries.KEY, raw("reference_unseen_share"))
     looked_up = f"and on (job, model, key) {recorded('categories_observed', window)} >= {queries.LEAST_OBSERVED}"
-    figures = "PSI {{ $value | printf \"%.2f\" }} over " + window + " for model {{ $labels.model }}"
+    figures = 'PSI {{ $value | printf "%.2f" }} over ' + window + " for model {{ $labels.model }}"
     return [
         Alert(
             alert="NoisegateFeatureDrift",

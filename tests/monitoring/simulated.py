@@ -53,7 +53,7 @@ def shares_of(feature: str, day: float) -> Values:
         return np.array([0.0] * 10 + [1.0])
     spread = SHARES.copy()
     spread[:10] *= 1 + lean * LEAN
-    return spread / spread.sum()
+    return np.asarray(spread / spread.sum())
 
 
 def cumulative(p: Values) -> list[tuple[str, int, float]]:
@@ -251,4 +251,4 @@ class Organisation:
     def pooled(self, feature: str, since: float, until: float) -> Counts:
         """What all workers drew of a feature in (since, until]: raw, not as exposed."""
         mine = [each.counts for each in self.drawn if each.feature == feature and since < each.at <= until]
-        return np.array(mine, dtype=np.int64).sum(axis=0)
+        return np.asarray(np.array(mine, dtype=np.int64).sum(axis=0))
