@@ -87,6 +87,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Teams that metrics show by name of a group: {money = ["payments", "pay-*"]}; who is in none is `other`."""
     series_keep_seconds: Seconds = 3_600.0
     """How long the series of a model stay on /metrics after it was last served or counted."""
+    prometheus_url: str = "http://127.0.0.1:9090"
+    """Where `noisegate report` asks."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     session_timeout_seconds: Seconds = 10.0

@@ -5,6 +5,7 @@ from contextlib import suppress
 import pytest
 
 from tests.servers.fixtures import (
+    amtool,
     broker,
     embedded_broker,
     fresh_kafka,
@@ -12,6 +13,8 @@ from tests.servers.fixtures import (
     kafka,
     kafka_of_session,
     no_swallowed_errors,
+    prometheus,
+    promtool,
     redis_of_session,
     redis_url,
     shared_data,
@@ -20,6 +23,7 @@ from tests.servers.fixtures import (
 from tests.servers.kafka import KafkaUnavailable, jars
 
 __all__ = [
+    "amtool",
     "broker",
     "embedded_broker",
     "fresh_kafka",
@@ -27,6 +31,8 @@ __all__ = [
     "kafka",
     "kafka_of_session",
     "no_swallowed_errors",
+    "prometheus",
+    "promtool",
     "redis_of_session",
     "redis_url",
     "shared_data",

@@ -12,7 +12,22 @@ from typing import Annotated
 import typer
 
 from stream import __version__
-from stream.cli import demo, doctor, events, failed, history, imports, lab, models, retrain, run, schema, shown, topics
+from stream.cli import (
+    demo,
+    doctor,
+    events,
+    failed,
+    history,
+    imports,
+    lab,
+    models,
+    report,
+    retrain,
+    run,
+    schema,
+    shown,
+    topics,
+)
 from stream.core.errors import NoisegateError
 
 app = typer.Typer(
@@ -38,6 +53,7 @@ GROUPS = {
     "history": history.app,
     "models": models.app,
     "import": imports.app,
+    "report": report.app,
 }
 
 for name, verb in VERBS.items():

@@ -38,6 +38,10 @@ class StoreAway(ModelError):
     """The model store can't be reached, or gives no answer in time; what was loaded goes on serving."""
 
 
+class MonitoringError(NoisegateError):
+    """A report can't be made: Prometheus is away, or was asked for what is not recorded."""
+
+
 class HistoryAway(NoisegateError):
     """Redis can't be reached within `history_timeout_seconds`."""
 

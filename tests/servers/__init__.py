@@ -1,1 +1,1 @@
-"""Real servers for the tests: Apache Kafka, Redis, Valkey and the embedded broker. The fixtures are in `fixtures`."""
+"""Real servers for the tests: Apache Kafka, Redis, Valkey, Prometheus, the embedded broker. See `fixtures`."""

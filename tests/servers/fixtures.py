@@ -1,6 +1,7 @@
 """The fixtures that every test may ask for; `tests/conftest.py` re-exports them."""
 
 import logging
+import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import pytest
 from stream.dev.embedded import EMBEDDED_FAUST_SETTINGS, EMBEDDED_LIBRDKAFKA_SETTINGS, EmbeddedBroker
 from tests.servers.availability import unavailable
 from tests.servers.kafka import ROOT, ApacheKafka, KafkaUnavailable
+from tests.servers.prometheus import PrometheusServer
 from tests.servers.redis import RedisServer
 
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -86,6 +88,29 @@ def fresh_redis() -> Iterator[RedisServer]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def prometheus() -> Iterator[PrometheusServer]:
+    """A Prometheus of the module's own, empty."""
+    try:
+        server = PrometheusServer()
+    except FileNotFoundError as error:
+        unavailable(str(error))
+    with server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def promtool() -> str:
+    """The program that checks and tests rules."""
+    return _installed("promtool")
+
+
+@pytest.fixture(scope="session")
+def amtool() -> str:
+    """The program that checks Alertmanager's configuration."""
+    return _installed("amtool")
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder with the real event logs, which are not part of the project."""
@@ -116,6 +141,13 @@ def _apache_kafka() -> ApacheKafka:
         return ApacheKafka()
     except KafkaUnavailable as error:
         unavailable(str(error))
+
+
+def _installed(program: str) -> str:
+    found = shutil.which(program)
+    if found is None:
+        unavailable(f"{program} is not installed")
+    return found
 
 
 def _redis_server(program: str, *, durable: bool = False) -> RedisServer:

@@ -1,0 +1,104 @@
+"""`noisegate report ...`: the dashboards' figures without Grafana, from Prometheus."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stream.cli import shown
+
+if TYPE_CHECKING:
+    from stream.monitoring.report import DriftReport, QualityReport
+
+app = typer.Typer(no_args_is_help=True, help="Print drift and quality as Prometheus recorded them.")
+Since = Annotated[str, typer.Option(help="The window that ends now: 1h, 24h or 7d; quality has 24h and 7d.")]
+Html = Annotated[Path | None, typer.Option(help="Draw it into this file, as one page.")]
+
+
+@app.command()
+def drift(since: Since = "7d", html: Html = None, as_json: shown.AsJson = False) -> None:
+    """Print PSI of every feature beside what chance explains, the most drifted first."""
+    import time
+
+    from stream.monitoring import page, queries, report
+
+    window = report.check_window(since, queries.DRIFT_WINDOWS)
+    found = report.drift(report.Prometheus(shown.settings().prometheus_url), window, time.time())
+    if html:
+        _write(html, page.drift_page(found))
+    if as_json:
+        shown.say_json(found)
+    elif not html:
+        _print_drift(found)
+
+
+@app.command()
+def quality(since: Since = "7d", html: Html = None, as_json: shown.AsJson = False) -> None:
+    """Print how right champion and challenger were, from outcomes that matured, and what scores foretell."""
+    import time
+
+    from stream.monitoring import page, queries, report
+
+    window = report.check_window(since, queries.QUALITY_WINDOWS)
+    found = report.judge(report.Prometheus(shown.settings().prometheus_url), window, time.time())
+    if html:
+        _write(html, page.quality_page(found))
+    if as_json:
+        shown.say_json(found)
+    elif not html:
+        _print_quality(found)
+
+
+def _print_drift(found: "DriftReport") -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    console = shown.out()
+    if not found.features:
+        console.print("Prometheus has no drift figures: no scorer with a reference has been scraped yet")
+        return
+    table = Table("feature", "PSI", "chance", "n", "missing", "in training", "")
+    for each in found.features:
+        verdict = "drifted" if each.drifted and each.rings else "moved, only shown" if each.drifted else ""
+        figures = (_told(each.psi), _told(each.threshold), f"{each.observed:,.0f}")
+        shares = (_told(each.missing), _told(each.missing_reference))
+        table.add_row(Text(each.feature), *figures, *shares, verdict)
+    console.print(table)
+    for key, share in found.unseen.items():
+        console.print(Text(f"{key}: {share:.1%} of the alerts have a value that training did not know"))
+    for name, told in found.groups.items():
+        acted = f", {told['acted_on']:.1%} acted on" if "acted_on" in told else ""
+        console.print(Text(f"group {name}: {told['alerts']:,.0f} alerts{acted}"))
+
+
+def _print_quality(found: "QualityReport") -> None:
+    from rich.table import Table
+
+    from stream.monitoring.report import BAND_FIGURES, ESTIMATES, FIGURES
+
+    console = shown.out()
+    if not found.models:
+        console.print("Prometheus has no quality figures: no scored alert has matured yet")
+        return
+    if found.matured_until is not None:
+        console.print(f"matured: alerts raised up to {shown.when(found.matured_until)}")
+    table = Table("", *(f"{each.role} {each.model}" for each in found.models))
+    table.add_row("matured alerts", *(f"{each.matured:,.0f}" for each in found.models))
+    table.add_row("matured of published", *(_told(each.matured_share) for each in found.models))
+    for name, text in {**FIGURES, **BAND_FIGURES, **ESTIMATES}.items():
+        table.add_row(text, *(_told(each.figures.get(name)) for each in found.models))
+    console.print(table)
+
+
+def _told(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _write(path: Path, page: str) -> None:
+    from stream.core.errors import MonitoringError
+
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise MonitoringError(f"{str(path)!r} can't be written: {error.strerror}; name another file") from None
+    shown.progress().print(f"written: {path}")

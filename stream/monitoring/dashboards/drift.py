@@ -1,0 +1,184 @@
+"""Is the world changing? One row a feature; a click shows that feature."""
+
+from grafana_foundation_sdk.builders.dashboard import Dashboard, DashboardLink
+
+from stream.monitoring import model_alerts, queries
+from stream.monitoring.dashboards.panels import (
+    COUNT,
+    FEATURE,
+    JOB,
+    MODEL,
+    PLAIN,
+    SHARE,
+    bars,
+    lines,
+    models_of,
+    number,
+    page,
+    row,
+    rows,
+    values,
+)
+from stream.monitoring.queries import equals, greatest, raw, recorded
+
+HERE = (JOB, MODEL)
+ONE = (*HERE, FEATURE)
+
+
+def dashboard() -> Dashboard:
+    """The page."""
+    why = "Whether alerts and scores still look as in training. 24h and 7d ring, 1h is for looking."
+    built = page("noisegate-drift", why, "7d")
+    built.with_variable(models_of("noisegate:feature_observed:24h"))
+    built.with_variable(
+        values("feature", "Feature", 'noisegate:feature_observed:24h{job=~"$job",model=~"$model"}', multi=False)
+    )
+    for part in (_now, _features, _one, _labels):
+        part(built)
+    return built
+
+
+def _now(built: Dashboard) -> None:
+    built.with_row(row("Now"))
+    for window in queries.RINGING_WINDOWS:
+        psi, threshold = recorded("psi", window, *HERE), recorded("psi_threshold", window, *HERE)
+        above = f"{psi} > on (job, model, feature) {threshold} and {psi} > {queries.EFFECT_FLOOR}"
+        built.with_panel(
+            number(
+                f"Features that drifted, {window}",
+                "PSI above what chance explains and above the effect floor; those only shown are counted, too.",
+                f"count({above}) or 0 * count({psi})",
+                PLAIN,
+                [(1, "orange")],
+            )
+        )
+    score = recorded("psi", "24h", *HERE, 'feature="score"')
+    fewest = f"min({recorded('feature_observed', '24h', *HERE)})"
+    unwatched = f"sum by (reason) ({greatest(('job', 'model', 'reason'), raw('features_unwatched', *HERE))})"
+    for panel in (
+        number(
+            "PSI of the score, 24h",
+            "How the score itself moved.",
+            f"max({score})",
+            PLAIN,
+            [(queries.EFFECT_FLOOR, "orange")],
+        ),
+        number(
+            "Observations, 24h",
+            f"The fewest of any feature; below {queries.LEAST_OBSERVED} nothing rings.",
+            fewest,
+            COUNT,
+            [(queries.LEAST_OBSERVED, "green")],
+        ),
+        lines(
+            "Not watched", "Features without a usable reference, by reason.", {"{{reason}}": unwatched}, COUNT
+        ).height(4),
+    ):
+        built.with_panel(panel)
+
+
+def _features(built: Dashboard) -> None:
+    built.with_row(row("Features"))
+
+    def column(name: str, window: str) -> str:
+        return f"max by (feature) ({recorded(name, window, *HERE)})"
+
+    rings = raw("feature_info", *HERE, equals("watch", "ring"))
+    columns = {
+        "PSI 24h": column("psi", "24h"),
+        "chance 24h": column("psi_threshold", "24h"),
+        "n 24h": column("feature_observed", "24h"),
+        "PSI 7d": column("psi", "7d"),
+        "chance 7d": column("psi_threshold", "7d"),
+        "n 7d": column("feature_observed", "7d"),
+        "PSI 1h": column("psi", "1h"),
+        "Jensen-Shannon 24h": column("jensen_shannon", "24h"),
+        "missing 24h": column("missing_share", "24h"),
+        "missing in training": f"max by (feature) ({recorded('feature_reference_missing_share', '', *HERE)})",
+        "rings": f"max by (feature) ({rings})",
+    }
+    units = {name: COUNT if name.startswith("n ") else PLAIN for name in columns}
+    units |= {"missing 24h": SHARE, "missing in training": SHARE}
+    why = "PSI against its chance threshold by window, and how much it rests on. Click a feature to see it below."
+    panel = rows("One row a feature", why, columns, "feature", units, high=16)
+    panel.data_links(
+        [
+            DashboardLink("Show it").url(
+                "/d/noisegate-drift?${job:queryparam}&${model:queryparam}&var-feature=${__data.fields.feature}"
+            )
+        ]
+    )
+    built.with_panel(panel)
+
+
+def _one(built: Dashboard) -> None:
+    built.with_row(row("$feature"))
+    psi = {f"{window} {{{{model}}}}": recorded("psi", window, *ONE) for window in queries.DRIFT_WINDOWS}
+    chance = {f"chance {w} {{{{model}}}}": recorded("psi_threshold", w, *ONE) for w in queries.RINGING_WINDOWS}
+    for panel in (
+        lines(
+            "PSI of $feature",
+            "Over each window, with what chance alone explains; the dashed line is the effect floor.",
+            {**psi, **chance},
+            PLAIN,
+            [(queries.EFFECT_FLOOR, "orange")],
+        ),
+        bars(
+            "Where $feature lies",
+            "Share of observations in the reference's bins: training, the last day, the last week.",
+            {
+                "training": f"avg by (bin) ({recorded('feature_reference_share', '', *ONE)})",
+                "24h": f"avg by (bin) ({recorded('feature_share', '24h', *ONE)})",
+                "7d": f"avg by (bin) ({recorded('feature_share', '7d', *ONE)})",
+            },
+            SHARE,
+            "bin",
+        ),
+        lines(
+            "Jensen-Shannon of $feature",
+            "Divergence to base 2, from 0 to 1.",
+            {f"{window} {{{{model}}}}": recorded("jensen_shannon", window, *ONE) for window in queries.DRIFT_WINDOWS},
+            PLAIN,
+        ),
+    ):
+        built.with_panel(panel)
+
+
+def _labels(built: Dashboard) -> None:
+    built.with_row(row("Values, volume, labels"))
+    unseen = {
+        "{{key}}": recorded("unseen_share", "24h", *HERE),
+        "{{key}} in training": greatest(queries.KEY, raw("reference_unseen_share", *HERE)),
+    }
+    training = greatest(("job", "model"), raw("reference_label_rate", *HERE))
+    acted = f"sum by (job) ({queries.increase(('job',), 'outcomes_total', '$__rate_interval', JOB)})"
+    for panel in (
+        lines(
+            "Values that training did not know",
+            "Share of alerts of 24 hours, by key of the history.",
+            unseen,
+            SHARE,
+            [(model_alerts.UNSEEN_MORE, "orange")],
+        ),
+        lines("Alerts by group of teams", "In 24 hours.", {"{{group}}": recorded("team_alerts", "24h", JOB)}, COUNT),
+        lines(
+            "Share acted on by group of teams",
+            "Of what was decided in 7 days: habits that change show here first.",
+            {"{{group}}": recorded("team_rate", "7d", JOB), "training {{model}}": training},
+            SHARE,
+        ),
+        lines(
+            "Outcomes", "Outcomes published between two points, whatever they were.", {"{{job}}": acted}, COUNT, wide=12
+        ),
+        lines(
+            "Share acted on, matured",
+            "By model, over 7 days, beside training.",
+            {
+                "{{role}} {{model}}": recorded("label_rate", "7d", *HERE, 'part="open"'),
+                "training {{model}}": training,
+            },
+            SHARE,
+            wide=12,
+        ),
+    ):
+        built.with_panel(panel)

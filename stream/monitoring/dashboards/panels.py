@@ -1,0 +1,140 @@
+"""What all dashboards share: variables, links, and panels that have a title, a description, a unit and thresholds."""
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+from grafana_foundation_sdk.builders import barchart, dashboard, prometheus, stat, table, text, timeseries
+from grafana_foundation_sdk.builders.common import GraphThresholdsStyleConfig, ReduceDataOptions
+from grafana_foundation_sdk.models import common
+from grafana_foundation_sdk.models import dashboard as models
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+from grafana_foundation_sdk.models.text import TextMode
+
+SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
+TITLES = {
+    "noisegate-service": "Is it working?",
+    "noisegate-quality": "Is it right?",
+    "noisegate-drift": "Is the world changing?",
+    "noisegate-closing": "What would rules have done?",
+    "noisegate-team": "One team group",
+}
+JOB, INSTANCE, MODEL, GROUP, FEATURE = (
+    f'{name}=~"${name}"' for name in ("job", "instance", "model", "group", "feature")
+)
+RATE = "$__rate_interval"
+SHARE, COUNT, SECONDS, PLAIN = "percentunit", "short", "s", "none"
+
+Steps = Sequence[tuple[float, str]]
+Queries = Mapping[str, str]  # legend: expression
+P = TypeVar("P", stat.Panel, timeseries.Panel, barchart.Panel, table.Panel)
+
+
+def page(uid: str, description: str, since: str) -> dashboard.Dashboard:
+    """A dashboard with what all have: data source, job, links to the others."""
+    built = (
+        dashboard.Dashboard(TITLES[uid])
+        .uid(uid)
+        .description(description)
+        .tags(["noisegate"])
+        .timezone("browser")
+        .readonly()
+        .time(f"now-{since}", "now")
+        .refresh("1m")
+        .tooltip(models.DashboardCursorSync.CROSSHAIR)
+        .with_variable(dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"))
+        .with_variable(values("job", "Job", "noisegate_lag_records"))
+    )
+    for other, title in TITLES.items():
+        if other != uid:
+            link = dashboard.DashboardLink(title).type(models.DashboardLinkType.LINK).url(f"/d/{other}")
+            built.link(link.tooltip(title).icon("dashboard").keep_time(True).include_vars(True))
+    return built
+
+
+def values(name: str, label: str, series: str, *, multi: bool = True) -> dashboard.QueryVariable:
+    """A variable with the values that a label has; `multi` allows several, and all."""
+    variable = (
+        dashboard.QueryVariable(name)
+        .label(label)
+        .datasource(SOURCE)
+        .query(f"label_values({series}, {name})")
+        .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(models.VariableSort.ALPHABETICAL_ASC)
+        .multi(multi)
+    )
+    return variable.include_all(True).all_value(".+") if multi else variable
+
+
+def models_of(series: str) -> dashboard.QueryVariable:
+    """The variable of the model's version."""
+    return values("model", "Model", f'{series}{{job=~"$job"}}')
+
+
+def number(title: str, why: str, query: str, unit: str, steps: Steps = (), wide: int = 4) -> stat.Panel:
+    """One figure, coloured by its thresholds."""
+    panel = stat.Panel().no_value("no data").color_mode(common.BigValueColorMode.VALUE)
+    panel.reduce_options(ReduceDataOptions().calcs(["lastNotNull"])).span(wide).height(4)
+    return _filled(panel, title, why, {"": query}, unit, steps)
+
+
+def lines(
+    title: str, why: str, queries: Queries, unit: str, steps: Steps = (), wide: int = 8, least: float | None = 0.0
+) -> timeseries.Panel:
+    """Figures over time; a threshold is drawn as a line."""
+    panel = timeseries.Panel().line_width(1).fill_opacity(5).span(wide).height(8)
+    if least is not None:
+        panel.min(least)
+    if steps:
+        panel.thresholds_style(GraphThresholdsStyleConfig().mode(common.GraphTresholdsStyleMode.DASHED))
+    return _filled(panel, title, why, queries, unit, steps)
+
+
+def bars(title: str, why: str, queries: Queries, unit: str, label: str, wide: int = 8) -> barchart.Panel:
+    """Figures of now side by side, one group of bars a value of `label`."""
+    panel = barchart.Panel().x_field(label).span(wide).height(8).min(0)
+    _filled(panel, title, why, queries, unit, (), instant=True)
+    return panel.transformations(_joined(label, list(queries)))
+
+
+def rows(
+    title: str, why: str, queries: Queries, label: str, units: Mapping[str, str], wide: int = 24, high: int = 12
+) -> table.Panel:
+    """A table with one row a value of `label` and one column a query."""
+    panel = table.Panel().span(wide).height(high)
+    _filled(panel, title, why, queries, PLAIN, (), instant=True)
+    for column, unit in units.items():
+        panel.override_by_name(column, [models.DynamicConfigValue(id_val="unit", value=unit)])
+    return panel.transformations(_joined(label, list(queries)))
+
+
+def words(title: str, content: str, wide: int = 24, high: int = 4) -> text.Panel:
+    """Text, as Markdown."""
+    return text.Panel().title(title).description(title).mode(TextMode.MARKDOWN).content(content).span(wide).height(high)
+
+
+def row(title: str) -> dashboard.Row:
+    """Begins a new part."""
+    return dashboard.Row(title)
+
+
+def _filled(panel: P, title: str, why: str, queries: Queries, unit: str, steps: Steps, instant: bool = False) -> P:
+    panel.title(title).description(why).datasource(SOURCE).unit(unit)
+    told = [models.Threshold(value=None, color="green"), *(models.Threshold(value=at, color=c) for at, c in steps)]
+    panel.thresholds(dashboard.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(told))
+    for letter, (legend, expression) in zip("ABCDEFGHIJKLMN", queries.items(), strict=False):
+        query = prometheus.Dataquery().expr(expression).legend_format(legend).ref_id(letter).datasource(SOURCE)
+        panel.with_target(query.instant().format(PromQueryFormat.TABLE) if instant else query.range())
+    return panel
+
+
+def _joined(label: str, columns: Sequence[str]) -> list[models.DataTransformerConfig]:
+    """Tables of instant queries as one: joined by the label, each value column by the name of its query."""
+    names = {f"Value #{letter}": name for letter, name in zip("ABCDEFGHIJKLMN", columns, strict=False)}
+    if len(columns) == 1:
+        names = {"Value": columns[0], **names}
+    kept = {"include": {"pattern": f"^({label}|Value.*)$"}}
+    return [
+        models.DataTransformerConfig(id_val="joinByField", options={"byField": label, "mode": "outer"}),
+        models.DataTransformerConfig(id_val="filterFieldsByName", options=kept),
+        models.DataTransformerConfig(id_val="organize", options={"renameByName": names}),
+    ]

@@ -1,0 +1,74 @@
+"""One team group: what its alerts, habits and scores look like."""
+
+from grafana_foundation_sdk.builders.dashboard import Dashboard
+
+from stream.monitoring import model_alerts
+from stream.monitoring.dashboards.panels import COUNT, GROUP, JOB, SHARE, lines, number, page, row, values
+from stream.monitoring.queries import increase, recorded, total
+
+HERE = (JOB, GROUP)
+SERVED = (*HERE, 'role!="challenger"')
+
+
+def dashboard() -> Dashboard:
+    """The page."""
+    built = page("noisegate-team", "The alerts of one group of teams, as settings name them.", "30d")
+    built.with_variable(values("group", "Team group", 'noisegate_team_alerts_total{job=~"$job"}', multi=False))
+    for part in (_now, _over_time):
+        part(built)
+    return built
+
+
+def _week(name: str, *matchers: str) -> str:
+    return recorded(name, "7d", *SERVED, *matchers)
+
+
+def _now(built: Dashboard) -> None:
+    built.with_row(row("$group, seven days"))
+    low = [(model_alerts.DETECTION, "green")]
+    for panel in (
+        number("Alerts", "Raised in seven days.", f"sum({recorded('team_alerts', '7d', *HERE)})", COUNT),
+        number("Acted on", "Share of what was decided.", f"max({recorded('team_rate', '7d', *HERE)})", SHARE),
+        number("Matured", "What the figures at its right rest on.", f"sum({_week('quality_alerts')})", COUNT),
+        number(
+            "Detection", "Actionable alerts not called likely noise.", f"min({_week('group_detection')})", SHARE, low
+        ),
+        number("Noise suppressed", "Noise called likely noise.", f"min({_week('group_suppressed')})", SHARE),
+        number(
+            "Likely noise, acted on",
+            "Of the alerts called likely noise, the share acted on.",
+            f"max({_week('group_noise_acted')})",
+            SHARE,
+            [(0.05, "orange")],
+        ),
+    ):
+        built.with_panel(panel)
+
+
+def _over_time(built: Dashboard) -> None:
+    built.with_row(row("$group over time"))
+    outcomes = increase(("outcome",), "team_outcomes_total", "$__rate_interval", *HERE)
+    shares = {
+        "detection": _week("group_detection"),
+        "precision above likely_actionable": _week("group_precision"),
+        "noise suppressed": _week("group_suppressed"),
+    }
+    for panel in (
+        lines("Alerts a day", "Raised in 24 hours.", {"{{group}}": recorded("team_alerts", "24h", *HERE)}, COUNT),
+        lines(
+            "Share acted on",
+            "Of what was decided in a day and in a week: a team that changes its habits shows here.",
+            {"24h": recorded("team_rate", "24h", *HERE), "7d": recorded("team_rate", "7d", *HERE)},
+            SHARE,
+        ),
+        lines("Outcomes", "Decided between two points, by outcome.", {"{{outcome}}": outcomes}, COUNT),
+        lines("Quality", "Over seven days; none while too few have matured.", shares, SHARE, wide=12),
+        lines(
+            "Matured by band",
+            "Alerts that matured in seven days, by band.",
+            {"{{band}}": total(("band",), _week("quality_alerts"))},
+            COUNT,
+            wide=12,
+        ),
+    ):
+        built.with_panel(panel)

@@ -1,0 +1,131 @@
+"""The recording rules: tables of names and expressions. Windows are a parameter, so that a test can be quick."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec import Struct
+
+from stream.monitoring import quality, queries
+
+
+class Recording(Struct, frozen=True):
+    """One recording rule."""
+
+    record: str
+    expr: str
+    labels: dict[str, str] = {}
+
+
+class Alert(Struct, frozen=True, kw_only=True):
+    """One alerting rule. Summary and description are Prometheus templates."""
+
+    alert: str
+    expr: str
+    held: str  # how long it must hold before it rings
+    severity: str  # page, ticket or info
+    summary: str
+    description: str
+    labels: dict[str, str] = {}
+
+
+class Group(Struct, frozen=True):
+    """Rules evaluated one after the other, every `interval`."""
+
+    name: str
+    interval: str
+    rules: Sequence[Recording | Alert]
+
+
+def recordings(drift: Mapping[str, str] | None = None, quality_windows: Mapping[str, str] | None = None) -> list[Group]:
+    """All recording rules; the windows as {window: interval of evaluation}.
+
+    An interval stays under Prometheus' five minutes of lookback: a series that is recorded less often has holes.
+    """
+    drift = drift or {"1h": "1m", "24h": "2m", "7d": "4m"}
+    quality_windows = quality_windows or {"24h": "2m", "7d": "4m"}
+    shortest = next(iter(drift.values()))
+    return [
+        Group("noisegate-service", shortest, list(_service())),
+        Group("noisegate-reference", shortest, list(_reference())),
+        *(Group(f"noisegate-drift-{window}", every, list(_drift(window))) for window, every in drift.items()),
+        *(
+            Group(f"noisegate-quality-{window}", every, [*_quality(window), *_estimates(window)])
+            for window, every in quality_windows.items()
+        ),
+    ]
+
+
+def _service() -> Iterable[Recording]:
+    for window in queries.SLO_WINDOWS:
+        yield Recording(f"noisegate:latency_misses:ratio{window}", queries.latency_misses(window))
+    yield Recording("noisegate:champion_age:seconds", queries.champion_age())
+    yield Recording("noisegate:matured_until:seconds", quality.matured_until())
+
+
+def _reference() -> Iterable[Recording]:
+    yield Recording("noisegate:feature_reference_share", queries.reference_share())
+    yield Recording("noisegate:feature_reference_missing_share", queries.reference_missing_share())
+
+
+def _drift(window: str) -> Iterable[Recording]:
+    table = {
+        "feature_observations": queries.observations,
+        "feature_observed": queries.observed,
+        "feature_share": queries.observed_share,
+        "psi": queries.psi,
+        "jensen_shannon": queries.jensen_shannon,
+        "psi_threshold": queries.psi_threshold,
+        "missing_share": queries.missing_share,
+        "categories_observed": queries.categories,
+        "unseen_share": queries.unseen_share,
+        "team_alerts": queries.team_alerts,
+        "team_rate": queries.team_rate,
+    }
+    return (Recording(f"noisegate:{name}:{window}", expression(window)) for name, expression in table.items())
+
+
+def _quality(window: str) -> Iterable[Recording]:
+    table = {
+        "quality_scores": quality.scores,
+        "quality_scores_below": quality.scores_below,
+        "quality_outcomes": quality.outcomes,
+        "label_rate": quality.label_rate,
+        "mean_score": quality.mean_score,
+        "brier": quality.brier,
+        "calibration_count": quality.calibration_count,
+        "calibration_rate": quality.calibration_rate,
+        "calibration_mean": quality.calibration_mean,
+        "calibration_error": quality.calibration_error,
+        "suppressed_at_95": quality.suppressed_at_95,
+        "auc": quality.auc,
+        "last_agreement": quality.last_agreement,
+        "quality_last_wrong": quality.last_wrong,
+        "right_where_last_wrong": quality.right_where_last_wrong,
+        "quality_alerts": quality.alerts,
+        "suppressed": quality.suppressed,
+    }
+    for name, expression in table.items():
+        yield Recording(f"noisegate:{name}:{window}", expression(window))
+    for edge in quality.KEPT:
+        yield Recording(f"noisegate:detection:{window}", quality.detection(window, edge), {"edge": edge})
+        yield Recording(f"noisegate:precision:{window}", quality.precision(window, edge), {"edge": edge})
+    by = (*quality.MODEL, "group")
+    of_groups = {
+        "group_detection": quality.detection(window, "likely_noise", by),
+        "group_precision": quality.precision(window, "likely_actionable", by),
+        "group_suppressed": quality.suppressed(window, by),
+        "group_noise_acted": quality.noise_band_acted(window),
+    }
+    for name, figure in of_groups.items():
+        yield Recording(f"noisegate:{name}:{window}", quality.of_group(window, figure))
+
+
+def _estimates(window: str) -> Iterable[Recording]:
+    table = {
+        "scores": quality.published,
+        "scores_below": quality.published_below,
+        "estimated_rate": quality.estimated_rate,
+        "expected_brier": quality.expected_brier,
+        "expected_suppressed_at_95": quality.expected_suppressed_at_95,
+        "matured_share": quality.matured_share,
+    }
+    return (Recording(f"noisegate:{name}:{window}", expression(window)) for name, expression in table.items())
