@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stream.monitoring import alerts, queries, rules
+from stream.monitoring import alerts, page, queries, report, rules
 from stream.monitoring.rules import Alert
 from tests.monitoring import simulated
 from tests.monitoring.evaluating import Span, record
@@ -157,3 +157,24 @@ def test_quality_is_what_was_simulated(server: PrometheusServer) -> None:
     assert expected == pytest.approx(really, abs=0.08)
     assert server.by(by, "noisegate:expected_brier:7d", NOW)[champion] == pytest.approx(of["brier"][champion], abs=0.01)
     assert server.by(by, "noisegate:matured_share:7d", NOW)[champion] == pytest.approx(1.0, abs=0.01)
+
+
+def test_the_report_tells_the_same(server: PrometheusServer, tmp_path: Path) -> None:
+    """`noisegate report` names what drifted first, with the figures that Prometheus recorded, and draws them."""
+    client = report.Prometheus(server.url)
+    drift = report.drift(client, "24h", NOW)
+    assert {each.feature for each in drift.features if each.drifted and each.rings} == {
+        "sudden", "slow", "broken", "habit"
+    }  # fmt: skip
+    first = drift.features[0]
+    assert first.psi == server.by(["feature"], "noisegate:psi:24h", NOW)[(first.feature,)]
+    assert len(first.line) > 50
+    assert set(drift.groups) == {"network", "other"}
+    judged = report.judge(client, "7d", NOW)
+    assert [each.role for each in judged.models] == ["champion", "challenger"]
+    wanted = {*report.FIGURES, *report.BAND_FIGURES, *report.ESTIMATES}
+    assert set(judged.models[0].figures) == wanted
+    for name, text in (("drift", page.drift_page(drift)), ("quality", page.quality_page(judged))):
+        (tmp_path / f"{name}.html").write_text(text)
+        assert "<svg" in text
+        assert "nan" not in text
