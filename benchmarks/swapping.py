@@ -103,6 +103,7 @@ def swapping(bench: Bench, rate: int, seconds: float, every: float) -> Swaps:
     feed = Feed(setting.kafka, setting.events_topic, paced=True)
     count = PRIMER_EVENTS + int(rate * (WARM_UP_SECONDS + seconds))
     waiting = [event for event in load.events(2 * count + 2_000) if event.raised][:count]
+    _tell(f"{count:,} alerts are made")
     reader = Reader(setting.kafka, setting.enriched_topic)
     promoted: list[tuple[float, str]] = []
     with process(CONTENDERS["noisegate"], setting) as running:
@@ -118,9 +119,11 @@ def swapping(bench: Bench, rate: int, seconds: float, every: float) -> Swaps:
             if turn % 100 == 0 and due <= time.time() < began + WARM_UP_SECONDS + seconds - every:
                 version = next(versions)
                 promoted.append((time.time() * 1000, version))
+                _tell(f"{version} is promoted")
                 store.point(CHAMPION, Pointer(version))
         feed.flush()
         took = time.time() - began
+        _tell(f"{len(waiting) - PRIMER_EVENTS:,} alerts were raised in {took:.1f} s")
         watch.until(count)
     reader.close()
     outputs = _outputs(setting, count)
@@ -184,6 +187,10 @@ def _first_of(outputs: list[_Output], at: float, version: str) -> int:
 
 def _waits(waits: NDArray[np.float64]) -> Waits:
     return Waits(len(waits), float(np.percentile(waits, 50)), float(np.percentile(waits, 99)), float(waits.max()))
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(f"benchmarks: {text}\n")
 
 
 if __name__ == "__main__":
