@@ -6,6 +6,7 @@ after a promotion the first alert came out scored by the new version.
 """
 
 import itertools
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -79,6 +80,7 @@ def main(
     every: Annotated[float, typer.Option(help="Seconds between promotions.")] = 8.0,
 ) -> None:
     """Measure, and tell in JSON."""
+    os.environ["NOISEGATE_TICK_SECONDS"] = "0"  # the load is of another time: ticks of now would make all of it late
     with servers() as bench:
         measured = swapping(bench, rate, seconds, every)
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(measured), indent=1).decode() + "\n")
@@ -103,6 +105,7 @@ def swapping(bench: Bench, rate: int, seconds: float, every: float) -> Swaps:
     feed = Feed(setting.kafka, setting.events_topic, paced=True)
     count = PRIMER_EVENTS + int(rate * (WARM_UP_SECONDS + seconds))
     waiting = [event for event in load.events(2 * count + 2_000) if event.raised][:count]
+    _tell(f"{count:,} alerts are made")
     reader = Reader(setting.kafka, setting.enriched_topic)
     promoted: list[tuple[float, str]] = []
     with process(CONTENDERS["noisegate"], setting) as running:
@@ -118,9 +121,11 @@ def swapping(bench: Bench, rate: int, seconds: float, every: float) -> Swaps:
             if turn % 100 == 0 and due <= time.time() < began + WARM_UP_SECONDS + seconds - every:
                 version = next(versions)
                 promoted.append((time.time() * 1000, version))
+                _tell(f"{version} is promoted")
                 store.point(CHAMPION, Pointer(version))
         feed.flush()
         took = time.time() - began
+        _tell(f"{len(waiting) - PRIMER_EVENTS:,} alerts were raised in {took:.1f} s")
         watch.until(count)
     reader.close()
     outputs = _outputs(setting, count)
@@ -184,6 +189,10 @@ def _first_of(outputs: list[_Output], at: float, version: str) -> int:
 
 def _waits(waits: NDArray[np.float64]) -> Waits:
     return Waits(len(waits), float(np.percentile(waits, 50)), float(np.percentile(waits, 99)), float(waits.max()))
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(f"benchmarks: {text}\n")
 
 
 if __name__ == "__main__":
