@@ -116,10 +116,14 @@ def jensen_shannon(window: str) -> str:
 
 
 def psi_threshold(window: str) -> str:
-    """What PSI exceeds by chance alone with the stated probability: drift_chance (1/n + 1/m)."""
+    """What PSI exceeds by chance alone with the stated probability: drift_chance (1/n + 1/m).
+
+    Alerts cluster otherwise in a week than in a day; windows that are not a week are taken as a day is.
+    """
     rows = greatest(("job", "model"), raw("reference_rows"))
     n = recorded("feature_observed", window)
-    return f"{greatest(FEATURE, raw('drift_chance'))}\n* (1 / ({n} > 0) + on (job, model) group_left () 1 / {rows})"
+    of = 'window="7d"' if window == "7d" else 'window="24h"'
+    return f"{greatest(FEATURE, raw('drift_chance', of))}\n* (1 / ({n} > 0) + on (job, model) group_left () 1 / {rows})"
 
 
 def missing_share(window: str) -> str:

@@ -194,7 +194,7 @@ def _gauges() -> dict[str, float]:
     }
     for feature in (*WATCH, "score"):
         labels = f'model="{MODEL}",feature="{feature}"'
-        told[f"noisegate_drift_chance{{{labels}}}"] = CHANCE
+        told |= {f'noisegate_drift_chance{{{labels},window="{window}"}}': CHANCE for window in ("24h", "7d")}
         watch = WATCH.get(feature, "ring")
         told[f'noisegate_feature_info{{{labels},group="history",watch="{watch}"}}'] = 1
         for name, share in zip(BINS, SCORE_SHARES if feature == "score" else SHARES, strict=True):
