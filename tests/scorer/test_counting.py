@@ -225,7 +225,7 @@ def test_what_is_not_judged_is_counted_under_a_reason(small_model: Model) -> Non
     rig.log.append(raised(8, START.replace(hour=11)))
     rig.log.append(Tick(START.replace(hour=15)))
     rig.run()
-    left = {key[2][1]: value for key, value in shown(rig.metrics, "quality_left_out").items() if value}
+    left = {key[1][1]: value for key, value in shown(rig.metrics, "quality_left_out").items() if value}
     assert left == {"closed_by_rule": 2, "correction": 2, "unscored": 1}
     assert total(rig.metrics, "quality_scores_count") == 1
 
