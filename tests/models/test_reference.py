@@ -41,7 +41,7 @@ def test_a_broken_spread_leaves_that_feature_unwatched(change: dict[str, Any], f
 
 def test_one_edge_and_infinite_edges() -> None:
     """One edge parts two bins and is watched; a number that JSON can't hold is not."""
-    one = {"edges": [0.0], "shares": [0.5, 0.25], "missing": 0.25}
+    one: dict[str, Any] = {"edges": [0.0], "shares": [0.5, 0.25], "missing": 0.25}
     assert read_reference(written(one), ["one"]).spreads["one"] == Spread(**one)
     huge = written(SOUND).replace(b'"features":{"one":{"edges":[0.0,1.0]', b'"features":{"one":{"edges":[0.0,1e999]')
     assert "one" not in read_reference(huge, ["one"]).spreads

@@ -11,7 +11,7 @@ from stream.config import Settings
 from stream.core.events import Event, Raised, Tick
 from stream.core.fold import Matured
 from stream.core.ledger import NARROW
-from stream.lane.batch import Part
+from stream.lane.batch import Batch, Part
 from stream.metrics import Metrics
 from stream.models.serving import Model
 from stream.scorer.answers import Scored
@@ -381,12 +381,10 @@ def test_a_fenced_worker_counts_nothing_of_what_was_refused(small_model: Model) 
     work = one.room.prepare([_batch(log, part, 40)])
     two.run((40,))
     one.room.seal(work)
-    assert not one.room.stored(work, one.room.store(work))  # type: ignore[arg-type]  # as the engine hands it on
+    assert not one.room.stored(work, one.room.store(work))
     assert counted(one) == {}
     assert total(two.metrics, "team_alerts_total") > 100
 
 
-def _batch(log: Log, part: Part, count: int) -> "object":
-    from stream.lane.batch import Batch
-
+def _batch(log: Log, part: Part, count: int) -> Batch:
     return Batch(part, 0, count, log.records[part][:count])
