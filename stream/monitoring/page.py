@@ -22,7 +22,7 @@ STYLE = """
 @media (prefers-color-scheme: dark) { :root { --ink: #e6eaf1; --soft: #a3adbd; --page: #12161d; --rule: #343d4b;
   --line: #7fb0ff; --other: #f0985c; --bad: #ee7a74; } }
 body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
-main { max-width: 60rem; margin: 0 auto; padding: 1rem; }
+main { max-width: 66rem; margin: 0 auto; padding: 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
 p, caption, .soft { color: var(--soft); }
 .scroll { overflow-x: auto; }
@@ -54,7 +54,7 @@ def drift_page(report: DriftReport) -> str:
     unseen = [_row((escape(key), _share(share))) for key, share in report.unseen.items()]
     body = (
         f"<p>{escape(said)}. It has drifted where PSI is above what chance explains and above "
-        f"{queries.EFFECT_FLOOR:g}, at least {queries.LEAST_OBSERVED} observations. The broken line is chance.</p>",
+        f"{queries.EFFECT_FLOOR:g}, from {queries.LEAST_OBSERVED} observations on. The broken line is chance.</p>",
         _table(head, rows),
         "<h2>Values that training did not know</h2>",
         _table(("key", "share of alerts"), unseen),

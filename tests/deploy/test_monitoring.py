@@ -103,7 +103,7 @@ def excluded(rule: str, dashboard: Any, panel: Any = None) -> bool:
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
 def test_dashboard_linter_variables(path: Path) -> None:
-    """dashboard-linter: variables of data source, job and instance as it wants them; reloaded with time; not editable."""
+    """dashboard-linter: variables of data source, job and instance as it wants them, reloaded with time; read-only."""
     dashboard = json.loads(path.read_text())
     variables = {each["name"]: each for each in dashboard["templating"]["list"]}
     assert variables["datasource"]["query"] == "prometheus"
