@@ -55,7 +55,9 @@ def test_every_reason_of_failure_stands_in_the_docs(reason: str) -> None:
     assert f"`{reason}`" in OPERATIONS
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/OPERATIONS.md", "docs/PROBLEM.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "docs/OPERATIONS.md", "docs/PROBLEM.md", "docs/DRIFT.md"]
+)
 def test_links_to_files_lead_somewhere(page: str) -> None:
     """No dead links within the project."""
     for link in re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text()):
