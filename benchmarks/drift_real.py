@@ -63,7 +63,7 @@ def _line(trained: Trained, watched: Watched, hours: int, since: float, name: st
     index = drift.psi_each(counts, [*spread.shares, spread.missing], rows)
     rung = evaluate(counts, spread, trained, window)["ours"]
     effect = {"24h": spread.design_effect, "7d": spread.design_effect_7d}[window]
-    threshold = drift.chance_threshold(float(counts[-1].sum()), rows, bins, len(ringing(trained)), effect)
+    threshold = drift.chance_threshold(float(counts[-1].sum()), rows, bins, len(ringing(trained)), effect or 1.0)
     first = "never"
     if rung.any():
         after = float(np.flatnonzero(rung)[0]) + 1.0

@@ -62,7 +62,8 @@ def evaluate(counts: Array, spread: Spread, trained: Trained, window: str) -> di
     n = counts.sum(axis=1)
     effect = {"24h": spread.design_effect, "7d": spread.design_effect_7d}[window]
 
-    def ours(design_effect: float) -> Rings:
+    def ours(design_effect: float | None) -> Rings:
+        assert design_effect is not None, "the reference was made with its origin"
         with np.errstate(divide="ignore"):
             threshold = drift.chance(bins, watched, design_effect) * (1.0 / n + 1.0 / rows)
         return np.asarray((n >= drift.ROWS_LEAST) & (index > threshold) & (index > drift.EFFECT_FLOOR))

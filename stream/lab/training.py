@@ -110,7 +110,7 @@ def train_replayed(
     graph = Graph(onnx, len(window.features), "the new model")
     manifest = _manifest(window, learnt, fitted, graph, training, created or datetime.now(UTC))
     files = {ONNX: onnx, REFERENCE: _reference(window, learnt, Model(manifest, graph))}
-    model = Model(replace(manifest, version=_version(manifest, files)), graph)
+    model = Model(replace(manifest, version=_version(manifest, files)), graph, files[REFERENCE])
     progress("judging", 0.0)
     manifest, reports = _judge(window, fitted, model, baselines, checks, plan) if judged else (model.manifest, {})
     _check_served(window, fitted, model)

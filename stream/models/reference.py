@@ -26,14 +26,14 @@ class Spread(Struct, frozen=True):
     """One feature's, or the score's: at most nine edges, so at most ten bins.
 
     The design effects say by how much clustering widens chance in a window of 24 h and of 7 d: n alerts tell as much
-    as n / design_effect would if they came one by one (docs/DRIFT.md).
+    as n / design_effect would if they came one by one (docs/DRIFT.md). Not measured (None): nothing rings.
     """
 
     edges: list[float]
     shares: list[Share]  # one more than edges
     missing: Share
-    design_effect: Effect = 1.0
-    design_effect_7d: Effect = 1.0
+    design_effect: Effect | None = None
+    design_effect_7d: Effect | None = None
 
 
 class Reference(Struct, frozen=True):
@@ -107,10 +107,12 @@ def read_reference(data: bytes, names: Sequence[str]) -> Watched:
 def chances(spread: Spread, ringing: int) -> dict[str, float]:
     """What (1/n + 1/m) is to be multiplied by, in a window of 24 h and of 7 d, for the PSI that chance stays below.
 
-    n live alerts, m those of the reference; `ringing` features share the chance (see `core.drift.chance`).
+    n live alerts, m those of the reference; `ringing` features share the chance (see `core.drift.chance`). A window
+    whose design effect is not known has none.
     """
     effects = {"24h": spread.design_effect, "7d": spread.design_effect_7d}
-    return {window: drift.chance(len(spread.shares) + 1, ringing, effect) for window, effect in effects.items()}
+    bins = len(spread.shares) + 1
+    return {window: drift.chance(bins, ringing, effect) for window, effect in effects.items() if effect is not None}
 
 
 def _spread(raw: msgspec.Raw | None) -> Spread | Fault:

@@ -3,8 +3,10 @@
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from importlib.metadata import distribution
@@ -120,6 +122,27 @@ def test_the_build_context_has_what_is_copied(instructions: list[list[str]]) -> 
     for source in sources:
         assert (ROOT / source).exists()
         assert any(fnmatch(source, pattern) for pattern in allowed), source
+
+
+@pytest.mark.slow
+def test_the_image_builds_the_wheel_from_its_context(instructions: list[list[str]], tmp_path: Path) -> None:
+    """The Dockerfile's own wheel command runs on nothing but what is copied, and the wheel carries what ships."""
+    [build] = [line for line in arguments(instructions, "RUN") if "wheel" in line]
+    for line in arguments(instructions[: instructions.index(["RUN", *build])], "COPY"):
+        for source in line[:-1]:
+            target = tmp_path / line[-1] / (Path(source).name if line[-1] == "./" else "")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if (ROOT / source).is_dir():
+                shutil.copytree(ROOT / source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(ROOT / source, target)
+    command = " ".join(build).partition("&&")[0].split()
+    subprocess.run([sys.executable, *command[1:]], cwd=tmp_path, check=True, timeout=60, capture_output=True)
+    [wheel] = (tmp_path / "dist").glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "stream/shipped/simulated.toml" in names
+    assert "stream/shipped/model_artifacts/CHAMPION" in names
+    assert any(name.startswith("stream/lab/reporting/templates/") for name in names)
 
 
 @pytest.mark.parametrize(("faults", "status"), [([], 0), (["no progress"], 1)])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.models.reference import SCORE, Fault, Spread, chance_factor, read_reference
+from stream.models.reference import SCORE, Fault, Spread, chances, read_reference
 from tests.core.logs import LAW
 
 SOUND: dict[str, Any] = {"edges": [0.0, 1.0], "shares": [0.25, 0.25, 0.25], "missing": 0.25}
@@ -62,8 +62,15 @@ def test_any_bytes_are_read(data: bytes) -> None:
 
 
 def test_chance_grows_with_bins_features_and_clustering() -> None:
-    """The factor is the design effect times a quantile that rises with what is watched."""
-    small, large = Spread([0.0], [0.5, 0.5], 0.0), Spread([0.0, 1.0], [0.5, 0.25, 0.25], 0.0)
-    assert chance_factor(small, 1) < chance_factor(large, 1) < chance_factor(large, 40)
-    clustered = Spread([0.0], [0.5, 0.5], 0.0, 3.0)
-    assert chance_factor(clustered, 1) == pytest.approx(3 * chance_factor(small, 1))
+    """The factor is the window's design effect times a quantile that rises with what is watched."""
+    small = Spread([0.0], [0.5, 0.5], 0.0, 1.0, 1.0)
+    large = Spread([0.0, 1.0], [0.5, 0.25, 0.25], 0.0, 1.0, 1.0)
+    assert chances(small, 1)["24h"] < chances(large, 1)["24h"] < chances(large, 40)["24h"]
+    clustered = Spread([0.0], [0.5, 0.5], 0.0, 3.0, 7.0)
+    assert chances(clustered, 1)["24h"] == pytest.approx(3 * chances(small, 1)["24h"])
+    assert chances(clustered, 1)["7d"] == pytest.approx(7 * chances(small, 1)["7d"])
+
+
+def test_without_a_design_effect_there_is_no_chance_to_ring() -> None:
+    """A reference from before clustering was measured gives no threshold."""
+    assert chances(Spread([0.0], [0.5, 0.5], 0.0), 1) == {}

@@ -13,6 +13,7 @@ from stream.core.fold import Matured
 from stream.core.ledger import NARROW
 from stream.lane.batch import Batch, Part
 from stream.metrics import Metrics
+from stream.models.served import Served
 from stream.models.serving import Model
 from stream.scorer.answers import Scored
 from stream.scorer.counting import Counting
@@ -221,7 +222,7 @@ def test_what_is_not_judged_is_counted_under_a_reason(small_model: Model) -> Non
     rig = Rig(log_of(events), small_problem(), MemoryHistory(), SETTINGS, small_model)
     rig.run()
     rig.log.append(acted(1, START.replace(hour=10)))
-    rig.model = None
+    rig.served = Served()
     rig.log.append(raised(8, START.replace(hour=11)))
     rig.log.append(Tick(START.replace(hour=15)))
     rig.run()

@@ -1,69 +1,57 @@
-"""Drift between the training window and the test part, beside what chance alone would give."""
+"""Drift between a model's reference and later alerts, by the arithmetic that Prometheus rings by; see docs/DRIFT.md."""
 
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import chi2
 
+from stream.core import drift
 from stream.core.features import Array, Feature, Matrix
 from stream.lab.judging.findings import Drift
-from stream.lab.reference import spread
-from stream.models.reference import Spread
+from stream.models.reference import Spread, Watched
 
-FLOOR = 0.1  # a smaller index is no drift, however sure
-CHANCE = 0.05  # that any one feature of the whole table is called drifted without being it
-_HALF = 0.5  # added to each bin's count, so that none is empty
+WEEK = 7.0 * 86_400.0
 
 
-def judge_drift(training: Matrix, test: Matrix, chosen: Sequence[Feature]) -> list[Drift]:
-    """Every feature of float32[n, F] and float32[m, F], the most drifted first."""
+def judge_drift(reference: Watched, at: Array, matrix: Matrix, chosen: Sequence[Feature]) -> list[Drift]:
+    """Every feature that is watched, the most drifted first; nothing where there is nothing to hold against another.
+
+    Args:
+        reference: the model's.
+        at: when the alerts were raised, seconds since 1970, float64[n].
+        matrix: their features, float32[n, F].
+        chosen: the F features.
+    """
+    if not len(at) or not reference.rows:
+        return []
+    weekly = float(at.max() - at.min()) >= WEEK
+    ringing = sum(one.name in reference.spreads and one.watch == "ring" for one in chosen)
     found = [
-        _drift(feature, training[:, column].astype(np.float64), test[:, column].astype(np.float64), len(chosen))
+        _drift(feature, reference.spreads[feature.name], matrix[:, column], reference.rows, ringing, weekly)
         for column, feature in enumerate(chosen)
+        if feature.name in reference.spreads
     ]
-    return sorted(found, key=lambda drift: (-drift.psi, drift.feature))
+    return sorted(found, key=lambda one: (-one.psi, one.feature))
 
 
-def counted(values: Array, reference: Spread) -> Array:
-    """How many values fall in each of the reference's bins, the last one for what is not known: float64[K + 1]."""
+def counted(values: Array, spread: Spread) -> Array:
+    """How many values fall in each of the spread's bins, the last one for what is not known: float64[B]."""
     known = values[~np.isnan(values)]
-    places = np.searchsorted(np.array(reference.edges), known, side="left")
-    counts = np.bincount(places, minlength=len(reference.edges) + 1).astype(np.float64)
+    places = np.searchsorted(np.array(spread.edges), known, side="left")
+    counts = np.bincount(places, minlength=len(spread.edges) + 1).astype(np.float64)
     return np.append(counts, len(values) - len(known))
 
 
-def psi(before: Array, after: Array) -> float:
-    """Population stability index of two counts over the same bins; half a row is added to each bin.
-
-    >>> psi(np.array([10.0, 10.0]), np.array([10.0, 10.0]))
-    0.0
-    """
-    shares = [(counts + _HALF) / (counts + _HALF).sum() for counts in (before, after)]
-    return float(((shares[1] - shares[0]) * np.log(shares[1] / shares[0])).sum())
-
-
-def chance_threshold(before: int, after: int, bins: int, features: int) -> float:
-    """What chance stays below: (1/n + 1/m) times the quantile of chi-squared with bins - 1 degrees of freedom.
-
-    Corrected for the number of features (Bonferroni).
-    """
-    if bins < 2:
-        return 0.0
-    return (1.0 / before + 1.0 / after) * float(chi2.ppf(1.0 - CHANCE / features, bins - 1))
-
-
-def shown_only(feature: Feature) -> bool:
-    """Time of day, or what grows with the history's age: no reason to ring."""
-    return feature.watch == "show"
-
-
-def _drift(feature: Feature, before: Array, after: Array, features: int) -> Drift:
-    reference = spread(before)
-    counts = counted(before, reference), counted(after, reference)
-    used = (counts[0] + counts[1]) > 0
-    index = psi(counts[0][used], counts[1][used])
-    threshold = max(chance_threshold(len(before), len(after), int(used.sum()), features), FLOOR)
-    shown = shown_only(feature)
+def _drift(feature: Feature, spread: Spread, column: Matrix, rows: int, ringing: int, weekly: bool) -> Drift:
+    counts = counted(column.astype(np.float64), spread)
+    shares = [*spread.shares, spread.missing]
+    index = drift.psi(counts, shares, rows)
+    effect = spread.design_effect_7d if weekly else spread.design_effect
+    chance = drift.chance_threshold(len(column), rows, len(shares), ringing, effect or 1.0)
+    shown = feature.watch == "show" or effect is None
     return Drift(
-        feature=feature.name, psi=index, threshold=threshold, drifted=index > threshold and not shown, shown_only=shown
+        feature=feature.name,
+        psi=index,
+        threshold=max(chance, drift.EFFECT_FLOOR),
+        drifted=drift.rings(index, chance, len(column)) and not shown,
+        shown_only=shown,
     )

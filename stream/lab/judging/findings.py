@@ -181,13 +181,13 @@ class Importance(Struct, frozen=True):
 
 
 class Drift(Struct, frozen=True):
-    """Population stability index between training window and test part, beside what chance would give."""
+    """Population stability index between the model's reference and the test part, beside what chance would give."""
 
     feature: str
     psi: float
     threshold: float
     drifted: bool
-    shown_only: bool  # time of day, or a count that only grows
+    shown_only: bool  # time of day, or what grows with the history's age
 
 
 class AgeWeek(Struct, frozen=True):

@@ -7,12 +7,11 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from stream.core import features
 from stream.core.errors import ModelError
 from stream.core.events import seconds
 from stream.core.scoring import Thresholds
 from stream.lab.judging import metrics
-from stream.lab.judging.drifting import FLOOR, chance_threshold, counted, psi, shown_only
+from stream.lab.judging.drifting import judge_drift
 from stream.lab.judging.findings import Drift, Importance
 from stream.lab.judging.judge import check_classes
 from stream.lab.judging.served import Comparison, Paired, compare_scores
@@ -20,8 +19,7 @@ from stream.lab.judging.teams import judge_teams
 from stream.lab.matrix import predict, served_matrix
 from stream.lab.replaying import Replayed
 from stream.lab.window import judgeable, split_at_time
-from stream.models.artifact import FINDINGS, REFERENCE, read_file
-from stream.models.reference import Reference
+from stream.models.artifact import FINDINGS, read_file
 from stream.models.serving import Model
 
 LEAST_SHIFT = 0.01  # of all gain in the trees: less is not told
@@ -75,7 +73,7 @@ def judge_moved(replayed: Replayed, champion: Model, champion_folder: Path, new:
 
     Raises:
         LabError: no alert after both splits can be judged, or all came out alike.
-        ModelError: a model failed, or the champion's reference can't be read.
+        ModelError: a model failed.
     """
     splits = [seconds(model.manifest.training.split_at) for model in (champion, new)]
     judged = judgeable(replayed, split_at_time(replayed, max(splits)))
@@ -86,7 +84,7 @@ def judge_moved(replayed: Replayed, champion: Model, champion_folder: Path, new:
     pair = Paired(replayed.at[judged], y, *scores)
     teams = [replayed.alerts[place].team for place in places.tolist()]
     unreadable = [set(model.thresholds.unreadable) for model in (champion, new)]
-    drift = _drift(replayed, champion, champion_folder, splits[1])
+    drift = _drift(replayed, champion, splits[1])
     return Moved(
         comparison=compare_scores(pair, champion.version, new.version, replayed.problem, edges),
         auc=Shift("AUC", metrics.auc(y, scores[0]), metrics.auc(y, scores[1])),
@@ -100,31 +98,12 @@ def judge_moved(replayed: Replayed, champion: Model, champion_folder: Path, new:
     )
 
 
-def _drift(replayed: Replayed, champion: Model, folder: Path, start: float) -> list[Drift]:
+def _drift(replayed: Replayed, champion: Model, start: float) -> list[Drift]:
     """Every feature of the champion: its reference beside the alerts raised from `start` on, the most drifted first."""
-    try:
-        reference = msgspec.json.decode(read_file(folder, REFERENCE), type=Reference)
-    except (msgspec.DecodeError, ValueError) as error:
-        raise ModelError(f"{folder}: {REFERENCE} can't be read: {error}") from None
     places = np.flatnonzero(replayed.counts & (replayed.at >= start))
-    if not len(places) or not reference.rows:
-        return []
-    matrix = served_matrix(replayed, champion, places).astype(np.float64)
-    known = features.table(champion.manifest.labels, list(champion.manifest.priors.tables))
-    found = []
-    for column, ref in enumerate(champion.manifest.features):
-        spread = reference.features.get(ref.name)
-        if spread is None:
-            continue
-        before = np.array([*spread.shares, spread.missing]) * reference.rows
-        after = counted(matrix[:, column], spread)
-        used = (before + after) > 0
-        index = psi(before[used], after[used])
-        chance = chance_threshold(reference.rows, len(places), int(used.sum()), len(champion.manifest.features))
-        shown = shown_only(known[ref.name])
-        threshold = max(chance, FLOOR)
-        found.append(Drift(ref.name, index, threshold, index > threshold and not shown, shown))
-    return sorted(found, key=lambda drift: (-drift.psi, drift.feature))
+    return judge_drift(
+        champion.reference, replayed.at[places], served_matrix(replayed, champion, places), champion.table
+    )
 
 
 def _importance(*folders: Path) -> list[Shift] | None:

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 import numpy as np
 from msgspec.structs import replace
 
-from stream.core.features import Array, Matrix
+from stream.core.features import Array
 from stream.core.ledger import ACTIONABLE, FLOOD, NOISE, VISIBILITY_ONLY
 from stream.lab.judging import metrics, shortcut
 from stream.lab.judging.drifting import judge_drift
 from stream.lab.judging.finding import Case, find
-from stream.lab.judging.findings import Drift, Findings, Floods, Importance
+from stream.lab.judging.findings import Findings, Floods, Importance
 from stream.lab.learning.fitting import Fitted, Window
 from stream.lab.learning.plan import Plan
 from stream.lab.log import Progress, no_progress
@@ -56,7 +56,7 @@ def find_trained(
         findings,
         shortcut=looked,
         importance=weighed,
-        drift=_drift(window, model, matrix),
+        drift=judge_drift(model.reference, replayed.at[judged], matrix, window.features),
         floods=floods(case, model),
     )
 
@@ -79,13 +79,6 @@ def _case(
         bands=model.thresholds,
         seed=manifest.training.seed,
     )
-
-
-def _drift(window: Window, model: Model, test: Matrix) -> list[Drift] | None:
-    """From the later half of the window, as in the reference: in the first half, history had only begun to fill."""
-    places = np.flatnonzero(window.replayed.counts[: window.end.alert])
-    later = served_matrix(window.replayed, model, places[places >= window.end.alert // 2])
-    return judge_drift(later, test, window.features) if len(later) else None
 
 
 def importance(window: Window, fitted: Fitted) -> list[Importance]:
