@@ -9,7 +9,7 @@ The journey of an alert, and where its code lives:
     scorer -> alerts.outcomes          what became of each alert
     every room -> alerts.failed        what could not be used, with the reason
     lab                                makes and judges models from the same fold
-    lab -> models -> scorer            versions in a store, the pointers that name which of them serves; `noisegate retrain`
+    lab -> models -> scorer            versions in a store, and the pointers that name who serves (`noisegate retrain`)
     scorer -> Prometheus -> people     drift and quality, counted by `scorer`; `monitoring` writes rules and dashboards
 """
 

@@ -122,6 +122,7 @@ def test_unsafe_graphs_are_never_promoted(models: Verb, shop: Shop) -> None:
     assert champion(shop) is None
 
 
+@pytest.mark.slow
 def test_a_version_that_never_served_as_challenger_is_refused(models: Verb, shop: Shop) -> None:
     """With a champion there, evidence is asked for; a reason overrides it, also while Kafka is away."""
     models("promote", A)

@@ -21,7 +21,7 @@ def env(tmp_path: Path) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ((), "can't be reached"),
+        pytest.param((), "can't be reached", marks=pytest.mark.slow),  # Kafka is waited for
         (("--since", "yesterday"), "--since yesterday: give a length such as 30d or 12h"),
         (("--force", ""), "--force is empty: say why"),
         (("--trials", "-1"), "trials=-1"),

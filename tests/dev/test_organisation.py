@@ -517,6 +517,7 @@ class TestActions:
         assert len(distinct) == len(raised) + len(acted)
 
 
+@pytest.mark.slow
 def test_it_can_stand_still_or_drift_as_told() -> None:
     """Without drift no team's leaning moves and no rule is mended; a shift of one's own moves its team from its day."""
     _, still = simulate_with_truth(5, 40, drifts=STEADY)

@@ -81,6 +81,7 @@ def pulling(events: list[Event]) -> Callable[[Path, float | None, Progress], dic
     return pull
 
 
+@pytest.mark.slow
 def test_the_first_version_is_published_and_pointed_at_by_nothing(run: Run, store: Store) -> None:
     """It serves nobody until somebody promotes it; the page beside it is the one that is printed."""
     found = run(EARLY)
@@ -97,6 +98,7 @@ def test_the_first_version_is_published_and_pointed_at_by_nothing(run: Run, stor
     assert [(change.verb, change.version) for change in store.changes()] == [("publish", found.version)]
 
 
+@pytest.mark.slow
 def test_the_split_lies_before_what_has_matured(run: Run) -> None:
     """So many days before the last alert whose horizon and grace have passed: none of them was learnt from."""
     found = run(EARLY, judge_days=2.0)

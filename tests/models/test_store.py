@@ -133,6 +133,7 @@ def test_a_removed_version_is_gone(url: str, trained: Path) -> None:
         store.remove(trained.name)
 
 
+@pytest.mark.slow
 def test_a_half_written_version_is_never_visible(url: str, trained: Path, tmp_path: Path) -> None:
     """The writer is killed before each of its changes in turn: the version is whole or not there, then written."""
     manifest, files = verify(trained), files_of(trained)

@@ -460,6 +460,7 @@ def test_a_challenger_that_never_ends_on_a_batch_is_ended(trained: Path) -> None
     assert challenger.begin(Decayed(rows), [alert]) is None
 
 
+@pytest.mark.slow
 def test_two_hundred_swaps_leave_nothing_behind(desk: Desk, artifact: Path, other: Path) -> None:
     """Old models are garbage at the next poll, and memory stays: less than a tenth of a model a swap is kept.
 

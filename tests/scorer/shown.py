@@ -24,7 +24,8 @@ def shown(metrics: Metrics, *beginnings: str) -> Series:
     return found
 
 
-def total(metrics: Metrics, name: str, **labels: str) -> float:
-    """The sum of all samples of one name with these labels."""
+def total(of: Metrics | Series, name: str, **labels: str) -> float:
+    """The sum of all samples of one name with these labels; reading a page once serves many questions."""
     wanted = {("name", name), *labels.items()}
-    return sum(value for key, value in shown(metrics, name).items() if wanted <= set(key))
+    samples = of if isinstance(of, dict) else shown(of, name)
+    return sum(value for key, value in samples.items() if wanted <= set(key))

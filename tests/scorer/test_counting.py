@@ -63,7 +63,7 @@ def test_every_written_alert_is_counted_in_its_bins(small_model: Model) -> None:
             if not one.flags & NARROW:  # type: ignore[union-attr]  # an Arrived has flags
                 rows.append(taken[one.row])  # type: ignore[union-attr]
                 alerts.append(one.event)  # type: ignore[union-attr]
-    matrix = small_model.features(np.array(rows), alerts)
+    matrix, page = small_model.features(np.array(rows), alerts), shown(rig.metrics)
     for column, feature in enumerate(small_model.table):
         spread = small_model.reference.spreads.get(feature.name)
         if spread is None:
@@ -72,7 +72,7 @@ def test_every_written_alert_is_counted_in_its_bins(small_model: Model) -> None:
         known = values[~np.isnan(values)]
         expected = np.bincount(np.searchsorted(spread.edges, known), minlength=len(spread.shares)).tolist()
         bins = [*map(str, range(len(spread.shares))), "missing"]
-        found = [total(rig.metrics, "feature_observations_total", feature=feature.name, bin=bin_) for bin_ in bins]
+        found = [total(page, "feature_observations_total", feature=feature.name, bin=bin_) for bin_ in bins]
         assert found == [*expected, len(values) - len(known)], feature.name
     assert total(rig.metrics, "scores_count", role="champion") == len(alerts)
     assert total(rig.metrics, "category_observations_total", key="rule") == len(alerts)
@@ -161,7 +161,8 @@ def test_a_crash_after_the_write_costs_one_batch_at_most(small_model: Model) -> 
     rig.run((20,))
     whole, found = (total(one.metrics, "team_alerts_total") for one in (calm, rig))
     assert whole - 20 <= found < whole
-    assert all(value <= counted(calm)[key] for key, value in counted(rig).items())
+    most = counted(calm)
+    assert all(value <= most[key] for key, value in counted(rig).items())
 
 
 def test_what_is_folded_again_in_silence_is_not_counted_again(small_model: Model) -> None:

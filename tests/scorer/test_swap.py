@@ -6,6 +6,7 @@ from threading import Event as Gate
 from threading import Thread
 
 import numpy as np
+import pytest
 
 from stream.core.events import Raised, encode_event, seconds
 from stream.lab.replaying import replay
@@ -21,6 +22,7 @@ from tests.scorer.memory_history import MemoryHistory
 from tests.scorer.rig import TOPIC, Log, Rig
 
 
+@pytest.mark.slow
 def test_swaps_under_load_lose_no_alert_and_mix_no_models(tmp_path: Path) -> None:
     """While champion and challenger change places all the time every alert is scored once, by whole models only."""
     problem, events = small_problem(), small_log(1_500)

@@ -108,6 +108,7 @@ def test_one_outcome_only_is_refused(long: Replayed) -> None:
         find(replace(case, judged=noise, scores=np.full(int(noise.sum()), 0.1)))
 
 
+@pytest.mark.slow
 def test_a_trained_model(long: Replayed, tmp_path: Path) -> None:
     """Every section is there, shares add up, and no figure in the JSON is not a number."""
     model = load_model(train_replayed(long, tmp_path), long.problem)

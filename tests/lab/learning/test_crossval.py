@@ -55,6 +55,7 @@ def test_the_folds_find_what_there_is(window: Made) -> None:
     assert cross_validate(made, 7, Plan(folds=0), {}, nothing) == []
 
 
+@pytest.mark.slow
 def test_trials_are_the_same_by_seed(window: Made) -> None:
     """The same seed tries and finds the same, within bounds, no worse than the defaults; progress is told."""
     made, _ = window
