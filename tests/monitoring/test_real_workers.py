@@ -29,6 +29,7 @@ from tests.monitoring.evaluating import Span, record
 from tests.monitoring.panels import targets
 from tests.monitoring.workers import (
     BEGIN,
+    BROKEN_DAY,
     DAY,
     END_DAY,
     HABIT_DAY,
@@ -283,6 +284,16 @@ def test_what_changed_rings_in_time(
     assert times, name
     first = (min(times) - BEGIN - since * DAY) / HOUR
     assert 0 < first <= hours, first
+
+
+def test_nothing_else_rings(server: PrometheusServer, organisation: Organisation) -> None:
+    """In the days of change only those alerts ring, and only about the champion, not the challenger."""
+    rang = set()
+    for alert in ALERTS:
+        for each in server.query_range(alert.expr, BEGIN + HABIT_DAY * DAY, NOW, SPARSE):
+            rang.add(alert.alert)
+            assert each.labels["model"] == organisation.champion.version, alert.alert
+    assert rang == {name for name, *_ in RINGS}
 
 
 def test_a_real_page_is_scraped(organisation: Organisation, server: PrometheusServer) -> None:
