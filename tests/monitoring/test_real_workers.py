@@ -112,18 +112,18 @@ def _columns(model: Model, organisation: Organisation, since: float, until: floa
     replayed = organisation.replayed
     indices = np.flatnonzero(replayed.counts & (replayed.at >= max(since, LIVE)) & (replayed.at < until))
     matrix = served_matrix(replayed, model, indices)
-    columns = {feature.name: matrix[:, place] for place, feature in enumerate(model.table)}
-    columns[SCORE] = predict(model, matrix)
+    columns = {feature.name: matrix[:, place].astype(np.float64) for place, feature in enumerate(model.table)}
+    columns[SCORE] = predict(model, matrix).astype(np.float32).astype(np.float64)
     spreads = model.reference.spreads
     return {
-        name: np.bincount(bins_of(columns[name].astype(np.float64), spread.edges), minlength=len(spread.shares) + 1)
+        name: np.bincount(bins_of(columns[name], spread.edges), minlength=len(spread.shares) + 1)
         for name, spread in spreads.items()
     }
 
 
 def _psi(model: Model, name: str, counts: Counts) -> float:
     spread = model.reference.spreads[name]
-    return drift.psi(counts, [*spread.shares, spread.missing], model.reference.rows)
+    return drift.psi(counts.astype(np.float64), [*spread.shares, spread.missing], model.reference.rows)
 
 
 @pytest.mark.parametrize("role", ["champion", "challenger"])
@@ -187,7 +187,7 @@ def test_every_recording_rule_has_data(server: PrometheusServer) -> None:
 
 def test_what_is_asked_for_is_on_the_page(server: PrometheusServer, organisation: Organisation) -> None:
     """Every metric that rules and dashboards name is one of the registries', with the labels it is matched by."""
-    asked = [rule.expr for rule in (*RECORDINGS, *ALERTS)]
+    asked = [*(rule.expr for rule in RECORDINGS), *(rule.expr for rule in ALERTS)]
     asked += [_filled(expression) for path in DASHBOARDS for _, expression in targets(json.loads(path.read_text()))]
     shown: defaultdict[str, list[dict[str, str]]] = defaultdict(list)
     for page in organisation.pages.values():
