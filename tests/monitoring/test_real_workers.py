@@ -1,7 +1,6 @@
 """Real Prometheus over what the real registries of three real scorer rooms said: rules, panels and alerts are right."""
 
 import json
-import re
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -26,7 +25,7 @@ from stream.monitoring import alerts, quality, queries, rules
 from stream.monitoring.quality import BIN_EDGES, EDGES, KEPT
 from stream.monitoring.rules import Alert, Recording
 from tests.monitoring.evaluating import Span, record
-from tests.monitoring.panels import targets
+from tests.monitoring.panels import MATCHER, SELECTOR, filled, fits, targets
 from tests.monitoring.workers import (
     BEGIN,
     BROKEN_DAY,
@@ -52,20 +51,9 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 DASHBOARDS = sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
 ALERTS = [rule for group in alerts.groups() for rule in group.rules if isinstance(rule, Alert)]
 RECORDINGS = [rule for group in rules.recordings() for rule in group.rules if isinstance(rule, Recording)]
-VARIABLES = {
-    "$job": queries.JOB,
-    "$instance": ".+",
-    "$model": ".+",
-    "$role": ".+",
-    "$group": "shops",
-    "$feature": "score",
-    "$__rate_interval": "4h",
-}
 Counts = NDArray[np.int64]
 TIGHT = 1e-4
 SERIES_MOST, SCRAPES_WAITED = 4_000, 60
-SELECTOR = re.compile(r"\b(noisegate_\w+|up)\b(?:\{([^}]*)\})?")
-MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)"([^"]*)"')
 WITH_EDGES = (
     "scores_bucket", "scores_below_sum_total", "quality_scores_bucket", "quality_scores_below_sum_total"
 )  # fmt: skip
@@ -175,7 +163,7 @@ def test_every_panel_has_data(server: PrometheusServer, path: Path) -> None:
     found = targets(json.loads(path.read_text()))
     assert found
     for title, expression in found:
-        values = [series.value for series in server.query(_filled(expression), NOW)]
+        values = [series.value for series in server.query(filled(expression), NOW)]
         assert any(np.isfinite(value) for value in values), f"{title}: {expression}"
 
 
@@ -188,7 +176,7 @@ def test_every_recording_rule_has_data(server: PrometheusServer) -> None:
 def test_what_is_asked_for_is_on_the_page(server: PrometheusServer, organisation: Organisation) -> None:
     """Every metric that rules and dashboards name is one of the registries', with the labels it is matched by."""
     asked = [*(rule.expr for rule in RECORDINGS), *(rule.expr for rule in ALERTS)]
-    asked += [_filled(expression) for path in DASHBOARDS for _, expression in targets(json.loads(path.read_text()))]
+    asked += [filled(expression) for path in DASHBOARDS for _, expression in targets(json.loads(path.read_text()))]
     shown: defaultdict[str, list[dict[str, str]]] = defaultdict(list)
     for page in organisation.pages.values():
         for family in text_string_to_metric_families(page):
@@ -198,7 +186,7 @@ def test_what_is_asked_for_is_on_the_page(server: PrometheusServer, organisation
     assert len({name for name, _ in selectors}) > 30
     for name, matchers in selectors:
         told = MATCHER.findall(matchers)
-        assert any(all(_fits(labels, *one) for one in told) for labels in shown[name]), name + matchers
+        assert any(all(fits(labels, *one) for one in told) for labels in shown[name]), name + matchers
 
 
 def test_edges_and_floors_are_the_workers(organisation: Organisation, server: PrometheusServer) -> None:
@@ -329,16 +317,3 @@ def _soon(prometheus: PrometheusServer, expression: str) -> float:
             return found[0].value
         time.sleep(0.5)
     raise AssertionError(f"nothing came of {expression}")
-
-
-def _filled(expression: str) -> str:
-    for name, value in VARIABLES.items():
-        expression = expression.replace(name, value)
-    return expression
-
-
-def _fits(labels: dict[str, str], label: str, operator: str, value: str) -> bool:
-    assert label in labels or operator.startswith("!"), f"no label {label}"
-    found = labels.get(label, "")
-    same = found == value if operator in ("=", "!=") else re.fullmatch(value, found) is not None
-    return same == (operator in ("=", "=~"))
