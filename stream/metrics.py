@@ -1,7 +1,10 @@
 """The metrics: one typed catalogue. Base units; no label is per alert or unbounded."""
 
+from typing import get_args
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
+from stream.core.records import FAILURES, OutcomeName, Reason
 from stream.series import BatchHistogram, Grid, HistogramGrid
 
 LATENCY_BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.25, 0.5, 1, 2.5, 10, 60, 600)
@@ -76,8 +79,16 @@ class Metrics:
             buckets=STAGE_BUCKETS,
             registry=registry,
         )
-        for reason in ("failed", "slow"):
-            self.challenger_dropped.labels(reason)
+        for family, values in (
+            (self.events, ("raised", "acted", "tick")),
+            (self.scored, ("likely_noise", "unsure", "likely_actionable")),
+            (self.unscored, get_args(Reason)),
+            (self.outcomes, get_args(OutcomeName)),
+            (self.failed, FAILURES),
+            (self.challenger_dropped, ("failed", "slow")),
+        ):
+            for value in values:  # a counter that begins above zero hides its first step from `increase`
+                family.labels(value)
         self.progress_timestamp = gauge(
             "progress_timestamp_seconds", "When a batch was last finished, or nothing waited"
         )

@@ -6,7 +6,9 @@ Histograms are cumulative by `le`: alerts with p <= le. Each matured alert is co
 from collections.abc import Sequence
 from itertools import pairwise
 
+from stream.metrics import SCORE_EDGES
 from stream.monitoring.queries import greatest, increase, ratio, raw, recorded, total
+from stream.series import le_of
 
 MODEL = ("job", "model", "role")
 PART = (*MODEL, "part")
@@ -19,10 +21,7 @@ MISSED = 0.05
 
 BIN_EDGES = ("0.05", "0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.8", "0.9", "1.0")
 """Upper edges of the bins in which calibration is told."""
-EDGES = (
-    *("0.01", "0.02", "0.03", "0.05", "0.075", "0.1", "0.125", "0.15", "0.175", "0.2", "0.25", "0.3", "0.35", "0.4"),
-    *("0.45", "0.5", "0.55", "0.6", "0.65", "0.7", "0.75", "0.8", "0.85", "0.9", "0.95", "0.98", "1.0"),
-)
+EDGES = tuple(map(le_of, SCORE_EDGES))
 """All edges that the workers count at."""
 
 

@@ -6,6 +6,8 @@ p = (x + 0.5) / (n + 0.5 B) and q = (s m + 0.5) / (m + 0.5 B).
 
 from collections.abc import Sequence
 
+from stream.core import drift
+
 JOB = "noisegate-scorer"
 DRIFT_WINDOWS = ("1h", "24h", "7d")
 RINGING_WINDOWS = ("24h", "7d")
@@ -17,10 +19,10 @@ LATENCY_OBJECTIVE = 0.99
 """The objective: so many alerts enriched within LATENCY_SECONDS of their record's timestamp."""
 SLO_WINDOWS = ("5m", "30m", "1h", "6h", "3d")
 
-LEAST_OBSERVED = 500
+LEAST_OBSERVED = drift.ROWS_LEAST
 """With fewer observations of a feature in a window nothing rings, whatever PSI says."""
-EFFECT_FLOOR = 0.1
-"""PSI below it rings on nothing, however certain; as `stream.core.drift.EFFECT_FLOOR`."""
+EFFECT_FLOOR = drift.EFFECT_FLOOR
+"""PSI below it rings on nothing, however certain."""
 
 FEATURE = ("job", "model", "feature")
 BIN = (*FEATURE, "bin")

@@ -76,6 +76,7 @@ class ScorerRoom:
         metrics.maturity.set(problem.due_seconds)
         self._speaker = Speaker(settings, problem)
         self._decoder: Decoder | None = None
+        self._assigned: set[Part] = set()
         self._partitions: dict[Part, Partition] = {}
         self._away_since: float | None = None
         self._asked_at = 0.0
@@ -99,6 +100,7 @@ class ScorerRoom:
         """Take over partitions at the offsets their histories stand at."""
         self.wants_assign = False
         self._partitions.clear()
+        self._show_only(bounds)
         self._unscored_until = {part: until for part, until in self._unscored_until.items() if part in bounds}
         for known in bounds.values():
             self._decoder = Decoder(partition_chooser(self._settings.partitioner, known.partitions))
@@ -111,6 +113,13 @@ class ScorerRoom:
             return self._assign_away(bounds, error)
         self._away_since = None
         return {part: self._assign_one(part, known, found[part].meta) for part, known in bounds.items()}
+
+    def _show_only(self, bounds: Mapping[Part, Bounds]) -> None:
+        """What another worker has from now on is told by that one: as it stood here it would mislead for ever."""
+        for part in self._assigned - set(bounds):
+            for gauge in (self._metrics.lag, self._metrics.held, self._metrics.history_time):
+                gauge.remove(part.partition)
+        self._assigned = set(bounds)
 
     def _assign_away(self, bounds: Mapping[Part, Bounds], error: HistoryAway) -> dict[Part, int]:
         if all(known.committed is None for known in bounds.values()):
@@ -132,6 +141,8 @@ class ScorerRoom:
             behind = silent_until - meta.offset
             log.warning("%s: history is %d records behind what was published; they are folded again", part, behind)
         self._partitions[part] = Partition(part, self._problem, meta, stored, silent_until)
+        if math.isfinite(meta.time):
+            self._metrics.history_time.labels(part.partition).set(meta.time)
         return meta.offset
 
     def _assign_new(self, part: Part, known: Bounds) -> int:

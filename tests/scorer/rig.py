@@ -109,11 +109,12 @@ class Rig:
         settings: Settings | None = None,
         model: Scores | None = None,
         room: type[ScorerRoom] = ScorerRoom,
+        metrics: Metrics | None = None,
     ) -> None:
         self.log, self.problem, self.history = log, problem, history
         self.served = Served((model,) if model else ())
         self.settings = settings or Settings(tick_seconds=0)
-        self.metrics = Metrics()
+        self.metrics = metrics or Metrics()
         self.publisher = MemoryPublisher()
         self.committed: dict[Part, int] = {}
         self.topic_id = "topic-1"

@@ -16,12 +16,14 @@ from stream.core.ledger import unpack_entry
 from stream.core.once import Once
 from stream.core.problem import Problem, parse_problem
 from stream.core.records import Enriched
-from stream.lane.batch import Part
+from stream.lane.batch import Bounds, Part
 from stream.scorer.history import Write, decode_meta
+from tests.lab.logs import small_log, small_problem
 from tests.scorer.logs import PROBLEM, START, at, random_log
 from tests.scorer.memory_history import MemoryHistory
 from tests.scorer.models import Says, by_name
 from tests.scorer.rig import TOPIC, Crash, Log, Rig, folded, packed_entries, packed_levels, without_score
+from tests.scorer.shown import shown
 
 ONLY = Part(TOPIC, 0)
 
@@ -456,3 +458,25 @@ def test_an_alert_raised_twice_gets_its_first_score_again() -> None:
     first, second = rig.publisher.enriched()
     assert (first.score, second.score.probability) == (second.score, 0.001)
     assert rig.metrics.repeated._value.get() == 1
+
+
+def test_a_partition_that_left_is_told_of_no_more() -> None:
+    """After a rebalance neither lag, held actions nor history time of a lost partition stand still on /metrics."""
+    log = Log(2)
+    for event in small_log(60, teams=8):
+        log.append(event)
+    rig = Rig(log, small_problem(), MemoryHistory())
+    rig.run()
+    for part in log.records:
+        rig.metrics.lag.labels(part.partition).set(3)
+    names = ("lag_records", "held_actions", "history_time_seconds")
+    before = shown(rig.metrics, *names)
+    assert len(before) == 6
+    known = {
+        part: Bounds(rig.committed[part], 0, len(records), rig.topic_id, 2) for part, records in log.records.items()
+    }
+    kept = Part(TOPIC, 1)
+    rig.engine.assign({kept: known[kept]})
+    assert shown(rig.metrics, *names) == {key: at for key, at in before.items() if ("partition", "1") in key}
+    rig.engine.assign({})
+    assert not shown(rig.metrics, *names)
