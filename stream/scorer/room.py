@@ -81,6 +81,7 @@ class ScorerRoom:
         self._asked_at = 0.0
         self._unscored_until: dict[Part, int] = {}
         self._ticked: dict[Part, float] = {}
+        self._shown: set[Part] = set()
         self._recent: deque[bool] = deque(maxlen=settings.bad_window)
         self._ringing = False
         self.wants_assign = False
@@ -99,6 +100,7 @@ class ScorerRoom:
         """Take over partitions at the offsets their histories stand at."""
         self.wants_assign = False
         self._partitions.clear()
+        self._forget_others(bounds)
         self._unscored_until = {part: until for part, until in self._unscored_until.items() if part in bounds}
         for known in bounds.values():
             self._decoder = Decoder(partition_chooser(self._settings.partitioner, known.partitions))
@@ -111,6 +113,13 @@ class ScorerRoom:
             return self._assign_away(bounds, error)
         self._away_since = None
         return {part: self._assign_one(part, known, found[part].meta) for part, known in bounds.items()}
+
+    def _forget_others(self, bounds: Mapping[Part, Bounds]) -> None:
+        """A partition that has gone to another worker stands still here: its gauges would hold back the minimum."""
+        for part in self._shown - bounds.keys():
+            for gauge in (self._metrics.lag, self._metrics.held, self._metrics.history_time):
+                gauge.remove(part.partition)
+        self._shown = set(bounds)
 
     def _assign_away(self, bounds: Mapping[Part, Bounds], error: HistoryAway) -> dict[Part, int]:
         if all(known.committed is None for known in bounds.values()):

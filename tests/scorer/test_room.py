@@ -16,12 +16,13 @@ from stream.core.ledger import unpack_entry
 from stream.core.once import Once
 from stream.core.problem import Problem, parse_problem
 from stream.core.records import Enriched
-from stream.lane.batch import Part
+from stream.lane.batch import Bounds, Part
 from stream.scorer.history import Write, decode_meta
 from tests.scorer.logs import PROBLEM, START, at, random_log
 from tests.scorer.memory_history import MemoryHistory
 from tests.scorer.models import Says, by_name
 from tests.scorer.rig import TOPIC, Crash, Log, Rig, folded, packed_entries, packed_levels, without_score
+from tests.scorer.shown import shown
 
 ONLY = Part(TOPIC, 0)
 
@@ -456,3 +457,14 @@ def test_an_alert_raised_twice_gets_its_first_score_again() -> None:
     first, second = rig.publisher.enriched()
     assert (first.score, second.score.probability) == (second.score, 0.001)
     assert rig.metrics.repeated._value.get() == 1
+
+
+def test_a_partition_that_has_gone_is_shown_no_more() -> None:
+    """Its gauges would stand still here, and hold back what is the least over all workers."""
+    rig = Rig(log_of(random_log(3), 2), PROBLEM, MemoryHistory())
+    rig.run()
+    rig.metrics.lag.labels(1).set(5)
+    names = "history_time", "held", "lag"
+    assert {dict(key[1:])["partition"] for key in shown(rig.metrics, *names)} == {"0", "1"}
+    rig.engine.assign({ONLY: Bounds(None, 0, len(rig.log.records[ONLY]), rig.topic_id, 2)})
+    assert {dict(key[1:])["partition"] for key in shown(rig.metrics, *names)} == {"0"}
