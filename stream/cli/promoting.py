@@ -26,9 +26,8 @@ def load_checked(settings: Settings, store: Store, version: str) -> Model:
     """
     store.manifest(version)
     folder = fetch(store, version, settings.model_cache)
-    if settings.model_keys is not None:
-        check_signature(folder, settings.model_keys)
-    return load_model(folder, settings.load_problem())
+    trusted = None if settings.model_keys is None else check_signature(folder, settings.model_keys)
+    return load_model(folder, settings.load_problem(), trusted)
 
 
 def promote(
