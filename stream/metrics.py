@@ -1,7 +1,10 @@
 """The metrics: one typed catalogue. Base units; no label is per alert or unbounded."""
 
+from typing import get_args
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
+from stream.core.records import Reason
 from stream.series import BatchHistogram, Grid, HistogramGrid
 
 LATENCY_BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.25, 0.5, 1, 2.5, 10, 60, 600)
@@ -9,6 +12,10 @@ STAGE_BUCKETS = (0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0
 SCORE_EDGES = (
     0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.125, 0.15, 0.175, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7,
     0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0,
+)  # fmt: skip
+FAILED_REASONS = (
+    "not_json", "nul", "too_large", "bad_field", "unknown_type", "before_floor", "beyond_skew", "misrouted",
+    "unknown_alert",
 )  # fmt: skip
 BATCH_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 4_000, 8_000)
 
@@ -66,6 +73,9 @@ class Metrics:
         self.model_loaded = gauge("model_loaded_timestamp_seconds", "When this worker loaded a model", "model")
         self.model_swaps = counter("model_swaps", "Times that other models were put into service")
         self.model_refused = counter("model_refused", "Models that were refused; the running one stayed")
+        self.pointers_refused = gauge(
+            "model_pointers_refused", "Pointers, of CHAMPION and CHALLENGER, that name what was refused, at this moment"
+        )
         self.model_store_up = gauge("model_store_up", "1 while the model store answers, else 0")
         self.challenger_dropped = counter(
             "challenger_dropped", "Challengers dropped, by why: failed or slow; alerts went on without", "reason"
@@ -76,11 +86,17 @@ class Metrics:
             buckets=STAGE_BUCKETS,
             registry=registry,
         )
-        for reason in ("failed", "slow"):
-            self.challenger_dropped.labels(reason)
+        for counted, reasons in (
+            (self.challenger_dropped, ("failed", "slow")),
+            (self.unscored, get_args(Reason)),
+            (self.failed, FAILED_REASONS),
+        ):  # a series that begins beyond zero has no increase: its first burst would ring nowhere
+            for reason in reasons:
+                counted.labels(reason)
         self.progress_timestamp = gauge(
             "progress_timestamp_seconds", "When a batch was last finished, or nothing waited"
         )
+        self.progress_timestamp.set_to_current_time()  # a worker that starts does not stand still since 1970
         self.history_time = gauge("history_time_seconds", "Event time to which a partition is folded", "partition")
         self.maturity = gauge("maturity_seconds", "From an alert's raise to its maturity: horizon and grace")
         self.drift = DriftMetrics(registry)

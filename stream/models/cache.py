@@ -36,7 +36,8 @@ def fetch(store: Store, version: str, cache: Path) -> Path:
     """A folder of this machine that holds the version, every file held to its hash.
 
     A copy in the cache is used if its manifest is the store's and its files fit; a damaged one is fetched anew. A
-    signature that the store has by now (later, or by another key) replaces the copy's. For a local store: its own folder, unverified.
+    signature that the store has by now (later, or by another key) replaces the copy's. For a local store: its own
+    folder, unverified.
 
     Raises:
         ModelError: the version is not sound.

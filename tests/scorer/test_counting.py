@@ -389,3 +389,11 @@ def test_a_fenced_worker_counts_nothing_of_what_was_refused(small_model: Model) 
 
 def _batch(log: Log, part: Part, count: int) -> Batch:
     return Batch(part, 0, count, log.records[part][:count])
+
+
+def test_what_rings_by_its_increase_begins_at_zero() -> None:
+    """A counter whose first sample is 5,000 has no increase in Prometheus, so each reason is there from the start."""
+    metrics = Metrics()
+    for name, reason in (("alerts_unscored", "history_unavailable"), ("records_failed", "too_large")):
+        assert shown(metrics, name)[("name", f"{name}_total"), ("reason", reason)] == 0.0
+    assert shown(metrics, "progress")[(("name", "progress_timestamp_seconds"),)] > 0.0
