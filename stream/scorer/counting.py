@@ -123,7 +123,7 @@ class Counting:
         self._drift.scores.add(said, counts, np.array([probabilities.sum()]))
         self._drift.below.add(said, below)
         self._drift.expected_squared_error.add(said, np.array([np.dot(probabilities, 1.0 - probabilities)]))
-        if shown.observed is not None:
+        if shown.observed is not None and isinstance(one.model, Model) and shown.observed.fits(one.model):
             shown.observed.count(matrix, probabilities, alerts)
 
     # After.
