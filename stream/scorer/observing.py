@@ -89,7 +89,7 @@ class Observed:
         self._open(model, names, spreads)
 
     def fits(self, model: Model) -> bool:
-        """Whether its columns are these: a store that nobody signs may have another model under the same name by now."""
+        """Whether its columns are these: an unsigned store may have another model under the same name."""
         return model.manifest.features == self._features
 
     def count(self, matrix: Matrix, probabilities: Array, alerts: Sequence[Raised]) -> None:
