@@ -69,6 +69,9 @@ class Metrics:
         self.model_loaded = gauge("model_loaded_timestamp_seconds", "When this worker loaded a model", "model")
         self.model_swaps = counter("model_swaps", "Times that other models were put into service")
         self.model_refused = counter("model_refused", "Models that were refused; the running one stayed")
+        self.pointers_refused = gauge(
+            "model_pointers_refused", "Pointers, of CHAMPION and CHALLENGER, that name what was refused, at this moment"
+        )
         self.model_store_up = gauge("model_store_up", "1 while the model store answers, else 0")
         self.challenger_dropped = counter(
             "challenger_dropped", "Challengers dropped, by why: failed or slow; alerts went on without", "reason"
@@ -92,6 +95,7 @@ class Metrics:
         self.progress_timestamp = gauge(
             "progress_timestamp_seconds", "When a batch was last finished, or nothing waited"
         )
+        self.progress_timestamp.set_to_current_time()  # a worker that starts does not stand still since 1970
         self.history_time = gauge("history_time_seconds", "Event time to which a partition is folded", "partition")
         self.maturity = gauge("maturity_seconds", "From an alert's raise to its maturity: horizon and grace")
         self.drift = DriftMetrics(registry)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from stream.config import Settings
@@ -26,9 +27,8 @@ def load_checked(settings: Settings, store: Store, version: str) -> Model:
     """
     store.manifest(version)
     folder = fetch(store, version, settings.model_cache)
-    if settings.model_keys is not None:
-        check_signature(folder, settings.model_keys)
-    return load_model(folder, settings.load_problem())
+    trusted = None if settings.model_keys is None else check_signature(folder, settings.model_keys)
+    return load_model(folder, settings.load_problem(), trusted)
 
 
 def promote(
@@ -50,6 +50,7 @@ def promote(
     after = Pointer(version)
     if teams and before is not None:
         after = Pointer(before.default, {**before.teams, **dict.fromkeys(teams, version)})
+    _check_patterns(store, after, version, teams)
     if after == before:
         raise ModelError(f"{store.url}/{version}: is the champion already; nothing was changed")
     fault = _promotion_fault(settings, store, manifest, _beaten(before, version, teams), force)
@@ -60,6 +61,17 @@ def promote(
     if not teams:
         _end_challenge(store, version)
     return change
+
+
+def _check_patterns(store: Store, after: Pointer, version: str, teams: Sequence[str]) -> None:
+    """Refuse a pattern that an earlier one decides for: it would be noted as promoted, and move nobody."""
+    for team in teams:
+        first = next((name for name in after.teams if fnmatchcase(team, name)), team)
+        if first != team and set(team) & set("*?[") and after.teams[first] != version:
+            raise ModelError(
+                f"{store.url}: --team {team!r} would change nothing, as {first!r} comes first in CHAMPION and fits the "
+                f"same teams; promote for {first!r}, or for each team by its name"
+            )
 
 
 def gate_fault(manifest: Manifest) -> str | None:

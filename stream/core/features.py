@@ -23,6 +23,8 @@ SMOOTHING = 5.0  # a level's rate is held to its parent's as by this many outcom
 _WINDOWS = {"1d": 0, "7d": 1, "30d": 2, "ever": 3}
 _BASE_LEVELS = ("team", "team_rule", "team_entity", "team_rule_entity")
 _LN2 = float(np.log(2.0))
+PRIOR_FIELDS = ("rule", "severity", "source", "entity")
+_LABEL = "label."
 
 
 class Priors(Struct, frozen=True):
@@ -44,10 +46,19 @@ class Priors(Struct, frozen=True):
         return encoded
 
 
+def is_prior_key(key: str) -> bool:
+    """Whether every alert can be asked for the key's value.
+
+    >>> [is_prior_key(key) for key in ("rule", "label.env", "labels", "__class__")]
+    [True, True, False, False]
+    """
+    return key in PRIOR_FIELDS or key.startswith(_LABEL)
+
+
 def prior_values(key: str, alerts: Sequence[Raised]) -> list[str]:
     """The value of a prior's key in each alert; an absent one is the empty text."""
-    if key.startswith("label."):
-        name = key[6:]
+    if key.startswith(_LABEL):
+        name = key.removeprefix(_LABEL)
         return [alert.labels.get(name, "") for alert in alerts]
     return [getattr(alert, key) or "" for alert in alerts]
 

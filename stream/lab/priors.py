@@ -8,10 +8,9 @@ from msgspec import Struct
 
 from stream.core import limits
 from stream.core.events import Raised
-from stream.core.features import Array, Priors, prior_values
+from stream.core.features import PRIOR_FIELDS, Array, Priors, prior_values
 from stream.lab.replaying import Replayed
 
-KEYS = ("rule", "severity", "source", "entity")
 LABEL_KEYS = 16
 LABEL_SHARE = 0.01  # a label on fewer alerts of the training window has no table
 LEAST_OUTCOMES = 5  # a value with fewer has the global rate
@@ -38,7 +37,7 @@ def choose_keys(alerts: list[Raised]) -> list[str]:
     common = Counter(name for alert in alerts for name in alert.labels)
     least = max(LABEL_SHARE * len(alerts), 1.0)
     often = sorted((name for name, count in common.items() if count >= least), key=lambda name: (-common[name], name))
-    keys = [*KEYS, *sorted(f"label.{name}" for name in often[:LABEL_KEYS])]
+    keys = [*PRIOR_FIELDS, *sorted(f"label.{name}" for name in often[:LABEL_KEYS])]
     return [key for key in keys if key == "rule" or len(set(prior_values(key, alerts))) > 1]
 
 

@@ -28,10 +28,13 @@ class Artifact(Struct, frozen=True):
     folder: Path
     manifest: Manifest
     graph: Graph
+    reference: bytes
 
 
-def load_artifact(folder: Path) -> Artifact:
+def load_artifact(folder: Path, trusted: bytes | None = None) -> Artifact:
     """Read and verify the artifact in `folder`.
+
+    `trusted` is the manifest whose signature was checked: it is what is loaded, whatever lies in the folder by now.
 
     Raises:
         ModelError: what is wrong, in one sentence that begins with the folder.
@@ -40,12 +43,13 @@ def load_artifact(folder: Path) -> Artifact:
     where = str(folder)
     if not folder.is_dir():
         raise ModelError(f"{where}: there is no such folder")
-    manifest = decode_manifest(_read(folder, MANIFEST), where)
+    manifest = decode_manifest(_read(folder, MANIFEST) if trusted is None else trusted, where)
     onnx = _check_files(folder, manifest)
+    reference = _checked(folder, REFERENCE, manifest.files[REFERENCE])
     check_runtime(manifest.onnxruntime, where)
     graph = Graph(onnx, len(manifest.features), where)
     _run_golden(graph, manifest, where)
-    return Artifact(folder, manifest, graph)
+    return Artifact(folder, manifest, graph, reference)
 
 
 def verify(folder: Path) -> Manifest:

@@ -36,7 +36,8 @@ def fetch(store: Store, version: str, cache: Path) -> Path:
     """A folder of this machine that holds the version, every file held to its hash.
 
     A copy in the cache is used if its manifest is the store's and its files fit; a damaged one is fetched anew. A
-    signature that the store has and the copy lacks is added. For a local store: its own folder, unverified.
+    signature that the store has by now (later, or by another key) replaces the copy's. For a local store: its own
+    folder, unverified.
 
     Raises:
         ModelError: the version is not sound.
@@ -49,8 +50,8 @@ def fetch(store: Store, version: str, cache: Path) -> Path:
     if not _is(copy, manifest):
         copy = store.fetch(version, root)
         check_files(copy)
-    elif not (copy / SIGNATURE).is_file() and (signature := store.signature(version)) is not None:
-        _write(copy / SIGNATURE, signature)
+    else:
+        _put_signature(copy, store.signature(version))
     with suppress(OSError):
         os.utime(copy)
     trim(root, [version])
@@ -66,8 +67,11 @@ def write_last_good(cache: Path, deployment: str, pointer: str, folder: Path) ->
     root = cache.expanduser()
     manifest = check_files(folder)
     try:
-        if folder.resolve() != (root / folder.name).resolve() and not _is(root / folder.name, manifest):
-            _copy(folder, root)
+        if folder.resolve() != (root / folder.name).resolve():
+            if not _is(root / folder.name, manifest):
+                _copy(folder, root)
+            elif (folder / SIGNATURE).is_file() and (folder / SIGNATURE).stat().st_size <= limit_of(SIGNATURE):
+                _put_signature(root / folder.name, (folder / SIGNATURE).read_bytes())
         marker = LastGood(folder.name, hashlib.sha256(manifest).hexdigest())
         _write(_marker(root, deployment, pointer), msgspec.json.encode(marker))
     except OSError as error:
@@ -108,6 +112,13 @@ def _is(copy: Path, manifest: bytes) -> bool:
         return copy.is_dir() and check_files(copy) == manifest
     except ModelError:
         return False
+
+
+def _put_signature(copy: Path, signature: bytes | None) -> None:
+    """Let a copy have the signature that its origin has, if there is one and it is another."""
+    path = copy / SIGNATURE
+    if signature is not None and not (path.is_file() and path.read_bytes() == signature):
+        _write(path, signature)
 
 
 def _copy(folder: Path, root: Path) -> None:

@@ -59,9 +59,8 @@ class Loader:
         return None if folder is None else self._load(folder, folder.name)
 
     def _load(self, folder: Path, version: str) -> Loaded:
-        if self._keys is not None:
-            check_signature(folder, self._keys)
-        model = load_model(folder, self._problem)
+        trusted = None if self._keys is None else check_signature(folder, self._keys)
+        model = load_model(folder, self._problem, trusted)
         if model.version != version:
             raise ModelError(f"{folder}: holds version {model.version}")
         return Loaded(model, folder, time.time())

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from stream.core.errors import ModelError
-from stream.core.features import Priors
+from stream.core.features import Priors, is_prior_key
 from stream.core.problem import Problem
 from stream.core.scoring import Thresholds
 
@@ -194,6 +194,8 @@ def _fault_of(manifest: Manifest) -> str | None:
     if not 0.0 < priors.global_rate < 1.0:
         return f"priors.global_rate is {priors.global_rate}, it must lie between 0 and 1"
     for key, table in priors.tables.items():
+        if not is_prior_key(key):
+            return f"priors.tables has {key[:40]!r}, of which no alert has a value"
         if not all(0.0 <= rate <= 1.0 for rate in table.values()):
             return f"a rate in priors.tables[{key!r}] is not between 0 and 1"
     if not 0.0 <= thresholds.likely_noise <= thresholds.likely_actionable <= 1.0:

@@ -14,6 +14,7 @@ from msgspec import Meta, Struct, field
 from stream.core import drift
 
 BINS = 10
+ROWS = 10**12  # more is nonsense, and would not fit a float
 SCORE = "score"  # the score's own name among the features
 
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -70,7 +71,7 @@ class Watched(Struct, frozen=True):
 class _Raw(Struct):
     """The file's outline; what stands under a name is looked at by itself."""
 
-    rows: Annotated[int, Meta(ge=1)]
+    rows: Annotated[int, Meta(ge=1, le=ROWS)]
     features: dict[str, msgspec.Raw]
     score: msgspec.Raw = field(default_factory=lambda: msgspec.Raw(b"null"))
     label_rate: msgspec.Raw = field(default_factory=lambda: msgspec.Raw(b"null"))

@@ -10,7 +10,7 @@ from stream.core.errors import ModelMismatch
 from stream.core.events import Raised
 from stream.core.features import Array, Decayed, Frame, Matrix
 from stream.core.problem import Problem
-from stream.models.artifact import REFERENCE, TRIAL_SECONDS, golden_matrix, load_artifact, read_file
+from stream.models.artifact import TRIAL_SECONDS, golden_matrix, load_artifact
 from stream.models.graph import Graph, Stop
 from stream.models.manifest import Manifest
 from stream.models.reference import Watched, read_reference
@@ -71,14 +71,14 @@ class Model:
             self._graph.run_within(matrix, TRIAL_SECONDS)
 
 
-def load_model(folder: Path, problem: Problem) -> Model:
-    """Verify, check against the problem, warm up.
+def load_model(folder: Path, problem: Problem, trusted: bytes | None = None) -> Model:
+    """Verify, check against the problem, warm up; `trusted` as `load_artifact`.
 
     Raises:
         ModelError: the artifact is corrupt, truncated or unsafe.
         ModelMismatch: it answers another problem, or needs what this code does not have.
     """
-    artifact = load_artifact(folder)
+    artifact = load_artifact(folder, trusted)
     theirs = artifact.manifest.problem
     if theirs.digest != problem.digest:
         raise ModelMismatch(
@@ -88,7 +88,7 @@ def load_model(folder: Path, problem: Problem) -> Model:
     if artifact.manifest.labels != problem.history.labels:
         raise ModelMismatch(f"{folder}: was made with the history labels {artifact.manifest.labels}")
     try:
-        model = Model(artifact.manifest, artifact.graph, read_file(folder, REFERENCE))
+        model = Model(artifact.manifest, artifact.graph, artifact.reference)
     except ModelMismatch as error:
         raise ModelMismatch(f"{folder}: {error}") from None
     model.warm_up()

@@ -43,8 +43,8 @@ def sign(manifest: bytes, private: Path) -> bytes:
     return base64.b64encode(_private_key(private).sign(manifest)) + b"\n"
 
 
-def check_signature(folder: Path, keys: Path) -> None:
-    """Hold the artifact in `folder` to one of the public keys in the file `keys`.
+def check_signature(folder: Path, keys: Path) -> bytes:
+    """Hold the artifact in `folder` to one of the public keys in the file `keys`; returns the manifest that was signed.
 
     Raises:
         ModelError: it is not signed, or by none of them.
@@ -56,6 +56,7 @@ def check_signature(folder: Path, keys: Path) -> None:
     except OSError as error:
         raise ModelError(f"{folder}: its signature can't be read: {error.strerror}") from None
     check_signed(manifest, signature, keys, str(folder))
+    return manifest
 
 
 def check_signed(manifest: bytes, signature: bytes | None, keys: Path, where: str) -> None:

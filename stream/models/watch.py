@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from stream.core.errors import ModelError, NoisegateError, StoreAway
 from stream.core.limits import CHAMPIONS
@@ -94,7 +93,7 @@ class Watch:
         away = self._follow(self._challenger, self._put_challenger, anew) or away
         if anew and self._rival is not None and self._rival.dropped:
             self._rival = Challenger(self._rival.model, self._challenger_seconds)
-            self._assign(replace(self.served, challenger=self._rival))
+            self._serve_rival()
         if not self.served.champions and (away or self._champion.fault):
             self._fall_back()
         self._tell_store(away)
@@ -152,6 +151,10 @@ class Watch:
             loaded = self._get(pointer.default)
             self.loaded[pointer.default] = loaded
             self._rival = Challenger(loaded.model, self._challenger_seconds)
+        self._serve_rival()
+
+    def _serve_rival(self) -> None:
+        """Put another challenger, or none, beside what serves."""
         served = self.served
         self._serve([self.loaded[model.version] for model in served.champions], served.pointer, served.reason)
 

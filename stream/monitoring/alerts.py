@@ -164,7 +164,10 @@ def _models() -> list[Alert]:
         ),
         Alert(
             alert="NoisegateModelRefused",
-            expr=f"{increase(('job', 'instance'), 'model_refused_total', '1h')} > 0",
+            expr=(
+                f"{increase(('job', 'instance'), 'model_refused_total', '1h')} > 0\n"
+                f"or max by (job, instance) ({raw('model_pointers_refused')}) > 0"
+            ),
             held="0m",
             severity="ticket",
             summary="A model was refused",

@@ -70,6 +70,8 @@ def from_outcomes(window: str) -> list[Alert]:
     by = ", ".join(quality.MODEL)
     n = total(quality.MODEL, recorded("quality_outcomes", window))
     enough = f"and on ({by}) {n} >= {quality.LEAST_OUTCOMES}"
+    acted = total(quality.MODEL, recorded("quality_outcomes", window, 'outcome="actionable"'))
+    acted_enough = f"and on ({by}) {acted} >= {quality.LEAST_ACTED}"
     open_enough = f"and {total(quality.PART, recorded('quality_outcomes', window))} >= {quality.LEAST_OUTCOMES}"
     reference = queries.greatest(("job", "model"), raw("reference_label_rate"))
     champion = 'role!="challenger"'
@@ -80,7 +82,7 @@ def from_outcomes(window: str) -> list[Alert]:
     return [
         Alert(
             alert="NoisegateDetectionLow",
-            expr=f"{detection} < {DETECTION}\n{enough}",
+            expr=f"{detection} < {DETECTION}\n{enough}\n{acted_enough}",
             summary="Too many actionable alerts are called likely noise",
             description="Only {{ $value | humanizePercentage }} of the actionable lie above the edge of likely noise.",
             held="30m",

@@ -14,6 +14,8 @@ MODEL = ("job", "model", "role")
 PART = (*MODEL, "part")
 LEAST_OUTCOMES = 500
 """Matured alerts of a model in a window; with fewer no alert about its quality rings."""
+LEAST_ACTED = 100
+"""Actionable ones among them: of five, one that was missed is no low detection."""
 LEAST_OF_GROUP = 50
 """Matured alerts of a group of teams; with fewer its figures are not shown."""
 MISSED = 0.05

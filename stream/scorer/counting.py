@@ -8,6 +8,7 @@ again in silence count nothing: the process that published them counted them. Se
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import inf
 from threading import Lock
 
 import numpy as np
@@ -122,7 +123,7 @@ class Counting:
         self._drift.scores.add(said, counts, np.array([probabilities.sum()]))
         self._drift.below.add(said, below)
         self._drift.expected_squared_error.add(said, np.array([np.dot(probabilities, 1.0 - probabilities)]))
-        if shown.observed is not None:
+        if shown.observed is not None and isinstance(one.model, Model) and shown.observed.fits(one.model):
             shown.observed.count(matrix, probabilities, alerts)
 
     # After.
@@ -169,7 +170,11 @@ class Counting:
         """Room for a model that is not shown yet; None where too many are, all of them served."""
         if len(self._shown) >= limits.MODELS_COUNTED:
             served = {name for name, _ in self._served}
-            idle = [(max(shown.roles.values()), name) for name, shown in self._shown.items() if name not in served]
+            idle = [
+                (max(shown.roles.values(), default=-inf), name)
+                for name, shown in self._shown.items()
+                if name not in served
+            ]
             if not idle or version not in served:
                 return None
             self._close(min(idle)[1])

@@ -75,6 +75,7 @@ class Observed:
 
     def __init__(self, model: Model, metrics: DriftMetrics) -> None:
         self._metrics, self._key = metrics, (model.version,)
+        self._features = model.manifest.features
         self._tables = model.manifest.priors.tables
         watched = model.reference
         self._columns = [at for at, feature in enumerate(model.table) if feature.name in watched.spreads]
@@ -86,6 +87,10 @@ class Observed:
         self._edges = edges_of(spreads)
         self._there = np.array([_exists(spread) for spread in spreads], dtype=bool).reshape(len(spreads), BINS + 1)
         self._open(model, names, spreads)
+
+    def fits(self, model: Model) -> bool:
+        """Whether its columns are these: an unsigned store may have another model under the same name."""
+        return model.manifest.features == self._features
 
     def count(self, matrix: Matrix, probabilities: Array, alerts: Sequence[Raised]) -> None:
         """Add a batch: the model's input float32[N, F], its output float64[N], and the alerts."""

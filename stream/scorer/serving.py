@@ -99,7 +99,9 @@ class Serving:
     def _run(self) -> None:
         while not self._stop.is_set():
             self._wake.clear()
-            anew, self._anew = self._anew, False
+            anew = self._anew
+            if anew:  # never reset unseen: it may be set in between
+                self._anew = False
             try:
                 self._poll(anew)
             except Exception:  # a bug, but the models that serve go on, and so must the polls
@@ -114,6 +116,7 @@ class Serving:
         watch.poll(anew)
         self._metrics.model_swaps.inc(watch.swaps - swaps)
         self._metrics.model_refused.inc(watch.refusals - refusals)
+        self._metrics.pointers_refused.set(len(watch.faults))
         self._metrics.model_store_up.set(watch.store_up)
         self._show()
         self._beat()

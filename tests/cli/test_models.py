@@ -148,6 +148,8 @@ def test_teams_move_first(models: Verb, shop: Shop) -> None:
     assert ran.status == 0, ran.err
     table = Pointer(A, {"payments": B, "web-*": B})
     assert champion(shop) == table
+    assert "would change nothing" in refused(models("promote", A, "--team", "web-a*", "--force", "back"))
+    assert champion(shop) == table
     models("promote", B, "--force", "all")
     assert champion(shop) == Pointer(B)
     models("rollback")

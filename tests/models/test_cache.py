@@ -51,6 +51,24 @@ def test_a_later_signature_comes_along(remote: Store, trained: Path, tmp_path: P
     assert (fetch(remote, trained.name, tmp_path) / SIGNATURE).read_bytes() == b"signed"
 
 
+def test_another_signature_replaces_the_first(remote: Store, trained: Path, tmp_path: Path) -> None:
+    """When keys are changed and a version is signed anew, copies of it do not go on with the old signature."""
+    remote.sign(trained.name, b"by the old key")
+    fetch(remote, trained.name, tmp_path)
+    remote.sign(trained.name, b"by the new key")
+    assert (fetch(remote, trained.name, tmp_path) / SIGNATURE).read_bytes() == b"by the new key"
+
+
+def test_a_last_good_copy_gets_a_later_signature(artifact: Path, tmp_path: Path) -> None:
+    """A local store's version that is signed while it serves can be started with where keys are set later."""
+    write_last_good(tmp_path, "prod", CHAMPION, artifact)
+    (artifact / SIGNATURE).write_bytes(b"signed")
+    write_last_good(tmp_path, "prod", CHAMPION, artifact)
+    kept = read_last_good(tmp_path, "prod", CHAMPION)
+    assert kept is not None
+    assert (kept / SIGNATURE).read_bytes() == b"signed"
+
+
 def test_the_last_good_one_outlives_the_store(store: Path, artifact: Path, tmp_path: Path) -> None:
     """Its copy is there when the store's version is damaged or gone, per deployment and pointer."""
     cache = tmp_path / "cache"

@@ -74,3 +74,9 @@ def test_chance_grows_with_bins_features_and_clustering() -> None:
 def test_without_a_design_effect_there_is_no_chance_to_ring() -> None:
     """A reference from before clustering was measured gives no threshold."""
     assert chances(Spread([0.0], [0.5, 0.5], 0.0), 1) == {}
+
+
+def test_more_rows_than_a_float_can_hold_are_unreadable() -> None:
+    """Nothing is watched by such a file; it would otherwise fail where its series are opened."""
+    huge = written(SOUND).replace(b'"rows":9', b'"rows":1' + b"0" * 400)
+    assert set(read_reference(huge, ["one"]).faults.values()) == {"unreadable"}

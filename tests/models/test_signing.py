@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 
 from stream.core.errors import ModelError, SettingsError
 from stream.models.artifact import MANIFEST, SIGNATURE
+from stream.models.manifest import decode_manifest
+from stream.models.serving import load_model
 from stream.models.signing import check_signature, check_signed, make_keys, public_keys, sign
+from tests.lab.logs import small_problem
+from tests.models.damage import edit_manifest
 
 
 @pytest.fixture
@@ -56,6 +60,15 @@ def test_what_is_not_signed_is_refused(artifact: Path, key: Path) -> None:
             (artifact / SIGNATURE).write_bytes(content)
         with pytest.raises(ModelError, match="is not signed, and model_keys accepts signed models only"):
             check_signature(artifact, key.with_name("key.pub"))
+
+
+def test_what_was_signed_is_what_is_loaded(artifact: Path, key: Path) -> None:
+    """A manifest that is swapped in a local store after its signature was checked is not the one that serves."""
+    signed(artifact, key)
+    trusted = check_signature(artifact, key.with_name("key.pub"))
+    edit_manifest(artifact, lambda content: content["thresholds"].update(likely_noise=0.0))
+    loaded = load_model(artifact, small_problem(), trusted)
+    assert loaded.manifest == decode_manifest(trusted, "here")
 
 
 @given(content=st.binary(max_size=200))

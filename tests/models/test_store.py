@@ -309,3 +309,21 @@ def test_the_shipped_store_is_one() -> None:
     pointer = store.pointer(CHAMPION)
     assert pointer is not None
     assert pointer.default in store.versions()
+
+
+def test_a_pointer_that_grows_between_two_requests_is_read_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its size is asked for first; a table of teams that is written before it is read is not cut to the old size."""
+    store = Store(new_url("memory", tmp_path))
+    store.point(CHAMPION, Pointer("2026-01-01-aaaa"))
+    longer = Pointer("2026-01-01-aaaa", {"payments": "2026-01-02-bbbb"})
+    asked = store._place.size
+
+    def size(path: str) -> int | None:
+        found = asked(path)
+        store.point(CHAMPION, longer)
+        return found
+
+    monkeypatch.setattr(store._place, "size", size)
+    assert store.pointer(CHAMPION) == longer

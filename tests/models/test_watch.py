@@ -33,9 +33,14 @@ from stream.models.signing import make_keys, sign
 from stream.models.store import Store
 from stream.models.watch import MOST_SECONDS, Watch
 from tests.lab.logs import lines, small_log, small_problem
-from tests.models.damage import constant_graph, graph, mean_graph, put_onnx
+from tests.models.damage import constant_graph, edit_manifest, graph, mean_graph, put_onnx
 
 POLL = 5.0
+
+
+def put_prior(folder: Path, key: str) -> None:
+    """Let the manifest hold rates of another key."""
+    edit_manifest(folder, lambda content: content["priors"]["tables"].update({key: {"a": 0.5}}))
 
 
 @pytest.fixture(scope="module")
@@ -230,6 +235,7 @@ BAD: dict[str, tuple[Callable[[Path, int], object], str]] = {
     "NaN": (lambda folder, width: put_onnx(folder, nan_graph(width)), "not a probability"),
     "another answer": (lambda folder, width: put_onnx(folder, constant_graph(width, 0.25)), "golden"),
     "no manifest": (lambda folder, width: (folder / MANIFEST).unlink(), "no such version"),
+    "a prior of nothing": (lambda folder, width: put_prior(folder, "labels"), "no alert has a value"),
     "too large": (lambda folder, width: os.truncate(folder / ONNX, 2 << 30), "2147483648 bytes"),
 }
 

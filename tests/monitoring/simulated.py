@@ -185,6 +185,7 @@ def _gauges() -> dict[str, float]:
         f'noisegate_model_info{{model="{CHALLENGER}",role="challenger"}}': 1,
         f'noisegate_model_created_timestamp_seconds{{model="{MODEL}"}}': START - 10 * DAY,
         f'noisegate_features_unwatched{{model="{MODEL}",reason="one_edge"}}': 0,
+        "noisegate_model_pointers_refused": 0,
         "noisegate_maturity_seconds": 90_000,
         "noisegate_bad_record_share": 0.001,
         'noisegate_lag_records{partition="0"}': 12,

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from stream.config import Settings
 from stream.core.events import Event, Raised, Tick
-from stream.core.fold import Matured
+from stream.core.fold import Arrived, Matured
 from stream.core.ledger import NARROW
 from stream.lane.batch import Batch, Part
 from stream.metrics import Metrics
@@ -390,3 +390,28 @@ def test_a_fenced_worker_counts_nothing_of_what_was_refused(small_model: Model) 
 
 def _batch(log: Log, part: Part, count: int) -> Batch:
     return Batch(part, 0, count, log.records[part][:count])
+
+
+def test_what_rings_by_its_increase_begins_at_zero() -> None:
+    """A counter whose first sample is 5,000 has no increase in Prometheus, so each reason is there from the start."""
+    metrics = Metrics()
+    for name, reason in (("alerts_unscored", "history_unavailable"), ("records_failed", "too_large")):
+        assert shown(metrics, name)[("name", f"{name}_total"), ("reason", reason)] == 0.0
+    assert shown(metrics, "progress")[(("name", "progress_timestamp_seconds"),)] > 0.0
+
+
+def test_another_model_under_the_same_name_does_not_end_the_worker(small_model: Model) -> None:
+    """Its scores are counted; its features, which are not those whose series are shown, are not."""
+    metrics = Metrics()
+    counting = Counting(metrics, {}, 60.0)
+    counting.serve([(small_model, "champion")])
+    manifest = replace(small_model.manifest, features=small_model.manifest.features[:-1])
+    swapped = Model(manifest, small_model._graph)
+    fold = next(iter(folded(log_of(a_log(20)), small_problem()).values()))
+    arrived = [one for one in fold.came if isinstance(one, Arrived) and not one.flags & NARROW]
+    tally = Tally(0.0, arrived=arrived)
+    rows = np.array([one.row for one in arrived])
+    matrix = np.zeros((len(rows), len(manifest.features)), dtype=np.float32)
+    counting.count([Scored(swapped, "champion", rows, matrix, np.full(len(rows), 0.5))], [tally])
+    assert total(metrics, "scores_count") == len(rows) > 0
+    assert total(metrics, "feature_observations_total") == 0
