@@ -29,7 +29,7 @@ class Format(StrEnum):
 
 
 def replay(
-    events: Annotated[Path, typer.Argument(help="An event log, .jsonl or .jsonl.gz.")],
+    events: Annotated[Path, typer.Argument(help="An event log, .jsonl, .jsonl.gz or .parquet (extra: lab).")],
     speed: Annotated[str, typer.Option(help="How many times faster than it happened, or max.")] = "max",
     topic: Annotated[str | None, typer.Option(help="Where to; default: alerts.events of the settings.")] = None,
     as_json: shown.AsJson = False,
