@@ -196,7 +196,9 @@ def check_version(settings: Settings, store: Store, version: str, mend: str) -> 
     """A version that a pointer names can be served."""
     try:
         load_checked(settings, store, version)
-    except (ModelError, SettingsError) as error:
+    except SettingsError as error:
+        return Finding("model", "wrong", str(error), "set model_keys to a file of public keys")
+    except ModelError as error:
         return Finding("model", "wrong", str(error), mend)
     return Finding("model", "ok", f"{version} can be served")
 

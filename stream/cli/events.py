@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _CHUNK = 500
 _ROLES = ("events", "enriched", "outcomes", "failed")
 _SKEW_MS = 1_000
+_OLD_SECONDS = 3_600.0  # a log that ends longer ago than a tick and this is of the past
 
 
 class Format(StrEnum):
@@ -29,7 +30,7 @@ class Format(StrEnum):
 
 
 def replay(
-    events: Annotated[Path, typer.Argument(help="An event log, .jsonl or .jsonl.gz.")],
+    events: Annotated[Path, typer.Argument(help="An event log, .jsonl, .jsonl.gz or .parquet (extra: lab).")],
     speed: Annotated[str, typer.Option(help="How many times faster than it happened, or max.")] = "max",
     topic: Annotated[str | None, typer.Option(help="Where to; default: alerts.events of the settings.")] = None,
     as_json: shown.AsJson = False,
@@ -41,14 +42,16 @@ def replay(
     pace = parse_speed(speed)
     with shown.progress().status("counting events"):
         total = sum(1 for _ in read_log(events))  # a bad line is told before anything is sent
-    feed = Feed(shown.settings(), topic)
-    began, sent = time.monotonic(), 0
+    settings = shown.settings()
+    feed = Feed(settings, topic)
+    began, sent, newest = time.monotonic(), 0, 0.0
     schedule = Schedule(read_log(events), pace)
     with shown.bar(f"{events.name} to {feed.topic}", total) as told:
         while not schedule.done:
             lines = schedule.take(_CHUNK)
             feed.send(lines)
             sent += len(lines)
+            newest = max([newest, *(line.at for line in lines)])
             told(sent)
             if not lines:
                 time.sleep(min(schedule.wait_seconds, 0.2))
@@ -58,6 +61,11 @@ def replay(
         shown.say_json({"events": sent, "topic": feed.topic, "seconds": seconds})
     else:
         shown.out().print(f"{sent:,} events sent to {feed.topic} in {seconds:.1f} s")
+    if settings.tick_seconds and newest < time.time() - settings.tick_seconds - _OLD_SECONDS:
+        shown.progress().print(
+            f"The log ends at {shown.when(newest)}. A quiet scorer's ticks move its time to now, and what is sent of "
+            "that past later comes late: give scorers of old logs tick_seconds = 0"
+        )
 
 
 def tail(

@@ -49,11 +49,13 @@ def say_list(url: str, rows: Sequence[Row], notes: Sequence[str]) -> None:
     console = shown.out()
     wide = max((len(row.version) for row in rows), default=0)
     version = Column("version", no_wrap=True, min_width=wide)
-    table = Table(version, "created", "gate", "AUC", "role", "signed", "KiB", "workers", box=None, pad_edge=False)
+    role_of, workers = Column("role", overflow="fold"), Column("workers", overflow="fold")
+    table = Table(version, "made", "gate", "AUC", role_of, "signed", "KiB", workers, box=None, pad_edge=False)
     for row in rows:
         auc = "" if row.auc is None else f"{row.auc:.3f}"
         role = row.fault or ", ".join(row.roles)
-        cells = (row.version, (row.created or "")[:16], row.gate or "", auc, role, "yes" if row.signed else "no")
+        made = (row.created or "")[5:16].replace("T", " ")
+        cells = (row.version, made, row.gate or "", auc, role, "yes" if row.signed else "no")
         table.add_row(*map(escape, cells), f"{row.size / 1024:,.0f}", escape(", ".join(row.workers)))
     console.print(f"{escape(url)}: {len(rows)} versions")
     if rows:

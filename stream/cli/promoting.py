@@ -47,6 +47,8 @@ def promote(
         raise ModelError(f"{store.url}: no CHAMPION serves the other teams yet; promote without --team first")
     if "default" in teams:
         raise ModelError("--team default: that word stands for all other teams in the pointer; write 'defaul[t]'")
+    if not all(team.strip() for team in teams):
+        raise ModelError("--team names nobody; give a team or a pattern, or leave it out to serve all teams")
     after = Pointer(version)
     if teams and before is not None:
         after = Pointer(before.default, {**before.teams, **dict.fromkeys(teams, version)})

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from stream.monitoring.report import DriftReport, QualityReport
 
 app = typer.Typer(no_args_is_help=True, help="Print drift and quality as Prometheus recorded them.")
+NO_FIGURES = (
+    "no scorer that serves a model has been scraped, the rules in deploy/prometheus/rules are not loaded, or have not "
+    "run yet (those over 7d run every four minutes)"
+)
 Since = Annotated[str, typer.Option(help="The window that ends now: 1h, 24h or 7d; quality has 24h and 7d.")]
 Html = Annotated[Path | None, typer.Option(help="Draw it into this file, as one page.")]
 
@@ -50,19 +54,22 @@ def quality(since: Since = "7d", html: Html = None, as_json: shown.AsJson = Fals
 
 
 def _print_drift(found: "DriftReport") -> None:
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
     console = shown.out()
     if not found.features:
-        console.print("Prometheus has no drift figures: no scorer with a reference has been scraped yet")
+        console.print(f"Prometheus has no drift figures over {found.window}: {NO_FIGURES}")
         return
-    table = Table("feature", "PSI", "chance", "n", "missing", "in training", "")
+    several = len({each.model for each in found.features}) > 1
+    names = [Column("feature", overflow="fold"), *([Column("model", overflow="fold")] if several else [])]
+    table = Table(*names, "PSI", "chance", "n", "missing", "in training", "")
     for each in found.features:
         verdict = "drifted" if each.drifted and each.rings else "moved, only shown" if each.drifted else ""
         figures = (_told(each.psi), _told(each.threshold), f"{each.observed:,.0f}")
         shares = (_told(each.missing), _told(each.missing_reference))
-        table.add_row(Text(each.feature), *figures, *shares, verdict)
+        named = (Text(each.feature), *([Text(each.model)] if several else []))
+        table.add_row(*named, *figures, *shares, verdict)
     console.print(table)
     for key, share in found.unseen.items():
         console.print(Text(f"{key}: {share:.1%} of the alerts have a value that training did not know"))
@@ -78,7 +85,9 @@ def _print_quality(found: "QualityReport") -> None:
 
     console = shown.out()
     if not found.models:
-        console.print("Prometheus has no quality figures: no scored alert has matured yet")
+        console.print(
+            f"Prometheus has no quality figures over {found.window}: no scored alert has matured, {NO_FIGURES}"
+        )
         return
     if found.matured_until is not None:
         console.print(f"matured: alerts raised up to {shown.when(found.matured_until)}")

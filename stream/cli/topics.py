@@ -42,8 +42,9 @@ def create(
     console = shown.out()
     for name in made:
         console.print(f"created {name}, {partitions} partitions")
+    counts = topics.partitions()
     for name in there:
-        console.print(f"{name} was there already; nothing was changed")
+        console.print(f"{name} was there already, with {counts[name]} partitions; nothing was changed")
 
 
 @app.command()

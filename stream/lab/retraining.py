@@ -159,7 +159,9 @@ def _promoted(store: Store, present: Present, promote: Promote) -> Present:
 
 def _train(replayed: Replayed, asked: Asked, out: Path, at: datetime, progress: Progress) -> _New:
     check_log(replayed)
-    split_at = replayed.ended_at - replayed.problem.due_seconds - asked.judge_days * DAY
+    # where nothing was raised any more, ticks let time go on: the days to judge by are the last that hold alerts
+    matured = min(replayed.ended_at - replayed.problem.due_seconds, float(replayed.at.max()))
+    split_at = matured - asked.judge_days * DAY
     if split_at <= float(replayed.at.min()):
         days = (replayed.ended_at - float(replayed.at.min())) / DAY
         raise LabError(

@@ -55,6 +55,7 @@ def run_worker(app: faust.App, lane: Lane, settings: Settings) -> int:
         status = stopped.code if isinstance(stopped.code, int) else 0
     except Exception as error:
         lane.fault = lane.fault or error
+    lane.fault = lane.fault or app.crash_reason  # a service beside the lane, such as the one that answers /metrics
     if isinstance(lane.fault, NoisegateError):
         sys.stderr.write(f"noisegate: {lane.fault}\n")
     return EXIT_FAULT if lane.fault is not None else status

@@ -45,8 +45,10 @@ def drift_page(report: DriftReport) -> str:
     """What drifted."""
     drifted = [each for each in report.features if each.drifted]
     said = f"{len(drifted)} of {len(report.features)} drifted" if report.features else "Prometheus has no figures yet"
-    head = ("feature", "PSI", "chance", "n", "Jensen-Shannon", "missing", "in training", "PSI over the window")
-    rows = [_row(_drift_cells(each), "bad" if each.drifted and each.rings else "") for each in report.features]
+    several = len({each.model for each in report.features}) > 1
+    figures = ("PSI", "chance", "n", "Jensen-Shannon", "missing", "in training", "PSI over the window")
+    head = ("feature", *(("model",) if several else ()), *figures)
+    rows = [_row(_drift_cells(each, several), "bad" if each.drifted and each.rings else "") for each in report.features]
     groups = [
         _row((escape(name), _count(told.get("alerts")), _share(told.get("acted_on"))))
         for name, told in report.groups.items()
@@ -107,10 +109,11 @@ def _row(cells: Sequence[str], kind: str = "") -> str:
     return f'<tr class="{kind}">' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 
 
-def _drift_cells(each: FeatureDrift) -> tuple[str, ...]:
+def _drift_cells(each: FeatureDrift, several: bool) -> tuple[str, ...]:
     name = escape(each.feature) + ("" if each.rings else ' <span class="soft">only shown</span>')
     figures = (_number(each.psi), _number(each.threshold), _count(each.observed), _number(each.jensen_shannon))
-    return (name, *figures, _share(each.missing), _share(each.missing_reference), _line(each))
+    named = (name, escape(each.model)) if several else (name,)
+    return (*named, *figures, _share(each.missing), _share(each.missing_reference), _line(each))
 
 
 def _line(each: FeatureDrift) -> str:

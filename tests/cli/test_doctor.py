@@ -7,7 +7,12 @@ from confluent_kafka import Producer
 from redis import Redis
 
 from stream.dev.embedded import EmbeddedBroker
+from stream.models.pointers import CHAMPION, Pointer
 from tests.cli.conftest import Ran, Run, Scored
+from tests.cli.versions import A, open_shop
+from tests.models.conftest import trained
+
+__all__ = ["trained"]
 
 
 def finding(ran: Ran, check: str) -> dict[str, str]:
@@ -95,6 +100,18 @@ def test_unsound_model_is_found(run: Run, scored: Scored, tmp_path: Path) -> Non
     ran = run("doctor", "--json", env=env)
     assert ran.status == 1
     assert finding(ran, "model")["verdict"] == "wrong"
+
+
+def test_unreadable_keys_are_no_fault_of_the_model(run: Run, trained: Path, tmp_path: Path) -> None:
+    """Where model_keys can't be read, the mend is to set it, not to roll a sound champion back."""
+    shop = open_shop(tmp_path)
+    shop.add(trained, A)
+    shop.store.point(CHAMPION, Pointer(A))
+    env = {**shop.env, "NOISEGATE_MODEL_KEYS": str(tmp_path / "none.pub")}
+    found = finding(run("doctor", "--json", env=env), "model")
+    assert found["verdict"] == "wrong"
+    assert "rollback" not in found["mend"]
+    assert "model_keys" in found["mend"]
 
 
 @pytest.mark.parametrize("problem", ["", "name = 3", "[outcome"])

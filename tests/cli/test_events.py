@@ -29,6 +29,14 @@ def test_replay_keeps_order_within_a_team(run: Run, scored: Scored, unique_name:
         assert sent == [value for value in there if decode_event(value).team == team]  # type: ignore[union-attr]
 
 
+def test_replay_of_the_past_warns_of_ticks(run: Run, scored: Scored, unique_name: str) -> None:
+    """A log that ended long ago and scorers that tick don't go together: said once, and not where nothing ticks."""
+    env = {**scored.env, "NOISEGATE_EVENTS_TOPIC": f"{unique_name}.events"}
+    assert run("topics", "create", env=env).status == 0
+    assert "tick_seconds = 0" in run("replay", str(scored.log), env=env).err
+    assert "tick_seconds" not in run("replay", str(scored.log), env={**env, "NOISEGATE_TICK_SECONDS": "0"}).err
+
+
 def test_tail_shows_every_enriched_alert(run: Run, scored: Scored) -> None:
     """jsonl gives each value as it is; every alert of the log is there, unscored as there is no model."""
     records = [decode_enriched(line) for line in run("tail", "enriched", *IDLE, env=scored.env).out.splitlines()]

@@ -144,6 +144,8 @@ def test_teams_move_first(models: Verb, shop: Shop) -> None:
     assert "promote without --team first" in refused(models("promote", A, "--team", "payments"))
     models("promote", A)
     assert "stands for all other teams" in refused(models("promote", B, "--team", "default", "--force", "x"))
+    assert "names nobody" in refused(models("promote", B, "--team", "", "--force", "x"))
+    assert champion(shop) == Pointer(A)
     ran = models("promote", B, "--team", "payments", "--team", "web-*", "--force", "try")
     assert ran.status == 0, ran.err
     table = Pointer(A, {"payments": B, "web-*": B})

@@ -24,6 +24,7 @@ def test_created_once_and_described(run: Run, env: dict[str, str]) -> None:
     again = run("topics", "create", "--json", env=env).json
     assert len(first["created"]) == 4
     assert (again["created"], sorted(again["there_already"])) == ([], sorted(first["created"]))
+    assert "with 3 partitions; nothing was changed" in run("topics", "create", "--partitions", "8", env=env).out
     described = run("topics", "describe", "--json", env=env).json
     assert [topic["partitions"] for topic in described["topics"]] == [3, 3, 3, 3]
     assert described["topics"][0]["retention_ms"] == -1

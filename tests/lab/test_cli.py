@@ -42,6 +42,11 @@ def test_train_then_evaluate(files: list[str], tmp_path: Path, monkeypatch: pyte
         assert "reading" in result.stderr
         assert "reading" not in result.stdout
     folder = next((tmp_path / "models").iterdir())
+    gate = verify(folder).gate
+    assert gate is not None
+    assert not gate.passed  # so the command that promote would refuse is not offered
+    assert "The gate failed: " in trained.stdout
+    assert "To serve it" not in trained.stdout
     assert verify(folder).training.command == " ".join(["noisegate", "lab", *words])
 
 

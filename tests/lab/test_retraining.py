@@ -3,7 +3,7 @@
 import gzip
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from stream.config import Settings, load_settings
 from stream.core.errors import LabError
-from stream.core.events import Event, encode_event
+from stream.core.events import Event, Tick, encode_event
 from stream.core.records import Outcome, encode_record
 from stream.dev.embedded import EmbeddedBroker
 from stream.kafka import TOPIC_CONFIGS, Topics, producer_settings
@@ -61,9 +61,11 @@ def run(settings: Settings) -> Run:
         promote: Callable[[str], str | None] = lambda version: "no",
         now: datetime = NOW,
         settings: Settings = settings,
+        then: Sequence[Event] = (),
         **asked: str | float | None,
     ) -> Retrained:
         events = [event for event in changing_log() if until is None or event.at < until]
+        events += then
         options = Asked(**{"judge_days": 3.0, **asked})  # type: ignore[arg-type]  # as a test gives them
         return retrain(settings, options, pulling(events), promote, now=now)
 
@@ -106,6 +108,14 @@ def test_the_split_lies_before_what_has_matured(run: Run) -> None:
     assert found.data.split_at == matured - timedelta(days=2)
     assert found.metrics is not None
     assert 250 < found.metrics.judged <= 2 * 144 + 1
+
+
+def test_a_quiet_time_moves_no_split(run: Run) -> None:
+    """Where nothing was raised for weeks and only ticks came, the last days that hold alerts are judged by."""
+    found = run(EARLY, then=[Tick(EARLY + timedelta(days=40))], judge_days=2.0)
+    assert EARLY - timedelta(days=2, hours=1) < found.data.split_at < EARLY - timedelta(days=2)
+    assert found.metrics is not None
+    assert found.metrics.judged > 250
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ from stream.lab.cli.shown import (
     say_metrics,
 )
 
-app = typer.Typer(no_args_is_help=True, help="Make and judge models (extra: lab).")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Make and judge models (extra: lab).")
 
 app.command("backtest")(backtest_command)
 app.command("audit")(audit_command)
@@ -69,6 +69,12 @@ def train_command(
     shown.print(f"[bold]{escape(str(folder))}[/bold]  learnt from {manifest.training.used:,} alerts")
     if manifest.metrics is not None:
         say_metrics(shown, manifest.metrics, manifest.training.simulated)
+    if manifest.gate is not None and not manifest.gate.passed:
+        shown.print(
+            f"The gate failed: {escape('; '.join(manifest.gate.failed))}. Without a reason `noisegate models promote` "
+            f"refuses it; {escape(str(folder / 'report.html'))} says more"
+        )
+        return
     shown.print(
         f"To serve it: NOISEGATE_MODEL_STORE={escape(str(out))} noisegate models promote {manifest.version}"
         " (scorers with this store take it within seconds)"

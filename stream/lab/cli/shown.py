@@ -20,7 +20,7 @@ from stream.models.manifest import Figures, Metrics
 
 _WIDTH = 110
 
-Events = Annotated[Path | None, typer.Option(help="An event log, .jsonl or .jsonl.gz, in order of time.")]
+Events = Annotated[Path | None, typer.Option(help="An event log, .jsonl, .jsonl.gz or .parquet, in order of time.")]
 Simulated = Annotated[bool, typer.Option("--simulated", help="The simulated organisation's log, instead of a file.")]
 ProblemFile = Annotated[Path, typer.Option(help="The problem file (TOML): what is predicted.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One line of JSON on standard output.")]
