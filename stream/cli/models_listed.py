@@ -11,7 +11,7 @@ from stream.models.cache import fetch
 from stream.models.manifest import Manifest
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer, is_version
 from stream.models.serving import load_model
-from stream.models.signing import check_signature
+from stream.models.signing import check_signature, check_signed
 from stream.models.store import Entry, Store, find
 
 
@@ -25,6 +25,7 @@ def listed(settings: Settings, store: Store) -> tuple[list[Row], list[str]]:
     for name, pointer in ((CHAMPION, champion), (CHALLENGER, challenger)):
         gone = [version for version in (pointer.versions if pointer else ()) if version not in there]
         notes += [f"{name} names {version}, which is not there" for version in gone]
+    notes += _wrongly_signed(store, [entry.version for entry in entries if entry.signed], settings.model_keys)
     return [_row(store, entry, roles_of(entry.version, champion, challenger), running) for entry in entries], notes
 
 
@@ -82,6 +83,21 @@ def _row(store: Store, entry: Entry, roles: list[str], running: dict[str, list[s
         size=entry.size,
         workers=workers,
     )
+
+
+def _wrongly_signed(store: Store, versions: list[str], keys: Path | None) -> list[str]:
+    """Why versions that are signed are not accepted by `model_keys`, one sentence each."""
+    faults: list[str] = []
+    if keys is None:
+        return faults
+    for version in versions:
+        try:
+            check_signed(store.manifest_bytes(version), store.signature(version), keys, version)
+        except StoreAway:
+            raise
+        except ModelError as error:
+            faults.append(str(error))
+    return faults
 
 
 def _pointer(store: Store, name: str, notes: list[str]) -> Pointer | None:

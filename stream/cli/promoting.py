@@ -128,7 +128,9 @@ def rollback(store: Store) -> Change:
     now = understood(store, CHAMPION)  # rubbish in the pointer is a reason to roll back, not in its way
     target = before_last(store.changes(), now)
     if target is None:
-        raise ModelError(f"{store.url}: changes/ tells of no CHAMPION before this one; promote a version instead")
+        raise ModelError(
+            f"{store.url}: before its last change CHAMPION named nothing that could serve; promote a version instead"
+        )
     for version in target.versions:
         store.manifest_bytes(version)
     return _move(store, "rollback", CHAMPION, now, target, target.default, None)

@@ -71,6 +71,8 @@ def _print_drift(found: "DriftReport") -> None:
         named = (Text(each.feature), *([Text(each.model)] if several else []))
         table.add_row(*named, *figures, *shares, verdict)
     console.print(table)
+    if all(each.threshold is None for each in found.features):
+        console.print("no worker shows a reference now, so nothing can be said to have drifted: does a scorer run?")
     for key, share in found.unseen.items():
         console.print(Text(f"{key}: {share:.1%} of the alerts have a value that training did not know"))
     for name, told in found.groups.items():

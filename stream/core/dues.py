@@ -75,6 +75,8 @@ class Dues:
 
     def extend(self, entries: Iterable[Due], until: float) -> None:
         """Widen the window to `until` with what the longer list holds there."""
-        for due in entries:
-            insort(self._entries, due, lo=self._head)
+        del self._entries[: self._head]
+        self._head = 0
+        self._entries += entries
+        self._entries.sort()  # two sorted runs: a merge
         self.until = until

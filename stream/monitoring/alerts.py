@@ -9,7 +9,7 @@ from stream.monitoring.rules import Alert, Group
 STANDSTILL_SECONDS = 90
 """Below the watchdog's `stall_seconds`, so that somebody knows before the process ends."""
 WAITING = 10_000
-FAILED, UNSCORED, BAD = 0.01, 0.05, 0.5
+FAILED, UNSCORED, LATE, BAD = 0.01, 0.05, 0.05, 0.5
 CONFLICTS = 20
 BURN_FAST, BURN_SLOW = 14.4, 6.0
 """Two per cent of a month's budget in an hour, five in six: the SRE workbook's pairs."""
@@ -93,6 +93,7 @@ def _progress() -> list[Alert]:
 def _input() -> list[Alert]:
     failed = increase(("job",), "records_failed_total", "1h")
     unscored = increase(("job",), "alerts_unscored_total", "15m")
+    late = increase(("job",), "alerts_late_total", "1h")
     return [
         Alert(
             alert="NoisegateRecordsFail",
@@ -117,6 +118,14 @@ def _input() -> list[Alert]:
             severity="page",
             summary="Alerts leave without a probability",
             description="{{ $value | humanizePercentage }} of the alerts of the last 15 minutes were not scored.",
+        ),
+        Alert(
+            alert="NoisegateAlertsLate",
+            expr=f"{queries.late_share('1h')} > {LATE}\nand on (job) {late} >= 20",
+            held="5m",
+            severity="ticket",
+            summary="Alerts come later than the grace",
+            description="{{ $value | humanizePercentage }} of the last hour's alerts lie behind what was folded before.",
         ),
     ]
 

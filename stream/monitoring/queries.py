@@ -201,6 +201,12 @@ def failed_share(window: str, *matchers: str, by: Sequence[str] = ("job",)) -> s
     return _share(failed, rate(by, "events_total", window, *matchers))
 
 
+def late_share(window: str) -> str:
+    """The share of raised alerts that came later than the grace behind their partition's time."""
+    raised = increase(("job",), "events_total", window, 'type="raised"')
+    return ratio(increase(("job",), "alerts_late_total", window), raised)
+
+
 def _share(part: str, rest: str) -> str:
     """Of part and rest together; where the rest has no series yet, it is nothing."""
     return ratio(part, f"(({rest} or 0 * {part}) + {part})")

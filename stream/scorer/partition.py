@@ -15,7 +15,7 @@ from stream.lane.batch import Bounds, Part
 from stream.scorer.decode import Decoded
 from stream.scorer.history import NO_META, Found, Meta, Wanted, Write, encode_meta
 
-DUES_WINDOW = 10_000
+DUES_WINDOW = 2_500
 
 
 def new_meta(known: Bounds, start: int, problem: Problem, generation: int = 1) -> Meta:
@@ -154,12 +154,14 @@ class Partition:
         return write
 
     def _seal_due(self, touched: Touched, write: Write) -> None:
-        """An alert that was decided before and now matured needs no writing; what expired, or is gone, does."""
-        get, entries = self.fold.ledger.get, touched.entries
+        """An alert that was decided before and now matured needs no writing, and is hardly asked for again; what
+        expired, or is gone, is written."""
+        ledger, entries = self.fold.ledger, touched.entries
         for key in touched.due:
-            entry = get(key)
+            entry = ledger.get(key)
             if type(entry) is Alert and entry.by != EXPIRY and key not in entries:
                 write.settled.append(key)
+                del ledger[key]
             else:
                 entries.add(key)
 

@@ -28,7 +28,6 @@ from redis.exceptions import (
 )
 
 from stream.config import Settings
-from stream.core import fold
 from stream.core.dues import Due
 from stream.core.errors import HistoryAway, HistoryRefused
 from stream.core.problem import Problem
@@ -166,7 +165,12 @@ class RedisHistory:
             return found, more
 
         found, more = self._call("dues", fetch)
-        return sorted((score, *_entry_key(member)) for member, score in found), more
+        dues = []
+        for member, score in found:
+            team, _, alert_id = member.decode().partition("\0")
+            dues.append((score, team, alert_id))
+        dues.sort()
+        return dues, more
 
     def write(self, writes: Mapping[Part, Write]) -> dict[Part, bool]:
         """One fenced script a partition, all in one round trip."""
@@ -254,11 +258,6 @@ class RedisHistory:
 def _is_absence(error: ResponseError) -> bool:
     """Whether a server that answers can't be used for now: it loads, is full, or is no master."""
     return isinstance(error, _AWAY) or any(code in str(error) for code in _AWAY_CODES)
-
-
-def _entry_key(member: bytes) -> fold.EntryKey:
-    team, _, alert = member.decode().partition("\0")
-    return team, alert
 
 
 def _escape(text: str) -> str:

@@ -220,6 +220,10 @@ def test_only_signed_models_where_keys_are_set(models: Verb, shop: Shop, tmp_pat
     assert models("promote", A, **keys).status == 0
     assert models("verify", **keys).status == 0
     assert [change.verb for change in shop.store.changes()] == ["sign", "promote"]
+    other = tmp_path / "other"
+    assert models("keys", str(other)).status == 0
+    told = models("list", NOISEGATE_MODEL_KEYS=f"{other}.pub").out
+    assert f"{A}: the signature is by none of the 1 keys" in told.replace("\n", " ")
     _lose(shop.folder / B)
     assert "is not the file" in refused(models("sign", B, "--key", str(key)))
     assert "no private key" in refused(models("sign", C, "--key", f"{key}.pub"))
