@@ -125,7 +125,7 @@ def _input() -> list[Alert]:
             held="5m",
             severity="ticket",
             summary="Alerts come later than the grace",
-            description="{{ $value | humanizePercentage }} of the last hour's alerts lie behind what was folded before.",
+            description="{{ $value | humanizePercentage }} of the last hour's alerts lie behind what was folded.",
         ),
     ]
 
