@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from stream.core.errors import LogError
 from stream.core.events import Event, Raised, Tick
-from stream.lab.log import Line, Progress
+
+if TYPE_CHECKING:
+    from stream.lab.log import Line, Progress
 
 VALUE = "value"  # the event as it was in Kafka, byte for byte: all that `read_log` reads
 _NAMES = ("team", "alert_id", "rule", "entity", "severity", "source", "kind", "actor")
@@ -30,7 +32,7 @@ def import_parquet() -> tuple[Any, Any]:
         ) from None
 
 
-def write_parquet(lines: Iterable[Line], file: IO[bytes]) -> None:
+def write_parquet(lines: "Iterable[Line]", file: IO[bytes]) -> None:
     """Write events. Columns: `at` (UTC, microseconds), `type`, the names that an event has, and its value."""
     arrow, parquet = import_parquet()
     schema = _schema(arrow)
@@ -44,7 +46,7 @@ def write_parquet(lines: Iterable[Line], file: IO[bytes]) -> None:
         writer.write_table(_table(arrow, schema, rows))
 
 
-def read_values(path: Path, progress: Progress) -> Iterator[list[bytes]]:
+def read_values(path: Path, progress: "Progress") -> Iterator[list[bytes]]:
     """The events' raw values, some thousand at a time.
 
     Raises:
@@ -70,7 +72,7 @@ def _schema(arrow: Any) -> Any:
     return arrow.schema([("at", arrow.timestamp("us", "UTC")), ("type", few), *names, (VALUE, arrow.binary())])
 
 
-def _table(arrow: Any, schema: Any, rows: list[Line]) -> Any:
+def _table(arrow: Any, schema: Any, rows: "list[Line]") -> Any:
     columns: dict[str, list[Any]] = {name: [getattr(row.event, name, None) for row in rows] for name in _NAMES}
     columns |= {
         "at": [row.event.at for row in rows],
