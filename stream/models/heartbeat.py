@@ -76,15 +76,6 @@ class Heart:
         self._client.close()
 
 
-def beat(url: str, deployment: str, worker: str, heartbeat: Heartbeat) -> None:
-    """Say once what a worker runs; raises redis-py's errors."""
-    heart = Heart(url, deployment)
-    try:
-        heart.beat(worker, heartbeat)
-    finally:
-        heart.close()
-
-
 def read_heartbeats(url: str, deployment: str) -> dict[str, Heartbeat]:
     """What the workers of a deployment run, by their names; raises redis-py's errors."""
     heart = Heart(url, deployment)
