@@ -29,6 +29,7 @@ from stream.core.ledger import (
     UNKNOWN,
     VISIBILITY_ONLY,
     Alert,
+    Cohort,
     Entry,
     Held,
     HeldAction,
@@ -36,7 +37,7 @@ from stream.core.ledger import (
 from stream.core.problem import CLOSED_BY_RULE, CORRECTION, EXPIRY, REOPENED, Problem
 from stream.core.problem import HELD_OUT as HELD_OUT_KIND
 
-VERSION = 2  # another fold, another history: states of another version are refused
+VERSION = 3  # another fold, another history: states of another version are refused
 
 LevelKey = str
 EntryKey = tuple[str, str]  # team, alert_id
@@ -74,21 +75,12 @@ class Decided(Struct, gc=False):
     decided_at: float
     by: str
     flags: int
-    matured: bool  # before: then it is a correction of what was told as `Matured`
 
 
 class Matured(Struct, gc=False):
-    """An alert's raise + horizon + grace has passed, and whatever decides it has: once for every alert.
+    """Time has passed all that could decide the alerts of a cohort, which leaves the ledger."""
 
-    What may change later in the ledger stands here as of then.
-    """
-
-    team: str
-    alert_id: str
-    alert: Alert
-    outcome: int
-    by: str
-    flags: int
+    cohort: Cohort
 
 
 class Counted(Struct, gc=False):
@@ -187,26 +179,14 @@ class Fold:
             key = (due[1], due[2])
             entry = self.ledger.get(key)
             if type(entry) is Alert:
-                if entry.outcome == OPEN:
-                    outcome = NOISE if entry.noise_seen else self._expires_as
-                    self._decide(key, entry, outcome, entry.raised_at + self._due_in, EXPIRY)
-                self._mature(key, entry)
+                outcome = NOISE if entry.noise_seen else self._expires_as
+                self._decide(key, entry, outcome, entry.raised_at + self._due_in, EXPIRY)
+            elif type(entry) is Cohort:
+                del self.ledger[key]
+                self.came.append(Matured(entry))
             elif type(entry) is Held:
                 self._give_up(key, entry)
         self.time = at
-
-    def matured(self, alert: Alert) -> bool:
-        """Whether all that could decide the alert has passed; what is due later than time is not over."""
-        return alert.due < self.time
-
-    def _mature(self, key: EntryKey, alert: Alert) -> None:
-        self.came.append(Matured(*key, alert, alert.outcome, alert.by, alert.flags))
-
-    def _replace(self, key: EntryKey, entry: Entry | None) -> None:
-        """An alert that the ledger no longer keeps gives way; one that came too late to be due yet matures first."""
-        if type(entry) is Alert and not self.matured(entry):
-            self.dues.remove((entry.due, *key))
-            self._mature(key, entry)
 
     # Raises.
 
@@ -216,7 +196,6 @@ class Fold:
         if type(entry) is Alert and self._knows(entry, at):
             self.came.append(Repeated(event, entry, entry.flags))
             return
-        self._replace(key, entry)
         names = self.label_names
         values = tuple([event.labels.get(name) for name in names]) if names else ()
         alert = Alert(at, event.rule, event.entity, values)
@@ -290,7 +269,6 @@ class Fold:
         ):
             self.came.append(Unknown(value, offset))
         else:
-            self._replace(key, entry)
             self._hold(key, held, HeldAction(at, event.kind, event.action_id, offset, value))
 
     def _hold(self, key: EntryKey, held: Held | None, action: HeldAction) -> None:
@@ -343,6 +321,7 @@ class Fold:
             alert.noise_seen = True
             self.came.append(Counted("non_deciding"))
         else:
+            self.dues.remove((alert.due, *key))
             self._decide(key, alert, decides_as, at, kind)
 
     def _after_decision(self, key: EntryKey, alert: Alert, kind: str, decides_as: int | None, at: float) -> None:
@@ -366,9 +345,7 @@ class Fold:
         self._tell(key, alert)
 
     def _tell(self, key: EntryKey, alert: Alert) -> None:
-        self.came.append(
-            Decided(*key, alert, alert.outcome, alert.decided_at, alert.by, alert.flags, alert.due < self.time)
-        )
+        self.came.append(Decided(*key, alert, alert.outcome, alert.decided_at, alert.by, alert.flags))
 
     def _count(self, levels: list[state.State], actionable: bool, at: float) -> None:
         state.add_outcomes(levels, at, at // state.EPOCH, actionable)
@@ -435,7 +412,7 @@ class Fold:
 
     def known(self, alert: Alert) -> bool:
         """Whether an event that may still come could find the alert known; if not, it can be let go of."""
-        return not self.matured(alert) or alert.raised_at + self._keep >= self.time - self._grace
+        return alert.outcome == OPEN or alert.raised_at + self._keep >= self.time - self._grace
 
     def _knows(self, alert: Alert, at: float) -> bool:
         """Whether the ledger keeps the alert for an event at `at`, however far other teams have moved time."""

@@ -1,4 +1,7 @@
-"""The ledger: what is remembered of each alert, and of actions that overtook theirs. Keyed by (team, alert_id)."""
+"""The ledger: what is remembered of each alert, and of actions that overtook theirs. Keyed by (team, alert_id).
+
+Cohorts stand in it too, under the team "", which no alert has.
+"""
 
 from typing import Any
 
@@ -48,7 +51,14 @@ class Held(Struct, array_like=True, tag="h"):
     actions: list[HeldAction]
 
 
-Entry = Alert | Held
+class Cohort(Struct, array_like=True, tag="c"):
+    """What is to be counted of some decided alerts once time passes `due`; then all of them have matured."""
+
+    due: float
+    kept: bytes  # the scorer's, opaque to the fold
+
+
+Entry = Alert | Held | Cohort
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Entry] = msgspec.msgpack.Decoder(Entry)
 pack_entry = _encoder.encode

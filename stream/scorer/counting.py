@@ -6,7 +6,7 @@ again in silence count nothing: the process that published them counted them. Se
 """
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf
 from threading import Lock
@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from stream.core import limits
 from stream.core.events import Raised
-from stream.core.fold import Arrived, Decided
+from stream.core.fold import Arrived
 from stream.core.ledger import ACTIONABLE, NARROW, NOISE, UNKNOWN
 from stream.core.problem import CORRECTION
 from stream.core.scoring import Thresholds
@@ -26,7 +26,7 @@ from stream.models.serving import Model
 from stream.scorer.answers import Scored
 from stream.scorer.groups import TeamGroups
 from stream.scorer.observing import EDGE_LABELS, Observed, score_counts
-from stream.scorer.quality import LEFT_OUT, Judged, Said, count_quality, judge, open_quality
+from stream.scorer.quality import LEFT_OUT, Judged, Said, count_quality, open_quality
 from stream.scorer.tally import Tally
 
 _OUTCOMES = ("actionable", "noise", "unknown")
@@ -130,15 +130,19 @@ class Counting:
 
     def _count_quality(self, tallies: Sequence[Tally], now: float) -> None:
         left_out: Counter[str] = Counter()
-        judged = judge((one for tally in tallies for one in tally.matured), self._groups, left_out)
+        judged: defaultdict[Said, list[Judged]] = defaultdict(list)
+        for verdicts in (one for tally in tallies for one in tally.matured):
+            left_out.update(verdicts.left_out)
+            for found in verdicts.judged:
+                judged[found.model, found.role].append(found)
         for said, alerts in judged.items():
             if not self._count_judged(said, alerts, now):
-                left_out["no_such_model"] += len(alerts.codes)
-        left_out["correction"] += sum(_late_correction(one) for tally in tallies for one in tally.decided)
+                left_out["no_such_model"] += sum(len(one.codes) for one in alerts)
+        left_out["correction"] += sum(one.by == CORRECTION for tally in tallies for one in tally.decided)
         if any(left_out.values()):
             self._quality.left_out.add((), np.array([left_out[reason] for reason in LEFT_OUT]))
 
-    def _count_judged(self, said: Said, judged: Judged, now: float) -> bool:
+    def _count_judged(self, said: Said, judged: Sequence[Judged], now: float) -> bool:
         """Count one model's judged alerts; False where it can't be shown, or its bands are not known any more."""
         version, role = said
         shown = self._shown.get(version)
@@ -150,7 +154,7 @@ class Counting:
         self._open_role(version, role, shown, now)
         bands = shown.thresholds if role == "challenger" else None
         edges = [bands.likely_noise, bands.likely_actionable] if bands else []
-        count_quality(self._quality, said, judged, edges, len(self._groups.names))
+        count_quality(self._quality, said, judged, edges, self._groups)
         return True
 
     # Series.
@@ -217,7 +221,3 @@ class Counting:
 def _two(role: Role) -> str:
     """A team's champion counts as champion: which of both it was is not kept with the alert."""
     return "challenger" if role == "challenger" else "champion"
-
-
-def _late_correction(one: Decided) -> bool:
-    return one.matured and one.by == CORRECTION

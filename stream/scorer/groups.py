@@ -24,6 +24,14 @@ class TeamGroups:
             found = self._known[team] = self._find(team)
         return found
 
+    def name(self, team: str) -> str:
+        """The name of a team's group."""
+        return self.names[self.index(team)]
+
+    def place(self, name: str) -> int:
+        """A group's place in `names`, as `index` gives it; a group that is no longer set is `other`."""
+        return self.names.index(name) if name in self.names else len(self._groups)
+
     def _find(self, team: str) -> int:
         for place, patterns in enumerate(self._groups.values()):
             if any(fnmatchcase(team, pattern) for pattern in patterns):

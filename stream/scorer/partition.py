@@ -1,7 +1,7 @@
 """One assigned partition: its fold, the states it has read, and what the next batch needs beside them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, field
 
@@ -9,8 +9,8 @@ from stream.core import fold, state
 from stream.core.dues import Due, Dues
 from stream.core.events import Acted, Raised, Tick
 from stream.core.fold import EntryKey
-from stream.core.ledger import OPEN, Alert, Entry, Held, pack_entry, unpack_entry
-from stream.core.problem import CLOSED_BY_RULE, EXPIRY, Problem
+from stream.core.ledger import OPEN, Alert, Cohort, Entry, pack_entry, unpack_entry
+from stream.core.problem import CLOSED_BY_RULE, Problem
 from stream.lane.batch import Bounds, Part
 from stream.scorer.decode import Decoded
 from stream.scorer.history import NO_META, Found, Meta, Wanted, Write, encode_meta
@@ -28,8 +28,6 @@ class Touched(Struct):
 
     levels: set[str] = field(default_factory=set)
     entries: set[EntryKey] = field(default_factory=set)
-    raised: set[EntryKey] = field(default_factory=set)
-    due: list[EntryKey] = field(default_factory=list)
 
 
 class Partition:
@@ -45,6 +43,7 @@ class Partition:
         self.meta = meta
         self.stored = stored
         self.silent_until = silent_until  # records before it were published before: fold them, publish nothing
+        self.silent_time = state.NEVER  # event time after them
         self.fold = fold.Fold(problem)
         self.fold.time = meta.time
         self.fold.held = meta.held
@@ -70,7 +69,7 @@ class Partition:
         for event, _, _ in decoded.events:
             if type(event) is Raised:
                 entry = (event.team, event.alert_id)
-                touched.raised.add(entry)
+                touched.entries.add(entry)
                 values = tuple([event.labels.get(name) for name in names]) if names else ()
                 touched.levels.update(keys_of(event.team, event.rule, event.entity, values))
             elif type(event) is Acted:
@@ -78,12 +77,10 @@ class Partition:
                 touched.entries.add(entry)
                 if event.kind in self._decisive:
                     self._touch_alert(entry, ledger.get(entry), touched.levels)
-        touched.entries |= touched.raised
-        touched.due = [(team, alert_id) for _, team, alert_id in self.fold.dues.before(decoded.latest)]
-        for entry in touched.due:
-            found = ledger.get(entry)
-            if type(found) is Alert and found.outcome == OPEN:
-                self._touch_alert(entry, found, touched.levels)
+        for _, team, alert_id in self.fold.dues.before(decoded.latest):
+            entry = (team, alert_id)
+            touched.entries.add(entry)
+            self._touch_alert(entry, ledger.get(entry), touched.levels)
         touched.levels.discard("")
         return [key for key in touched.levels if not self._recall_level(key)]
 
@@ -117,8 +114,15 @@ class Partition:
         for event, at, record in decoded.events:
             step(event, at, record.value or b"", record.offset)
             if record.offset < silent_until:
-                silent = len(self.fold.came)
+                silent, self.silent_time = len(self.fold.came), self.fold.time
         return silent
+
+    def wait(self, cohorts: Mapping[EntryKey, Cohort], touched: Touched) -> None:
+        """Keep cohorts until they have matured."""
+        for key, cohort in cohorts.items():
+            self.fold.ledger[key] = cohort
+            self.fold.dues.add((cohort.due, *key))
+            touched.entries.add(key)
 
     def seal(self, touched: Touched, end: int) -> Write:
         """What is to be written for all that was folded, and the meta to be found by the next batch's read."""
@@ -136,7 +140,6 @@ class Partition:
         )
         write = Write(self.stored, encode_meta(meta), meta.generation)
         write.levels = {key: pack(levels[key]) for key in touched.levels if key in levels}
-        self._seal_due(touched, write)
         for key in touched.entries:
             entry = ledger.get(key)
             if entry is None:
@@ -144,26 +147,12 @@ class Partition:
                 write.settled.append(key)
                 continue
             write.entries[key] = pack_entry(entry)
-            if isinstance(entry, Held):
-                write.due.append((entry.due, *key))
-            elif self.fold.matured(entry):
+            if type(entry) is Alert and entry.outcome != OPEN:
                 write.settled.append(key)
-            elif entry.outcome == OPEN or key in touched.raised:
+            else:
                 write.due.append((entry.due, *key))
         self.unwritten = write
         return write
-
-    def _seal_due(self, touched: Touched, write: Write) -> None:
-        """An alert that was decided before and now matured needs no writing, and is hardly asked for again; what
-        expired, or is gone, is written."""
-        ledger, entries = self.fold.ledger, touched.entries
-        for key in touched.due:
-            entry = ledger.get(key)
-            if type(entry) is Alert and entry.by != EXPIRY and key not in entries:
-                write.settled.append(key)
-                del ledger[key]
-            else:
-                entries.add(key)
 
     def stands_at(self, meta: bytes) -> bool:
         """Whether the meta found is ours: as last written, or as it is being written beside us."""

@@ -1,15 +1,15 @@
-"""What was said against what came of it: matured alerts, judged by the score that was fenced in with them."""
+"""What was said against what came of it: decided alerts, judged by the score that was fenced in with them."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Literal, get_args
 
 import numpy as np
 from msgspec import Struct, field
 
-from stream.core.fold import Matured
-from stream.core.ledger import ACTIONABLE, FLOOD, HELD_OUT, NOISE, VISIBILITY_ONLY
-from stream.core.problem import CLOSED_BY_RULE, CORRECTION
+from stream.core.fold import Decided
+from stream.core.ledger import ACTIONABLE, FLOOD, HELD_OUT, NARROW, UNKNOWN, VISIBILITY_ONLY
+from stream.core.problem import CLOSED_BY_RULE
 from stream.metrics import SCORE_EDGES, QualityMetrics
 from stream.scorer.groups import TeamGroups
 from stream.scorer.observing import EDGE_LABELS, FULL_EDGES
@@ -20,7 +20,7 @@ LeftOut = Literal[
 LEFT_OUT: tuple[LeftOut, ...] = get_args(LeftOut)
 PARTS, OUTCOMES, LASTS = ("open", "held_out"), ("actionable", "noise"), ("actionable", "noise", "none")
 BANDS = ("likely_noise", "unsure", "likely_actionable")
-_LAST_OF = {1: 0, 0: 1, -1: 2}
+_LAST_OF = (1, 0, 2)  # place in LASTS of a last outcome 0, 1, and -1, which is none
 _BAND_OF = {band: place for place, band in enumerate(BANDS)}
 _EDGES = np.array(SCORE_EDGES)
 _CELLS = len(PARTS) * len(OUTCOMES) * len(LASTS)
@@ -28,56 +28,63 @@ _CELLS = len(PARTS) * len(OUTCOMES) * len(LASTS)
 Said = tuple[str, str]  # model, role
 
 
-class Judged(Struct):
-    """Matured alerts that one model scored in one role: the score, and everything else in one number, see `_code`."""
+class Judged(Struct, array_like=True):
+    """Alerts of one group of teams that one model scored in one role.
 
+    `codes` are places in PARTS x OUTCOMES x LASTS, plus 12 x the band's place. The challenger's band is not kept with
+    the alert: it is left at the first, for `count_quality` to tell.
+    """
+
+    model: str
+    role: str
+    group: str
     probabilities: list[float] = field(default_factory=list)
     codes: list[int] = field(default_factory=list)
 
 
-def judge(matured: Iterable[Matured], groups: TeamGroups, left_out: Counter[str]) -> dict[Said, Judged]:
-    """Sort matured alerts by who scored them; who is left out is counted under the first reason that holds.
+class Verdicts(Struct, array_like=True):
+    """What is to be counted of some alerts; `left_out` by the first reason that holds."""
 
-    The challenger's band is not kept with the alert: it is left at the first, for `count_quality` to tell.
-    """
-    judged: defaultdict[Said, Judged] = defaultdict(Judged)
-    for one in matured:
-        reason = _reason(one)
-        if reason is not None:
-            left_out[reason] += 1
+    judged: list[Judged] = field(default_factory=list)
+    left_out: dict[str, int] = field(default_factory=dict)
+
+
+def judge(decided: Iterable[Decided], groups: TeamGroups) -> Verdicts:
+    """Sort decided alerts by who scored them, and count who is left out."""
+    judged: dict[tuple[str, ...], Judged] = {}
+    left_out: Counter[str] = Counter()
+    name_of = groups.name
+
+    def put(model: str, role: str, group: str, probability: float, code: int) -> None:
+        found = judged.get((model, role, group))
+        if found is None:
+            found = judged[model, role, group] = Judged(model, role, group)
+        found.probabilities.append(probability)
+        found.codes.append(code)
+
+    for one in decided:
+        score, flags = one.alert.score, one.flags
+        band = _BAND_OF.get(score[1]) if score else None
+        if band is None or flags & NARROW or one.outcome == UNKNOWN:
+            left_out[_reason(one)] += 1
             continue
-        alert = one.alert
-        score = alert.score
-        code = _code(one.flags, one.outcome, alert.last_outcome, groups.index(one.team))
-        found = judged[score[2], "champion"]
-        found.probabilities.append(score[0])
-        found.codes.append(code + _CELLS * _BAND_OF[score[1]])
+        group = name_of(one.team)
+        cell = (6 if flags & HELD_OUT else 0) + (0 if one.outcome == ACTIONABLE else 3)
+        cell += _LAST_OF[one.alert.last_outcome]
+        put(score[2], "champion", group, score[0], cell + _CELLS * band)
         if score[5] is not None:
-            found = judged[score[5][0], "challenger"]
-            found.probabilities.append(score[5][1])
-            found.codes.append(code)
-    return judged
+            put(score[5][0], "challenger", group, score[5][1], cell)
+    return Verdicts([*judged.values()], left_out)
 
 
-def _code(flags: int, outcome: int, last_outcome: int, group: int) -> int:
-    """The place in PARTS x OUTCOMES x LASTS, plus 12 x the band's (0 here), plus 36 x the group's."""
-    cell = (6 if flags & HELD_OUT else 0) + (0 if outcome == ACTIONABLE else 3) + _LAST_OF[last_outcome]
-    return cell + _CELLS * len(BANDS) * group
-
-
-def _reason(one: Matured) -> LeftOut | None:
+def _reason(one: Decided) -> LeftOut:
     if one.flags & VISIBILITY_ONLY:
         return "visibility_only"
     if one.flags & FLOOD:
         return "flood"
-    if one.by == CORRECTION:
-        return "correction"
     if one.by == CLOSED_BY_RULE:
         return "closed_by_rule"
-    if one.outcome not in (NOISE, ACTIONABLE):
-        return "unknown_outcome"
-    score = one.alert.score
-    return "unscored" if not score or score[0] is None or score[1] not in _BAND_OF else None
+    return "unknown_outcome" if one.outcome == UNKNOWN else "unscored"
 
 
 def open_quality(metrics: QualityMetrics, said: Said, groups: TeamGroups) -> None:
@@ -89,7 +96,9 @@ def open_quality(metrics: QualityMetrics, said: Said, groups: TeamGroups) -> Non
     metrics.alerts.open(said, [(group, band, to) for group in groups.names for band in BANDS for to in OUTCOMES])
 
 
-def count_quality(metrics: QualityMetrics, said: Said, judged: Judged, edges: Sequence[float], groups: int) -> None:
+def count_quality(
+    metrics: QualityMetrics, said: Said, judged: Sequence[Judged], edges: Sequence[float], groups: TeamGroups
+) -> None:
     """Add one model's judged alerts of one role.
 
     Args:
@@ -97,11 +106,11 @@ def count_quality(metrics: QualityMetrics, said: Said, judged: Judged, edges: Se
         said: whose series.
         judged: the alerts.
         edges: where the challenger's bands begin; empty for a champion, whose bands were kept.
-        groups: how many groups of teams there are.
+        groups: the groups of teams.
     """
-    p, codes = np.array(judged.probabilities), np.array(judged.codes)
-    codes, cells = np.divmod(codes, _CELLS)
-    group, band = np.divmod(codes, len(BANDS))
+    p = np.array([probability for one in judged for probability in one.probabilities])
+    group = np.repeat([groups.place(one.group) for one in judged], [len(one.codes) for one in judged])
+    band, cells = np.divmod(np.array([code for one in judged for code in one.codes]), _CELLS)
     if len(edges):
         band = np.searchsorted(np.array(edges), p, side="right")
     held_out, noise = cells // 6, cells // 3 % 2
@@ -113,4 +122,4 @@ def count_quality(metrics: QualityMetrics, said: Said, judged: Judged, edges: Se
     metrics.below.add(said, np.cumsum(sums, axis=1)[:, :-1].ravel())
     metrics.squared_error.add(said, np.bincount(held_out, weights=(p - (1 - noise)) ** 2, minlength=len(PARTS)))
     places = (group * len(BANDS) + band) * len(OUTCOMES) + noise
-    metrics.alerts.add(said, np.bincount(places, minlength=groups * len(BANDS) * len(OUTCOMES)))
+    metrics.alerts.add(said, np.bincount(places, minlength=len(groups.names) * len(BANDS) * len(OUTCOMES)))

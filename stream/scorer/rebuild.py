@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from stream.config import Settings
 from stream.core.errors import BrokerError, HistoryRefused
-from stream.core.fold import Arrived
+from stream.core.fold import Arrived, Decided
 from stream.core.ledger import Alert, unpack_entry
 from stream.core.problem import Problem
 from stream.kafka import Topics, client_settings, partition_chooser
@@ -22,6 +22,7 @@ from stream.lane.batch import Batch, Bounds, Part
 from stream.metrics import Metrics
 from stream.scorer.decode import Decoder
 from stream.scorer.history import NO_META, Meta, Wanted, decode_meta
+from stream.scorer.maturing import Maturing
 from stream.scorer.partition import Partition, new_meta
 from stream.scorer.reading import read_states
 from stream.scorer.redis_history import RedisHistory
@@ -80,6 +81,7 @@ class _Rebuild:
         self._problem: Problem = settings.load_problem()
         self._consumer, self._part, self._progress = consumer, part, progress
         self._most = settings.history_cache_levels
+        self._maturing = Maturing(self._problem, settings.team_groups)
         self._tp = TopicPartition(part.topic, part.partition)
         self._begin, self._end = consumer.get_watermark_offsets(self._tp, timeout=10.0)
         if not settings.broker_end_offsets:
@@ -158,6 +160,9 @@ class _Rebuild:
         partition.run(decoded[self._part])
         arrived = [came for came in partition.fold.came if type(came) is Arrived]
         self._keep_scores(arrived)
+        decided = [came for came in partition.fold.came if type(came) is Decided]
+        _, cohorts = self._maturing.part(decided, partition.silent_time, partition.fold.time, batch.end)
+        partition.wait(cohorts, touched[self._part])
         partition.fold.take_rows()
         partition.fold.clear_came()
         if not self._aside.write({self._part: partition.seal(touched[self._part], batch.end)})[self._part]:

@@ -24,6 +24,7 @@ from stream.scorer.answers import Answers, Scored, unscored
 from stream.scorer.counting import Counting
 from stream.scorer.decode import Decoded, Decoder
 from stream.scorer.history import NO_META, History, Meta, Wanted, Write, decode_meta
+from stream.scorer.maturing import Maturing, cohort_seconds
 from stream.scorer.partition import Partition, Touched, new_meta
 from stream.scorer.reading import read_states, widen
 from stream.scorer.speaker import Speaker
@@ -73,7 +74,8 @@ class ScorerRoom:
         self._served = served
         self._clock = clock
         self._counting = counting or Counting(metrics, settings.team_groups, settings.series_keep_seconds)
-        metrics.maturity.set(problem.due_seconds)
+        self._maturing = Maturing(problem, settings.team_groups)
+        metrics.maturity.set(problem.due_seconds + cohort_seconds(problem))
         self._speaker = Speaker(settings, problem)
         self._decoder: Decoder | None = None
         self._assigned: set[Part] = set()
@@ -211,8 +213,16 @@ class ScorerRoom:
             tally = tallies[part] = Tally(now)
             outputs += self._speaker.say(part, batch, partition.fold.came[silent[part] :], answers, tally)
             outputs += self._speaker.fail(part, batch, partition.silent_until, tally)
+            self._mature(partition, silent[part], ends[part], touched[part], tally)
             partition.fold.clear_came()
         return Work(outputs, ends, Kept(touched, tallies, answers.scored, self._marks(decoded)))
+
+    def _mature(self, partition: Partition, silent: int, end: int, touched: Touched, tally: Tally) -> None:
+        """Let what was decided be counted: with this batch what has matured, with a later one the rest."""
+        decided = [one for one in partition.fold.came[:silent] if type(one) is fold.Decided] + tally.decided
+        matured, cohorts = self._maturing.part(decided, partition.silent_time, partition.fold.time, end)
+        tally.matured.append(matured)
+        partition.wait(cohorts, touched)
 
     def _answer(self, decoded: Mapping[Part, Decoded]) -> Answers:
         """Score all partitions' new alerts in one call of the model."""

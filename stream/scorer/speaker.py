@@ -13,6 +13,7 @@ from stream.core.records import encode_record
 from stream.lane.batch import Output, Part, Record
 from stream.scorer.answers import Answers, enriched, outcome, unpack_score
 from stream.scorer.decode import Decoded, failed_output
+from stream.scorer.maturing import verdicts_of
 from stream.scorer.tally import Tally
 
 _TYPES: dict[type, str] = {Raised: "raised", Acted: "acted", Tick: "tick"}
@@ -41,7 +42,7 @@ class Speaker:
                 tally.outcomes[OUTCOME_NAMES[one.outcome]] += 1
                 tally.decided.append(one)
             elif type(one) is Matured:
-                tally.matured.append(one)
+                tally.matured.append(verdicts_of(one.cohort))
             elif type(one) is Counted:
                 tally.actions[one.effect] += 1
             elif type(one) is Unknown:

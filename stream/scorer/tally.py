@@ -5,8 +5,9 @@ from collections import Counter
 import numpy as np
 from msgspec import Struct, field
 
-from stream.core.fold import Arrived, Decided, Matured
+from stream.core.fold import Arrived, Decided
 from stream.metrics import Metrics
+from stream.scorer.quality import Verdicts
 
 
 class Tally(Struct):
@@ -22,7 +23,7 @@ class Tally(Struct):
     failed: Counter[str] = field(default_factory=Counter)
     arrived: list[Arrived] = field(default_factory=list)
     decided: list[Decided] = field(default_factory=list)
-    matured: list[Matured] = field(default_factory=list)
+    matured: list[Verdicts] = field(default_factory=list)
     repeated: int = 0
     late: int = 0
 

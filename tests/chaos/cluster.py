@@ -18,13 +18,12 @@ from stream.config import Settings, load_settings
 from stream.core import fold
 from stream.core.events import decode_event, seconds
 from stream.core.fold import Fold
-from stream.core.ledger import unpack_entry
 from stream.core.once import Once
 from stream.core.problem import Problem
 from stream.core.records import Enriched, Outcome, decode_enriched, decode_outcome
 from stream.kafka import TOPIC_CONFIGS, Topics, producer_settings
 from stream.scorer.history import decode_meta
-from tests.scorer.rig import packed_entries, packed_levels, without_score
+from tests.scorer.rig import alerts_of, packed_entries, packed_levels, waiting_in, waiting_of
 from tests.servers.kafka import ROOT, ApacheKafka
 from tests.servers.redis import RedisServer
 
@@ -179,7 +178,8 @@ class Cluster:
             for number, pure in folds.items():
                 levels, entries = self._states(client, number)
                 assert levels == packed_levels(pure)
-                assert entries == packed_entries(pure)
+                assert alerts_of(entries) == packed_entries(pure)
+                assert waiting_in(entries) == waiting_of(pure)
         once, ledger = Once(), {key for pure in folds.values() for key in pure.ledger}
         taken = [record for record in self.enriched() if once.takes(record)]
         assert {(record.alert.team, record.alert.alert_id) for record in taken} == ledger
@@ -204,7 +204,7 @@ class Cluster:
                     levels[name] = packed
                 else:
                     team, _, alert = name.partition("\0")
-                    entries[team, alert] = without_score(unpack_entry(packed))
+                    entries[team, alert] = packed
         return levels, entries
 
     def _prefix(self, number: int) -> str:

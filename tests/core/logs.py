@@ -147,9 +147,9 @@ def _tell(came: Came, first: int, rows: Any) -> Told:
     if isinstance(came, Repeated):
         return "repeated", came.event, came.flags
     if isinstance(came, Decided):
-        return "decided", came.team, came.alert_id, came.outcome, came.decided_at, came.by, came.flags, came.matured
+        return "decided", came.team, came.alert_id, came.outcome, came.decided_at, came.by, came.flags
     if isinstance(came, Matured):
-        return "matured", came.team, came.alert_id, came.outcome, came.by, came.flags
+        return "matured", came.cohort.due, came.cohort.kept
     if isinstance(came, Counted):
         return "counted", came.effect
     return "unknown", came.value, came.offset

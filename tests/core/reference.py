@@ -54,7 +54,6 @@ class Alert(Struct):
     by: str = ""
     noise_seen: bool = False
     due: float = 0.0
-    matured: bool = False
     actions: list[str] = field(default_factory=list)
 
 
@@ -80,7 +79,6 @@ class Reference:
         self.floods: list[bool] = []
         self.outcomes: list[tuple[str, str, str, float, str]] = []
         self.effects: list[str] = []
-        self.matured: list[tuple[str, str, str, str]] = []
 
     def step(self, event: Event, at: float) -> None:
         """Fold one event."""
@@ -94,7 +92,7 @@ class Reference:
         """What is due before `at` comes first, in order of due time, team and alert."""
         if at <= self.time:
             return
-        due = [(alert.due, *key) for key, alert in self.alerts.items() if not alert.matured]
+        due = [(alert.due, *key) for key, alert in self.alerts.items() if alert.by == ""]
         due += [(waiting.due, *key) for key, waiting in self.waiting.items()]
         for _, *key in sorted(entry for entry in due if entry[0] < at):
             if (key[0], key[1]) in self.waiting:
@@ -102,16 +100,8 @@ class Reference:
             else:
                 alert = self.alerts[key[0], key[1]]
                 expired = "noise" if alert.noise_seen else self.problem.outcome.on_expiry
-                if alert.by == "":
-                    self.decide(alert, expired, alert.at + self.horizon + self.grace, "expiry")
-                self.mature(alert)
+                self.decide(alert, expired, alert.at + self.horizon + self.grace, "expiry")
         self.time = at
-
-    def mature(self, alert: Alert | None) -> None:
-        """Told once, when all that could decide an alert has passed, or when its ledger time is over before that."""
-        if alert and not alert.matured:
-            alert.matured = True
-            self.matured.append((alert.event.team, alert.event.alert_id, alert.outcome, alert.by))
 
     def known(self, key: Key, at: float) -> Alert | None:
         """The alert, as long as the ledger keeps it."""
@@ -126,7 +116,6 @@ class Reference:
         if self.known(key, at):
             self.effects.append("repeated")
             return
-        self.mature(self.alerts.get(key))
         names = self.names(event)
         levels = [self.level(name, at) if name else None for name in names]
         self.rows.append([level.read(at) if level else None for level in levels])
@@ -158,7 +147,6 @@ class Reference:
         elif at + self.grace < self.time:
             self.effects.append("unknown")
         else:
-            self.mature(self.alerts.pop(key, None))
             waiting = self.waiting.setdefault(key, Waiting(NEVER))
             waiting.due = max(waiting.due, at + 2 * self.grace)
             waiting.actions.append((at, event.kind, event.action_id))

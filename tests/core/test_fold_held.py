@@ -53,7 +53,7 @@ def test_each_action_has_its_own_grace() -> None:
     """Of two actions that wait, an alert takes the one within the grace; the other fails with its own coordinates."""
     told = tell(run(PROBLEMS[0], [acted(0, kind="dismissed"), acted(250), raised(400)]))
     assert outcomes(told) == [("pay", "a", 1, START + 250, "worked")]
-    assert told[-2:] == [("unknown", b"value 0", 0), ("decided", *outcomes(told)[0], 0, False)]
+    assert told[-2:] == [("unknown", b"value 0", 0), ("decided", *outcomes(told)[0], 0)]
 
 
 def test_an_action_nobody_waits_for_fails() -> None:

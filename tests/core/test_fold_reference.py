@@ -46,9 +46,6 @@ def test_the_fold_is_the_plain_fold(problem: Problem, log: list[Timed]) -> None:
     assert [(*came[1:3], OUTCOME_NAMES[came[3]], *came[4:6]) for came in told if came[0] == "decided"] == (
         reference.outcomes
     )
-    assert [(*came[1:3], OUTCOME_NAMES[came[3]], came[4]) for came in told if came[0] == "matured"] == (
-        reference.matured
-    )
     assert effects(told) == reference.effects
     assert [bool(came[2] & FLOOD) for came in told if came[0] == "arrived"] == reference.floods
     for row, theirs in zip(rows, reference.rows, strict=True):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.core.ledger import FLAG_NAMES, Alert, Entry, Held, HeldAction, flag_names, pack_entry, unpack_entry
+from stream.core.ledger import FLAG_NAMES, Alert, Cohort, Entry, Held, HeldAction, flag_names, pack_entry, unpack_entry
 from tests.core.logs import LAW
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -19,13 +19,15 @@ alerts = st.builds(
     times,
 )  # fmt: skip
 actions = st.builds(HeldAction, times, texts, texts, st.integers(0, 2**63 - 1), st.binary(max_size=20))
-entries: st.SearchStrategy[Entry] = alerts | st.builds(Held, times, st.lists(actions, max_size=4))
+entries: st.SearchStrategy[Entry] = (
+    alerts | st.builds(Held, times, st.lists(actions, max_size=4)) | st.builds(Cohort, times, st.binary(max_size=20))
+)
 
 
 @LAW
 @given(entries)
 def test_unpacking_undoes_packing(entry: Entry) -> None:
-    """An alert or held actions, with any texts, times, offsets and scores, come back whole, to the same bytes."""
+    """Any texts, times, offsets and scores come back whole, and give the same bytes again."""
     record = pack_entry(entry)
     assert unpack_entry(record) == entry
     assert pack_entry(unpack_entry(record)) == record
@@ -39,7 +41,7 @@ def test_other_bytes_are_refused(record: bytes) -> None:
         entry = unpack_entry(record)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return
-    assert isinstance(entry, Alert | Held)
+    assert isinstance(entry, Alert | Held | Cohort)
 
 
 def test_alerts_share_nothing() -> None:

@@ -1,13 +1,14 @@
 """A scorer in one process: the real room and engine on a log in memory, to be crashed wherever a test likes."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from stream.config import Settings
 from stream.core import fold
 from stream.core.events import Event, Tick, encode_event, seconds
-from stream.core.ledger import Alert, Entry, pack_entry
-from stream.core.problem import Problem
+from stream.core.ledger import Alert, Cohort, Entry, pack_entry, unpack_entry
+from stream.core.problem import CORRECTION, Problem
 from stream.core.records import Enriched, Outcome, decode_enriched, decode_outcome
 from stream.core.state import pack_state
 from stream.kafka import partition_chooser
@@ -17,6 +18,7 @@ from stream.lane.publisher import Publisher
 from stream.metrics import Metrics
 from stream.models.served import Scores, Served
 from stream.scorer.history import History
+from stream.scorer.maturing import cohort_seconds, verdicts_of
 from stream.scorer.room import ScorerRoom
 
 TOPIC = "alerts.events"
@@ -190,8 +192,33 @@ def packed_entries(pure: fold.Fold) -> dict[fold.EntryKey, bytes]:
     return {key: pack_entry(entry) for key, entry in pure.ledger.items()}
 
 
-def without_score(entry: Entry) -> bytes:
-    """A ledger entry as the pure fold has it."""
+def alerts_of(packed: Mapping[fold.EntryKey, bytes]) -> dict[fold.EntryKey, bytes]:
+    """The entries of a ledger that the pure fold has too: no cohorts, and no scores."""
+    return {key: _without_score(unpack_entry(record)) for key, record in packed.items() if key[0]}
+
+
+def _without_score(entry: Entry) -> bytes:
     if isinstance(entry, Alert):
         entry.score = None
     return pack_entry(entry)
+
+
+def waiting_in(packed: Mapping[fold.EntryKey, bytes]) -> Counter[float]:
+    """How many alerts wait in a ledger's cohorts, by when they are to be counted."""
+    waiting: Counter[float] = Counter()
+    for key, record in packed.items():
+        if not key[0]:
+            cohort = unpack_entry(record)
+            assert isinstance(cohort, Cohort)
+            verdicts = verdicts_of(cohort)
+            alerts = sum(len(one.codes) for one in verdicts.judged if one.role == "champion")
+            waiting[cohort.due] += alerts + sum(verdicts.left_out.values())
+    return waiting
+
+
+def waiting_of(pure: fold.Fold) -> Counter[float]:
+    """How many of the alerts that the pure fold decided are not to be counted yet, by when they are."""
+    span = cohort_seconds(pure.problem)
+    decided = [one for one in pure.came if isinstance(one, fold.Decided) and one.by != CORRECTION]
+    counted_at = [(one.alert.due // span + 1) * span for one in decided]
+    return Counter(due for due in counted_at if due >= pure.time)

@@ -5,11 +5,14 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from stream.config import Settings
 from stream.core.events import Event, Raised, Tick
-from stream.core.fold import Arrived, Matured
+from stream.core.fold import Arrived
 from stream.core.ledger import NARROW
 from stream.lane.batch import Batch, Part
 from stream.metrics import Metrics
@@ -18,6 +21,7 @@ from stream.models.serving import Model
 from stream.scorer.answers import Scored
 from stream.scorer.counting import Counting
 from stream.scorer.history import Write
+from stream.scorer.quality import Judged, Verdicts
 from stream.scorer.tally import Tally
 from tests.lab.logs import START, acted, raised, small_log, small_problem
 from tests.scorer.memory_history import MemoryHistory
@@ -182,6 +186,42 @@ def test_what_is_folded_again_in_silence_is_not_counted_again(small_model: Model
     assert total(rig.metrics, "quality_scores_count") == total(calm.metrics, "quality_scores_count") > matured
 
 
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=4), st.lists(st.integers(1, 60), min_size=1, max_size=4))
+@hypothesis_settings(max_examples=15, deadline=None)
+def test_silence_counts_the_rest_exactly(first: list[int], again: list[int]) -> None:
+    """However batches are cut before Redis is lost, and while the log is folded again, each alert counts once."""
+    log, more = small_log(60, seed=3), Tick(START.replace(month=2))
+    cut, calm = log_of(log[: len(log) // 2]), Rig(log_of([*log, more]), small_problem(), MemoryHistory(), SETTINGS)
+    rig = Rig(cut, small_problem(), MemoryHistory(), SETTINGS)
+    rig.run(first)
+    rig.history = MemoryHistory()
+    for event in (*log[len(log) // 2 :], more):
+        cut.append(event)
+    rig.start()
+    rig.run(again)
+    calm.run()
+    left = total(calm.metrics, "quality_left_out_total", reason="unscored")
+    assert total(rig.metrics, "quality_left_out_total", reason="unscored") == left == 60
+
+
+def test_a_group_that_is_no_longer_set_counts_as_other(small_model: Model) -> None:
+    """What was decided under other settings keeps its group's name until it matures; an unknown one is `other`."""
+    teams = ("team-0", "team-1")
+    events: list[Event] = [raised(n, START, team) for n, team in enumerate(teams)]
+    events += [acted(n, START.replace(minute=5), team) for n, team in enumerate(teams)]
+    rig = Rig(log_of(events), small_problem(), MemoryHistory(), SETTINGS, small_model)
+    rig.run()
+    rig.settings, rig.metrics = Settings(tick_seconds=0, team_groups={"rest": ["team-*"]}), Metrics()
+    rig.start()
+    rig.log.append(Tick(START.replace(hour=9)))
+    rig.run()
+    assert [total(rig.metrics, "quality_alerts_total", group=group) for group in ("first", "rest", "other")] == [
+        0,
+        1,
+        1,
+    ]
+
+
 def test_batches_and_partitions_change_no_counter(small_model: Model) -> None:
     """One partition event by event or three in large batches: the same counters in the end."""
     one = Rig(log_of(a_log()), small_problem(), MemoryHistory(), SETTINGS, small_model)
@@ -216,7 +256,10 @@ def test_outcomes_for_nobody_and_outcomes_twice_count_nothing_more(small_model: 
 
 
 def test_what_is_not_judged_is_counted_under_a_reason(small_model: Model) -> None:
-    """Closed by a rule, corrected before and after maturity, without a score: each under its own reason."""
+    """Closed by a rule, corrected before and after maturity, without a score: each under its own reason.
+
+    An alert that a rule closed counts as that when it matures, and its correction, whenever it comes, as one.
+    """
     events: list[Event] = [raised(n, START) for n in range(4)]
     events += [acted(n, START.replace(minute=5), kind="closed_by_rule") for n in range(3)]
     events += [acted(0, START.replace(minute=9)), Tick(START.replace(hour=9))]
@@ -228,7 +271,7 @@ def test_what_is_not_judged_is_counted_under_a_reason(small_model: Model) -> Non
     rig.log.append(Tick(START.replace(hour=15)))
     rig.run()
     left = {key[1][1]: value for key, value in shown(rig.metrics, "quality_left_out").items() if value}
-    assert left == {"closed_by_rule": 2, "correction": 2, "unscored": 1}
+    assert left == {"closed_by_rule": 3, "correction": 2, "unscored": 1}
     assert total(rig.metrics, "quality_scores_count") == 1
 
 
@@ -258,10 +301,12 @@ def again(model: Model, version: str) -> Model:
     return made
 
 
-def matured_of(rig: Rig) -> list[Matured]:
-    """What matured in a rig's log, by the pure fold, with no scores."""
-    (fold,) = folded(rig.log, rig.problem).values()
-    return [one for one in fold.came if isinstance(one, Matured) and not one.flags & NARROW]
+def matured(alerts: int, model: str, challenger: str | None = None) -> Verdicts:
+    """Alerts that matured as actionable, with the scores of a champion and a challenger."""
+    found = [Judged(model, "champion", "other", [0.5] * alerts, [12] * alerts)]
+    if challenger:
+        found.append(Judged(challenger, "challenger", "other", [0.4] * alerts, [0] * alerts))
+    return Verdicts(found)
 
 
 def test_series_of_a_retired_model_go_after_a_named_time(small_model: Model) -> None:
@@ -281,13 +326,10 @@ def test_series_of_a_retired_model_go_after_a_named_time(small_model: Model) -> 
     clock.now = 170.0
     counting.serve([(new, "champion")])
     assert not [key for key in shown(metrics) if ("model", small_model.version) in key]
-    rig = Rig(log_of(small_log(9)), small_problem(), MemoryHistory())
-    late = matured_of(rig)
-    for one in late:
-        one.alert.score = [0.5, "unsure", small_model.version, "some", None, ["gone", 0.4]]
-    counting.count([], [Tally(0.0, matured=late)])
-    assert total(metrics, "quality_scores_count", model=small_model.version, role="champion") == len(late) > 0
-    assert total(metrics, "quality_left_out_total", reason="no_such_model") == len(late)
+    counting.count([], [Tally(0.0, matured=[matured(9, small_model.version, "gone")])])
+    assert total(metrics, "quality_scores_count", model=small_model.version, role="champion") == 9
+    assert total(metrics, "quality_alerts_total", band="unsure", outcome="actionable", group="other") == 9
+    assert total(metrics, "quality_left_out_total", reason="no_such_model") == 9
     assert not [key for key in shown(metrics, "feature_obs") if ("model", small_model.version) in key]
 
 
@@ -296,11 +338,9 @@ def test_models_without_end_are_not_all_shown(small_model: Model) -> None:
     metrics, clock = Metrics(), Clock()
     counting = Counting(metrics, {}, 60.0, clock)
     counting.serve([(small_model, "champion")])
-    one = matured_of(Rig(log_of(small_log(9)), small_problem(), MemoryHistory()))[0]
     for number in range(20):
-        one.alert.score = [0.5, "unsure", f"v{number}", "some", None, None]
         clock.now += 1
-        counting.count([], [Tally(0.0, matured=[one])])
+        counting.count([], [Tally(0.0, matured=[matured(1, f"v{number}")])])
     assert total(metrics, "quality_scores_count") == 7
     assert total(metrics, "quality_left_out_total", reason="no_such_model") == 13
     counting.serve([(small_model, "champion"), (again(small_model, "new"), "challenger")])

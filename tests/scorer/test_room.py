@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from stream.config import Settings
 from stream.core.errors import HistoryAway, HistoryRefused, NoisegateError
 from stream.core.events import Acted, Event, Raised, Tick, encode_event
-from stream.core.ledger import unpack_entry
 from stream.core.once import Once
 from stream.core.problem import Problem, parse_problem
 from stream.core.records import Enriched
@@ -22,7 +21,18 @@ from tests.lab.logs import small_log, small_problem
 from tests.scorer.logs import PROBLEM, START, at, random_log
 from tests.scorer.memory_history import MemoryHistory
 from tests.scorer.models import Says, by_name
-from tests.scorer.rig import TOPIC, Crash, Log, Rig, folded, packed_entries, packed_levels, without_score
+from tests.scorer.rig import (
+    TOPIC,
+    Crash,
+    Log,
+    Rig,
+    alerts_of,
+    folded,
+    packed_entries,
+    packed_levels,
+    waiting_in,
+    waiting_of,
+)
 from tests.scorer.shown import shown
 
 ONLY = Part(TOPIC, 0)
@@ -45,7 +55,8 @@ def assert_exact(rig: Rig, history: MemoryHistory) -> None:
         levels = {key: packed for (p, g, key), packed in history.levels.items() if (p, g) == (part, generation)}
         entries = {key: packed for (p, g, key), packed in history.entries.items() if (p, g) == (part, generation)}
         assert levels == packed_levels(pure)
-        assert {key: without_score(unpack_entry(packed)) for key, packed in entries.items()} == packed_entries(pure)
+        assert alerts_of(entries) == packed_entries(pure)
+        assert waiting_in(entries) == waiting_of(pure)
 
 
 def essence(records: list[Enriched]) -> list[tuple[object, ...]]:
