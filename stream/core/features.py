@@ -6,6 +6,7 @@ not known. Changing what a name means takes a new version: a model trained on th
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from operator import attrgetter
 from typing import Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ from stream.core.events import Raised
 
 Array = NDArray[np.float64]
 Matrix = NDArray[np.float32]
+Known = Mapping[str, NDArray[np.bool_]]  # bool[N] by prior key
 
 SMOOTHING = 5.0  # a level's rate is held to its parent's as by this many outcomes
 _WINDOWS = {"1d": 0, "7d": 1, "30d": 2, "ever": 3}
@@ -39,11 +41,17 @@ class Priors(Struct, frozen=True):
 
     def encode(self, alerts: Sequence[Raised]) -> dict[str, Array]:
         """The rate of every key's value for each alert: float64[N] by key."""
-        encoded = {}
+        return self.encode_known(alerts)[0]
+
+    def encode_known(self, alerts: Sequence[Raised]) -> tuple[dict[str, Array], Known]:
+        """As `encode`, and by key whether training knew the value."""
+        encoded, known = {}, {}
         for key, table in self.tables.items():
-            find, missing = table.get, self.global_rate
-            encoded[key] = np.array([find(value, missing) for value in prior_values(key, alerts)], dtype=np.float64)
-        return encoded
+            find = table.get
+            rates = np.array([find(value, np.nan) for value in prior_values(key, alerts)], dtype=np.float64)
+            known[key] = ~np.isnan(rates)
+            encoded[key] = np.where(known[key], rates, self.global_rate)
+        return encoded, known
 
 
 def is_prior_key(key: str) -> bool:
@@ -60,7 +68,18 @@ def prior_values(key: str, alerts: Sequence[Raised]) -> list[str]:
     if key.startswith(_LABEL):
         name = key.removeprefix(_LABEL)
         return [alert.labels.get(name, "") for alert in alerts]
-    return [getattr(alert, key) or "" for alert in alerts]
+    return [value or "" for value in map(attrgetter(key), alerts)]
+
+
+class Inputs(Struct, frozen=True, eq=False):
+    """What a model reads of N alerts: float32[N, F], and of each prior key whether training knew the alerts' value."""
+
+    matrix: Matrix
+    known: Known
+
+    def take(self, chosen: Sequence[int]) -> "Inputs":
+        """Only those of the alerts with these indices."""
+        return Inputs(self.matrix[chosen], {key: known[chosen] for key, known in self.known.items()})
 
 
 class Decayed:

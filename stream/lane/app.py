@@ -25,7 +25,7 @@ from stream.metrics import Metrics
 
 log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.25
-_GC_THRESHOLDS = (100_000, 50, 1_000)  # states make no cycles; with the defaults a third of the CPU looked for some
+GC_THRESHOLDS = (100_000, 50, 1_000)  # states make no cycles; with the defaults a third of the CPU looked for some
 _SETTLE_SECONDS = 0.001  # nothing more is there: what is begun is finished at once
 _RETRY_SECONDS = 0.5
 _LOOK_SECONDS = 1.0  # how often lag, quiet partitions and commits are seen to
@@ -65,7 +65,7 @@ class LaneConsumer(driver.Consumer):
     async def _drain_messages(self, fetcher: Any) -> None:
         lane = self.lane
         gc.freeze()
-        gc.set_threshold(*_GC_THRESHOLDS)
+        gc.set_threshold(*GC_THRESHOLDS)
         try:
             await self._drain(fetcher)
         except (ConsumerStoppedError, asyncio.CancelledError):

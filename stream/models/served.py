@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from stream.core.events import Raised
-from stream.core.features import Array, Decayed, Matrix
+from stream.core.features import Array, Decayed, Inputs, Matrix
 from stream.core.records import Reason
 from stream.core.scoring import Thresholds
 from stream.models.graph import Stop
@@ -28,8 +28,8 @@ class Scores(Protocol):
     version: str
     thresholds: Thresholds
 
-    def features(self, rows: Decayed, alerts: Sequence[Raised]) -> Matrix:
-        """The model's input, float32[N, F]."""
+    def inputs(self, rows: Decayed, alerts: Sequence[Raised]) -> Inputs:
+        """What the model reads of the alerts."""
 
     def predict(self, matrix: Matrix, stop: Stop | None = None) -> Array:
         """The probability of each row, float64[N]; raises ModelError, also where `stop` ended it."""
@@ -39,15 +39,15 @@ class Shadow:
     """A challenger's scores of one batch, under way in another thread.
 
     Attributes:
-        matrix: what the challenger reads, float32[N, F].
+        inputs: what the challenger reads.
         probabilities: float64[N], None until it is done and where it failed.
         error: why it failed.
         seconds: what it took, features aside.
     """
 
-    def __init__(self, model: Scores, matrix: Matrix) -> None:
+    def __init__(self, model: Scores, inputs: Inputs) -> None:
         self.model = model
-        self.matrix = matrix
+        self.inputs = inputs
         self.probabilities: Array | None = None
         self.error: Exception | None = None
         self.seconds = 0.0
@@ -59,7 +59,7 @@ class Shadow:
         """Score, in the challenger's thread."""
         began = time.perf_counter()
         try:
-            self.probabilities = self.model.predict(self.matrix, self._stop)
+            self.probabilities = self.model.predict(self.inputs.matrix, self._stop)
         except Exception as error:  # whatever a challenger does, the alerts go on
             self.error = error
         self.seconds = time.perf_counter() - began
@@ -97,7 +97,7 @@ class Challenger:
         if self.dropped:
             return None
         try:
-            shadow = Shadow(self.model, self.model.features(rows, alerts))
+            shadow = Shadow(self.model, self.model.inputs(rows, alerts))
         except Exception as error:  # whatever a challenger does, the alerts go on
             self._drop("failed", str(error))
             return None

@@ -8,7 +8,7 @@ import numpy as np
 from stream.core import features
 from stream.core.errors import ModelMismatch
 from stream.core.events import Raised
-from stream.core.features import Array, Decayed, Frame, Matrix
+from stream.core.features import Array, Decayed, Frame, Inputs, Matrix
 from stream.core.problem import Problem
 from stream.models.artifact import TRIAL_SECONDS, golden_matrix, load_artifact
 from stream.models.graph import Graph, Stop
@@ -46,17 +46,22 @@ class Model:
         """
         return self.predict(self.features(rows, alerts))
 
-    def features(self, rows: Array | Decayed, alerts: Sequence[Raised]) -> Matrix:
-        """The model's input, float32[N, F]; of `Decayed` rows, where several models score the same alerts."""
+    def features(self, rows: Array, alerts: Sequence[Raised]) -> Matrix:
+        """The model's input, float32[N, F]."""
+        return self.inputs(rows, alerts).matrix
+
+    def inputs(self, rows: Array | Decayed, alerts: Sequence[Raised]) -> Inputs:
+        """What the model reads; of `Decayed` rows, where several models score the same alerts."""
         decayed = rows if isinstance(rows, Decayed) else Decayed(rows)
         shape = len(decayed.at), decayed.levels.shape[1]
         if shape != (len(alerts), len(self._levels)):
             raise ValueError(f"rows are of (alerts, levels) = {shape}, not {(len(alerts), len(self._levels))}")
         if not alerts:
-            return np.empty((0, len(self.table)), dtype=np.float32)
+            return Inputs(np.empty((0, len(self.table)), dtype=np.float32), {})
         priors = self.manifest.priors
-        frame = Frame(decayed, priors.encode(alerts), priors.global_rate, self._labels)
-        return features.compute(frame, self.table)
+        encoded, known = priors.encode_known(alerts)
+        frame = Frame(decayed, encoded, priors.global_rate, self._labels)
+        return Inputs(features.compute(frame, self.table), known)
 
     def predict(self, matrix: Matrix, stop: Stop | None = None) -> Array:
         """Probabilities, float64[N], of float32[N, F]; `stop` ends it from another thread. Errors as `score`."""

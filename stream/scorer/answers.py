@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from stream.core.errors import ModelError
 from stream.core.events import Raised, moment
-from stream.core.features import Array, Decayed, Matrix
+from stream.core.features import Array, Decayed, Inputs
 from stream.core.fold import Arrived, Decided
 from stream.core.ledger import OUTCOME_NAMES, flag_names
 from stream.core.records import Challenge, Enriched, Evidence, Outcome, Reason, Score, Whys
@@ -25,13 +25,13 @@ _NOBODY = Thresholds()  # by which evidence is graded while there is no model
 
 
 class Scored(Struct, frozen=True, eq=False):
-    """What one model said of a batch: `indices` intp[n] into the batch's rows, `matrix` float32[n, F] that it read,
+    """What one model said of a batch: `indices` intp[n] into the batch's rows, `inputs` that it read of those n,
     `probabilities` float64[n]."""
 
     model: Scores
     role: Role
     indices: NDArray[np.intp]
-    matrix: Matrix
+    inputs: Inputs
     probabilities: Array
 
 
@@ -103,14 +103,14 @@ class Answers:
         reason: Reason = served.reason
         if model is not None:
             try:
-                matrix = model.features(decayed, alerts)
-                probabilities = model.predict(matrix)
+                inputs = model.inputs(decayed, alerts)
+                probabilities = model.predict(inputs.matrix)
             except ModelError as error:
                 log.error("the model %s failed on a batch: %s", model.version, error)
                 reason = "model_failed"
             else:
                 role: Role = "champion" if model is served.champions[0] else "team"
-                self.scored.append(Scored(model, role, indices, matrix, probabilities))
+                self.scored.append(Scored(model, role, indices, inputs, probabilities))
                 return [
                     Score(probability, band_of(probability, thresholds), model.version, grade)
                     for probability, grade in zip(probabilities.tolist(), evidence, strict=True)
@@ -129,7 +129,7 @@ class Answers:
         version = challenger.model.version
         self.challenger_seconds = shadow.seconds
         self.scored.append(
-            Scored(challenger.model, "challenger", np.arange(len(self.scores)), shadow.matrix, probabilities)
+            Scored(challenger.model, "challenger", np.arange(len(self.scores)), shadow.inputs, probabilities)
         )
         self.scores = [
             replace(score, challenger=Challenge(version, probability))
@@ -179,7 +179,7 @@ def enriched(
     event: Raised, flags: int, score: Score, why: Whys | None, now: datetime, offset: str, more: Sequence[str] = ()
 ) -> Enriched:
     """The enriched record of an alert; `more` are flags beside those that the fold sets."""
-    names = [*flag_names(flags), *more]
+    names = [*flag_names(flags), *more] if more else flag_names(flags)
     return Enriched(event, score, why, names, now, offset)  # type: ignore[arg-type]  # a closed list
 
 

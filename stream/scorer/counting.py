@@ -8,15 +8,15 @@ again in silence count nothing: the process that published them counted them. Se
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from math import inf
+from operator import attrgetter
 from threading import Lock
 
 import numpy as np
 from msgspec import Struct
 
 from stream.core import limits
-from stream.core.events import Raised
-from stream.core.fold import Arrived
 from stream.core.ledger import ACTIONABLE, NARROW, NOISE, UNKNOWN
 from stream.core.problem import CORRECTION
 from stream.core.scoring import Thresholds
@@ -30,6 +30,7 @@ from stream.scorer.quality import LEFT_OUT, Judged, Said, count_quality, open_qu
 from stream.scorer.tally import Tally
 
 _OUTCOMES = ("actionable", "noise", "unknown")
+_about = attrgetter("team", "outcome", "by", "flags")
 _PLACE_OF = {ACTIONABLE: 0, NOISE: 1, UNKNOWN: 2}
 
 
@@ -84,39 +85,41 @@ class Counting:
         """Add what was written of a batch: the tallies of those partitions, and what was scored over all."""
         with self._lock:
             now = self._clock()
-            counted = self._count_teams(tallies)
-            rows, alerts = [one.row for one in counted], [one.event for one in counted]
-            for one in scored if counted else ():
-                self._count_scored(one, rows, alerts, now)
-            self._count_quality(tallies, now)
+            rows = [row for tally in tallies for row in tally.rows]
+            for one in scored if rows else ():
+                self._count_scored(one, rows, now)
+            corrections = self._count_teams(tallies)
+            self._count_quality(tallies, corrections, now)
 
     # Before labels.
 
-    def _count_teams(self, tallies: Sequence[Tally]) -> list[Arrived]:
-        """Count alerts and outcomes by group; returns the alerts that drift is told from."""
-        index, size = self._groups.index, len(self._groups.names)
-        arrived = [one for tally in tallies for one in tally.arrived]
-        if arrived:
-            groups = [index(one.event.team) for one in arrived]
-            self._drift.team_alerts.add((), np.bincount(groups, minlength=size))
-        decided = [one for tally in tallies for one in tally.decided if not one.flags & NARROW]
-        if decided:
-            places = [3 * index(one.team) + _PLACE_OF[one.outcome] for one in decided]
-            self._quality.team_outcomes.add((), np.bincount(places, minlength=3 * size))
-        return [one for one in arrived if not one.flags & NARROW]
+    def _count_teams(self, tallies: Sequence[Tally]) -> int:
+        """Count alerts and outcomes by group; returns how many of the outcomes are corrections."""
+        groups, size = self._groups, len(self._groups.names)
+        alerts, outcomes = np.zeros(size), np.zeros((size, 3))
+        corrections = 0
+        for team, count in Counter(chain.from_iterable(tally.teams for tally in tallies)).items():
+            alerts[groups.index(team)] += count
+        decided = map(_about, chain.from_iterable(tally.decided for tally in tallies))
+        for (team, outcome, by, flags), count in Counter(decided).items():
+            corrections += count * (by == CORRECTION)
+            if not flags & NARROW:
+                outcomes[groups.index(team), _PLACE_OF[outcome]] += count
+        self._drift.team_alerts.add((), alerts)
+        self._quality.team_outcomes.add((), outcomes.ravel())
+        return corrections
 
-    def _count_scored(self, one: Scored, rows: list[int], alerts: Sequence[Raised], now: float) -> None:
+    def _count_scored(self, one: Scored, rows: list[int], now: float) -> None:
         role = _two(one.role)
         shown = self._show(one.model, role, now)
         if shown is None:
             return
-        matrix, probabilities, indices = one.matrix, one.probabilities, one.indices.tolist()
+        inputs, probabilities, indices = one.inputs, one.probabilities, one.indices.tolist()
         if indices != rows:  # several champions, or alerts that don't count, or were not written
-            found = dict(zip(rows, alerts, strict=True))
-            places = [place for place, index in enumerate(indices) if index in found]
-            alerts = [found[indices[place]] for place in places]
-            matrix, probabilities = matrix[places], probabilities[places]
-        if not alerts:
+            wanted = frozenset(rows)
+            places = [place for place, index in enumerate(indices) if index in wanted]
+            inputs, probabilities = inputs.take(places), probabilities[places]
+        if not len(probabilities):
             return
         said = one.model.version, role
         counts, below = score_counts(probabilities)
@@ -124,12 +127,12 @@ class Counting:
         self._drift.below.add(said, below)
         self._drift.expected_squared_error.add(said, np.array([np.dot(probabilities, 1.0 - probabilities)]))
         if shown.observed is not None and isinstance(one.model, Model) and shown.observed.fits(one.model):
-            shown.observed.count(matrix, probabilities, alerts)
+            shown.observed.count(inputs, probabilities)
 
     # After.
 
-    def _count_quality(self, tallies: Sequence[Tally], now: float) -> None:
-        left_out: Counter[str] = Counter()
+    def _count_quality(self, tallies: Sequence[Tally], corrections: int, now: float) -> None:
+        left_out: Counter[str] = Counter(correction=corrections)
         judged: defaultdict[Said, list[Judged]] = defaultdict(list)
         for verdicts in (one for tally in tallies for one in tally.matured):
             left_out.update(verdicts.left_out)
@@ -138,7 +141,6 @@ class Counting:
         for said, alerts in judged.items():
             if not self._count_judged(said, alerts, now):
                 left_out["no_such_model"] += sum(len(one.codes) for one in alerts)
-        left_out["correction"] += sum(one.by == CORRECTION for tally in tallies for one in tally.decided)
         if any(left_out.values()):
             self._quality.left_out.add((), np.array([left_out[reason] for reason in LEFT_OUT]))
 

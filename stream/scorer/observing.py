@@ -1,13 +1,12 @@
 """What live alerts look like: features, scores and categories of a batch, in the bins of the model's reference."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.core.events import Raised
-from stream.core.features import Array, Matrix, prior_values
+from stream.core.features import Array, Inputs, Matrix
 from stream.metrics import SCORE_EDGES, DriftMetrics
 from stream.models.reference import BINS, FAULTS, SCORE, Spread, chances
 from stream.models.serving import Model
@@ -61,22 +60,13 @@ def score_counts(probabilities: Array) -> tuple[Counts, Array]:
     return counts.astype(np.int64), np.cumsum(sums)[:-1].astype(np.float64)
 
 
-def seen_counts(tables: Mapping[str, Mapping[str, float]], alerts: Sequence[Raised]) -> Counts:
-    """Of each key, how many alerts' value training knew, and how many not: int64[K, 2]."""
-    counts = np.empty((len(tables), 2), dtype=np.int64)
-    for row, (key, table) in zip(counts, tables.items(), strict=True):
-        row[0] = sum(map(table.__contains__, prior_values(key, alerts)))
-    counts[:, 1] = len(alerts) - counts[:, 0]
-    return counts
-
-
 class Observed:
     """One model's series of what it sees, which this opens at zero, with its reference beside them."""
 
     def __init__(self, model: Model, metrics: DriftMetrics) -> None:
         self._metrics, self._key = metrics, (model.version,)
         self._features = model.manifest.features
-        self._tables = model.manifest.priors.tables
+        self._keys = list(model.manifest.priors.tables)
         watched = model.reference
         self._columns = [at for at, feature in enumerate(model.table) if feature.name in watched.spreads]
         self._all = len(self._columns) == len(model.table)
@@ -89,18 +79,20 @@ class Observed:
         self._open(model, names, spreads)
 
     def fits(self, model: Model) -> bool:
-        """Whether its columns are these: an unsigned store may have another model under the same name."""
-        return model.manifest.features == self._features
+        """Whether its columns and priors are these: an unsigned store may have another model under the same name."""
+        return model.manifest.features == self._features and list(model.manifest.priors.tables) == self._keys
 
-    def count(self, matrix: Matrix, probabilities: Array, alerts: Sequence[Raised]) -> None:
-        """Add a batch: the model's input float32[N, F], its output float64[N], and the alerts."""
-        parts = [matrix if self._all else matrix[:, self._columns]]
+    def count(self, inputs: Inputs, probabilities: Array) -> None:
+        """Add a batch: what the model read of it and said, float64[N]."""
+        parts = [inputs.matrix if self._all else inputs.matrix[:, self._columns]]
         if self._scored:
             parts.append(probabilities.astype(np.float32)[:, None])
         counts = bin_counts(np.concatenate(parts, axis=1), self._edges)
         self._metrics.observations.add(self._key, counts[self._there])
-        if self._tables:
-            self._metrics.categories.add(self._key, seen_counts(self._tables, alerts).ravel())
+        if self._keys:
+            seen = np.array([np.count_nonzero(inputs.known[key]) for key in self._keys])
+            counts = np.stack([seen, len(probabilities) - seen], axis=1)
+            self._metrics.categories.add(self._key, counts.ravel())
 
     def _open(self, model: Model, names: Sequence[str], spreads: Sequence[Spread]) -> None:
         metrics, key, watched = self._metrics, self._key, model.reference
@@ -122,8 +114,8 @@ class Observed:
         _show(metrics.info, key, [(name, *about[name]) for name in names], [1.0] * len(names))
         counts = Counter(watched.faults.values())
         _show(metrics.unwatched, key, [(fault,) for fault in FAULTS], [counts[fault] for fault in FAULTS])
-        metrics.categories.open(key, [(name, seen) for name in self._tables for seen in ("yes", "no")])
-        unseen = {name: share for name, share in watched.unseen.items() if name in self._tables}
+        metrics.categories.open(key, [(name, seen) for name in self._keys for seen in ("yes", "no")])
+        unseen = {name: share for name, share in watched.unseen.items() if name in self._keys}
         _show(metrics.unseen, key, [(name,) for name in unseen], list(unseen.values()))
         edges = [model.thresholds.likely_noise, model.thresholds.likely_actionable]
         _show(metrics.thresholds, key, [("likely_noise",), ("likely_actionable",)], edges)

@@ -1,7 +1,7 @@
 """One assigned partition: its fold, the states it has read, and what the next batch needs beside them."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 
 from msgspec import Struct, field
 
@@ -51,8 +51,8 @@ class Partition:
             self.fold.dues = Dues(until=-math.inf)  # nothing of the window is read yet
         self.unwritten: Write | None = None
         self._decisive = {*problem.outcome.actionable, *problem.outcome.noise, CLOSED_BY_RULE, "reopened"}
-        self._old_levels: dict[str, state.State] = {}
-        self._old_entries: dict[EntryKey, Entry] = {}
+        self._old_levels: MutableMapping[str, state.State] = {}
+        self._old_entries: MutableMapping[EntryKey, Entry] = {}
         self._absent_levels: set[str] = set()
         self._absent_entries: set[EntryKey] = set()
 
@@ -180,9 +180,9 @@ class Partition:
         self._absent_levels.clear()
         self._absent_entries.clear()
         if len(self.fold.levels) > most // 2:
-            self._old_levels, self.fold.levels = dict(self.fold.levels), {}
+            self._old_levels, self.fold.levels = self.fold.levels, {}
         if len(self.fold.ledger) > most // 2:
-            self._old_entries, self.fold.ledger = dict(self.fold.ledger), {}
+            self._old_entries, self.fold.ledger = self.fold.ledger, {}
 
     def _recall_level(self, key: str) -> bool:
         if key in self.fold.levels or key in self._absent_levels:

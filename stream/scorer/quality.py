@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from msgspec import Struct, field
@@ -22,6 +22,7 @@ PARTS, OUTCOMES, LASTS = ("open", "held_out"), ("actionable", "noise"), ("action
 BANDS = ("likely_noise", "unsure", "likely_actionable")
 _LAST_OF = (1, 0, 2)  # place in LASTS of a last outcome 0, 1, and -1, which is none
 _BAND_OF = {band: place for place, band in enumerate(BANDS)}
+_NO_SCORE: Sequence[Any] = (None, "unscored", None, "none", "no_model", None)
 _EDGES = np.array(SCORE_EDGES)
 _CELLS = len(PARTS) * len(OUTCOMES) * len(LASTS)
 
@@ -49,32 +50,40 @@ class Verdicts(Struct, array_like=True):
     left_out: dict[str, int] = field(default_factory=dict)
 
 
+class _Sorted(dict[tuple[str, str, str], Judged]):
+    """By model, role and team; those of one group of teams share one."""
+
+    def __init__(self, groups: TeamGroups) -> None:
+        super().__init__()
+        self.of_groups: dict[tuple[str, str, str], Judged] = {}
+        self._groups = groups
+
+    def __missing__(self, key: tuple[str, str, str]) -> Judged:
+        model, role, team = key
+        group = self._groups.name(team)
+        found = self[key] = self.of_groups.setdefault((model, role, group), Judged(model, role, group))
+        return found
+
+
 def judge(decided: Iterable[Decided], groups: TeamGroups) -> Verdicts:
     """Sort decided alerts by who scored them, and count who is left out."""
-    judged: dict[tuple[str, ...], Judged] = {}
+    judged = _Sorted(groups)
     left_out: Counter[str] = Counter()
-    name_of = groups.name
-
-    def put(model: str, role: str, group: str, probability: float, code: int) -> None:
-        found = judged.get((model, role, group))
-        if found is None:
-            found = judged[model, role, group] = Judged(model, role, group)
-        found.probabilities.append(probability)
-        found.codes.append(code)
-
     for one in decided:
-        score, flags = one.alert.score, one.flags
-        band = _BAND_OF.get(score[1]) if score else None
-        if band is None or flags & NARROW or one.outcome == UNKNOWN:
+        alert, outcome, flags = one.alert, one.outcome, one.flags
+        probability, band, model, _, _, challenger = alert.score or _NO_SCORE
+        if flags & NARROW or outcome == UNKNOWN or band not in _BAND_OF:
             left_out[_reason(one)] += 1
             continue
-        group = name_of(one.team)
-        cell = (6 if flags & HELD_OUT else 0) + (0 if one.outcome == ACTIONABLE else 3)
-        cell += _LAST_OF[one.alert.last_outcome]
-        put(score[2], "champion", group, score[0], cell + _CELLS * band)
-        if score[5] is not None:
-            put(score[5][0], "challenger", group, score[5][1], cell)
-    return Verdicts([*judged.values()], left_out)
+        code = (6 if flags & HELD_OUT else 0) + (0 if outcome == ACTIONABLE else 3) + _LAST_OF[alert.last_outcome]
+        found = judged[model, "champion", one.team]
+        found.probabilities.append(probability)
+        found.codes.append(code + _CELLS * _BAND_OF[band])
+        if challenger is not None:
+            found = judged[challenger[0], "challenger", one.team]
+            found.probabilities.append(challenger[1])
+            found.codes.append(code)
+    return Verdicts([*judged.of_groups.values()], left_out)
 
 
 def _reason(one: Decided) -> LeftOut:

@@ -352,9 +352,12 @@ class ScorerRoom:
         marks = []
         for part, batch in decoded.items():
             silent_until = self._partitions[part].silent_until
+            if batch.events and not batch.failed and batch.events[0][2].offset >= silent_until:
+                marks += [False] * len(batch.events)
+                continue
             one = [(record.offset, False) for _, _, record in batch.events if record.offset >= silent_until]
             one += [(record.offset, True) for record, _ in batch.failed if record.offset >= silent_until]
-            marks += [bad for _, bad in sorted(one)] if batch.failed else [False] * len(one)
+            marks += [bad for _, bad in sorted(one)]
         return marks
 
     def _watch_bad(self, marks: list[bool]) -> None:

@@ -7,7 +7,7 @@ from stream.config import Settings
 from stream.core.errors import BadRecord
 from stream.core.events import Acted, Raised, Tick
 from stream.core.fold import Arrived, Came, Counted, Decided, Matured, Repeated, Unknown
-from stream.core.ledger import LATE, OUTCOME_NAMES
+from stream.core.ledger import LATE, NARROW, OUTCOME_NAMES
 from stream.core.problem import Problem
 from stream.core.records import encode_record
 from stream.lane.batch import Output, Part, Record
@@ -29,7 +29,7 @@ class Speaker:
 
     def say(self, part: Part, batch: Decoded, came: Sequence[Came], answers: Answers, tally: Tally) -> list[Output]:
         """What is to be published for what came of a batch, in the order in which it came."""
-        stands = {id(event): record for event, _, record in batch.events}
+        stands = {id(event): record for event, _, record in batch.events if type(event) is Raised}
         prefix = f"{part.topic}/{part.partition}/"
         now = datetime.fromtimestamp(tally.enriched_at, UTC)
         outputs: list[Output] = []
@@ -66,9 +66,12 @@ class Speaker:
         self, one: Arrived | Repeated, record: Record, prefix: str, answers: Answers, now: datetime, tally: Tally
     ) -> Output:
         more: Sequence[str] = ()
+        team = one.event.team
         if type(one) is Arrived:
             score, why, more = answers.scores[one.row], answers.whys[one.row], answers.flags
-            tally.arrived.append(one)
+            tally.teams.append(team)
+            if not one.flags & NARROW:
+                tally.rows.append(one.row)
             tally.late += bool(one.flags & LATE)
         else:
             score, why = unpack_score(one.alert.score), None
@@ -79,4 +82,4 @@ class Speaker:
             tally.scored[score.band] += 1
         tally.raised_at.append(record.timestamp / 1000.0)
         value = encode_record(enriched(one.event, one.flags, score, why, now, f"{prefix}{record.offset}", more))
-        return Output(self._settings.enriched_topic, one.event.team.encode(), value)
+        return Output(self._settings.enriched_topic, team.encode(), value)

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 from msgspec import Struct, field
 
-from stream.core.fold import Arrived, Decided
+from stream.core.fold import Decided
 from stream.metrics import Metrics
 from stream.scorer.quality import Verdicts
 
@@ -21,7 +21,8 @@ class Tally(Struct):
     outcomes: Counter[str] = field(default_factory=Counter)
     actions: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
-    arrived: list[Arrived] = field(default_factory=list)
+    teams: list[str] = field(default_factory=list)  # of the alerts that arrived
+    rows: list[int] = field(default_factory=list)  # of those of them that drift is told from
     decided: list[Decided] = field(default_factory=list)
     matured: list[Verdicts] = field(default_factory=list)
     repeated: int = 0

@@ -274,6 +274,12 @@ def test_priors_encode_values() -> None:
         "severity": [0.8, 0.1],
         "label.env": [0.2, 0.3],
     }
+    known = priors.encode_known(alerts)[1]
+    assert {key: values.tolist() for key, values in known.items()} == {
+        "rule": [True, False],
+        "severity": [True, True],
+        "label.env": [False, True],
+    }
     assert prior_values("entity", alerts) == ["db", "db"]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from stream.core.events import Raised
-from stream.core.features import Array, Decayed, Matrix
+from stream.core.features import Array, Decayed, Inputs, Matrix
 from stream.core.scoring import Thresholds
 from stream.models.graph import Stop
 
@@ -25,10 +25,10 @@ class Says:
         self.say = say
         self.thresholds = thresholds or Thresholds()
 
-    def features(self, rows: Decayed, alerts: Sequence[Raised]) -> Matrix:
-        """float32[N, 1]."""
+    def inputs(self, rows: Decayed, alerts: Sequence[Raised]) -> Inputs:
+        """float32[N, 1], and no priors."""
         assert rows.at.tolist() == [alert.at.timestamp() for alert in alerts]
-        return np.array([[self.say(alert)] for alert in alerts], dtype=np.float32)
+        return Inputs(np.array([[self.say(alert)] for alert in alerts], dtype=np.float32), {})
 
     def predict(self, matrix: Matrix, stop: Stop | None = None) -> Array:
         """What was said, at three digits, float64[N]."""

@@ -8,7 +8,7 @@ import pytest
 
 from stream.core.errors import ModelError
 from stream.core.events import Acted, Event, Raised
-from stream.core.features import Array, Decayed, Matrix
+from stream.core.features import Array, Decayed, Inputs, Matrix
 from stream.core.once import Once
 from stream.core.scoring import Thresholds
 from stream.lane.batch import Part
@@ -56,7 +56,7 @@ class Failing(Says):
 class Broken(Says):
     """Can't even read its features, for a reason nobody thought of."""
 
-    def features(self, rows: Decayed, alerts: Sequence[Raised]) -> Matrix:
+    def inputs(self, rows: Decayed, alerts: Sequence[Raised]) -> Inputs:
         """Nothing."""
         raise KeyError("a bug")
 
@@ -109,7 +109,7 @@ def test_the_batch_s_matrices_stay_reachable_by_model_and_role() -> None:
     (answers,) = [answers for answers in kept if answers.scores]
     assert {scored.role for scored in answers.scored} == {"champion", "team", "challenger"}
     for scored in answers.scored:
-        assert scored.matrix.shape == (len(scored.indices), 1)
+        assert scored.inputs.matrix.shape == (len(scored.indices), 1)
         for index, probability in zip(scored.indices.tolist(), scored.probabilities.tolist(), strict=True):
             score = answers.scores[index]
             if scored.role == "challenger":
@@ -220,9 +220,9 @@ def test_models_of_a_batch_are_those_of_one_moment() -> None:
     log = log_of(random_log(9, alerts=200))
 
     class Swapping(Says):
-        def features(self, rows: Decayed, alerts: Sequence[Raised]) -> Matrix:
+        def inputs(self, rows: Decayed, alerts: Sequence[Raised]) -> Inputs:
             rig.served = Served((Swapping(NEW if self.version == OLD else OLD),))
-            return super().features(rows, alerts)
+            return super().inputs(rows, alerts)
 
     rig = rig_of(log, Served((Swapping(OLD),)))
     rig.run((50,))

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from stream.config import Settings
 from stream.core.events import Event, Raised, Tick
+from stream.core.features import Inputs
 from stream.core.fold import Arrived
 from stream.core.ledger import NARROW
 from stream.lane.batch import Batch, Part
@@ -402,12 +403,13 @@ def test_a_broken_reference_is_told_and_the_rest_is_counted(small_model: Model) 
     assert total(metrics, "features_unwatched", reason="bad_edges") == 1
     assert not [key for key in shown(metrics, "feature_obs") if ("feature", name) in key or ("feature", "score") in key]
     matrix = np.array([[np.nan], [np.inf], [-np.inf]], dtype=np.float32).repeat(len(model.table), axis=1)
-    pure = folded(log_of(small_log(9)), small_problem())[Part(TOPIC, 0)]
-    arrived = [one for one in pure.came if type(one).__name__ == "Arrived"][:3]
-    tally = Tally(0.0, arrived=arrived)  # type: ignore[arg-type]  # chosen by type
-    counting.count([Scored(model, "champion", np.arange(3), matrix, np.array([0.1, 0.2, 0.3]))], [tally])
+    inputs = Inputs(matrix, dict.fromkeys(model.manifest.priors.tables, np.array([True, False, True])))
+    tally = Tally(0.0, rows=[0, 1, 2])
+    counting.count([Scored(model, "champion", np.arange(3), inputs, np.array([0.1, 0.2, 0.3]))], [tally])
     other = next(iter(spreads))
     last = str(len(spreads[other].shares) - 1)
+    assert total(metrics, "category_observations_total", key="rule", seen="yes") == 2
+    assert total(metrics, "category_observations_total", key="rule", seen="no") == 1
     for bin_ in ("missing", "0", last):
         assert total(metrics, "feature_observations_total", feature=other, bin=bin_) == 1
 
@@ -440,18 +442,22 @@ def test_what_rings_by_its_increase_begins_at_zero() -> None:
     assert shown(metrics, "progress")[(("name", "progress_timestamp_seconds"),)] > 0.0
 
 
-def test_another_model_under_the_same_name_does_not_end_the_worker(small_model: Model) -> None:
-    """Its scores are counted; its features, which are not those whose series are shown, are not."""
+@pytest.mark.parametrize("other", ["features", "priors"])
+def test_another_model_under_the_same_name_does_not_end_the_worker(small_model: Model, other: str) -> None:
+    """Its scores are counted; its features and priors, which are not those whose series are shown, are not."""
     metrics = Metrics()
     counting = Counting(metrics, {}, 60.0)
     counting.serve([(small_model, "champion")])
     manifest = replace(small_model.manifest, features=small_model.manifest.features[:-1])
+    if other == "priors":
+        tables = {"label.other": {"x": 0.5}} | small_model.manifest.priors.tables
+        manifest = replace(small_model.manifest, priors=replace(small_model.manifest.priors, tables=tables))
     swapped = Model(manifest, small_model._graph)
     fold = next(iter(folded(log_of(a_log(20)), small_problem()).values()))
     arrived = [one for one in fold.came if isinstance(one, Arrived) and not one.flags & NARROW]
-    tally = Tally(0.0, arrived=arrived)
     rows = np.array([one.row for one in arrived])
+    tally = Tally(0.0, rows=rows.tolist())
     matrix = np.zeros((len(rows), len(manifest.features)), dtype=np.float32)
-    counting.count([Scored(swapped, "champion", rows, matrix, np.full(len(rows), 0.5))], [tally])
+    counting.count([Scored(swapped, "champion", rows, Inputs(matrix, {}), np.full(len(rows), 0.5))], [tally])
     assert total(metrics, "scores_count") == len(rows) > 0
-    assert total(metrics, "feature_observations_total") == 0
+    assert total(metrics, "feature_observations_total") == total(metrics, "category_observations_total") == 0

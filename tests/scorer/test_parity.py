@@ -8,7 +8,7 @@ import pytest
 
 from stream.config import Settings, load_problem
 from stream.core.events import Raised, encode_event
-from stream.core.features import Array, Decayed, Matrix
+from stream.core.features import Array, Decayed, Inputs, Matrix
 from stream.core.fold import Fold
 from stream.lab.log import read_log
 from stream.lab.replaying import replay
@@ -29,12 +29,12 @@ class Recording:
         self.version, self.thresholds, self._model = model.version, model.thresholds, model
         self.seen: dict[tuple[str, str], bytes] = {}
 
-    def features(self, rows: Decayed, alerts: Sequence[Raised]) -> Matrix:
+    def inputs(self, rows: Decayed, alerts: Sequence[Raised]) -> Inputs:
         """The model's, remembered."""
-        matrix = self._model.features(rows, alerts)
-        for alert, features in zip(alerts, matrix, strict=True):
+        inputs = self._model.inputs(rows, alerts)
+        for alert, features in zip(alerts, inputs.matrix, strict=True):
             self.seen[alert.team, alert.alert_id] = features.tobytes()
-        return matrix
+        return inputs
 
     def predict(self, matrix: Matrix, stop: Stop | None = None) -> Array:
         """The model's."""
