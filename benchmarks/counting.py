@@ -1,19 +1,19 @@
 """What counting costs: `python -m benchmarks.counting`. The room on a log in memory and a real Redis.
 
-On: drift and quality are counted, decided alerts wait in Redis until they mature; off: neither, all else the same. Told
-are the share of the room's thread that counting takes where it is on, and beside it the CPU time of whole processes
-run in turn, on and off. Then the time of one /metrics page.
+On: drift and quality are counted, decided alerts wait in Redis until they mature; off: neither, all else the same. Both
+work on the same log batch by batch in turn, so that other work on the machine falls on both; CPU time of the process.
+Beside it the time of one /metrics page.
 """
 
 import gc
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import median
-from typing import ParamSpec, TypeVar
 
+from msgspec import Struct
 from prometheus_client import generate_latest
 
 from benchmarks import load
@@ -36,9 +36,7 @@ from stream.scorer.tally import Tally
 from tests.scorer.rig import TOPIC, Log, Rig
 from tests.servers.redis import RedisServer
 
-EVENTS, RUNS, BATCH = 60_000, 10, 500
-P = ParamSpec("P")
-T = TypeVar("T")
+EVENTS, RUNS, BATCH = 120_000, 7, 500
 _PROBLEM = Path(__file__).parent / "problem.toml"
 
 
@@ -47,24 +45,6 @@ class Silent(Counting):
 
     def count(self, scored: Iterable[Scored], tallies: Sequence[Tally]) -> None:
         """Nothing."""
-
-
-class Timed:
-    """CPU time of the room's thread, in all and for counting: a share that other work on the machine hardly moves."""
-
-    counting = whole = 0.0
-
-    def of(self, call: Callable[P, T]) -> Callable[P, T]:
-        """The same call, its time added to `counting`."""
-
-        def timed(*args: P.args, **kwargs: P.kwargs) -> T:
-            began = time.thread_time()
-            try:
-                return call(*args, **kwargs)
-            finally:
-                self.counting += time.thread_time() - began
-
-        return timed
 
 
 class Forgetful(Maturing):
@@ -89,42 +69,59 @@ def main() -> None:
         log.put(Part(TOPIC, log._choose(event.team.decode())), event.value, seconds(decoded.at))
     server = RedisServer()
     server.start()
-    timed = Timed()
     try:
-        runs = [(run % 2, *_run(server, log, problem, model, run, timed)) for run in range(2 * RUNS)]
+        runs = [_run(server, log, problem, model, run) for run in range(RUNS)]
     finally:
         server.stop()
-    pairs = [100 * (counted[1] / silent[1] - 1) for silent, counted in zip(runs[::2], runs[1::2], strict=True)]
-    page = min(scrape for kind, _, scrape in runs if kind)
-    spent = timed.counting / RUNS / EVENTS * 1e6
+    shares = [100 * (run.on / run.off - 1) for run in runs]
     sys.stdout.write(
-        f"counting: {100 * timed.counting / timed.whole:.1f} % of the thread, {spent:.2f} µs/event\n"
-        f"whole, on against off: median {median(pairs):.1f} %, {min(pairs):.1f} to {max(pairs):.1f} %\n"
-        f"/metrics: {page:.0f} ms\n"
+        f"counting: {median(shares):.1f} %, {min(shares):.1f} to {max(shares):.1f} % in {RUNS} runs of {EVENTS:,}\n"
+        f"CPU µs/event: {median([run.on for run in runs]):.1f} on, {median([run.off for run in runs]):.1f} off\n"
+        f"/metrics: {min(run.page for run in runs):.0f} ms\n"
     )
 
 
-def _run(server: RedisServer, log: Log, problem: Problem, model: Model, run: int, timed: Timed) -> tuple[float, float]:
-    """CPU µs an event, and milliseconds of one page; odd runs count."""
-    days, ledger = problem.history.forget_days, problem.ledger_seconds
-    history = RedisHistory(server.url, f"run{run}", 5.0, days, ledger, Metrics())
-    rig = Rig(log, problem, history, Settings(tick_seconds=0), model)
-    room = rig.room
-    if run % 2:
-        room._counting.count = timed.of(room._counting.count)  # type: ignore[method-assign]  # to be timed
-        room._mature = timed.of(room._mature)  # type: ignore[method-assign]
-    else:
-        room._counting, room._maturing = Silent(Metrics(), {}, 60.0), Forgetful(problem, {})
+class Run(Struct):
+    """CPU µs an event with counting on and off, and milliseconds of one page."""
+
+    on: float = 0.0
+    off: float = 0.0
+    page: float = 0.0
+
+
+def _run(server: RedisServer, log: Log, problem: Problem, model: Model, number: int) -> Run:
+    rigs = {
+        name: Rig(
+            log,
+            problem,
+            RedisHistory(
+                server.url, f"{name}{number}", 5.0, problem.history.forget_days, problem.ledger_seconds, Metrics()
+            ),
+            Settings(tick_seconds=0),
+            model,
+        )
+        for name in ("on", "off")
+    }
+    room = rigs["off"].room
+    room._counting, room._maturing = Silent(Metrics(), {}, 60.0), Forgetful(problem, {})
+    spent = dict.fromkeys(rigs, 0.0)
+    for rig in rigs.values():
+        rig.assign()
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    began, thread = time.process_time(), time.thread_time()
-    rig.run((BATCH,))
-    cpu = (time.process_time() - began) / EVENTS * 1e6
-    timed.whole += (time.thread_time() - thread) * (run % 2)
+    most = max(len(records) for records in log.records.values())
+    for turn, start in enumerate(range(0, most, BATCH)):
+        fetched = {part: records[start : start + BATCH] for part, records in log.records.items()}
+        for name in sorted(rigs, reverse=bool(turn % 2)):  # each goes first as often
+            began = time.process_time()
+            rigs[name].engine.step(fetched)
+            rigs[name].engine.settle()
+            spent[name] += time.process_time() - began
     began = time.process_time()
-    generate_latest(rig.metrics.registry)
-    return cpu, (time.process_time() - began) * 1e3
+    generate_latest(rigs["on"].metrics.registry)
+    page = (time.process_time() - began) * 1e3
+    return Run(spent["on"] / EVENTS * 1e6, spent["off"] / EVENTS * 1e6, page)
 
 
 if __name__ == "__main__":

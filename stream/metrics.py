@@ -97,7 +97,7 @@ class Metrics:
         )
         self.progress_timestamp.set_to_current_time()  # a worker that starts does not stand still since 1970
         self.history_time = gauge("history_time_seconds", "Event time to which a partition is folded", "partition")
-        self.maturity = gauge("maturity_seconds", "From an alert's raise until it has counted: horizon, grace, a cohort")
+        self.maturity = gauge("maturity_seconds", "From an alert's raise until it counts: horizon, grace, a cohort")
         self.drift = DriftMetrics(registry)
         self.quality = QualityMetrics(registry)
 

@@ -21,7 +21,7 @@ Labels = Annotated[dict[LabelKey, LabelValue], Meta(max_length=limits.LABELS)]
 At = Annotated[datetime, Meta(tz=True)]
 
 
-class Raised(Struct, frozen=True, tag_field="type", tag="raised", omit_defaults=True):
+class Raised(Struct, frozen=True, tag_field="type", tag="raised", omit_defaults=True, gc=False):  # no cycles
     """One firing of an alert; `team` owns it when raised, `alert_id` is unique within the team."""
 
     at: At
@@ -35,7 +35,7 @@ class Raised(Struct, frozen=True, tag_field="type", tag="raised", omit_defaults=
     labels: Labels = {}
 
 
-class Acted(Struct, frozen=True, tag_field="type", tag="acted", omit_defaults=True):
+class Acted(Struct, frozen=True, tag_field="type", tag="acted", omit_defaults=True, gc=False):
     """Somebody or something acted on an alert; `team` is the owner when the alert was raised."""
 
     at: At
@@ -46,7 +46,7 @@ class Acted(Struct, frozen=True, tag_field="type", tag="acted", omit_defaults=Tr
     actor: Text | None = None
 
 
-class Tick(Struct, frozen=True, tag_field="type", tag="tick"):
+class Tick(Struct, frozen=True, tag_field="type", tag="tick", gc=False):
     """Time passed in a quiet partition, so that due expiries are folded."""
 
     at: At

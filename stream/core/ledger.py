@@ -16,7 +16,7 @@ NARROW = FLOOD | VISIBILITY_ONLY  # such alerts update only the levels that hold
 FLAG_NAMES = ((FLOOD, "flood"), (VISIBILITY_ONLY, "visibility_only"), (LATE, "late"), (HELD_OUT, "held_out"))
 
 
-class Alert(Struct, array_like=True, tag="a"):
+class Alert(Struct, array_like=True, tag="a", gc=False):  # gc=False: it is part of no cycle, nor are the others
     """One alert from its raise to the end of its ledger time. Times in seconds since 1970."""
 
     raised_at: float
@@ -34,7 +34,7 @@ class Alert(Struct, array_like=True, tag="a"):
     due: float = 0.0  # matures when time passes it: raise + horizon + grace, or when it came, whichever is later
 
 
-class HeldAction(Struct, array_like=True):
+class HeldAction(Struct, array_like=True, gc=False):
     """An action whose alert is not known yet, with the record it came in, should it have to fail."""
 
     at: float
@@ -44,14 +44,14 @@ class HeldAction(Struct, array_like=True):
     value: bytes
 
 
-class Held(Struct, array_like=True, tag="h"):
+class Held(Struct, array_like=True, tag="h", gc=False):
     """The actions that overtook one alert, in the order they came."""
 
     due: float
     actions: list[HeldAction]
 
 
-class Cohort(Struct, array_like=True, tag="c"):
+class Cohort(Struct, array_like=True, tag="c", gc=False):
     """What is to be counted of some decided alerts once time passes `due`; then all of them have matured."""
 
     due: float

@@ -26,14 +26,14 @@ FAILURES = {
 }
 
 
-class Challenge(Struct, frozen=True):
+class Challenge(Struct, frozen=True, gc=False):  # gc=False: it is part of no cycle, nor are the others
     """What the challenger said of the same alert, in shadow."""
 
     model: str
     probability: float
 
 
-class Score(Struct, frozen=True):
+class Score(Struct, frozen=True, gc=False):
     """The probability that the owning team will act, and what it rests on."""
 
     probability: float | None
@@ -44,7 +44,7 @@ class Score(Struct, frozen=True):
     challenger: Challenge | None = None
 
 
-class Why(Struct, frozen=True):
+class Why(Struct, frozen=True, gc=False):
     """History in words a person can check: acted on `acted` of the last `decided` like this."""
 
     decided: int
@@ -53,14 +53,14 @@ class Why(Struct, frozen=True):
     last_acted_at: At | None
 
 
-class Whys(Struct, frozen=True):
+class Whys(Struct, frozen=True, gc=False):
     """The history of the alert's team and rule, and of its team."""
 
     team_rule: Why
     team: Why
 
 
-class Enriched(Struct, frozen=True):
+class Enriched(Struct, frozen=True, gc=False):
     """One alert, as raised, with its score."""
 
     alert: Raised
@@ -71,7 +71,7 @@ class Enriched(Struct, frozen=True):
     offset: str  # topic/partition/offset of the raised record
 
 
-class Outcome(Struct, frozen=True):
+class Outcome(Struct, frozen=True, gc=False):
     """What became of an alert, and what had been said of it."""
 
     alert_id: str

@@ -15,7 +15,7 @@ from stream.core.events import Raised, moment
 from stream.core.features import Array, Decayed, Inputs
 from stream.core.fold import Arrived, Decided
 from stream.core.ledger import OUTCOME_NAMES, flag_names
-from stream.core.records import Challenge, Enriched, Evidence, Outcome, Reason, Score, Whys
+from stream.core.records import Challenge, Enriched, Outcome, Reason, Score, Whys
 from stream.core.scoring import Thresholds, band_of, evidence_of, whys_of
 from stream.models.served import Drop, Role, Scores, Served, Shadow
 
@@ -154,6 +154,9 @@ def _by_model(served: Served, alerts: Sequence[Raised]) -> list[tuple[Scores | N
     return [(models[version], np.array(found, dtype=np.intp)) for version, found in indices.items()]
 
 
+NO_SCORE: Sequence[Any] = (None, "unscored", None, "none", "no_model", None)  # of an alert folded without scoring
+
+
 def pack_score(score: Score) -> list[Any]:
     """A score as the ledger keeps it."""
     challenger = score.challenger
@@ -168,10 +171,8 @@ def pack_score(score: Score) -> list[Any]:
 
 
 def unpack_score(kept: Sequence[Any] | None) -> Score:
-    """The inverse of `pack_score`; an alert that was folded without scoring has none."""
-    if not kept:
-        return Score(None, "unscored", None, "none", "no_model")
-    probability, band, model, evidence, reason, challenger = kept
+    """The inverse of `pack_score`."""
+    probability, band, model, evidence, reason, challenger = kept or NO_SCORE
     return Score(probability, band, model, evidence, reason, Challenge(*challenger) if challenger else None)
 
 
@@ -191,13 +192,10 @@ def unscored(event: Raised, now: datetime, offset: str) -> Enriched:
 def outcome(decided: Decided, problem: str) -> Outcome:
     """The outcome record of an alert, with the scores that were fenced in."""
     alert = decided.alert
-    score = unpack_score(alert.score)
-    scores = {}
-    if score.model is not None and score.probability is not None:
-        scores[score.model] = score.probability
-    if score.challenger is not None:
-        scores[score.challenger.model] = score.challenger.probability
-    evidence: Evidence = score.evidence
+    probability, _, model, evidence, _, challenger = alert.score or NO_SCORE
+    scores = {} if model is None or probability is None else {model: probability}
+    if challenger is not None:
+        scores[challenger[0]] = challenger[1]
     return Outcome(
         decided.alert_id,
         decided.team,
@@ -208,7 +206,7 @@ def outcome(decided: Decided, problem: str) -> Outcome:
         moment(decided.decided_at),
         decided.by,
         problem,
-        score.model,
+        model,
         scores,
         evidence,
         None if alert.last_outcome < 0 else alert.last_outcome,

@@ -10,7 +10,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from math import inf
-from operator import attrgetter
 from threading import Lock
 
 import numpy as np
@@ -30,7 +29,6 @@ from stream.scorer.quality import LEFT_OUT, Judged, Said, count_quality, open_qu
 from stream.scorer.tally import Tally
 
 _OUTCOMES = ("actionable", "noise", "unknown")
-_about = attrgetter("team", "outcome", "by", "flags")
 _PLACE_OF = {ACTIONABLE: 0, NOISE: 1, UNKNOWN: 2}
 
 
@@ -100,8 +98,7 @@ class Counting:
         corrections = 0
         for team, count in Counter(chain.from_iterable(tally.teams for tally in tallies)).items():
             alerts[groups.index(team)] += count
-        decided = map(_about, chain.from_iterable(tally.decided for tally in tallies))
-        for (team, outcome, by, flags), count in Counter(decided).items():
+        for (team, outcome, by, flags), count in chain.from_iterable(tally.outcomes.items() for tally in tallies):
             corrections += count * (by == CORRECTION)
             if not flags & NARROW:
                 outcomes[groups.index(team), _PLACE_OF[outcome]] += count

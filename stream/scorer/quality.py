@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from msgspec import Struct, field
@@ -11,6 +11,7 @@ from stream.core.fold import Decided
 from stream.core.ledger import ACTIONABLE, FLOOD, HELD_OUT, NARROW, UNKNOWN, VISIBILITY_ONLY
 from stream.core.problem import CLOSED_BY_RULE
 from stream.metrics import SCORE_EDGES, QualityMetrics
+from stream.scorer.answers import NO_SCORE
 from stream.scorer.groups import TeamGroups
 from stream.scorer.observing import EDGE_LABELS, FULL_EDGES
 
@@ -22,7 +23,6 @@ PARTS, OUTCOMES, LASTS = ("open", "held_out"), ("actionable", "noise"), ("action
 BANDS = ("likely_noise", "unsure", "likely_actionable")
 _LAST_OF = (1, 0, 2)  # place in LASTS of a last outcome 0, 1, and -1, which is none
 _BAND_OF = {band: place for place, band in enumerate(BANDS)}
-_NO_SCORE: Sequence[Any] = (None, "unscored", None, "none", "no_model", None)
 _EDGES = np.array(SCORE_EDGES)
 _CELLS = len(PARTS) * len(OUTCOMES) * len(LASTS)
 
@@ -71,7 +71,7 @@ def judge(decided: Iterable[Decided], groups: TeamGroups) -> Verdicts:
     left_out: Counter[str] = Counter()
     for one in decided:
         alert, outcome, flags = one.alert, one.outcome, one.flags
-        probability, band, model, _, _, challenger = alert.score or _NO_SCORE
+        probability, band, model, _, _, challenger = alert.score or NO_SCORE
         if flags & NARROW or outcome == UNKNOWN or band not in _BAND_OF:
             left_out[_reason(one)] += 1
             continue

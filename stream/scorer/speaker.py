@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from operator import attrgetter
 
 from stream.config import Settings
 from stream.core.errors import BadRecord
 from stream.core.events import Acted, Raised, Tick
 from stream.core.fold import Arrived, Came, Counted, Decided, Matured, Repeated, Unknown
-from stream.core.ledger import LATE, NARROW, OUTCOME_NAMES
+from stream.core.ledger import LATE, NARROW
 from stream.core.problem import Problem
 from stream.core.records import encode_record
 from stream.lane.batch import Output, Part, Record
@@ -17,6 +18,7 @@ from stream.scorer.maturing import verdicts_of
 from stream.scorer.tally import Tally
 
 _TYPES: dict[type, str] = {Raised: "raised", Acted: "acted", Tick: "tick"}
+_known = attrgetter("team", "outcome", "by", "flags")
 _NOBODY_KNOWS = BadRecord("unknown_alert", "no alert of this id was raised by this team, nor within the grace")
 
 
@@ -39,7 +41,6 @@ class Speaker:
             elif type(one) is Decided:
                 value = encode_record(outcome(one, self._problem))
                 outputs.append(Output(self._settings.outcomes_topic, one.team.encode(), value))
-                tally.outcomes[OUTCOME_NAMES[one.outcome]] += 1
                 tally.decided.append(one)
             elif type(one) is Matured:
                 tally.matured.append(verdicts_of(one.cohort))
@@ -49,6 +50,7 @@ class Speaker:
                 topic = self._settings.failed_topic
                 outputs.append(failed_output(topic, part, one.offset, None, one.value, _NOBODY_KNOWS))
                 tally.failed[_NOBODY_KNOWS.reason] += 1
+        tally.outcomes.update(map(_known, tally.decided))
         tally.events.update([_TYPES[type(event)] for event, _, _ in batch.events])
         return outputs
 

@@ -6,8 +6,11 @@ import numpy as np
 from msgspec import Struct, field
 
 from stream.core.fold import Decided
+from stream.core.ledger import OUTCOME_NAMES
 from stream.metrics import Metrics
 from stream.scorer.quality import Verdicts
+
+Known = tuple[str, int, str, int]  # an outcome: team, which, by what, flags
 
 
 class Tally(Struct):
@@ -18,7 +21,7 @@ class Tally(Struct):
     events: Counter[str] = field(default_factory=Counter)
     scored: Counter[str] = field(default_factory=Counter)
     unscored: Counter[str] = field(default_factory=Counter)
-    outcomes: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[Known] = field(default_factory=Counter)
     actions: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
     teams: list[str] = field(default_factory=list)  # of the alerts that arrived
@@ -34,12 +37,13 @@ class Tally(Struct):
             (metrics.events, self.events),
             (metrics.scored, self.scored),
             (metrics.unscored, self.unscored),
-            (metrics.outcomes, self.outcomes),
             (metrics.actions, self.actions),
             (metrics.failed, self.failed),
         ):
             for label, number in counts.items():
                 counter.labels(label).inc(number)
+        for (_, outcome, _, _), number in self.outcomes.items():
+            metrics.outcomes.labels(OUTCOME_NAMES[outcome]).inc(number)
         metrics.repeated.inc(self.repeated)
         metrics.late.inc(self.late)
         if self.raised_at:
