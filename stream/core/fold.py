@@ -75,6 +75,7 @@ class Decided(Struct, gc=False):
     decided_at: float
     by: str
     flags: int
+    offset: int  # of the record at which it was decided
 
 
 class Matured(Struct, gc=False):
@@ -144,6 +145,7 @@ class Fold:
         self.dues = Dues() if dues is None else dues
         self.time = state.NEVER
         self.held = 0
+        self.offset = -1  # of the record that is being folded
         self.came: list[Came] = []
         self.rows = array("d")
         self.arrived = 0
@@ -165,7 +167,8 @@ class Fold:
         self._keys: dict[tuple[str, str, str, tuple[str | None, ...]], list[LevelKey]] = {}
 
     def step(self, event: Event, at: float, value: bytes = b"", offset: int = -1) -> None:
-        """Fold one event at event time `at`; `value` and `offset` are its record, kept while an action is held."""
+        """Fold one event at event time `at`; `value` and `offset` are its record."""
+        self.offset = offset
         if at > self.time:
             self.advance(at)
         if type(event) is Raised:
@@ -178,7 +181,7 @@ class Fold:
         while (due := self.dues.pop_before(at)) is not None:
             key = (due[1], due[2])
             entry = self.ledger.get(key)
-            if type(entry) is Alert:
+            if type(entry) is Alert and entry.outcome == OPEN:
                 outcome = NOISE if entry.noise_seen else self._expires_as
                 self._decide(key, entry, outcome, entry.raised_at + self._due_in, EXPIRY)
             elif type(entry) is Cohort:
@@ -345,7 +348,7 @@ class Fold:
         self._tell(key, alert)
 
     def _tell(self, key: EntryKey, alert: Alert) -> None:
-        self.came.append(Decided(*key, alert, alert.outcome, alert.decided_at, alert.by, alert.flags))
+        self.came.append(Decided(*key, alert, alert.outcome, alert.decided_at, alert.by, alert.flags, self.offset))
 
     def _count(self, levels: list[state.State], actionable: bool, at: float) -> None:
         state.add_outcomes(levels, at, at // state.EPOCH, actionable)

@@ -31,7 +31,7 @@ class Alert(Struct, array_like=True, tag="a", gc=False):  # gc=False: it is part
     noise_seen: bool = False
     actions: list[int] = []  # crc32 of the action ids seen
     score: Any = None  # the scorer's, opaque to the fold: what was published first
-    due: float = 0.0  # matures when time passes it: raise + horizon + grace, or when it came, whichever is later
+    due: float = 0.0  # once time has passed it nothing decides: raise + horizon + grace, or when it came, if later
 
 
 class HeldAction(Struct, array_like=True, gc=False):

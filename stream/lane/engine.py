@@ -67,12 +67,14 @@ class Engine:
         self._pending: tuple[Work, Future[Any]] | None = None
         self._stray: dict[Part, int] = {}
         self._jumped: dict[Part, int] = {}
+        self._committed: dict[Part, int] = {}  # when assigned: what is folded again before it is not committed anew
         self.positions: dict[Part, int] = {}
         self.progressed_at = time.monotonic()
 
     def assign(self, bounds: Mapping[Part, Bounds]) -> dict[Part, int]:
         """Serve exactly these partitions, from these offsets on; what was not written will be read again."""
         self._settle(Moves())  # if it was written it counts; if not, the fence tells
+        self._committed = {part: known.committed or 0 for part, known in bounds.items()}
         self.positions = self._room.assign(bounds)
         self.progressed_at = time.monotonic()
         return dict(self.positions)
@@ -134,7 +136,7 @@ class Engine:
             moves.reassign = self._room.wants_assign
             return False
         if work.kept:
-            moves.commits.update(work.ends)
+            moves.commits.update({p: end for p, end in work.ends.items() if end >= self._committed.get(p, 0)})
         self.progressed_at = time.monotonic()
         return True
 

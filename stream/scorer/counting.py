@@ -1,8 +1,8 @@
 """Drift and quality of what was written: the counters that move after the fence, and the life of models' series.
 
 A batch counts when its states are written, so once. What a crash costs: what was counted since Prometheus last asked,
-and the one batch that was written but not yet counted (also where the answer to the write was lost). Events folded
-again in silence count nothing: the process that published them counted them. See docs/OPERATIONS.md.
+and the one batch that was written but not yet counted (also where the answer to the write was lost). What was due when
+events were folded again in silence is not counted: the process that published them counted it. See docs/OPERATIONS.md.
 """
 
 import time

@@ -1,8 +1,9 @@
 """Decided alerts wait in cohorts, and count once their raise + horizon + grace has passed.
 
-A batch's decisions that fall due in the same `cohort_seconds` are one entry of the ledger: what is to be counted of
-them is written once and read once. They count when time passes the end of those seconds, so when one counts does not
-depend on where batches end.
+A batch's decisions that are due at about the same time are one entry of the ledger, so what is to be counted of them is
+written once and read once. When one counts depends on the alert and on the offset of its decision, and not on where
+batches end, so it is the same however often the log is folded. By the offset, so that what many small batches left
+behind does not all fall due at one moment.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,14 +16,21 @@ from stream.core.problem import CORRECTION, Problem
 from stream.scorer.groups import TeamGroups
 from stream.scorer.quality import Verdicts, judge
 
-_SHARE = 32  # of horizon and grace that a cohort may span
+_SHARE = 1 / 64  # of horizon and grace that the alerts of a cohort may lie apart
+_MOST_SECONDS = 900.0
+_BLOCK = 2_048  # offsets whose decisions share one moment in each such time
+_GOLDEN = (5.0**0.5 - 1.0) / 2.0  # its multiples, modulo 1, lie evenly
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Verdicts).decode
 
 
-def cohort_seconds(problem: Problem) -> float:
-    """How long the alerts of a cohort may lie apart, and so the most that one waits beyond its own time."""
-    return problem.due_seconds / _SHARE
+def wait_seconds(problem: Problem) -> float:
+    """The longest that an alert waits beyond its raise + horizon + grace."""
+    return 2.0 * _span(problem)
+
+
+def _span(problem: Problem) -> float:
+    return min(problem.due_seconds * _SHARE, _MOST_SECONDS)
 
 
 def verdicts_of(cohort: Cohort) -> Verdicts:
@@ -40,7 +48,7 @@ class Maturing:
 
     def __init__(self, problem: Problem, groups: Mapping[str, Sequence[str]]) -> None:
         self._groups = TeamGroups(groups)
-        self._span = cohort_seconds(problem)
+        self._span = _span(problem)
 
     def part(
         self, decided: Iterable[Decided], since: float, time: float, end: int
@@ -59,7 +67,7 @@ class Maturing:
         waiting: dict[float, list[Decided]] = {}
         span = self._span
         for one in decided:
-            due = (one.alert.due // span + 1.0) * span
+            due = (one.alert.due // span + 1.0 + one.offset // _BLOCK * _GOLDEN % 1.0) * span
             if due < since or one.by == CORRECTION:
                 continue
             if due < time:

@@ -178,7 +178,7 @@ class Partition:
         """Let go of states not asked for lately, when more than `most` are in memory; only between batches."""
         self.fold.dues.narrow(DUES_WINDOW)
         self._absent_levels.clear()
-        self._absent_entries.clear()
+        self._absent_entries = {*self.unwritten.gone} if self.unwritten else set()  # Redis may hold them still
         if len(self.fold.levels) > most // 2:
             self._old_levels, self.fold.levels = self.fold.levels, {}
         if len(self.fold.ledger) > most // 2:

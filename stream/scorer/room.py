@@ -24,7 +24,7 @@ from stream.scorer.answers import Answers, Scored, unscored
 from stream.scorer.counting import Counting
 from stream.scorer.decode import Decoded, Decoder
 from stream.scorer.history import NO_META, History, Meta, Wanted, Write, decode_meta
-from stream.scorer.maturing import Maturing, cohort_seconds
+from stream.scorer.maturing import Maturing, wait_seconds
 from stream.scorer.partition import Partition, Touched, new_meta
 from stream.scorer.reading import read_states, widen
 from stream.scorer.speaker import Speaker
@@ -75,7 +75,7 @@ class ScorerRoom:
         self._clock = clock
         self._counting = counting or Counting(metrics, settings.team_groups, settings.series_keep_seconds)
         self._maturing = Maturing(problem, settings.team_groups)
-        metrics.maturity.set(problem.due_seconds + cohort_seconds(problem))
+        metrics.maturity.set(problem.due_seconds + wait_seconds(problem))
         self._speaker = Speaker(settings, problem)
         self._decoder: Decoder | None = None
         self._assigned: set[Part] = set()

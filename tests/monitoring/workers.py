@@ -7,6 +7,7 @@ trained by the lab on the sixty days before; seven more pass as before, then the
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from numpy.typing import NDArray
 
 from stream.config import Settings
 from stream.core.events import decode_event, moment, seconds
-from stream.core.problem import HELD_OUT, Problem, parse_problem
+from stream.core.fold import Decided, Fold
+from stream.core.problem import CORRECTION, HELD_OUT, Problem, parse_problem
 from stream.dev.organisation import START, TEAMS, Drifts, Shift, simulate
 from stream.dev.shipped import simulated_problem
 from stream.lab.learning.plan import Plan
@@ -29,6 +31,7 @@ from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.serving import Model, load_model
 from stream.models.store import Store
 from stream.monitoring.queries import JOB
+from stream.scorer.maturing import Maturing
 from stream.scorer.redis_history import RedisHistory
 from stream.scorer.serving import Serving
 from tests.scorer.rig import TOPIC, Log, Rig
@@ -51,6 +54,7 @@ GROUPS = {"shops": ["payments", "checkout", "orders"], "platform": ["storage", "
 TIRED = tuple(team.name for team in TEAMS if team not in TEAMS[::3])
 GONE = "prometheus"
 Raw = dict[str, Any]
+_BAD = b"not JSON"
 
 
 def events() -> Iterator[Line]:
@@ -135,7 +139,7 @@ class Worker:
         for line in lines:
             self.rig.log.put(self.part, line.value, line.at)
         if self.part.partition == 0 and clock in BAD_AT:
-            self.rig.log.put(self.part, b"not JSON", clock)
+            self.rig.log.put(self.part, _BAD, clock)
         self.rig.now = clock
         self.rig.run((2_000,))
 
@@ -184,7 +188,7 @@ class Organisation:
             before = at
 
     def matured(self, since: float, until: float) -> NDArray[np.int64]:
-        """Alerts scored and to be judged whose raise + horizon + grace passed on their partition in [since, until).
+        """Alerts scored and to be judged whose moment to be counted passed on their partition in [since, until).
 
         It passes with the partition's next event, and is seen at the end of the step that holds it.
         """
@@ -197,9 +201,25 @@ class Organisation:
             [[times[max(bisect_left(times, at) - 1, 0)] for at in (since, until)] for times in ran.values()]
         )
         mine = bounds[[choose(alert.team) for alert in replayed.alerts]]
-        due = replayed.at + self.problem.due_seconds
-        passed = (due >= mine[:, 0]) & (due < mine[:, 1])
+        passed = (self._counted_at >= mine[:, 0]) & (self._counted_at < mine[:, 1])
         return np.flatnonzero(passed & replayed.labelled & (replayed.at >= BEGIN + TRAINED_DAY * DAY))
+
+    @cached_property
+    def _counted_at(self) -> NDArray[np.float64]:
+        """When each alert of the log counts, by the pure fold of what the workers were given; later, if not decided."""
+        moments: dict[tuple[str, str], float] = {}
+        maturing = Maturing(self.problem, {})
+        for worker in self.workers:
+            fold = Fold(self.problem)
+            for record in worker.rig.log.records[worker.part]:
+                if record.value != _BAD:
+                    event = decode_event(record.value or b"")
+                    fold.step(event, seconds(event.at), offset=record.offset)
+            for one in fold.came:
+                if isinstance(one, Decided) and one.by != CORRECTION:
+                    (cohort,) = maturing.part([one], -np.inf, -np.inf, 0)[1].values()
+                    moments[one.team, one.alert_id] = cohort.due
+        return np.array([moments.get((alert.team, alert.alert_id), np.inf) for alert in self.replayed.alerts])
 
     def _train(self) -> tuple[Model, Model]:
         store = self.folder / "store"

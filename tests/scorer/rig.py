@@ -8,9 +8,9 @@ from stream.config import Settings
 from stream.core import fold
 from stream.core.events import Event, Tick, encode_event, seconds
 from stream.core.ledger import Alert, Cohort, Entry, pack_entry, unpack_entry
-from stream.core.problem import CORRECTION, Problem
+from stream.core.problem import Problem
 from stream.core.records import Enriched, Outcome, decode_enriched, decode_outcome
-from stream.core.state import pack_state
+from stream.core.state import NEVER, pack_state
 from stream.kafka import partition_chooser
 from stream.lane.batch import Bounds, Output, Part
 from stream.lane.engine import Engine, Moves
@@ -18,7 +18,8 @@ from stream.lane.publisher import Publisher
 from stream.metrics import Metrics
 from stream.models.served import Scores, Served
 from stream.scorer.history import History
-from stream.scorer.maturing import cohort_seconds, verdicts_of
+from stream.scorer.maturing import Maturing, verdicts_of
+from stream.scorer.quality import Verdicts
 from stream.scorer.room import ScorerRoom
 
 TOPIC = "alerts.events"
@@ -203,6 +204,11 @@ def _without_score(entry: Entry) -> bytes:
     return pack_entry(entry)
 
 
+def size(verdicts: Verdicts) -> int:
+    """How many alerts are to be counted."""
+    return sum(len(one.codes) for one in verdicts.judged if one.role == "champion") + sum(verdicts.left_out.values())
+
+
 def waiting_in(packed: Mapping[fold.EntryKey, bytes]) -> Counter[float]:
     """How many alerts wait in a ledger's cohorts, by when they are to be counted."""
     waiting: Counter[float] = Counter()
@@ -210,15 +216,12 @@ def waiting_in(packed: Mapping[fold.EntryKey, bytes]) -> Counter[float]:
         if not key[0]:
             cohort = unpack_entry(record)
             assert isinstance(cohort, Cohort)
-            verdicts = verdicts_of(cohort)
-            alerts = sum(len(one.codes) for one in verdicts.judged if one.role == "champion")
-            waiting[cohort.due] += alerts + sum(verdicts.left_out.values())
+            waiting[cohort.due] += size(verdicts_of(cohort))
     return waiting
 
 
 def waiting_of(pure: fold.Fold) -> Counter[float]:
-    """How many of the alerts that the pure fold decided are not to be counted yet, by when they are."""
-    span = cohort_seconds(pure.problem)
-    decided = [one for one in pure.came if isinstance(one, fold.Decided) and one.by != CORRECTION]
-    counted_at = [(one.alert.due // span + 1) * span for one in decided]
-    return Counter(due for due in counted_at if due >= pure.time)
+    """The same of the whole log in one batch: how many of the alerts that it decided are not to be counted yet."""
+    decided = [one for one in pure.came if isinstance(one, fold.Decided)]
+    _, cohorts = Maturing(pure.problem, {}).part(decided, NEVER, pure.time, 0)
+    return Counter({cohort.due: size(verdicts_of(cohort)) for cohort in cohorts.values()})

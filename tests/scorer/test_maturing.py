@@ -1,5 +1,8 @@
 """Decisions wait in cohorts: which, how long, and what is to be counted of them."""
 
+from collections import Counter
+
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -7,18 +10,20 @@ from msgspec.structs import replace
 from stream.core.fold import Decided
 from stream.core.ledger import ACTIONABLE, HELD_OUT, NOISE, UNKNOWN, Alert
 from stream.core.state import NEVER
-from stream.scorer.maturing import Maturing, cohort_seconds, verdicts_of
+from stream.scorer.maturing import Maturing, verdicts_of, wait_seconds
 from stream.scorer.quality import Judged, Verdicts
 from tests.scorer.logs import PROBLEM
+from tests.scorer.rig import size
 
-SPAN = cohort_seconds(PROBLEM)
+WAIT = wait_seconds(PROBLEM)
+DUES = st.floats(0.0, 50.0 * WAIT)
 SCORE = [0.25, "likely_noise", "champion", "some", None, ["challenger", 0.75]]
 
 
-def decided(due: float, outcome: int = NOISE, by: str = "dismissed", flags: int = 0) -> Decided:
+def decided(due: float, outcome: int = NOISE, by: str = "dismissed", flags: int = 0, offset: int = 0) -> Decided:
     """A decision about an alert that is due then."""
     alert = Alert(0.0, "rule", "entity", (), due=due, last_outcome=1, score=SCORE)
-    return Decided("team", f"alert-{due}", alert, outcome, 0.0, by, flags)
+    return Decided("team", f"alert-{due}", alert, outcome, 0.0, by, flags, offset)
 
 
 def maturing() -> Maturing:
@@ -26,28 +31,37 @@ def maturing() -> Maturing:
     return Maturing(PROBLEM, {"all": ["*"]})
 
 
-def size(verdicts: Verdicts) -> int:
-    """How many alerts are to be counted."""
-    return sum(len(one.codes) for one in verdicts.judged if one.role == "champion") + sum(verdicts.left_out.values())
+def counts_at(due: float, offset: int) -> float:
+    """When an alert that is due then, and was decided at this offset, counts."""
+    (cohort,) = maturing().part([decided(due, offset=offset)], NEVER, NEVER, 1)[1].values()
+    return cohort.due
 
 
-@given(st.lists(st.floats(0.0, 100.0 * SPAN), max_size=30), st.floats(0.0, 100.0 * SPAN), st.floats(0.0, 100.0 * SPAN))
-def test_every_decision_counts_now_or_waits_at_most_a_span_beyond_its_time(
-    dues: list[float], time: float, since: float
+@given(st.lists(st.tuples(DUES, st.integers(0, 10_000)), max_size=30), DUES, DUES)
+def test_every_decision_counts_at_its_moment_whatever_stands_beside_it(
+    ones: list[tuple[float, int]], time: float, since: float
 ) -> None:
-    """Of all that does not lie before `since`, none counts before it is due, and none is lost."""
-    verdicts, cohorts = maturing().part([decided(due) for due in dues], since, time, 9)
-    ends = [(due // SPAN + 1) * SPAN for due in dues]
-    assert size(verdicts) == sum(since <= end < time for end in ends)
-    assert sorted((one.due, size(verdicts_of(one))) for one in cohorts.values()) == [
-        (end, ends.count(end)) for end in sorted({*ends}) if end >= time and end >= since
-    ]
-    assert all(due < end <= due + 1.000001 * SPAN for due, end in zip(dues, ends, strict=True))
+    """None before it is due, none much later; of what does not lie before `since` none is lost, or counts twice."""
+    verdicts, cohorts = maturing().part([decided(due, offset=offset) for due, offset in ones], since, time, 9)
+    moments = [counts_at(*one) for one in ones]
+    assert size(verdicts) == sum(since <= moment < time for moment in moments)
+    waiting = Counter(moment for moment in moments if moment >= time and moment >= since)
+    assert {one.due: size(verdicts_of(one)) for one in cohorts.values()} == waiting
+    assert all(due <= moment <= due + 1.000001 * WAIT for moment, (due, _) in zip(moments, ones, strict=True))
+
+
+def test_what_is_decided_over_a_long_time_does_not_count_at_one_moment() -> None:
+    """Of a million decisions about alerts due together, each 2,048 have a moment of their own, evenly spread."""
+    moments = np.array([counts_at(0.0, offset) for offset in range(0, 1_000_000, 2_048)])
+    assert len(np.unique(moments)) == len(moments)
+    parts = np.histogram(moments, bins=200, range=(moments.min(), moments.max() + 1e-6))[0]
+    assert parts.max() * 2_048 < 10_000
+    assert parts.min() > 0
 
 
 def test_batches_never_share_a_cohort() -> None:
     """Two batches' cohorts have keys of their own, under a team that no alert has."""
-    keys = [key for end in (7, 8) for key in maturing().part([decided(0), decided(2 * SPAN)], NEVER, 0, end)[1]]
+    keys = [key for end in (7, 8) for key in maturing().part([decided(0), decided(2 * WAIT)], NEVER, 0, end)[1]]
     assert len({*keys}) == 4
     assert {team for team, _ in keys} == {""}
 
@@ -55,7 +69,7 @@ def test_batches_never_share_a_cohort() -> None:
 def test_what_is_to_be_counted_comes_back_from_the_ledger() -> None:
     """Scores, outcomes and reasons of champion and challenger, as they were judged."""
     ones = [decided(0, ACTIONABLE, "worked", HELD_OUT), decided(0), decided(0, UNKNOWN, "closed_by_rule")]
-    at_once, _ = maturing().part(ones, NEVER, 9 * SPAN, 1)
+    at_once, _ = maturing().part(ones, NEVER, 9 * WAIT, 1)
     _, cohorts = maturing().part(ones, NEVER, 0.0, 1)
     assert [verdicts_of(one) for one in cohorts.values()] == [at_once]
     champion = Judged("champion", "champion", "all", [0.25, 0.25], [6, 3])
@@ -74,5 +88,5 @@ def test_alerts_without_a_score_are_left_out() -> None:
     bare = [
         replace(one, alert=replace(one.alert, score=score)) for score in (None, [None, "unscored", None, "", "", None])
     ]
-    verdicts, _ = maturing().part([*bare, decided(0, flags=2), decided(0, flags=1)], NEVER, 9 * SPAN, 1)
+    verdicts, _ = maturing().part([*bare, decided(0, flags=2), decided(0, flags=1)], NEVER, 9 * WAIT, 1)
     assert verdicts == Verdicts([], {"unscored": 2, "visibility_only": 1, "flood": 1})

@@ -16,7 +16,7 @@ from stream.core.once import Once
 from stream.core.problem import Problem, parse_problem
 from stream.core.records import Enriched
 from stream.lane.batch import Bounds, Part
-from stream.scorer.history import Write, decode_meta
+from stream.scorer.history import Found, Wanted, Write, decode_meta
 from tests.lab.logs import small_log, small_problem
 from tests.scorer.logs import PROBLEM, START, at, random_log
 from tests.scorer.memory_history import MemoryHistory
@@ -175,6 +175,53 @@ def test_a_fenced_worker_publishes_nothing_more_and_goes_on_from_the_other_s_off
     assert len(one.publisher.outputs) == before
     one.run()
     assert_exact(one, history)
+
+
+def test_what_is_being_deleted_is_not_read_again() -> None:
+    """An action was given up in a batch whose write is under way; its alert, which comes late, does not find it."""
+    slow = _Gated(MemoryHistory())
+    slow.gate.set()
+    log = log_of(
+        [Acted(at(0), "A1", "team", "A1-1", "worked"), Tick(at(9 * 3_600)), Raised(at(1), "A1", "team", "r", "e")]
+    )
+    rig = Rig(log, PROBLEM, slow)
+    rig.assign()
+    records = log.records[ONLY]
+    rig.engine.step({ONLY: records[:1]})
+    rig.engine.settle()
+    slow.gate.clear()
+    rig.engine.step({ONLY: records[1:2]})
+    read = slow.read
+
+    def then_let_go(wanted: Mapping[Part, Wanted]) -> dict[Part, Found]:
+        found = read(wanted)
+        slow.gate.set()
+        return found
+
+    slow.read = then_let_go  # type: ignore[method-assign]  # the write ends when the next batch has read
+    rig.engine.step({ONLY: records[2:]})
+    rig.engine.settle()
+    assert [one["reason"] for one in rig.publisher.failed()] == ["unknown_alert"]
+    assert rig.room._partitions[ONLY].fold.held == 0
+    assert_exact(rig, slow)
+
+
+def test_a_worker_that_ends_while_it_folds_in_silence_leaves_silence_to_the_next() -> None:
+    """What it folds again is not committed anew below what was: the next one publishes nothing a second time."""
+    log = log_of(random_log(22))
+    rig = Rig(log, PROBLEM, MemoryHistory())
+    rig.run((20,))
+    published, committed = len(rig.publisher.outputs), rig.committed[ONLY]
+    rig.history = history = MemoryHistory()
+    rig.start()
+    rig.assign()
+    rig._do(rig.engine.step({ONLY: log.records[ONLY][:30]}))
+    rig._do(rig.engine.settle())
+    assert rig.committed[ONLY] == committed == len(log.records[ONLY])
+    rig.start()
+    rig.run((20,))
+    assert len(rig.publisher.outputs) == published
+    assert_exact(rig, history)
 
 
 def test_a_zombie_that_wakes_up_reads_before_it_publishes() -> None:
@@ -435,6 +482,7 @@ def test_expiries_are_known_after_a_restart_too() -> None:
 def test_a_window_of_dues_smaller_than_what_is_due_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a window of three dues, every expiry is still published in order, over restarts and unwritten batches."""
     monkeypatch.setattr("stream.scorer.reading.DUES_WINDOW", 3)
+    monkeypatch.setattr("stream.scorer.partition.DUES_WINDOW", 3)
     log = log_of(random_log(21, alerts=80))
     log.append(Tick(at(30 * 86_400)))
     calm, narrow = Rig(log, PROBLEM, MemoryHistory()), Rig(log, PROBLEM, MemoryHistory())
