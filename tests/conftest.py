@@ -1,5 +1,6 @@
 """Fixtures for all tests, and the marks that follow from what a test asks for."""
 
+import os
 from contextlib import suppress
 
 import pytest
@@ -43,6 +44,12 @@ MARK_OF_FIXTURE = {"kafka": "kafka", "fresh_kafka": "kafka", "fresh_redis": "red
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """More than there are cores: many tests wait for a server, or for a time to pass."""
+    cores = os.cpu_count() or 1
+    return min(2 * cores, cores + 4)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whoever asks for a server is marked with it."""
     for item in items:

@@ -102,12 +102,13 @@ def test_unsound_model_is_found(run: Run, scored: Scored, tmp_path: Path) -> Non
     assert finding(ran, "model")["verdict"] == "wrong"
 
 
-def test_unreadable_keys_are_no_fault_of_the_model(run: Run, trained: Path, tmp_path: Path) -> None:
+def test_unreadable_keys_are_no_fault_of_the_model(run: Run, scored: Scored, trained: Path, tmp_path: Path) -> None:
     """Where model_keys can't be read, the mend is to set it, not to roll a sound champion back."""
     shop = open_shop(tmp_path)
     shop.add(trained, A)
     shop.store.point(CHAMPION, Pointer(A))
-    env = {**shop.env, "NOISEGATE_MODEL_KEYS": str(tmp_path / "none.pub")}
+    servers = {name: scored.env[name] for name in ("NOISEGATE_KAFKA_BOOTSTRAP_SERVERS", "NOISEGATE_REDIS_URL")}
+    env = {**shop.env, **servers, "NOISEGATE_MODEL_KEYS": str(tmp_path / "none.pub")}
     found = finding(run("doctor", "--json", env=env), "model")
     assert found["verdict"] == "wrong"
     assert "rollback" not in found["mend"]
