@@ -18,9 +18,10 @@ from benchmarks.contenders import CONTENDERS
 from benchmarks.measure import throughput
 from benchmarks.servers import Bench, servers
 from benchmarks.versions import copy_version
+from stream.core.came import Arrived
 from stream.core.events import decode_event, seconds
-from stream.core.features import Array
-from stream.core.fold import Arrived, Fold
+from stream.core.fold import Fold
+from stream.core.frame import Array
 from stream.models.pointers import CHALLENGER, Pointer
 from stream.models.served import Challenger, Served
 from stream.models.store import Store

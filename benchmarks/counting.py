@@ -19,8 +19,9 @@ from prometheus_client import generate_latest
 from benchmarks import load
 from benchmarks.model import make_model
 from stream.config import Settings
+from stream.core.came import Decided
 from stream.core.events import Event, decode_event, seconds
-from stream.core.fold import Decided, EntryKey
+from stream.core.fold import EntryKey
 from stream.core.ledger import Cohort
 from stream.core.problem import Problem, parse_problem
 from stream.lane.app import GC_THRESHOLDS

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from benchmarks.drift_world import Trained, Watched, flooded, ringing, sums
 from stream.core import drift
-from stream.core.features import Array
+from stream.core.frame import Array
 from stream.models.reference import Spread
 
 RULES = ("ours", "one effect", "no clustering", "psi > 0.1", "psi > 0.2")

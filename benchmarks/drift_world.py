@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from stream.core import features
 from stream.core.events import decode_event, seconds
-from stream.core.features import Array, Feature, Matrix
+from stream.core.features import Feature
+from stream.core.frame import Array, Matrix
 from stream.core.problem import Problem, parse_problem
 from stream.dev.organisation import FLOODS, START, STEADY, Drifts, Event, simulate
 from stream.dev.shipped import simulated_problem

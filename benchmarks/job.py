@@ -13,8 +13,9 @@ from msgspec import Struct
 from benchmarks import load
 from benchmarks.setting import Setting
 from stream.core import fold, state
+from stream.core.came import Arrived
 from stream.core.events import Acted, Raised, decode_event, seconds
-from stream.core.fold import Arrived, Fold
+from stream.core.fold import Fold
 from stream.core.ledger import Alert, pack_entry, unpack_entry
 from stream.core.records import Enriched, encode_record
 from stream.models.served import Served

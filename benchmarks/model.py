@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks import load
 from stream.core import features
 from stream.core.events import decode_event, moment, seconds
-from stream.core.features import Matrix
+from stream.core.frame import Matrix
 from stream.core.problem import BASELINES, Problem
 from stream.core.scoring import Thresholds
 from stream.lab.export import OPSET, export

@@ -1,8 +1,8 @@
 """The fold: one partition's events, in log order, into history. The only code that computes history.
 
 The scorer runs it on states it read from Redis, the lab on states in memory. Everything a step needs is in the event
-and in what was folded before; time is the largest event time folded so far. What a step causes is appended to `came`,
-in order: `Arrived`, `Repeated`, `Decided`, `Matured`, `Counted`, `Unknown`.
+and in what was folded before; time is the largest event time folded so far. What a step causes is appended to `came`
+in order, see `came.py`.
 """
 
 import math
@@ -12,10 +12,10 @@ from datetime import date
 from zlib import crc32
 
 import numpy as np
-from msgspec import Struct
 from numpy.typing import NDArray
 
 from stream.core import limits, state
+from stream.core.came import Arrived, Came, Counted, Decided, Matured, Repeated, Unknown
 from stream.core.dues import Dues
 from stream.core.events import Acted, Event, Raised
 from stream.core.ledger import (
@@ -46,58 +46,6 @@ _LN2 = math.log(2.0)
 _KEYS_REMEMBERED = 20_000
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _ABSENT = array("d", [math.nan]) * state.WIDTH
-
-
-class Arrived(Struct, gc=False):
-    """A new alert. Its features' raw material is row number `row` of `Fold.rows`; `flags` are as of its arrival."""
-
-    event: Raised
-    alert: Alert
-    row: int
-    flags: int
-
-
-class Repeated(Struct, gc=False):
-    """An alert that was raised before (a retried webhook): it counts once."""
-
-    event: Raised
-    alert: Alert
-    flags: int
-
-
-class Decided(Struct, gc=False):
-    """An outcome became known. What may change later in the ledger stands here as of the decision."""
-
-    team: str
-    alert_id: str
-    alert: Alert
-    outcome: int
-    decided_at: float
-    by: str
-    flags: int
-    offset: int  # of the record at which it was decided
-
-
-class Matured(Struct, gc=False):
-    """Time has passed all that could decide the alerts of a cohort, which leaves the ledger."""
-
-    cohort: Cohort
-
-
-class Counted(Struct, gc=False):
-    """An action that decided nothing, and why."""
-
-    effect: str  # non_deciding, beyond_horizon, after_decision, late, repeated, held
-
-
-class Unknown(Struct, gc=False):
-    """An action for an alert that nobody knows."""
-
-    value: bytes
-    offset: int
-
-
-Came = Arrived | Repeated | Decided | Matured | Counted | Unknown
 
 
 def level_keys(team: str, rule: str, entity: str, names: tuple[str, ...], values: tuple[str | None, ...]) -> list[str]:

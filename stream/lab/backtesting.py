@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stream.core import features
 from stream.core.errors import LabError
 from stream.core.events import moment
-from stream.core.features import Array
+from stream.core.frame import Array
 from stream.core.problem import Problem
 from stream.core.state import DAY
 from stream.lab.check import about, check_log, check_training

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from stream.core import drift
 from stream.core.events import Raised
-from stream.core.features import Array, level_index
+from stream.core.frame import Array, level_index
 
 WINDOWS_DAYS = (1, 7)
 ROWS_LEAST = 20  # a block of fewer says nothing

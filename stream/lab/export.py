@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from stream.core.errors import LabError
-from stream.core.features import Array, Matrix
+from stream.core.frame import Array, Matrix
 from stream.lab.learning import calibration
 from stream.lab.learning.trees import Trees
 from stream.models.manifest import Calibration

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.core import features
-from stream.core.features import Array, Decayed, Feature, Frame, Matrix, Priors
+from stream.core.features import Feature
+from stream.core.frame import Array, Decayed, Frame, Matrix, Priors
 from stream.lab.priors import Learnt
 from stream.lab.replaying import Replayed
 from stream.models.serving import Model

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from stream.core import limits
 from stream.core.events import Raised
-from stream.core.features import PRIOR_FIELDS, Array, Priors, prior_values
+from stream.core.frame import PRIOR_FIELDS, Array, Priors, prior_values
 from stream.lab.replaying import Replayed
 
 LABEL_KEYS = 16

@@ -17,9 +17,10 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from stream.core import state
+from stream.core.came import Arrived, Counted, Decided, Repeated, Unknown
 from stream.core.events import Acted, Raised
-from stream.core.features import Array
-from stream.core.fold import Arrived, Counted, Decided, EntryKey, Fold, Repeated, Unknown
+from stream.core.fold import EntryKey, Fold
+from stream.core.frame import Array
 from stream.core.ledger import ACTIONABLE, NARROW, NOISE, Alert
 from stream.core.problem import Problem
 from stream.lab.log import Line

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from stream.core import features
 from stream.core.events import moment
-from stream.core.features import Array, Matrix, prior_values
+from stream.core.frame import Array, Matrix, prior_values
 from stream.core.problem import Problem
 from stream.lab import card
 from stream.lab.check import about, check_log, check_training

@@ -7,7 +7,7 @@ import numpy as np
 from msgspec import Struct
 
 from stream.core.errors import ModelError
-from stream.core.features import Matrix
+from stream.core.frame import Matrix
 from stream.models.graph import Graph, check_runtime
 from stream.models.manifest import Manifest, decode_manifest
 

@@ -11,7 +11,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # since 1.29 it is on by de
 import onnxruntime
 
 from stream.core.errors import ModelError, ModelMismatch
-from stream.core.features import Array, Matrix
+from stream.core.frame import Array, Matrix
 from stream.models.manifest import Runtime
 
 _ERRORS_ONLY = 3

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from stream.core.errors import ModelError
-from stream.core.features import Priors, is_prior_key
+from stream.core.frame import Priors, is_prior_key
 from stream.core.problem import Problem
 from stream.core.scoring import Thresholds
 

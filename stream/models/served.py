@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from stream.core.events import Raised
-from stream.core.features import Array, Decayed, Inputs, Matrix
+from stream.core.frame import Array, Decayed, Inputs, Matrix
 from stream.core.records import Reason
 from stream.core.scoring import Thresholds
 from stream.models.graph import Stop

@@ -8,7 +8,7 @@ import numpy as np
 from stream.core import features
 from stream.core.errors import ModelMismatch
 from stream.core.events import Raised
-from stream.core.features import Array, Decayed, Frame, Inputs, Matrix
+from stream.core.frame import Array, Decayed, Frame, Inputs, Matrix, level_index
 from stream.core.problem import Problem
 from stream.models.artifact import TRIAL_SECONDS, golden_matrix, load_artifact
 from stream.models.graph import Graph, Stop
@@ -36,7 +36,7 @@ class Model:
         known = features.table(self._labels, list(manifest.priors.tables))
         self.table = features.choose([(ref.name, ref.version) for ref in manifest.features], known)
         self.reference: Watched = read_reference(reference, [feature.name for feature in self.table])
-        self._levels = features.level_index(self._labels)
+        self._levels = level_index(self._labels)
 
     def score(self, rows: Array, alerts: Sequence[Raised]) -> Array:
         """Probabilities, float64[N], of alerts whose `Fold.rows` are float64[N, 1 + 19 L].

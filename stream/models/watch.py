@@ -5,7 +5,6 @@ assignment. A bad version is refused and tried again with growing pauses, and wh
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from msgspec import Struct
 
@@ -76,7 +75,7 @@ class Watch:
         self._champion, self._challenger = Followed(CHAMPION), Followed(CHALLENGER)
         self._rival: Challenger | None = None
         self._before: Served | None = None
-        self._told: Any = None
+        self._told: tuple[list[str], Challenger | None] | None = None
         self._fell_back = False
 
     @property
@@ -176,14 +175,12 @@ class Watch:
 
     def _assign(self, served: Served) -> None:
         self._before, self.served = self.served, served
-        fields = {
-            "champions": [model.version for model in served.champions],
-            "challenger": served.challenger.model.version if served.challenger else None,
-        }
-        told = fields["champions"], served.challenger
-        if told != self._told:  # the pointers are followed one after the other: mostly only one of them moved
-            self._told = told
-            log.info("in service", extra={"fields": fields})
+        champions, rival = [model.version for model in served.champions], served.challenger
+        if (champions, rival) == self._told:  # the pointers are followed one after the other: mostly only one has moved
+            return
+        self._told = champions, rival
+        fields = {"champions": champions, "challenger": rival.model.version if rival else None}
+        log.info("in service", extra={"fields": fields})
 
     def _fall_back(self) -> None:
         """Serve the last good copy on this machine, or say that the model failed."""

@@ -10,10 +10,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from stream.core.came import Arrived, Decided
 from stream.core.errors import ModelError
 from stream.core.events import Raised, moment
-from stream.core.features import Array, Decayed, Inputs
-from stream.core.fold import Arrived, Decided
+from stream.core.frame import Array, Decayed, Inputs
 from stream.core.ledger import OUTCOME_NAMES, flag_names
 from stream.core.records import Challenge, Enriched, Outcome, Reason, Score, Whys
 from stream.core.scoring import Thresholds, band_of, evidence_of, whys_of

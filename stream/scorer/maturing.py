@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from stream.core.fold import Decided, EntryKey
+from stream.core.came import Decided
+from stream.core.fold import EntryKey
 from stream.core.ledger import Cohort
 from stream.core.problem import CORRECTION, Problem
 from stream.scorer.groups import TeamGroups

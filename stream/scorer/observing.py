@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.core.features import Array, Inputs, Matrix
+from stream.core.frame import Array, Inputs, Matrix
 from stream.metrics import SCORE_EDGES, DriftMetrics
 from stream.models.reference import BINS, FAULTS, SCORE, Spread, chances
 from stream.models.serving import Model

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 from msgspec import Struct, field
 
-from stream.core.fold import Decided
+from stream.core.came import Decided
 from stream.core.ledger import ACTIONABLE, FLOOD, HELD_OUT, NARROW, UNKNOWN, VISIBILITY_ONLY
 from stream.core.problem import CLOSED_BY_RULE
 from stream.metrics import SCORE_EDGES, QualityMetrics

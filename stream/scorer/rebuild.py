@@ -13,8 +13,8 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from msgspec import Struct
 
 from stream.config import Settings
+from stream.core.came import Arrived, Decided
 from stream.core.errors import BrokerError, HistoryRefused
-from stream.core.fold import Arrived, Decided
 from stream.core.ledger import Alert, unpack_entry
 from stream.core.problem import Problem
 from stream.kafka import Topics, client_settings, partition_chooser

@@ -12,6 +12,7 @@ from msgspec import Struct, field
 
 from stream.config import Settings
 from stream.core import fold
+from stream.core.came import Arrived, Decided
 from stream.core.errors import FenceConflict, HistoryAway, HistoryRefused, NoisegateError
 from stream.core.events import Raised, Tick, encode_event, moment
 from stream.core.problem import Problem
@@ -219,18 +220,18 @@ class ScorerRoom:
 
     def _mature(self, partition: Partition, silent: int, end: int, touched: Touched, tally: Tally) -> None:
         """Let what was decided be counted: with this batch what has matured, with a later one the rest."""
-        decided = [one for one in partition.fold.came[:silent] if type(one) is fold.Decided] + tally.decided
+        decided = [one for one in partition.fold.came[:silent] if type(one) is Decided] + tally.decided
         matured, cohorts = self._maturing.part(decided, partition.silent_time, partition.fold.time, end)
         tally.matured.append(matured)
         partition.wait(cohorts, touched)
 
     def _answer(self, decoded: Mapping[Part, Decoded]) -> Answers:
         """Score all partitions' new alerts in one call of the model."""
-        arrived: list[fold.Arrived] = []
+        arrived: list[Arrived] = []
         rows = []
         for part in decoded:
             folded = self._partitions[part].fold
-            new = [one for one in folded.came if type(one) is fold.Arrived]
+            new = [one for one in folded.came if type(one) is Arrived]
             for one in new:
                 one.row += len(arrived) - folded.first_row
             arrived += new

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from operator import attrgetter
 
 from stream.config import Settings
+from stream.core.came import Arrived, Came, Counted, Decided, Matured, Repeated, Unknown
 from stream.core.errors import BadRecord
 from stream.core.events import Acted, Raised, Tick
-from stream.core.fold import Arrived, Came, Counted, Decided, Matured, Repeated, Unknown
 from stream.core.ledger import LATE, NARROW
 from stream.core.problem import Problem
 from stream.core.records import encode_record

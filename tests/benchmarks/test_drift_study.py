@@ -8,7 +8,8 @@ import pytest
 from benchmarks.drift_rules import alarms, evaluate, first_ring
 from benchmarks.drift_world import Trained, Watched, sums, thinned
 from stream.core import drift
-from stream.core.features import Array, Matrix, table
+from stream.core.features import table
+from stream.core.frame import Array, Matrix
 from stream.dev.organisation import simulate
 from stream.lab.learning.fitting import Fitted
 from stream.lab.priors import Learnt

@@ -7,9 +7,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
+from stream.core.came import Arrived, Came, Counted, Decided, Matured, Repeated
 from stream.core.dues import Dues
 from stream.core.events import Acted, Event, Raised, Tick, moment
-from stream.core.fold import Arrived, Came, Counted, Decided, EntryKey, Fold, LevelKey, Matured, Repeated
+from stream.core.fold import EntryKey, Fold, LevelKey
 from stream.core.ledger import pack_entry, unpack_entry
 from stream.core.problem import Problem, parse_problem
 from stream.core.state import pack_state, unpack_state

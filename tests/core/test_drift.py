@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import chi2
 
 from stream.core import drift
-from stream.core.features import Array
+from stream.core.frame import Array
 
 ROWS = st.integers(1, 100_000)
 

@@ -10,19 +10,8 @@ from hypothesis import strategies as st
 from stream.core import state
 from stream.core.errors import ModelMismatch
 from stream.core.events import Raised, moment
-from stream.core.features import (
-    Array,
-    Decayed,
-    Feature,
-    Frame,
-    Priors,
-    choose,
-    compute,
-    level_index,
-    parent_of,
-    prior_values,
-    table,
-)
+from stream.core.features import Feature, choose, compute, table
+from stream.core.frame import Array, Decayed, Frame, Priors, level_index, parent_of, prior_values
 from stream.core.problem import Problem
 from tests.core.logs import DAY, HOUR, LAW, PROBLEMS, START, Timed, acted, logs, raised, run, small_problem, tick
 

@@ -1,8 +1,9 @@
 """Actions that overtake their alert: held, released, given up, within named limits."""
 
 from stream.core import limits
+from stream.core.came import Unknown
 from stream.core.events import Acted, moment
-from stream.core.fold import Fold, Unknown
+from stream.core.fold import Fold
 from stream.core.ledger import Held, unpack_entry
 from tests.core.logs import (
     DAY,

@@ -7,7 +7,8 @@ import pytest
 
 from stream.core import fold as fold_module
 from stream.core import state
-from stream.core.fold import Arrived, Fold, level_keys
+from stream.core.came import Arrived
+from stream.core.fold import Fold, level_keys
 from stream.core.ledger import LATE, VISIBILITY_ONLY, Alert
 from tests.core.logs import (
     DAY,

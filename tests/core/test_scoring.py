@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from stream.core.events import moment
-from stream.core.features import Array
 from stream.core.fold import Fold
+from stream.core.frame import Array
 from stream.core.records import Evidence, Why
 from stream.core.scoring import Thresholds, band_of, evidence_of, whys_of
 from tests.core.logs import DAY, PROBLEMS, START, Timed, acted, raised, run, small_problem, tick

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from stream.core.events import seconds
-from stream.core.features import Array, table
+from stream.core.features import table
+from stream.core.frame import Array
 from stream.lab.clustering import Effects, Ints, effects, level_effects, level_of
 from tests.lab.logs import START, raised
 

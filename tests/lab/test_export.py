@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from stream.core.errors import LabError
-from stream.core.features import Feature, Matrix
+from stream.core.features import Feature
+from stream.core.frame import Matrix
 from stream.lab.export import TOLERANCE, check_parity, edge_rows, export
 from stream.lab.learning import calibration, trees
 from stream.models.graph import Graph

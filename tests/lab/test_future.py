@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from stream.core import features
 from stream.core.events import Acted, Event, moment
-from stream.core.features import Matrix
+from stream.core.frame import Matrix
 from stream.lab.judging.baselines import score_baselines
 from stream.lab.matrix import training_matrix
 from stream.lab.priors import choose_keys, learn

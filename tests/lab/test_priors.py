@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stream.core.events import Event
-from stream.core.features import prior_values
+from stream.core.frame import prior_values
 from stream.lab.priors import LABEL_KEYS, LEAST_OUTCOMES, VALUES, choose_keys, learn
 from stream.lab.replaying import Replayed, replay
 from stream.lab.window import split_at_share

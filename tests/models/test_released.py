@@ -8,7 +8,7 @@ import pytest
 
 from stream.core import state
 from stream.core.events import Raised, moment
-from stream.core.features import level_index
+from stream.core.frame import level_index
 from stream.models.artifact import MANIFEST, golden_matrix, load_artifact
 from stream.models.graph import check_runtime
 from stream.models.pointers import CHAMPION, Pointer

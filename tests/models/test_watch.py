@@ -17,7 +17,7 @@ from onnx import TensorProto, helper
 
 from stream.core.errors import StoreAway
 from stream.core.events import Raised, moment
-from stream.core.features import Decayed
+from stream.core.frame import Decayed
 from stream.core.limits import CHAMPIONS
 from stream.lab.replaying import replay
 from stream.lab.training import train_replayed

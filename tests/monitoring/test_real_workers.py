@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from prometheus_client.parser import text_string_to_metric_families
 
 from stream.core import drift
-from stream.core.features import Array
+from stream.core.frame import Array
 from stream.core.ledger import HELD_OUT
 from stream.health import HealthServer
 from stream.lab.matrix import predict, served_matrix

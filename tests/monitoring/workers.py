@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.config import Settings
+from stream.core.came import Decided
 from stream.core.events import decode_event, moment, seconds
-from stream.core.fold import Decided, Fold
+from stream.core.fold import Fold
 from stream.core.problem import CORRECTION, HELD_OUT, Problem, parse_problem
 from stream.dev.organisation import START, TEAMS, Drifts, Shift, simulate
 from stream.dev.shipped import simulated_problem

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from stream.core.events import Raised
-from stream.core.features import Array, Decayed, Inputs, Matrix
+from stream.core.frame import Array, Decayed, Inputs, Matrix
 from stream.core.scoring import Thresholds
 from stream.models.graph import Stop
 

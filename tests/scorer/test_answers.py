@@ -8,7 +8,7 @@ import pytest
 
 from stream.core.errors import ModelError
 from stream.core.events import Acted, Event, Raised
-from stream.core.features import Array, Decayed, Inputs, Matrix
+from stream.core.frame import Array, Decayed, Inputs, Matrix
 from stream.core.once import Once
 from stream.core.scoring import Thresholds
 from stream.lane.batch import Part

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from stream.config import Settings
+from stream.core.came import Arrived
 from stream.core.events import Event, Raised, Tick
-from stream.core.features import Inputs
-from stream.core.fold import Arrived
+from stream.core.frame import Inputs
 from stream.core.ledger import NARROW
 from stream.lane.batch import Batch, Part
 from stream.metrics import Metrics

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from stream.core.fold import Decided
+from stream.core.came import Decided
 from stream.core.ledger import ACTIONABLE, HELD_OUT, NOISE, UNKNOWN, Alert
 from stream.core.state import NEVER
 from stream.scorer.maturing import Maturing, verdicts_of, wait_seconds

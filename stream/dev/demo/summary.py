@@ -6,7 +6,7 @@ from datetime import datetime
 import numpy as np
 from msgspec import Struct
 
-from stream.core.features import Array
+from stream.core.frame import Array
 from stream.core.ledger import OUTCOME_NAMES
 from stream.dev.demo.collect import Collector
 from stream.dev.demo.plan import Plan

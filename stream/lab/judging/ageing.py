@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.core.features import Array
+from stream.core.frame import Array
 from stream.lab.judging import metrics
 from stream.lab.judging.bootstrap import losses
 from stream.lab.judging.findings import Ageing, AgeWeek

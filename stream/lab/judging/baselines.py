@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from stream.core.features import Array
+from stream.core.frame import Array
 from stream.core.problem import BASELINES
 from stream.lab.replaying import Replayed
 

@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from stream.core.features import Array
+from stream.core.frame import Array
 from stream.lab.judging import metrics
 from stream.lab.judging.findings import Interval
 from stream.lab.judging.metrics import BINS, Labels

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from stream.core import drift
-from stream.core.features import Array, Feature, Matrix
+from stream.core.features import Feature
+from stream.core.frame import Array, Matrix
 from stream.lab.judging.findings import Drift
 from stream.models.reference import Spread, Watched
 

@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import Struct
 
 from stream.core.events import moment
-from stream.core.features import Array
+from stream.core.frame import Array
 from stream.core.ledger import FLOOD, VISIBILITY_ONLY
 from stream.core.scoring import Thresholds
 from stream.lab.judging import scores as figures

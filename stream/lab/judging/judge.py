@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from stream.core.errors import LabError
-from stream.core.features import Array
+from stream.core.frame import Array
 from stream.lab.judging import metrics
 from stream.lab.judging.metrics import Labels
 from stream.lab.replaying import Replayed

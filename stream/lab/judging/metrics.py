@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.core.features import Array
+from stream.core.frame import Array
 
 Labels = NDArray[np.int8]
 BINS = 10

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from stream.core.features import Array
+from stream.core.frame import Array
 from stream.core.scoring import Thresholds
 from stream.lab.judging.bootstrap import Drawn
 from stream.lab.judging.findings import Band, CurvePoint, Fixed, Interval, ReliabilityBin, ScoreFigures

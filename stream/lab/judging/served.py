@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from stream.config import Settings
 from stream.core import limits
 from stream.core.events import seconds
-from stream.core.features import Array
+from stream.core.frame import Array
 from stream.core.problem import CLOSED_BY_RULE, CORRECTION, Problem
 from stream.core.records import Outcome, decode_outcome
 from stream.lab.judging import metrics

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from msgspec.structs import replace
 
-from stream.core.features import Array, Feature, Matrix
+from stream.core.features import Feature
+from stream.core.frame import Array, Matrix
 from stream.lab.judging import metrics
 from stream.lab.judging.bootstrap import Sorted
 from stream.lab.judging.findings import Ablation, Interval, Shortcut

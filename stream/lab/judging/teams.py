@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stream.core.features import Array
+from stream.core.frame import Array
 from stream.lab.judging import metrics
 from stream.lab.judging.bootstrap import Sorted
 from stream.lab.judging.findings import Group, Interval, Team, Teams

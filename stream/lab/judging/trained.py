@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from msgspec.structs import replace
 
-from stream.core.features import Array
+from stream.core.frame import Array
 from stream.core.ledger import ACTIONABLE, FLOOD, NOISE, VISIBILITY_ONLY
 from stream.lab.judging import metrics, shortcut
 from stream.lab.judging.drifting import judge_drift

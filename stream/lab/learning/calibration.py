@@ -6,7 +6,7 @@ pooling adjacent violators (Ayer et al., 1955), joined by lines no steeper than 
 
 import numpy as np
 
-from stream.core.features import Array
+from stream.core.frame import Array
 from stream.lab.judging.metrics import Labels, log_loss
 from stream.lab.learning.plan import CalibrationChoice
 from stream.models.manifest import Calibration

@@ -11,9 +11,10 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from stream.core import features, state
+from stream.core import state
 from stream.core.errors import LabError
-from stream.core.features import Array, Feature, Matrix
+from stream.core.features import Feature
+from stream.core.frame import Array, Matrix, level_index
 from stream.core.ledger import OPEN
 from stream.lab.judging.findings import Check
 from stream.lab.judging.metrics import Labels, auc
@@ -96,7 +97,7 @@ def order(replayed: Replayed, usable: Mask) -> Check:
     places = np.flatnonzero(usable)
     sample = set(places[np.linspace(0, len(places) - 1, min(AUDITED, len(places))).astype(int)].tolist())
     known: dict[tuple[str, str], list[int]] = {}
-    levels = features.level_index(tuple(replayed.problem.history.labels))
+    levels = level_index(tuple(replayed.problem.history.labels))
     wrong = 0
     for step in replayed.sequence.tolist():
         alert = replayed.alerts[step if step >= 0 else ~step]

@@ -9,7 +9,7 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from stream.core.features import Array
+from stream.core.frame import Array
 from stream.core.scoring import Thresholds, outcomes_known
 from stream.lab.judging.teams import PREDICTABLE, UNPREDICTABLE, judge_team, judge_teams
 from stream.lab.replaying import Replayed

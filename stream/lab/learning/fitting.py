@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 from msgspec import Struct
 
-from stream.core.features import Array
+from stream.core.frame import Array
 from stream.core.scoring import Thresholds
 from stream.lab.judging.judge import MODEL
 from stream.lab.judging.metrics import threshold_for

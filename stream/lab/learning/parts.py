@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from msgspec import Struct
 
-from stream.core.features import Array, Feature, Matrix
+from stream.core.features import Feature
+from stream.core.frame import Array, Matrix
 from stream.core.ledger import HELD_OUT
 from stream.lab.judging.metrics import Labels
 from stream.lab.learning import trees

@@ -7,7 +7,8 @@ import numpy as np
 from msgspec import Struct
 
 from stream.core.errors import LabError
-from stream.core.features import Array, Feature, Matrix
+from stream.core.features import Feature
+from stream.core.frame import Array, Matrix
 from stream.lab.judging.metrics import Labels
 
 Params = dict[str, str | int | float | bool]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stream.core.features import Array
+from stream.core.frame import Array
 from stream.lab.judging.ageing import WEEK, judge_ageing
 from stream.lab.judging.findings import Ageing
 

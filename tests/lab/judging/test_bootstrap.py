@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream.core.features import Array
+from stream.core.frame import Array
 from stream.lab.judging import metrics
 from stream.lab.judging.bootstrap import DAY, LEAST_DAYS, Sorted, days_of, draw, interval
 from stream.lab.judging.metrics import Labels

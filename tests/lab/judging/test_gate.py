@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stream.core.features import Array
+from stream.core.frame import Array
 from stream.core.problem import Target
 from stream.lab.judging.bootstrap import DAY, days_of, draw, gain_at_equal_detection
 from stream.lab.judging.findings import Gain, Gate

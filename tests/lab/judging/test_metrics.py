@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from stream.core.features import Array
+from stream.core.frame import Array
 from stream.lab import export, reference
 from stream.lab.judging import baselines, metrics
 from stream.lab.judging.metrics import Labels

@@ -6,8 +6,8 @@ from msgspec.structs import replace
 
 from stream.core import state
 from stream.core.errors import LabError
-from stream.core.features import Matrix
 from stream.core.fold import Fold
+from stream.core.frame import Matrix
 from stream.lab.judging.metrics import auc
 from stream.lab.learning import canaries
 from stream.lab.learning.canaries import cut, leaking, next_of_team_rule, null_deviation, order, paired_deviation

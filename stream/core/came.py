@@ -1,0 +1,58 @@
+"""What a step of the fold causes, in the order in which it came."""
+
+from msgspec import Struct
+
+from stream.core.events import Raised
+from stream.core.ledger import Alert, Cohort
+
+
+class Arrived(Struct, gc=False):
+    """A new alert. Its features' raw material is row number `row` of `Fold.rows`; `flags` are as of its arrival."""
+
+    event: Raised
+    alert: Alert
+    row: int
+    flags: int
+
+
+class Repeated(Struct, gc=False):
+    """An alert that was raised before (a retried webhook): it counts once."""
+
+    event: Raised
+    alert: Alert
+    flags: int
+
+
+class Decided(Struct, gc=False):
+    """An outcome became known. What may change later in the ledger stands here as of the decision."""
+
+    team: str
+    alert_id: str
+    alert: Alert
+    outcome: int
+    decided_at: float
+    by: str
+    flags: int
+    offset: int  # of the record at which it was decided
+
+
+class Matured(Struct, gc=False):
+    """Time has passed all that could decide the alerts of a cohort, which leaves the ledger."""
+
+    cohort: Cohort
+
+
+class Counted(Struct, gc=False):
+    """An action that decided nothing, and why."""
+
+    effect: str  # non_deciding, beyond_horizon, after_decision, late, repeated, held
+
+
+class Unknown(Struct, gc=False):
+    """An action for an alert that nobody knows."""
+
+    value: bytes
+    offset: int
+
+
+Came = Arrived | Repeated | Decided | Matured | Counted | Unknown
