@@ -5,7 +5,7 @@ BIN = .venv/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --no-input
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 # Fast tests start nothing heavier than the embedded servers.
-FAST = not (kafka or chaos or slow or data or browser)
+FAST = not (kafka or chaos or slow or long or data or browser)
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /|/' | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -31,8 +31,11 @@ fast: .venv/ready ## the fast tests, on all cores
 
 check: lint types fast ## lint, types and the fast tests
 
-test: fast ## every test; REQUIRE_SERVERS=1 fails what would be skipped
-	@$(BIN)/pytest -m 'not ($(FAST))'
+test: fast ## every test but the long ones; REQUIRE_SERVERS=1 fails what would be skipped
+	@$(BIN)/pytest -m 'not ($(FAST)) and not long'
+
+chaos: .venv/ready ## the long tests: minutes of kills, freezes and losses on real servers
+	@$(BIN)/pytest -m long
 
 bench: .venv/ready ## measure, side by side with peers
 	@$(BIN)/python -m benchmarks
@@ -57,4 +60,4 @@ clean: ## remove everything that make made
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable . >&2
 	@touch .venv/ready
 
-.PHONY: help setup demo format lint types fast check test bench lock clean
+.PHONY: help setup demo format lint types fast check test chaos bench lock clean

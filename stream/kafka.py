@@ -9,6 +9,7 @@ from zlib import crc32
 from aiokafka.partitioner import murmur2
 from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+from msgspec import Struct
 
 from stream.config import Settings
 from stream.core.errors import BrokerError, SettingsError
@@ -54,6 +55,17 @@ def partition_chooser(partitioner: str, partitions: int) -> Callable[[str], int]
     return lambda team: crc32(team.encode()) % partitions
 
 
+class TopicFacts(Struct, frozen=True):
+    """What identifies a topic: the ids of its cluster and of itself, and its partition count.
+
+    A topic made anew has another `topic_id`; one that grew has another count.
+    """
+
+    cluster_id: str
+    topic_id: str
+    partitions: int
+
+
 class Topics:
     """What noisegate needs of Kafka's administration.
 
@@ -94,8 +106,14 @@ class Topics:
 
     def topic_id(self, topic: str) -> str:
         """The id Kafka gave the topic when it was made; a topic made anew has another."""
+        return self.facts(topic).topic_id
+
+    def facts(self, topic: str) -> TopicFacts:
+        """What identifies the topic at this moment; raises BrokerError also where there is no such topic."""
         described = self._admin.describe_topics(TopicCollection([topic]))
-        return str(self._answer(described[topic], f"describe the topic {topic}").topic_id)
+        told = self._answer(described[topic], f"describe the topic {topic}")
+        cluster = self._answer(self._admin.describe_cluster(), "describe the cluster")
+        return TopicFacts(str(cluster.cluster_id or ""), str(told.topic_id), len(told.partitions))
 
     def create(self, partitions: int, replication: int, configs: Mapping[str, Mapping[str, str]]) -> list[str]:
         """Create the topics that do not exist; `configs` by role. Returns the names of those made."""

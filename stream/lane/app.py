@@ -17,7 +17,7 @@ from faust.transport.drivers import aiokafka as driver
 
 from stream.config import Settings
 from stream.core.errors import BrokerError, NoisegateError
-from stream.kafka import Topics, faust_credentials
+from stream.kafka import TopicFacts, Topics, faust_credentials
 from stream.lane.batch import Bounds, Part, Record
 from stream.lane.engine import Engine, Moves
 from stream.lane.watchdog import Watchdog
@@ -213,16 +213,30 @@ class LaneConsumer(driver.Consumer):
         tps = [TopicPartition(*part) for part in parts]
         begins = await thread.call_thread(consumer.beginning_offsets, tps)
         ends = await thread.call_thread(consumer.end_offsets, tps) if self.lane.settings.broker_end_offsets else {}
-        topic_id, count = await asyncio.get_running_loop().run_in_executor(None, self._topic_facts)
-        bounds = {}
-        for part, tp in zip(parts, tps, strict=True):
-            committed = await thread.call_thread(consumer.committed, tp)
-            bounds[part] = Bounds(committed, begins[tp], ends.get(tp), topic_id, count)
-        return bounds
+        facts = await asyncio.get_running_loop().run_in_executor(None, self._topic_facts)
+        committed = {tp: await thread.call_thread(consumer.committed, tp) for tp in tps}
+        any_committed = any(offset is not None for offset in committed.values())
+        for number in range(facts.partitions):
+            other = TopicPartition(self.lane.topic, number)
+            if not any_committed and other not in committed:
+                any_committed = await thread.call_thread(consumer.committed, other) is not None
+        return {
+            part: Bounds(
+                committed[tp],
+                begins[tp],
+                ends.get(tp),
+                facts.topic_id,
+                facts.partitions,
+                facts.cluster_id,
+                any_committed,
+            )
+            for part, tp in zip(parts, tps, strict=True)
+        }
 
-    def _topic_facts(self) -> tuple[str, int]:
+    def _topic_facts(self) -> TopicFacts:
         topics = Topics(self.lane.settings)
-        return topics.topic_id(self.lane.topic), topics.require("events")[self.lane.topic]
+        topics.require("events")
+        return topics.facts(self.lane.topic)
 
     def _commit_soon(self, commits: dict[Part, int]) -> "asyncio.Task[None] | None":
         """Commit beside the work, one commit at a time; what is handed over leaves `commits`."""

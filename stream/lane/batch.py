@@ -36,13 +36,25 @@ class Batch(Struct, frozen=True):
 
 
 class Bounds(Struct, frozen=True):
-    """What Kafka knows of a partition when it is assigned. `end` is None where the broker can't be trusted with it."""
+    """What Kafka knows of a partition when it is assigned.
+
+    Attributes:
+        committed: the group's offset in it; None where it has none.
+        begin: the offset of the first record there is.
+        end: the offset after the last one; None where the broker can't be trusted with it.
+        topic_id: the id that Kafka gave the topic when it was made.
+        partitions: how many the topic has.
+        cluster_id: the id of the Kafka cluster.
+        group_committed: whether the group has an offset in any partition of the topic.
+    """
 
     committed: int | None
     begin: int
     end: int | None
     topic_id: str
     partitions: int
+    cluster_id: str = ""
+    group_committed: bool = False
 
 
 class Output(NamedTuple):
