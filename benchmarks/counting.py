@@ -52,7 +52,7 @@ class Forgetful(Maturing):
     """Keeps nothing for later."""
 
     def part(
-        self, decided: Iterable[Decided], since: float, time: float, end: int
+        self, decided: Iterable[Decided], since: float, time: float, batch: str
     ) -> tuple[Verdicts, dict[EntryKey, Cohort]]:
         """Nothing."""
         return Verdicts(), {}

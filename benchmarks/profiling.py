@@ -40,7 +40,7 @@ def main() -> None:
     scorer = make_scorer(settings)
     profiler = cProfile.Profile()
     scorer.lane.thread.submit(profiler.enable)
-    status = run_worker(scorer.app, scorer.lane, settings)
+    status = run_worker(scorer.app, settings.log_level)
     with Path(_FILE).open("w", encoding="utf-8") as file:
         stats = pstats.Stats(profiler, stream=file).strip_dirs()
         stats.sort_stats("tottime").print_stats(_ROWS)

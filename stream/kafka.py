@@ -22,10 +22,45 @@ TOPIC_CONFIGS: Mapping[str, Mapping[str, str]] = {
     "outcomes": {"retention.ms": FOREVER, "retention.bytes": FOREVER},  # labels and evidence
     "failed": {},
 }
+_CLIENT_KEYS = {  # of `settings.kafka`: what the scorer's consumer, aiokafka, honours as well as librdkafka
+    "client.id", "security.protocol", "sasl.mechanism", "sasl.mechanisms", "sasl.username", "sasl.password",
+    "ssl.ca.location", "ssl.certificate.location", "ssl.key.location", "ssl.key.password",
+    "enable.ssl.certificate.verification", "ssl.endpoint.identification.algorithm",
+}  # fmt: skip
+_PRODUCER_KEYS = {  # of producers only, so that nothing is promised to the consumer
+    "acks", "batch.num.messages", "batch.size", "compression.codec", "compression.level", "compression.type",
+    "delivery.timeout.ms", "linger.ms", "message.max.bytes", "message.send.max.retries", "message.timeout.ms",
+    "queue.buffering.max.kbytes", "queue.buffering.max.messages", "queue.buffering.max.ms", "request.required.acks",
+    "request.timeout.ms", "retries", "retry.backoff.max.ms", "retry.backoff.ms", "sticky.partitioning.linger.ms",
+}  # fmt: skip
+_INSTEAD = {
+    "auto.offset.reset": "set start_from",
+    "bootstrap.servers": "set kafka_bootstrap_servers",
+    "fetch.wait.max.ms": "set fetch_wait_seconds",
+    "group.id": "set deployment",
+    "heartbeat.interval.ms": "set heartbeat_seconds",
+    "isolation.level": "take it out: noisegate always reads committed records only",
+    "partitioner": "set partitioner",
+    "session.timeout.ms": "set session_timeout_seconds",
+}
+
+
+def check_client_keys(kafka: Mapping[str, str]) -> None:
+    """Refuse what `settings.kafka` names and not every client of noisegate would honour.
+
+    Raises:
+        SettingsError: naming the key and what to do instead.
+    """
+    for key, value in kafka.items():
+        if key not in _CLIENT_KEYS | _PRODUCER_KEYS:
+            shown = "***" if "password" in key or "secret" in key else repr(value)
+            instead = _INSTEAD.get(key, "take it out")
+            raise SettingsError(f"kafka {key} = {shown} can't be honoured by the scorer's consumer; {instead}")
 
 
 def client_settings(settings: Settings) -> dict[str, Any]:
-    """librdkafka settings that every client shares."""
+    """librdkafka settings that every client shares; raises SettingsError for what not every client would honour."""
+    check_client_keys(settings.kafka)
     return {
         "bootstrap.servers": settings.kafka_bootstrap_servers,
         "client.id": settings.deployment,

@@ -22,4 +22,4 @@ def run_scorer() -> None:
     settings = shown.settings()
     set_up_logs(settings.log_level)
     scorer = make_scorer(settings)
-    raise typer.Exit(run_worker(scorer.app, scorer.lane, settings))
+    raise typer.Exit(run_worker(scorer.app, settings.log_level))

@@ -46,6 +46,14 @@ class Dues:
             return []
         return self._entries[self._head : bisect_left(self._entries, (at, "", ""), lo=self._head)]
 
+    def count_before(self, at: float) -> int:
+        """How many of those kept are due before `at`."""
+        return bisect_left(self._entries, (at, "", ""), lo=self._head) - self._head
+
+    def nth(self, index: int) -> Due:
+        """The due of this index, 0 for the first."""
+        return self._entries[self._head + index]
+
     def first(self) -> float:
         """When the first one is due; infinity where nothing is."""
         return self._entries[self._head][0] if self._head < len(self._entries) else float("inf")

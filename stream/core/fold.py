@@ -127,17 +127,36 @@ class Fold:
     def advance(self, at: float) -> None:
         """Move time to `at`; what was due before is folded first, in order of due time."""
         while (due := self.dues.pop_before(at)) is not None:
-            key = (due[1], due[2])
-            entry = self.ledger.get(key)
-            if type(entry) is Alert and entry.outcome == OPEN:
-                outcome = NOISE if entry.noise_seen else self._expires_as
-                self._decide(key, entry, outcome, entry.raised_at + self._due_in, EXPIRY)
-            elif type(entry) is Cohort:
-                del self.ledger[key]
-                self.came.append(Matured(entry))
-            elif type(entry) is Held:
-                self._give_up(key, entry)
+            self._fire((due[1], due[2]))
         self.time = at
+
+    def fire(self, at: float, most: int, offset: int) -> None:
+        """Begin what `advance` to `at` does: fold the first `most` of what is due before it, and move time so far.
+
+        Time moves a little even where all of it is due at one moment, so that the state is another one each time.
+        `offset` is of the record whose time is `at`.
+        """
+        self.offset = offset
+        reached = self.time
+        for _ in range(most):
+            due = self.dues.pop_before(at)
+            if due is None:
+                break
+            self._fire((due[1], due[2]))
+            reached = max(reached, due[0])
+        self.time = min(at, math.nextafter(reached, math.inf))
+
+    def _fire(self, key: EntryKey) -> None:
+        """Fold what is due now of one alert, of its held actions, or of a cohort."""
+        entry = self.ledger.get(key)
+        if type(entry) is Alert and entry.outcome == OPEN:
+            outcome = NOISE if entry.noise_seen else self._expires_as
+            self._decide(key, entry, outcome, entry.raised_at + self._due_in, EXPIRY)
+        elif type(entry) is Cohort:
+            del self.ledger[key]
+            self.came.append(Matured(entry))
+        elif type(entry) is Held:
+            self._give_up(key, entry)
 
     # Raises.
 

@@ -23,6 +23,7 @@ FAILURES = {
     "beyond_skew": "`at` lies later than its Kafka record timestamp allows",
     "misrouted": "the record is in another partition than its team's",
     "unknown_alert": "the action's alert is not known, and did not come within the grace",
+    "refused_by_topic": "Kafka refused an output record, such as one over its topic's max.message.bytes",
 }
 
 

@@ -20,6 +20,7 @@ from stream.core.errors import BrokerError, NoisegateError
 from stream.kafka import TopicFacts, Topics, faust_credentials
 from stream.lane.batch import Bounds, Part, Record
 from stream.lane.engine import Engine, Moves
+from stream.lane.run import LaneWorker
 from stream.lane.watchdog import Watchdog
 from stream.metrics import Metrics
 
@@ -29,7 +30,7 @@ GC_THRESHOLDS = (100_000, 50, 1_000)  # states make no cycles; with the defaults
 _SETTLE_SECONDS = 0.001  # nothing more is there: what is begun is finished at once
 _RETRY_SECONDS = 0.5
 _LOOK_SECONDS = 1.0  # how often lag, quiet partitions and commits are seen to
-_COMMIT_SECONDS = 5.0  # at the end; committed offsets are for lag monitors and a lost Redis, truth is in Redis
+_COMMIT_SECONDS = 2.0  # at the end; committed offsets are for lag monitors and a lost Redis, truth is in Redis
 
 
 class Lane:
@@ -47,6 +48,7 @@ class Lane:
         self.fault: BaseException | None = None
         self.stopping = False  # asked to finish what is begun
         self.drained = asyncio.Event()  # it is finished
+        self.unfinished = False  # it could not be finished in time; it is read again
         self.turned_at = time.monotonic()  # when the loop last went round
         self.watchdog = Watchdog(settings.stall_seconds, self.stalled_for)
 
@@ -56,11 +58,29 @@ class Lane:
         return max(now - self.turned_at, now - self.engine.progressed_at if self.waiting else 0.0)
 
 
+class _ConsumerThread(driver.AIOKafkaConsumerThread):
+    """Faust's thread, whose aiokafka consumer reads committed records only, and waits for them as long as we say.
+
+    Faust would read committed records only if it also produced in transactions, and fixes the wait at 1.5 s: the
+    embedded broker lets half of that pass before it answers, whatever is there.
+    """
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        made = super()._create_worker_consumer(transport)
+        lane: Lane = self.consumer.lane  # type: ignore[attr-defined]  # it is a LaneConsumer
+        made._isolation_level = "read_committed"
+        made._fetch_max_wait_ms = int(lane.settings.fetch_wait_seconds * 1000)
+        return made
+
+
 class LaneConsumer(driver.Consumer):
     """Faust's aiokafka consumer with `_drain_messages` replaced; nothing is acked, offsets are committed explicitly."""
 
     lane: ClassVar[Lane]
     _committing: asyncio.Task[None] | None = None
+
+    def _new_consumer_thread(self) -> _ConsumerThread:
+        return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _drain_messages(self, fetcher: Any) -> None:
         lane = self.lane
@@ -84,7 +104,7 @@ class LaneConsumer(driver.Consumer):
         commits: dict[Part, int] = {}
         looked_at = time.monotonic()
         fetching: asyncio.Task[Any] | None = None
-        unsettled = False
+        unsettled = more = False
 
         def stopping() -> bool:
             return bool(lane.stopping or self._stopped.is_set() or fetcher._stopped.is_set() or self.app.should_stop)
@@ -95,13 +115,15 @@ class LaneConsumer(driver.Consumer):
                 if fetching is not None:
                     await asyncio.wait({fetching})  # fetched before we seek, so of no use
                     fetching = None
-                unsettled = False
+                unsettled = more = False
                 if not await self._assign():
                     continue
-            fetching = fetching or asyncio.create_task(self._wait_next_records(_POLL_SECONDS))
-            if unsettled:
+            fetching = fetching or asyncio.create_task(self._wait_next_records(_POLL_SECONDS))  # beside the step
+            if unsettled and not more:
                 await asyncio.wait({fetching}, timeout=_SETTLE_SECONDS)
-            if unsettled and not fetching.done():
+            if more:
+                moves = await self._on_thread(engine.step, {})
+            elif unsettled and not fetching.done():
                 moves = await self._on_thread(engine.settle)
                 unsettled = False
             else:
@@ -111,10 +133,11 @@ class LaneConsumer(driver.Consumer):
                     continue
                 if records:
                     lane.waiting = unsettled = True
-                    fetching = asyncio.create_task(self._wait_next_records(_POLL_SECONDS))  # beside the step
-                    moves = await self._on_thread(engine.step, _parts(records, lane.topic))
+                    fetching = asyncio.create_task(self._wait_next_records(_POLL_SECONDS))
+                    moves = await self._step(_parts(records, lane.topic))
                 else:
                     moves = await self._idle()
+            more = moves.more
             commits.update(moves.commits)
             if not moves.reassign and time.monotonic() - looked_at > _LOOK_SECONDS:
                 quiet = await self._idle()  # a quiet partition beside a busy one needs its ticks
@@ -129,16 +152,26 @@ class LaneConsumer(driver.Consumer):
             fetching.cancel()
         await self._finish(commits)
 
+    async def _step(self, fetched: dict[Part, Sequence[Record]]) -> Moves:
+        """One step; a gap before what was fetched is believed where Kafka still has the records around it."""
+        engine = self.lane.engine
+        gaps = engine.gaps(fetched)
+        sound: list[Part] = []
+        if gaps:
+            thread, consumer = self._thread, self._thread._ensure_consumer()
+            begins = await thread.call_thread(consumer.beginning_offsets, [_tp(part) for part in gaps])
+            sound = [part for part in gaps if begins[_tp(part)] <= engine.positions[part]]
+        moves: Moves = await self._on_thread(engine.step, fetched, sound)
+        return moves
+
     async def _finish(self, commits: dict[Part, int]) -> None:
-        """Settle what is begun and commit, within the time there is for it."""
+        """Settle what is begun and commit, within the time there is for it; what is not settled is read again."""
         lane = self.lane
         try:
             moves = await asyncio.wait_for(self._on_thread(lane.engine.settle), lane.settings.drain_seconds)
         except TimeoutError:
-            raise BrokerError(
-                f"what was begun could not be finished in drain_seconds = {lane.settings.drain_seconds:g};"
-                " it will be read again"
-            ) from None
+            lane.unfinished = True
+            return
         commits.update(moves.commits)
         committing = self._commit_soon(commits)
         if committing is not None:
@@ -156,48 +189,56 @@ class LaneConsumer(driver.Consumer):
         return moves
 
     def _show_lag(self) -> None:
-        for part in self.lane.engine.positions:
-            self.lane.metrics.lag.labels(part.partition).set(self._behind(part))
-        self.lane.metrics.progress_timestamp.set_to_current_time()
+        lane = self.lane
+        for part in lane.engine.positions:
+            lane.metrics.lag.labels(part.partition).set(self._behind(part))
+        idle = time.monotonic() - lane.engine.progressed_at if lane.waiting else 0.0
+        lane.metrics.progress_timestamp.set(time.time() - idle)
 
     def _behind(self, part: Part) -> int:
-        """Records that wait in a partition; one marker at the log's end, as of a transaction, is none."""
-        try:
-            end = self.highwater(_tp(part)) if _tp(part) in self.assignment() else None
-        except (AssertionError, IllegalStateError):  # it was revoked meanwhile
-            end = None
-        behind = (end or 0) - self.lane.engine.positions[part]
-        return behind if behind > 1 or (behind == 1 and self._fetched_to(part) < (end or 0)) else 0
+        """Records that can be read and wait in a partition.
 
-    def _fetched_to(self, part: Part) -> int:
-        """Where aiokafka's own position stands: it passes by markers, which no room ever sees."""
+        What lies beyond the last stable offset belongs to a transaction that is open: nobody may read it yet.
+        """
+        state = self._state_of(part)
+        if state is None or not state.has_valid_position:
+            return 0
+        end: int | None = state.highwater if state.lso in (None, -1) else state.lso
+        reached: int = max(
+            self.lane.engine.positions[part], state.position
+        )  # aiokafka passes by markers; no room sees them
+        return max(0, (end or 0) - reached) + self.lane.engine.waiting(part)
+
+    def _state_of(self, part: Part) -> Any:
+        """What aiokafka knows of an assigned partition, None where it is not assigned (any more)."""
         subscription = self._thread._ensure_consumer()._subscription.subscription
         assignment = subscription.assignment if subscription is not None else None
-        if assignment is None or _tp(part) not in assignment.tps:
-            return 0
-        known = assignment.state_value(_tp(part))
-        return int(known.position) if known.has_valid_position else 0
+        return None if assignment is None or _tp(part) not in assignment.tps else assignment.state_value(_tp(part))
 
     async def _assign(self) -> bool:
         """Position every assigned partition; False: Kafka moved on meanwhile or did not answer, try again."""
         lane = self.lane
         lane.waiting = True  # for the watchdog: until this is done, nothing is worked on
+        generation = self.app.consumer_generation_id
+        parts = [Part(tp.topic, tp.partition) for tp in self.assignment() if tp.topic == lane.topic]
         try:
-            await self._position()
+            bounds = await self._bounds(parts)
         except (KafkaError, IllegalStateError, BrokerError) as error:
             log.warning("the assignment could not be taken yet: %s", error)
             await asyncio.sleep(_RETRY_SECONDS)
             return False
+        positions = await self._on_thread(
+            lane.engine.assign, bounds
+        )  # what was begun may fail here, and ends the worker
+        try:
+            await self._seek_all(generation, positions)
+        except (KafkaError, IllegalStateError) as error:
+            log.warning("the positions could not be sought yet: %s", error)
+            return False
         return True
 
-    async def _position(self) -> None:
+    async def _seek_all(self, generation: object, positions: Mapping[Part, int]) -> None:
         lane = self.lane
-        generation = self.app.consumer_generation_id
-        parts = [Part(tp.topic, tp.partition) for tp in self.assignment() if tp.topic == lane.topic]
-        # Faust fixes 1.5 s; the embedded broker lets that pass by half before it answers, whatever is there.
-        self._thread._ensure_consumer()._fetcher._fetch_max_wait_ms = int(lane.settings.fetch_wait_seconds * 1000)
-        bounds = await self._bounds(parts)
-        positions = await self._on_thread(lane.engine.assign, bounds)
         if self.app.consumer_generation_id != generation:
             return  # rebalanced meanwhile: the loop comes here again
         for part, offset in positions.items():
@@ -268,7 +309,9 @@ class LaneConsumer(driver.Consumer):
 
 
 class _App(faust.App):
-    """Faust's app, which keeps nothing on disk."""
+    """Faust's app, which keeps nothing on disk; `lane` is what its workers run."""
+
+    lane: Lane
 
     def _create_directories(self) -> None:
         """Make no folders: Faust's tables, which would lie there, are not used."""
@@ -299,6 +342,7 @@ def make_app(settings: Settings, lane: Lane) -> faust.App:
         web_enabled=False,
         worker_redirect_stdouts=False,
         consumer_auto_offset_reset="earliest",
+        broker_client_id=settings.kafka.get("client.id", settings.deployment),
         broker_max_poll_records=settings.batch_max_records,
         broker_max_poll_interval=max(300.0, 3 * settings.stall_seconds),
         broker_session_timeout=settings.session_timeout_seconds,
@@ -306,7 +350,9 @@ def make_app(settings: Settings, lane: Lane) -> faust.App:
         broker_rebalance_timeout=settings.rebalance_timeout_seconds,
         broker_request_timeout=max(30.0, settings.session_timeout_seconds + 5.0),
         producer_request_timeout=30.0,
+        Worker=LaneWorker,
     )
+    app.lane = lane
     app.transport = Transport(app.conf.broker_consumer, app, app.loop)
 
     async def never_called(stream: Any) -> None:

@@ -12,6 +12,10 @@ class Part(NamedTuple):
     topic: str
     partition: int
 
+    def __str__(self) -> str:
+        """As people write it: alerts.events/3."""
+        return f"{self.topic}/{self.partition}"
+
 
 class Record(Protocol):
     """What a room reads of a Kafka record; aiokafka's ConsumerRecord is one. `timestamp` is in milliseconds."""
@@ -70,7 +74,8 @@ class Output(NamedTuple):
 class Work(Struct):
     """What came of a round of batches.
 
-    `kept` is the room's own, for `seal` and `write`; where it is empty, there is nothing to write or commit.
+    `ends` says where each partition goes on: at its batch's end, or before it where the room leaves records for the
+    next round. `kept` is the room's own, for `seal` and `store`; where it is empty, nothing is written or committed.
     """
 
     outputs: list[Output]

@@ -4,12 +4,14 @@
     settle N: join the two, offsets to commit
     publish N+1, seal N+1
 
-It knows nothing of Faust or asyncio and runs on one thread of its own, beside which one other waits and writes.
+A step is one such round. What was fetched and not yet worked on waits in the engine, so that between two rounds the
+caller sees signals, a rebalance and the time. The engine knows nothing of Faust or asyncio and runs on one thread of
+its own, beside which one other waits and writes.
 """
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -26,10 +28,17 @@ _SMALLEST_BATCH = 50
 
 
 class Moves(Struct):
-    """What the consumer is to do after a step: offsets to commit, and whether to assign everything anew."""
+    """What the consumer is to do after a step.
+
+    Attributes:
+        commits: offsets to commit.
+        reassign: whether to assign everything anew.
+        more: whether fetched records still wait for the next step.
+    """
 
     commits: dict[Part, int] = field(default_factory=dict)
     reassign: bool = False
+    more: bool = False
 
 
 class Engine:
@@ -65,6 +74,8 @@ class Engine:
         self._limit = max_records
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="settle")
         self._pending: tuple[Work, Future[Any]] | None = None
+        self._waiting: dict[Part, list[Record]] = {}  # fetched, in order, from the partition's position on
+        self._unseen: set[Part] = set()  # nothing was fetched of them since they were assigned
         self._stray: dict[Part, int] = {}
         self._jumped: dict[Part, int] = {}
         self._committed: dict[Part, int] = {}  # when assigned: what is folded again before it is not committed anew
@@ -74,17 +85,40 @@ class Engine:
     def assign(self, bounds: Mapping[Part, Bounds]) -> dict[Part, int]:
         """Serve exactly these partitions, from these offsets on; what was not written will be read again."""
         self._settle(Moves())  # if it was written it counts; if not, the fence tells
+        self._waiting.clear()
+        self._unseen = set(bounds)
         self._committed = {part: known.committed or 0 for part, known in bounds.items()}
         self.positions = self._room.assign(bounds)
         self.progressed_at = time.monotonic()
         return dict(self.positions)
 
-    def step(self, fetched: Mapping[Part, Sequence[Record]]) -> Moves:
-        """Work on what was fetched; everything but the last batch is settled when it returns."""
+    def waiting(self, part: Part) -> int:
+        """How many fetched records of a partition wait for a step."""
+        return len(self._waiting.get(part, ()))
+
+    def gaps(self, fetched: Mapping[Part, Sequence[Record]]) -> list[Part]:
+        """The partitions whose fetched records begin beyond their position, other than on their first fetch.
+
+        Markers and aborted records of transactions leave gaps, and so do records that Kafka has deleted: the caller
+        looks at where the partition begins now, and passes those that are sound to `step`.
+        """
+        return [
+            part
+            for part, records in fetched.items()
+            if records and part not in self._unseen and records[0].offset > self.positions.get(part, records[0].offset)
+        ]
+
+    def step(self, fetched: Mapping[Part, Sequence[Record]], sound: Collection[Part] = ()) -> Moves:
+        """Take in what was fetched, and work on one batch of what waits; `sound` as `gaps` says.
+
+        Nothing may be passed while records wait: their partition's position is where the next fetch is to begin.
+        """
         moves = Moves()
-        waiting = {part: self._continuing(part, records, moves) for part, records in fetched.items()}
-        while any(waiting.values()) and not moves.reassign:
-            self._round(self._take(waiting), moves)
+        for part, records in fetched.items():
+            self._waiting[part] = self._continuing(part, records, part in sound, moves)
+        if any(self._waiting.values()) and not moves.reassign:
+            self._round(self._take(self._waiting), moves)
+        moves.more = any(self._waiting.values()) and not moves.reassign
         return moves
 
     def settle(self) -> Moves:
@@ -110,6 +144,7 @@ class Engine:
         if self._room.wants_assign:
             moves.reassign = True
             return
+        self._put_back(batches, work.ends)
         settled = time.perf_counter()
         self._publisher.publish(work.outputs)
         published = time.perf_counter()
@@ -144,7 +179,7 @@ class Engine:
         self._publisher.flush(self._flush_seconds)
         return self._room.store(work)
 
-    def _continuing(self, part: Part, records: Sequence[Record], moves: Moves) -> list[Record]:
+    def _continuing(self, part: Part, records: Sequence[Record], sound: bool, moves: Moves) -> list[Record]:
         """The records, if they go on where the partition stands; else nothing, and everything is assigned anew."""
         position = self.positions.get(part)
         if not records:
@@ -153,8 +188,9 @@ class Engine:
             moves.reassign = True
             return []
         first = records[0].offset
-        if position <= first <= position + 1 or (position < first and self._jumped.get(part) == position):
+        if first == position or (first > position and (sound or self._jumped.get(part) == position)):
             self._stray.pop(part, None)
+            self._unseen.discard(part)
             return list(records)
         if first > position:  # a gap, or a seek that was lost: it is a gap if it is there after a seek, too
             self._jumped[part] = position
@@ -163,11 +199,18 @@ class Engine:
         self._stray[part] = self._stray.get(part, 0) + 1
         if self._stray[part] > _STRAY_FETCHES:
             raise BrokerError(
-                f"{part.topic}/{part.partition} gives offset {records[0].offset} again and again where {position} is"
+                f"{part} gives offset {records[0].offset} again and again where {position} is"
                 " next: the log was cut; run `noisegate history rebuild`"
             )
         moves.reassign = True
         return []
+
+    def _put_back(self, batches: Sequence[Batch], ends: Mapping[Part, int]) -> None:
+        """Keep the records that the room left for the next round."""
+        for batch in batches:
+            if ends[batch.part] < batch.end:
+                left = [record for record in batch.records if record.offset >= ends[batch.part]]
+                self._waiting[batch.part][:0] = left
 
     def _take(self, waiting: dict[Part, list[Record]]) -> list[Batch]:
         """The next batch of every partition, within the limits; what is taken leaves `waiting`."""

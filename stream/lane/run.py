@@ -1,25 +1,42 @@
-"""Run a lane's Faust app as this process's worker, and end with an honest exit status."""
+"""A lane's Faust worker: it drains on a signal, ends in time whatever hangs, and has an honest exit status."""
 
 import asyncio
 import logging
+import os
 import sys
-from collections.abc import Callable
 from contextlib import suppress
+from threading import Timer
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import faust
 
-from stream.config import Settings
 from stream.core.errors import NoisegateError
-from stream.lane.app import Lane
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stream.lane.app import Lane
 
 log = logging.getLogger(__name__)
 EXIT_FAULT = 1
+_LEAVE_SECONDS = 4.0  # beyond drain_seconds: leaving the group and closing connections
 
 
-class _Worker(faust.Worker):
-    """Faust's worker, which on a signal first lets the lane finish what is begun."""
+class LaneWorker(faust.Worker):
+    """Faust's worker for an app made by `lane.app.make_app`, also where Faust's own command runs it.
 
-    lane: Lane
+    At SIGTERM or SIGINT the lane first finishes what is begun, within `drain_seconds`. Status 0 after a signal, also
+    where the time was over, since what was not finished is read again; 1 after a fault.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.spinner = None  # it writes escape codes between the log's lines
+
+    @property
+    def _lane(self) -> "Lane":
+        lane: Lane = self.app.lane  # type: ignore[attr-defined]  # make_app gives it
+        return lane
 
     def _on_sigterm(self) -> None:
         self._drain_then(super()._on_sigterm)
@@ -27,35 +44,74 @@ class _Worker(faust.Worker):
     def _on_sigint(self) -> None:
         self._drain_then(super()._on_sigint)
 
-    def _drain_then(self, leave: Callable[[], None]) -> None:
+    def _drain_then(self, leave: "Callable[[], None]") -> None:
+        lane = self._lane
+        if lane.stopping:
+            return
+        lane.stopping = True
+        seconds = lane.settings.drain_seconds
+        deadline = Timer(seconds + _LEAVE_SECONDS, self._end_now)
+        deadline.daemon = True
+        deadline.start()
+
         async def drain() -> None:
-            if self.lane.assigned:
+            if lane.assigned:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self.lane.drained.wait(), self.lane.settings.drain_seconds)
+                    await asyncio.wait_for(lane.drained.wait(), seconds)
             leave()
 
-        self.lane.stopping = True
         self._draining = asyncio.get_running_loop().create_task(drain())
 
+    def _end_now(self) -> None:
+        """End the process from another thread: Kafka or the event loop gives no answer."""
+        lane = self._lane
+        if lane.fault is None:
+            log.warning(
+                "Kafka gave no answer in time: the process ends without leaving its group, drain_seconds = %g after it"
+                " was asked to; nothing is lost, what was begun is read again",
+                lane.settings.drain_seconds,
+            )
+        os._exit(self._status())
 
-def run_worker(app: faust.App, lane: Lane, settings: Settings) -> int:
-    """Run until SIGTERM or SIGINT (status 0) or a fault (status 1)."""
-    worker = _Worker(
+    def _status(self) -> int:
+        """The exit status; says on standard error what ended the worker, where a person can mend it."""
+        lane = self._lane
+        lane.fault = lane.fault or self.app.crash_reason  # a service beside the lane, such as the one for /metrics
+        if isinstance(lane.fault, NoisegateError):
+            sys.stderr.write(f"noisegate: {lane.fault}\n")
+            sys.stderr.flush()
+        if lane.unfinished and lane.fault is None:
+            log.warning(
+                "what was begun could not be finished in drain_seconds = %g; nothing is lost, it is read again",
+                lane.settings.drain_seconds,
+            )
+        return EXIT_FAULT if lane.fault is not None else 0
+
+    def execute_from_commandline(self) -> NoReturn:
+        """Run until a signal or a fault, and leave by SystemExit with the status."""
+        status = 0
+        try:
+            super().execute_from_commandline()
+        except SystemExit as stopped:
+            status = stopped.code if isinstance(stopped.code, int) else 0
+        except Exception as error:
+            self._lane.fault = self._lane.fault or error
+        status = self._status() or status
+        if self._lane.unfinished:  # its thread still waits for Kafka, and Python would wait for the thread
+            os._exit(status)
+        raise SystemExit(status)
+
+
+def run_worker(app: faust.App, log_level: str) -> int:
+    """Run the app's lane in this process until SIGTERM or SIGINT (status 0) or a fault (status 1)."""
+    worker = LaneWorker(
         app,
-        loglevel=settings.log_level.upper(),
+        loglevel=log_level.upper(),
         override_logging=False,
         redirect_stdouts=False,
         quiet=True,
     )
-    worker.lane = lane
-    status = 0
     try:
-        worker.execute_from_commandline()  # always leaves by SystemExit, or by what crashed it
+        worker.execute_from_commandline()
     except SystemExit as stopped:
-        status = stopped.code if isinstance(stopped.code, int) else 0
-    except Exception as error:
-        lane.fault = lane.fault or error
-    lane.fault = lane.fault or app.crash_reason  # a service beside the lane, such as the one that answers /metrics
-    if isinstance(lane.fault, NoisegateError):
-        sys.stderr.write(f"noisegate: {lane.fault}\n")
-    return EXIT_FAULT if lane.fault is not None else status
+        return stopped.code if isinstance(stopped.code, int) else EXIT_FAULT

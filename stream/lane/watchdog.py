@@ -2,7 +2,10 @@
 
 import logging
 import os
+import sys
+import threading
 import time
+import traceback
 from collections.abc import Callable
 from threading import Event, Thread
 
@@ -39,7 +42,22 @@ class Watchdog:
 
     def _watch(self) -> None:
         while not self._stop.wait(min(self._seconds / 4, 5.0)):
-            if self.faults():
-                log.error("%s: the process ends with status %d", self.faults()[0], EXIT_STALLED)
+            faults = self.faults()
+            if faults:
+                log.error(
+                    "%s: the process ends with status %d",
+                    faults[0],
+                    EXIT_STALLED,
+                    extra={"fields": {"stacks": stacks()}},
+                )
                 time.sleep(0.1)  # the log line gets out
                 os._exit(EXIT_STALLED)
+
+
+def stacks() -> dict[str, str]:
+    """The present stack of every thread, by its name."""
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    return {
+        names.get(ident, str(ident)): "".join(traceback.format_stack(frame))
+        for ident, frame in sys._current_frames().items()
+    }

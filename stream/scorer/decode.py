@@ -1,22 +1,26 @@
-"""Records into events; what can't be folded becomes a failed record with its reason and coordinates."""
+"""Records into events; what can't be folded is kept with its reason."""
 
-import hashlib
 from collections.abc import Callable
 
 from msgspec import Struct, field
 
-from stream.core import limits
 from stream.core.errors import BadRecord
 from stream.core.events import Event, Tick, check_time, decode_event, seconds
-from stream.lane.batch import Batch, Output, Part, Record
+from stream.lane.batch import Batch, Record
 
 
 class Decoded(Struct):
-    """A batch's records that can be folded, and those that can't."""
+    """A batch's records that can be folded, and those that can't; or a step of time alone.
+
+    `latest` is the latest time of the events. Where `timers` is given there are no records: so many of what is due
+    before `latest` are to be folded, and `fired_by` is the offset of the record whose time that is.
+    """
 
     events: list[tuple[Event, float, Record]] = field(default_factory=list)  # event, its time, where it stands
     failed: list[tuple[Record, BadRecord]] = field(default_factory=list)
     latest: float = float("-inf")
+    timers: int | None = None
+    fired_by: int = -1
 
 
 class Decoder:
@@ -56,21 +60,3 @@ class Decoder:
                 self._partition_of.clear()
             home = self._partition_of[team] = self._choose(team)
         return home
-
-
-def failed_output(topic: str, part: Part, offset: int, key: bytes | None, value: bytes, error: BadRecord) -> Output:
-    """The record for `alerts.failed`: the raw bytes, cut at a limit, with reason and coordinates in headers."""
-    headers = {
-        "reason": error.reason,
-        "detail": error.detail[:1_000],
-        "topic": part.topic,
-        "partition": str(part.partition),
-        "offset": str(offset),
-        "length": str(len(value)),
-        "sha256": hashlib.sha256(value).hexdigest(),
-    }
-    if key is not None and len(key) > limits.FAILED_KEY_BYTES:
-        headers |= {"key_length": str(len(key)), "key_sha256": hashlib.sha256(key).hexdigest()}
-        key = key[: limits.FAILED_KEY_BYTES]
-    encoded = [(name, text.encode("utf-8", "replace")) for name, text in headers.items()]
-    return Output(topic, key, value[: limits.FAILED_VALUE_BYTES], headers=encoded)

@@ -52,7 +52,7 @@ class Maturing:
         self._span = _span(problem)
 
     def part(
-        self, decided: Iterable[Decided], since: float, time: float, end: int
+        self, decided: Iterable[Decided], since: float, time: float, batch: str
     ) -> tuple[Verdicts, dict[EntryKey, Cohort]]:
         """What is to be counted of a batch's decisions at once, and the cohorts that wait, as ledger entries.
 
@@ -62,7 +62,7 @@ class Maturing:
             decided: what was decided in the batch.
             since: event time up to which another process counted, when the batch is folded again in silence.
             time: event time after the batch.
-            end: the offset that follows the batch, which no other batch of the partition has.
+            batch: a name that no other batch of the partition has, and this one each time it is folded.
         """
         matured: list[Decided] = []
         waiting: dict[float, list[Decided]] = {}
@@ -78,7 +78,7 @@ class Maturing:
             else:
                 waiting[due] = [one]
         cohorts = {
-            ("", f"{end}/{number}"): Cohort(due, _encode(judge(ones, self._groups)))
+            ("", f"{batch}/{number}"): Cohort(due, _encode(judge(ones, self._groups)))
             for number, (due, ones) in enumerate(waiting.items())
         }
         return judge(matured, self._groups), cohorts

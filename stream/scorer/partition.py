@@ -59,7 +59,7 @@ class Partition:
     def entries_for(self, decoded: Decoded) -> list[EntryKey]:
         """The ledger entries that a batch needs and that are not in memory."""
         keys = {(event.team, event.alert_id) for event, _, _ in decoded.events if not isinstance(event, Tick)}
-        keys.update((due[1], due[2]) for due in self.fold.dues.before(decoded.latest))
+        keys.update((due[1], due[2]) for due in self._due(decoded))
         return [key for key in keys if not self._recall_entry(key)]
 
     def levels_for(self, decoded: Decoded, touched: Touched) -> list[str]:
@@ -77,7 +77,7 @@ class Partition:
                 touched.entries.add(entry)
                 if event.kind in self._decisive:
                     self._touch_alert(entry, ledger.get(entry), touched.levels)
-        for _, team, alert_id in self.fold.dues.before(decoded.latest):
+        for _, team, alert_id in self._due(decoded):
             entry = (team, alert_id)
             touched.entries.add(entry)
             self._touch_alert(entry, ledger.get(entry), touched.levels)
@@ -111,6 +111,10 @@ class Partition:
         """Fold the batch. Returns how many of `fold.came` are from records to be folded silently."""
         step, silent_until = self.fold.step, self.silent_until
         silent = 0
+        if decoded.timers is not None:
+            self.fold.fire(decoded.latest, decoded.timers, decoded.fired_by)
+            if decoded.fired_by < silent_until:
+                silent, self.silent_time = len(self.fold.came), self.fold.time
         for event, at, record in decoded.events:
             step(event, at, record.value or b"", record.offset)
             if record.offset < silent_until:
@@ -183,6 +187,11 @@ class Partition:
             self._old_levels, self.fold.levels = self.fold.levels, {}
         if len(self.fold.ledger) > most // 2:
             self._old_entries, self.fold.ledger = self.fold.ledger, {}
+
+    def _due(self, decoded: Decoded) -> list[Due]:
+        """What is due in a batch, in order."""
+        due = self.fold.dues.before(decoded.latest)
+        return due if decoded.timers is None else due[: decoded.timers]
 
     def _recall_level(self, key: str) -> bool:
         if key in self.fold.levels or key in self._absent_levels:

@@ -1,6 +1,7 @@
 """Read what a round of batches will touch, and hold every partition's meta against the one we know."""
 
 from collections.abc import Mapping
+from itertools import takewhile
 
 from stream.core.errors import FenceConflict
 from stream.lane.batch import Part
@@ -10,21 +11,17 @@ from stream.scorer.partition import DUES_WINDOW, Partition, Touched
 
 
 def read_states(
-    history: History, partitions: Mapping[Part, Partition], decoded: Mapping[Part, Decoded], most: int
+    history: History, partitions: Mapping[Part, Partition], decoded: Mapping[Part, Decoded]
 ) -> dict[Part, Touched]:
     """Bring into each partition all states that its batch will touch; returns what it may touch.
 
     One round trip where all ledger entries are in memory, else two: an entry's levels are known once it is read.
-    Each partition keeps at most about `most` level states.
 
     Raises:
         FenceConflict: somebody else has written a partition since we did; nothing may be published.
         HistoryAway: the history can't be read.
     """
     touched = {part: Touched() for part in decoded}
-    for part, batch in decoded.items():
-        partitions[part].rotate(most)
-        widen(history, partitions[part], batch.latest)
     first = {}
     for part, batch in decoded.items():
         entries = partitions[part].entries_for(batch)
@@ -41,9 +38,35 @@ def read_states(
     return touched
 
 
-def widen(history: History, partition: Partition, latest: float) -> None:
-    """Read on what is due, until the partition knows all that is due before `latest`."""
-    while latest > partition.fold.dues.until:
+def bounded(history: History, partition: Partition, decoded: Decoded, most_levels: int, most_timers: int) -> Decoded:
+    """As much of a batch as makes at most `most_timers` of the partition's timers fire: its first records, or none.
+
+    After a long stop one record's time may fire hundreds of thousands. Then the first of them are folded without it,
+    and the record again waits its turn: see `Decoded.timers`. The partition then knows what is due in the
+    batch, and has let go of level states beyond about `most_levels`.
+
+    Raises:
+        HistoryAway: the history can't be read.
+    """
+    partition.rotate(most_levels)
+    widen(history, partition, decoded.latest, most_timers)
+    dues = partition.fold.dues
+    if dues.count_before(decoded.latest) <= most_timers:
+        return decoded
+    excess = dues.nth(most_timers)[0]  # an event later than this would fire more
+    events = list(takewhile(lambda event: event[1] <= excess, decoded.events))
+    following = decoded.events[len(events)][2].offset
+    failed = [(record, error) for record, error in decoded.failed if record.offset < following]
+    if events or failed:
+        latest = max((at for _, at, _ in events), default=float("-inf"))
+        return Decoded(events, failed, latest)
+    return Decoded(latest=decoded.events[0][1], timers=most_timers, fired_by=following)
+
+
+def widen(history: History, partition: Partition, latest: float, most: int) -> None:
+    """Read on what is due, until the partition knows all that is due before `latest`, or more than `most` of it."""
+    dues = partition.fold.dues
+    while latest > dues.until and dues.count_before(latest) <= most:
         start, generation = partition.fold.dues.until, partition.meta.generation
         partition.widen(*history.dues(partition.part, generation, start, DUES_WINDOW))
 

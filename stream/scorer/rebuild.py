@@ -20,11 +20,11 @@ from stream.core.problem import Problem
 from stream.kafka import Topics, client_settings, partition_chooser
 from stream.lane.batch import Batch, Bounds, Part
 from stream.metrics import Metrics
-from stream.scorer.decode import Decoder
+from stream.scorer.decode import Decoded, Decoder
 from stream.scorer.history import NO_META, Meta, Wanted, decode_meta
 from stream.scorer.maturing import Maturing
 from stream.scorer.partition import Partition, new_meta
-from stream.scorer.reading import read_states
+from stream.scorer.reading import bounded, read_states
 from stream.scorer.redis_history import RedisHistory
 
 Progress = Callable[[int, int, int], None]  # partition, records folded, records to fold
@@ -154,18 +154,30 @@ class _Rebuild:
             self._progress(self._part.partition, position - start, target - start)
 
     def _fold(self, batch: Batch) -> None:
+        whole = self._decoder.decode(batch)
+        while (taken := bounded(self._aside, self._partition, whole, self._most, _BATCH)) is not whole:
+            done = len(taken.events) + len(taken.failed)
+            self._fold_some(taken, batch.records[done].offset if done else batch.start)
+            whole = Decoded(whole.events[len(taken.events) :], whole.failed[len(taken.failed) :], whole.latest)
+            batch = Batch(
+                batch.part, batch.records[done].offset if done else batch.start, batch.end, batch.records[done:]
+            )
+        self._fold_some(whole, batch.end)
+
+    def _fold_some(self, batch: Decoded, end: int) -> None:
         partition = self._partition
-        decoded = {self._part: self._decoder.decode(batch)}
-        touched = read_states(self._aside, {self._part: partition}, decoded, self._most)
+        decoded = {self._part: batch}
+        touched = read_states(self._aside, {self._part: partition}, decoded)
         partition.run(decoded[self._part])
         arrived = [came for came in partition.fold.came if type(came) is Arrived]
         self._keep_scores(arrived)
         decided = [came for came in partition.fold.came if type(came) is Decided]
-        _, cohorts = self._maturing.part(decided, partition.silent_time, partition.fold.time, batch.end)
+        name = str(end) if batch.timers is None else f"{end}@{partition.fold.time!r}"
+        _, cohorts = self._maturing.part(decided, partition.silent_time, partition.fold.time, name)
         partition.wait(cohorts, touched[self._part])
         partition.fold.take_rows()
         partition.fold.clear_came()
-        if not self._aside.write({self._part: partition.seal(touched[self._part], batch.end)})[self._part]:
+        if not self._aside.write({self._part: partition.seal(touched[self._part], end)})[self._part]:
             raise HistoryRefused("another process rebuilds this history too; let one of them finish")
         partition.written()
 

@@ -27,7 +27,7 @@ from stream.scorer.decode import Decoded, Decoder
 from stream.scorer.history import NO_META, History, Meta, Wanted, Write, decode_meta
 from stream.scorer.maturing import Maturing, wait_seconds
 from stream.scorer.partition import Partition, Touched, new_meta
-from stream.scorer.reading import read_states, widen
+from stream.scorer.reading import bounded, read_states, widen
 from stream.scorer.speaker import Speaker
 from stream.scorer.tally import Tally
 
@@ -183,9 +183,9 @@ class ScorerRoom:
         ends = {batch.part: batch.end for batch in batches}
         touched: dict[Part, Touched] = {}
         if self._away_since is None:
-            most = self._settings.history_cache_levels // max(1, len(self._partitions))
             try:
-                touched = read_states(self._history, self._partitions, decoded, most)
+                self._bound(batches, decoded, ends)
+                touched = read_states(self._history, self._partitions, decoded)
             except FenceConflict as error:
                 self._conflict(error)
             except HistoryAway as error:
@@ -195,6 +195,17 @@ class ScorerRoom:
         if self.wants_assign:
             return Work([], ends)
         return self._prepare_scored(decoded, touched, ends)
+
+    def _bound(self, batches: Sequence[Batch], decoded: dict[Part, Decoded], ends: dict[Part, int]) -> None:
+        """Leave for the next round what would make too many timers fire in this one."""
+        levels = self._settings.history_cache_levels // max(1, len(self._partitions))
+        timers = max(1, self._settings.batch_max_records // max(1, len(decoded)))
+        for batch in batches:
+            part, whole = batch.part, decoded[batch.part]
+            decoded[part] = taken = bounded(self._history, self._partitions[part], whole, levels, timers)
+            if taken is not whole:
+                done = len(taken.events) + len(taken.failed)
+                ends[part] = batch.records[done].offset if done else batch.start
 
     def _conflict(self, error: FenceConflict) -> None:
         log.warning("%s; going on from where it stands", error)
@@ -214,14 +225,15 @@ class ScorerRoom:
             tally = tallies[part] = Tally(now)
             outputs += self._speaker.say(part, batch, partition.fold.came[silent[part] :], answers, tally)
             outputs += self._speaker.fail(part, batch, partition.silent_until, tally)
-            self._mature(partition, silent[part], ends[part], touched[part], tally)
+            name = str(ends[part]) if batch.timers is None else f"{ends[part]}@{partition.fold.time!r}"
+            self._mature(partition, silent[part], name, touched[part], tally)
             partition.fold.clear_came()
         return Work(outputs, ends, Kept(touched, tallies, answers.scored, self._marks(decoded)))
 
-    def _mature(self, partition: Partition, silent: int, end: int, touched: Touched, tally: Tally) -> None:
+    def _mature(self, partition: Partition, silent: int, batch: str, touched: Touched, tally: Tally) -> None:
         """Let what was decided be counted: with this batch what has matured, with a later one the rest."""
         decided = [one for one in partition.fold.came[:silent] if type(one) is Decided] + tally.decided
-        matured, cohorts = self._maturing.part(decided, partition.silent_time, partition.fold.time, end)
+        matured, cohorts = self._maturing.part(decided, partition.silent_time, partition.fold.time, batch)
         tally.matured.append(matured)
         partition.wait(cohorts, touched)
 
@@ -338,7 +350,7 @@ class ScorerRoom:
                 continue
             self._ticked[part] = now
             try:
-                widen(self._history, partition, now)
+                widen(self._history, partition, now, most=0)
             except HistoryAway as error:
                 self._go_away(error)
                 return []

@@ -12,8 +12,9 @@ from stream.core.ledger import LATE, NARROW
 from stream.core.problem import Problem
 from stream.core.records import encode_record
 from stream.lane.batch import Output, Part, Record
+from stream.lane.failed import failed_output
 from stream.scorer.answers import Answers, enriched, outcome, unpack_score
-from stream.scorer.decode import Decoded, failed_output
+from stream.scorer.decode import Decoded
 from stream.scorer.maturing import verdicts_of
 from stream.scorer.tally import Tally
 

@@ -45,7 +45,11 @@ class Scorer:
         )
         engine = Engine(
             self.room,
-            Publisher(producer_settings(settings)),
+            Publisher(
+                producer_settings(settings),
+                settings.failed_topic,
+                lambda reason: self.metrics.failed.labels(reason).inc(),
+            ),
             self.metrics,
             settings.batch_max_records,
             settings.batch_max_bytes,

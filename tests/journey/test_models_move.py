@@ -16,7 +16,7 @@ from stream.models.heartbeat import Heartbeat, read_heartbeats
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.store import Store
 from tests.chaos.cluster import Cluster
-from tests.journey.test_scorer_process import get
+from tests.journey.health import get
 from tests.models.damage import Content, constant_graph, edit_manifest, put_onnx
 from tests.servers.kafka import ROOT, ApacheKafka
 from tests.servers.redis import RedisServer

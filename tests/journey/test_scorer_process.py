@@ -6,8 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import pytest
 from stream.dev.organisation import simulate
 from stream.dev.process import free_port
 from tests.chaos.cluster import Cluster
+from tests.journey.health import get
 from tests.servers.kafka import ROOT, ApacheKafka
 from tests.servers.redis import RedisServer
 
@@ -32,18 +31,6 @@ def cluster(kafka: ApacheKafka, fresh_redis: RedisServer, tmp_path: Path, unique
         yield made
     finally:
         made.close()
-
-
-def get(cluster: Cluster, path: str) -> tuple[int, str]:
-    """Ask the health server."""
-    url = f"http://127.0.0.1:{cluster.environment['NOISEGATE_METRICS_PORT']}{path}"
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
-    except OSError as error:
-        return 0, str(error)
 
 
 def events(scale: float = 0.05) -> list[dict[str, object]]:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from stream.core.errors import BrokerError
-from stream.lane.batch import Batch, Bounds, Output, Part, Work
-from stream.lane.engine import Engine
+from stream.lane.batch import Batch, Bounds, Output, Part, Record, Work
+from stream.lane.engine import Engine, Moves
 from stream.metrics import Metrics
 from tests.scorer.rig import LogRecord, MemoryPublisher
 
@@ -24,6 +24,7 @@ class NotingRoom:
         self.batches: list[Batch] = []
         self.stored_ends: list[dict[Part, int]] = []
         self.prepare_seconds = 0.0
+        self.takes: int | None = None
         self.hold: Event | None = None
 
     def assign(self, bounds: Mapping[Part, Bounds]) -> dict[Part, int]:
@@ -34,9 +35,16 @@ class NotingRoom:
     def prepare(self, batches: Sequence[Batch]) -> Work:
         """Note, and take as long as told."""
         time.sleep(self.prepare_seconds)
-        self.batches += batches
-        outputs = [Output("out", None, record.value or b"") for batch in batches for record in batch.records]
-        return Work(outputs, {batch.part: batch.end for batch in batches}, kept=True)
+        taken = [self._some_of(batch) for batch in batches]
+        self.batches += taken
+        outputs = [Output("out", None, record.value or b"") for batch in taken for record in batch.records]
+        return Work(outputs, {batch.part: batch.end for batch in taken}, kept=True)
+
+    def _some_of(self, batch: Batch) -> Batch:
+        """The first records of a batch, as many as the room takes at once."""
+        if self.takes is None or len(batch.records) <= self.takes:
+            return batch
+        return Batch(batch.part, batch.start, batch.records[self.takes].offset, batch.records[: self.takes])
 
     def seal(self, work: Work) -> None:
         """Nothing to freeze."""
@@ -71,10 +79,18 @@ def records(start: int, stop: int, size: int = 10) -> list[LogRecord]:
     return [LogRecord(offset, 0, None, b"x" * size) for offset in range(start, stop)]
 
 
+def work(engine: Engine, fetched: Mapping[Part, Sequence[Record]]) -> Moves:
+    """Step until nothing of what was fetched waits."""
+    moves = engine.step(fetched)
+    while moves.more:
+        moves = engine.step({})
+    return moves
+
+
 def test_a_batch_holds_at_most_its_records_over_all_partitions() -> None:
     """What was fetched is cut, and nothing is left out or swapped."""
     engine, room = make(max_records=10)
-    engine.step({ONE: records(0, 33), TWO: records(0, 4)})
+    work(engine, {ONE: records(0, 33), TWO: records(0, 4)})
     for part, count in ((ONE, 33), (TWO, 4)):
         offsets = [record.offset for batch in room.batches if batch.part == part for record in batch.records]
         assert offsets == list(range(count))
@@ -85,7 +101,7 @@ def test_a_batch_holds_at_most_its_records_over_all_partitions() -> None:
 def test_a_batch_holds_at_most_its_bytes_but_always_one_record() -> None:
     """A huge record goes alone, others go together up to the bound."""
     engine, room = make(max_bytes=1_000)
-    engine.step({ONE: [*records(0, 3, 400), *records(3, 4, 50_000), *records(4, 6, 400)]})
+    work(engine, {ONE: [*records(0, 3, 400), *records(3, 4, 50_000), *records(4, 6, 400)]})
     assert [sum(len(r.value or b"") for r in batch.records) for batch in room.batches] == [800, 400, 50_000, 800]
 
 
@@ -93,7 +109,7 @@ def test_batches_shrink_while_they_take_too_long() -> None:
     """Time bounds a batch as well: the next ones are half as long."""
     engine, room = make(max_records=400, seconds=0.01)
     room.prepare_seconds = 0.02
-    engine.step({ONE: records(0, 1_000, 1)})
+    work(engine, {ONE: records(0, 1_000, 1)})
     assert [len(batch.records) for batch in room.batches[:4]] == [400, 200, 100, 50]
 
 
@@ -120,14 +136,59 @@ def test_a_fetch_that_does_not_continue_is_not_worked_on() -> None:
             engine.step({ONE: records(2, 7)})
 
 
-def test_a_gap_is_believed_when_it_is_there_after_a_seek_too() -> None:
-    """Markers of transactions are stepped over; a wider jump may be a lost seek, so it is looked at twice."""
+def test_a_step_is_one_batch_and_the_rest_waits() -> None:
+    """Between two batches the caller sees signals, a rebalance and the watchdog's clock."""
+    engine, room = make(max_records=10)
+    moves = engine.step({ONE: records(0, 25)})
+    assert (len(room.batches), moves.more, engine.waiting(ONE)) == (1, True, 15)
+    progressed = engine.progressed_at
+    assert engine.step({}).more
+    assert engine.progressed_at > progressed
+    assert not engine.step({}).more
+    assert engine.positions[ONE] == 25
+
+
+def test_what_waits_is_forgotten_at_an_assignment() -> None:
+    """Another worker may have it by then; what is still ours is fetched again."""
+    engine, room = make(max_records=10)
+    engine.step({ONE: records(0, 25)})
+    engine.assign({ONE: Bounds(None, 0, None, "id", 2)})
+    assert engine.waiting(ONE) == 0
+    work(engine, {ONE: records(0, 25)})
+    assert [batch.start for batch in room.batches] == [0, 0, 10, 20]
+
+
+def test_a_room_may_leave_records_for_the_next_step() -> None:
+    """They come again first, in order, and the position stands before them."""
+    engine, room = make(max_records=10)
+    room.takes = 3
+    assert engine.step({ONE: records(0, 8)}).more
+    assert (engine.positions[ONE], engine.waiting(ONE)) == (3, 5)
+    work(engine, {})
+    assert [(batch.start, batch.end) for batch in room.batches] == [(0, 3), (3, 6), (6, 8)]
+    assert engine.settle().commits == {ONE: 8}
+
+
+@pytest.mark.parametrize("first", [1, 9])
+def test_a_gap_on_the_first_fetch_is_believed_when_it_is_there_after_a_seek_too(first: int) -> None:
+    """It may be a seek that was lost, however narrow it is."""
     engine, room = make()
-    engine.step({ONE: records(1, 5)})
-    assert engine.step({ONE: records(9, 10)}).reassign
+    assert engine.gaps({ONE: records(first, 10)}) == []
+    assert engine.step({ONE: records(first, 10)}).reassign
+    assert room.batches == []
+    assert not engine.step({ONE: records(first, 10)}).reassign
+    assert [(batch.start, batch.end) for batch in room.batches] == [(0, 10)]
+
+
+def test_a_later_gap_is_looked_at_before_it_is_believed() -> None:
+    """A marker of one offset and a record that Kafka has deleted look alike: the caller says which are sound."""
+    engine, room = make()
+    engine.step({ONE: records(0, 5)})
+    assert engine.gaps({ONE: records(6, 9), TWO: records(3, 4)}) == [ONE]
+    assert engine.step({ONE: records(6, 9)}).reassign
     assert engine.positions[ONE] == 5
-    assert not engine.step({ONE: records(9, 10)}).reassign
-    assert [(batch.start, batch.end) for batch in room.batches] == [(0, 5), (5, 10)]
+    assert not engine.step({ONE: records(6, 9)}, sound=[ONE]).reassign
+    assert [(batch.start, batch.end) for batch in room.batches] == [(0, 5), (5, 9)]
 
 
 def test_records_of_an_unknown_partition_ask_for_an_assignment() -> None:

@@ -218,7 +218,7 @@ class Organisation:
                     fold.step(event, seconds(event.at), offset=record.offset)
             for one in fold.came:
                 if isinstance(one, Decided) and one.by != CORRECTION:
-                    (cohort,) = maturing.part([one], -np.inf, -np.inf, 0)[1].values()
+                    (cohort,) = maturing.part([one], -np.inf, -np.inf, "")[1].values()
                     moments[one.team, one.alert_id] = cohort.due
         return np.array([moments.get((alert.team, alert.alert_id), np.inf) for alert in self.replayed.alerts])
 

@@ -162,7 +162,11 @@ class Rig:
                 ):
                     return
                 continue
-            self._do(self.engine.step(fetched))
+            moves = self.engine.step(fetched)
+            self._do(moves)
+            while moves.more:
+                moves = self.engine.step({})
+                self._do(moves)
         raise AssertionError("the rig never came to rest")
 
     def _do(self, moves: Moves) -> None:
@@ -224,5 +228,5 @@ def waiting_in(packed: Mapping[fold.EntryKey, bytes]) -> Counter[float]:
 def waiting_of(pure: fold.Fold) -> Counter[float]:
     """The same of the whole log in one batch: how many of the alerts that it decided are not to be counted yet."""
     decided = [one for one in pure.came if isinstance(one, Decided)]
-    _, cohorts = Maturing(pure.problem, {}).part(decided, NEVER, pure.time, 0)
+    _, cohorts = Maturing(pure.problem, {}).part(decided, NEVER, pure.time, "")
     return Counter({cohort.due: size(verdicts_of(cohort)) for cohort in cohorts.values()})

@@ -33,7 +33,7 @@ def maturing() -> Maturing:
 
 def counts_at(due: float, offset: int) -> float:
     """When an alert that is due then, and was decided at this offset, counts."""
-    (cohort,) = maturing().part([decided(due, offset=offset)], NEVER, NEVER, 1)[1].values()
+    (cohort,) = maturing().part([decided(due, offset=offset)], NEVER, NEVER, "1")[1].values()
     return cohort.due
 
 
@@ -42,7 +42,7 @@ def test_every_decision_counts_at_its_moment_whatever_stands_beside_it(
     ones: list[tuple[float, int]], time: float, since: float
 ) -> None:
     """None before it is due, none much later; of what does not lie before `since` none is lost, or counts twice."""
-    verdicts, cohorts = maturing().part([decided(due, offset=offset) for due, offset in ones], since, time, 9)
+    verdicts, cohorts = maturing().part([decided(due, offset=offset) for due, offset in ones], since, time, "9")
     moments = [counts_at(*one) for one in ones]
     assert size(verdicts) == sum(since <= moment < time for moment in moments)
     waiting = Counter(moment for moment in moments if moment >= time and moment >= since)
@@ -61,7 +61,7 @@ def test_what_is_decided_over_a_long_time_does_not_count_at_one_moment() -> None
 
 def test_batches_never_share_a_cohort() -> None:
     """Two batches' cohorts have keys of their own, under a team that no alert has."""
-    keys = [key for end in (7, 8) for key in maturing().part([decided(0), decided(2 * WAIT)], NEVER, 0, end)[1]]
+    keys = [key for batch in ("7", "8") for key in maturing().part([decided(0), decided(2 * WAIT)], NEVER, 0, batch)[1]]
     assert len({*keys}) == 4
     assert {team for team, _ in keys} == {""}
 
@@ -69,8 +69,8 @@ def test_batches_never_share_a_cohort() -> None:
 def test_what_is_to_be_counted_comes_back_from_the_ledger() -> None:
     """Scores, outcomes and reasons of champion and challenger, as they were judged."""
     ones = [decided(0, ACTIONABLE, "worked", HELD_OUT), decided(0), decided(0, UNKNOWN, "closed_by_rule")]
-    at_once, _ = maturing().part(ones, NEVER, 9 * WAIT, 1)
-    _, cohorts = maturing().part(ones, NEVER, 0.0, 1)
+    at_once, _ = maturing().part(ones, NEVER, 9 * WAIT, "1")
+    _, cohorts = maturing().part(ones, NEVER, 0.0, "1")
     assert [verdicts_of(one) for one in cohorts.values()] == [at_once]
     champion = Judged("champion", "champion", "all", [0.25, 0.25], [6, 3])
     challenger = Judged("challenger", "challenger", "all", [0.75, 0.75], [6, 3])
@@ -79,7 +79,7 @@ def test_what_is_to_be_counted_comes_back_from_the_ledger() -> None:
 
 def test_a_correction_changes_nothing_of_what_counts() -> None:
     """It is a second decision about an alert that waits, or counted, already."""
-    assert maturing().part([decided(0, ACTIONABLE, "correction")], NEVER, 0.0, 1) == (Verdicts(), {})
+    assert maturing().part([decided(0, ACTIONABLE, "correction")], NEVER, 0.0, "1") == (Verdicts(), {})
 
 
 def test_alerts_without_a_score_are_left_out() -> None:
@@ -88,5 +88,5 @@ def test_alerts_without_a_score_are_left_out() -> None:
     bare = [
         replace(one, alert=replace(one.alert, score=score)) for score in (None, [None, "unscored", None, "", "", None])
     ]
-    verdicts, _ = maturing().part([*bare, decided(0, flags=2), decided(0, flags=1)], NEVER, 9 * WAIT, 1)
+    verdicts, _ = maturing().part([*bare, decided(0, flags=2), decided(0, flags=1)], NEVER, 9 * WAIT, "1")
     assert verdicts == Verdicts([], {"unscored": 2, "visibility_only": 1, "flood": 1})
