@@ -57,6 +57,11 @@ class Lane:
         now = time.monotonic()
         return max(now - self.turned_at, now - self.engine.progressed_at if self.waiting else 0.0)
 
+    def show_progress(self) -> None:
+        """Set the gauge of progress: to now where nothing waits, else to when a batch was last finished."""
+        idle = time.monotonic() - self.engine.progressed_at if self.waiting else 0.0
+        self.metrics.progress_timestamp.set(time.time() - idle)
+
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's thread, whose aiokafka consumer reads committed records only, and waits for them as long as we say.
@@ -192,8 +197,7 @@ class LaneConsumer(driver.Consumer):
         lane = self.lane
         for part in lane.engine.positions:
             lane.metrics.lag.labels(part.partition).set(self._behind(part))
-        idle = time.monotonic() - lane.engine.progressed_at if lane.waiting else 0.0
-        lane.metrics.progress_timestamp.set(time.time() - idle)
+        lane.show_progress()
 
     def _behind(self, part: Part) -> int:
         """Records that can be read and wait in a partition.

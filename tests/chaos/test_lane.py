@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from stream.dev.organisation import simulate
@@ -139,6 +139,29 @@ def test_an_enriched_record_over_its_topic_s_limit_does_not_stop_the_stream(clus
     assert 'noisegate_records_failed_total{reason="refused_by_topic"} 1.0' in get(cluster, "/metrics")[1]
     cluster.signal("one", signal.SIGTERM)
     assert cluster.workers["one"].wait(20) == 0
+
+
+@pytest.mark.parametrize("deleted", [1, 3])
+def test_records_that_kafka_deleted_under_a_worker_are_no_marker(cluster: Cluster, deleted: int) -> None:
+    """One record that is gone looks like a transaction's marker: the worker looks, and refuses to skip it."""
+    cluster.start("one")
+    cluster.produce(events(100))
+    cluster.wait(40)
+    cluster.signal("one", signal.SIGSTOP)
+    time.sleep(2 * cluster.settings.fetch_wait_seconds)  # its last fetch is answered, with nothing
+    end = cluster.ends()[0]
+    producer = Producer({"bootstrap.servers": cluster.kafka.bootstrap_servers})
+    for event in events(deleted + 2, start=100):
+        producer.produce(cluster.settings.events_topic, json.dumps(event).encode(), partition=0)
+    assert producer.flush(10) == 0
+    admin = AdminClient({"bootstrap.servers": cluster.kafka.bootstrap_servers})
+    gone = TopicPartition(cluster.settings.events_topic, 0, end + deleted)
+    for future in admin.delete_records([gone]).values():
+        future.result(10)
+    cluster.signal("one", signal.SIGCONT)
+    assert cluster.workers["one"].wait(40) == 1
+    assert "records are gone" in cluster.log_of("one").splitlines()[-1]
+    assert cluster.offsets()[0] == end
 
 
 @pytest.mark.parametrize("busy", [False, True])
