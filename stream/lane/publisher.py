@@ -18,6 +18,12 @@ _REFUSALS = {  # of this record, whatever else is published: to try it again wou
     KafkaError.INVALID_TIMESTAMP,
 }
 _REASON = "refused_by_topic"
+_MENDS = {
+    KafkaError._UNKNOWN_PARTITION: "run `noisegate topics create`",
+    KafkaError._UNKNOWN_TOPIC: "run `noisegate topics create`",
+    KafkaError.UNKNOWN_TOPIC_OR_PART: "run `noisegate topics create`",
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "allow this client's user to write to it",
+}
 
 
 class Publisher:
@@ -141,7 +147,8 @@ class Publisher:
             output = Output(message.topic() or "", message.key(), message.value() or b"", headers)
             self._refused.append((output, error.str()))
         elif self._failure is None:
-            self._failure = f"Kafka did not take a record for {message.topic()}: {error.str()}"
+            mend = _MENDS.get(error.code(), "look at Kafka's log, and start it if it is down")
+            self._failure = f"Kafka did not take a record for {message.topic()} ({error.str()}); {mend}"
 
     def _check(self) -> None:
         if self._failure is not None:
