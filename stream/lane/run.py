@@ -48,6 +48,7 @@ def run_worker(app: faust.App, lane: Lane, settings: Settings) -> int:
         quiet=True,
     )
     worker.lane = lane
+    worker.spinner = None  # it writes escape codes beside the JSON lines
     status = 0
     try:
         worker.execute_from_commandline()  # always leaves by SystemExit, or by what crashed it
