@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Any
 from zlib import crc32
 
@@ -122,11 +122,11 @@ class Topics:
         return self.facts(topic).topic_id
 
     def facts(self, topic: str) -> TopicFacts:
-        """What identifies the topic at this moment; raises TopicMissing, a BrokerError, where there is no such topic."""
-        described = self._admin.describe_topics(TopicCollection([topic]))
-        asked = self._admin.describe_cluster()  # both at once: a broker that does not answer is waited for once
-        told = self._answer(described[topic], f"describe the topic {topic}")
-        cluster = self._answer(asked, "describe the cluster")
+        """What identifies the topic at this moment; raises TopicMissing where there is no such topic."""
+        asked = self._admin.describe_topics(TopicCollection([topic]))[topic], self._admin.describe_cluster()
+        wait(asked, self._seconds + _ANSWER_SECONDS)  # both at once, and no client is dropped that is still asking
+        told = self._answer(asked[0], f"describe the topic {topic}")
+        cluster = self._answer(asked[1], "describe the cluster")
         return TopicFacts(str(cluster.cluster_id or ""), str(told.topic_id), len(told.partitions))
 
     def members(self, group: str) -> int:

@@ -1,4 +1,4 @@
-"""Whether Kafka can be reached: in one sentence when it goes, in one a minute while it is away, in one when it is back."""
+"""Whether Kafka can be reached: one sentence when it goes, one a minute while it is away, one when it is back."""
 
 import logging
 import time

@@ -80,6 +80,7 @@ class Scorer:
             )
             log.info("health", extra={"fields": {"host": settings.metrics_host, "port": server.port}})
         Topics(settings).require("events", "enriched", "outcomes", "failed")
+        self.metrics.kafka_up.set(1)
 
     def start(self) -> None:
         """Begin to poll for models, to watch Kafka and the lane; the lane begins after the first poll."""

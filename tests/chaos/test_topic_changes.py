@@ -74,7 +74,8 @@ def test_partitions_added_under_running_workers_end_both_with_the_mend(cluster: 
 
 
 def test_a_topic_made_anew_under_running_workers_ends_both_with_the_mend(cluster: Cluster) -> None:
-    """Deleted and created within a check or over several; a worker that starts afterwards refuses in a sentence."""
+    """Both end as soon as they see it; a worker that starts afterwards refuses in a sentence, too."""
+    cluster.environment["NOISEGATE_TOPIC_CHECK_SECONDS"] = "3"  # longer than the topic is away, so that it is not gone
     start_two(cluster)
     topic = cluster.settings.events_topic
     recreate(cluster)

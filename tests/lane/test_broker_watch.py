@@ -46,7 +46,7 @@ class Bench:
         self.library = LibraryMessages(lambda: self.now)
         registry = CollectorRegistry()
         up = Gauge("up", "", registry=registry)
-        self.up = lambda: registry.get_sample_value("up")
+        self.registry = registry
         self.watch = BrokerWatch(
             self.kafka,
             "group",
@@ -57,6 +57,10 @@ class Bench:
             every,
             lambda: self.now,
         )
+
+    def up(self) -> float | None:
+        """The gauge."""
+        return self.registry.get_sample_value("up")
 
 
 @pytest.mark.parametrize(
@@ -90,7 +94,9 @@ def test_a_topic_is_gone_after_two_answers_without_it() -> None:
     bench.watch.look()
     bench.kafka.answer = TopicMissing("no such topic")
     bench.watch.look()
-    with pytest.raises(HistoryRefused, match="is gone; run `noisegate topics create`, then `noisegate history rebuild`"):
+    with pytest.raises(
+        HistoryRefused, match="is gone; run `noisegate topics create`, then `noisegate history rebuild`"
+    ):
         bench.watch.look()
 
 
