@@ -63,7 +63,7 @@ def test_partitions_added_under_running_workers_end_both_with_the_mend(cluster: 
     """No event that waits is taken for misrouted; every one is folded, published or still there for the rebuild."""
     later = start_two(cluster)
     topic = cluster.settings.events_topic
-    with cluster.producing(later[:400], 40):
+    with cluster.producing(later[:200], 40):
         admin = AdminClient({"bootstrap.servers": cluster.kafka.bootstrap_servers})
         admin.create_partitions([NewPartitions(topic, 6)])[topic].result(10)
         assert_ended(cluster, f"{topic} had 4 partitions and has 6: teams have moved; {REBUILD}")
