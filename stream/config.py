@@ -70,6 +70,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     batch_max_bytes: Count = 8 * 1024 * 1024
     batch_seconds: Seconds = 0.5
     """Batches are made smaller while one takes longer."""
+    topic_check_seconds: Seconds = 3.0
+    """How often a worker asks Kafka whether alerts.events still is the topic it was, and whether Kafka is there."""
     drain_seconds: Seconds = 20.0
     """At SIGTERM: what is begun is finished within this time."""
     stall_seconds: Seconds = 120.0

@@ -26,11 +26,14 @@ class HealthServer:
         port: 0 chooses a free one, see `port`.
         registry: what /metrics shows.
         live: faults that only a restart mends.
-        ready: what is still missing before alerts are scored.
+        ready: what is still missing before alerts are worked on.
+        notes: what a person should know of a process that is ready; shown below its "ok".
     """
 
-    def __init__(self, host: str, port: int, registry: CollectorRegistry, live: Check, ready: Check) -> None:
-        application = _application(make_wsgi_app(registry), {"/livez": live, "/readyz": ready})
+    def __init__(
+        self, host: str, port: int, registry: CollectorRegistry, live: Check, ready: Check, notes: Check = list
+    ) -> None:
+        application = _application(make_wsgi_app(registry), {"/livez": (live, list), "/readyz": (ready, notes)})
         try:
             self._server = make_server(host, port, application, _Server, _Quiet)
         except OSError as error:
@@ -47,16 +50,16 @@ class HealthServer:
         self._server.server_close()
 
 
-def _application(metrics: "WSGIApplication", checks: dict[str, Check]) -> "WSGIApplication":
+def _application(metrics: "WSGIApplication", checks: dict[str, tuple[Check, Check]]) -> "WSGIApplication":
     def answer(environ: dict[str, Any], start_response: "StartResponse") -> Any:
-        check = checks.get(environ["PATH_INFO"])
-        if check is None:
+        if environ["PATH_INFO"] not in checks:
             return metrics(environ, start_response)
+        check, notes = checks[environ["PATH_INFO"]]
         faults = check()
         start_response(
             "503 Service Unavailable" if faults else "200 OK", [("Content-Type", "text/plain; charset=utf-8")]
         )
-        return ["\n".join([*faults, "" if faults else "ok\n"]).encode()]
+        return ["".join(f"{line}\n" for line in faults or ["ok", *notes()]).encode()]
 
     return answer
 

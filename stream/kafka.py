@@ -2,20 +2,28 @@
 
 import ssl
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Any
 from zlib import crc32
 
 from aiokafka.partitioner import murmur2
-from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 from msgspec import Struct
 
 from stream.config import Settings
-from stream.core.errors import BrokerError, SettingsError
+from stream.core.errors import BrokerError, KafkaAway, SettingsError, TopicMissing
 
 FOREVER = "-1"
 _ANSWER_SECONDS = 5.0  # beyond the time-out of the request itself
+_RECONNECT_MILLISECONDS = 1_000  # at most; librdkafka's default of 10 s would hide for so long that Kafka is back
+_KIND_OF_ERROR: Mapping[int, type[BrokerError]] = {
+    KafkaError.UNKNOWN_TOPIC_OR_PART: TopicMissing,
+    KafkaError._TRANSPORT: KafkaAway,
+    KafkaError._ALL_BROKERS_DOWN: KafkaAway,
+    KafkaError._TIMED_OUT: KafkaAway,
+    KafkaError._RESOLVE: KafkaAway,
+}
 TOPIC_CONFIGS: Mapping[str, Mapping[str, str]] = {
     "events": {"retention.ms": FOREVER, "retention.bytes": FOREVER},  # the source of truth
     "enriched": {},
@@ -112,7 +120,12 @@ class Topics:
         self._settings = settings
         self._seconds = seconds
         self._admin = AdminClient(
-            {**client_settings(settings), "log_level": 0, "socket.timeout.ms": int(seconds * 1000)}
+            {
+                "reconnect.backoff.max.ms": _RECONNECT_MILLISECONDS,
+                **client_settings(settings),
+                "log_level": 0,
+                "socket.timeout.ms": int(seconds * 1000),
+            }
         )
 
     @property
@@ -144,11 +157,17 @@ class Topics:
         return self.facts(topic).topic_id
 
     def facts(self, topic: str) -> TopicFacts:
-        """What identifies the topic at this moment; raises BrokerError also where there is no such topic."""
-        described = self._admin.describe_topics(TopicCollection([topic]))
-        told = self._answer(described[topic], f"describe the topic {topic}")
-        cluster = self._answer(self._admin.describe_cluster(), "describe the cluster")
+        """What identifies the topic at this moment; raises TopicMissing where there is no such topic."""
+        asked = self._admin.describe_topics(TopicCollection([topic]))[topic], self._admin.describe_cluster()
+        wait(asked, self._seconds + _ANSWER_SECONDS)  # both at once, and no client is dropped that is still asking
+        told = self._answer(asked[0], f"describe the topic {topic}")
+        cluster = self._answer(asked[1], "describe the cluster")
         return TopicFacts(str(cluster.cluster_id or ""), str(told.topic_id), len(told.partitions))
+
+    def members(self, group: str) -> int:
+        """How many members the consumer group has at this moment."""
+        described = self._admin.describe_consumer_groups([group])
+        return len(self._answer(described[group], f"describe the consumer group {group}").members)
 
     def create(self, partitions: int, replication: int, configs: Mapping[str, Mapping[str, str]]) -> list[str]:
         """Create the topics that do not exist; `configs` by role. Returns the names of those made."""
@@ -173,9 +192,10 @@ class Topics:
         try:
             return future.result(self._seconds + _ANSWER_SECONDS)
         except KafkaException as error:
-            raise BrokerError(f"Kafka can't {what}: {error.args[0].str()}") from None
+            kind = _KIND_OF_ERROR.get(error.args[0].code(), BrokerError)
+            raise kind(f"Kafka can't {what}: {error.args[0].str()}") from None
         except TimeoutError:
-            raise BrokerError(f"Kafka can't {what}: no answer in {self._seconds:.0f} s") from None
+            raise KafkaAway(f"Kafka can't {what}: no answer in {self._seconds:.0f} s") from None
 
 
 def faust_credentials(settings: Settings) -> Any:

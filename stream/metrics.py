@@ -58,6 +58,7 @@ class Metrics:
             LATENCY_BUCKETS,
             registry,
         )
+        self.kafka_up = gauge("kafka_up", "1 while Kafka answers, else 0")
         self.lag = gauge("lag_records", "Records that wait in a partition", "partition")
         self.held = gauge("held_actions", "Actions that wait for their alert", "partition")
         self.history_round_trips = counter("history_round_trips", "Round trips to Redis", "call")

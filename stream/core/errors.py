@@ -61,6 +61,14 @@ class BrokerError(NoisegateError):
     """Kafka can't be reached, a topic is missing, or a publication failed for good."""
 
 
+class KafkaAway(BrokerError):
+    """No Kafka broker answers; what was asked may be asked again."""
+
+
+class TopicMissing(BrokerError):
+    """Kafka answers, and has no such topic."""
+
+
 class EmbeddedServerFailed(NoisegateError):
     """An embedded server of the demo did not come up."""
 

@@ -40,7 +40,7 @@ class ScorerProcess(ServerProcess):
         )
 
     def faults(self) -> list[str] | None:
-        """What /readyz says is missing; None while nobody answers."""
+        """What /readyz says is missing, or notes below its "ok"; None while nobody answers."""
         text = self._get("/readyz")
         return None if text is None else [line for line in text.splitlines() if line not in ("", "ok")]
 
@@ -72,7 +72,7 @@ class ScorerProcess(ServerProcess):
         self._await("owned no partitions", lambda faults: not any("partitions" in fault for fault in faults))
 
     def await_model(self) -> None:
-        """Wait until it serves a model."""
+        """Wait until it serves a model: /readyz has nothing to note then."""
 
         def served(faults: list[str]) -> bool:
             if self.counters().get(("noisegate_model_refused_total", "")):

@@ -19,8 +19,10 @@ from stream.config import Settings
 from stream.core.errors import BrokerError, NoisegateError
 from stream.kafka import TopicFacts, Topics, faust_credentials
 from stream.lane.batch import Bounds, Part, Record
+from stream.lane.broker_watch import BrokerWatch
 from stream.lane.engine import Engine, Moves
 from stream.lane.run import LaneWorker
+from stream.lane.topic_identity import TopicIdentity
 from stream.lane.watchdog import Watchdog
 from stream.metrics import Metrics
 
@@ -51,11 +53,32 @@ class Lane:
         self.unfinished = False  # it could not be finished in time; it is read again
         self.turned_at = time.monotonic()  # when the loop last went round
         self.watchdog = Watchdog(settings.stall_seconds, self.stalled_for)
+        self.may_begin = True  # False: nothing is assigned yet, whatever Kafka gives
+        self.identity = TopicIdentity(topic)
+        self.broker_watch = BrokerWatch.of(settings, self.identity, metrics, self.partitions, self.refuse)
+
+    def partitions(self) -> int | None:
+        """How many partitions it has; None before it could have any."""
+        return len(self.engine.positions) if self.assigned else None
+
+    def refuse(self, fault: NoisegateError) -> None:
+        """Take no further record and end the process with this sentence and status 1; callable from any thread."""
+        self.fault = self.fault or fault
+        self.stopping = True
+        log.error("%s", fault)
+        os.kill(os.getpid(), signal.SIGTERM)
 
     def stalled_for(self) -> float:
-        """Seconds without progress while records wait, or since the loop last went round, whichever is more."""
+        """Seconds without progress while records wait, or since the loop last went round, whichever is more.
+
+        Nothing can go on while Kafka is away, so that time does not count.
+        """
+        if self.broker_watch.away:
+            return 0.0
+        idle_since = max(self.engine.progressed_at, self.broker_watch.up_since)
+        turned_at = max(self.turned_at, self.broker_watch.up_since)
         now = time.monotonic()
-        return max(now - self.turned_at, now - self.engine.progressed_at if self.waiting else 0.0)
+        return max(now - turned_at, now - idle_since if self.waiting else 0.0)
 
     def show_progress(self) -> None:
         """Set the gauge of progress: to now where nothing waits, else to when a batch was last finished."""
@@ -97,7 +120,7 @@ class LaneConsumer(driver.Consumer):
             if not self.app.should_stop:
                 raise
         except BaseException as error:
-            lane.fault = error
+            lane.fault = lane.fault or error
             level = logging.ERROR if isinstance(error, NoisegateError) else logging.CRITICAL
             log.log(level, "%s", error, exc_info=not isinstance(error, NoisegateError))
             os.kill(os.getpid(), signal.SIGTERM)  # the worker stops in order; `run_worker` gives the status
@@ -116,6 +139,9 @@ class LaneConsumer(driver.Consumer):
 
         while not stopping():
             lane.turned_at = time.monotonic()
+            if not lane.may_begin:
+                await asyncio.sleep(_POLL_SECONDS)
+                continue
             if self.flow_active and self.app.consumer_generation_id != lane.generation:
                 if fetching is not None:
                     await asyncio.wait({fetching})  # fetched before we seek, so of no use
@@ -228,12 +254,11 @@ class LaneConsumer(driver.Consumer):
         try:
             bounds = await self._bounds(parts)
         except (KafkaError, IllegalStateError, BrokerError) as error:
-            log.warning("the assignment could not be taken yet: %s", error)
+            if not lane.broker_watch.away:
+                log.warning("the assignment could not be taken yet: %s", error)
             await asyncio.sleep(_RETRY_SECONDS)
             return False
-        positions = await self._on_thread(
-            lane.engine.assign, bounds
-        )  # what was begun may fail here, and ends the worker
+        positions = await self._on_thread(lane.engine.assign, bounds)  # what was begun may fail: that ends the worker
         try:
             await self._seek_all(generation, positions)
         except (KafkaError, IllegalStateError) as error:
@@ -259,6 +284,7 @@ class LaneConsumer(driver.Consumer):
         begins = await thread.call_thread(consumer.beginning_offsets, tps)
         ends = await thread.call_thread(consumer.end_offsets, tps) if self.lane.settings.broker_end_offsets else {}
         facts = await asyncio.get_running_loop().run_in_executor(None, self._topic_facts)
+        self.lane.identity.hold(facts)
         committed = {tp: await thread.call_thread(consumer.committed, tp) for tp in tps}
         any_committed = any(offset is not None for offset in committed.values())
         for number in range(facts.partitions):
@@ -301,7 +327,8 @@ class LaneConsumer(driver.Consumer):
         try:
             await thread.call_thread(consumer.commit, chosen)
         except (KafkaError, IllegalStateError) as error:
-            log.warning("offsets were not committed: %s", error)
+            if not self.lane.broker_watch.away:
+                log.warning("offsets were not committed: %s", error)
 
     async def _on_thread(self, call: Any, *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self.lane.thread, call, *arguments)

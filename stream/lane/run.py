@@ -29,6 +29,8 @@ class LaneWorker(faust.Worker):
     where the time was over, since what was not finished is read again; 1 after a fault.
     """
 
+    _draining: "asyncio.Task[None] | None" = None
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.spinner = None  # it writes escape codes between the log's lines
@@ -46,9 +48,9 @@ class LaneWorker(faust.Worker):
 
     def _drain_then(self, leave: "Callable[[], None]") -> None:
         lane = self._lane
-        if lane.stopping:
-            return
         lane.stopping = True
+        if self._draining is not None:
+            return
         seconds = lane.settings.drain_seconds
         deadline = Timer(seconds + _LEAVE_SECONDS, self._end_now)
         deadline.daemon = True

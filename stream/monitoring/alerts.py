@@ -80,6 +80,14 @@ def _progress() -> list[Alert]:
             description="{{ $labels.instance }} last finished a batch {{ $value | humanizeDuration }} ago.",
         ),
         Alert(
+            alert="NoisegateKafkaAway",
+            expr=f"min by (job, instance) ({raw('kafka_up')}) == 0",
+            held="1m",
+            severity="page",
+            summary="Kafka is away",
+            description="{{ $labels.instance }} can't reach Kafka: alerts wait there until it is back.",
+        ),
+        Alert(
             alert="NoisegateLag",
             expr=f"min_over_time(({queries.lag()})[15m:1m]) > {WAITING}",
             held="5m",

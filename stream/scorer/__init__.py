@@ -14,5 +14,5 @@ def __getattr__(name: str) -> Any:
 
         settings = load_settings()
         set_up_logs(settings.log_level)
-        return make_scorer(settings).app
+        return globals().setdefault("app", make_scorer(settings).app)  # Faust asks more than once
     raise AttributeError(name)

@@ -19,6 +19,7 @@ from stream.core.problem import Problem
 from stream.core.records import encode_record
 from stream.kafka import partition_chooser
 from stream.lane.batch import Batch, Bounds, Output, Part, Work
+from stream.lane.topic_identity import REBUILD, grown
 from stream.metrics import Metrics
 from stream.models.served import Served
 from stream.scorer.answers import Answers, Scored, unscored
@@ -56,6 +57,8 @@ class ScorerRoom:
         served: gives what to score with; asked once a batch.
         clock: the wall clock, seconds since 1970; for `scored_at` and ticks only.
         counting: counts drift and quality; one of its own unless given.
+        check_topic: raises HistoryRefused where the topic has changed since the worker started; asked before records
+            are called misrouted, for in a topic that grew they are not.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class ScorerRoom:
         served: Callable[[], Served],
         clock: Callable[[], float] = time.time,
         counting: Counting | None = None,
+        check_topic: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._problem = problem
@@ -74,6 +78,7 @@ class ScorerRoom:
         self._metrics = metrics
         self._served = served
         self._clock = clock
+        self._check_topic = check_topic
         self._counting = counting or Counting(metrics, settings.team_groups, settings.series_keep_seconds)
         self._maturing = Maturing(problem, settings.team_groups)
         metrics.maturity.set(problem.due_seconds + wait_seconds(problem))
@@ -164,7 +169,7 @@ class ScorerRoom:
         if meta.topic_id != known.topic_id or (known.end is not None and meta.offset > known.end):
             fault = f"the topic of {name} was made anew since its history was written"
         elif meta.partitions != known.partitions:
-            fault = f"{part.topic} had {meta.partitions} partitions and has {known.partitions}: teams have moved"
+            fault = grown(part.topic, meta.partitions, known.partitions)
         elif meta.problem != self._problem.digest:
             fault = f"the history of {name} was folded for another problem definition than {self._problem.id}"
         elif meta.fold_version != fold.VERSION:
@@ -172,7 +177,7 @@ class ScorerRoom:
         elif meta.offset < known.begin:
             fault = f"{name} begins at offset {known.begin}, but its history goes on at {meta.offset}: records are gone"
         if fault:
-            raise HistoryRefused(f"{fault}; run `noisegate history rebuild`")
+            raise HistoryRefused(f"{fault}; {REBUILD}")
 
     # Batches.
 
@@ -180,6 +185,8 @@ class ScorerRoom:
         """Decode, read, fold, score, encode."""
         assert self._decoder is not None, "the lane assigns before it prepares"
         decoded = {batch.part: self._decoder.decode(batch) for batch in batches}
+        if any(error.reason == "misrouted" for batch in decoded.values() for _, error in batch.failed):
+            self._check_topic()
         ends = {batch.part: batch.end for batch in batches}
         touched: dict[Part, Touched] = {}
         if self._away_since is None:

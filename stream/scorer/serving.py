@@ -22,7 +22,6 @@ from stream.scorer.counting import Counting
 
 log = logging.getLogger(__name__)
 _LEAVE_SECONDS = 1.0
-_FIRST_SECONDS = 60.0  # alerts wait so long for the first model, then they go unscored
 
 
 class Serving:
@@ -79,10 +78,12 @@ class Serving:
         return [*self.watch.faults, "no model is served: alerts are published unscored"]
 
     def start(self) -> None:
-        """Begin to poll; returns once there is a model, or it is known that there is none."""
+        """Begin to poll; returns at once."""
         self._thread.start()
-        if not self._first.wait(_FIRST_SECONDS):
-            log.error("no model could be loaded in %.0f s; alerts go unscored until there is one", _FIRST_SECONDS)
+
+    def wait_first(self, seconds: float) -> bool:
+        """Wait until there is a model or it is known that there is none; False: neither within so many seconds."""
+        return self._first.wait(seconds)
 
     def refresh(self) -> None:
         """Look at once, try again what was refused and take a dropped challenger back; callable from anywhere."""

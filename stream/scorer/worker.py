@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import signal
-from threading import Timer
+from threading import Thread, Timer
 from typing import Any
 
 import faust
@@ -23,25 +23,31 @@ from stream.scorer.serving import Serving
 
 log = logging.getLogger(__name__)
 _LEAVE_SECONDS = 10.0  # leaving the group and closing connections
+_FIRST_SECONDS = 60.0  # alerts wait so long for the first model, then they go unscored
 
 
 class Scorer:
-    """One scorer process, put together but not started.
+    """One scorer process, put together but not started; nothing outside this machine is asked yet.
 
     Raises:
-        NoisegateError: a setting, the problem file, Kafka or a topic is missing; one sentence with the mend.
+        NoisegateError: a setting or the problem file can't be used; one sentence with the mend.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.problem = settings.load_problem()
-        Topics(settings).require("events", "enriched", "outcomes", "failed")
         self.metrics = Metrics()
         self.history = RedisHistory.of(settings, self.problem, self.metrics)
         self.counting = Counting(self.metrics, settings.team_groups, settings.series_keep_seconds)
         self.models = Serving(settings, self.problem, self.metrics, self._partitions, self.counting)
         self.room = ScorerRoom(
-            settings, self.problem, self.history, self.metrics, lambda: self.models.served, counting=self.counting
+            settings,
+            self.problem,
+            self.history,
+            self.metrics,
+            lambda: self.models.served,
+            counting=self.counting,
+            check_topic=lambda: self.lane.broker_watch.check_now(),
         )
         engine = Engine(
             self.room,
@@ -57,17 +63,40 @@ class Scorer:
             settings.stall_seconds,
         )
         self.lane = Lane(settings, engine, settings.events_topic, self.metrics)
+        self.lane.may_begin = False
         self.app: faust.App = make_app(settings, self.lane)
 
-    def start(self) -> None:
-        """Load the models, begin to poll for the next ones, open the health server, wake the watchdog."""
-        self.models.start()
-        if self.settings.metrics_port:
+    def open(self) -> None:
+        """Open the health server, then look for Kafka and its topics.
+
+        Raises:
+            NoisegateError: the port is taken, Kafka can't be reached or a topic is missing; one sentence with the mend.
+        """
+        settings = self.settings
+        if settings.metrics_port:
             server = HealthServer(
-                self.settings.metrics_host, self.settings.metrics_port, self.metrics.registry, self._live, self._ready
+                settings.metrics_host,
+                settings.metrics_port,
+                self.metrics.registry,
+                live=self._live,
+                ready=self._ready,
+                notes=self._notes,
             )
-            log.info("health", extra={"fields": {"host": self.settings.metrics_host, "port": server.port}})
+            log.info("health", extra={"fields": {"host": settings.metrics_host, "port": server.port}})
+        Topics(settings).require("events", "enriched", "outcomes", "failed")
+        self.metrics.kafka_up.set(1)
+
+    def start(self) -> None:
+        """Begin to poll for models, to watch Kafka and the lane; the lane begins after the first poll."""
+        self.models.start()
         self.lane.watchdog.start()
+        self.lane.broker_watch.start()
+        Thread(target=self._begin, name="first-model", daemon=True).start()
+
+    def _begin(self) -> None:
+        if not self.models.wait_first(_FIRST_SECONDS):
+            log.error("no model could be loaded in %.0f s; alerts go unscored until there is one", _FIRST_SECONDS)
+        self.lane.may_begin = True
 
     def stop(self) -> None:
         """Stop what `start` began; the process ends within `drain_seconds` and a little, whatever hangs."""
@@ -75,22 +104,32 @@ class Scorer:
         deadline.daemon = True
         deadline.start()
         self.lane.watchdog.stop()
+        self.lane.broker_watch.stop()
         self.models.stop()
 
     def _live(self) -> list[str]:
         return self.lane.watchdog.faults()
 
     def _ready(self) -> list[str]:
-        waiting = [] if self.lane.assigned else ["no partitions are assigned yet"]
-        return waiting + self.room.ready_faults + self.models.faults
+        waiting = []
+        if not self.lane.may_begin:
+            waiting.append("the first look for a model has not ended yet")
+        if not self.lane.assigned:
+            waiting.append("no partitions are assigned yet")
+        return self.lane.broker_watch.faults + waiting + self.room.ready_faults
+
+    def _notes(self) -> list[str]:
+        """What a person should know of a worker that is ready: no model is a supported mode."""
+        return self.models.faults
 
     def _partitions(self) -> list[int]:
         return sorted(part.partition for part in list(self.lane.engine.positions))
 
 
 def make_scorer(settings: Settings) -> Scorer:
-    """A scorer whose parts start with its Faust app."""
+    """A scorer whose health server is open and whose other parts start with its Faust app; raises as `open` does."""
     scorer = Scorer(settings)
+    scorer.open()
 
     async def start() -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, scorer.models.refresh)

@@ -11,7 +11,7 @@ ENDS_SECONDS = 60
 
 
 def test_a_port_in_use_is_one_sentence_at_the_end(scored: Scored) -> None:
-    """Where another process listens, the last line on standard error names the setting to change; status 1."""
+    """Where another process listens, standard error is that line, which names the setting to change; status 1."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         settings = {**scored.env, "NOISEGATE_DEPLOYMENT": "other", "NOISEGATE_METRICS_PORT": port}
@@ -24,4 +24,6 @@ def test_a_port_in_use_is_one_sentence_at_the_end(scored: Scored) -> None:
             check=False,
         )
     assert ran.returncode == 1
-    assert ran.stderr.splitlines()[-1].startswith(f"noisegate: metrics_port = {port}: ")
+    assert ran.stderr.startswith(f"noisegate: metrics_port = {port}: ")
+    assert len(ran.stderr.splitlines()) == 1
+    assert ran.stdout == ""

@@ -174,4 +174,6 @@ def test_a_worker_starts_with_the_last_good_copy(journey: Journey) -> None:
     cluster.wait(60)
     (record,) = [record for record in cluster.enriched() if record.alert.alert_id == "last"]
     assert (record.score.reason, record.score.band) == ("model_failed", "unscored")
-    assert get(cluster, "/readyz")[0] == 503
+    status, body = get(cluster, "/readyz")
+    assert (status, body.splitlines()[0]) == (200, "ok")
+    assert "no model is served: alerts are published unscored" in body

@@ -3,16 +3,19 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from stream.core.errors import BrokerError
 from stream.dev.organisation import simulate
 from stream.dev.process import free_port
+from stream.kafka import Topics
 from tests.chaos.cluster import Cluster
 from tests.journey.health import get
 from tests.servers.kafka import ROOT, ApacheKafka
@@ -56,9 +59,51 @@ def test_it_scores_says_so_and_leaves_in_order(cluster: Cluster) -> None:
     assert cluster.workers["one"].wait(30) == 0
     assert all(record.score.probability is not None for record in cluster.enriched())
     for line in cluster.log_of("one").splitlines():
-        if line.startswith("{"):
-            assert {"at", "level", "logger", "message"} <= json.loads(line).keys()
+        assert {"at", "level", "logger", "message"} <= json.loads(line).keys()
     cluster.assert_exact()
+
+
+def test_no_model_is_a_supported_mode(cluster: Cluster) -> None:
+    """With an empty store the worker is ready and says below its "ok" that alerts are published unscored; they are."""
+    cluster.environment["NOISEGATE_MODEL_STORE"] = str(cluster.folder / "models")
+    cluster.start("one")
+    cluster.produce(events(0.02))
+    cluster.wait()
+    assert get(cluster, "/readyz") == (200, "ok\nno model is served: alerts are published unscored\n")
+    assert {record.score.reason for record in cluster.enriched()} == {"no_model"}
+
+
+def test_health_answers_while_the_first_model_is_waited_for(cluster: Cluster) -> None:
+    """A store that hangs blocks neither the health server nor the group; alerts wait until the first look has ended."""
+    waiting = "the first look for a model has not ended yet"
+    with socket.create_server(("127.0.0.1", 0)) as store:  # takes connections and never answers
+        cluster.environment["NOISEGATE_MODEL_STORE"] = f"http://127.0.0.1:{store.getsockname()[1]}/models"
+        cluster.produce(events(0.02))
+        cluster.start("one")
+        await_(lambda: waiting in get(cluster, "/readyz")[1], 30)
+        await_(lambda: members(cluster) == 1, 30)
+        assert waiting in get(cluster, "/readyz")[1]
+        assert cluster.enriched() == []
+    cluster.wait()
+    status, body = get(cluster, "/readyz")
+    assert (status, body.splitlines()[0]) == (200, "ok")
+    assert "no model is served" in body
+
+
+def await_(true: Callable[[], bool], seconds: float) -> None:
+    """Wait for something to become true."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.1)
+
+
+def members(cluster: Cluster) -> int:
+    """How many workers are in the group; none while Kafka knows of no such group."""
+    try:
+        return Topics(cluster.settings).members(cluster.settings.deployment)
+    except BrokerError:
+        return 0
 
 
 def test_faust_s_own_command_runs_it(cluster: Cluster) -> None:

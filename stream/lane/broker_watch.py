@@ -1,0 +1,196 @@
+"""Asks Kafka every few seconds, from a thread of its own, whether it is there and the topic is the one it was."""
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from threading import Event, Thread
+from typing import Protocol
+
+from stream.config import Settings
+from stream.core.errors import BrokerError, HistoryRefused, KafkaAway, NoisegateError, TopicMissing
+from stream.kafka import TopicFacts, Topics
+from stream.lane.outage import Outage
+from stream.lane.topic_identity import TopicIdentity, gone
+from stream.logs import LIBRARY_MESSAGES
+from stream.metrics import Metrics
+
+log = logging.getLogger(__name__)
+ANSWER_SECONDS = 3.0
+"""Kafka has so long for one answer."""
+UNASSIGNED_SECONDS = 60.0
+"""A worker without a partition says so after this time, unless the group has more members than there are partitions."""
+_RETRY_SECONDS = 0.5  # after a question without an answer
+_MISSING = 2  # answers running without the topic: it is gone, and no broker that just came up is behind
+
+
+class Administration(Protocol):
+    """What is asked of Kafka; `kafka.Topics` is one. Every call raises BrokerError."""
+
+    def facts(self, topic: str) -> TopicFacts:
+        """What identifies the topic now."""
+
+    def members(self, group: str) -> int:
+        """How many members the group has now."""
+
+
+class BrokerWatch:
+    """Looks at Kafka while a worker runs.
+
+    Args:
+        kafka: answers within `ANSWER_SECONDS`.
+        group: the worker's consumer group.
+        identity: what the topic is held against.
+        outage: is told of every answer and of every one that does not come.
+        partitions: how many the worker has; None before it could have any.
+        refuse: ends the worker, with a sentence that says why; called once, from the watch's thread.
+        every: seconds between two looks.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        kafka: Administration,
+        group: str,
+        identity: TopicIdentity,
+        outage: Outage,
+        partitions: Callable[[], int | None],
+        refuse: Callable[[NoisegateError], None],
+        every: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._kafka = kafka
+        self._group = group
+        self._identity = identity
+        self._outage = outage
+        self._partitions = partitions
+        self._refuse = refuse
+        self._every = every
+        self._clock = clock
+        self._missing = 0
+        self._unassigned_since: float | None = None
+        self._unassigned: str | None = None
+        self._error: str | None = None
+        self._stop = Event()
+        self._thread = Thread(target=self._run, name="broker-watch", daemon=True)
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        identity: TopicIdentity,
+        metrics: Metrics,
+        partitions: Callable[[], int | None],
+        refuse: Callable[[NoisegateError], None],
+    ) -> "BrokerWatch":
+        """The watch of a worker by its settings; not started."""
+        outage = Outage(settings.kafka_bootstrap_servers, metrics.kafka_up, LIBRARY_MESSAGES)
+        kafka = Topics(settings, ANSWER_SECONDS)
+        return cls(kafka, settings.deployment, identity, outage, partitions, refuse, settings.topic_check_seconds)
+
+    @property
+    def away(self) -> bool:
+        """Whether Kafka is known to be away."""
+        return self._outage.away
+
+    @property
+    def up_since(self) -> float:
+        """When Kafka was last found to be back, on the watch's clock; its start where it was never away."""
+        return self._outage.up_since
+
+    @property
+    def faults(self) -> list[str]:
+        """Why no alert can come, one sentence each."""
+        return [fault for fault in (self._outage.fault, self._unassigned) if fault is not None]
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stop.set()
+
+    def look(self) -> bool:
+        """Ask once; whether Kafka answered.
+
+        Raises:
+            HistoryRefused: the topic is not what it was.
+        """
+        try:
+            facts = self._ask()
+        except KafkaAway:
+            self._outage.failed()
+            return False
+        self._outage.answered()
+        if facts is not None:
+            self._identity.hold(facts)
+            self._look_at_assignment(facts.partitions)
+        return True
+
+    def check_now(self) -> None:
+        """Hold the topic against what it was at this moment; callable from any thread, waits for Kafka's answer.
+
+        Raises:
+            HistoryRefused: the topic is not what it was. Where Kafka does not answer there is nothing to compare.
+        """
+        with suppress(BrokerError):
+            self._identity.hold(self._kafka.facts(self._identity.topic))
+
+    def _run(self) -> None:
+        answered = True
+        while not self._stop.wait(self._every if answered else _RETRY_SECONDS):
+            try:
+                answered = self.look()
+            except HistoryRefused as error:
+                self._refuse(error)
+                return
+            except Exception:  # a bug, but what it watches goes on
+                log.exception("the look at Kafka failed")
+
+    def _ask(self) -> TopicFacts | None:
+        """The topic's facts; None where Kafka answers otherwise, which the log tells."""
+        topic = self._identity.topic
+        try:
+            facts = self._kafka.facts(topic)
+        except KafkaAway:
+            raise
+        except TopicMissing:
+            self._missing += 1
+            if self._missing >= _MISSING:
+                raise gone(topic) from None
+            return None
+        except BrokerError as error:
+            self._tell(str(error))
+            return None
+        self._missing = 0
+        self._tell(None)
+        return facts
+
+    def _tell(self, error: str | None) -> None:
+        if error is not None and error != self._error:
+            log.warning("%s; whether %s has changed can't be seen", error, self._identity.topic)
+        self._error = error
+
+    def _look_at_assignment(self, partitions: int) -> None:
+        if self._partitions() != 0:
+            self._unassigned_since = self._unassigned = None
+            return
+        now = self._clock()
+        since = self._unassigned_since = now if self._unassigned_since is None else self._unassigned_since
+        if now - since < UNASSIGNED_SECONDS:
+            return
+        try:
+            members = self._kafka.members(self._group)
+        except BrokerError as error:
+            self._tell(str(error))
+            return
+        self._unassigned_since = now  # asked again after as long
+        was, self._unassigned = self._unassigned, None
+        if members <= partitions:
+            self._unassigned = (
+                f"this worker has no partition, though {self._identity.topic} has {partitions} and the group"
+                f" {self._group} {members} members; restart the group's workers"
+            )
+            if was is None:
+                log.error("%s", self._unassigned)

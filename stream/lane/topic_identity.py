@@ -1,0 +1,47 @@
+"""What must not change under a history: the topic's partition count, its id, and the cluster it is in."""
+
+from stream.core.errors import HistoryRefused
+from stream.kafka import TopicFacts
+
+REBUILD = "run `noisegate history rebuild`"
+
+
+def grown(topic: str, had: int, has: int) -> str:
+    """What is wrong with a history that was written while the topic had fewer partitions."""
+    return f"{topic} had {had} partitions and has {has}: teams have moved"
+
+
+def gone(topic: str) -> HistoryRefused:
+    """The refusal of a topic that was deleted under a running worker."""
+    return HistoryRefused(f"{topic} is gone; run `noisegate topics create`, then `noisegate history rebuild`")
+
+
+class TopicIdentity:
+    """What a process first learnt of its topic, against which all it learns later is held.
+
+    Args:
+        topic: the topic's name.
+    """
+
+    def __init__(self, topic: str) -> None:
+        self.topic = topic
+        self._first: TopicFacts | None = None
+
+    def hold(self, facts: TopicFacts) -> None:
+        """Compare with the first facts; the first call sets them. Callable from any thread.
+
+        Raises:
+            HistoryRefused: the topic is another one now, or has another partition count.
+        """
+        first = self._first
+        if first is None:
+            self._first = facts
+        elif facts.cluster_id != first.cluster_id:
+            raise HistoryRefused(
+                f"Kafka is another cluster ({facts.cluster_id}) than when this worker started ({first.cluster_id});"
+                f" set NOISEGATE_KAFKA_BOOTSTRAP_SERVERS to the right one, or {REBUILD}"
+            )
+        elif facts.topic_id != first.topic_id:
+            raise HistoryRefused(f"{self.topic} was made anew since this worker started; {REBUILD}")
+        elif facts.partitions != first.partitions:
+            raise HistoryRefused(f"{grown(self.topic, first.partitions, facts.partitions)}; {REBUILD}")

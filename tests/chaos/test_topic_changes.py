@@ -1,0 +1,114 @@
+"""The topic changes under running workers, on real Kafka and Redis: both stop, in one sentence that says the mend."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka import ConsumerGroupState
+from confluent_kafka.admin import AdminClient, NewPartitions
+
+from stream.dev.organisation import simulate
+from stream.kafka import TOPIC_CONFIGS, Topics
+from tests.chaos.cluster import Cluster
+from tests.servers.kafka import ApacheKafka
+from tests.servers.redis import RedisServer
+
+pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(120)]
+CHECK_SECONDS = 1.0
+LEAVE_SECONDS = 15.0  # a loaded machine's time to finish what is begun, leave the group and end
+REBUILD = "run `noisegate history rebuild`"
+
+
+@pytest.fixture
+def cluster(kafka: ApacheKafka, fresh_redis: RedisServer, tmp_path: Path, unique_name: str) -> Iterator[Cluster]:
+    """A deployment whose workers look at the topic each second and whose sessions outlast the test."""
+    made = Cluster(kafka, fresh_redis, tmp_path, unique_name)
+    made.environment["NOISEGATE_TOPIC_CHECK_SECONDS"] = str(CHECK_SECONDS)
+    made.environment["NOISEGATE_SESSION_TIMEOUT_SECONDS"] = "30"
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def start_two(cluster: Cluster) -> list[dict[str, object]]:
+    """Two workers that share the partitions and are at the end of a small log; events that have not been produced."""
+    log = [dict(event) for event in simulate(seed=7, days=20, scale=0.05)]
+    half = len(log) // 2
+    for name in ("one", "two"):
+        cluster.start(name)
+    until(lambda: all("assigned" in cluster.log_of(name) for name in cluster.workers), 40)
+    cluster.produce(log[:half])
+    cluster.wait(40)
+    return log[half:]
+
+
+def assert_ended(cluster: Cluster, sentence: str, within: float = LEAVE_SECONDS) -> None:
+    """Every worker ended with status 1 and the sentence last, below JSON lines only, and none is left in the group."""
+    deadline = time.monotonic() + within
+    for name, worker in cluster.workers.items():
+        assert worker.wait(max(0.1, deadline - time.monotonic())) == 1, cluster.log_of(name)
+        *lines, last = cluster.log_of(name).splitlines()
+        assert last == f"noisegate: {sentence}"
+        assert all(json.loads(line) for line in lines)
+    admin = AdminClient({"bootstrap.servers": cluster.kafka.bootstrap_servers})
+    group = cluster.settings.deployment
+    state = admin.describe_consumer_groups([group])[group].result(10).state
+    assert state == ConsumerGroupState.EMPTY
+
+
+def test_partitions_added_under_running_workers_end_both_with_the_mend(cluster: Cluster) -> None:
+    """No event that waits is taken for misrouted; every one is folded, published or still there for the rebuild."""
+    later = start_two(cluster)
+    topic = cluster.settings.events_topic
+    with cluster.producing(later[:200], 40):
+        admin = AdminClient({"bootstrap.servers": cluster.kafka.bootstrap_servers})
+        admin.create_partitions([NewPartitions(topic, 6)])[topic].result(10)
+        assert_ended(cluster, f"{topic} had 4 partitions and has 6: teams have moved; {REBUILD}")
+    assert list(cluster.records(cluster.settings.failed_topic)) == []
+    cluster.workers.clear()
+    cluster.start("three")
+    assert_ended(cluster, f"{topic} had 4 partitions and has 6: teams have moved; {REBUILD}", 40)
+
+
+def test_a_topic_made_anew_under_running_workers_ends_both_with_the_mend(cluster: Cluster) -> None:
+    """Both end as soon as they see it; a worker that starts afterwards refuses in a sentence, too."""
+    cluster.environment["NOISEGATE_TOPIC_CHECK_SECONDS"] = "3"  # longer than the topic is away, so that it is not gone
+    start_two(cluster)
+    topic = cluster.settings.events_topic
+    recreate(cluster)
+    assert_ended(cluster, f"{topic} was made anew since this worker started; {REBUILD}")
+    cluster.start("three")
+    assert cluster.workers["three"].wait(40) == 1
+    assert cluster.log_of("three").splitlines()[-1].endswith(REBUILD)
+
+
+def test_a_topic_that_is_gone_ends_the_workers_with_both_mends(cluster: Cluster) -> None:
+    """Two answers running without the topic are enough."""
+    start_two(cluster)
+    delete(cluster)
+    topic = cluster.settings.events_topic
+    assert_ended(cluster, f"{topic} is gone; run `noisegate topics create`, then `noisegate history rebuild`")
+
+
+def recreate(cluster: Cluster) -> None:
+    """Delete the topic of events and make it anew as soon as that can be done."""
+    delete(cluster)
+    until(lambda: cluster.settings.events_topic not in Topics(cluster.settings).partitions(), 20)
+    Topics(cluster.settings).create(4, 1, TOPIC_CONFIGS)
+
+
+def delete(cluster: Cluster) -> None:
+    """Delete the topic of events."""
+    admin = AdminClient({"bootstrap.servers": cluster.kafka.bootstrap_servers})
+    admin.delete_topics([cluster.settings.events_topic])[cluster.settings.events_topic].result(10)
+
+
+def until(true: Callable[[], bool], seconds: float) -> None:
+    """Wait for something to become true."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.1)

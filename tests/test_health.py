@@ -1,0 +1,36 @@
+"""The health server: what probes and people read."""
+
+import urllib.error
+import urllib.request
+
+from prometheus_client import CollectorRegistry
+
+from stream.health import HealthServer
+
+
+def get(port: int, path: str) -> tuple[int, str]:
+    """Status and body."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_readyz_shows_faults_or_ok_and_notes() -> None:
+    """Faults are 503, one line each; without any, "ok" comes first and notes do not change the status."""
+    faults: list[str] = []
+    notes = ["no model is served"]
+    server = HealthServer(
+        "127.0.0.1", 0, CollectorRegistry(), live=list, ready=lambda: list(faults), notes=lambda: list(notes)
+    )
+    try:
+        assert get(server.port, "/readyz") == (200, "ok\nno model is served\n")
+        assert get(server.port, "/livez") == (200, "ok\n")
+        faults += ["Redis is away", "no partitions are assigned yet"]
+        assert get(server.port, "/readyz") == (503, "Redis is away\nno partitions are assigned yet\n")
+        faults.clear()
+        notes.clear()
+        assert get(server.port, "/readyz") == (200, "ok\n")
+    finally:
+        server.close()
