@@ -26,6 +26,7 @@ from stream.scorer.counting import Counting
 from stream.scorer.decode import Decoded, Decoder
 from stream.scorer.history import NO_META, History, Meta, Wanted, Write, decode_meta
 from stream.scorer.maturing import Maturing, wait_seconds
+from stream.scorer.model_faults import ModelFaults
 from stream.scorer.partition import Partition, Touched, new_meta
 from stream.scorer.reading import read_states, widen
 from stream.scorer.speaker import Speaker
@@ -75,6 +76,7 @@ class ScorerRoom:
         self._served = served
         self._clock = clock
         self._counting = counting or Counting(metrics, settings.team_groups, settings.series_keep_seconds)
+        self._model_faults = ModelFaults(metrics)
         self._maturing = Maturing(problem, settings.team_groups)
         metrics.maturity.set(problem.due_seconds + wait_seconds(problem))
         self._speaker = Speaker(settings, problem)
@@ -216,6 +218,7 @@ class ScorerRoom:
             outputs += self._speaker.fail(part, batch, partition.silent_until, tally)
             self._mature(partition, silent[part], ends[part], touched[part], tally)
             partition.fold.clear_came()
+        self._model_faults.scored_real(answers.misled)
         return Work(outputs, ends, Kept(touched, tallies, answers.scored, self._marks(decoded)))
 
     def _mature(self, partition: Partition, silent: int, end: int, touched: Touched, tally: Tally) -> None:
@@ -241,6 +244,7 @@ class ScorerRoom:
             self._metrics.challenger_dropped.labels(answers.dropped).inc()
         if answers.challenger_seconds is not None:
             self._metrics.challenger_seconds.observe(answers.challenger_seconds)
+        self._model_faults.failed(answers.failures)
         return answers
 
     def seal(self, work: Work) -> None:
@@ -282,7 +286,7 @@ class ScorerRoom:
             else:
                 self._conflict(FenceConflict(*part))
         if counted:
-            self._counting.count(work.kept.scored, counted)
+            self._model_faults.uncounted(self._counting.count(work.kept.scored, counted))
         if work.kept:
             self._watch_bad(work.kept.bad)
         return not self.wants_assign

@@ -22,7 +22,6 @@ from stream.scorer.counting import Counting
 
 log = logging.getLogger(__name__)
 _LEAVE_SECONDS = 1.0
-_FIRST_SECONDS = 60.0  # alerts wait so long for the first model, then they go unscored
 
 
 class Serving:
@@ -72,17 +71,36 @@ class Serving:
         return self.watch.served
 
     @property
-    def faults(self) -> list[str]:
-        """Why alerts are not scored, one sentence each."""
-        if self.served.champions:
-            return []
-        return [*self.watch.faults, "no model is served: alerts are published unscored"]
+    def notes(self) -> list[str]:
+        """What is to be known of the models, one sentence each; nothing where all that is named serves.
+
+        No model is a supported mode, so none of it keeps a worker from being ready.
+        """
+        notes = list(self.watch.faults)
+        if not self.watch.store_up:
+            notes.append("the model store can't be reached; what is loaded goes on serving")
+        if not self.served.champions:
+            absent = self.watch.absent
+            notes.append(f"no model is served, alerts are published unscored{f': {absent}' if absent else ''}")
+        return notes
 
     def start(self) -> None:
-        """Begin to poll; returns once there is a model, or it is known that there is none."""
+        """Begin to poll, in a thread; returns at once. See `wait_first`."""
         self._thread.start()
-        if not self._first.wait(_FIRST_SECONDS):
-            log.error("no model could be loaded in %.0f s; alerts go unscored until there is one", _FIRST_SECONDS)
+
+    def wait_first(self, seconds: float) -> bool:
+        """Wait until there is a model, or it is known that there is none; not for an event loop's thread.
+
+        Args:
+            seconds: the longest wait. Alerts that come after it go unscored until a model is there.
+
+        Returns:
+            False where it was not known in time.
+        """
+        known = self._first.wait(seconds)
+        if not known:
+            log.error("no model could be loaded in %.0f s; alerts go unscored until there is one", seconds)
+        return known
 
     def refresh(self) -> None:
         """Look at once, try again what was refused and take a dropped challenger back; callable from anywhere."""
@@ -131,10 +149,14 @@ class Serving:
             if version not in roles:
                 metrics.model_created.remove(version)
                 metrics.model_loaded.remove(version)
+                metrics.model_failures.remove(version)
+                metrics.model_simulated.remove(version)
         for version, role in roles.items():
             metrics.model_info.labels(version, role).set(1)
             metrics.model_created.labels(version).set(loaded[version].model.manifest.created.timestamp())
             metrics.model_loaded.labels(version).set(loaded[version].at)
+            metrics.model_failures.labels(version)
+            metrics.model_simulated.labels(version)
         self._shown = roles
         self._counting.serve(served.roles)
 

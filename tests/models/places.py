@@ -69,6 +69,10 @@ class DyingPlace:
         """As the place."""
         return self._place.walk()
 
+    def is_empty(self) -> bool:
+        """As the place."""
+        return self._place.is_empty()
+
     def size(self, path: str) -> int | None:
         """As the place."""
         return self._place.size(path)
