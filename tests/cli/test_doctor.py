@@ -137,7 +137,7 @@ def test_a_champion_that_is_gone_is_found(run: Run, trained: Path, tmp_path: Pat
 def test_a_simulated_champion_on_a_log_that_is_not_is_found(
     run: Run, scored: Scored, trained: Path, tmp_path: Path
 ) -> None:
-    """The stack's alerts are not simulated: a champion made of simulated ones is warned of, with the mend."""
+    """The stack's log holds an alert that is not: a champion made of simulated ones is warned of, with the mend."""
     shop = open_shop(tmp_path)
     shop.add(trained, A, edit=lambda content: content["training"].update(simulated=True))
     shop.add(trained, B)

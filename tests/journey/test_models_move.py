@@ -154,7 +154,7 @@ def test_sighup_looks_at_once(journey: Journey) -> None:
 
 
 def test_a_worker_starts_with_the_last_good_copy(journey: Journey) -> None:
-    """The store is emptied of the champion while nobody works: the copy on the machine serves; without it, none does."""
+    """The store is emptied of the champion while nobody works: the copy on the machine serves; without, none does."""
     cluster = journey.cluster
     cluster.start("one")
     journey.piece()
