@@ -122,6 +122,8 @@ def load_problem(path: Path) -> Problem:
     """Read and check a problem file."""
     try:
         text = path.expanduser().read_text(encoding="utf-8")
+    except RuntimeError:
+        raise SettingsError(f"problem = {str(path)!r} can't be read: this user has no home folder") from None
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise SettingsError(f"problem = {str(path)!r} can't be read: {reason}; name a problem file") from None

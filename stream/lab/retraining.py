@@ -31,11 +31,11 @@ from stream.lab.reporting.retrained import REFUSED, Data, Retrained, Standing
 from stream.lab.retrying import retry_while_away
 from stream.lab.training import SEED, train_replayed
 from stream.models.artifact import read_file
-from stream.models.changes import Change, Verb, challenged_since, who
+from stream.models.changes import Change, Verb, before_last, challenged_since, who
 from stream.models.manifest import Manifest
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.serving import Model, load_model
-from stream.models.store import Store
+from stream.models.store import Store, no_champion
 
 JUDGE_DAYS = 14.0
 PAGE = "retrain.md"  # among the version's files
@@ -106,7 +106,7 @@ def retrain(
         replayed = replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem)
         with about(Path(settings.events_topic)):
             new = _train(replayed, asked, folder / "models", at, progress)
-            warnings = _audit(replayed, new, left_out)
+            warnings = _lost_champion(store, present) + _audit(replayed, new, left_out)
             moved, unjudged = _beside(champion, replayed, new)
         found = _judged(replayed, present, new.manifest, asked, warnings, moved, unjudged, bool(settings.model_keys))
         _publish(store, new, found)
@@ -182,6 +182,13 @@ def _train(replayed: Replayed, asked: Asked, out: Path, at: datetime, progress: 
     )
     model = load_model(folder, replayed.problem)
     return _New(folder, model.manifest, model, split_at)
+
+
+def _lost_champion(store: Store, present: Present) -> list[str]:
+    """That there was a champion, where there is none any more: the new version is then not the first."""
+    if present.champion is not None or before_last(retry_while_away(store.changes), None) is None:
+        return []
+    return [no_champion(store)]
 
 
 def _audit(replayed: Replayed, new: _New, left_out: Mapping[str, int]) -> list[str]:

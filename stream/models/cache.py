@@ -44,6 +44,17 @@ class InUse(Struct, frozen=True):
     versions: list[str]
 
 
+def cache_folder(cache: Path) -> Path:
+    """Where the setting model_cache lies; raises ModelError for a user without a home folder."""
+    try:
+        return cache.expanduser()
+    except RuntimeError:
+        raise ModelError(
+            f"model_cache = {str(cache)!r} can't be used: this user has no home folder; name a folder in "
+            "NOISEGATE_MODEL_CACHE"
+        ) from None
+
+
 def fetch(store: Store, version: str, cache: Path) -> Path:
     """A folder of this machine that holds the version, every file held to its hash.
 
@@ -57,7 +68,7 @@ def fetch(store: Store, version: str, cache: Path) -> Path:
     """
     if store.folder is not None:
         return store.fetch(version, cache)
-    root = cache.expanduser()
+    root = cache_folder(cache)
     copy, manifest = root / version, store.manifest_bytes(version)
     if not _is(copy, manifest):
         copy = store.fetch(version, root)
@@ -78,7 +89,7 @@ def write_last_good(cache: Path, deployment: str, pointer: str, folder: Path, st
     Raises:
         ModelError: the folder is not sound, or the cache can't be written.
     """
-    root = cache.expanduser()
+    root = cache_folder(cache)
     manifest = check_files(folder)
     try:
         if folder.resolve() != (root / folder.name).resolve():
@@ -101,7 +112,7 @@ def read_last_good(cache: Path, deployment: str, pointer: str, store: str | None
     Raises:
         ModelError: one served, and its copy is gone or damaged.
     """
-    root = cache.expanduser()
+    root = cache_folder(cache)
     marker = find_last_good(cache, deployment, pointer)
     if marker is None or (store is not None and marker.store not in (None, store)):
         return None
@@ -114,7 +125,11 @@ def read_last_good(cache: Path, deployment: str, pointer: str, store: str | None
 
 def find_last_good(cache: Path, deployment: str, pointer: str) -> LastGood | None:
     """Which version served last, its copy unseen; None where none did yet."""
-    return _read_marker(_marker(cache.expanduser(), deployment, pointer), LastGood)
+    try:
+        root = cache_folder(cache)
+    except ModelError:
+        return None
+    return _read_marker(_marker(root, deployment, pointer), LastGood)
 
 
 def write_in_use(cache: Path, deployment: str, pointer: str, versions: Iterable[str]) -> None:
@@ -123,8 +138,8 @@ def write_in_use(cache: Path, deployment: str, pointer: str, versions: Iterable[
     A cache that can't be written holds no copies to trim, so that is no error.
     """
     note = InUse(sorted({*versions}))
-    with suppress(OSError):
-        _write(cache.expanduser() / _IN_USE / f"{deployment}-{pointer}.json", msgspec.json.encode(note))
+    with suppress(OSError, ModelError):
+        _write(cache_folder(cache) / _IN_USE / f"{deployment}-{pointer}.json", msgspec.json.encode(note))
 
 
 def trim(cache: Path, used: Iterable[str], keep: int = KEPT) -> None:

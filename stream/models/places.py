@@ -64,8 +64,18 @@ def open_place(url: str) -> Place:
     except (ImportError, ValueError) as error:
         raise ModelError(f"model_store = {url!r} can't be opened: {first_line(error)}") from None
     if isinstance(files, LocalFileSystem):
-        return LocalPlace(Path(root) if "://" in url else Path(url).expanduser())
+        return LocalPlace(Path(root) if "://" in url else _at_home(url))
     return RemotePlace(url.rstrip("/"), files, root.rstrip("/"), lambda: _open(url)[0])
+
+
+def _at_home(url: str) -> Path:
+    try:
+        return Path(url).expanduser()
+    except RuntimeError:
+        raise ModelError(
+            f"model_store = {url!r} can't be opened: this user has no home folder; name a folder or an URL in "
+            "NOISEGATE_MODEL_STORE"
+        ) from None
 
 
 def _open(url: str) -> tuple[Any, str]:

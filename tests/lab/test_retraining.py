@@ -24,6 +24,7 @@ from stream.lab.log import Progress
 from stream.lab.reporting.retrained import Retrained, write
 from stream.lab.retraining import PAGE, Asked, retrain
 from stream.models.artifact import FINDINGS, verify
+from stream.models.changes import Change
 from stream.models.manifest import Manifest
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.store import Store
@@ -157,6 +158,16 @@ def test_a_store_away_ends_the_run_before_it_trains(
         run(EARLY)
     assert store.versions() == [trained.name]
     assert store.pointer(CHALLENGER) is None
+
+
+@pytest.mark.slow
+def test_a_champion_that_is_gone_is_no_first_run(run: Run, store: Store) -> None:
+    """Where the log of changes knows a champion, the page says that a rollback restores it."""
+    was = Pointer("2026-01-01-aaaa")
+    store.note(Change(at=NOW, who="a@b", verb="promote", version=was.default, pointer=CHAMPION, after=was))
+    found = run(EARLY)
+    assert f"CHAMPION is gone; run `noisegate models rollback`, which restores {was.default}" in found.warnings[0]
+    assert found.warnings[0] in write(found)
 
 
 @pytest.mark.slow

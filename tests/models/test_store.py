@@ -360,6 +360,8 @@ def test_a_folder_that_can_t_be_used_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ModelError, match="can't be read or written"):
         Store(str(tmp_path / "file")).point(CHAMPION, TABLE)
+    with pytest.raises(ModelError, match=r"has no home folder; name a folder or an URL in NOISEGATE_MODEL_STORE"):
+        Store("~nobody-here/models")
 
 
 def test_a_file_url_is_a_folder(tmp_path: Path, trained: Path) -> None:

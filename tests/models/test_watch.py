@@ -442,6 +442,18 @@ def test_a_folder_that_never_was_is_an_empty_store(
     assert [text.split(";")[0] for text in told] == [f"{tmp_path / 'new'}: there is no such folder, so no model"]
 
 
+def test_a_user_without_a_home_is_served(
+    desk: Desk, artifact: Path, store: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the cache can't be anywhere a local store serves all the same, and the log says what that costs."""
+    homeless = Desk(store, Path("~nobody-here/cache"))
+    assert homeless.poll().served.reason == "no_model"
+    homeless.point(artifact.name)
+    homeless.poll()
+    assert homeless.serving == [artifact.name]
+    assert "name a folder in NOISEGATE_MODEL_CACHE; without it a start" in caplog.messages[-1]
+
+
 @pytest.mark.expects_errors
 def test_a_last_good_copy_that_is_damaged_says_so(
     desk: Desk, artifact: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
