@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from prometheus_client.samples import Sample
-
 import stream
 from stream.config import Settings, load_settings
 from stream.core.errors import EmbeddedServerFailed
@@ -43,24 +41,19 @@ class ScorerProcess(ServerProcess):
 
     def faults(self) -> list[str] | None:
         """What /readyz says is missing; None while nobody answers."""
-        answer = self._get("/readyz")
-        if answer is None:
-            return None
-        status, text = answer
-        return [] if status == http.client.OK else [line for line in text.splitlines() if line]
-
-    def champions(self) -> list[str]:
-        """The versions that serve all teams, or some; nothing while nobody answers."""
-        return [
-            sample.labels["model"]
-            for sample in self._samples("gauge")
-            if sample.name == "noisegate_model_info" and sample.labels["role"] != "challenger"
-        ]
+        text = self._get("/readyz")
+        return None if text is None else [line for line in text.splitlines() if line not in ("", "ok")]
 
     def counters(self) -> dict[tuple[str, str], float]:
         """The counters of /metrics: by name and their one label's value; empty while nobody answers."""
+        from prometheus_client.parser import text_string_to_metric_families
+
+        families = text_string_to_metric_families(self._get("/metrics") or "")
         return {
-            (sample.name, next(iter(sample.labels.values()), "")): sample.value for sample in self._samples("counter")
+            (sample.name, next(iter(sample.labels.values()), "")): sample.value
+            for family in families
+            if family.type == "counter"
+            for sample in family.samples
         }
 
     def folded(self) -> int:
@@ -76,15 +69,15 @@ class ScorerProcess(ServerProcess):
 
     def await_assigned(self) -> None:
         """Wait until it owns its partitions."""
-        self._await("owned no partitions", self._has_partitions)
+        self._await("owned no partitions", lambda faults: not any("partitions" in fault for fault in faults))
 
     def await_model(self) -> None:
         """Wait until it serves a model."""
 
-        def served() -> bool:
+        def served(faults: list[str]) -> bool:
             if self.counters().get(("noisegate_model_refused_total", "")):
                 raise EmbeddedServerFailed(f"the scorer refused the model: {self.last_words()}")
-            return bool(self.champions()) and self.faults() == []
+            return not faults
 
         self._await("served no model", served)
 
@@ -105,35 +98,22 @@ class ScorerProcess(ServerProcess):
         """SIGTERM, and time to drain."""
         super().stop(grace_seconds)
 
-    def _has_partitions(self) -> bool:
-        faults = self.faults()
-        return faults is not None and not any("partitions" in fault for fault in faults)
-
-    def _await(self, missing: str, ready: Callable[[], bool]) -> None:
+    def _await(self, missing: str, ready: Callable[[list[str]], bool]) -> None:
         deadline = time.monotonic() + START_SECONDS
         while True:
             self.check()
-            if ready():
+            faults = self.faults()
+            if faults is not None and ready(faults):
                 return
             if time.monotonic() > deadline:
                 raise EmbeddedServerFailed(f"the scorer {missing} within {START_SECONDS:.0f} s: {self.last_words()}")
             time.sleep(_POLL_SECONDS)
 
-    def _samples(self, kind: str) -> Iterator[Sample]:
-        """What /metrics shows of all metrics of a type; nothing while nobody answers."""
-        from prometheus_client.parser import text_string_to_metric_families
-
-        answer = self._get("/metrics")
-        for family in text_string_to_metric_families(answer[1] if answer else ""):
-            if family.type == kind:
-                yield from family.samples
-
-    def _get(self, path: str) -> tuple[int, str] | None:
+    def _get(self, path: str) -> str | None:
         connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=5.0)
         try:
             connection.request("GET", path)
-            response = connection.getresponse()
-            return response.status, response.read().decode()
+            return connection.getresponse().read().decode()
         except (OSError, http.client.HTTPException):
             return None
         finally:

@@ -78,12 +78,6 @@ class Watch:
         self._before: Served | None = None
         self._told: tuple[list[str], Challenger | None] | None = None
         self._fell_back = False
-        self._absent: str | None = None
-
-    @property
-    def absent(self) -> str | None:
-        """Why no model is named, with the mend; None where one is, or where that is not known."""
-        return None if self.served.champions or self.served.reason != "no_model" else self._absent
 
     @property
     def faults(self) -> list[str]:
@@ -217,10 +211,9 @@ class Watch:
     def _tell_absent(self) -> None:
         self._fell_back = False
         try:
-            self._absent = no_champion(self._loader.store)
+            log.warning("%s", no_champion(self._loader.store))
         except NoisegateError as error:  # the log of changes can't be read
-            self._absent = f"{self._where(CHAMPION)}: is not there ({error}); `noisegate models promote` a version"
-        log.warning("%s", self._absent)
+            log.warning("%s: is not there; `noisegate models promote` a version (%s)", self._where(CHAMPION), error)
 
     def _tell_store(self, away: StoreAway | None) -> None:
         if away is not None and self.store_up:

@@ -71,36 +71,25 @@ class Serving:
         return self.watch.served
 
     @property
-    def notes(self) -> list[str]:
-        """What is to be known of the models, one sentence each; nothing where all that is named serves.
+    def faults(self) -> list[str]:
+        """Why alerts are not scored, one sentence each; nothing while a champion serves.
 
-        No model is a supported mode, so none of it keeps a worker from being ready.
+        No model is a supported mode: none of it keeps a worker from being ready, it is shown.
         """
-        notes = list(self.watch.faults)
-        if not self.watch.store_up:
-            notes.append("the model store can't be reached; what is loaded goes on serving")
-        if not self.served.champions:
-            absent = self.watch.absent
-            notes.append(f"no model is served, alerts are published unscored{f': {absent}' if absent else ''}")
-        return notes
+        if self.served.champions:
+            return []
+        return [*self.watch.faults, "no model is served: alerts are published unscored"]
 
     def start(self) -> None:
         """Begin to poll, in a thread; returns at once. See `wait_first`."""
         self._thread.start()
 
     def wait_first(self, seconds: float) -> bool:
-        """Wait until there is a model, or it is known that there is none; not for an event loop's thread.
+        """Wait until the store was asked once: there is a model, or it is known why there is none.
 
-        Args:
-            seconds: the longest wait. Alerts that come after it go unscored until a model is there.
-
-        Returns:
-            False where it was not known in time.
+        It blocks, so it is not for an event loop's thread. False: not within so many seconds.
         """
-        known = self._first.wait(seconds)
-        if not known:
-            log.error("no model could be loaded in %.0f s; alerts go unscored until there is one", seconds)
-        return known
+        return self._first.wait(seconds)
 
     def refresh(self) -> None:
         """Look at once, try again what was refused and take a dropped challenger back; callable from anywhere."""

@@ -78,7 +78,7 @@ class Scorer:
 
     def _ready(self) -> list[str]:
         waiting = [] if self.lane.assigned else ["no partitions are assigned yet"]
-        return waiting + self.room.ready_faults
+        return waiting + self.room.ready_faults + self.models.faults
 
     def _partitions(self) -> list[int]:
         return sorted(part.partition for part in list(self.lane.engine.positions))

@@ -154,7 +154,7 @@ def test_sighup_looks_at_once(journey: Journey) -> None:
 
 
 def test_a_worker_starts_with_the_last_good_copy(journey: Journey) -> None:
-    """The store is emptied of the champion while nobody works: the copy on the machine serves; without, none does."""
+    """The store is emptied of the champion while nobody works: the copy on the machine serves; without it, nothing."""
     cluster = journey.cluster
     cluster.start("one")
     journey.piece()
@@ -174,4 +174,4 @@ def test_a_worker_starts_with_the_last_good_copy(journey: Journey) -> None:
     cluster.wait(60)
     (record,) = [record for record in cluster.enriched() if record.alert.alert_id == "last"]
     assert (record.score.reason, record.score.band) == ("model_failed", "unscored")
-    assert get(cluster, "/readyz")[0] == 200
+    assert get(cluster, "/readyz")[0] == 503
