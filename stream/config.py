@@ -16,6 +16,8 @@ from stream.core.problem import Problem, parse_problem
 PREFIX = "NOISEGATE_"
 _KAFKA = "NOISEGATE_KAFKA_"
 OTHER_TEAMS = "other"
+_PACKAGE = Path(__file__).parent
+EXAMPLE_PLACES = (_PACKAGE / "shipped" / "simulated.toml", _PACKAGE.parent / "deploy" / "problems" / "simulated.toml")
 
 Seconds = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(gt=0)]
@@ -110,12 +112,18 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             ProblemError: it can't be used.
         """
         if self.problem is None:
+            example = example_problem()
             raise SettingsError(
                 "no problem file is named, so nothing says what is being predicted; set NOISEGATE_PROBLEM (or "
-                "`problem` in the settings file) to one: docs/PROBLEM.md says how it is written, and "
-                "deploy/problems/simulated.toml is an example"
+                "`problem` in the settings file) to one: docs/PROBLEM.md of the project says how it is written"
+                f"{f', and {example} is an example' if example else ''}"
             )
         return load_problem(self.problem)
+
+
+def example_problem() -> Path | None:
+    """The simulated organisation's problem file: in a wheel it is in the package, in a clone beside it."""
+    return next((place for place in EXAMPLE_PLACES if place.is_file()), None)
 
 
 def load_problem(path: Path) -> Problem:
