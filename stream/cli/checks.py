@@ -10,7 +10,7 @@ from stream.cli.promoting import load_checked
 from stream.cli.topics import retention_warnings, topic_facts
 from stream.config import Settings
 from stream.core.errors import BadRecord, ModelError, NoisegateError, SettingsError, StoreAway
-from stream.core.events import Acted, Raised, Tick, decode_event, is_simulated
+from stream.core.events import Raised, Tick, decode_event, is_simulated
 from stream.core.fold import VERSION
 from stream.kafka import Topics, partition_chooser
 from stream.lane.batch import Part
@@ -109,13 +109,7 @@ def check_partitioner(settings: Settings) -> Iterator[Finding]:
 
 def sample_teams(settings: Settings) -> tuple[list[tuple[str, int]], int]:
     """Teams and partitions of some records of alerts.events, and how many partitions it has."""
-    events, count = sample_events(settings)
-    return [(event.team, partition) for event, partition in events], count
-
-
-def sample_events(settings: Settings) -> tuple[list[tuple[Raised | Acted, int]], int]:
-    """Some of the newest alerts and actions of alerts.events with their partitions, and how many partitions it has."""
-    events = []
+    placed = []
     with Reader(settings, [settings.events_topic], SAMPLED if settings.broker_end_offsets else None) as reader:
         deadline, read = time.monotonic() + SAMPLE_SECONDS, 0
         count = reader.partitions[settings.events_topic]
@@ -128,8 +122,8 @@ def sample_events(settings: Settings) -> tuple[list[tuple[Raised | Acted, int]],
                 except BadRecord:
                     continue
                 if not isinstance(event, Tick):
-                    events.append((event, message.partition() or 0))
-    return events, count
+                    placed.append((event.team, message.partition() or 0))
+    return placed, count
 
 
 def check_redis(settings: Settings) -> Iterator[Finding]:
@@ -220,8 +214,7 @@ def check_simulated(settings: Settings) -> Iterator[Finding]:
     made_up = [one for one in (pointer.versions if pointer else ()) if store.manifest(one).training.simulated]
     if not made_up:
         return
-    events, _ = sample_events(settings)
-    alerts = [event for event, _ in events if isinstance(event, Raised)]
+    alerts = sample_alerts(settings)
     real = sum(not is_simulated(alert) for alert in alerts)
     if real:
         found = (
@@ -230,6 +223,25 @@ def check_simulated(settings: Settings) -> Iterator[Finding]:
         )
         mend = "train a model on your own log (`noisegate lab train`), and name its store in NOISEGATE_MODEL_STORE"
         yield Finding("simulated", "warning", found, mend)
+
+
+def sample_alerts(settings: Settings) -> list[Raised]:
+    """Some of the newest alerts of alerts.events."""
+    alerts: list[Raised] = []
+    with Reader(settings, [settings.events_topic], SAMPLED if settings.broker_end_offsets else None) as reader:
+        deadline, read = time.monotonic() + SAMPLE_SECONDS, 0
+        most = SAMPLED * reader.partitions[settings.events_topic]
+        while not reader.at_end and read < most and time.monotonic() < deadline:
+            found = reader.read(0.2, SAMPLED)
+            read += len(found)
+            for message in found:
+                try:
+                    event = decode_event(message.value() or b"")
+                except BadRecord:
+                    continue
+                if isinstance(event, Raised):
+                    alerts.append(event)
+    return alerts
 
 
 CHECKS: dict[str, tuple[Check, *tuple[str, ...]]] = {  # what each needs of those before it
