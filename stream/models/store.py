@@ -191,6 +191,8 @@ def no_champion(store: Store) -> str:
     train = "train a model (`noisegate lab train`) and `noisegate models promote` it; until then alerts are unscored"
     if store.folder is not None and not store.folder.is_dir():
         return f"{store.url}: there is no such folder, so no model; {train}"
+    if store.is_empty():
+        return f"{store.url}: is empty or does not exist, so no model; {train}"
     return f"{store.url}: no CHAMPION; {train}"
 
 

@@ -19,7 +19,7 @@ from stream.models.places import open_place
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.publishing import publish
 from stream.models.store import Store, find
-from tests.models.places import KINDS, Died, DyingPlace, new_url, s3_server, use_endpoint
+from tests.models.places import BUCKET, KINDS, Died, DyingPlace, Frozen, new_url, s3_server, use_endpoint
 from tests.servers.kafka import ROOT
 
 TABLE = Pointer("2026-01-01-aaaa", {"web-*": "2026-01-02-bbbb", 'odd "name"': "2026-01-03-cccc"})
@@ -328,6 +328,35 @@ def test_requests_that_hang_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> N
     assert place.size("CHAMPION") is None
     for gate in gates:
         gate.set()
+
+
+@pytest.mark.slow
+def test_a_frozen_s3_is_there_again_by_itself(endpoint: str, monkeypatch: pytest.MonkeyPatch, trained: Path) -> None:
+    """Requests that were lost on the way hang for good; the store is read over new connections soon after the thaw."""
+    way = Frozen(endpoint)
+    use_endpoint(way.url, monkeypatch)
+    try:
+        store = Store(f"s3://{BUCKET}/frozen")
+        store.publish(verify(trained), files_of(trained))
+        store.point(CHAMPION, TABLE)
+        monkeypatch.setattr(remote, "ANSWER_SECONDS", 3.0)
+        monkeypatch.setattr(remote, "AGAIN_SECONDS", 0.5)
+        way.frozen = True
+        for _ in range(2):
+            with pytest.raises(StoreAway):
+                store.pointer(CHAMPION)
+        way.frozen = False
+        thawed = time.monotonic()
+        while True:
+            try:
+                assert store.pointer(CHAMPION) == TABLE
+                break
+            except StoreAway:
+                assert time.monotonic() < thawed + 10.0
+                time.sleep(0.1)
+        assert store.versions() == [trained.name]
+    finally:
+        way.close()
 
 
 def test_a_change_that_can_t_be_read_is_not_passed_over(tmp_path: Path) -> None:
