@@ -49,7 +49,7 @@ def edges_of(spreads: Sequence[Spread]) -> NDArray[np.float32]:
         row[: len(spread.edges)] = spread.edges
     with np.errstate(over="ignore"):
         rounded = exact.astype(np.float32)
-    return np.where(rounded > exact, np.nextafter(rounded, np.float32(-np.inf)), rounded)
+        return np.where(rounded > exact, np.nextafter(rounded, np.float32(-np.inf)), rounded)
 
 
 def score_counts(probabilities: Array) -> tuple[Counts, Array]:
