@@ -31,6 +31,7 @@ from stream.models.serving import Model, load_model
 from stream.scorer.answers import Scored
 from stream.scorer.counting import Counting
 from stream.scorer.maturing import Maturing
+from stream.scorer.model_faults import Failure
 from stream.scorer.quality import Verdicts
 from stream.scorer.redis_history import RedisHistory
 from stream.scorer.tally import Tally
@@ -44,8 +45,9 @@ _PROBLEM = Path(__file__).parent / "problem.toml"
 class Silent(Counting):
     """Counts nothing."""
 
-    def count(self, scored: Iterable[Scored], tallies: Sequence[Tally]) -> None:
+    def count(self, scored: Iterable[Scored], tallies: Sequence[Tally]) -> list[Failure]:
         """Nothing."""
+        return []
 
 
 class Forgetful(Maturing):

@@ -16,6 +16,8 @@ from stream.core.problem import Problem, parse_problem
 PREFIX = "NOISEGATE_"
 _KAFKA = "NOISEGATE_KAFKA_"
 OTHER_TEAMS = "other"
+_PACKAGE = Path(__file__).parent
+EXAMPLE_PLACES = (_PACKAGE / "shipped" / "simulated.toml", _PACKAGE.parent / "deploy" / "problems" / "simulated.toml")
 
 Seconds = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(gt=0)]
@@ -39,8 +41,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     enriched_topic: str = "alerts.enriched"
     outcomes_topic: str = "alerts.outcomes"
     failed_topic: str = "alerts.failed"
-    problem: Path = Path("deploy/problems/simulated.toml")
-    """The problem file: what is being predicted."""
+    problem: Path | None = None
+    """The problem file: what is being predicted. There is no default: it is for who owns the alerts to say."""
 
     redis_url: str = "redis://127.0.0.1:6379/0"
     """redis:// or rediss://, with user and password where Redis has ACLs."""
@@ -49,8 +51,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     history_cache_levels: Count = 50_000
     """Level states a worker keeps in memory over all its partitions; what is in Redis is not bounded by it."""
 
-    model_store: Annotated[str, Meta(min_length=1)] = "model_artifacts"
-    """Versions and the pointers CHAMPION and CHALLENGER: a folder, or an URL that fsspec knows (s3://bucket/prefix)."""
+    model_store: Annotated[str, Meta(min_length=1)] = "~/.local/share/noisegate/models"
+    """Versions and the pointers CHAMPION and CHALLENGER: a folder, or an URL that fsspec knows (s3://bucket/prefix).
+
+    A folder that does not exist is an empty store: alerts are unscored until a model is promoted in it.
+    """
     model_cache: Path = Path("~/.cache/noisegate/models")
     """Copies of versions on this machine; a worker starts with the last good one when the store fails."""
     model_keys: Path | None = None
@@ -105,16 +110,30 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         """The problem file, read and checked.
 
         Raises:
-            SettingsError: the file can't be read.
+            SettingsError: none is named, or the file can't be read.
             ProblemError: it can't be used.
         """
+        if self.problem is None:
+            example = example_problem()
+            raise SettingsError(
+                "no problem file is named, so nothing says what is being predicted; set NOISEGATE_PROBLEM (or "
+                "`problem` in the settings file) to one: docs/PROBLEM.md of the project says how it is written"
+                f"{f', and {example} is an example' if example else ''}"
+            )
         return load_problem(self.problem)
+
+
+def example_problem() -> Path | None:
+    """The simulated organisation's problem file: in a wheel it is in the package, in a clone beside it."""
+    return next((place for place in EXAMPLE_PLACES if place.is_file()), None)
 
 
 def load_problem(path: Path) -> Problem:
     """Read and check a problem file."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.expanduser().read_text(encoding="utf-8")
+    except RuntimeError:
+        raise SettingsError(f"problem = {str(path)!r} can't be read: this user has no home folder") from None
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise SettingsError(f"problem = {str(path)!r} can't be read: {reason}; name a problem file") from None

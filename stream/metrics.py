@@ -73,6 +73,15 @@ class Metrics:
         self.pointers_refused = gauge(
             "model_pointers_refused", "Pointers, of CHAMPION and CHALLENGER, that name what was refused, at this moment"
         )
+        self.model_failures = counter(
+            "model_failures", "Batches that a champion failed on; their alerts went out unscored", "model"
+        )
+        self.model_simulated = gauge(
+            "model_simulated", "1 where a model made of simulated alerts scored alerts that are not, else 0", "model"
+        )
+        self.drift_uncounted = counter(
+            "drift_uncounted_batches", "Times that what a model did with a batch could not be counted"
+        )
         self.model_store_up = gauge("model_store_up", "1 while the model store answers, else 0")
         self.challenger_dropped = counter(
             "challenger_dropped", "Challengers dropped, by why: failed or slow; alerts went on without", "reason"

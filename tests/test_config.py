@@ -6,6 +6,10 @@ import pytest
 
 from stream.config import load_settings
 from stream.core.errors import ProblemError, SettingsError
+from stream.models.pointers import CHAMPION
+from stream.models.store import Store
+from tests.lab.logs import PROBLEM_TEXT
+from tests.servers.kafka import ROOT
 
 
 def test_the_environment_goes_over_the_file(tmp_path: Path) -> None:
@@ -61,6 +65,34 @@ def test_a_setting_that_is_no_more_is_told(tmp_path: Path) -> None:
     (tmp_path / "old.toml").write_text('models_dir = "models"\n')
     with pytest.raises(SettingsError, match=r"models_dir = 'models' .*unknown field"):
         load_settings({}, tmp_path / "old.toml")
+
+
+def test_no_problem_is_the_default() -> None:
+    """What is predicted is for who owns the alerts to say: nobody's alerts are scored by an example's definition."""
+    with pytest.raises(SettingsError) as caught:
+        load_settings({}).load_problem()
+    told = str(caught.value)
+    for word in ("NOISEGATE_PROBLEM", "`problem` in the settings file", "docs/PROBLEM.md", "simulated.toml"):
+        assert word in told
+    assert all((ROOT / word).is_file() for word in ("docs/PROBLEM.md", "deploy/problems/simulated.toml"))
+
+
+def test_the_default_store_is_empty_and_the_same_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody's alerts are scored by a model that a folder happens to hold; a home that is new has no store yet."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(ROOT)
+    store = Store(load_settings({}).model_store)
+    assert store.folder == tmp_path / ".local/share/noisegate/models"
+    assert (store.versions(), store.pointer(CHAMPION)) == ([], None)
+
+
+def test_a_problem_file_at_home_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell does not expand ~ in a settings file."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "own.toml").write_text(PROBLEM_TEXT)
+    assert load_settings({"NOISEGATE_PROBLEM": "~/own.toml"}).load_problem().name
 
 
 def test_a_file_that_can_t_be_read_is_named(tmp_path: Path) -> None:

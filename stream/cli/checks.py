@@ -10,13 +10,14 @@ from stream.cli.promoting import load_checked
 from stream.cli.topics import retention_warnings, topic_facts
 from stream.config import Settings
 from stream.core.errors import BadRecord, ModelError, NoisegateError, SettingsError, StoreAway
-from stream.core.events import Tick, decode_event
+from stream.core.events import Raised, Tick, decode_event, is_simulated
 from stream.core.fold import VERSION
 from stream.kafka import Topics, partition_chooser
 from stream.lane.batch import Part
 from stream.metrics import Metrics
+from stream.models.loading import Loader
 from stream.models.pointers import CHALLENGER, CHAMPION
-from stream.models.store import Store
+from stream.models.store import Store, no_champion
 from stream.reader import Reader
 from stream.scorer.history import Wanted, decode_meta
 from stream.scorer.redis_history import RedisHistory
@@ -174,16 +175,19 @@ def check_models(settings: Settings) -> Iterator[Finding]:
     """The champion can be served for this problem."""
     try:
         store = Store(settings.model_store)
+        loader = Loader(store, settings.load_problem(), settings.model_cache, settings.deployment)
+        loader.pointer_bytes(CHAMPION)  # a store that was emptied is away
         pointer, challenger = store.pointer(CHAMPION), store.pointer(CHALLENGER)
     except StoreAway as error:
-        yield Finding("model", "wrong", str(error), "let this machine reach model_store")
+        found, _, mend = str(error).partition("; ")
+        yield Finding("model", "wrong", found, mend or "let this machine reach model_store")
         return
     except ModelError as error:
         yield Finding("model", "wrong", str(error), "run `noisegate models rollback`, or promote a sound version")
         return
     if pointer is None:
-        mend = "train a model (`noisegate lab train`) and `noisegate models promote` it; until then alerts are unscored"
-        yield Finding("model", "warning", f"{settings.model_store}: no CHAMPION", mend)
+        found, _, mend = no_champion(store).partition("; ")
+        yield Finding("model", "warning", found, mend)
     for version in pointer.versions if pointer else ():
         yield check_version(settings, store, version, "run `noisegate models rollback`, or promote a sound version")
     for version in challenger.versions if challenger else ():
@@ -203,6 +207,43 @@ def check_version(settings: Settings, store: Store, version: str, mend: str) -> 
     return Finding("model", "ok", f"{version} can be served")
 
 
+def check_simulated(settings: Settings) -> Iterator[Finding]:
+    """A champion made of simulated alerts scores simulated alerts only."""
+    store = Store(settings.model_store)
+    pointer = store.pointer(CHAMPION)
+    made_up = [one for one in (pointer.versions if pointer else ()) if store.manifest(one).training.simulated]
+    if not made_up:
+        return
+    alerts = sample_alerts(settings)
+    real = sum(not is_simulated(alert) for alert in alerts)
+    if real:
+        found = (
+            f"{', '.join(made_up)} was made of simulated alerts, and {real:,} of {len(alerts):,} sampled alerts are "
+            "not simulated: their scores mean nothing, and are flagged `simulated`"
+        )
+        mend = "train a model on your own log (`noisegate lab train`), and name its store in NOISEGATE_MODEL_STORE"
+        yield Finding("simulated", "warning", found, mend)
+
+
+def sample_alerts(settings: Settings) -> list[Raised]:
+    """Some of the newest alerts of alerts.events."""
+    alerts: list[Raised] = []
+    with Reader(settings, [settings.events_topic], SAMPLED if settings.broker_end_offsets else None) as reader:
+        deadline, read = time.monotonic() + SAMPLE_SECONDS, 0
+        most = SAMPLED * reader.partitions[settings.events_topic]
+        while not reader.at_end and read < most and time.monotonic() < deadline:
+            found = reader.read(0.2, SAMPLED)
+            read += len(found)
+            for message in found:
+                try:
+                    event = decode_event(message.value() or b"")
+                except BadRecord:
+                    continue
+                if isinstance(event, Raised):
+                    alerts.append(event)
+    return alerts
+
+
 CHECKS: dict[str, tuple[Check, *tuple[str, ...]]] = {  # what each needs of those before it
     "problem": (check_problem,),
     "kafka": (check_topics,),
@@ -210,4 +251,5 @@ CHECKS: dict[str, tuple[Check, *tuple[str, ...]]] = {  # what each needs of thos
     "redis": (check_redis,),
     "history": (check_history, "problem", "kafka", "redis"),
     "model": (check_models, "problem"),
+    "simulated": (check_simulated, "kafka", "model"),
 }

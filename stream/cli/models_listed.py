@@ -12,7 +12,7 @@ from stream.models.manifest import Manifest
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer, is_version
 from stream.models.serving import load_model
 from stream.models.signing import check_signature, check_signed
-from stream.models.store import Entry, Store, find
+from stream.models.store import Entry, Store, find, no_champion
 
 
 def listed(settings: Settings, store: Store) -> tuple[list[Row], list[str]]:
@@ -22,6 +22,8 @@ def listed(settings: Settings, store: Store) -> tuple[list[Row], list[str]]:
     running = _running(settings, notes)
     entries = store.entries()
     there = {entry.version for entry in entries}
+    if store.pointer_bytes(CHAMPION) is None:
+        notes.append(no_champion(store))
     for name, pointer in ((CHAMPION, champion), (CHALLENGER, challenger)):
         gone = [version for version in (pointer.versions if pointer else ()) if version not in there]
         notes += [f"{name} names {version}, which is not there" for version in gone]
@@ -42,9 +44,7 @@ def verified(settings: Settings, what: str | None) -> tuple[Path, Manifest]:
     if version is None:
         pointer = store.pointer(CHAMPION)
         if pointer is None:
-            raise ModelError(
-                f"{store.url}: no CHAMPION is here, so a scorer serves none; `noisegate models promote` one"
-            )
+            raise ModelError(no_champion(store))
         version = pointer.default
     manifest = load_checked(settings, store, version).manifest
     return fetch(store, version, settings.model_cache), manifest
@@ -53,7 +53,7 @@ def verified(settings: Settings, what: str | None) -> tuple[Path, Manifest]:
 def _verified_folder(folder: Path, keys: Path | None) -> tuple[Path, Manifest]:
     found = find(folder)
     if found != folder and Store(str(folder)).pointer(CHAMPION) is None:
-        raise ModelError(f"{folder}: no CHAMPION is here, so a scorer serves none; `noisegate models promote` one")
+        raise ModelError(no_champion(Store(str(folder))))
     manifest = verify_artifact(found)
     if keys is not None:
         check_signature(found, keys)

@@ -28,7 +28,7 @@ def retrain(
     """Train on the log in Kafka, judge beside the champion, publish as challenger. Status 2: trained, but refused."""
     from stream.bars import Told, stage_bars
     from stream.cli.promoting import promote
-    from stream.core.errors import ModelError
+    from stream.core.errors import ModelError, StoreAway
     from stream.lab.learning.plan import Plan
     from stream.lab.reporting.retrained import write
     from stream.lab.retraining import Asked
@@ -53,6 +53,8 @@ def retrain(
     def promoted(version: str) -> str | None:
         try:
             promote(settings, Store(settings.model_store), version)
+        except StoreAway:  # nobody knows whether it was promoted
+            raise
         except ModelError as error:
             return str(error)
         return None

@@ -93,6 +93,11 @@ def moment(at: float) -> datetime:
     return datetime.fromtimestamp(at, UTC)
 
 
+def is_simulated(alert: Raised) -> bool:
+    """Whether the alert says that it is made up, as those of the simulated organisation do."""
+    return alert.labels.get("simulated") == "true"
+
+
 def check_time(at: float, recorded_at: float) -> None:
     """Hold event time against its record's timestamp (both seconds since 1970).
 

@@ -35,6 +35,8 @@ ONCE_KEYS = 1_000_000  # (team, alert_id) pairs that `Once` remembers
 
 # The model store.
 CHAMPIONS = 16  # versions that one pointer may name, all loaded in each worker
+MODEL_FAULTS = 100  # kinds of failures of models that are remembered, so that each is logged with its cause once
+STORE_CALLS_STUCK = 8  # requests to one store that hang at a time, each in a thread of its own
 
 # Metrics.
 TEAM_GROUPS = 10  # beside `other`

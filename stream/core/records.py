@@ -10,7 +10,7 @@ from stream.core.events import At, Raised
 Band = Literal["likely_noise", "unsure", "likely_actionable", "unscored"]
 Evidence = Literal["strong", "some", "weak", "none"]
 Reason = Literal["no_model", "model_failed", "history_unavailable"]
-Flag = Literal["flood", "visibility_only", "late", "held_out", "challenger_failed"]
+Flag = Literal["flood", "visibility_only", "late", "held_out", "challenger_failed", "simulated"]
 OutcomeName = Literal["actionable", "noise", "unknown"]
 
 FAILURES = {

@@ -6,19 +6,19 @@ In a wheel they are in the package, in a clone beside it.
 from pathlib import Path
 
 import stream
+from stream.config import example_problem
 from stream.core.errors import SettingsError
 
 _PACKAGE = Path(stream.__file__).parent
-PROBLEM_PLACES = (_PACKAGE / "shipped" / "simulated.toml", _PACKAGE.parent / "deploy" / "problems" / "simulated.toml")
 MODEL_PLACES = (_PACKAGE / "shipped" / "model_artifacts", _PACKAGE.parent / "model_artifacts")
 
 
 def simulated_problem() -> Path:
     """The problem file of the simulated organisation."""
-    for place in PROBLEM_PLACES:
-        if place.is_file():
-            return place
-    raise SettingsError("the simulated organisation's problem file is not here; name one with --problem")
+    place = example_problem()
+    if place is None:
+        raise SettingsError("the simulated organisation's problem file is not here; name one with --problem")
+    return place
 
 
 def shipped_models() -> Path | None:

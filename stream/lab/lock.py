@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from stream.config import Settings
 from stream.core.errors import LabError
+from stream.models.cache import cache_folder
 
 
 @contextmanager
@@ -18,7 +19,7 @@ def only_one(settings: Settings) -> Iterator[None]:
     Raises:
         LabError: one is at work, or the folder of `model_cache` can't be written.
     """
-    cache = settings.model_cache.expanduser()
+    cache = cache_folder(settings.model_cache)
     path = cache / f"retrain-{settings.deployment}.lock"
     try:
         cache.mkdir(parents=True, exist_ok=True)

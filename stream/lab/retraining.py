@@ -28,13 +28,14 @@ from stream.lab.log import Progress, no_progress, read_log
 from stream.lab.replaying import Replayed, replay
 from stream.lab.reporting import retrained as page
 from stream.lab.reporting.retrained import REFUSED, Data, Retrained, Standing
+from stream.lab.retrying import retry_while_away
 from stream.lab.training import SEED, train_replayed
 from stream.models.artifact import read_file
-from stream.models.changes import Change, Verb, challenged_since, who
+from stream.models.changes import Change, Verb, before_last, challenged_since, who
 from stream.models.manifest import Manifest
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.serving import Model, load_model
-from stream.models.store import Store
+from stream.models.store import Store, no_champion
 
 JUDGE_DAYS = 14.0
 PAGE = "retrain.md"  # among the version's files
@@ -96,16 +97,17 @@ def retrain(
     store = Store(settings.model_store)
     with only_one(settings), tempfile.TemporaryDirectory(prefix="noisegate-retrain-") as made:
         folder = Path(made)
-        present = _present(settings, store, problem)
+        present = retry_while_away(lambda: _present(settings, store, problem))
         if settings.retrain_promotes:
             present = _promoted(store, present, promote)
+        champion = _fetch_champion(store, present.champion, folder / "champion")
         log = folder / "events.jsonl.gz"
         left_out = pull(log, asked.since, progress)
         replayed = replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem)
         with about(Path(settings.events_topic)):
             new = _train(replayed, asked, folder / "models", at, progress)
-            warnings = _audit(replayed, new, left_out)
-            moved, unjudged = _beside(store, present.champion, replayed, new, folder)
+            warnings = _lost_champion(store, present) + _audit(replayed, new, left_out)
+            moved, unjudged = _beside(champion, replayed, new)
         found = _judged(replayed, present, new.manifest, asked, warnings, moved, unjudged, bool(settings.model_keys))
         _publish(store, new, found)
         return found
@@ -182,22 +184,43 @@ def _train(replayed: Replayed, asked: Asked, out: Path, at: datetime, progress: 
     return _New(folder, model.manifest, model, split_at)
 
 
+def _lost_champion(store: Store, present: Present) -> list[str]:
+    """That there was a champion, where there is none any more: the new version is then not the first."""
+    if present.champion is not None or before_last(retry_while_away(store.changes), None) is None:
+        return []
+    return [no_champion(store)]
+
+
 def _audit(replayed: Replayed, new: _New, left_out: Mapping[str, int]) -> list[str]:
     found = audit_replayed(replayed, new.manifest.training.split)
     unused = [f"{count:,} records on Kafka can't be used: {reason}" for reason, count in left_out.items()]
     return unused + [finding.text for finding in found.findings if finding.warns]
 
 
-def _beside(
-    store: Store, champion: Pointer | None, replayed: Replayed, new: _New, folder: Path
-) -> tuple[Moved | None, str | None]:
+def _fetch_champion(store: Store, champion: Pointer | None, into: Path) -> Path | ModelError | None:
+    """The folder of the champion of most teams, or why it is not sound; None where there is none.
+
+    It is fetched before the hours of training: a store that can't be reached ends the run here.
+    """
+    if champion is None:
+        return None
+    try:
+        return retry_while_away(lambda: store.fetch(champion.default, into))
+    except StoreAway:
+        raise
+    except ModelError as error:
+        return error
+
+
+def _beside(champion: Path | ModelError | None, replayed: Replayed, new: _New) -> tuple[Moved | None, str | None]:
     """The new model beside the champion of most teams, or why that can't be."""
-    if champion is None or champion.default == new.manifest.version:
+    if champion is None or isinstance(champion, ModelError):
+        return None, None if champion is None else str(champion)
+    if champion.name == new.manifest.version:
         return None, None
     try:
-        old_folder = store.fetch(champion.default, folder / "champion")
-        old = load_model(old_folder, replayed.problem)
-        return judge_moved(replayed, old, old_folder, new.model, new.folder), None
+        old = load_model(champion, replayed.problem)
+        return judge_moved(replayed, old, champion, new.model, new.folder), None
     except (ModelError, LabError) as error:
         return None, str(error)
 
@@ -267,14 +290,17 @@ def _data(replayed: Replayed, manifest: Manifest, asked: Asked) -> Data:
 
 def _publish(store: Store, new: _New, found: Retrained) -> None:
     files = {name: read_file(new.folder, name) for name in new.manifest.files}
-    store.publish(new.manifest, {**files, PAGE: page.write(found).encode()})
+    whole = {**files, PAGE: page.write(found).encode()}
+    retry_while_away(lambda: store.publish(new.manifest, whole))
     if found.standing == "there_already":
         return
-    store.note(_change("publish", found, None, None))
+    published = _change("publish", found, None, None)
+    retry_while_away(lambda: store.note(published))
     if found.standing == "challenger":
-        before, after = _challenger(store), Pointer(found.version)
-        store.point(CHALLENGER, after)
-        store.note(_change("challenge", found, before, after))
+        after = Pointer(found.version)
+        challenge = _change("challenge", found, retry_while_away(lambda: _challenger(store)), after)
+        retry_while_away(lambda: store.point(CHALLENGER, after))
+        retry_while_away(lambda: store.note(challenge))
 
 
 def _change(verb: Verb, found: Retrained, before: Pointer | None, after: Pointer | None) -> Change:

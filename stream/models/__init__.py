@@ -6,6 +6,7 @@ graph      its ONNX graph, the only module that knows onnxruntime
 serving    a version in service: rows of the fold in, probabilities out
 store      versions, the pointers CHAMPION and CHALLENGER, and the log of changes, wherever fsspec reaches
 places     where a store's files lie: a folder, or elsewhere; the only module that knows fsspec
+remote     a store elsewhere: each request within a time limit, and what hangs is left behind
 pointers   which version serves whom
 publishing a version enters a store whole or not at all
 changes    who moved what; what a rollback restores

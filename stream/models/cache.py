@@ -2,6 +2,7 @@
 
 <cache>/<version>/              as in the store
 <cache>/last_good/<deployment>-<pointer>.json
+<cache>/in_use/<deployment>-<pointer>.json    versions that the pointer names: their copies stay
 """
 
 import hashlib
@@ -11,25 +12,47 @@ import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
 
+from stream.core import limits
 from stream.core.errors import ModelError
 from stream.models.artifact import SIGNATURE, check_files, limit_of
 from stream.models.pointers import is_version
 from stream.models.store import Store, put_folder
 
-KEPT = 6  # versions, besides those that served last
-_LAST_GOOD = "last_good"
-_MARKER_BYTES = 4 * 1024
+KEPT = 6  # versions, besides those in use and those that served last
+_LAST_GOOD, _IN_USE = "last_good", "in_use"
+_MARKER_BYTES = 8 * 1024
+_IN_USE_VERSIONS = 2 * (limits.CHAMPIONS + 1)  # of one pointer: named, and still serving
+T = TypeVar("T", bound=Struct)
 
 
 class LastGood(Struct, frozen=True):
-    """The version that served last, by the hash of its manifest."""
+    """The version that served last, by the hash of its manifest, and the store that named it (None: not noted)."""
 
     version: str
     sha256: str
+    store: str | None = None
+
+
+class InUse(Struct, frozen=True):
+    """The versions that a deployment's pointer names."""
+
+    versions: list[str]
+
+
+def cache_folder(cache: Path) -> Path:
+    """Where the setting model_cache lies; raises ModelError for a user without a home folder."""
+    try:
+        return cache.expanduser()
+    except RuntimeError:
+        raise ModelError(
+            f"model_cache = {str(cache)!r} can't be used: this user has no home folder; name a folder in "
+            "NOISEGATE_MODEL_CACHE"
+        ) from None
 
 
 def fetch(store: Store, version: str, cache: Path) -> Path:
@@ -45,7 +68,7 @@ def fetch(store: Store, version: str, cache: Path) -> Path:
     """
     if store.folder is not None:
         return store.fetch(version, cache)
-    root = cache.expanduser()
+    root = cache_folder(cache)
     copy, manifest = root / version, store.manifest_bytes(version)
     if not _is(copy, manifest):
         copy = store.fetch(version, root)
@@ -58,13 +81,15 @@ def fetch(store: Store, version: str, cache: Path) -> Path:
     return copy
 
 
-def write_last_good(cache: Path, deployment: str, pointer: str, folder: Path) -> None:
+def write_last_good(cache: Path, deployment: str, pointer: str, folder: Path, store: str | None = None) -> None:
     """Keep a copy of the version in `folder`, which serves now, and remember it as the pointer's last good one.
+
+    `store` is where the pointer is; a last good version is one of that store alone.
 
     Raises:
         ModelError: the folder is not sound, or the cache can't be written.
     """
-    root = cache.expanduser()
+    root = cache_folder(cache)
     manifest = check_files(folder)
     try:
         if folder.resolve() != (root / folder.name).resolve():
@@ -72,33 +97,60 @@ def write_last_good(cache: Path, deployment: str, pointer: str, folder: Path) ->
                 _copy(folder, root)
             elif (folder / SIGNATURE).is_file() and (folder / SIGNATURE).stat().st_size <= limit_of(SIGNATURE):
                 _put_signature(root / folder.name, (folder / SIGNATURE).read_bytes())
-        marker = LastGood(folder.name, hashlib.sha256(manifest).hexdigest())
+        marker = LastGood(folder.name, hashlib.sha256(manifest).hexdigest(), store)
         _write(_marker(root, deployment, pointer), msgspec.json.encode(marker))
     except OSError as error:
         raise ModelError(f"{root}: the last good model can't be kept there: {error.strerror}") from None
     trim(root, [folder.name])
 
 
-def read_last_good(cache: Path, deployment: str, pointer: str) -> Path | None:
-    """The folder of the last good version, its files held to their hashes; None where there is none, or no longer."""
-    root = cache.expanduser()
-    marker = _read_marker(_marker(root, deployment, pointer))
-    if marker is None:
+def read_last_good(cache: Path, deployment: str, pointer: str, store: str | None = None) -> Path | None:
+    """The folder of the last good version, its files held to their hashes; None where none served yet.
+
+    With `store`, one that is known to be another store's is none.
+
+    Raises:
+        ModelError: one served, and its copy is gone or damaged.
+    """
+    root = cache_folder(cache)
+    marker = find_last_good(cache, deployment, pointer)
+    if marker is None or (store is not None and marker.store not in (None, store)):
         return None
     folder = root / marker.version
+    manifest = check_files(folder)
+    if hashlib.sha256(manifest).hexdigest() != marker.sha256:
+        raise ModelError(f"{folder}: is not the version that served last (the manifest's sha256 differs)")
+    return folder
+
+
+def find_last_good(cache: Path, deployment: str, pointer: str) -> LastGood | None:
+    """Which version served last, its copy unseen; None where none did yet."""
     try:
-        manifest = check_files(folder)
+        root = cache_folder(cache)
     except ModelError:
         return None
-    return folder if hashlib.sha256(manifest).hexdigest() == marker.sha256 else None
+    return _read_marker(_marker(root, deployment, pointer), LastGood)
+
+
+def write_in_use(cache: Path, deployment: str, pointer: str, versions: Iterable[str]) -> None:
+    """Note which versions a deployment's pointer needs: no process of this machine trims their copies.
+
+    A cache that can't be written holds no copies to trim, so that is no error.
+    """
+    note = InUse(sorted({*versions}))
+    with suppress(OSError, ModelError):
+        _write(cache_folder(cache) / _IN_USE / f"{deployment}-{pointer}.json", msgspec.json.encode(note))
 
 
 def trim(cache: Path, used: Iterable[str], keep: int = KEPT) -> None:
-    """Remove all copies but those used, those that served last, and the `keep` touched last."""
+    """Remove all copies but those used, those that a deployment needs or served last, and the `keep` touched last."""
     held = {*used}
     for path in (cache / _LAST_GOOD).glob("*.json"):
-        marker = _read_marker(path)
+        marker = _read_marker(path, LastGood)
         held |= {marker.version} if marker else set()
+    for path in (cache / _IN_USE).glob("*.json"):
+        note = _read_marker(path, InUse)
+        held |= {*note.versions[:_IN_USE_VERSIONS]} if note else set()
     with suppress(OSError):
         copies = [path for path in cache.iterdir() if is_version(path.name) and path.name not in held]
         copies.sort(key=lambda path: path.stat().st_mtime, reverse=True)
@@ -137,13 +189,13 @@ def _marker(root: Path, deployment: str, pointer: str) -> Path:
     return root / _LAST_GOOD / f"{deployment}-{pointer}.json"
 
 
-def _read_marker(path: Path) -> LastGood | None:
+def _read_marker(path: Path, kind: type[T]) -> T | None:
     try:
         with path.open("rb") as file:
-            marker = msgspec.json.decode(file.read(_MARKER_BYTES), type=LastGood)
+            marker = msgspec.json.decode(file.read(_MARKER_BYTES), type=kind)
     except (OSError, msgspec.DecodeError, ValueError):
         return None
-    return marker if is_version(marker.version) else None
+    return None if isinstance(marker, LastGood) and not is_version(marker.version) else marker
 
 
 def _write(path: Path, content: bytes) -> None:

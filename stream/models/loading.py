@@ -1,13 +1,14 @@
 """From a version's name to a model that can be served: fetched, signed by whom we trust, verified, warm."""
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from msgspec import Struct
 
-from stream.core.errors import ModelError
+from stream.core.errors import ModelError, StoreAway
 from stream.core.problem import Problem
-from stream.models.cache import fetch, read_last_good, write_last_good
+from stream.models.cache import fetch, find_last_good, read_last_good, write_in_use, write_last_good
 from stream.models.pointers import CHAMPION
 from stream.models.serving import Model, load_model
 from stream.models.signing import check_signature
@@ -39,6 +40,31 @@ class Loader:
         self._cache = cache
         self._deployment = deployment
         self._keys = keys
+        self._named: dict[str, tuple[str, ...]] = {}
+
+    def pointer_bytes(self, name: str) -> bytes | None:
+        """A pointer file as it lies in the store; None where there is none.
+
+        Raises:
+            StoreAway: the store can't be reached, or is empty or not there though this deployment has served a model
+                of it: a folder that is not mounted looks like an empty one.
+        """
+        data = self.store.pointer_bytes(name)
+        if data is None:
+            last = find_last_good(self._cache, self._deployment, CHAMPION)
+            if last is not None and last.store == self.store.place and self.store.is_empty():
+                raise StoreAway(
+                    f"{self.store.url}: holds nothing, though {last.version} of it has served here; bring the store "
+                    "back, or name another in NOISEGATE_MODEL_STORE"
+                )
+        return data
+
+    def use(self, name: str, versions: Iterable[str]) -> None:
+        """Keep the copies of the versions that a pointer names, until it names others."""
+        named = tuple(dict.fromkeys(versions))
+        if self.store.folder is None and self._named.get(name) != named:
+            self._named[name] = named
+            write_in_use(self._cache, self._deployment, name, named)
 
     def load(self, version: str) -> Loaded:
         """Fetch and load a version.
@@ -51,11 +77,11 @@ class Loader:
 
     def keep(self, loaded: Loaded) -> None:
         """Remember the champion of all teams as the last good one; raises ModelError where that can't be written."""
-        write_last_good(self._cache, self._deployment, CHAMPION, loaded.folder)
+        write_last_good(self._cache, self._deployment, CHAMPION, loaded.folder, self.store.place)
 
     def last_good(self) -> Loaded | None:
-        """The version remembered last, from this machine's own copy; None where there is none. Errors as `load`."""
-        folder = read_last_good(self._cache, self._deployment, CHAMPION)
+        """The version of this store that served last, from this machine's copy; None: none did. Errors as `load`."""
+        folder = read_last_good(self._cache, self._deployment, CHAMPION, self.store.place)
         return None if folder is None else self._load(folder, folder.name)
 
     def _load(self, folder: Path, version: str) -> Loaded:

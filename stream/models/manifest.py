@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from stream.core.errors import ModelError
+from stream.core.errors import ModelError, ModelMismatch
 from stream.core.frame import Priors, is_prior_key
 from stream.core.problem import Problem
 from stream.core.scoring import Thresholds
@@ -146,7 +146,7 @@ class Runtime(Struct, frozen=True, forbid_unknown_fields=True):
 class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One model version. `thresholds` are the edges of bands and evidence, `priors` the rates learnt in training."""
 
-    format_version: Literal[1] = 1
+    format_version: Annotated[int, Meta(ge=FORMAT_VERSION, le=FORMAT_VERSION)] = FORMAT_VERSION
     version: Version
     created: At
     problem: ProblemRef
@@ -164,7 +164,14 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     files: dict[FileName, Sha256] = {}
 
 
+class _Head(Struct):
+    """What every format of a manifest holds."""
+
+    format_version: int = FORMAT_VERSION
+
+
 _decoder = msgspec.json.Decoder(Manifest)
+_head_decoder = msgspec.json.Decoder(_Head)
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
@@ -177,15 +184,29 @@ def decode_manifest(data: bytes, where: str) -> Manifest:
 
     Raises:
         ModelError: one sentence that begins with `where`.
+        ModelMismatch: it is of a newer format than this code reads.
     """
     try:
         manifest = _decoder.decode(data)
     except (msgspec.DecodeError, ValueError, RecursionError, OverflowError) as error:
+        _check_format(data, where)
         raise ModelError(f"{where}: manifest.json can't be read: {str(error) or 'nested too deep'}") from None
     fault = _fault_of(manifest)
     if fault:
         raise ModelError(f"{where}: manifest.json contradicts itself: {fault}")
     return manifest
+
+
+def _check_format(data: bytes, where: str) -> None:
+    try:
+        version = _head_decoder.decode(data).format_version
+    except (msgspec.DecodeError, ValueError, RecursionError, OverflowError):
+        return
+    if version > FORMAT_VERSION:
+        raise ModelMismatch(
+            f"{where}: manifest.json is of format {version}, and this noisegate reads up to {FORMAT_VERSION}; upgrade "
+            "noisegate, or train the model with this one"
+        )
 
 
 def _fault_of(manifest: Manifest) -> str | None:

@@ -7,22 +7,16 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from threading import Thread
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import fsspec  # type: ignore[import-untyped]  # it has no types, so it is fenced in here
 from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]  # the same
 
 from stream.core.errors import ModelError, StoreAway
-
-ANSWER_SECONDS = 20.0  # of one request; a file is read in pieces
-_PIECE_BYTES = 8 * 1024 * 1024
-_DEPTH = 2
-T = TypeVar("T")
+from stream.models.remote import DEPTH, RemotePlace, check_size, first_line
 
 
 class Place(Protocol):
@@ -34,6 +28,9 @@ class Place(Protocol):
     def walk(self) -> dict[str, int]:
         """All files down to the second level and their sizes in bytes; nothing where the place does not exist."""
 
+    def is_empty(self) -> bool:
+        """Whether nothing lies there, also where the place itself does not exist."""
+
     def size(self, path: str) -> int | None:
         """In bytes; None where there is no such file."""
 
@@ -41,7 +38,7 @@ class Place(Protocol):
         """The file, refused by its size before it is read; None where there is none."""
 
     def read_many(self, paths: Sequence[str], limit: int) -> list[bytes]:
-        """The beginnings, `limit` bytes at most, of those that can be read."""
+        """The beginnings, `limit` bytes at most, of those that are still there."""
 
     def write(self, path: str, content: bytes) -> None:
         """Readers see the old file or the new one."""
@@ -63,12 +60,28 @@ def open_place(url: str) -> Place:
         ModelError: nothing installed knows such URLs.
     """
     try:
-        files, root = fsspec.core.url_to_fs(url, use_listings_cache=False, skip_instance_cache=True)
+        files, root = _open(url)
     except (ImportError, ValueError) as error:
-        raise ModelError(f"model_store = {url!r} can't be opened: {_first_line(error)}") from None
+        raise ModelError(f"model_store = {url!r} can't be opened: {first_line(error)}") from None
     if isinstance(files, LocalFileSystem):
-        return LocalPlace(Path(root) if "://" in url else Path(url))
-    return RemotePlace(url.rstrip("/"), files, root.rstrip("/"))
+        return LocalPlace(Path(root) if "://" in url else _at_home(url))
+    return RemotePlace(url.rstrip("/"), files, root.rstrip("/"), lambda: _open(url)[0])
+
+
+def _at_home(url: str) -> Path:
+    try:
+        return Path(url).expanduser()
+    except RuntimeError:
+        raise ModelError(
+            f"model_store = {url!r} can't be opened: this user has no home folder; name a folder or an URL in "
+            "NOISEGATE_MODEL_STORE"
+        ) from None
+
+
+def _open(url: str) -> tuple[Any, str]:
+    """A filesystem that shares nothing with another, and the path in it."""
+    files, root = fsspec.core.url_to_fs(url, use_listings_cache=False, skip_instance_cache=True)
+    return files, root
 
 
 class LocalPlace:
@@ -85,11 +98,20 @@ class LocalPlace:
         with self._told("."):
             for parent, folders, files in os.walk(self._root, onerror=_raise_unless_missing):
                 inside = Path(parent).relative_to(self._root)
-                if len(inside.parts) + 1 >= _DEPTH:
+                if len(inside.parts) + 1 >= DEPTH:
                     folders.clear()
                 folders[:] = [name for name in folders if not name.startswith(".")]
                 found |= {(inside / name).as_posix(): (Path(parent) / name).stat().st_size for name in files}
         return found
+
+    def is_empty(self) -> bool:
+        """As `Place`."""
+        with self._told("."):
+            try:
+                with os.scandir(self._root) as entries:
+                    return next(entries, None) is None
+            except FileNotFoundError:
+                return True
 
     def size(self, path: str) -> int | None:
         """As `Place`."""
@@ -102,7 +124,7 @@ class LocalPlace:
         size = self.size(path)
         if size is None:
             return None
-        _check_size(self.where, path, size, limit)
+        check_size(self.where, path, size, limit)
         with self._told(path), (self._root / path).open("rb") as file:
             return file.read(limit)
 
@@ -110,7 +132,7 @@ class LocalPlace:
         """As `Place`."""
         found = []
         for path in paths:
-            with suppress(OSError), (self._root / path).open("rb") as file:
+            with self._told(path), suppress(FileNotFoundError), (self._root / path).open("rb") as file:
                 found.append(file.read(limit))
         return found
 
@@ -153,106 +175,6 @@ class LocalPlace:
         return _Told(self.where, path)
 
 
-class RemotePlace:
-    """Anything else: object stores, where writing a file is one stroke, and `memory://`."""
-
-    def __init__(self, url: str, files: Any, root: str) -> None:
-        self.where = url
-        self.folder: Path | None = None
-        self._files = files
-        self._root = root
-        self._stuck: Thread | None = None
-
-    def walk(self) -> dict[str, int]:
-        """As `Place`."""
-        try:  # `find` takes a store that fails for an empty one; `ls` does not
-            if not self._ask(lambda: self._files.ls(self._root, detail=False)):
-                return {}
-        except FileNotFoundError:
-            return {}
-        found: dict[str, Any] = self._ask(lambda: self._files.find(self._root, detail=True))
-        if not found:
-            raise StoreAway(f"{self.where}: the model store went away while it was listed")
-        inside = {path.removeprefix(self._root).lstrip("/"): int(entry["size"] or 0) for path, entry in found.items()}
-        return {path: size for path, size in inside.items() if path.count("/") < _DEPTH}
-
-    def size(self, path: str) -> int | None:
-        """As `Place`."""
-        try:
-            entry: dict[str, Any] = self._ask(lambda: self._files.info(self._at(path)))
-        except FileNotFoundError:
-            return None
-        return int(entry["size"] or 0) if entry["type"] == "file" else None
-
-    def read(self, path: str, limit: int) -> bytes | None:
-        """As `Place`."""
-        size = self.size(path)
-        if size is None:
-            return None
-        _check_size(self.where, path, size, limit)
-        try:
-            if 0 < size <= _PIECE_BYTES:  # at one stroke, also where a longer file has taken its place since
-                return self._piece(path, 0, min(limit, _PIECE_BYTES))
-            return b"".join(self._piece(path, start, size) for start in range(0, size, _PIECE_BYTES))
-        except FileNotFoundError:  # removed meanwhile
-            return None
-
-    def read_many(self, paths: Sequence[str], limit: int) -> list[bytes]:
-        """As `Place`, in one go: a round trip a file would make a rollback slow."""
-        if not paths:
-            return []
-        at = [self._at(path) for path in paths]
-        ends = [limit] * len(at)
-        found = self._ask(lambda: self._files.cat_ranges(at, [0] * len(at), ends, on_error="return"))
-        return [content for content in found if isinstance(content, bytes)]
-
-    def write(self, path: str, content: bytes) -> None:
-        """As `Place`."""
-        self._ask(lambda: self._files.pipe_file(self._at(path), content))
-
-    def staged(self, folder: str) -> str:
-        """As `Place`: in place, the manifest comes last."""
-        return folder
-
-    def settle(self, staged: str, folder: str) -> None:
-        """As `Place`: nothing to do."""
-
-    def remove(self, path: str) -> None:
-        """As `Place`."""
-        try:
-            self._ask(lambda: self._files.rm(self._at(path), recursive=True))
-        except FileNotFoundError:
-            return
-
-    def _at(self, path: str) -> str:
-        return f"{self._root}/{path}"
-
-    def _piece(self, path: str, start: int, size: int) -> bytes:
-        end = min(start + _PIECE_BYTES, size)
-        piece: bytes = self._ask(lambda: self._files.cat_file(self._at(path), start=start, end=end))
-        return piece
-
-    def _ask(self, call: Callable[[], T]) -> T:
-        """The answer within its time. While one is still out no other is asked for: threads don't pile up."""
-        if self._stuck is not None and self._stuck.is_alive():
-            raise StoreAway(f"{self.where}: the model store still gives no answer")
-        answers: SimpleQueue[T | Exception] = SimpleQueue()
-        thread = Thread(target=lambda: answers.put(_outcome(call)), name="model-store", daemon=True)
-        thread.start()
-        try:
-            answer = answers.get(timeout=ANSWER_SECONDS)
-        except Empty:
-            self._stuck = thread
-            raise StoreAway(f"{self.where}: the model store gave no answer in {ANSWER_SECONDS:.0f} s") from None
-        if isinstance(answer, FileNotFoundError):
-            raise answer
-        if isinstance(answer, PermissionError):
-            raise ModelError(f"{self.where}: the model store refuses access: {_first_line(answer)}")
-        if isinstance(answer, Exception):
-            raise StoreAway(f"{self.where}: the model store can't be reached: {_first_line(answer)}")
-        return answer
-
-
 class _Told:
     """Turns a local folder's OSErrors into one sentence."""
 
@@ -270,22 +192,6 @@ class _Told:
             raise StoreAway(f"{self._where}: {self._path} can't be read or written: {error.strerror}") from None
 
 
-def _outcome(call: Callable[[], T]) -> T | Exception:
-    try:
-        return call()
-    except Exception as error:  # the libraries of stores share no base
-        return error
-
-
-def _check_size(where: str, path: str, size: int, limit: int) -> None:
-    if size > limit:
-        raise ModelError(f"{where}/{path}: has {size} bytes, at most {limit} are read")
-
-
 def _raise_unless_missing(error: OSError) -> None:
     if not isinstance(error, FileNotFoundError | NotADirectoryError):
         raise error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:300] or type(error).__name__

@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
+from stream.core.errors import ModelError
 from stream.core.events import Raised
 from stream.core.frame import Array, Decayed, Inputs, Matrix
 from stream.core.records import Reason
@@ -27,12 +28,14 @@ class Scores(Protocol):
 
     version: str
     thresholds: Thresholds
+    simulated: bool
+    """Whether it was made of simulated alerts."""
 
     def inputs(self, rows: Decayed, alerts: Sequence[Raised]) -> Inputs:
         """What the model reads of the alerts."""
 
     def predict(self, matrix: Matrix, stop: Stop | None = None) -> Array:
-        """The probability of each row, float64[N]; raises ModelError, also where `stop` ended it."""
+        """The probability of each row, float64[N]; raises ModelError, also where `stop` ended it, or what a bug is."""
 
 
 class Shadow:
@@ -59,7 +62,7 @@ class Shadow:
         """Score, in the challenger's thread."""
         began = time.perf_counter()
         try:
-            self.probabilities = self.model.predict(self.inputs.matrix, self._stop)
+            self.probabilities = one_a_row(self.model.predict(self.inputs.matrix, self._stop), len(self.inputs.matrix))
         except Exception as error:  # whatever a challenger does, the alerts go on
             self.error = error
         self.seconds = time.perf_counter() - began
@@ -98,23 +101,42 @@ class Challenger:
             return None
         try:
             shadow = Shadow(self.model, self.model.inputs(rows, alerts))
+        except MemoryError:
+            raise
         except Exception as error:  # whatever a challenger does, the alerts go on
-            self._drop("failed", str(error))
+            self._drop("failed", f"{type(error).__name__}: {error}", error)
             return None
         self._batches.put(shadow)
         return shadow
 
     def finish(self, shadow: Shadow) -> Array | None:
-        """Wait for the batch's scores, float64[N]; None: there are none, and the challenger is dropped."""
+        """Wait for the batch's scores, float64[N]; None: there are none, and the challenger is dropped.
+
+        Raises:
+            MemoryError: there is no memory left; that is no fault of the challenger.
+        """
         drop = shadow.wait(self._seconds)
         if drop is None:
             return shadow.probabilities
-        self._drop(drop, f"a batch waited {self._seconds:g} s for it" if drop == "slow" else str(shadow.error))
+        if drop == "slow":
+            self._drop(drop, f"a batch waited {self._seconds:g} s for it")
+            return None
+        if isinstance(shadow.error, MemoryError):
+            raise shadow.error
+        self._drop(drop, str(shadow.error), shadow.error)
         return None
 
-    def _drop(self, drop: Drop, why: str) -> None:
+    def _drop(self, drop: Drop, why: str, error: Exception | None = None) -> None:
         self.dropped = drop
-        log.warning("the challenger %s is dropped until it is named anew: %s", self.model.version, why)
+        cause = None if isinstance(error, ModelError) else error  # whose sentence says it all
+        log.warning("the challenger %s is dropped until it is named anew: %s", self.model.version, why, exc_info=cause)
+
+
+def one_a_row(probabilities: Array, rows: int) -> Array:
+    """The same, if there is one a row; raises ModelError else."""
+    if probabilities.shape != (rows,):
+        raise ModelError(f"the model gave probabilities of shape {probabilities.shape} for {rows} rows")
+    return probabilities
 
 
 def _work(batches: "SimpleQueue[Shadow | None]") -> None:

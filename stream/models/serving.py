@@ -31,6 +31,7 @@ class Model:
         self.manifest = manifest
         self.version = manifest.version
         self.thresholds = manifest.thresholds
+        self.simulated = manifest.training.simulated
         self._graph = graph
         self._labels = tuple(manifest.labels)
         known = features.table(self._labels, list(manifest.priors.tables))

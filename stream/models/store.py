@@ -21,6 +21,7 @@ from stream.models.changes import (
     CHANGES,
     CHANGES_READ,
     Change,
+    before_last,
     decode_change,
     encode_change,
     name_of,
@@ -46,12 +47,18 @@ class Store:
     Attributes:
         url: as given.
         folder: where a local store lies, else None.
+        place: which store it is, by whatever path it was named.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self._place: Place = open_place(url)
         self.folder = self._place.folder
+        self.place = url.rstrip("/") if self.folder is None else str(self.folder.absolute())
+
+    def is_empty(self) -> bool:
+        """Whether nothing at all lies there, also where the folder or bucket itself does not exist."""
+        return self._place.is_empty()
 
     def versions(self) -> list[str]:
         """The visible ones, oldest first (by date, then hash)."""
@@ -170,6 +177,23 @@ class Store:
         if content is None:
             raise ModelError(f"{self.url}/{version}: {name} is missing")
         return content
+
+
+def no_champion(store: Store) -> str:
+    """Why a store in which CHAMPION is not there has none, and the mend: one sentence.
+
+    Raises:
+        StoreAway: the store can't be reached.
+    """
+    back = before_last(store.changes(), None)
+    if back is not None:
+        return f"{store.url}: CHAMPION is gone; run `noisegate models rollback`, which restores {back.default}"
+    train = "train a model (`noisegate lab train`) and `noisegate models promote` it; until then alerts are unscored"
+    if store.folder is not None and not store.folder.is_dir():
+        return f"{store.url}: there is no such folder, so no model; {train}"
+    if store.is_empty():
+        return f"{store.url}: is empty or does not exist, so no model; {train}"
+    return f"{store.url}: no CHAMPION; {train}"
 
 
 def put_folder(made: Path, target: Path) -> None:

@@ -14,6 +14,7 @@ from stream.core.records import Reason
 from stream.models.loading import Loaded, Loader
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer, parse_pointer
 from stream.models.served import Challenger, Served
+from stream.models.store import no_champion
 
 log = logging.getLogger(__name__)
 MOST_SECONDS = 300.0  # the longest pause before a version that was refused is tried again
@@ -95,7 +96,7 @@ class Watch:
         if anew and self._rival is not None and self._rival.dropped:
             self._rival = Challenger(self._rival.model, self._challenger_seconds)
             self._serve_rival()
-        if not self.served.champions and (away or self._champion.fault):
+        if not self.served.champions and (self._champion.fault or not self._champion.done):
             self._fall_back()
         self._tell_store(away)
 
@@ -103,11 +104,13 @@ class Watch:
         """Put in service what one pointer names, if it is due; returns why the store can't be reached."""
         data = None
         try:
-            data = self._loader.store.pointer_bytes(followed.name)
+            data = self._loader.pointer_bytes(followed.name)
             if not followed.due(data, self._clock()) and not (anew and followed.fault):
                 return None
             put(data)
         except StoreAway as error:
+            if data is not None:  # the pointer was read, but not what it names
+                followed.done = False
             return error
         except NoisegateError as error:  # also a file of keys that can't be read
             self._refuse(followed, data, str(error))
@@ -127,16 +130,21 @@ class Watch:
     def _put_champions(self, data: bytes | None) -> None:
         if data is None:
             if self.served.champions:
-                raise ModelError(f"{self._where(CHAMPION)}: is gone; the running model stays")
+                raise ModelError(
+                    f"{self._where(CHAMPION)}: is gone, and the running model stays; run `noisegate models rollback`"
+                )
             self._serve([], None, "no_model")
+            self._tell_absent()
             return
         pointer = parse_pointer(data, self._where(CHAMPION))
         if len(pointer.versions) > CHAMPIONS:
             raise ModelError(
                 f"{self._where(CHAMPION)}: names {len(pointer.versions)} versions, at most {CHAMPIONS} are served"
             )
+        self._loader.use(CHAMPION, [*pointer.versions, *(model.version for model in self.served.champions)])
         champions = [self._get(version) for version in pointer.versions]
         self._serve(champions, pointer, "no_model")
+        self._loader.use(CHAMPION, pointer.versions)
         try:
             self._loader.keep(champions[0])
         except ModelError as error:
@@ -145,10 +153,12 @@ class Watch:
     def _put_challenger(self, data: bytes | None) -> None:
         if data is None:
             self._rival = None
+            self._loader.use(CHALLENGER, [])
         else:
             pointer = parse_pointer(data, self._where(CHALLENGER))
             if pointer.teams:
                 raise ModelError(f"{self._where(CHALLENGER)}: a challenger is one for all teams; write one version")
+            self._loader.use(CHALLENGER, pointer.versions)
             loaded = self._get(pointer.default)
             self.loaded[pointer.default] = loaded
             self._rival = Challenger(loaded.model, self._challenger_seconds)
@@ -197,6 +207,13 @@ class Watch:
         else:
             log.warning("the last good model serves: %s", loaded.model.version)
             self._serve([loaded], Pointer(loaded.model.version), "no_model")
+
+    def _tell_absent(self) -> None:
+        self._fell_back = False
+        try:
+            log.warning("%s", no_champion(self._loader.store))
+        except NoisegateError as error:  # the log of changes can't be read
+            log.warning("%s: is not there; `noisegate models promote` a version (%s)", self._where(CHAMPION), error)
 
     def _tell_store(self, away: StoreAway | None) -> None:
         if away is not None and self.store_up:

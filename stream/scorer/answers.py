@@ -1,6 +1,5 @@
 """What the scorer says of a batch: scores, and the enriched and outcome records that carry them."""
 
-import logging
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -11,16 +10,15 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from stream.core.came import Arrived, Decided
-from stream.core.errors import ModelError
-from stream.core.events import Raised, moment
+from stream.core.events import Raised, is_simulated, moment
 from stream.core.frame import Array, Decayed, Inputs
 from stream.core.ledger import OUTCOME_NAMES, flag_names
 from stream.core.records import Challenge, Enriched, Outcome, Reason, Score, Whys
 from stream.core.scoring import Thresholds, band_of, evidence_of, whys_of
-from stream.models.served import Drop, Role, Scores, Served, Shadow
+from stream.models.served import Drop, Role, Scores, Served, Shadow, one_a_row
+from stream.scorer.model_faults import Failure
 
-log = logging.getLogger(__name__)
-CHALLENGER_FAILED = "challenger_failed"
+CHALLENGER_FAILED, SIMULATED = "challenger_failed", "simulated"
 _NOBODY = Thresholds()  # by which evidence is graded while there is no model
 
 
@@ -43,12 +41,17 @@ class Answers:
         scored: what each model said: the champions, each of its teams' alerts, and the challenger of all.
         dropped: why the challenger gave no scores of this batch, where it should have.
         challenger_seconds: what its scores took; None where there are none.
+        failures: champions that gave no scores of this batch, and why.
+        misled: models made of simulated alerts that scored others.
     """
 
     def __init__(self, arrived: Sequence[Arrived], rows: Array, served: Served) -> None:
         self.scored: list[Scored] = []
         self.dropped: Drop | None = None
         self.challenger_seconds: float | None = None
+        self.failures: list[Failure] = []
+        self.misled: set[str] = set()
+        self._made_up = {model.version for model in served.champions if model.simulated}
         self.scores: list[Score] = []
         self.whys: list[Whys] = []
         if not arrived:
@@ -62,10 +65,21 @@ class Answers:
         for one, score in zip(arrived, self.scores, strict=True):
             one.alert.score = pack_score(score)
 
-    @property
-    def flags(self) -> list[str]:
-        """What the batch's enriched records are flagged with beside what the fold knows."""
-        return [CHALLENGER_FAILED] if self.dropped else []
+    def flags(self, alert: Raised, score: Score, new: bool) -> Sequence[str]:
+        """What an alert's enriched record is flagged with beside what the fold knows.
+
+        Args:
+            alert: as raised.
+            score: what is published of it.
+            new: whether it was scored in this batch; else it was raised before, and carries its first score.
+        """
+        if not self.dropped and not self._made_up:
+            return ()
+        flags = [CHALLENGER_FAILED] if new and self.dropped else []
+        if self._made_up and score.model in self._made_up and not is_simulated(alert):
+            self.misled.add(score.model)
+            flags.append(SIMULATED)
+        return flags
 
     def _begin(self, served: Served, decayed: Decayed, alerts: Sequence[Raised]) -> Shadow | None:
         challenger = served.challenger
@@ -98,24 +112,28 @@ class Answers:
         alerts: Sequence[Raised],
     ) -> list[Score]:
         """The scores of one model's alerts; unscored ones where there is none, or it fails."""
-        thresholds = model.thresholds if model else _NOBODY
-        evidence = evidence_of(rows, [alert.team for alert in alerts], thresholds)
         reason: Reason = served.reason
+        teams = [alert.team for alert in alerts]
         if model is not None:
             try:
                 inputs = model.inputs(decayed, alerts)
-                probabilities = model.predict(inputs.matrix)
-            except ModelError as error:
-                log.error("the model %s failed on a batch: %s", model.version, error)
+                probabilities = one_a_row(model.predict(inputs.matrix), len(alerts))
+                scores = [
+                    Score(probability, band_of(probability, model.thresholds), model.version, grade)
+                    for probability, grade in zip(
+                        probabilities.tolist(), evidence_of(rows, teams, model.thresholds), strict=True
+                    )
+                ]
+            except MemoryError:
+                raise
+            except Exception as error:  # whatever a model does, the alerts go on, and so does their history
+                self.failures.append(Failure(model.version, error))
                 reason = "model_failed"
             else:
                 role: Role = "champion" if model is served.champions[0] else "team"
                 self.scored.append(Scored(model, role, indices, inputs, probabilities))
-                return [
-                    Score(probability, band_of(probability, thresholds), model.version, grade)
-                    for probability, grade in zip(probabilities.tolist(), evidence, strict=True)
-                ]
-        return [Score(None, "unscored", None, grade, reason) for grade in evidence]
+                return scores
+        return [Score(None, "unscored", None, grade, reason) for grade in evidence_of(rows, teams, _NOBODY)]
 
     def _compare(self, served: Served, shadow: Shadow | None) -> None:
         """Put the challenger's probabilities beside the scores, if it gave any."""

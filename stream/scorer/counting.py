@@ -5,6 +5,7 @@ and the one batch that was written but not yet counted (also where the answer to
 events were folded again in silence is not counted: the process that published them counted it. See docs/OPERATIONS.md.
 """
 
+import logging
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,10 +25,12 @@ from stream.models.served import Role, Scores
 from stream.models.serving import Model
 from stream.scorer.answers import Scored
 from stream.scorer.groups import TeamGroups
+from stream.scorer.model_faults import Failure
 from stream.scorer.observing import EDGE_LABELS, Observed, score_counts
 from stream.scorer.quality import LEFT_OUT, Judged, Said, count_quality, open_quality
 from stream.scorer.tally import Tally
 
+log = logging.getLogger(__name__)
 _OUTCOMES = ("actionable", "noise", "unknown")
 _PLACE_OF = {ACTIONABLE: 0, NOISE: 1, UNKNOWN: 2}
 
@@ -79,15 +82,26 @@ class Counting:
             for model, role in models:
                 self._show(model, role, now)
 
-    def count(self, scored: Iterable[Scored], tallies: Sequence[Tally]) -> None:
-        """Add what was written of a batch: the tallies of those partitions, and what was scored over all."""
+    def count(self, scored: Iterable[Scored], tallies: Sequence[Tally]) -> list[Failure]:
+        """Add what was written of a batch: the tallies of those partitions, and what was scored over all.
+
+        Returns:
+            Models whose inputs could not be counted, and why: that costs their figures of this batch, nothing else.
+        """
+        failures = []
         with self._lock:
             now = self._clock()
             rows = [row for tally in tallies for row in tally.rows]
             for one in scored if rows else ():
-                self._count_scored(one, rows, now)
+                try:
+                    self._count_scored(one, rows, now)
+                except MemoryError:
+                    raise
+                except Exception as error:  # the batch is written: what can't be counted of it stops nothing
+                    failures.append(Failure(one.model.version, error))
             corrections = self._count_teams(tallies)
             self._count_quality(tallies, corrections, now)
+        return failures
 
     # Before labels.
 
@@ -119,12 +133,12 @@ class Counting:
         if not len(probabilities):
             return
         said = one.model.version, role
+        if shown.observed is not None and isinstance(one.model, Model) and shown.observed.fits(one.model):
+            shown.observed.count(inputs, probabilities)
         counts, below = score_counts(probabilities)
         self._drift.scores.add(said, counts, np.array([probabilities.sum()]))
         self._drift.below.add(said, below)
         self._drift.expected_squared_error.add(said, np.array([np.dot(probabilities, 1.0 - probabilities)]))
-        if shown.observed is not None and isinstance(one.model, Model) and shown.observed.fits(one.model):
-            shown.observed.count(inputs, probabilities)
 
     # After.
 
@@ -165,9 +179,21 @@ class Counting:
             return None
         if shown.thresholds is None:
             shown.thresholds = model.thresholds
-            shown.observed = Observed(model, self._drift) if isinstance(model, Model) else None
+            shown.observed = self._observe(model)
         self._open_role(version, role, shown, now)
         return shown
+
+    def _observe(self, model: Scores) -> Observed | None:
+        """The series of what a model sees; None where its reference can't be used for any."""
+        if not isinstance(model, Model):
+            return None
+        try:
+            return Observed(model, self._drift)
+        except MemoryError:
+            raise
+        except Exception:  # a model that serves goes on, its drift unwatched
+            log.exception("the model %s serves, but its drift can't be counted", model.version)
+            return None
 
     def _enter(self, version: str) -> _Shown | None:
         """Room for a model that is not shown yet; None where too many are, all of them served."""

@@ -88,11 +88,10 @@ class Observed:
         if self._scored:
             parts.append(probabilities.astype(np.float32)[:, None])
         counts = bin_counts(np.concatenate(parts, axis=1), self._edges)
+        seen = np.array([np.count_nonzero(inputs.known[key]) for key in self._keys], dtype=np.int64)
         self._metrics.observations.add(self._key, counts[self._there])
         if self._keys:
-            seen = np.array([np.count_nonzero(inputs.known[key]) for key in self._keys])
-            counts = np.stack([seen, len(probabilities) - seen], axis=1)
-            self._metrics.categories.add(self._key, counts.ravel())
+            self._metrics.categories.add(self._key, np.stack([seen, len(probabilities) - seen], axis=1).ravel())
 
     def _open(self, model: Model, names: Sequence[str], spreads: Sequence[Spread]) -> None:
         metrics, key, watched = self._metrics, self._key, model.reference

@@ -27,6 +27,7 @@ from stream.scorer.counting import Counting
 from stream.scorer.decode import Decoded, Decoder
 from stream.scorer.history import NO_META, History, Meta, Wanted, Write, decode_meta
 from stream.scorer.maturing import Maturing, wait_seconds
+from stream.scorer.model_faults import ModelFaults
 from stream.scorer.partition import Partition, Touched, new_meta
 from stream.scorer.reading import bounded, read_states, widen
 from stream.scorer.speaker import Speaker
@@ -80,6 +81,7 @@ class ScorerRoom:
         self._clock = clock
         self._check_topic = check_topic
         self._counting = counting or Counting(metrics, settings.team_groups, settings.series_keep_seconds)
+        self._model_faults = ModelFaults(metrics)
         self._maturing = Maturing(problem, settings.team_groups)
         metrics.maturity.set(problem.due_seconds + wait_seconds(problem))
         self._speaker = Speaker(settings, problem)
@@ -235,6 +237,7 @@ class ScorerRoom:
             name = str(ends[part]) if batch.timers is None else f"{ends[part]}@{partition.fold.time!r}"
             self._mature(partition, silent[part], name, touched[part], tally)
             partition.fold.clear_came()
+        self._model_faults.scored_real(answers.misled)
         return Work(outputs, ends, Kept(touched, tallies, answers.scored, self._marks(decoded)))
 
     def _mature(self, partition: Partition, silent: int, batch: str, touched: Touched, tally: Tally) -> None:
@@ -260,6 +263,7 @@ class ScorerRoom:
             self._metrics.challenger_dropped.labels(answers.dropped).inc()
         if answers.challenger_seconds is not None:
             self._metrics.challenger_seconds.observe(answers.challenger_seconds)
+        self._model_faults.failed(answers.failures)
         return answers
 
     def seal(self, work: Work) -> None:
@@ -301,7 +305,7 @@ class ScorerRoom:
             else:
                 self._conflict(FenceConflict(*part))
         if counted:
-            self._counting.count(work.kept.scored, counted)
+            self._model_faults.uncounted(self._counting.count(work.kept.scored, counted))
         if work.kept:
             self._watch_bad(work.kept.bad)
         return not self.wants_assign

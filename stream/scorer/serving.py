@@ -72,17 +72,23 @@ class Serving:
 
     @property
     def faults(self) -> list[str]:
-        """Why alerts are not scored, one sentence each."""
+        """Why alerts are not scored, one sentence each; nothing while a champion serves.
+
+        No model is a supported mode: none of it keeps a worker from being ready, it is shown.
+        """
         if self.served.champions:
             return []
         return [*self.watch.faults, "no model is served: alerts are published unscored"]
 
     def start(self) -> None:
-        """Begin to poll; returns at once."""
+        """Begin to poll, in a thread; returns at once. See `wait_first`."""
         self._thread.start()
 
     def wait_first(self, seconds: float) -> bool:
-        """Wait until there is a model or it is known that there is none; False: neither within so many seconds."""
+        """Wait until the store was asked once: there is a model, or it is known why there is none.
+
+        It blocks, so it is not for an event loop's thread. False: not within so many seconds.
+        """
         return self._first.wait(seconds)
 
     def refresh(self) -> None:
@@ -132,10 +138,14 @@ class Serving:
             if version not in roles:
                 metrics.model_created.remove(version)
                 metrics.model_loaded.remove(version)
+                metrics.model_failures.remove(version)
+                metrics.model_simulated.remove(version)
         for version, role in roles.items():
             metrics.model_info.labels(version, role).set(1)
             metrics.model_created.labels(version).set(loaded[version].model.manifest.created.timestamp())
             metrics.model_loaded.labels(version).set(loaded[version].at)
+            metrics.model_failures.labels(version)
+            metrics.model_simulated.labels(version)
         self._shown = roles
         self._counting.serve(served.roles)
 

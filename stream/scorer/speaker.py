@@ -68,10 +68,9 @@ class Speaker:
     def _alert(
         self, one: Arrived | Repeated, record: Record, prefix: str, answers: Answers, now: datetime, tally: Tally
     ) -> Output:
-        more: Sequence[str] = ()
         team = one.event.team
         if type(one) is Arrived:
-            score, why, more = answers.scores[one.row], answers.whys[one.row], answers.flags
+            score, why = answers.scores[one.row], answers.whys[one.row]
             tally.teams.append(team)
             if not one.flags & NARROW:
                 tally.rows.append(one.row)
@@ -84,5 +83,6 @@ class Speaker:
         else:
             tally.scored[score.band] += 1
         tally.raised_at.append(record.timestamp / 1000.0)
+        more = answers.flags(one.event, score, type(one) is Arrived)
         value = encode_record(enriched(one.event, one.flags, score, why, now, f"{prefix}{record.offset}", more))
         return Output(self._settings.enriched_topic, team.encode(), value)

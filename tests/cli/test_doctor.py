@@ -7,9 +7,11 @@ from confluent_kafka import Producer
 from redis import Redis
 
 from stream.dev.embedded import EmbeddedBroker
+from stream.models.loading import Loader
 from stream.models.pointers import CHAMPION, Pointer
 from tests.cli.conftest import Ran, Run, Scored
-from tests.cli.versions import A, open_shop
+from tests.cli.versions import A, B, open_shop
+from tests.lab.logs import small_problem
 from tests.models.conftest import trained
 
 __all__ = ["trained"]
@@ -113,6 +115,39 @@ def test_unreadable_keys_are_no_fault_of_the_model(run: Run, scored: Scored, tra
     assert found["verdict"] == "wrong"
     assert "rollback" not in found["mend"]
     assert "model_keys" in found["mend"]
+
+
+def test_a_champion_that_is_gone_is_found(run: Run, trained: Path, tmp_path: Path) -> None:
+    """A deleted pointer is mended by a rollback, not by training; a store that was emptied by bringing it back."""
+    shop = open_shop(tmp_path)
+    shop.add(trained, A)
+    run("models", "promote", A, env=shop.env)
+    (shop.folder / CHAMPION).unlink()
+    found = finding(run("doctor", "--json", env=shop.env), "model")
+    assert (found["verdict"], found["mend"]) == ("warning", f"run `noisegate models rollback`, which restores {A}")
+    shop.store.point(CHAMPION, Pointer(A))
+    loader = Loader(shop.store, small_problem(), tmp_path / "cache", "noisegate")
+    loader.keep(loader.load(A))
+    shop.folder.rename(tmp_path / "aside")
+    found = finding(run("doctor", "--json", env=shop.env), "model")
+    assert found["verdict"] == "wrong"
+    assert "bring the store back" in found["mend"]
+
+
+def test_a_simulated_champion_on_a_log_that_is_not_is_found(
+    run: Run, scored: Scored, trained: Path, tmp_path: Path
+) -> None:
+    """The stack's log holds an alert that is not: a champion made of simulated ones is warned of, with the mend."""
+    shop = open_shop(tmp_path)
+    shop.add(trained, A, edit=lambda content: content["training"].update(simulated=True))
+    shop.add(trained, B)
+    for version, verdicts in ((A, ["warning"]), (B, [])):
+        shop.store.point(CHAMPION, Pointer(version))
+        problem = {"NOISEGATE_PROBLEM": shop.env["NOISEGATE_PROBLEM"]}
+        ran = run("doctor", "--json", env={**scored.env, **problem, "NOISEGATE_MODEL_STORE": str(shop.folder)})
+        found = [one for one in ran.json["findings"] if one["check"] == "simulated"]
+        assert [one["verdict"] for one in found] == verdicts, ran.out
+        assert all("flagged `simulated`" in one["found"] and "lab train" in one["mend"] for one in found)
 
 
 @pytest.mark.parametrize("problem", ["", "name = 3", "[outcome"])

@@ -232,8 +232,8 @@ def test_only_signed_models_where_keys_are_set(models: Verb, shop: Shop, tmp_pat
 
 def test_verify_takes_a_version_a_folder_or_the_champion(models: Verb, shop: Shop) -> None:
     """Whatever is meant, it is checked as the scorer would; without a champion there is nothing to check."""
-    assert "no CHAMPION is here" in refused(models("verify"))
-    assert "no CHAMPION is here" in refused(models("verify", str(shop.folder)))
+    assert "no CHAMPION; train a model" in refused(models("verify"))
+    assert "no CHAMPION; train a model" in refused(models("verify", str(shop.folder)))
     assert models("verify", str(shop.folder / A), "--json").json["version"] == A
     assert models("verify", B, "--json").json["gate"] == {"passed": True, "failed": []}
     models("promote", C)

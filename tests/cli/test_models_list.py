@@ -72,3 +72,18 @@ def test_an_empty_store_is_listed(run: Run, tmp_path: Path) -> None:
     ran = run("models", "list", env=open_shop(tmp_path).env)
     assert ran.status == 0
     assert "0 versions" in ran.out
+    assert "there is no such folder, so no model; train a model" in ran.out.replace("\n", " ")
+
+
+def test_a_champion_that_is_gone_is_rolled_back_to(run: Run, tmp_path: Path, trained: Path) -> None:
+    """Where the log of changes knows a champion, list and verify say that a rollback restores it, and it does."""
+    shop = open_shop(tmp_path)
+    shop.add(trained, A)
+    assert run("models", "promote", A, env=shop.env).status == 0
+    (shop.folder / CHAMPION).unlink()
+    mend = f"CHAMPION is gone; run `noisegate models rollback`, which restores {A}"
+    (note,) = [one for one in run("models", "list", "--json", env=shop.env).json["notes"] if "CHAMPION" in one]
+    assert note == f"{shop.folder}: {mend}"
+    assert mend in run("models", "verify", env=shop.env).err
+    assert run("models", "rollback", env=shop.env).status == 0
+    assert shop.store.pointer(CHAMPION) == Pointer(A)

@@ -72,6 +72,7 @@ def test_its_environment_is_settings(compose: Any) -> None:
     assert settings.kafka_bootstrap_servers.partition(":")[0] in compose["services"]
     assert settings.redis_url.removeprefix("redis://").partition(":")[0] in compose["services"]
     assert host_of[settings.model_store].name == "model_artifacts"
+    assert settings.problem is not None
     assert (host_of[str(settings.problem.parent)] / settings.problem.name).is_file()
 
 

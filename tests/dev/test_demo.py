@@ -95,6 +95,7 @@ def test_log_of_ones_own(log: Path, tmp_path: Path) -> None:
     assert {record.alert.alert_id for record in enriched} == {alert.alert_id for alert in replayed.alerts}
     assert len(enriched) == len(replayed.alerts) == summary["alerts"] + summary["history_alerts"]
     assert sum(record.score.probability is not None for record in enriched) == summary["alerts"]
+    assert not any("simulated" in record.flags for record in enriched)
     came = {record.alert_id: record.outcome for record in outcomes}
     expected = {index: outcome for index, outcome in enumerate(replayed.outcome.tolist()) if replayed.mature[index]}
     codes = {"noise": 0, "actionable": 1, "unknown": 2}

@@ -1,9 +1,10 @@
 """The retraining loop: who becomes challenger, who does not, what is noted, and what keeps a second run out."""
 
 import gzip
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,20 +13,26 @@ from confluent_kafka import Producer
 from msgspec.structs import replace
 
 from stream.config import Settings, load_settings
-from stream.core.errors import LabError
+from stream.core.errors import LabError, StoreAway
 from stream.core.events import Event, Tick, encode_event
 from stream.core.records import Outcome, encode_record
 from stream.dev.embedded import EmbeddedBroker
 from stream.kafka import TOPIC_CONFIGS, Topics, producer_settings
+from stream.lab import retraining, retrying
 from stream.lab.lock import only_one
 from stream.lab.log import Progress
 from stream.lab.reporting.retrained import Retrained, write
 from stream.lab.retraining import PAGE, Asked, retrain
 from stream.models.artifact import FINDINGS, verify
+from stream.models.changes import Change
+from stream.models.manifest import Manifest
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.store import Store
 from tests.lab import logs
 from tests.lab.judging.test_moved import ALERTS, changing_log
+from tests.models.conftest import trained
+
+__all__ = ["trained"]
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 EARLY = logs.START + timedelta(minutes=10 * ALERTS * 0.7)
@@ -98,6 +105,69 @@ def test_the_first_version_is_published_and_pointed_at_by_nothing(run: Run, stor
     assert f"`noisegate models promote {found.version}`" in write(found)
     assert "- 3 records on Kafka can't be used: not_json" in write(found)
     assert [(change.verb, change.version) for change in store.changes()] == [("publish", found.version)]
+
+
+class Away(Store):
+    """A store that can't be reached for the first `times` calls of one kind."""
+
+    def __init__(self, url: str, call: str, times: int) -> None:
+        super().__init__(url)
+        self._call, self._left = call, times
+
+    def _cut(self, call: str) -> None:
+        if call == self._call and self._left > 0:
+            self._left -= 1
+            raise StoreAway(f"{self.url}: the model store can't be reached: the cable is out")
+
+    def fetch(self, version: str, into: Path) -> Path:
+        """As the store, when it is there."""
+        self._cut("fetch")
+        return super().fetch(version, into)
+
+    def publish(self, manifest: Manifest, files: Mapping[str, bytes]) -> str:
+        """As the store, when it is there."""
+        self._cut("publish")
+        return super().publish(manifest, files)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("call", ["fetch", "publish"])
+def test_a_hiccup_of_the_store_is_waited_for(
+    run: Run, store: Store, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """The champion is found and compared with, and the version published, once the store answers again."""
+    first = run(EARLY)
+    store.point(CHAMPION, Pointer(first.version))
+    monkeypatch.setattr(retrying, "AWAY_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr(retraining, "Store", lambda url: Away(url, call, 2))
+    found = run(force="as a test")
+    assert found.champion == first.version
+    assert (found.moved is not None, found.unjudged) == (True, None)
+    assert store.pointer(CHALLENGER) == Pointer(found.version)
+
+
+def test_a_store_away_ends_the_run_before_it_trains(
+    run: Run, store: Store, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That the champion can't be fetched is not taken for "there is none": nothing is trained, nobody is challenged."""
+    shutil.copytree(trained, Path(store.url) / trained.name)
+    store.point(CHAMPION, Pointer(trained.name))
+    monkeypatch.setattr(retrying, "AWAY_SECONDS", (0.01,))
+    monkeypatch.setattr(retraining, "Store", lambda url: Away(url, "fetch", 5))
+    with pytest.raises(StoreAway, match="the cable is out"):
+        run(EARLY)
+    assert store.versions() == [trained.name]
+    assert store.pointer(CHALLENGER) is None
+
+
+@pytest.mark.slow
+def test_a_champion_that_is_gone_is_no_first_run(run: Run, store: Store) -> None:
+    """Where the log of changes knows a champion, the page says that a rollback restores it."""
+    was = Pointer("2026-01-01-aaaa")
+    store.note(Change(at=NOW, who="a@b", verb="promote", version=was.default, pointer=CHAMPION, after=was))
+    found = run(EARLY)
+    assert f"CHAMPION is gone; run `noisegate models rollback`, which restores {was.default}" in found.warnings[0]
+    assert found.warnings[0] in write(found)
 
 
 @pytest.mark.slow

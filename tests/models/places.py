@@ -1,8 +1,10 @@
 """Model stores of every kind, and one that dies while it is written to."""
 
+import socket
+import threading
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import boto3  # type: ignore[import-untyped]  # the same
@@ -47,6 +49,48 @@ def new_url(kind: str, folder: Path) -> str:
     return {"folder": str(folder / name), "memory": f"memory://{name}", "s3": f"s3://{BUCKET}/{name}"}[kind]
 
 
+class Frozen:
+    """A way to a server of this machine on which nothing moves while `frozen`; what came meanwhile stays lost.
+
+    Attributes:
+        url: the server, by this way.
+    """
+
+    def __init__(self, endpoint: str) -> None:
+        host, port = endpoint.removeprefix("http://").split(":")
+        self._server = host, int(port)
+        self.frozen = False
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._open: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        """End all connections."""
+        for one in (self._listener, *self._open):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(self._server)
+                self._open += [client, server]
+                for one, other in ((client, server), (server, client)):
+                    threading.Thread(target=self._pass, args=(one, other), daemon=True).start()
+
+    def _pass(self, one: socket.socket, other: socket.socket) -> None:
+        with suppress(OSError):
+            while data := one.recv(65_536):
+                if not self.frozen:
+                    other.sendall(data)
+        if not self.frozen:
+            with suppress(OSError):
+                other.shutdown(socket.SHUT_WR)
+
+
 class Died(BaseException):
     """The writer was killed."""
 
@@ -68,6 +112,10 @@ class DyingPlace:
     def walk(self) -> dict[str, int]:
         """As the place."""
         return self._place.walk()
+
+    def is_empty(self) -> bool:
+        """As the place."""
+        return self._place.is_empty()
 
     def size(self, path: str) -> int | None:
         """As the place."""

@@ -108,7 +108,7 @@ def _drop(name: str) -> Callable[[Content], object]:
 @pytest.mark.parametrize(
     ("edit", "told"),
     [
-        (lambda content: content.update(format_version=2), "format_version"),
+        (lambda content: content.update(format_version=2), "is of format 2"),
         (lambda content: content.update(surprise=1), "surprise"),
         (_drop("golden"), "golden"),
         (_drop("priors"), "priors"),

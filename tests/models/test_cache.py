@@ -82,18 +82,28 @@ def test_the_last_good_one_outlives_the_store(store: Path, artifact: Path, tmp_p
     assert read_last_good(cache, "prod", "CHALLENGER") is None
 
 
-def test_a_damaged_last_good_one_is_none(artifact: Path, tmp_path: Path) -> None:
-    """A copy that changed, and a marker that is rubbish, are not started with; writing it again mends both."""
+def test_a_damaged_last_good_one_is_refused(artifact: Path, tmp_path: Path) -> None:
+    """A copy that changed is an error and not none, a marker of rubbish is none; writing it again mends both."""
     cache = tmp_path / "cache"
     write_last_good(cache, "prod", CHAMPION, artifact)
     (cache / artifact.name / ONNX).write_bytes(b"")
-    assert read_last_good(cache, "prod", CHAMPION) is None
+    with pytest.raises(ModelError, match=ONNX):
+        read_last_good(cache, "prod", CHAMPION)
     write_last_good(cache, "prod", CHAMPION, artifact)
     assert read_last_good(cache, "prod", CHAMPION) is not None
     (cache / "last_good" / "prod-CHAMPION.json").write_bytes(b'{"version": "../../etc", "sha256": ""}')
     assert read_last_good(cache, "prod", CHAMPION) is None
     write_last_good(cache, "prod", CHAMPION, artifact)
     assert read_last_good(cache, "prod", CHAMPION) == cache / artifact.name
+
+
+def test_another_store_s_last_good_one_is_none(artifact: Path, tmp_path: Path) -> None:
+    """What served from one store does not come back in the name of another; where the store was not noted, it does."""
+    write_last_good(tmp_path, "prod", CHAMPION, artifact, "s3://models")
+    assert read_last_good(tmp_path, "prod", CHAMPION, "s3://others") is None
+    assert read_last_good(tmp_path, "prod", CHAMPION, "s3://models") == tmp_path / artifact.name
+    write_last_good(tmp_path, "prod", CHAMPION, artifact)
+    assert read_last_good(tmp_path, "prod", CHAMPION, "s3://others") == tmp_path / artifact.name
 
 
 def test_what_is_not_sound_is_not_remembered(artifact: Path, tmp_path: Path) -> None:

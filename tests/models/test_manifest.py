@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream.core.errors import ModelError
+from stream.core.errors import ModelError, ModelMismatch
 from stream.models.artifact import MANIFEST
-from stream.models.manifest import Manifest, decode_manifest, encode_manifest
+from stream.models.manifest import FORMAT_VERSION, Manifest, decode_manifest, encode_manifest
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -73,6 +73,18 @@ def test_any_value_in_any_place_is_refused_or_read(sound: bytes, data: st.DataOb
         place = inner
     place[key] = data.draw(anything)
     decoded(msgspec.json.encode(root))
+
+
+def test_a_newer_format_is_a_mismatch(sound: bytes) -> None:
+    """What a later noisegate wrote is refused for that, whatever else in it this code does not know."""
+    content = msgspec.json.decode(sound)
+    newer = msgspec.json.encode({**content, "format_version": FORMAT_VERSION + 1, "unheard_of": [1], "golden": None})
+    told = f"is of format {FORMAT_VERSION + 1}, and this noisegate reads up to {FORMAT_VERSION}; upgrade noisegate"
+    with pytest.raises(ModelMismatch, match=told):
+        decode_manifest(newer, "here")
+    with pytest.raises(ModelError, match="can't be read") as caught:
+        decode_manifest(msgspec.json.encode({**content, "format_version": 0}), "here")
+    assert not isinstance(caught.value, ModelMismatch)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 import itertools
 import shutil
+import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,14 +11,15 @@ from pathlib import Path
 import pytest
 
 from stream.core.errors import ModelError, StoreAway
-from stream.models import places
+from stream.core.limits import STORE_CALLS_STUCK
+from stream.models import places, remote
 from stream.models.artifact import CARD, FILE_BYTES, ONNX, SIGNATURE, load_artifact, verify
 from stream.models.changes import CHANGES, Change
 from stream.models.places import open_place
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.publishing import publish
 from stream.models.store import Store, find
-from tests.models.places import KINDS, Died, DyingPlace, new_url, s3_server, use_endpoint
+from tests.models.places import BUCKET, KINDS, Died, DyingPlace, Frozen, new_url, s3_server, use_endpoint
 from tests.servers.kafka import ROOT
 
 TABLE = Pointer("2026-01-01-aaaa", {"web-*": "2026-01-02-bbbb", 'odd "name"': "2026-01-03-cccc"})
@@ -237,30 +240,34 @@ def test_every_failure_is_one_sentence(error: Exception, tmp_path: Path) -> None
         def __getattr__(self, name: str) -> object:
             raise self.error
 
-    place = places.RemotePlace("x://y", Failing(error), "y")
+    place = remote.RemotePlace("x://y", Failing(error), "y")
     asked = (place.walk, lambda: place.read("a", 1), lambda: place.write("a", b""), lambda: place.remove("a"))
     for call in asked:
         with pytest.raises(StoreAway, match=r"^x://y: the model store can't be reached: .+") as caught:
             call()
         assert "\n" not in str(caught.value)
     with pytest.raises(ModelError, match="refuses access") as refused:
-        places.RemotePlace("x://y", Failing(PermissionError("denied")), "y").walk()
+        remote.RemotePlace("x://y", Failing(PermissionError("denied")), "y").walk()
     assert not isinstance(refused.value, StoreAway)
 
 
+class Hanging:
+    """A filesystem whose calls give no answer until `let_go` is set."""
+
+    def __init__(self, let_go: threading.Event) -> None:
+        self._let_go = let_go
+
+    def info(self, path: str) -> dict[str, object]:
+        """Nothing is there, once it answers."""
+        self._let_go.wait(30)
+        raise FileNotFoundError(path)
+
+
 def test_a_store_that_never_answers_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever hangs is waited for once and not long; the next call does not wait again."""
-    import threading
-
-    monkeypatch.setattr(places, "ANSWER_SECONDS", 0.05)
+    """Whatever hangs is waited for once and not long; the next call does not, and goes on when it answers."""
+    monkeypatch.setattr(remote, "ANSWER_SECONDS", 0.05)
     let_go = threading.Event()
-
-    class Hanging:
-        def info(self, path: str) -> dict[str, object]:
-            let_go.wait(30)
-            raise FileNotFoundError(path)
-
-    place = places.RemotePlace("x://y", Hanging(), "y")
+    place = remote.RemotePlace("x://y", Hanging(let_go), "y")
     with pytest.raises(StoreAway, match="gave no answer in"):
         place.size("CHAMPION")
     with pytest.raises(StoreAway, match="still gives no answer"):
@@ -270,6 +277,105 @@ def test_a_store_that_never_answers_is_left(monkeypatch: pytest.MonkeyPatch) -> 
         if thread.name == "model-store":
             thread.join(5)
     assert place.size("CHAMPION") is None
+
+
+def test_a_request_that_hangs_for_good_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a pause the store is asked through a fresh filesystem, and is there again without a restart."""
+    monkeypatch.setattr(remote, "ANSWER_SECONDS", 0.05)
+    let_go, now, answers = threading.Event(), [0.0], threading.Event()
+    answers.set()
+    place = remote.RemotePlace("x://y", Hanging(let_go), "y", lambda: Hanging(answers), lambda: now[0])
+    with pytest.raises(StoreAway, match="gave no answer in"):
+        place.size("CHAMPION")
+    now[0] = remote.AGAIN_SECONDS - 1.0
+    with pytest.raises(StoreAway, match="still gives no answer"):
+        place.size("CHAMPION")
+    now[0] = remote.AGAIN_SECONDS
+    assert place.size("CHAMPION") is None
+    assert place.size("CHALLENGER") is None
+    let_go.set()
+
+
+def test_requests_that_hang_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a store hangs, no more than the named number of threads wait; when one ends it is tried again."""
+    monkeypatch.setattr(remote, "ANSWER_SECONDS", 0.01)
+    gates: list[threading.Event] = []
+    now, thawed = [0.0], threading.Event()
+
+    def hanging() -> Hanging:
+        gates.append(thawed if thawed.is_set() else threading.Event())
+        return Hanging(gates[-1])
+
+    def waiting() -> int:
+        return sum(thread.name == "model-store" for thread in threading.enumerate())
+
+    before = waiting()
+    place = remote.RemotePlace("x://y", hanging(), "y", hanging, lambda: now[0])
+    told = []
+    for _ in range(2 * STORE_CALLS_STUCK):
+        with pytest.raises(StoreAway) as caught:
+            place.size("CHAMPION")
+        told.append(str(caught.value))
+        now[0] += remote.AGAIN_MOST_SECONDS
+        assert waiting() - before <= STORE_CALLS_STUCK
+    assert sum("gave no answer" in text for text in told) == STORE_CALLS_STUCK
+    assert "restart this process" in told[-1]
+    gates[0].set()
+    deadline = time.monotonic() + 5.0
+    while waiting() - before >= STORE_CALLS_STUCK and time.monotonic() < deadline:
+        time.sleep(0.01)
+    thawed.set()
+    assert place.size("CHAMPION") is None
+    for gate in gates:
+        gate.set()
+
+
+@pytest.mark.slow
+def test_a_frozen_s3_is_there_again_by_itself(endpoint: str, monkeypatch: pytest.MonkeyPatch, trained: Path) -> None:
+    """Requests that were lost on the way hang for good; the store is read over new connections soon after the thaw."""
+    way = Frozen(endpoint)
+    use_endpoint(way.url, monkeypatch)
+    try:
+        store = Store(f"s3://{BUCKET}/frozen")
+        store.publish(verify(trained), files_of(trained))
+        store.point(CHAMPION, TABLE)
+        monkeypatch.setattr(remote, "ANSWER_SECONDS", 3.0)
+        monkeypatch.setattr(remote, "AGAIN_SECONDS", 0.5)
+        way.frozen = True
+        for _ in range(2):
+            with pytest.raises(StoreAway):
+                store.pointer(CHAMPION)
+        way.frozen = False
+        thawed = time.monotonic()
+        while True:
+            try:
+                assert store.pointer(CHAMPION) == TABLE
+                break
+            except StoreAway:
+                assert time.monotonic() < thawed + 10.0
+                time.sleep(0.1)
+        assert store.versions() == [trained.name]
+    finally:
+        way.close()
+
+
+def test_a_change_that_can_t_be_read_is_not_passed_over(tmp_path: Path) -> None:
+    """What was removed meanwhile is; where reading fails the store is away: a rollback must not miss a change."""
+
+    class Half:
+        def cat_ranges(self, paths: list[str], *_: object, **__: object) -> list[object]:
+            return [b"{}", FileNotFoundError(paths[1]), TimeoutError("slow")][: len(paths)]
+
+    place = remote.RemotePlace("x://y", Half(), "y")
+    assert place.read_many(["a", "b"], 10) == [b"{}"]
+    with pytest.raises(StoreAway, match="can't be reached: slow"):
+        place.read_many(["a", "b", "c"], 10)
+    (tmp_path / "a").write_bytes(b"{}")
+    (tmp_path / "c").mkdir()
+    local = places.LocalPlace(tmp_path)
+    assert local.read_many(["a", "b"], 10) == [b"{}"]
+    with pytest.raises(StoreAway, match="c can't be read"):
+        local.read_many(["a", "b", "c"], 10)
 
 
 def test_what_is_no_store_is_told() -> None:
@@ -283,6 +389,8 @@ def test_a_folder_that_can_t_be_used_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ModelError, match="can't be read or written"):
         Store(str(tmp_path / "file")).point(CHAMPION, TABLE)
+    with pytest.raises(ModelError, match=r"has no home folder; name a folder or an URL in NOISEGATE_MODEL_STORE"):
+        Store("~nobody-here/models")
 
 
 def test_a_file_url_is_a_folder(tmp_path: Path, trained: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from msgspec.structs import replace
 from onnx import TensorProto, helper
 
 from stream.core.errors import StoreAway
@@ -23,7 +24,8 @@ from stream.lab.replaying import replay
 from stream.lab.training import train_replayed
 from stream.models import artifact as artifacts
 from stream.models import serving
-from stream.models.artifact import MANIFEST, ONNX, golden_matrix
+from stream.models.artifact import MANIFEST, ONNX, golden_matrix, load_artifact
+from stream.models.cache import KEPT, fetch
 from stream.models.graph import Graph
 from stream.models.loading import Loaded, Loader
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
@@ -341,7 +343,153 @@ def test_a_pointer_that_is_gone_leaves_what_serves(desk: Desk, artifact: Path) -
     before = desk.poll().served
     desk.point(None)
     assert desk.poll().served is before
-    assert desk.watch.faults == [f"{desk.folder}/CHAMPION: is gone; the running model stays"]
+    gone = f"{desk.folder}/CHAMPION: is gone, and the running model stays; run `noisegate models rollback`"
+    assert desk.watch.faults == [gone]
+
+
+def test_a_store_that_hiccups_while_there_is_no_model_changes_no_reason(desk: Desk, artifact: Path) -> None:
+    """That there is no model stays known through a failed poll, though a copy that served once lies on this machine."""
+    desk.point(artifact.name)
+    desk.poll()
+    desk.point(None)
+    desk.start()
+    assert desk.poll().served.reason == "no_model"
+    desk.store.away = True
+    assert desk.poll().served == Served((), None, None, "no_model")
+    desk.store.away = False
+    assert desk.poll().served == Served((), None, None, "no_model")
+
+
+def test_a_start_without_the_store_ends_in_no_model_when_it_answers(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While nobody knows whether there is a model the reason is that it failed; once known, that there is none."""
+    desk.store.away = True
+    assert desk.poll().served.reason == "model_failed"
+    desk.store.away = False
+    assert desk.poll().served.reason == "no_model"
+    assert caplog.messages[-2] == (
+        f"{desk.folder}: no CHAMPION; train a model (`noisegate lab train`) and `noisegate models promote` it; until "
+        "then alerts are unscored"
+    )
+
+
+@pytest.mark.expects_errors
+def test_a_named_model_that_can_t_be_had_is_not_no_model(
+    desk: Desk, artifact: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pointer whose version can't be fetched while the store is away makes alerts model_failed, until it can."""
+    assert desk.poll().served.reason == "no_model"
+
+    def away(version: str, into: Path) -> Path:
+        raise StoreAway(f"{desk.folder}: the cable is out")
+
+    with monkeypatch.context() as cut:
+        cut.setattr(desk.store, "fetch", away)
+        desk.point(artifact.name)
+        assert desk.poll().served.reason == "model_failed"
+        assert not desk.watch.store_up
+    desk.poll()
+    assert desk.serving == [artifact.name]
+
+
+@pytest.mark.expects_errors
+def test_a_broken_pointer_after_another_is_told_as_such_again(desk: Desk, other: Path) -> None:
+    """Broken, gone and broken again: each time the reason is what is the case now."""
+    (desk.folder / other.name / ONNX).write_bytes(b"")
+    for _ in range(2):
+        desk.point(other.name)
+        assert desk.poll().served.reason == "model_failed"
+        desk.point(None)
+        assert desk.poll().served.reason == "no_model"
+
+
+@pytest.mark.parametrize("left", ["nothing", "an empty folder"])
+def test_a_folder_that_went_away_is_a_store_that_is_away(desk: Desk, artifact: Path, other: Path, left: str) -> None:
+    """Gone or not mounted, while serving or at the start: what served goes on, the store is not up, it comes back."""
+    desk.point(artifact.name)
+    desk.point(other.name, CHALLENGER)
+    before = desk.poll().served
+    aside = desk.folder.with_name("aside")
+    desk.folder.rename(aside)
+    if left != "nothing":
+        desk.folder.mkdir()
+    assert desk.poll().served is before
+    assert (desk.watch.faults, desk.watch.store_up) == ([], False)
+    desk.start()
+    assert not desk.poll().store_up
+    assert desk.serving == [artifact.name]
+    if left != "nothing":
+        desk.folder.rmdir()
+    aside.rename(desk.folder)
+    assert desk.poll().store_up
+    challenger = desk.watch.served.challenger
+    assert challenger is not None
+    assert challenger.model.version == other.name
+
+
+def test_a_folder_that_never_was_is_an_empty_store(
+    tmp_path: Path, artifact: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where no model of that store has served, one that is not there is how everyone starts; the log says it once."""
+    elsewhere = Desk(tmp_path / "store", tmp_path / "cache")
+    elsewhere.point(artifact.name)
+    elsewhere.poll()
+    new = Desk(tmp_path / "new", tmp_path / "cache")
+    for _ in range(3):
+        watch = new.poll()
+        assert (watch.served, watch.store_up) == (Served((), None, None, "no_model"), True)
+    told = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert [text.split(";")[0] for text in told] == [f"{tmp_path / 'new'}: there is no such folder, so no model"]
+
+
+def test_a_user_without_a_home_is_served(
+    desk: Desk, artifact: Path, store: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the cache can't be anywhere a local store serves all the same, and the log says what that costs."""
+    homeless = Desk(store, Path("~nobody-here/cache"))
+    assert homeless.poll().served.reason == "no_model"
+    homeless.point(artifact.name)
+    homeless.poll()
+    assert homeless.serving == [artifact.name]
+    assert "name a folder in NOISEGATE_MODEL_CACHE; without it a start" in caplog.messages[-1]
+
+
+@pytest.mark.expects_errors
+def test_a_last_good_copy_that_is_damaged_says_so(
+    desk: Desk, artifact: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is not taken for none: the log says why it does not serve."""
+    desk.point(artifact.name)
+    desk.poll()
+    (tmp_path / "cache" / artifact.name / ONNX).write_bytes(b"")
+    desk.start()
+    desk.store.away = True
+    assert desk.poll().served.reason == "model_failed"
+    assert any("the last good model does not serve either" in record.getMessage() for record in caplog.records)
+
+
+def test_copies_of_all_that_a_pointer_names_stay(trained: Path, tmp_path: Path) -> None:
+    """Sixteen champions and a challenger of a store elsewhere all have their copies, whatever else is fetched."""
+    store, manifest = Store(f"memory://{tmp_path.name}"), load_artifact(trained).manifest
+    files = {name: (trained / name).read_bytes() for name in manifest.files}
+    names = [f"2026-01-01-{number:04x}" for number in range(CHAMPIONS + 1 + KEPT + 4)]
+    for name in names:
+        store.publish(replace(manifest, version=name), files)
+    champions, rival, others = names[:CHAMPIONS], names[CHAMPIONS], names[CHAMPIONS + 1 :]
+    store.point(CHAMPION, Pointer(champions[0], {f"team-{name}": name for name in champions[1:]}))
+    store.point(CHALLENGER, Pointer(rival))
+    watch = Watch(Loader(store, small_problem(), tmp_path, "test"), POLL, 1.0)
+    watch.poll()
+    assert len(watch.served.champions) == CHAMPIONS
+    for name in others:  # as `models promote` of another deployment does
+        fetch(store, name, tmp_path)
+    there = {path.name for path in tmp_path.iterdir()}
+    assert {*champions, rival} <= there
+    store.point(CHAMPION, Pointer(champions[0]))
+    watch.poll()
+    fetch(store, others[0], tmp_path)
+    assert len([path for path in tmp_path.iterdir() if path.name in names]) <= 3 + KEPT
 
 
 def test_a_store_away_for_an_hour_changes_nothing(

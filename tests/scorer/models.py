@@ -23,6 +23,7 @@ class Says:
     ) -> None:
         self.version = version
         self.say = say
+        self.simulated = False
         self.thresholds = thresholds or Thresholds()
 
     def inputs(self, rows: Decayed, alerts: Sequence[Raised]) -> Inputs:

@@ -215,6 +215,117 @@ def test_a_team_s_champion_that_fails_leaves_the_others_scored() -> None:
         assert (record.score.probability is None) == failed
 
 
+class Buggy(Says):
+    """Fails on every batch of an odd number of alerts, in a way that nobody thought of."""
+
+    def __init__(self, version: str, error: BaseException, at: str = "inputs") -> None:
+        super().__init__(version)
+        self.error, self.at = error, at
+
+    def inputs(self, rows: Decayed, alerts: Sequence[Raised]) -> Inputs:
+        """As another model, but for the bug."""
+        if self.at == "inputs" and len(alerts) % 2:
+            raise self.error
+        return super().inputs(rows, alerts)
+
+    def predict(self, matrix: Matrix, stop: Stop | None = None) -> Array:
+        """As another model, but for the bug."""
+        if self.at == "predict" and len(matrix) % 2:
+            raise self.error
+        if self.at == "shape" and len(matrix) % 2:
+            return np.zeros(len(matrix) + 1)
+        return super().predict(matrix, stop)
+
+
+@pytest.mark.expects_errors
+@pytest.mark.parametrize("where", ["inputs", "predict", "shape"])
+def test_a_bug_in_a_champion_costs_the_scores_of_its_batches_and_nothing_else(
+    where: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Those alerts go out unscored as model_failed, counted and logged with a traceback once; history is the same."""
+    log = log_of(random_log(10, alerts=300))
+    sound, buggy = rig_of(log, Served((Says(OLD),))), rig_of(log, Served((Buggy(OLD, KeyError("a bug"), where),)))
+    for rig in (sound, buggy):
+        rig.run((17,))
+    records = buggy.publisher.enriched()
+    reasons = {record.score.reason for record in records}
+    assert reasons == {None, "model_failed"}
+    assert [record.alert for record in records] == [record.alert for record in sound.publisher.enriched()]
+    first = {(record.alert.team, record.alert.alert_id): record for record in reversed(records)}
+    assert all(record.why is not None for record in first.values())
+    assert len(buggy.publisher.outcomes()) == len(sound.publisher.outcomes())
+    histories = [rig.history for rig in (sound, buggy)]
+    assert isinstance(histories[0], MemoryHistory)
+    assert isinstance(histories[1], MemoryHistory)
+    assert histories[0].levels == histories[1].levels
+    assert histories[0].metas == histories[1].metas
+    failures = buggy.metrics.model_failures.labels(OLD)._value.get()
+    assert failures > 1
+    told = [record for record in caplog.records if "failed while scoring" in record.getMessage()]
+    assert len(told) == 1
+    assert told[0].exc_info is not None
+
+
+@pytest.mark.parametrize("error", [MemoryError(), KeyboardInterrupt()])
+def test_what_is_no_fault_of_the_model_is_not_swallowed(error: BaseException) -> None:
+    """No memory left, or an interrupt, ends the batch as it would without a model; so does a challenger's."""
+    for served in (
+        Served((Buggy(OLD, error),)),
+        Served((Buggy(OLD, error, "predict"),)),
+        Served((Says(OLD),), None, Challenger(Buggy(NEW, error), 5.0)),
+    ):
+        with pytest.raises(type(error)):
+            rig_of(log_of(random_log(11, alerts=30)), served).run((1,))
+
+
+def test_a_challenger_without_memory_is_not_dropped() -> None:
+    """In its own thread too: what the process lacks is no fault of the challenger."""
+    challenger = Challenger(Buggy(NEW, MemoryError(), "predict"), 5.0)
+    with pytest.raises(MemoryError):
+        rig_of(log_of(random_log(11, alerts=30)), Served((Says(OLD),), None, challenger)).run((1,))
+    assert challenger.dropped is None
+
+
+def test_a_challenger_that_gives_too_few_probabilities_is_dropped() -> None:
+    """As one that fails; the champion's scores stand."""
+    challenger = Challenger(Buggy(NEW, KeyError("unused"), "shape"), 5.0)
+    rig = rig_of(log_of(random_log(11, alerts=30)), Served((Says(OLD),), None, challenger))
+    rig.run((1,))
+    assert challenger.dropped == "failed"
+    assert all(record.score.probability is not None for record in rig.publisher.enriched())
+
+
+def test_scores_of_simulated_alerts_on_others_are_flagged(caplog: pytest.LogCaptureFixture) -> None:
+    """A simulated model's alerts are flagged unless they are simulated too, repeats as well; log and gauge say it."""
+    events: list[Event] = []
+    for number, labels in enumerate(({}, {"simulated": "true"}, {}, {"simulated": "true"})):
+        raised = Raised(at(number), f"A{number}", f"team-{number // 2}", "r", "e", labels=labels)
+        events += [raised, raised]
+    served = Served((Says(OLD), Says(NEW)), Pointer(OLD, {"team-1": NEW}))
+    served.champions[1].simulated = True
+    rig = rig_of(log_of(events), served)
+    rig.run((3,))
+    flagged = [(record.alert.alert_id, "simulated" in record.flags) for record in rig.publisher.enriched()]
+    assert sorted(flagged) == [(f"A{number}", number == 2) for number in range(4) for _ in range(2)]
+    assert rig.metrics.model_simulated.labels(NEW)._value.get() == 1
+    assert rig.metrics.model_simulated.labels(OLD)._value.get() == 0
+    told = [record.getMessage() for record in caplog.records if "made of simulated alerts" in record.getMessage()]
+    assert len(told) == 1
+    assert NEW in told[0]
+
+
+def test_a_simulated_model_on_simulated_alerts_is_as_it_should_be(caplog: pytest.LogCaptureFixture) -> None:
+    """As in the demo: no flag, no word, and the gauge stays at zero."""
+    model = Says(OLD)
+    model.simulated = True
+    rig = rig_of(log_of([Raised(at(0), "A0", "team", "r", "e", labels={"simulated": "true"})]), Served((model,)))
+    rig.run()
+    (record,) = rig.publisher.enriched()
+    assert (record.score.model, record.flags) == (OLD, [])
+    assert rig.metrics.model_simulated.labels(OLD)._value.get() == 0
+    assert not caplog.records
+
+
 def test_models_of_a_batch_are_those_of_one_moment() -> None:
     """Whatever is assigned while a batch is worked on, all its alerts are scored by what served at its start."""
     log = log_of(random_log(9, alerts=200))

@@ -1,7 +1,8 @@
 """Drift and quality count each alert once, after the fenced write, whatever happens in between."""
 
+import copy
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from msgspec.structs import replace
 from stream.config import Settings
 from stream.core.came import Arrived
 from stream.core.events import Event, Raised, Tick
-from stream.core.frame import Inputs
+from stream.core.frame import Array, Decayed, Inputs
 from stream.core.ledger import NARROW
 from stream.lane.batch import Batch, Part
 from stream.metrics import Metrics
@@ -82,6 +83,30 @@ def test_every_written_alert_is_counted_in_its_bins(small_model: Model) -> None:
     assert total(rig.metrics, "scores_count", role="champion") == len(alerts)
     assert total(rig.metrics, "category_observations_total", key="rule") == len(alerts)
     assert total(rig.metrics, "team_alerts_total") == len([e for e in a_log() if isinstance(e, Raised)])
+
+
+class Odd(Model):
+    """A model whose inputs are not what its manifest promises."""
+
+    def inputs(self, rows: Array | Decayed, alerts: Sequence[Raised]) -> Inputs:
+        """Without what training knew."""
+        return Inputs(super().inputs(rows, alerts).matrix, {})
+
+
+@pytest.mark.expects_errors
+def test_odd_inputs_of_a_model_stop_no_alert(small_model: Model, caplog: pytest.LogCaptureFixture) -> None:
+    """What can't be counted costs that model's drift of the batch, all of it, and one log line; quality counts."""
+    odd = copy.copy(small_model)
+    odd.__class__ = Odd
+    rig = Rig(log_of(a_log()), small_problem(), MemoryHistory(), SETTINGS, odd)
+    rig.run((40,))
+    assert all(record.score.probability is not None for record in rig.publisher.enriched())
+    assert total(rig.metrics, "drift_uncounted_batches_total") > 1
+    assert total(rig.metrics, "feature_observations_total") == total(rig.metrics, "scores_count", role="champion") == 0
+    assert total(rig.metrics, "quality_scores_count") > 0
+    assert total(rig.metrics, "team_alerts_total") == len([e for e in a_log() if isinstance(e, Raised)])
+    told = [record for record in caplog.records if "failed while counting" in record.getMessage()]
+    assert [bool(record.exc_info) for record in told] == [True]
 
 
 def test_quality_is_what_the_outcomes_say(small_model: Model) -> None:

@@ -1,7 +1,7 @@
 """Live values fall in the bins that the lab's reference was made with."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stream.metrics import SCORE_EDGES
@@ -23,6 +23,7 @@ def plain(values: list[float], rising: list[float]) -> list[int]:
 
 @LAW
 @given(st.lists(st.tuples(singles, singles), max_size=40), edges, edges)
+@example([], [0.1], [-3.402823364973241e38])
 def test_a_value_falls_in_the_first_bin_whose_edge_is_not_below_it(
     values: list[tuple[float, float]], one: list[float], other: list[float]
 ) -> None:

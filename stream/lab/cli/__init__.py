@@ -75,9 +75,10 @@ def train_command(
             f"refuses it; {escape(str(folder / 'report.html'))} says more"
         )
         return
+    served = shlex.join([f"NOISEGATE_PROBLEM={problem.resolve()}", f"NOISEGATE_MODEL_STORE={out.resolve()}"])
     shown.print(
-        f"To serve it: NOISEGATE_MODEL_STORE={escape(str(out))} noisegate models promote {manifest.version}"
-        " (scorers with this store take it within seconds)"
+        f"To serve it: {escape(served)} noisegate models promote {manifest.version}"
+        " (scorers with these two settings take it within seconds)"
     )
 
 

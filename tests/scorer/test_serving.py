@@ -1,0 +1,96 @@
+"""The models' thread: it starts at once, is waited for by who likes, and shows what is in service."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from stream.config import Settings, load_settings
+from stream.metrics import Metrics
+from stream.models.pointers import CHAMPION, Pointer
+from stream.models.store import Store
+from stream.scorer import serving
+from stream.scorer.counting import Counting
+from stream.scorer.serving import Serving
+from tests.cli.versions import A, Shop, open_shop
+from tests.models.conftest import trained
+from tests.scorer.shown import shown, total
+
+__all__ = ["trained"]
+NO_MODEL = "no model is served: alerts are published unscored"
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    """An empty store."""
+    return open_shop(tmp_path)
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    """A worker's metrics."""
+    return Metrics()
+
+
+@pytest.fixture
+def models(shop: Shop, metrics: Metrics, redis_url: str, unique_name: str) -> Iterator[Serving]:
+    """A worker's models, not started."""
+    names = {"NOISEGATE_REDIS_URL": redis_url, "NOISEGATE_DEPLOYMENT": unique_name}
+    settings: Settings = load_settings({**shop.env, **names, "NOISEGATE_MODEL_POLL_SECONDS": "0.02"})
+    made = Serving(settings, settings.load_problem(), metrics, lambda: [0], Counting(metrics, {}, 60.0))
+    yield made
+    made.stop()
+
+
+def until(true: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait for a condition."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_store_that_hangs_holds_up_nobody(
+    monkeypatch: pytest.MonkeyPatch, shop: Shop, metrics: Metrics, redis_url: str, unique_name: str
+) -> None:
+    """`start` returns at once; `wait_first` gives up after its time, and answers as soon as the store has."""
+    answers = threading.Event()
+
+    class Hanging(Store):
+        def pointer_bytes(self, name: str) -> bytes | None:
+            answers.wait(30)
+            return super().pointer_bytes(name)
+
+    monkeypatch.setattr(serving, "Store", Hanging)
+    settings = load_settings({**shop.env, "NOISEGATE_REDIS_URL": redis_url, "NOISEGATE_DEPLOYMENT": unique_name})
+    models = Serving(settings, settings.load_problem(), metrics, lambda: [0], Counting(metrics, {}, 60.0))
+    began = time.monotonic()
+    models.start()
+    assert time.monotonic() - began < 1.0
+    assert not models.wait_first(0.05)
+    before = models.served
+    assert models.faults == [NO_MODEL]
+    answers.set()
+    assert models.wait_first(10.0)
+    assert (before.reason, models.served.reason) == ("model_failed", "no_model")
+    models.stop()
+
+
+def test_what_serves_is_shown(
+    shop: Shop, models: Serving, metrics: Metrics, trained: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without a model the log has the mend; with one its counters are there at zero."""
+    models.start()
+    assert models.wait_first(10.0)
+    assert models.faults == [NO_MODEL]
+    assert "there is no such folder, so no model; train a model" in caplog.text
+    assert total(metrics, "model_store_up") == 1.0
+    shop.add(trained, A)
+    shop.store.point(CHAMPION, Pointer(A))
+    until(lambda: bool(models.served.champions))
+    assert models.faults == []
+    until(lambda: bool(shown(metrics, "model_failures_total")))
+    for name in ("model_failures_total", "model_simulated"):
+        assert list(shown(metrics, name).values()) == [0.0]
