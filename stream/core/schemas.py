@@ -17,7 +17,8 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 TOPICS: dict[str, tuple[Any, str]] = {
     "alerts.events": (
         Raised | Acted | Tick,
-        "What happened: one JSON object a record, keyed by team. Unknown fields are ignored, an optional one may be null, no text may hold NUL.",
+        "What happened: one JSON object a record, keyed by team. Unknown fields are ignored, an optional one may be "
+        "null, no text may hold NUL.",
     ),
     "alerts.enriched": (
         Enriched,
