@@ -30,6 +30,7 @@ from stream.lab.matrix import predict, served_matrix, training_matrix
 from stream.lab.priors import Learnt, choose_keys, learn
 from stream.lab.reference import Origin, make_reference
 from stream.lab.replaying import Replayed, replay
+from stream.lab.unused import Notice, no_notice, sentences
 from stream.lab.window import Mask, Split, judgeable, split_at_share, split_at_time, trainable
 from stream.models.artifact import CARD, FINDINGS, ONNX, REFERENCE, REPORT
 from stream.models.graph import Graph
@@ -54,8 +55,11 @@ def train(
     command: str = "stream.lab.training.train",
     created: datetime | None = None,
     progress: Progress = no_progress,
+    notice: Notice = no_notice,
 ) -> Path:
     """Train on the first `split` of a log's alerts, judge on the rest, write a version into `out`; returns its folder.
+
+    `notice` is called, before anything is learnt, with each sentence on what of the log is lost on the live system.
 
     Raises:
         LogError: the log can't be read.
@@ -64,6 +68,8 @@ def train(
     trees.import_lightgbm()
     import_onnx()
     replayed = replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem)
+    for sentence in sentences(replayed.orphans, replayed.unknown_fields, problem):
+        notice(sentence)
     with about(log):
         return train_replayed(
             replayed, out, split=split, seed=seed, plan=plan, command=command, created=created, progress=progress
@@ -160,7 +166,9 @@ def _judge(
     mask = judgeable(replayed, window.end)
     scores = predict(model, served_matrix(replayed, model, np.flatnonzero(mask)))
     metrics = judge(replayed, mask, scores, baselines, fitted.fixed)
-    found = replace(find_trained(window, fitted, model, baselines, scores, mask, plan=plan), canaries=list(checks))
+    found = find_trained(window, fitted, model, baselines, scores, mask, plan=plan)
+    unused = sentences(replayed.orphans, replayed.unknown_fields, replayed.problem)
+    found = replace(found, canaries=list(checks), notes=[*found.notes, *unused])
     gate = GateVerdict(found.gate.passed, [check.text for check in found.gate.checks if not check.passed])
     manifest = replace(model.manifest, metrics=metrics, gate=gate)
     told = {CARD: card.write(manifest, found), REPORT: page.write(found)}

@@ -24,6 +24,7 @@ from stream.dev.demo.view import Snapshot, line, render, say_summary, snapshot
 from stream.dev.stack import Stack, running_stack
 from stream.feed import Feed, Schedule, parse_speed
 from stream.lab.log import Line
+from stream.lab.unused import sentences
 from stream.models.pointers import CHAMPION, Pointer
 from stream.models.store import Store, find
 from stream.reader import Reader
@@ -72,6 +73,8 @@ def run_demo(request: Request, console: Console) -> Summary:
         with running_stack(problem_file, store) as stack:
             with stage_bars(console) as told:
                 plan = make_plan(log, problem, told)
+            for sentence in sentences(plan.replayed.orphans, plan.replayed.unknown_fields, problem):
+                console.print(sentence, markup=False, highlight=False, soft_wrap=True)
             return _Demo(request, console, plan, stack, store, models).run()
 
 

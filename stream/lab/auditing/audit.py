@@ -54,5 +54,7 @@ def audit_replayed(replayed: Replayed, split: float = 0.6) -> Audit:
         tests=None if cut is None else tests(replayed, cut),
         proposals=[] if cut is None else proposals(replayed, cut),
         findings=[],
+        orphans=replayed.orphans,
+        unknown_fields=dict(replayed.unknown_fields),
     )
     return msgspec.structs.replace(found, findings=findings(found, replayed.problem))

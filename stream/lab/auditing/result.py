@@ -4,6 +4,8 @@ from datetime import date, datetime
 
 from msgspec import Struct
 
+from stream.lab.unused import Orphans
+
 
 class Finding(Struct, frozen=True):
     """One sentence with numbers; `warns` where it would fool a model or its reader."""
@@ -158,3 +160,5 @@ class Audit(Struct, frozen=True, kw_only=True):
     tests: Tests | None
     proposals: list[Proposal]
     findings: list[Finding]
+    orphans: Orphans = Orphans()
+    unknown_fields: dict[str, int] = {}

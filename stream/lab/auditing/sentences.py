@@ -6,6 +6,7 @@ from stream.core.problem import Problem
 from stream.lab.auditing import patterns
 from stream.lab.auditing.result import Audit, Finding
 from stream.lab.check import LEAST_ALERTS, LEAST_OF_A_CLASS
+from stream.lab.unused import fields_sentence, orphan_sentence
 
 TRIVIAL_AUC = 0.95
 MUCH = 0.05  # a share that is worth a warning
@@ -15,7 +16,7 @@ _SHOWN = 5
 
 def findings(audit: Audit, problem: Problem) -> list[Finding]:
     """Every finding, in the order of reading."""
-    found = [*_enough(audit, problem), *_names(audit), *_sides(audit), *_trivial(audit)]
+    found = [*_enough(audit, problem), *_names(audit), *_unused(audit, problem), *_sides(audit), *_trivial(audit)]
     found += [*_labels(audit, problem), *_refires(audit, problem), *_floods(audit, problem), *_proposals(audit)]
     return found
 
@@ -58,6 +59,20 @@ def _names(audit: Audit) -> Iterator[Finding]:
     if names.missing_labels:
         count = len(names.missing_labels)
         yield Finding("labels", f"{count} history labels never occur: {_listed(names.missing_labels)}.", True)
+
+
+def _unused(audit: Audit, problem: Problem) -> Iterator[Finding]:
+    if told := orphan_sentence(audit.orphans, problem):
+        yield Finding("ledger", told, True)
+    if audit.orphans.never:
+        yield Finding(
+            "ledger",
+            f"{audit.orphans.never:,} actions are of alerts that the log had not raised within the grace of "
+            f"{problem.outcome.grace_minutes:g} minutes: on Kafka each of them goes to alerts.failed as unknown_alert.",
+            True,
+        )
+    if told := fields_sentence(audit.unknown_fields):
+        yield Finding("fields", told, True)
 
 
 def _sides(audit: Audit) -> Iterator[Finding]:

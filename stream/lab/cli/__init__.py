@@ -20,6 +20,7 @@ from stream.lab.cli.shown import (
     Simulated,
     console,
     log_of,
+    notice,
     read_problem,
     say_json,
     say_metrics,
@@ -60,7 +61,9 @@ def train_command(
         raise LabError(f"--out {out}: can't be made a folder ({error.strerror}); name another") from None
     command = shlex.join(["noisegate", *sys.argv[1:]])
     with log_of(events, simulated) as log, stage_bars() as told:
-        folder = train(log, definition, out, split=split, seed=seed, plan=plan, command=command, progress=told)
+        folder = train(
+            log, definition, out, split=split, seed=seed, plan=plan, command=command, progress=told, notice=notice
+        )
     manifest = verify(folder)
     if as_json:
         say_json({"folder": str(folder), "version": manifest.version, "metrics": manifest.metrics})

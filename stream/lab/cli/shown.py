@@ -17,6 +17,7 @@ from stream.core.errors import LabError, ProblemError
 from stream.core.problem import Problem, parse_problem
 from stream.lab.judging.judge import MODEL
 from stream.models.manifest import Figures, Metrics
+from stream.plain import plain
 
 _WIDTH = 110
 
@@ -53,6 +54,11 @@ def log_of(events: Path | None, simulated: bool) -> Iterator[Path]:
 def console() -> Console:
     """Standard output; wide enough for the table where it is no terminal."""
     return Console() if sys.stdout.isatty() else Console(width=_WIDTH)
+
+
+def notice(sentence: str) -> None:
+    """A sentence on standard error, beside the bars."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(plain(sentence), markup=False)
 
 
 def say_json(result: object) -> None:
