@@ -46,7 +46,7 @@ def folded(events: Sequence[Event], problem: Problem) -> Replayed:
 
 
 def test_actions_after_the_ledger_are_counted_apart_from_those_of_unknown_alerts() -> None:
-    """Three of the four actions that the ledger knows no alert for are late, the last of them held when the log ends."""
+    """Three of four actions without an alert in the ledger are late ones, the last of them held when the log ends."""
     found = folded(late_log(), small_problem()).orphans
     assert (found.left, found.never, found.needed_days) == (3, 1, 46)
 
