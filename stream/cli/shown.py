@@ -34,9 +34,14 @@ def out() -> "Console":
 
 def progress() -> "Console":
     """Standard error, for progress."""
-    from rich.console import Console
+    from stream.bars import stderr_console
 
-    return Console(stderr=True, highlight=False)
+    return stderr_console()
+
+
+def say_waiting(sentence: str) -> None:
+    """What a call waits for, on standard error."""
+    progress().print(sentence, markup=False, soft_wrap=True)
 
 
 def say_json(report: Any) -> None:

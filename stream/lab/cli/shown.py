@@ -13,6 +13,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from stream.bars import stderr_console
 from stream.core.errors import LabError, ProblemError
 from stream.core.problem import Problem, parse_problem
 from stream.lab.judging.judge import MODEL
@@ -58,7 +59,7 @@ def console() -> Console:
 
 def notice(sentence: str) -> None:
     """A sentence on standard error, beside the bars."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(plain(sentence), markup=False)
+    stderr_console().print(plain(sentence), markup=False, soft_wrap=True)
 
 
 def say_json(result: object) -> None:
