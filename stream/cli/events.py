@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections import Counter
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -36,12 +37,19 @@ def replay(
     as_json: shown.AsJson = False,
 ) -> None:
     """Send an event log to Kafka: keyed by team, in log order."""
+    from stream.core.events import unknown_fields
     from stream.feed import Feed, Schedule, parse_speed
     from stream.lab.log import read_log
+    from stream.lab.unused import count_names, fields_sentence
 
     pace = parse_speed(speed)
     with shown.progress().status("counting events"):
-        total = sum(1 for _ in read_log(events))  # a bad line is told before anything is sent
+        total, unread = 0, Counter[str]()
+        for line in read_log(events):  # a bad line is told before anything is sent
+            total += 1
+            count_names(unknown_fields(line.event, line.value), unread)
+    if told_fields := fields_sentence(unread):
+        shown.progress().print(told_fields, markup=False, soft_wrap=True)
     settings = shown.settings()
     feed = Feed(settings, topic)
     began, sent, newest = time.monotonic(), 0, 0.0
