@@ -66,6 +66,7 @@ def _print_drift(found: "DriftReport") -> None:
     table = Table(*names, "PSI", "chance", "n", "missing", "in training", "")
     for each in found.features:
         verdict = "drifted" if each.drifted and each.rings else "moved, only shown" if each.drifted else ""
+        verdict = f"not tested: {each.untested}" if each.untested else verdict
         figures = (_told(each.psi), _told(each.threshold), f"{each.observed:,.0f}")
         shares = (_told(each.missing), _told(each.missing_reference))
         named = (Text(each.feature), *([Text(each.model)] if several else []))

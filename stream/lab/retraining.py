@@ -212,8 +212,8 @@ def _judged(
     unjudged: str | None,
     signed: bool,
 ) -> Retrained:
-    gate, metrics = manifest.gate, manifest.metrics
-    faults = [f"gate: {text}" for text in (gate.failed if gate and not gate.passed else [])]
+    metrics = manifest.metrics
+    faults = [f"gate: {text}" for text in _gate_faults(manifest)]
     if moved is not None:
         faults += [f"surely worse than the champion: {text}" for text in moved.comparison.worse]
     known = {present.challenger, *(present.champion.versions if present.champion else ())}
@@ -239,6 +239,12 @@ def _judged(
         unjudged=unjudged,
         to_sign=signed,
     )
+
+
+def _gate_faults(manifest: Manifest) -> list[str]:
+    if manifest.gate is None:
+        return [f"{page.NOT_TESTED}the model was not judged"]
+    return [] if manifest.gate.passed else manifest.gate.faults or ["no condition is told"]
 
 
 def _standing(there: bool, champion: bool, faults: list[str], force: str | None) -> Standing:

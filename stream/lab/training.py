@@ -111,6 +111,7 @@ def train_replayed(
         options=msgspec.structs.asdict(plan),
         folds=folds,
         canaries={check.name: check.text for check in checks},
+        untested_canaries=[check.name for check in checks if check.passed is None],
     )
     onnx = export(fitted.trees, fitted.calibration, len(window.features))
     graph = Graph(onnx, len(window.features), "the new model")
@@ -169,7 +170,11 @@ def _judge(
     found = find_trained(window, fitted, model, baselines, scores, mask, plan=plan)
     unused = sentences(replayed.orphans, replayed.unknown_fields, replayed.problem)
     found = replace(found, canaries=list(checks), notes=[*found.notes, *unused])
-    gate = GateVerdict(found.gate.passed, [check.text for check in found.gate.checks if not check.passed])
+    gate = GateVerdict(
+        passed=found.gate.passed is True,
+        failed=[check.text for check in found.gate.checks if check.passed is False],
+        not_tested=[f"{check.name} ({check.text})" for check in found.gate.checks if check.passed is None],
+    )
     manifest = replace(model.manifest, metrics=metrics, gate=gate)
     told = {CARD: card.write(manifest, found), REPORT: page.write(found)}
     return manifest, {name: text.encode() for name, text in told.items()} | {FINDINGS: encode_findings(found)}

@@ -9,7 +9,7 @@ from stream.core.problem import CLOSED_BY_RULE, HELD_OUT, REOPENED, Problem
 from stream.lab.auditing import volumes
 from stream.lab.auditing.delays import delays
 from stream.lab.auditing.floods import floods
-from stream.lab.auditing.patterns import proposals, refires
+from stream.lab.auditing.patterns import proposals, refires, rules_tested
 from stream.lab.auditing.result import Audit
 from stream.lab.auditing.scores import tests
 from stream.lab.auditing.sentences import findings
@@ -53,6 +53,7 @@ def audit_replayed(replayed: Replayed, split: float = 0.6) -> Audit:
         names=volumes.names(replayed, OWN_KINDS),
         tests=None if cut is None else tests(replayed, cut),
         proposals=[] if cut is None else proposals(replayed, cut),
+        rules_tested=0 if cut is None else rules_tested(replayed, cut),
         findings=[],
         orphans=replayed.orphans,
         unknown_fields=dict(replayed.unknown_fields),

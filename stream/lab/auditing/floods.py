@@ -36,12 +36,20 @@ def floods(replayed: Replayed) -> Floods:
         pairs[alert.team, alert.rule].append(index)
     last = int(day_of.max()) if len(day_of) else 0
     found: list[FloodDay] = []
+    tested = untested = 0
     for (team, rule), indices in pairs.items():
         if len(indices) >= LEAST_COUNT:
+            days = last - int(day_of[indices].min()) + 1
+            tested, untested = tested + (days >= LEAST_DAYS), untested + (days < LEAST_DAYS)
             found += _of_pair(team, rule, day_of[indices], flagged[indices], last)
     found.sort(key=lambda day: (-day.z, day.day, day.team, day.rule))
     return Floods(
-        found, sum(day.count for day in found), sum(day.flagged for day in found), int(np.count_nonzero(flagged))
+        days=found,
+        alerts=sum(day.count for day in found),
+        flagged=sum(day.flagged for day in found),
+        flagged_in_all=int(np.count_nonzero(flagged)),
+        tested=tested,
+        untested=untested,
     )
 
 

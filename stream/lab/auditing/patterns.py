@@ -56,11 +56,8 @@ def upper_bound(actionable: int, known: int) -> float:
 
 def proposals(replayed: Replayed, split: Split) -> list[Proposal]:
     """Rules that look visibility-only by outcomes known at the split, those with most alerts first."""
-    known: dict[str, list[int]] = {}
-    for index in np.flatnonzero(trainable(replayed, split)):
-        known.setdefault(replayed.alerts[index].rule, []).append(int(index))
     found = []
-    for rule, indices in known.items():
+    for rule, indices in _known_by_rule(replayed, split).items():
         actionable = int(np.count_nonzero(replayed.outcome[indices] == ACTIONABLE))
         upper = upper_bound(actionable, len(indices))
         if len(indices) < LEAST_KNOWN or upper >= SMALL_SHARE or not rule:
@@ -77,6 +74,18 @@ def proposals(replayed: Replayed, split: Split) -> list[Proposal]:
             )
         )
     return sorted(found, key=lambda proposal: (-proposal.known, proposal.rule))
+
+
+def rules_tested(replayed: Replayed, split: Split) -> int:
+    """How many rules have outcomes enough, known at the split, to be proposed."""
+    return sum(bool(rule) and len(known) >= LEAST_KNOWN for rule, known in _known_by_rule(replayed, split).items())
+
+
+def _known_by_rule(replayed: Replayed, split: Split) -> dict[str, list[int]]:
+    known: dict[str, list[int]] = {}
+    for index in np.flatnonzero(trainable(replayed, split)):
+        known.setdefault(replayed.alerts[index].rule, []).append(int(index))
+    return known
 
 
 def exclusion_of(rule: str) -> Exclusion:

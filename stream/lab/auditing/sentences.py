@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from stream.core.problem import Problem
 from stream.lab.auditing import patterns
+from stream.lab.auditing.floods import LEAST_COUNT, LEAST_DAYS
 from stream.lab.auditing.result import Audit, Finding
 from stream.lab.check import LEAST_ALERTS, LEAST_OF_A_CLASS
 from stream.lab.unused import fields_sentence, orphan_sentence
@@ -185,9 +186,18 @@ def _refires(audit: Audit, problem: Problem) -> Iterator[Finding]:
 
 def _floods(audit: Audit, problem: Problem) -> Iterator[Finding]:
     floods, rule = audit.floods, problem.flood
+    if floods.untested:
+        yield Finding(
+            "floods",
+            f"Not tested for flood days: {floods.untested:,} pairs of team and rule with {LEAST_COUNT} alerts or more, "
+            f"for the log has fewer than {LEAST_DAYS} days of them; {floods.tested:,} pairs were tested.",
+        )
     if not floods.days:
-        told = f"0 flood days; the fold flagged {floods.flagged_in_all:,} alerts as in a flood."
-        yield Finding("floods", told)
+        flagged = f"the fold flagged {floods.flagged_in_all:,} alerts as in a flood."
+        if floods.tested or not floods.untested:
+            yield Finding("floods", f"0 flood days; {flagged}")
+        else:
+            yield Finding("floods", flagged[0].upper() + flagged[1:])
         return
     worst = floods.days[0]
     yield Finding(
@@ -217,11 +227,17 @@ def _proposals(audit: Audit) -> Iterator[Finding]:
             "closed by an action; exclude it only if nobody is meant to act on it.",
             True,
         )
-    if not audit.proposals and audit.tests is not None:
+    if not audit.rules_tested:
         yield Finding(
             "visibility-only",
-            f"0 rules look visibility-only: none with at least {patterns.LEAST_KNOWN} outcomes known at the split is "
-            f"surely acted on less than {patterns.SMALL_SHARE:.0%} of the time.",
+            f"Which rules look visibility-only was not tested: none of {audit.volumes.rules:,} has "
+            f"{patterns.LEAST_KNOWN} outcomes known at the split.",
+        )
+    elif not audit.proposals:
+        yield Finding(
+            "visibility-only",
+            f"0 rules look visibility-only: none of the {audit.rules_tested:,} with at least {patterns.LEAST_KNOWN} "
+            f"outcomes known at the split is surely acted on less than {patterns.SMALL_SHARE:.0%} of the time.",
         )
 
 

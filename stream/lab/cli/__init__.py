@@ -25,6 +25,7 @@ from stream.lab.cli.shown import (
     say_json,
     say_metrics,
 )
+from stream.plain import plain
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Make and judge models (extra: lab).")
 
@@ -73,9 +74,11 @@ def train_command(
     if manifest.metrics is not None:
         say_metrics(shown, manifest.metrics, manifest.training.simulated)
     if manifest.gate is not None and not manifest.gate.passed:
+        said = "could not be tested" if manifest.gate.result == "not tested" else "failed"
+        why = escape(plain("; ".join(manifest.gate.faults)))
         shown.print(
-            f"The gate failed: {escape('; '.join(manifest.gate.failed))}. Without a reason `noisegate models promote` "
-            f"refuses it; {escape(str(folder / 'report.html'))} says more"
+            f"The gate {said}: {why}. Without a reason `noisegate models promote` refuses it; "
+            f"{escape(str(folder / 'report.html'))} says more"
         )
         return
     shown.print(
