@@ -16,12 +16,11 @@ from stream.config import Settings
 from stream.core.errors import LabError, ModelError, StoreAway
 from stream.core.events import moment
 from stream.core.problem import Problem
+from stream.extras import AUDITING, TRAINING, require_lab
 from stream.lab.auditing.audit import audit_replayed
 from stream.lab.check import about, check_log
-from stream.lab.export import import_onnx
 from stream.lab.judging.moved import Moved, judge_moved
 from stream.lab.judging.served import Comparison, compare_served, read_outcomes
-from stream.lab.learning import trees
 from stream.lab.learning.plan import Plan
 from stream.lab.lock import only_one
 from stream.lab.log import Progress, no_progress, read_log
@@ -91,8 +90,7 @@ def retrain(
     if asked.force is not None and not asked.force.strip():
         raise LabError("--force is empty: say why, it is noted in the store's log of changes")
     problem, at = settings.load_problem(), now or datetime.now(UTC)
-    trees.import_lightgbm()
-    import_onnx()
+    require_lab("retraining needs", *TRAINING, *AUDITING, error=LabError)
     store = Store(settings.model_store)
     with only_one(settings), tempfile.TemporaryDirectory(prefix="noisegate-retrain-") as made:
         folder = Path(made)

@@ -11,17 +11,19 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from stream.core import features
+from stream.core.errors import LabError
 from stream.core.events import moment
 from stream.core.frame import Array, Matrix, prior_values
 from stream.core.problem import Problem
+from stream.extras import TRAINING, require_lab
 from stream.lab import card
 from stream.lab.check import about, check_log, check_training
-from stream.lab.export import OPSET, check_parity, export, import_onnx
+from stream.lab.export import OPSET, check_parity, export
 from stream.lab.judging.baselines import score_baselines
 from stream.lab.judging.finding import encode_findings
 from stream.lab.judging.findings import Check
 from stream.lab.judging.judge import judge
-from stream.lab.learning import canaries, trees
+from stream.lab.learning import canaries
 from stream.lab.learning.crossval import cross_validate
 from stream.lab.learning.fitting import Fitted, Window, fit_window
 from stream.lab.learning.plan import Plan
@@ -65,8 +67,7 @@ def train(
         LogError: the log can't be read.
         LabError: it can't be trained on or judged, or the extra is not installed.
     """
-    trees.import_lightgbm()
-    import_onnx()
+    require_lab("training needs", *TRAINING, error=LabError)
     replayed = replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem)
     for sentence in sentences(replayed.orphans, replayed.unknown_fields, problem):
         notice(sentence)

@@ -18,10 +18,12 @@ import fsspec  # type: ignore[import-untyped]  # it has no types, so it is fence
 from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]  # the same
 
 from stream.core.errors import ModelError, StoreAway
+from stream.extras import missing_sentence
 
 ANSWER_SECONDS = 20.0  # of one request; a file is read in pieces
 _PIECE_BYTES = 8 * 1024 * 1024
 _DEPTH = 2
+_S3 = ("s3://", "s3a://")
 T = TypeVar("T")
 
 
@@ -64,7 +66,11 @@ def open_place(url: str) -> Place:
     """
     try:
         files, root = fsspec.core.url_to_fs(url, use_listings_cache=False, skip_instance_cache=True)
-    except (ImportError, ValueError) as error:
+    except ImportError as error:
+        if url.startswith(_S3):
+            raise ModelError(missing_sentence("s3fs", "s3", f"model_store = {url!r} needs")) from None
+        raise ModelError(f"model_store = {url!r} can't be opened: {_first_line(error)}") from None
+    except ValueError as error:
         raise ModelError(f"model_store = {url!r} can't be opened: {_first_line(error)}") from None
     if isinstance(files, LocalFileSystem):
         return LocalPlace(Path(root) if "://" in url else Path(url))

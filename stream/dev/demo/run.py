@@ -22,6 +22,7 @@ from stream.dev.demo.plan import Plan, make_plan
 from stream.dev.demo.summary import Figures, Summary, baseline_figures, figures, judge
 from stream.dev.demo.view import Snapshot, line, render, say_summary, snapshot
 from stream.dev.stack import Stack, running_stack
+from stream.extras import TRAINING, require_lab
 from stream.feed import Feed, Schedule, parse_speed
 from stream.lab.log import Line
 from stream.lab.unused import sentences
@@ -63,7 +64,7 @@ def run_demo(request: Request, console: Console) -> Summary:
     parse_speed(request.speed)
     models = shipped.shipped_models() if request.default else None
     if models is None:
-        _require_lab()
+        require_lab("a demo on a log of your own needs", *TRAINING)
     with tempfile.TemporaryDirectory(prefix="noisegate-demo-") as made:
         folder = Path(made)
         problem_file, store = _problem_of(request), folder / "models"
@@ -76,14 +77,6 @@ def run_demo(request: Request, console: Console) -> Summary:
             for sentence in sentences(plan.replayed.orphans, plan.replayed.unknown_fields, problem):
                 console.print(sentence, markup=False, highlight=False, soft_wrap=True)
             return _Demo(request, console, plan, stack, store, models).run()
-
-
-def _require_lab() -> None:
-    from stream.lab.export import import_onnx
-    from stream.lab.learning.trees import import_lightgbm
-
-    import_lightgbm()
-    import_onnx()
 
 
 def _problem_of(request: Request) -> Path:

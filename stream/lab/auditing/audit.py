@@ -6,6 +6,7 @@ import msgspec
 
 from stream.core.errors import LabError
 from stream.core.problem import CLOSED_BY_RULE, HELD_OUT, REOPENED, Problem
+from stream.extras import AUDITING, require_lab
 from stream.lab.auditing import volumes
 from stream.lab.auditing.delays import delays
 from stream.lab.auditing.floods import floods
@@ -29,6 +30,7 @@ def audit(log: Path, problem: Problem, split: float = 0.6, progress: Progress = 
     """
     if not 0.0 < split < 1.0:
         raise LabError(f"split={split}: give a share between 0 and 1")
+    require_lab("the audit needs", *AUDITING, error=LabError)
     replayed = replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem)
     progress("auditing", 0.0)
     found = audit_replayed(replayed, split)

@@ -9,11 +9,12 @@ from collections import defaultdict
 from datetime import UTC, datetime
 
 import numpy as np
-import tomlkit
 from numpy.typing import NDArray
 
 from stream.core import problem
+from stream.core.errors import LabError
 from stream.core.ledger import FLOOD
+from stream.extras import import_extra
 from stream.lab.auditing.result import FloodDay, Floods
 from stream.lab.replaying import Replayed
 
@@ -65,9 +66,9 @@ def named_day(day: FloodDay) -> problem.FloodDay:
 
 def toml_of_day(day: FloodDay) -> str:
     """The same as TOML, an element of exclude.flood_days."""
-    table = tomlkit.inline_table()
+    table = import_extra("tomlkit", "lab", "the audit needs", LabError).inline_table()
     table.update({"team": day.team, "rule": day.rule, "day": day.day})
-    return table.as_string()
+    return str(table.as_string())
 
 
 def robust_z(counts: Ints) -> tuple[float, NDArray[np.float64]]:

@@ -3,11 +3,11 @@
 from glob import escape
 
 import numpy as np
-import tomlkit
-from scipy.stats import beta
 
+from stream.core.errors import LabError
 from stream.core.ledger import ACTIONABLE
 from stream.core.problem import Exclusion
+from stream.extras import import_extra
 from stream.lab.auditing.result import Proposal, Refires
 from stream.lab.replaying import Replayed
 from stream.lab.window import Split, trainable
@@ -51,6 +51,7 @@ def upper_bound(actionable: int, known: int) -> float:
     """
     if actionable >= known:
         return 1.0
+    beta = import_extra("scipy.stats", "lab", "the audit needs", LabError).beta
     return float(beta.ppf(CONFIDENCE, actionable + 1, known - actionable))
 
 
@@ -99,6 +100,6 @@ def toml_of(rule: str) -> str:
     >>> toml_of("report/daily")
     '{rule = "report/daily"}'
     """
-    table = tomlkit.inline_table()
+    table = import_extra("tomlkit", "lab", "the audit needs", LabError).inline_table()
     table["rule"] = escape(rule)
-    return table.as_string()
+    return str(table.as_string())
