@@ -29,6 +29,7 @@ from stream.cli import (
     topics,
 )
 from stream.core.errors import NoisegateError
+from stream.plain import plain
 from stream.waiting import announce
 
 app = typer.Typer(
@@ -90,5 +91,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(arguments, prog_name="noisegate")
     except NoisegateError as error:
-        sys.stderr.write(f"noisegate: {error}\n")
+        sys.stderr.write(f"noisegate: {plain(str(error))}\n")
         sys.exit(1)

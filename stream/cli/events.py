@@ -109,7 +109,10 @@ def tail(
 
 
 def _jsonl(message: "Message", _: "Settings") -> None:
-    sys.stdout.buffer.write((message.value() or b"").replace(b"\n", b" ") + b"\n")
+    value = (message.value() or b"").replace(b"\n", b" ")
+    if sys.stdout.isatty():  # a pipe gets the value as it is
+        value = plain(value.decode("utf-8", "replace")).encode()
+    sys.stdout.buffer.write(value + b"\n")
 
 
 def _table_line(message: "Message", settings: "Settings") -> None:

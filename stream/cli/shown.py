@@ -27,9 +27,9 @@ def settings() -> "Settings":
 
 def out() -> "Console":
     """Standard output, for reports."""
-    from rich.console import Console
+    from stream.bars import PlainConsole
 
-    return Console(soft_wrap=True, highlight=False)
+    return PlainConsole(soft_wrap=True, highlight=False)
 
 
 def progress() -> "Console":
@@ -48,7 +48,9 @@ def say_json(report: Any) -> None:
     """One line of JSON on standard output."""
     import msgspec
 
-    sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
+    from stream.plain import plain_json
+
+    sys.stdout.write(plain_json(msgspec.json.encode(report).decode()) + "\n")
     sys.stdout.flush()
 
 

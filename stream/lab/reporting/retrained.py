@@ -11,7 +11,7 @@ from stream.lab.judging.moved import Moved
 from stream.lab.judging.served import Comparison
 from stream.lab.reporting.texts import count, day, moment, number, percent, signed
 from stream.models.manifest import Metrics
-from stream.plain import plain
+from stream.plain import plain, plain_lines
 
 Standing = Literal["challenger", "first", "refused", "there_already"]
 REFUSED: Standing = "refused"
@@ -89,7 +89,7 @@ def write(found: Retrained) -> str:
         _section("What moved", _moved(found.moved)),
         _section("What next", _next(found)),
     ]
-    return "\n\n".join(section for section in sections if section) + "\n"
+    return plain_lines("\n\n".join(section for section in sections if section)) + "\n"
 
 
 def _verdict(found: Retrained) -> str:
