@@ -96,8 +96,8 @@ def test_tail_on_a_terminal_steers_nothing(
     for value in (EVIL.encode(), b"\xff" + EVIL.encode(), json.dumps({"type": EVIL, "team": EVIL}).encode()):
         producer.produce(settings.events_topic, value)
     producer.flush()
-    for name, value in env.items():
-        monkeypatch.setenv(name, value)
+    for name, setting in env.items():
+        monkeypatch.setenv(name, setting)
     ours, theirs = pty.openpty()
     assert ttyname(theirs)
     with fdopen(theirs, "w", encoding="utf-8") as terminal:
