@@ -62,6 +62,7 @@ class Backtest(Struct, frozen=True):
     target_detection: float
     steps: list[Step]
     scores: dict[str, Figures]
+    untested: int = 0  # steps in which no alert could be judged: they are not among `steps`
 
 
 class _Trained(Struct, frozen=True):
@@ -129,7 +130,8 @@ def backtest_replayed(
         threshold[part] = again.fitted.fixed[MODEL]
         steps.append(_step(replayed, part, start, again.used, scores))
     progress("training again", 1.0)
-    return _result(replayed, first, every_days, judged, steps, {**scores, **baselines}, once.fitted.fixed, threshold)
+    found = _result(replayed, first, every_days, judged, steps, {**scores, **baselines}, once.fitted.fixed, threshold)
+    return replace(found, untested=len(starts) - len(steps))
 
 
 def _starts(replayed: Replayed, first: Split, every_days: float) -> list[float]:

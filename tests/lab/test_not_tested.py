@@ -14,6 +14,7 @@ from stream.core import drift
 from stream.core.features import table
 from stream.lab import card
 from stream.lab.auditing.audit import audit_replayed
+from stream.lab.backtesting import backtest_replayed
 from stream.lab.judging.drifting import judge_drift
 from stream.lab.judging.findings import Findings
 from stream.lab.judging.served import compare_served
@@ -29,7 +30,8 @@ from stream.models.reference import Watched
 from stream.monitoring.page import drift_page
 from stream.monitoring.report import DriftReport, FeatureDrift
 from tests.lab.judging.test_served import EDGES, NEW, OLD, PROBLEM, served
-from tests.lab.logs import START, lines, raised, small_problem
+from tests.lab.logs import START, lines, raised, small_log, small_problem
+from tests.lab.reporting import sample
 from tests.lab.reporting.html import Read
 from tests.lab.reporting.test_retrained import compared, found
 from tests.servers.kafka import ROOT
@@ -158,11 +160,33 @@ def test_drift_of_too_few_alerts_is_not_no_drift() -> None:
     [enough] = judge_drift(reference, at, matrix, chosen)
     assert (few.drifted, few.n) == (None, count)
     assert enough.drifted is True
+    drawn = Read(page.write(replace(sample.full(), drift=[few]))).text
+    assert f"Not tested: 1 features, for there are too few alerts in the test part ({count})." in drawn
+    assert "Not tested:" not in Read(page.write(replace(sample.full(), drift=[enough]))).text
     moved = found().moved
     assert moved is not None
     shown = write(found(moved=replace(moved, drift=[], untested=46, alerts=count)))
     assert f"46 features could not be tested, with {count} alerts after the split" in shown
     assert "0 of" not in shown.split("What moved")[1].split("what the trees")[0]
+
+
+def test_no_last_outcome_is_no_answer() -> None:
+    """Where no alert had a last outcome, no share of agreement is made up."""
+    none = replace(sample.shortcut(), known=0, agreement=0.0, differs_count=0, auc_differs=None, flagged=None)
+    shown = Read(page.write(replace(sample.full(), shortcut=none))).text
+    assert "Not tested: no judged alert had a last outcome of its team and rule." in shown
+    assert "On 0%" not in shown
+
+
+def test_a_backtest_counts_the_steps_that_it_could_not_judge() -> None:
+    """Days without an alert that can be judged are not left out in silence."""
+    events = small_log(alerts=1_400)
+    gap = START + timedelta(days=7)
+    held = [event for event in events if not gap <= event.at < gap + timedelta(days=1.5)]
+    found_in_gap = backtest_replayed(replay(lines(held), small_problem()), every_days=0.5, split=0.6)
+    assert found_in_gap.untested >= 1
+    starts = [step.start for step in found_in_gap.steps]
+    assert not any(gap + timedelta(hours=13) <= start < gap + timedelta(days=1) for start in starts)
 
 
 def test_the_report_from_prometheus_says_what_was_not_tested() -> None:

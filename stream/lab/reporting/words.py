@@ -31,6 +31,8 @@ def outcome_words(findings: Findings) -> list[str]:
 
 def shortcut_answer(found: Shortcut) -> str:
     """Is it only repeating the last action?"""
+    if not found.known:
+        return "Not tested: no judged alert had a last outcome of its team and rule."
     agrees = f"On {percent(found.agreement, 0)} of the alerts with a last outcome it says the same as that outcome."
     expected = found.expected_differs
     if found.auc_differs is None or expected is None:
