@@ -89,7 +89,7 @@ def check_topics(settings: Settings) -> Iterator[Finding]:
 
 def check_partitioner(settings: Settings) -> Iterator[Finding]:
     """The records of alerts.events are where the setting `partitioner` puts their teams, and are read whole."""
-    placed, count, unread = sample_events(settings)
+    placed, count, unread = sample_teams(settings)
     if told := fields_sentence(unread):
         found, _, mend = told.removesuffix(".").rpartition("; ")
         yield Finding("fields", "warning", f"{found}, of the newest records", mend)
@@ -114,7 +114,7 @@ def check_partitioner(settings: Settings) -> Iterator[Finding]:
     yield Finding("partitioner", verdict, found, f"{mend}; then `noisegate failed replay --reason misrouted`")
 
 
-def sample_events(settings: Settings) -> tuple[list[tuple[str, int]], int, Counter[str]]:
+def sample_teams(settings: Settings) -> tuple[list[tuple[str, int]], int, Counter[str]]:
     """Teams and partitions of some records of alerts.events, its partition count, and fields that nothing reads."""
     placed, unread = [], Counter[str]()
     with Reader(settings, [settings.events_topic], SAMPLED if settings.broker_end_offsets else None) as reader:
