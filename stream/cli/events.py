@@ -37,19 +37,11 @@ def replay(
     as_json: shown.AsJson = False,
 ) -> None:
     """Send an event log to Kafka: keyed by team, in log order."""
-    from stream.core.events import unknown_fields
     from stream.feed import Feed, Schedule, parse_speed
     from stream.lab.log import read_log
-    from stream.lab.unused import count_names, fields_sentence
 
     pace = parse_speed(speed)
-    with shown.progress().status("counting events"):
-        total, unread = 0, Counter[str]()
-        for line in read_log(events):  # a bad line is told before anything is sent
-            total += 1
-            count_names(unknown_fields(line.event, line.value), unread)
-    if told_fields := fields_sentence(unread):
-        shown.progress().print(told_fields, markup=False, soft_wrap=True)
+    total = _count(events)  # a bad line is told before anything is sent
     settings = shown.settings()
     feed = Feed(settings, topic)
     began, sent, newest = time.monotonic(), 0, 0.0
@@ -74,6 +66,22 @@ def replay(
             f"The log ends at {shown.when(newest)}. A quiet scorer's ticks move its time to now, and what is sent of "
             "that past later comes late: give scorers of old logs tick_seconds = 0"
         )
+
+
+def _count(log: Path) -> int:
+    """How many events a log holds; fields that nothing reads are named on standard error."""
+    from stream.core.events import unknown_fields
+    from stream.lab.log import read_log
+    from stream.lab.unused import count_names, fields_sentence
+
+    total, unread = 0, Counter[str]()
+    with shown.progress().status("counting events"):
+        for line in read_log(log):
+            total += 1
+            count_names(unknown_fields(line.event, line.value), unread)
+    if told := fields_sentence(unread):
+        shown.progress().print(told, markup=False, soft_wrap=True)
+    return total
 
 
 def tail(

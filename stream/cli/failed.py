@@ -127,9 +127,12 @@ def replay(
     if as_json:
         shown.say_json({**counts, "dry_run": dry_run, "topic": settings.events_topic})
         return
-    verb = "would be sent" if dry_run else "sent"
+    _say_replayed(counts, settings.events_topic, "would be sent" if dry_run else "sent")
+
+
+def _say_replayed(counts: Counter[str], topic: str, verb: str) -> None:
     console = shown.out()
-    console.print(f"{counts['replayed']:,} records {verb} to {settings.events_topic}")
+    console.print(f"{counts['replayed']:,} records {verb} to {topic}")
     if counts["cut"]:
         console.print(
             f"{counts['cut']:,} were too large to be kept whole and can't be replayed; send them from their source"
