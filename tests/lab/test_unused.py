@@ -8,11 +8,13 @@ import pytest
 from msgspec.structs import replace
 
 from stream.config import load_problem
+from stream.core.errors import LabError
 from stream.core.events import Event, encode_event
 from stream.core.problem import Problem
 from stream.lab.auditing.audit import audit, audit_replayed
 from stream.lab.log import Line, read_log
 from stream.lab.replaying import Replayed, replay
+from stream.lab.training import train
 from stream.lab.unused import fields_sentence, orphan_sentence
 from tests.lab.logs import START, acted, lines, raised, small_problem
 from tests.scorer.memory_history import MemoryHistory
@@ -135,3 +137,13 @@ def test_the_real_log_is_counted_as_the_fold_counts(shared_data: Path) -> None:
     assert "more than 31 days" in told
     mended = replay(read_log(path, 300.0), with_ledger(problem, late.needed_days))
     assert (mended.orphans.left, mended.effects["unknown_alert"]) == (0, 0)
+
+
+def test_training_says_it_before_anything_is_learnt(tmp_path: Path) -> None:
+    """The sentences come first, even where the log then turns out to be unfit for training."""
+    path, told = tmp_path / "log.jsonl", list[str]()
+    path.write_bytes(b"\n".join(encode_event(event) for event in late_log()))
+    with pytest.raises(LabError):
+        train(path, small_problem(), tmp_path / "models", notice=told.append)
+    [sentence] = told
+    assert sentence.startswith("3 actions come more than 30 days after their alert was raised")
