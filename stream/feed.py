@@ -11,6 +11,7 @@ from stream.kafka import Topics, producer_settings
 from stream.lab.log import Line
 from stream.lane.batch import Output
 from stream.lane.publisher import Publisher
+from stream.waiting import until_answered
 
 FLUSH_SECONDS = 60.0
 
@@ -78,6 +79,7 @@ class Feed:
             raise BrokerError(f"Kafka has no topic {self.topic}; run `noisegate topics create`")
         self.partitions = there[self.topic]
         self.sent = 0
+        self._servers = settings.kafka_bootstrap_servers
         self._publisher = Publisher({**producer_settings(settings), "log_level": 0})
 
     def send(self, lines: Sequence[Line]) -> None:
@@ -98,7 +100,8 @@ class Feed:
 
     def flush(self) -> None:
         """Wait until Kafka has taken everything."""
-        self._publisher.flush(FLUSH_SECONDS)
+        with until_answered(self._servers):
+            self._publisher.flush(FLUSH_SECONDS)
 
     def _ticks(self, value: bytes) -> list[Output]:
         return [Output(self.topic, None, value, partition=number) for number in range(self.partitions)]

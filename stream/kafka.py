@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from stream.config import Settings
 from stream.core.errors import BrokerError, KafkaAway, SettingsError, TopicMissing
+from stream.waiting import until_answered
 
 FOREVER = "-1"
 _ANSWER_SECONDS = 5.0  # beyond the time-out of the request itself
@@ -136,7 +137,8 @@ class Topics:
     def partitions(self) -> dict[str, int]:
         """The partition count of every topic there is."""
         try:
-            listed = self._admin.list_topics(timeout=self._seconds)
+            with until_answered(self._settings.kafka_bootstrap_servers):
+                listed = self._admin.list_topics(timeout=self._seconds)
         except KafkaException as error:
             raise BrokerError(
                 f"Kafka at {self._settings.kafka_bootstrap_servers} can't be reached ({error.args[0].str()});"
@@ -190,7 +192,8 @@ class Topics:
 
     def _answer(self, future: "Future[Any]", what: str) -> Any:
         try:
-            return future.result(self._seconds + _ANSWER_SECONDS)
+            with until_answered(self._settings.kafka_bootstrap_servers):
+                return future.result(self._seconds + _ANSWER_SECONDS)
         except KafkaException as error:
             kind = _KIND_OF_ERROR.get(error.args[0].code(), BrokerError)
             raise kind(f"Kafka can't {what}: {error.args[0].str()}") from None

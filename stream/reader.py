@@ -7,6 +7,7 @@ from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, 
 from stream.config import Settings
 from stream.core.errors import BrokerError
 from stream.kafka import Topics, client_settings
+from stream.waiting import WAIT_SECONDS, announce, until_answered, waiting_sentence
 
 _OFFSET_TAIL = -2000  # librdkafka: this minus n is n records before the end
 _WAIT_MS = 20
@@ -42,6 +43,9 @@ class Reader:
         self.partitions = {topic: there[topic] for topic in topics}
         self._open = {(topic, number) for topic in topics for number in range(there[topic])}
         self._ended: set[tuple[str, int]] = set()
+        self._servers = settings.kafka_bootstrap_servers
+        self._silent_seconds = 0.0
+        self._announced = False
         self._consumer = Consumer(
             {
                 "group.id": f"{settings.deployment}-reader",  # librdkafka wants a name; nothing is joined or committed
@@ -50,6 +54,7 @@ class Reader:
                 "auto.offset.reset": "earliest",
                 "fetch.wait.max.ms": _WAIT_MS,
                 "log_level": 0,
+                "error_cb": self._on_error,
                 **client_settings(settings),
             }
         )
@@ -114,6 +119,7 @@ class Reader:
         """Records, and None where a partition told its end."""
         try:
             found = self._consumer.consume(most, timeout=seconds)
+            self._watch_silence(seconds, heard=bool(found))
         except KafkaException as error:
             raise BrokerError(f"Kafka can't be read: {error.args[0].str()}") from None
         polled: list[tuple[tuple[str, int], Message | None]] = []
@@ -130,10 +136,31 @@ class Reader:
                 raise BrokerError(f"{part[0]}/{part[1]} can't be read: {fault.str()}")
         return polled
 
+    def _watch_silence(self, seconds: float, heard: bool) -> None:
+        """Announce once that Kafka is waited for, while it owes records and gives none."""
+        if heard:
+            self._silent_seconds, self._announced = 0.0, False
+        elif not self.at_end:
+            self._silent_seconds += seconds
+            if self._silent_seconds >= WAIT_SECONDS:
+                self._announce()
+
+    def _on_error(self, error: KafkaError) -> None:
+        """Called from `consume`; at a log's end nothing else says that Kafka went away."""
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:
+            self._announce()
+
+    def _announce(self) -> None:
+        tell = announce.get()
+        if tell is not None and not self._announced:
+            tell(waiting_sentence(self._servers))
+        self._announced = True
+
     def _since(self, parts: list[TopicPartition], since: float) -> list[TopicPartition]:
         wanted = [TopicPartition(part.topic, part.partition, max(0, int(since * 1000))) for part in parts]
         try:
-            found: list[TopicPartition] = self._consumer.offsets_for_times(wanted, timeout=_ANSWER_SECONDS)
+            with until_answered(self._servers):
+                found: list[TopicPartition] = self._consumer.offsets_for_times(wanted, timeout=_ANSWER_SECONDS)
         except KafkaException as error:
             self._consumer.close()
             raise BrokerError(f"Kafka can't say what came since then: {error.args[0].str()}") from None

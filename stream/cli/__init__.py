@@ -29,6 +29,8 @@ from stream.cli import (
     topics,
 )
 from stream.core.errors import NoisegateError
+from stream.plain import plain
+from stream.waiting import announce
 
 app = typer.Typer(
     name="noisegate",
@@ -71,6 +73,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     settings: Annotated[
         Path | None, typer.Option(help="A TOML file of settings; NOISEGATE_... variables go over it.")
     ] = None,
@@ -80,6 +83,7 @@ def options(
 ) -> None:
     """For every operations alert, the probability that its team will act on it."""
     shown.settings_file.set(settings)
+    announce.set(None if context.invoked_subcommand == "run" else shown.say_waiting)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -87,5 +91,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(arguments, prog_name="noisegate")
     except NoisegateError as error:
-        sys.stderr.write(f"noisegate: {error}\n")
+        sys.stderr.write(f"noisegate: {plain(str(error))}\n")
         sys.exit(1)

@@ -1,18 +1,20 @@
 """What `noisegate doctor` looks at: one function a thing, each says what it found and how to mend what is wrong."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Literal
 
 from msgspec import Struct
 
 from stream.cli.promoting import load_checked
-from stream.cli.topics import retention_warnings, topic_facts
+from stream.cli.topics import retention_warnings, size_warnings, topic_facts
 from stream.config import Settings
 from stream.core.errors import BadRecord, ModelError, NoisegateError, SettingsError, StoreAway
-from stream.core.events import Raised, Tick, decode_event, is_simulated
+from stream.core.events import Raised, Tick, decode_event, is_simulated, unknown_fields
 from stream.core.fold import VERSION
 from stream.kafka import Topics, partition_chooser
+from stream.lab.unused import count_names, fields_sentence
 from stream.lane.batch import Part
 from stream.metrics import Metrics
 from stream.models.loading import Loader
@@ -65,7 +67,7 @@ def check_problem(settings: Settings) -> Iterator[Finding]:
 
 
 def check_topics(settings: Settings) -> Iterator[Finding]:
-    """Kafka is there, with all topics, equal partition counts and an unlimited log of events."""
+    """Kafka is there, with all topics, equal partition counts, an unlimited log of events, room for any record."""
     facts = topic_facts(Topics(settings))
     yield Finding("kafka", "ok", f"{settings.kafka_bootstrap_servers} answers")
     missing = [fact["name"] for fact in facts if not fact["exists"]]
@@ -81,11 +83,17 @@ def check_topics(settings: Settings) -> Iterator[Finding]:
     for warning in retention_warnings(facts):
         found, _, mend = warning.rpartition("; ")
         yield Finding("retention", "warning", found, mend)
+    for warning in size_warnings(facts, settings.kafka_bootstrap_servers):
+        found, _, mend = warning.rpartition("; ")
+        yield Finding("record size", "warning", found, mend)
 
 
 def check_partitioner(settings: Settings) -> Iterator[Finding]:
-    """The records of alerts.events are where the setting `partitioner` puts their teams."""
-    placed, count = sample_teams(settings)
+    """The records of alerts.events are where the setting `partitioner` puts their teams, and are read whole."""
+    placed, count, unread = sample_teams(settings)
+    if told := fields_sentence(unread):
+        found, _, mend = told.removesuffix(".").rpartition("; ")
+        yield Finding("fields", "warning", f"{found}, of the newest records", mend)
     if not placed:
         yield Finding("partitioner", "ok", f"{settings.partitioner}; no events to hold it against yet")
         return
@@ -107,9 +115,9 @@ def check_partitioner(settings: Settings) -> Iterator[Finding]:
     yield Finding("partitioner", verdict, found, f"{mend}; then `noisegate failed replay --reason misrouted`")
 
 
-def sample_teams(settings: Settings) -> tuple[list[tuple[str, int]], int]:
-    """Teams and partitions of some records of alerts.events, and how many partitions it has."""
-    placed = []
+def sample_teams(settings: Settings) -> tuple[list[tuple[str, int]], int, Counter[str]]:
+    """Teams and partitions of some records of alerts.events, its partition count, and fields that nothing reads."""
+    placed, unread = [], Counter[str]()
     with Reader(settings, [settings.events_topic], SAMPLED if settings.broker_end_offsets else None) as reader:
         deadline, read = time.monotonic() + SAMPLE_SECONDS, 0
         count = reader.partitions[settings.events_topic]
@@ -117,13 +125,15 @@ def sample_teams(settings: Settings) -> tuple[list[tuple[str, int]], int]:
             found = reader.read(0.2, SAMPLED)
             read += len(found)
             for message in found:
+                value = message.value() or b""
                 try:
-                    event = decode_event(message.value() or b"")
+                    event = decode_event(value)
                 except BadRecord:
                     continue
+                count_names(unknown_fields(event, value), unread)
                 if not isinstance(event, Tick):
                     placed.append((event.team, message.partition() or 0))
-    return placed, count
+    return placed, count, unread
 
 
 def check_redis(settings: Settings) -> Iterator[Finding]:

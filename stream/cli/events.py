@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections import Counter
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -40,8 +41,7 @@ def replay(
     from stream.lab.log import read_log
 
     pace = parse_speed(speed)
-    with shown.progress().status("counting events"):
-        total = sum(1 for _ in read_log(events))  # a bad line is told before anything is sent
+    total = _count(events)  # a bad line is told before anything is sent
     settings = shown.settings()
     feed = Feed(settings, topic)
     began, sent, newest = time.monotonic(), 0, 0.0
@@ -66,6 +66,22 @@ def replay(
             f"The log ends at {shown.when(newest)}. A quiet scorer's ticks move its time to now, and what is sent of "
             "that past later comes late: give scorers of old logs tick_seconds = 0"
         )
+
+
+def _count(log: Path) -> int:
+    """How many events a log holds; fields that nothing reads are named on standard error."""
+    from stream.core.events import unknown_fields
+    from stream.lab.log import read_log
+    from stream.lab.unused import count_names, fields_sentence
+
+    total, unread = 0, Counter[str]()
+    with shown.progress().status("counting events"):
+        for line in read_log(log):
+            total += 1
+            count_names(unknown_fields(line.event, line.value), unread)
+    if told := fields_sentence(unread):
+        shown.progress().print(told, markup=False, soft_wrap=True)
+    return total
 
 
 def tail(
@@ -101,7 +117,10 @@ def tail(
 
 
 def _jsonl(message: "Message", _: "Settings") -> None:
-    sys.stdout.buffer.write((message.value() or b"").replace(b"\n", b" ") + b"\n")
+    value = (message.value() or b"").replace(b"\n", b" ")
+    if sys.stdout.isatty():  # a pipe gets the value as it is
+        value = plain(value.decode("utf-8", "replace")).encode()
+    sys.stdout.buffer.write(value + b"\n")
 
 
 def _table_line(message: "Message", settings: "Settings") -> None:

@@ -1,5 +1,6 @@
 """`noisegate failed ...`: what could not be used, and sending it again."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,25 +19,36 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="List failed records, and replay them.")
 Reason = Annotated[str | None, typer.Option(help="Only records that failed for this reason.")]
 _SHOWN_BYTES = 120
+_DIGITS = 20
 
 
 class FailedRecord(Struct, frozen=True):
-    """A record of `alerts.failed`: where it came from, why it failed, and its bytes, cut where they were too many."""
+    """A record of `alerts.failed`: where it came from, why it failed, and its bytes, cut where they were too many.
+
+    Others may write to the topic, too: what their headers don't tell, or tell in another form, is None.
+    """
 
     at: float  # when it failed, seconds since 1970
     reason: str
     detail: str
     topic: str
-    partition: int
-    offset: int
-    length: int  # of the whole value
+    partition: int | None
+    offset: int | None
+    length: int | None  # of the whole value
     sha256: str
     value: bytes
 
     @property
     def cut(self) -> bool:
         """Whether some of it is gone."""
-        return len(self.value) < self.length
+        return self.length is not None and len(self.value) < self.length
+
+    @property
+    def identity(self) -> tuple[str, int]:
+        """Hash and length of the whole value: equal for what is sent again and fails again."""
+        if self.cut and self.length is not None:
+            return self.sha256, self.length
+        return hashlib.sha256(self.value).hexdigest(), len(self.value)
 
 
 @app.command("list")
@@ -62,16 +74,17 @@ def list_failed(
         return
     console = shown.out()
     if not counts:
-        console.print("no failed records" + (f" with reason {reason}" if reason else ""))
+        console.print("no failed records" + (f" with reason {reason}" if reason else ""), markup=False)
         return
     table = Table("failed at", "reason", "from", "bytes", "detail", "begins")
     for record in ordered:
-        stood = f"{record.topic}/{record.partition}/{record.offset}"
+        stood = f"{record.topic}/{_number(record.partition)}/{_number(record.offset)}"
         begins = record.value[:_SHOWN_BYTES].decode("utf-8", "replace")
-        cells = (record.reason, stood, f"{record.length:,}", record.detail, begins)
+        length = "?" if record.length is None else f"{record.length:,}"
+        cells = (record.reason, stood, length, record.detail, begins)
         table.add_row(shown.when(record.at), *(Text(plain(cell)) for cell in cells))
     console.print(table)
-    console.print(", ".join(f"{count:,} {name}" for name, count in counts.most_common()))
+    console.print(plain(", ".join(f"{count:,} {name}" for name, count in counts.most_common())), markup=False)
 
 
 @app.command()
@@ -82,22 +95,23 @@ def replay(
 ) -> None:
     """Send failed records to alerts.events again, each to its team's partition.
 
-    Sending twice does no harm: the same alert or action counts once. What still can't be used fails again.
+    Sending twice does no harm: the same alert or action counts once. What still can't be used fails again; however
+    often it stands in alerts.failed, it is sent once a run.
     """
     from stream.feed import FLUSH_SECONDS
     from stream.kafka import Topics, producer_settings
     from stream.lane.batch import Output
     from stream.lane.publisher import Publisher
+    from stream.waiting import until_answered
 
     settings = shown.settings()
     Topics(settings).require("events", "failed")
     counts = Counter({"replayed": 0, "cut": 0, "unreadable": 0, "repeated": 0})
     publisher = Publisher({**producer_settings(settings), "log_level": 0})
-    seen: set[tuple[str, int, int]] = set()
+    seen: set[tuple[str, int]] = set()
     for record in read_failed(settings, reason):
-        stood = (record.topic, record.partition, record.offset)
-        team = _team_of(record)
-        if stood in seen:
+        identity, team = record.identity, _team_of(record)
+        if identity in seen:
             counts["repeated"] += 1
         elif record.cut:
             counts["cut"] += 1
@@ -107,14 +121,18 @@ def replay(
             counts["replayed"] += 1
             if not dry_run:
                 publisher.publish([Output(settings.events_topic, team.encode(), record.value)])
-        seen.add(stood)
-    publisher.flush(FLUSH_SECONDS)
+        seen.add(identity)
+    with until_answered(settings.kafka_bootstrap_servers):
+        publisher.flush(FLUSH_SECONDS)
     if as_json:
         shown.say_json({**counts, "dry_run": dry_run, "topic": settings.events_topic})
         return
-    verb = "would be sent" if dry_run else "sent"
+    _say_replayed(counts, settings.events_topic, "would be sent" if dry_run else "sent")
+
+
+def _say_replayed(counts: Counter[str], topic: str, verb: str) -> None:
     console = shown.out()
-    console.print(f"{counts['replayed']:,} records {verb} to {settings.events_topic}")
+    console.print(f"{counts['replayed']:,} records {verb} to {topic}")
     if counts["cut"]:
         console.print(
             f"{counts['cut']:,} were too large to be kept whole and can't be replayed; send them from their source"
@@ -122,7 +140,7 @@ def replay(
     if counts["unreadable"]:
         console.print(f"{counts['unreadable']:,} are no events and can't be replayed; mend their producer")
     if counts["repeated"]:
-        console.print(f"{counts['repeated']:,} stood there more than once; once was enough")
+        console.print(f"{counts['repeated']:,} are repeats of those, such as what was replayed before and failed again")
 
 
 def read_failed(settings: "Settings", reason: str | None) -> Iterator[FailedRecord]:
@@ -141,15 +159,23 @@ def _failed(message: "Message") -> FailedRecord:
     value = message.value() or b""
     return FailedRecord(
         at=message.timestamp()[1] / 1000.0,
-        reason=told.get("reason", "?"),
+        reason=told.get("reason") or "?",
         detail=told.get("detail", ""),
-        topic=told.get("topic", "?"),
-        partition=int(told.get("partition", -1)),
-        offset=int(told.get("offset", -1)),
-        length=int(told.get("length", len(value))),
+        topic=told.get("topic") or "?",
+        partition=_read_number(told.get("partition")),
+        offset=_read_number(told.get("offset")),
+        length=_read_number(told.get("length")),
         sha256=told.get("sha256", ""),
         value=value,
     )
+
+
+def _read_number(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < _DIGITS else None
+
+
+def _number(value: int | None) -> str:
+    return "?" if value is None else str(value)
 
 
 def _team_of(record: FailedRecord) -> str | None:

@@ -10,8 +10,9 @@ from rich.table import Column, Table
 from stream.cli import shown
 from stream.models.changes import Change
 from stream.models.differences import Difference
-from stream.models.manifest import Manifest
+from stream.models.manifest import GateVerdict, Manifest
 from stream.models.pointers import Pointer
+from stream.plain import plain
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -30,10 +31,8 @@ class Row(Struct, frozen=True, kw_only=True):
 
 
 def gate_word(manifest: Manifest) -> str:
-    """passed, failed, or that nobody judged."""
-    if manifest.gate is None:
-        return "not judged"
-    return "passed" if manifest.gate.passed else "failed"
+    """passed, failed, not tested, or that nobody judged."""
+    return "not judged" if manifest.gate is None else manifest.gate.result
 
 
 def roles_of(version: str, champion: Pointer | None, challenger: Pointer | None) -> list[str]:
@@ -73,10 +72,16 @@ def report_of(manifest: Manifest, folder: str | None = None) -> dict[str, Any]:
         "problem": f"{manifest.problem.name}@{manifest.problem.digest}",
         "features": len(manifest.features),
         "simulated": manifest.training.simulated,
-        "gate": manifest.gate,
+        "gate": _gate(manifest.gate),
         "files": manifest.files,
         "metrics": manifest.metrics,
     }
+
+
+def _gate(gate: GateVerdict | None) -> dict[str, Any] | None:
+    if gate is None:
+        return None
+    return {"result": gate.result, "passed": gate.passed, "failed": gate.failed, "not_tested": gate.not_tested}
 
 
 def say_version(manifest: Manifest, where: str) -> None:
@@ -93,8 +98,8 @@ def say_version(manifest: Manifest, where: str) -> None:
             f"metrics   AUC {of.auc:.3f}, ECE {of.ece:.3f}, {of.suppressed_at:.0%} of noise suppressed at "
             f"{manifest.metrics.target_detection:.0%} detection, on {manifest.metrics.judged:,} alerts"
         )
-    failed = manifest.gate.failed if manifest.gate is not None else []
-    console.print(f"gate      {'; '.join([gate_word(manifest), *failed])}", markup=False)
+    faults = manifest.gate.faults if manifest.gate is not None else []
+    console.print(plain(f"gate      {'; '.join([gate_word(manifest), *faults])}"), markup=False)
 
 
 def say_change(change: Change, as_json: bool) -> None:

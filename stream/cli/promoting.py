@@ -80,9 +80,11 @@ def gate_fault(manifest: Manifest) -> str | None:
     """Why a version's gate does not let it pass; None if it does."""
     if manifest.gate is None:
         return "was never judged by the gate; train it with a test part"
-    if not manifest.gate.passed:
-        return f"did not pass the gate: {'; '.join(manifest.gate.failed) or 'no condition is told'}"
-    return None
+    if manifest.gate.passed:
+        return None
+    if manifest.gate.result == "not tested":
+        return f"the gate could not be tested: {'; '.join(manifest.gate.not_tested)}"
+    return f"did not pass the gate: {'; '.join(manifest.gate.faults) or 'no condition is told'}"
 
 
 def evidence_fault(settings: Settings, store: Store, champion: str, version: str) -> str | None:

@@ -1,5 +1,6 @@
 """`noisegate report ...`: the dashboards' figures without Grafana, from Prometheus."""
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -66,11 +67,14 @@ def _print_drift(found: "DriftReport") -> None:
     table = Table(*names, "PSI", "chance", "n", "missing", "in training", "")
     for each in found.features:
         verdict = "drifted" if each.drifted and each.rings else "moved, only shown" if each.drifted else ""
+        verdict = "not tested" if each.untested else verdict
         figures = (_told(each.psi), _told(each.threshold), f"{each.observed:,.0f}")
         shares = (_told(each.missing), _told(each.missing_reference))
         named = (Text(each.feature), *([Text(each.model)] if several else []))
         table.add_row(*named, *figures, *shares, verdict)
     console.print(table)
+    for why, count in Counter(each.untested for each in found.features if each.untested).items():
+        console.print(f"not tested: {count} features, {why}")
     if all(each.threshold is None for each in found.features):
         console.print("no worker shows a reference now, so nothing can be said to have drifted: does a scorer run?")
     for key, share in found.unseen.items():

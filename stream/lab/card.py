@@ -6,10 +6,13 @@ from stream.core.problem import Exclusion
 from stream.lab.judging.findings import Findings, Interval, ScoreFigures, Team
 from stream.lab.judging.judge import MODEL
 from stream.models.manifest import Figures, Manifest, Metrics
+from stream.plain import plain_lines
 
 _DAY = "%Y-%m-%d %H:%M"
 _TEAMS = 10  # told one by one
 _PATTERNS = 20
+_MET = {True: "met", False: "NOT met", None: "NOT tested"}
+_GATE = {True: "passed", False: "NOT passed", None: "NOT tested"}
 _SIMULATED = """
 **SIMULATED.** The alerts, teams and actions of the log are made up, and so is every figure below. This model is for
 trying noisegate out; train one on your own log before you believe a score.
@@ -37,7 +40,7 @@ def write(manifest: Manifest, findings: Findings | None = None) -> str:
         _LIMITS.format(found=_found_limits(manifest, findings)),
         _made(manifest),
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return plain_lines("\n\n".join(part for part in parts if part)) + "\n"
 
 
 def _head(manifest: Manifest) -> str:
@@ -131,10 +134,7 @@ def _intervals(findings: Findings) -> str:
         + (f", suppressed at equal detection {_signed(gain.suppressed)}" if gain.suppressed is not None else "")
         for gain in findings.gains
     )
-    passed = "passed" if findings.gate.passed else "NOT passed"
-    checks = "\n".join(
-        f"- {'met' if one.passed else 'NOT met'}: {one.name} ({one.text})" for one in findings.gate.checks
-    )
+    checks = "\n".join(f"- {_MET[one.passed]}: {one.name} ({one.text})" for one in findings.gate.checks)
     return f"""## Intervals
 
 95 %, by a bootstrap over days of raising.
@@ -147,7 +147,7 @@ The model's gain, paired:
 
 {gains}
 
-The gate was {passed}:
+The gate was {_GATE[findings.gate.passed]}:
 
 {checks}"""
 
@@ -211,17 +211,28 @@ def _cell(text: str) -> str:
 def _found_limits(manifest: Manifest, findings: Findings | None) -> str:
     """The limits that the judgement found, as list items; those of every model follow."""
     if manifest.gate is not None and findings is None:
-        return "".join(f"\n- The gate: {text}." for text in manifest.gate.failed)
+        return "".join(f"\n- The gate: {text}." for text in manifest.gate.faults)
     if findings is None:
         return "\n- It was not judged: nobody knows how good it is."
     found = [
-        f"The gate's condition was not met: {one.name} ({one.text})." for one in findings.gate.checks if not one.passed
+        f"The gate's condition was {_MET[one.passed].lower()}: {one.name} ({one.text})."
+        for one in findings.gate.checks
+        if not one.passed
+    ]
+    found += [
+        f"The canary {one.name!r} was not tested: {one.text}." for one in findings.canaries or [] if not one.passed
     ]
     if findings.shortcut is not None and findings.shortcut.flagged:
         found.append("It may only repeat the last action; see report.html.")
+    elif findings.shortcut is not None and findings.shortcut.flagged is None:
+        few = f"{findings.shortcut.differs_count:,} of {findings.shortcut.known:,} alerts"
+        found.append(f"Whether it only repeats the last action was not tested: {few} came out unlike the last one.")
     drifted = [one.feature for one in findings.drift or [] if one.drifted and not one.shown_only]
     if drifted:
         found.append(f"Already on the test part these features had moved: {', '.join(drifted[:5])}.")
+    untested = [one for one in findings.drift or [] if one.drifted is None]
+    if untested:
+        found.append(f"Drift of {len(untested)} features was not tested: the test part has {untested[0].n:,} alerts.")
     if findings.ageing is not None:
         found.append(f"Age: {findings.ageing.advice}")
     return "".join(f"\n- {line}" for line in [*found, *findings.notes])
@@ -263,8 +274,12 @@ followed. The number of rounds is the fold's own best, so its log loss is a litt
 |---|---|---|---|---|---|
 {rows}""")
     if canaries:
-        lines = "\n".join(f"- {name}: {text}" for name, text in canaries.items())
-        parts.append(f"## Canaries\n\nChecked before anything was learnt; all passed.\n\n{lines}")
+        untested = manifest.training.untested_canaries
+        lines = "\n".join(
+            f"- {name}: {'not tested: ' if name in untested else ''}{text}" for name, text in canaries.items()
+        )
+        told = f"{len(canaries) - len(untested)} passed, {len(untested)} were not tested" if untested else "all passed"
+        parts.append(f"## Canaries\n\nChecked before anything was learnt; {told}.\n\n{lines}")
     return "\n\n".join(parts)
 
 

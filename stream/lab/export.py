@@ -6,12 +6,14 @@ for a float32 value x, x <= t is the same as x <= the largest float32 that is no
 """
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from stream.core.errors import LabError
 from stream.core.frame import Array, Matrix
+from stream.extras import import_extra
 from stream.lab.learning import calibration
 from stream.lab.learning.trees import Trees
 from stream.models.manifest import Calibration
@@ -138,12 +140,9 @@ def import_onnx() -> Any:
     Raises:
         LabError: the extra is not installed.
     """
-    try:
-        import onnx
-        import onnx.checker
-        import onnx.helper
-    except ImportError:
-        raise LabError("export needs onnx, which is not installed: pip install 'noisegate[lab]'") from None
+    onnx = import_extra("onnx", "lab", "export needs", LabError)
+    import_module("onnx.checker")
+    import_module("onnx.helper")
     return onnx
 
 

@@ -1,12 +1,12 @@
 """An event log as Parquet: one row an event, its raw value and columns to look at. The only module with pyarrow."""
 
 from collections.abc import Iterable, Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from stream.core.errors import LogError
 from stream.core.events import Event, Raised, Tick
+from stream.extras import import_extra
 
 if TYPE_CHECKING:
     from stream.lab.log import Line, Progress
@@ -24,12 +24,9 @@ def import_parquet() -> tuple[Any, Any]:
     Raises:
         LogError: the extra is not installed.
     """
-    try:
-        return import_module("pyarrow"), import_module("pyarrow.parquet")
-    except ImportError:
-        raise LogError(
-            "Parquet needs pyarrow, which is not installed: pip install 'noisegate[lab]', or use .jsonl.gz"
-        ) from None
+    names = ("pyarrow", "pyarrow.parquet")
+    arrow, parquet = (import_extra(name, "lab", ".parquet needs", LogError) for name in names)
+    return arrow, parquet
 
 
 def write_parquet(lines: "Iterable[Line]", file: IO[bytes]) -> None:

@@ -13,17 +13,18 @@ from contextlib import contextmanager
 from typing import IO
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, field
 from numpy.typing import NDArray
 
 from stream.core import state
 from stream.core.came import Arrived, Counted, Decided, Repeated, Unknown
-from stream.core.events import Acted, Raised
+from stream.core.events import Acted, Raised, decode_event, seconds, unknown_fields
 from stream.core.fold import EntryKey, Fold
 from stream.core.frame import Array
-from stream.core.ledger import ACTIONABLE, NARROW, NOISE, Alert
+from stream.core.ledger import ACTIONABLE, NARROW, NOISE, Alert, Held
 from stream.core.problem import Problem
 from stream.lab.log import Line
+from stream.lab.unused import Action, Orphans, count_names, orphans_of
 
 _ROWS_IN_MEMORY = 8_192
 _KINDS_COUNTED = 1_000
@@ -49,6 +50,8 @@ class Replayed(Struct, frozen=True, eq=False):
         events: how many events were folded.
         kinds: how often each kind of action was seen (the first 1,000 kinds).
         effects: what came of the other events: repeated, unknown, and the fold's counted effects.
+        orphans: the actions for which the ledger held no alert; those still held when the log ends are among them.
+        unknown_fields: how many events have each field that nothing reads.
     """
 
     problem: Problem
@@ -65,6 +68,8 @@ class Replayed(Struct, frozen=True, eq=False):
     events: int
     kinds: Counter[str]
     effects: Counter[str]
+    orphans: Orphans = Orphans()
+    unknown_fields: Counter[str] = field(default_factory=Counter)
 
     @property
     def labelled(self) -> NDArray[np.bool_]:
@@ -109,6 +114,8 @@ class _Recorder:
         self._effects: Counter[str] = Counter()
         self._kinds: Counter[str] = Counter()
         self._events = 0
+        self._unknown: list[Action] = []
+        self._fields: Counter[str] = Counter()
 
     def take(self, lines: Iterable[Line]) -> None:
         """Fold events and note what came of them."""
@@ -116,13 +123,15 @@ class _Recorder:
         step = fold.step
         for self._events, line in enumerate(lines, start=1):
             event = line.event
+            if line.value and (names := unknown_fields(event, line.value)):
+                count_names(names, self._fields)
             if type(event) is Acted:
                 kind = event.kind
                 if kind in kinds or len(kinds) < _KINDS_COUNTED:
                     kinds[kind] += 1
             step(event, line.at, line.value)
             if fold.came:
-                self._note()
+                self._note(line.value)
 
     def result(self) -> Replayed:
         """Everything as columns."""
@@ -144,9 +153,11 @@ class _Recorder:
             events=self._events,
             kinds=self._kinds,
             effects=self._effects,
+            orphans=orphans_of([*self._unknown, *self._still_held()], self._alerts),
+            unknown_fields=self._fields,
         )
 
-    def _note(self) -> None:
+    def _note(self, value: bytes) -> None:
         for came in self._fold.came:
             if type(came) is Counted:
                 self._effects[came.effect] += 1
@@ -158,7 +169,20 @@ class _Recorder:
                 self._effects["repeated_raise"] += 1
             elif type(came) is Unknown:
                 self._effects["unknown_alert"] += 1
+                self._unknown.append(self._action(came.value, at_once=came.value is value))
         self._fold.came.clear()
+
+    def _action(self, value: bytes, at_once: bool) -> Action:
+        """What an action without an alert was for. One that is not held first is late, or there are too many held."""
+        event, fold = decode_event(value), self._fold
+        assert type(event) is Acted
+        oldest = fold.time - fold.problem.outcome.grace_minutes * 60.0 if at_once else state.NEVER
+        return event.team, event.alert_id, max(seconds(event.at), oldest)
+
+    def _still_held(self) -> list[Action]:
+        """What waits for its alert when the log ends: live, time goes on, and it fails."""
+        held = [(key, entry) for key, entry in self._fold.ledger.items() if type(entry) is Held]
+        return [(*key, action.at) for key, entry in held for action in entry.actions]
 
     def _note_arrival(self, event: Raised, alert: Alert) -> None:
         number = len(self._alerts)

@@ -16,12 +16,11 @@ from stream.config import Settings
 from stream.core.errors import LabError, ModelError, StoreAway
 from stream.core.events import moment
 from stream.core.problem import Problem
+from stream.extras import AUDITING, TRAINING, require_lab
 from stream.lab.auditing.audit import audit_replayed
 from stream.lab.check import about, check_log
-from stream.lab.export import import_onnx
 from stream.lab.judging.moved import Moved, judge_moved
 from stream.lab.judging.served import Comparison, compare_served, read_outcomes
-from stream.lab.learning import trees
 from stream.lab.learning.plan import Plan
 from stream.lab.lock import only_one
 from stream.lab.log import Progress, no_progress, read_log
@@ -92,8 +91,7 @@ def retrain(
     if asked.force is not None and not asked.force.strip():
         raise LabError("--force is empty: say why, it is noted in the store's log of changes")
     problem, at = settings.load_problem(), now or datetime.now(UTC)
-    trees.import_lightgbm()
-    import_onnx()
+    require_lab("retraining needs", *TRAINING, *AUDITING, error=LabError)
     store = Store(settings.model_store)
     with only_one(settings), tempfile.TemporaryDirectory(prefix="noisegate-retrain-") as made:
         folder = Path(made)
@@ -235,8 +233,8 @@ def _judged(
     unjudged: str | None,
     signed: bool,
 ) -> Retrained:
-    gate, metrics = manifest.gate, manifest.metrics
-    faults = [f"gate: {text}" for text in (gate.failed if gate and not gate.passed else [])]
+    metrics = manifest.metrics
+    faults = [f"gate: {text}" for text in _gate_faults(manifest)]
     if moved is not None:
         faults += [f"surely worse than the champion: {text}" for text in moved.comparison.worse]
     known = {present.challenger, *(present.champion.versions if present.champion else ())}
@@ -262,6 +260,12 @@ def _judged(
         unjudged=unjudged,
         to_sign=signed,
     )
+
+
+def _gate_faults(manifest: Manifest) -> list[str]:
+    if manifest.gate is None:
+        return [f"{page.NOT_TESTED}the model was not judged"]
+    return [] if manifest.gate.passed else manifest.gate.faults or ["no condition is told"]
 
 
 def _standing(there: bool, champion: bool, faults: list[str], force: str | None) -> Standing:

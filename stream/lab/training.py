@@ -11,17 +11,19 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from stream.core import features
+from stream.core.errors import LabError
 from stream.core.events import moment
 from stream.core.frame import Array, Matrix, prior_values
 from stream.core.problem import Problem
+from stream.extras import TRAINING, require_lab
 from stream.lab import card
 from stream.lab.check import about, check_log, check_training
-from stream.lab.export import OPSET, check_parity, export, import_onnx
+from stream.lab.export import OPSET, check_parity, export
 from stream.lab.judging.baselines import score_baselines
 from stream.lab.judging.finding import encode_findings
 from stream.lab.judging.findings import Check
 from stream.lab.judging.judge import judge
-from stream.lab.learning import canaries, trees
+from stream.lab.learning import canaries
 from stream.lab.learning.crossval import cross_validate
 from stream.lab.learning.fitting import Fitted, Window, fit_window
 from stream.lab.learning.plan import Plan
@@ -30,6 +32,7 @@ from stream.lab.matrix import predict, served_matrix, training_matrix
 from stream.lab.priors import Learnt, choose_keys, learn
 from stream.lab.reference import Origin, make_reference
 from stream.lab.replaying import Replayed, replay
+from stream.lab.unused import Notice, no_notice, sentences
 from stream.lab.window import Mask, Split, judgeable, split_at_share, split_at_time, trainable
 from stream.models.artifact import CARD, FINDINGS, ONNX, REFERENCE, REPORT
 from stream.models.graph import Graph
@@ -54,16 +57,20 @@ def train(
     command: str = "stream.lab.training.train",
     created: datetime | None = None,
     progress: Progress = no_progress,
+    notice: Notice = no_notice,
 ) -> Path:
     """Train on the first `split` of a log's alerts, judge on the rest, write a version into `out`; returns its folder.
+
+    `notice` is called, before anything is learnt, with each sentence on what of the log is lost on the live system.
 
     Raises:
         LogError: the log can't be read.
         LabError: it can't be trained on or judged, or the extra is not installed.
     """
-    trees.import_lightgbm()
-    import_onnx()
+    require_lab("training needs", *TRAINING, error=LabError)
     replayed = replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem)
+    for sentence in sentences(replayed.orphans, replayed.unknown_fields, problem):
+        notice(sentence)
     with about(log):
         return train_replayed(
             replayed, out, split=split, seed=seed, plan=plan, command=command, created=created, progress=progress
@@ -105,6 +112,7 @@ def train_replayed(
         options=msgspec.structs.asdict(plan),
         folds=folds,
         canaries={check.name: check.text for check in checks},
+        untested_canaries=[check.name for check in checks if check.passed is None],
     )
     onnx = export(fitted.trees, fitted.calibration, len(window.features))
     graph = Graph(onnx, len(window.features), "the new model")
@@ -160,8 +168,14 @@ def _judge(
     mask = judgeable(replayed, window.end)
     scores = predict(model, served_matrix(replayed, model, np.flatnonzero(mask)))
     metrics = judge(replayed, mask, scores, baselines, fitted.fixed)
-    found = replace(find_trained(window, fitted, model, baselines, scores, mask, plan=plan), canaries=list(checks))
-    gate = GateVerdict(found.gate.passed, [check.text for check in found.gate.checks if not check.passed])
+    found = find_trained(window, fitted, model, baselines, scores, mask, plan=plan)
+    unused = sentences(replayed.orphans, replayed.unknown_fields, replayed.problem)
+    found = replace(found, canaries=list(checks), notes=[*found.notes, *unused])
+    gate = GateVerdict(
+        passed=found.gate.passed is True,
+        failed=[check.text for check in found.gate.checks if check.passed is False],
+        not_tested=[f"{check.name} ({check.text})" for check in found.gate.checks if check.passed is None],
+    )
     manifest = replace(model.manifest, metrics=metrics, gate=gate)
     told = {CARD: card.write(manifest, found), REPORT: page.write(found)}
     return manifest, {name: text.encode() for name, text in told.items()} | {FINDINGS: encode_findings(found)}

@@ -67,12 +67,13 @@ class FoldFigures(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     rounds: Count
 
 
-class Training(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Training(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """What the model was made from, and how.
 
     `excluded` are visibility-only and flood alerts, `purged` those not decided at `split_at`. `fixed_thresholds` kept
     the target's detection on the end of the training window, by name of the score: `model` and the baselines.
-    `options` are those of the training, `folds` its cross-validation, `canaries` what was checked, all passed.
+    `options` are those of the training, `folds` its cross-validation, `canaries` what each check found, none of which
+    failed; `untested_canaries` names those that could not be tested.
     """
 
     command: str
@@ -93,6 +94,7 @@ class Training(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     options: dict[str, str | int | float | bool | None] = {}
     folds: list[FoldFigures] = []
     canaries: dict[str, str] = {}
+    untested_canaries: list[str] = []
 
 
 class Figures(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -122,11 +124,27 @@ class Metrics(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     baselines: dict[str, Figures]
 
 
-class GateVerdict(Struct, frozen=True, forbid_unknown_fields=True):
-    """Whether the model passed the problem's gate when it was judged, and which conditions it failed."""
+class GateVerdict(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Whether the model passed the problem's gate when it was judged, and which conditions failed or were not tested.
+
+    It passed only if each condition was tested and held.
+    """
 
     passed: bool
     failed: list[str] = []
+    not_tested: list[str] = []
+
+    @property
+    def result(self) -> str:
+        """`passed`, `failed` or `not tested`."""
+        if self.passed:
+            return "passed"
+        return "not tested" if self.not_tested and not self.failed else "failed"
+
+    @property
+    def faults(self) -> list[str]:
+        """Each condition that does not let the model pass, and why."""
+        return [*self.failed, *(f"not tested: {text}" for text in self.not_tested)]
 
 
 class Golden(Struct, frozen=True, forbid_unknown_fields=True):

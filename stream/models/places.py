@@ -16,7 +16,10 @@ import fsspec  # type: ignore[import-untyped]  # it has no types, so it is fence
 from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]  # the same
 
 from stream.core.errors import ModelError, StoreAway
+from stream.extras import missing_sentence
 from stream.models.remote import DEPTH, RemotePlace, check_size, first_line
+
+_S3 = ("s3://", "s3a://")
 
 
 class Place(Protocol):
@@ -61,7 +64,11 @@ def open_place(url: str) -> Place:
     """
     try:
         files, root = _open(url)
-    except (ImportError, ValueError) as error:
+    except ImportError as error:
+        if url.startswith(_S3):
+            raise ModelError(missing_sentence("s3fs", "s3", f"model_store = {url!r} needs")) from None
+        raise ModelError(f"model_store = {url!r} can't be opened: {first_line(error)}") from None
+    except ValueError as error:
         raise ModelError(f"model_store = {url!r} can't be opened: {first_line(error)}") from None
     if isinstance(files, LocalFileSystem):
         return LocalPlace(Path(root) if "://" in url else _at_home(url))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stream.core.errors import ModelError, SettingsError
+from stream.extras import import_extra
 from stream.models.artifact import MANIFEST, SIGNATURE, limit_of
 
 if TYPE_CHECKING:
@@ -148,7 +149,4 @@ def _write_new(path: Path, content: bytes, mode: int) -> None:
 
 
 def _require() -> None:
-    try:
-        import cryptography  # noqa: F401 - to tell who lacks it
-    except ImportError:
-        raise SettingsError("signed models need cryptography: pip install 'noisegate[signing]'") from None
+    import_extra("cryptography", "signing", "signed models need", SettingsError)

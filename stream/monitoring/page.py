@@ -15,6 +15,7 @@ from stream.monitoring.report import (
     ModelQuality,
     QualityReport,
 )
+from stream.plain import plain_lines
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b2330; --soft: #566073; --page: #fff; --rule: #d9dee6; --line: #1f5fbf;
@@ -44,7 +45,12 @@ LEFT = 44.0
 def drift_page(report: DriftReport) -> str:
     """What drifted."""
     drifted = [each for each in report.features if each.drifted]
-    said = f"{len(drifted)} of {len(report.features)} drifted" if report.features else "Prometheus has no figures yet"
+    untested = sum(each.drifted is None for each in report.features)
+    said = f"{len(drifted)} of {len(report.features) - untested} features drifted"
+    if untested:
+        said += f", {untested} could not be tested"
+    if not report.features:
+        said = "Prometheus has no figures yet"
     several = len({each.model for each in report.features}) > 1
     figures = ("PSI", "chance", "n", "Jensen-Shannon", "missing", "in training", "PSI over the window")
     head = ("feature", *(("model",) if several else ()), *figures)
@@ -88,7 +94,7 @@ def quality_page(report: QualityReport) -> str:
 
 
 def _page(title: str, window: str, at: float, body: Iterable[str]) -> str:
-    return (
+    return plain_lines(
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><main><h1>{escape(title)}</h1>"
@@ -110,7 +116,8 @@ def _row(cells: Sequence[str], kind: str = "") -> str:
 
 
 def _drift_cells(each: FeatureDrift, several: bool) -> tuple[str, ...]:
-    name = escape(each.feature) + ("" if each.rings else ' <span class="soft">only shown</span>')
+    notes = [*([] if each.rings else ["only shown"]), *([f"not tested: {each.untested}"] if each.untested else [])]
+    name = escape(each.feature) + (f' <span class="soft">{escape(", ".join(notes))}</span>' if notes else "")
     figures = (_number(each.psi), _number(each.threshold), _count(each.observed), _number(each.jensen_shannon))
     named = (name, escape(each.model)) if several else (name,)
     return (*named, *figures, _share(each.missing), _share(each.missing_reference), _line(each))

@@ -34,7 +34,8 @@ class FeatureDrift(Struct, frozen=True, kw_only=True):
     missing: float | None
     missing_reference: float | None
     rings: bool  # whether it is watched, not only shown
-    drifted: bool  # above chance and the effect floor, with enough observations
+    drifted: bool | None  # above chance and the effect floor; None where it can't be tested, see `untested`
+    untested: str | None = None  # why
     line: list[tuple[float, float]] = []  # PSI over the window: seconds since 1970, value
 
 
@@ -170,6 +171,7 @@ def drift(server: Prometheus, window: str, at: float) -> DriftReport:
             missing_reference=before.get(key),
             rings=key in watch or key[1] == "score",
             drifted=_drifted(n, psi.get(key), threshold.get(key)),
+            untested=_untested(n, psi.get(key), threshold.get(key)),
             line=lines.get(key, []),
         )
         for key, n in now("feature_observed").items()
@@ -224,9 +226,15 @@ def _bins(key: Key, bins: Mapping[str, Mapping[Key, float]]) -> list[Bin]:
     ]
 
 
-def _drifted(observed: float, psi: float | None, threshold: float | None) -> bool:
+def _untested(observed: float, psi: float | None, threshold: float | None) -> str | None:
+    if observed < queries.LEAST_OBSERVED:
+        return f"fewer than {queries.LEAST_OBSERVED} observations"
+    return "no reference" if psi is None or threshold is None else None
+
+
+def _drifted(observed: float, psi: float | None, threshold: float | None) -> bool | None:
     if psi is None or threshold is None or observed < queries.LEAST_OBSERVED:
-        return False
+        return None
     return psi > threshold and psi > queries.EFFECT_FLOOR
 
 

@@ -20,7 +20,6 @@ from stream.scorer.tally import Tally
 
 _TYPES: dict[type, str] = {Raised: "raised", Acted: "acted", Tick: "tick"}
 _known = attrgetter("team", "outcome", "by", "flags")
-_NOBODY_KNOWS = BadRecord("unknown_alert", "no alert of this id was raised by this team, nor within the grace")
 
 
 class Speaker:
@@ -29,6 +28,11 @@ class Speaker:
     def __init__(self, settings: Settings, problem: Problem) -> None:
         self._settings = settings
         self._problem = problem.id
+        self._unknown_alert = BadRecord(
+            "unknown_alert",
+            "no alert of this id is in the ledger: this team has not raised it so far, or raised it more than "
+            f"{problem.ledger_days:g} days ago",
+        )
 
     def say(self, part: Part, batch: Decoded, came: Sequence[Came], answers: Answers, tally: Tally) -> list[Output]:
         """What is to be published for what came of a batch, in the order in which it came."""
@@ -49,8 +53,8 @@ class Speaker:
                 tally.actions[one.effect] += 1
             elif type(one) is Unknown:
                 topic = self._settings.failed_topic
-                outputs.append(failed_output(topic, part, one.offset, None, one.value, _NOBODY_KNOWS))
-                tally.failed[_NOBODY_KNOWS.reason] += 1
+                outputs.append(failed_output(topic, part, one.offset, None, one.value, self._unknown_alert))
+                tally.failed[self._unknown_alert.reason] += 1
         tally.outcomes.update(map(_known, tally.decided))
         tally.events.update([_TYPES[type(event)] for event, _, _ in batch.events])
         return outputs

@@ -7,6 +7,7 @@ from confluent_kafka import Producer
 from redis import Redis
 
 from stream.dev.embedded import EmbeddedBroker
+from stream.kafka import TOPIC_CONFIGS
 from stream.models.loading import Loader
 from stream.models.pointers import CHAMPION, Pointer
 from tests.cli.conftest import Ran, Run, Scored
@@ -64,6 +65,27 @@ def test_misplaced_records_are_found(run: Run, embedded_broker: EmbeddedBroker, 
     assert finding(run("doctor", "--json", env={**env, "NOISEGATE_PARTITIONER": "consistent"}), "partitioner")[
         "verdict"
     ] == ("ok")
+
+
+def test_misspelt_fields_are_named(run: Run, embedded_broker: EmbeddedBroker, unique_name: str) -> None:
+    """A field that nothing reads is counted over the sampled events and named; what is no event is left out."""
+    env = {f"NOISEGATE_{role.upper()}_TOPIC": f"{unique_name}.{role}" for role in TOPIC_CONFIGS}
+    env |= {
+        "NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": embedded_broker.bootstrap_servers,
+        "NOISEGATE_BROKER_END_OFFSETS": "false",
+        "NOISEGATE_REDIS_URL": "redis://127.0.0.1:1/0",
+        "NOISEGATE_HISTORY_TIMEOUT_SECONDS": "0.2",
+    }
+    run("topics", "create", "--partitions", "1", env=env)
+    producer = Producer({"bootstrap.servers": embedded_broker.bootstrap_servers})
+    alert = '{"type":"raised","at":"2026-01-01T00:00:00Z","alert_id":"A","team":"t","rule":"r","entity":"e"'
+    for end in ("}", ',"tiem":1}', ',"tiem":2,"\\u001b[31mred":null}', ',"labels":null}', ',"tiem":3'):
+        producer.produce(f"{unique_name}.events", (alert + end).encode(), b"t")
+    producer.flush()
+    found = finding(run("doctor", "--json", env=env), "fields")
+    assert found["verdict"] == "warning"
+    assert "'tiem' in 2 events, ' [31mred' in 1 events" in found["found"]
+    assert "misspelt" in found["mend"]
 
 
 @pytest.mark.slow

@@ -1,6 +1,18 @@
 """`noisegate failed`: what could not be used is listed, and what can be is sent again."""
 
+import pytest
+from confluent_kafka import Producer
+
+from stream.config import Settings, load_settings
+from stream.core.errors import BadRecord
+from stream.core.events import Acted, encode_event, moment
+from stream.kafka import TOPIC_CONFIGS, Topics, producer_settings
+from stream.lane.batch import Part
+from stream.lane.failed import failed_output
+from stream.lane.publisher import Publisher
+from stream.reader import Reader
 from tests.cli.conftest import BAD, Run, Scored, await_folded
+from tests.servers.kafka import ApacheKafka
 
 
 def test_every_bad_record_is_listed_with_its_reason(run: Run, scored: Scored) -> None:
@@ -42,3 +54,72 @@ def test_misrouted_record_goes_right(run: Run, scored: Scored) -> None:
     assert "LOST-1" in run("tail", "enriched", "--until-idle", "1", env=scored.env).out
     said = run("failed", "replay", "--reason", "too_large", env=scored.env).out
     assert "can't be replayed" in said
+
+
+FOREIGN = [
+    ("other program", None),
+    ("numbers", [("reason", b"odd"), ("partition", b"first"), ("offset", b"-3"), ("length", b"many")]),
+    ("no values", [("reason", None), ("partition", b""), ("offset", b"\xff\xfe"), ("length", b"9" * 5_000)]),
+    ("escapes", [("reason", b"\x1b[31mred"), ("topic", b"[bold]"), ("detail", b"\x1b]0;title\x07")]),
+]
+
+
+@pytest.fixture
+def env(kafka: ApacheKafka, unique_name: str) -> dict[str, str]:
+    """Settings of four topics on Apache Kafka that nobody else uses, made."""
+    env = {f"NOISEGATE_{role.upper()}_TOPIC": f"{unique_name}.{role}" for role in TOPIC_CONFIGS}
+    env["NOISEGATE_KAFKA_BOOTSTRAP_SERVERS"] = kafka.bootstrap_servers
+    Topics(load_settings(env)).create(2, 1, TOPIC_CONFIGS)
+    return env
+
+
+def fail_again(settings: Settings, reader: Reader) -> int:
+    """What a scorer does with an action of an alert that it does not know; how many were sent since the last call."""
+    publisher, sent = Publisher(producer_settings(settings)), 0
+    error = BadRecord("unknown_alert", "not in the ledger")
+    while found := reader.read(1.0):
+        for message in found:
+            part = Part(settings.events_topic, message.partition() or 0)
+            value, offset = message.value() or b"", message.offset() or 0
+            publisher.publish([failed_output(settings.failed_topic, part, offset, None, value, error)])
+        sent += len(found)
+    publisher.flush(10.0)
+    return sent
+
+
+def test_what_fails_again_is_sent_once_a_run(run: Run, env: dict[str, str]) -> None:
+    """Three replays of two records that can't be used send two each, and say how many repeats there were."""
+    settings = load_settings(env)
+    producer = Producer(producer_settings(settings))
+    for number in range(2):
+        value = encode_event(Acted(moment(1_800_000_000.0), f"gone-{number}", "storage", "1", "worked"))
+        producer.produce(settings.events_topic, value, b"a key of the producer's own")
+    producer.flush()
+    with Reader(settings, [settings.events_topic]) as reader:
+        assert fail_again(settings, reader) == 2
+        for repeats in (0, 2, 4):
+            dry = run("failed", "replay", "--dry-run", "--json", env=env).json
+            told = run("failed", "replay", "--json", env=env).json
+            assert (told["replayed"], told["repeated"]) == (dry["replayed"], dry["repeated"]) == (2, repeats)
+            assert fail_again(settings, reader) == 2
+    said = run("failed", "replay", env=env).out
+    assert "2 records sent" in said
+    assert "6 are repeats" in said
+
+
+def test_foreign_records_are_listed(run: Run, env: dict[str, str]) -> None:
+    """Records that another program wrote, with any headers, are listed with `?` where there is no number."""
+    settings = load_settings(env)
+    producer = Producer(producer_settings(settings))
+    for value, headers in FOREIGN:
+        producer.produce(settings.failed_topic, value, headers=headers)
+    producer.flush()
+    ran = run("failed", "list", env=env)
+    assert ran.status == 0, ran.err
+    assert "?/?/?" in ran.out
+    assert "\x1b" not in ran.out
+    assert "[bold]/?/?" in ran.out
+    listed = run("failed", "list", "--json", env=env).json
+    assert listed["counts"] == {"?": 2, "odd": 1, "\x1b[31mred": 1}
+    assert {record["partition"] for record in listed["failed"]} == {None}
+    assert run("failed", "replay", "--json", env=env).json["unreadable"] == len(FOREIGN)

@@ -66,6 +66,8 @@ def test_rows_of_two_models_name_their_model(run: Run, two_models: dict[str, str
     rows = [line for line in printed.out.splitlines() if "team.open" in line]
     assert [any(model in row for row in rows) for model in ("old", "new")] == [True, True]
     assert all(f"<td>{model}</td>" in page.read_text() for model in ("old", "new"))
+    assert all("not tested" in row for row in rows)
+    assert "not tested: 2 features, fewer than " in printed.out
 
 
 @pytest.mark.parametrize("verb", ["drift", "quality"])

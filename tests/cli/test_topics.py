@@ -1,11 +1,22 @@
 """`noisegate topics`: made once, described, and warned about."""
 
+import time
+
 import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from stream.config import load_settings
+from stream.core import limits
+from stream.core.errors import BadRecord
+from stream.core.events import Raised, decode_event, encode_event, moment
+from stream.core.records import Challenge, Enriched, Flag, Outcome, Score, Why, Whys, encode_record
 from stream.dev.embedded import EmbeddedBroker
-from stream.kafka import Topics
+from stream.kafka import TOPIC_CONFIGS, Topics
+from stream.lane.batch import Output, Part
+from stream.lane.failed import failed_output
 from tests.cli.conftest import Run
+from tests.servers.kafka import ApacheKafka
 
 
 @pytest.fixture
@@ -37,6 +48,83 @@ def test_limited_retention_is_warned_about(run: Run, env: dict[str, str]) -> Non
     ran = run("topics", "describe", env=env)
     assert "is kept for 7 days only" in ran.out
     assert "retention.ms" in ran.out
+
+
+def largest_records() -> dict[str, Output]:
+    """For each topic a record as large as noisegate's own limits let it become."""
+    wide = "\x01" * limits.NAME_LENGTH  # six bytes a character in JSON
+    labels = {f"{number:02}": "\x01" * 1_000 for number in range(40)}
+    alert = Raised(
+        moment(1_800_000_000.123456), wide, "\U0001f600" * 256, wide, wide, wide, wide, "\x01" * 2_000, labels
+    )
+    value = encode_event(alert)
+    value = value[:-1] + b" " * (limits.EVENT_BYTES - len(value)) + b"}"
+    assert decode_event(value) == alert
+    model, key = f"2026-03-01-{'a' * 40}", alert.team.encode()
+    now = moment(1_800_000_000.123456)
+    why = Why(2**40, 2**40, [1] * 8, now)
+    score = Score(0.12345678901234567, "likely_actionable", model, "strong", None, Challenge(model, 1e-300))
+    offset = f"{'t' * 249}/100000/{2**63}"
+    flags: list[Flag] = ["flood", "visibility_only", "late", "held_out", "challenger_failed"]
+    enriched = Enriched(alert, score, Whys(why, why), flags, now, offset)
+    outcome = Outcome(
+        wide, alert.team, wide, wide, now, "actionable", now, wide, f"{'p' * 100}@01234567", model,
+        {model: 1e-300, f"{model}b": 1e-300}, "strong", 1, flags,
+    )  # fmt: skip
+    error = BadRecord("too_large", "\U0001f600" * 5_000)
+    failed = failed_output("failed", Part("t" * 249, 100_000), 2**63, b"k" * 10_000, b"v" * 300_000, error)
+    return {
+        "events": Output("", key, value),
+        "enriched": Output("", key, encode_record(enriched)),
+        "outcomes": Output("", key, encode_record(outcome)),
+        "failed": failed,
+    }
+
+
+def test_the_largest_records_fit_and_a_smaller_limit_is_warned_about(
+    run: Run, kafka: ApacheKafka, unique_name: str
+) -> None:
+    """Topics that take exactly what is computed take the largest records; a byte less, and doctor and describe warn."""
+    names = {role: f"{unique_name}.{role}" for role in TOPIC_CONFIGS}
+    env = {f"NOISEGATE_{role.upper()}_TOPIC": name for role, name in names.items()}
+    env |= {"NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers, "NOISEGATE_REDIS_URL": "redis://127.0.0.1:1"}
+    configs = {role: {**TOPIC_CONFIGS[role], "max.message.bytes": str(limits.MESSAGE_BYTES[role])} for role in names}
+    Topics(load_settings(env)).create(1, 1, configs)
+    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "message.max.bytes": 2_000_000})
+    refused: list[str] = []
+    for role, record in largest_records().items():
+        producer.produce(
+            names[role], record.value, record.key, headers=list(record.headers or ()),
+            on_delivery=lambda error, message: refused.append(f"{message.topic()}: {error}") if error else None,
+        )  # fmt: skip
+    assert producer.flush(20) == 0
+    assert refused == []
+    assert run("topics", "describe", "--json", env=env).json["warnings"] == []
+    alter_limits(kafka, {name: limits.MESSAGE_BYTES[role] - 1 for role, name in names.items()})
+    warnings = run("topics", "describe", "--json", env=env).json["warnings"]
+    assert len(warnings) == 4
+    findings = [one for one in run("doctor", "--json", env=env).json["findings"] if one["check"] == "record size"]
+    assert [one["verdict"] for one in findings] == ["warning"] * 4
+    for name, finding in zip(names.values(), findings, strict=True):
+        assert f"--entity-name {name} --add-config max.message.bytes=1048588" in finding["mend"]
+        assert f"--bootstrap-server {kafka.bootstrap_servers}" in finding["mend"]
+    alter_limits(kafka, dict.fromkeys(names.values(), 1_048_588))  # what the mend does
+    assert run("topics", "describe", "--json", env=env).json["warnings"] == []
+
+
+def alter_limits(kafka: ApacheKafka, limit_of: dict[str, int]) -> None:
+    """Set `max.message.bytes` of topics, and wait until Kafka says so."""
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
+    for name, limit in limit_of.items():
+        entry = ConfigEntry("max.message.bytes", str(limit), incremental_operation=AlterConfigOpType.SET)
+        resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=[entry])
+        for future in admin.incremental_alter_configs([resource]).values():
+            future.result(10)
+    topics = Topics(load_settings({"NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers}))
+    deadline = time.monotonic() + 10
+    while any(topics.configs(name)["max.message.bytes"] != str(limit) for name, limit in limit_of.items()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_missing_topics_are_described_as_missing(run: Run, env: dict[str, str]) -> None:

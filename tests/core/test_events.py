@@ -19,6 +19,7 @@ from stream.core.events import (
     encode_event,
     moment,
     seconds,
+    unknown_fields,
 )
 from stream.core.records import FAILURES
 from tests.core.logs import LAW
@@ -145,6 +146,27 @@ def test_unknown_fields_are_ignored_and_optional_ones_may_lack() -> None:
     assert isinstance(bare, Raised)
     assert (bare.severity, bare.source, bare.title, bare.labels) == (None, None, None, {})
     assert set(json.loads(encode_event(bare))) == {"type", "at", "alert_id", "team", "rule", "entity"}
+
+
+@pytest.mark.parametrize("name", ["severity", "source", "title", "labels"])
+def test_null_means_absent_in_every_optional_field(name: str) -> None:
+    """An optional field that is null is the same event as one without it; `labels` is no exception."""
+    assert decode_event(changed(RAISED, **{name: None})) == decode_event(changed(RAISED, **{name: ...}))
+
+
+def test_null_labels_hide_no_other_fault() -> None:
+    """A wrong field beside a null `labels` is named as it is without."""
+    with pytest.raises(BadRecord, match=r"bad_field: .*`[$].team`"):
+        decode_event(changed(RAISED, labels=None, team=3))
+    assert reason(changed(RAISED, labels={"env": None})) == "bad_field"
+
+
+def test_unknown_fields_are_named() -> None:
+    """What nothing reads is told by name, as it comes; what another type of event has counts as unknown, too."""
+    value = changed(RAISED, tiem="10:00", kind="worked")
+    assert unknown_fields(decode_event(value), value) == ["tiem", "kind"]
+    for example in (RAISED, ACTED):
+        assert unknown_fields(decode_event(changed(example)), changed(example)) == []
 
 
 @pytest.mark.parametrize(

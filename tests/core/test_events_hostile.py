@@ -38,9 +38,35 @@ def test_a_lone_surrogate_is_told(escape: bytes) -> None:
     """Half a character, escaped or raw, is no text; a whole pair is."""
     assert reason(changed(RAISED).replace(b"INC1", escape)) == "not_json"
     assert reason(changed(RAISED).replace(b"INC1", escape + b"x")) == "not_json"
+    assert reason(changed(RAISED, labels=None).replace(b"INC1", escape)) == "not_json"
     pair = decode_event(changed(RAISED).replace(b"INC1", b"\\ud83d\\ude00"))
     assert isinstance(pair, Raised)
     assert pair.alert_id == "\U0001f600"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        (rb"\ud800", r"\ud800"),
+        (rb"\ud800 and more text than a whole pair would take", r"\ud800"),
+        (rb"\ud83d\ude00\udc00", r"\udc00"),
+        (rb"\\\ud800", r"\ud800"),
+        (rb"\ud83d\n\ude00", r"\ud83d"),
+    ],
+)
+def test_a_lone_surrogate_is_named_for_what_it_is(text: bytes, named: str) -> None:
+    """The detail names the escape as it stands in the record, in a field that is read or not, wherever in the text."""
+    for value in (changed(RAISED).replace(b"INC1", text), changed(RAISED, other="INC2").replace(b"INC2", text)):
+        with pytest.raises(BadRecord) as failed:
+            decode_event(value)
+        assert failed.value.detail == f"a text holds {named}, half of a surrogate pair, which is no character"
+
+
+def test_a_cut_record_is_still_called_truncated() -> None:
+    """What really is cut is not taken for a surrogate."""
+    with pytest.raises(BadRecord) as failed:
+        decode_event(changed(RAISED, title="\U0001f600")[:-4])
+    assert failed.value.detail == "Input data was truncated"
 
 
 def test_bytes_that_are_not_utf8_are_told() -> None:

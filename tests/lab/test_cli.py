@@ -45,7 +45,8 @@ def test_train_then_evaluate(files: list[str], tmp_path: Path, monkeypatch: pyte
     gate = verify(folder).gate
     assert gate is not None
     assert not gate.passed  # so the command that promote would refuse is not offered
-    assert "The gate failed: " in trained.stdout
+    assert gate.result == "not tested"  # its test part is of a few days
+    assert "The gate could not be tested: " in trained.stdout
     assert "To serve it" not in trained.stdout
     assert verify(folder).training.command == " ".join(["noisegate", "lab", *words])
 

@@ -22,8 +22,10 @@ from stream.dev.demo.plan import Plan, make_plan
 from stream.dev.demo.summary import Figures, Summary, baseline_figures, figures, judge
 from stream.dev.demo.view import Snapshot, line, render, say_summary, snapshot
 from stream.dev.stack import Stack, running_stack
+from stream.extras import TRAINING, require_lab
 from stream.feed import Feed, Schedule, parse_speed
 from stream.lab.log import Line
+from stream.lab.unused import sentences
 from stream.models.pointers import CHAMPION, Pointer
 from stream.models.store import Store, find
 from stream.reader import Reader
@@ -62,7 +64,7 @@ def run_demo(request: Request, console: Console) -> Summary:
     parse_speed(request.speed)
     models = shipped.shipped_models() if request.default else None
     if models is None:
-        _require_lab()
+        require_lab("a demo on a log of your own needs", *TRAINING)
     with tempfile.TemporaryDirectory(prefix="noisegate-demo-") as made:
         folder = Path(made)
         problem_file, store = _problem_of(request), folder / "models"
@@ -72,15 +74,9 @@ def run_demo(request: Request, console: Console) -> Summary:
         with running_stack(problem_file, store) as stack:
             with stage_bars(console) as told:
                 plan = make_plan(log, problem, told)
+            for sentence in sentences(plan.replayed.orphans, plan.replayed.unknown_fields, problem):
+                console.print(sentence, markup=False, highlight=False, soft_wrap=True)
             return _Demo(request, console, plan, stack, store, models).run()
-
-
-def _require_lab() -> None:
-    from stream.lab.export import import_onnx
-    from stream.lab.learning.trees import import_lightgbm
-
-    import_lightgbm()
-    import_onnx()
 
 
 def _problem_of(request: Request) -> Path:

@@ -6,10 +6,11 @@ import msgspec
 
 from stream.core.errors import LabError
 from stream.core.problem import CLOSED_BY_RULE, HELD_OUT, REOPENED, Problem
+from stream.extras import AUDITING, require_lab
 from stream.lab.auditing import volumes
 from stream.lab.auditing.delays import delays
 from stream.lab.auditing.floods import floods
-from stream.lab.auditing.patterns import proposals, refires
+from stream.lab.auditing.patterns import proposals, refires, rules_tested
 from stream.lab.auditing.result import Audit
 from stream.lab.auditing.scores import tests
 from stream.lab.auditing.sentences import findings
@@ -29,6 +30,7 @@ def audit(log: Path, problem: Problem, split: float = 0.6, progress: Progress = 
     """
     if not 0.0 < split < 1.0:
         raise LabError(f"split={split}: give a share between 0 and 1")
+    require_lab("the audit needs", *AUDITING, error=LabError)
     replayed = replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem)
     progress("auditing", 0.0)
     found = audit_replayed(replayed, split)
@@ -53,6 +55,9 @@ def audit_replayed(replayed: Replayed, split: float = 0.6) -> Audit:
         names=volumes.names(replayed, OWN_KINDS),
         tests=None if cut is None else tests(replayed, cut),
         proposals=[] if cut is None else proposals(replayed, cut),
+        rules_tested=0 if cut is None else rules_tested(replayed, cut),
         findings=[],
+        orphans=replayed.orphans,
+        unknown_fields=dict(replayed.unknown_fields),
     )
     return msgspec.structs.replace(found, findings=findings(found, replayed.problem))

@@ -9,11 +9,12 @@ from collections import defaultdict
 from datetime import UTC, datetime
 
 import numpy as np
-import tomlkit
 from numpy.typing import NDArray
 
 from stream.core import problem
+from stream.core.errors import LabError
 from stream.core.ledger import FLOOD
+from stream.extras import import_extra
 from stream.lab.auditing.result import FloodDay, Floods
 from stream.lab.replaying import Replayed
 
@@ -36,12 +37,20 @@ def floods(replayed: Replayed) -> Floods:
         pairs[alert.team, alert.rule].append(index)
     last = int(day_of.max()) if len(day_of) else 0
     found: list[FloodDay] = []
+    tested = untested = 0
     for (team, rule), indices in pairs.items():
         if len(indices) >= LEAST_COUNT:
+            days = last - int(day_of[indices].min()) + 1
+            tested, untested = tested + (days >= LEAST_DAYS), untested + (days < LEAST_DAYS)
             found += _of_pair(team, rule, day_of[indices], flagged[indices], last)
     found.sort(key=lambda day: (-day.z, day.day, day.team, day.rule))
     return Floods(
-        found, sum(day.count for day in found), sum(day.flagged for day in found), int(np.count_nonzero(flagged))
+        days=found,
+        alerts=sum(day.count for day in found),
+        flagged=sum(day.flagged for day in found),
+        flagged_in_all=int(np.count_nonzero(flagged)),
+        tested=tested,
+        untested=untested,
     )
 
 
@@ -57,9 +66,9 @@ def named_day(day: FloodDay) -> problem.FloodDay:
 
 def toml_of_day(day: FloodDay) -> str:
     """The same as TOML, an element of exclude.flood_days."""
-    table = tomlkit.inline_table()
+    table = import_extra("tomlkit", "lab", "the audit needs", LabError).inline_table()
     table.update({"team": day.team, "rule": day.rule, "day": day.day})
-    return table.as_string()
+    return str(table.as_string())
 
 
 def robust_z(counts: Ints) -> tuple[float, NDArray[np.float64]]:

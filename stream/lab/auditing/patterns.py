@@ -3,11 +3,11 @@
 from glob import escape
 
 import numpy as np
-import tomlkit
-from scipy.stats import beta
 
+from stream.core.errors import LabError
 from stream.core.ledger import ACTIONABLE
 from stream.core.problem import Exclusion
+from stream.extras import import_extra
 from stream.lab.auditing.result import Proposal, Refires
 from stream.lab.replaying import Replayed
 from stream.lab.window import Split, trainable
@@ -51,16 +51,14 @@ def upper_bound(actionable: int, known: int) -> float:
     """
     if actionable >= known:
         return 1.0
+    beta = import_extra("scipy.stats", "lab", "the audit needs", LabError).beta
     return float(beta.ppf(CONFIDENCE, actionable + 1, known - actionable))
 
 
 def proposals(replayed: Replayed, split: Split) -> list[Proposal]:
     """Rules that look visibility-only by outcomes known at the split, those with most alerts first."""
-    known: dict[str, list[int]] = {}
-    for index in np.flatnonzero(trainable(replayed, split)):
-        known.setdefault(replayed.alerts[index].rule, []).append(int(index))
     found = []
-    for rule, indices in known.items():
+    for rule, indices in _known_by_rule(replayed, split).items():
         actionable = int(np.count_nonzero(replayed.outcome[indices] == ACTIONABLE))
         upper = upper_bound(actionable, len(indices))
         if len(indices) < LEAST_KNOWN or upper >= SMALL_SHARE or not rule:
@@ -79,6 +77,18 @@ def proposals(replayed: Replayed, split: Split) -> list[Proposal]:
     return sorted(found, key=lambda proposal: (-proposal.known, proposal.rule))
 
 
+def rules_tested(replayed: Replayed, split: Split) -> int:
+    """How many rules have outcomes enough, known at the split, to be proposed."""
+    return sum(bool(rule) and len(known) >= LEAST_KNOWN for rule, known in _known_by_rule(replayed, split).items())
+
+
+def _known_by_rule(replayed: Replayed, split: Split) -> dict[str, list[int]]:
+    known: dict[str, list[int]] = {}
+    for index in np.flatnonzero(trainable(replayed, split)):
+        known.setdefault(replayed.alerts[index].rule, []).append(int(index))
+    return known
+
+
 def exclusion_of(rule: str) -> Exclusion:
     """The pattern that means this rule and no other."""
     return Exclusion(rule=escape(rule))
@@ -90,6 +100,6 @@ def toml_of(rule: str) -> str:
     >>> toml_of("report/daily")
     '{rule = "report/daily"}'
     """
-    table = tomlkit.inline_table()
+    table = import_extra("tomlkit", "lab", "the audit needs", LabError).inline_table()
     table["rule"] = escape(rule)
-    return table.as_string()
+    return str(table.as_string())

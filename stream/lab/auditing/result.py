@@ -4,6 +4,8 @@ from datetime import date, datetime
 
 from msgspec import Struct
 
+from stream.lab.unused import Orphans
+
 
 class Finding(Struct, frozen=True):
     """One sentence with numbers; `warns` where it would fool a model or its reader."""
@@ -49,12 +51,17 @@ class FloodDay(Struct, frozen=True, kw_only=True):
 
 
 class Floods(Struct, frozen=True):
-    """Flood days, the worst first; their alerts, how many of those the fold flagged, and how many it flagged in all."""
+    """Flood days, the worst first; their alerts, how many of those the fold flagged, and how many it flagged in all.
+
+    `tested` pairs of team and rule had alerts and days enough to find a flood day, `untested` had alerts enough only.
+    """
 
     days: list[FloodDay]
     alerts: int
     flagged: int
     flagged_in_all: int
+    tested: int = 0
+    untested: int = 0
 
 
 class Proposal(Struct, frozen=True, kw_only=True):
@@ -158,3 +165,6 @@ class Audit(Struct, frozen=True, kw_only=True):
     tests: Tests | None
     proposals: list[Proposal]
     findings: list[Finding]
+    rules_tested: int = 0  # with outcomes enough, known at the split, to be called visibility-only
+    orphans: Orphans = Orphans()
+    unknown_fields: dict[str, int] = {}

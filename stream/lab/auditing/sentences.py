@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 from stream.core.problem import Problem
 from stream.lab.auditing import patterns
+from stream.lab.auditing.floods import LEAST_COUNT, LEAST_DAYS
 from stream.lab.auditing.result import Audit, Finding
 from stream.lab.check import LEAST_ALERTS, LEAST_OF_A_CLASS
+from stream.lab.unused import fields_sentence, orphan_sentence
 
 TRIVIAL_AUC = 0.95
 MUCH = 0.05  # a share that is worth a warning
@@ -15,7 +17,7 @@ _SHOWN = 5
 
 def findings(audit: Audit, problem: Problem) -> list[Finding]:
     """Every finding, in the order of reading."""
-    found = [*_enough(audit, problem), *_names(audit), *_sides(audit), *_trivial(audit)]
+    found = [*_enough(audit, problem), *_names(audit), *_unused(audit, problem), *_sides(audit), *_trivial(audit)]
     found += [*_labels(audit, problem), *_refires(audit, problem), *_floods(audit, problem), *_proposals(audit)]
     return found
 
@@ -58,6 +60,20 @@ def _names(audit: Audit) -> Iterator[Finding]:
     if names.missing_labels:
         count = len(names.missing_labels)
         yield Finding("labels", f"{count} history labels never occur: {_listed(names.missing_labels)}.", True)
+
+
+def _unused(audit: Audit, problem: Problem) -> Iterator[Finding]:
+    if told := orphan_sentence(audit.orphans, problem):
+        yield Finding("ledger", told, True)
+    if audit.orphans.never:
+        yield Finding(
+            "ledger",
+            f"{audit.orphans.never:,} actions are of alerts that the log had not raised within the grace of "
+            f"{problem.outcome.grace_minutes:g} minutes: on Kafka each of them goes to alerts.failed as unknown_alert.",
+            True,
+        )
+    if told := fields_sentence(audit.unknown_fields):
+        yield Finding("fields", told, True)
 
 
 def _sides(audit: Audit) -> Iterator[Finding]:
@@ -170,9 +186,18 @@ def _refires(audit: Audit, problem: Problem) -> Iterator[Finding]:
 
 def _floods(audit: Audit, problem: Problem) -> Iterator[Finding]:
     floods, rule = audit.floods, problem.flood
+    if floods.untested:
+        yield Finding(
+            "floods",
+            f"Not tested for flood days: {floods.untested:,} pairs of team and rule with {LEAST_COUNT} alerts or more, "
+            f"for the log has fewer than {LEAST_DAYS} days of them; {floods.tested:,} pairs were tested.",
+        )
     if not floods.days:
-        told = f"0 flood days; the fold flagged {floods.flagged_in_all:,} alerts as in a flood."
-        yield Finding("floods", told)
+        flagged = f"the fold flagged {floods.flagged_in_all:,} alerts as in a flood."
+        if floods.tested or not floods.untested:
+            yield Finding("floods", f"0 flood days; {flagged}")
+        else:
+            yield Finding("floods", flagged[0].upper() + flagged[1:])
         return
     worst = floods.days[0]
     yield Finding(
@@ -202,11 +227,17 @@ def _proposals(audit: Audit) -> Iterator[Finding]:
             "closed by an action; exclude it only if nobody is meant to act on it.",
             True,
         )
-    if not audit.proposals and audit.tests is not None:
+    if not audit.rules_tested:
         yield Finding(
             "visibility-only",
-            f"0 rules look visibility-only: none with at least {patterns.LEAST_KNOWN} outcomes known at the split is "
-            f"surely acted on less than {patterns.SMALL_SHARE:.0%} of the time.",
+            f"Which rules look visibility-only was not tested: none of {audit.volumes.rules:,} has "
+            f"{patterns.LEAST_KNOWN} outcomes known at the split.",
+        )
+    elif not audit.proposals:
+        yield Finding(
+            "visibility-only",
+            f"0 rules look visibility-only: none of the {audit.rules_tested:,} with at least {patterns.LEAST_KNOWN} "
+            f"outcomes known at the split is surely acted on less than {patterns.SMALL_SHARE:.0%} of the time.",
         )
 
 

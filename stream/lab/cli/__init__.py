@@ -20,10 +20,12 @@ from stream.lab.cli.shown import (
     Simulated,
     console,
     log_of,
+    notice,
     read_problem,
     say_json,
     say_metrics,
 )
+from stream.plain import plain
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Make and judge models (extra: lab).")
 
@@ -60,7 +62,9 @@ def train_command(
         raise LabError(f"--out {out}: can't be made a folder ({error.strerror}); name another") from None
     command = shlex.join(["noisegate", *sys.argv[1:]])
     with log_of(events, simulated) as log, stage_bars() as told:
-        folder = train(log, definition, out, split=split, seed=seed, plan=plan, command=command, progress=told)
+        folder = train(
+            log, definition, out, split=split, seed=seed, plan=plan, command=command, progress=told, notice=notice
+        )
     manifest = verify(folder)
     if as_json:
         say_json({"folder": str(folder), "version": manifest.version, "metrics": manifest.metrics})
@@ -70,9 +74,11 @@ def train_command(
     if manifest.metrics is not None:
         say_metrics(shown, manifest.metrics, manifest.training.simulated)
     if manifest.gate is not None and not manifest.gate.passed:
+        said = "could not be tested" if manifest.gate.result == "not tested" else "failed"
+        why = escape(plain("; ".join(manifest.gate.faults)))
         shown.print(
-            f"The gate failed: {escape('; '.join(manifest.gate.failed))}. Without a reason `noisegate models promote` "
-            f"refuses it; {escape(str(folder / 'report.html'))} says more"
+            f"The gate {said}: {why}. Without a reason `noisegate models promote` refuses it; "
+            f"{escape(str(folder / 'report.html'))} says more"
         )
         return
     served = shlex.join([f"NOISEGATE_PROBLEM={problem.resolve()}", f"NOISEGATE_MODEL_STORE={out.resolve()}"])

@@ -28,7 +28,10 @@ def audit_command(
     as_json: shown.AsJson = False,
 ) -> None:
     """Look at a log before anything is trained: volumes, rates, floods, re-fires, delays, trivial targets."""
+    from stream.extras import AUDITING, require_lab
     from stream.lab.auditing.audit import audit
+
+    require_lab("the audit needs", *AUDITING)
     from stream.lab.auditing.exclusions import write_exclusions
     from stream.lab.auditing.floods import unflagged
 

@@ -43,6 +43,10 @@ def backtest_command(
         counts = (f"{step.learnt_from:,}", f"{step.judged:,}", f"{step.label_rate:.1%}")
         table.add_row(f"{step.start:%Y-%m-%d}", *counts, *aucs, *eces)
     console.print(table)
+    if found.untested:
+        console.print(
+            f"not tested: {found.untested} of {found.untested + len(found.steps)} steps, no alert can be judged"
+        )
     shown.say_figures(console, f"{found.judged:,} alerts judged", found.scores, f"{found.target_detection:.0%}")
     console.print("* at thresholds fixed before: the retrained one's at each training, the others' at the first")
 

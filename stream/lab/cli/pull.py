@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from stream.bars import stage_bars
 from stream.lab.cli import shown
+from stream.lab.unused import fields_sentence
 
 _WHEN = "a length before now (30d, 12h) or a time (2026-03-01T00:00:00Z)"
 
@@ -45,4 +46,6 @@ def pull_command(
         console.print(f"later than the grace, so put where they happened: {pulled.moved:,}", highlight=False)
     for reason, left in pulled.left_out.items():
         console.print(f"left out: {left.count:,} {reason}, the first {escape(left.first)}", highlight=False)
+    if told_fields := fields_sentence(pulled.unknown_fields):
+        console.print(told_fields, markup=False, highlight=False)
     console.print(f"written to {escape(pulled.output)}", highlight=False)

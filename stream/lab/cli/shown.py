@@ -13,10 +13,12 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from stream.bars import PlainConsole, stderr_console
 from stream.core.errors import LabError, ProblemError
 from stream.core.problem import Problem, parse_problem
 from stream.lab.judging.judge import MODEL
 from stream.models.manifest import Figures, Metrics
+from stream.plain import plain_json
 
 _WIDTH = 110
 
@@ -52,12 +54,17 @@ def log_of(events: Path | None, simulated: bool) -> Iterator[Path]:
 
 def console() -> Console:
     """Standard output; wide enough for the table where it is no terminal."""
-    return Console() if sys.stdout.isatty() else Console(width=_WIDTH)
+    return PlainConsole() if sys.stdout.isatty() else PlainConsole(width=_WIDTH)
+
+
+def notice(sentence: str) -> None:
+    """A sentence on standard error, beside the bars."""
+    stderr_console().print(sentence, markup=False, soft_wrap=True)
 
 
 def say_json(result: object) -> None:
     """One line on standard output."""
-    sys.stdout.write(msgspec.json.encode(result).decode() + "\n")
+    sys.stdout.write(plain_json(msgspec.json.encode(result).decode()) + "\n")
 
 
 def say_metrics(console: Console, metrics: Metrics, simulated: bool) -> None:

@@ -27,7 +27,7 @@ def judge_ageing(at: Array, y: Labels, p: Array, best: tuple[str, Array], detect
     numbers = [int(number) for number in np.unique(week)]
     weeks = [_week(number, y[week == number], p[week == number], detection) for number in numbers]
     name, scores = best
-    return Ageing(weeks, _advice(numbers, week, losses(y, scores) - losses(y, p), name))
+    return Ageing(weeks, *_advice(numbers, week, losses(y, scores) - losses(y, p), name))
 
 
 def _week(number: int, y: Labels, p: Array, detection: float) -> AgeWeek:
@@ -47,19 +47,29 @@ def vanished(gains: Array) -> bool:
     return float(gains.mean()) - _Z * float(gains.std(ddof=1)) / math.sqrt(len(gains)) <= 0.0
 
 
-def _advice(numbers: list[int], week: NDArray[np.int64], gains: Array, name: str) -> str:
+def _advice(numbers: list[int], week: NDArray[np.int64], gains: Array, name: str) -> tuple[str, bool | None]:
+    """The advice, and whether the gain lasted."""
     judged = [number for number in numbers if np.count_nonzero(week == number) >= LEAST]
-    if not judged:
-        return f"No week has {LEAST} judged alerts: too few to say how the model ages."
+    if len(judged) < IN_A_ROW:
+        return (
+            f"How the model ages was not tested: {len(judged)} of {len(numbers)} weeks after training has at least "
+            f"{LEAST} judged alerts, {IN_A_ROW} are needed."
+        ), None
     gone = [vanished(gains[week == number]) for number in judged]
     first = next((i for i in range(len(gone)) if all(gone[i : i + IN_A_ROW]) and i + IN_A_ROW <= len(gone)), None)
     if first is None:
         return (
             f"In no two weeks running of the {len(judged)} after training did the gain in log loss over {name} vanish: "
             "the model need not be trained more often than that."
-        )
+        ), True
     if first == 0:
-        return f"The gain in log loss over {name} is not sure from the first week on: training more often won't help."
+        return (
+            f"The gain in log loss over {name} is not sure from the first week on: training more often won't help.",
+            (False),
+        )
     number = judged[first]
     every = f"{number} weeks" if number > 1 else "week"
-    return f"The gain in log loss over {name} vanishes in week {number + 1} after training: train again every {every}."
+    return (
+        f"The gain in log loss over {name} vanishes in week {number + 1} after training: train again every {every}.",
+        False,
+    )

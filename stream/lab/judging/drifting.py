@@ -49,10 +49,12 @@ def _drift(feature: Feature, spread: Spread, column: Matrix, rows: int, ringing:
     effect = spread.design_effect_7d if weekly else spread.design_effect
     chance = drift.chance_threshold(len(column), rows, len(shares), ringing, effect or 1.0)
     shown = feature.watch == "show" or effect is None
+    few = len(column) < drift.ROWS_LEAST
     return Drift(
         feature=feature.name,
         psi=index,
         threshold=max(chance, drift.EFFECT_FLOOR),
-        drifted=drift.rings(index, chance, len(column)) and not shown,
+        drifted=None if few and not shown else drift.rings(index, chance, len(column)) and not shown,
         shown_only=shown,
+        n=len(column),
     )

@@ -85,7 +85,7 @@ def find(case: Case) -> Findings:
         reliability=figures.reliability_bins(y, case.scores),
         curves={name: figures.curve(y, p) for name, p in compared.items()},
         bands=figures.bands_of(y, case.scores, case.bands),
-        gate=judge_gate(drawn[MODEL], others, gains, problem.target),
+        gate=judge_gate(drawn[MODEL], others, gains, problem.target, len(y)),
         shortcut=judge_shortcut(y, case.scores, replayed.last_outcome[judged], case.seed),
         teams=judge_teams(names, y, case.scores),
         ageing=_ageing(case, sets, best),

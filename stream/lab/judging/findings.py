@@ -10,6 +10,17 @@ from msgspec import Struct
 from stream.core.problem import Problem
 
 
+def result_of(passed: bool | None) -> str:
+    """A three-valued result in words.
+
+    >>> result_of(True), result_of(False), result_of(None)
+    ('passed', 'failed', 'not tested')
+    """
+    if passed is None:
+        return "not tested"
+    return "passed" if passed else "failed"
+
+
 class Interval(Struct, frozen=True):
     """A figure and its 95 % interval; without bounds where there is too little to resample."""
 
@@ -126,7 +137,7 @@ class Shortcut(Struct, frozen=True, kw_only=True):
     AUC where the outcome was that of the last one, and where it was not; the latter beside what labels simulated from
     the model's own probabilities would give. `auc_within`: AUC among alerts with the same last outcome. `flagged`:
     `differs` is more than 0.05 below what is expected, or `auc_within` is below 0.55 and the AUC of all alerts with a
-    last outcome more than 0.05 above it.
+    last outcome more than 0.05 above it; None where neither holds and the first could not be tested.
     """
 
     known: int
@@ -136,7 +147,7 @@ class Shortcut(Struct, frozen=True, kw_only=True):
     auc_same: float | None
     auc_differs: float | None
     expected_differs: Interval | None
-    flagged: bool
+    flagged: bool | None
     ablations: list[Ablation]
     dependence: list[tuple[float, float]]  # the team's and rule's rate, and the mean score if all alerts had it
     dependence_of: str
@@ -181,13 +192,17 @@ class Importance(Struct, frozen=True):
 
 
 class Drift(Struct, frozen=True):
-    """Population stability index between the model's reference and the test part, beside what chance would give."""
+    """Population stability index between the model's reference and the test part, beside what chance would give.
+
+    `drifted` is None where `n`, the alerts of the test part, are too few to tell.
+    """
 
     feature: str
     psi: float
     threshold: float
-    drifted: bool
+    drifted: bool | None
     shown_only: bool  # time of day, or what grows with the history's age
+    n: int | None = None
 
 
 class AgeWeek(Struct, frozen=True):
@@ -202,10 +217,14 @@ class AgeWeek(Struct, frozen=True):
 
 
 class Ageing(Struct, frozen=True):
-    """Quality by week after training, and what it says of how often to train."""
+    """Quality by week after training, and what it says of how often to train.
+
+    `held`: whether the gain over the best baseline lasted; None where there were too few weeks with alerts to test it.
+    """
 
     weeks: list[AgeWeek]
     advice: str
+    held: bool | None = None
 
 
 class Floods(Struct, frozen=True):
@@ -220,18 +239,35 @@ class Floods(Struct, frozen=True):
 
 
 class Check(Struct, frozen=True):
-    """One condition of the gate, or one canary: what was asked, what was found."""
+    """One condition of the gate, or one canary: what was asked, what was found.
+
+    `passed` is None where it could not be tested: `text` then says why. `n` is how many alerts it rests on, or would.
+    """
 
     name: str
-    passed: bool
+    passed: bool | None
     text: str
+    n: int | None = None
+
+    @property
+    def result(self) -> str:
+        """`passed`, `failed` or `not tested`."""
+        return result_of(self.passed)
 
 
 class Gate(Struct, frozen=True):
-    """DESIGN's gate: AUC above each of must_beat, and a gain in suppression that is surely above zero."""
+    """DESIGN's gate: AUC above each of must_beat, and a gain in suppression that is surely above zero.
 
-    passed: bool
+    `passed` is False where a condition failed, else None where one could not be tested.
+    """
+
+    passed: bool | None
     checks: list[Check]
+
+    @property
+    def result(self) -> str:
+        """`passed`, `failed` or `not tested`."""
+        return result_of(self.passed)
 
 
 class Findings(Struct, frozen=True, kw_only=True):

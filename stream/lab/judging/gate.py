@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
+from msgspec.structs import replace
+
 from stream.core.problem import Target
 from stream.lab.judging.bootstrap import LEAST_DAYS, Drawn
 from stream.lab.judging.findings import Check, Gain, Gate, Interval
 
 _NO_THRESHOLD = "no threshold was fixed before the test"
 _TOO_FEW = f"too few days for an interval, at least {LEAST_DAYS} are needed"
+_NO_BASELINE = "none of the scores that must be beaten is there to compare with"
 
 
 def best_of(drawn: Mapping[str, Drawn], names: Sequence[str]) -> str | None:
@@ -17,47 +20,57 @@ def best_of(drawn: Mapping[str, Drawn], names: Sequence[str]) -> str | None:
     return ranked[-1] if ranked else None
 
 
-def judge_gate(model: Drawn, baselines: Mapping[str, Drawn], gains: Sequence[Gain], target: Target) -> Gate:
+def judge_gate(
+    model: Drawn, baselines: Mapping[str, Drawn], gains: Sequence[Gain], target: Target, judged: int | None = None
+) -> Gate:
     """AUC above each that must be beaten, detection as asked for, and surely more suppressed than the best of them.
 
     Detection at the threshold fixed before the test is as asked for unless its upper 95 % bound is below. The gain in
     suppression is at equal detection (see `gain_at_equal_detection`); surely is its lower 95 % bound above zero. Where
-    days are too few for a bound, or a threshold is missing, the gate is not passed.
+    days are too few for a bound, or a threshold or a baseline is missing, the condition is not tested, and the gate not
+    passed. `judged` is how many alerts the figures rest on.
     """
     must_beat = target.must_beat
-    checks = []
-    for name in must_beat:
-        if name not in baselines:
-            checks.append(Check(f"AUC above {name}", False, f"there is no score {name} to compare with"))
-            continue
-        ours, theirs = model.values["auc"], baselines[name].values["auc"]
-        checks.append(Check(f"AUC above {name}", ours > theirs, f"AUC {ours:.3f}, {name} has {theirs:.3f}"))
+    checks = [_auc(model, baselines.get(name), name) for name in must_beat]
+    checks.append(_detection(model, target.detection))
     best = best_of(baselines, must_beat)
     if best is not None:
         gain = next((one.suppressed for one in gains if one.over == best), None)
-        checks += [_detection(model, target.detection), _suppression(model, gain, best)]
-    return Gate(all(check.passed for check in checks), checks)
+        checks.append(_suppression(model, gain, best))
+    elif must_beat:
+        checks.append(Check("more noise suppressed than by any of them", None, _NO_BASELINE))
+    checks = [replace(check, n=judged) for check in checks]
+    results = {check.passed for check in checks}
+    return Gate(False if False in results else None if None in results else True, checks)
+
+
+def _auc(model: Drawn, other: Drawn | None, name: str) -> Check:
+    asked = f"AUC above {name}"
+    if other is None:
+        return Check(asked, None, f"there is no score {name} to compare with")
+    ours, theirs = model.values["auc"], other.values["auc"]
+    return Check(asked, ours > theirs, f"AUC {ours:.3f}, {name} has {theirs:.3f}")
 
 
 def _detection(model: Drawn, wanted: float) -> Check:
     asked = f"detection of {wanted:.0%} kept"
     if "detection_fixed" not in model.values:
-        return Check(asked, False, _NO_THRESHOLD)
+        return Check(asked, None, _NO_THRESHOLD)
     kept = model.interval("detection_fixed")
     text = f"the threshold fixed before the test kept {kept.value:.1%} of the actionable"
     if kept.low is None or kept.high is None:
-        return Check(asked, False, f"{text}; {_TOO_FEW}")
+        return Check(asked, None, f"{text}; {_TOO_FEW}")
     return Check(asked, kept.high >= wanted, f"{text}, 95 % interval {kept.low:.1%} to {kept.high:.1%}")
 
 
 def _suppression(model: Drawn, gain: Interval | None, name: str) -> Check:
     asked = f"more noise suppressed than by {name}"
     if gain is None:
-        return Check(asked, False, _NO_THRESHOLD)
+        return Check(asked, None, _NO_THRESHOLD)
     text = (
         f"at that threshold {model.values['suppressed_fixed']:.1%} of the noise suppressed, {gain.value:+.1%} over "
         f"what {name}, the best by ranking, could suppress at the same detection"
     )
     if gain.low is None or gain.high is None:
-        return Check(asked, False, f"{text}; {_TOO_FEW}")
+        return Check(asked, None, f"{text}; {_TOO_FEW}")
     return Check(asked, gain.low > 0, f"{text}, 95 % interval {gain.low:+.1%} to {gain.high:+.1%}")

@@ -50,7 +50,7 @@ class Moved(Struct, frozen=True, kw_only=True):
         comparison: both on the matured alerts raised after both were split.
         auc: of both on them.
         drift: features that have drifted from the champion's training to the alerts after the new split.
-        watched: how many features were looked at for it.
+        watched: how many features were looked at for it; `untested` of them have too few of the `alerts` to tell.
         importance: features whose share of the gain in the trees moved most; None where the champion tells of none.
         thresholds: edges of bands and evidence that differ.
         verdicts: teams whose verdict differs.
@@ -66,6 +66,8 @@ class Moved(Struct, frozen=True, kw_only=True):
     verdicts: list[Verdict]
     newly_unreadable: list[str]
     readable_again: list[str]
+    untested: int = 0
+    alerts: int = 0
 
 
 def judge_moved(replayed: Replayed, champion: Model, champion_folder: Path, new: Model, new_folder: Path) -> Moved:
@@ -95,6 +97,8 @@ def judge_moved(replayed: Replayed, champion: Model, champion_folder: Path, new:
         verdicts=_verdicts(teams, pair),
         newly_unreadable=sorted(unreadable[1] - unreadable[0]),
         readable_again=sorted(unreadable[0] - unreadable[1]),
+        untested=sum(one.drifted is None for one in drift),
+        alerts=max((one.n or 0 for one in drift), default=0),
     )
 
 

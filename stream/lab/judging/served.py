@@ -66,6 +66,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
         left_out: outcomes that never count, by reason.
         label_rate: share of the compared alerts that were acted on.
         reached: the challenger's own detection.
+        not_tested: in what it could not be tested whether the challenger is worse, and why.
     """
 
     champion: str
@@ -84,6 +85,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
     suppressed: Interval | None
     reached: Interval | None
     worse: list[str]
+    not_tested: list[str] = []
 
     @property
     def fault(self) -> str | None:
@@ -100,6 +102,8 @@ class Comparison(Struct, frozen=True, kw_only=True):
             )
         if self.worse:
             return f"{self.challenger} is surely worse than {self.champion}: {'; '.join(self.worse)}"
+        if self.not_tested:
+            return f"{self.challenger} was not tested beside {self.champion}: {'; '.join(self.not_tested)}; wait"
         return None
 
 
@@ -171,6 +175,7 @@ def compare_scores(
         suppressed=suppressed,
         reached=reached,
         worse=_worse(brier, detection, reached, problem.target.detection),
+        not_tested=list(_not_tested(brier, detection, counted, blocks)),
     )
 
 
@@ -229,6 +234,16 @@ def _moved(before: Mask, after: Mask, among: Mask, drawn: Days) -> Interval | No
         return None
     value = float(after[among].mean() - before[among].mean())
     return interval(value, drawn.share(after, among) - drawn.share(before, among), drawn.enough)
+
+
+def _not_tested(brier: Interval | None, detection: Interval | None, count: int, blocks: str) -> Iterator[str]:
+    few = f"{count:,} alerts of fewer than {LEAST_DAYS} {blocks}"
+    if brier is None or brier.low is None:
+        yield f"Brier score ({few})"
+    if detection is None:
+        yield f"detection (none of the {count:,} alerts was acted on)"
+    elif detection.low is None:
+        yield f"detection ({few})"
 
 
 def _worse(brier: Interval | None, detection: Interval | None, reached: Interval | None, target: float) -> list[str]:

@@ -30,16 +30,17 @@ Predict = Callable[[Matrix], Array]
 def judge_shortcut(y: Labels, p: Array, last: Labels, seed: int) -> Shortcut:
     """What scores alone tell. `last` is the last outcome of team and rule: 1, 0, or -1 for none; all arrays are [N].
 
-    Flagged as well: a score that ranks little among alerts with the same last outcome, and much better over all.
+    Flagged where it ranks worse than it promises; None where too few outcomes differ from the last one to tell. Flagged
+    as well: a score that ranks little among alerts with the same last outcome, and much better over all.
     """
     known = last >= 0
     y, p, last = y[known], p[known], last[known]
     same = y == last
     differs, expected = _auc(y[~same], p[~same]), expected_differs(p, last, seed)
     within, overall = auc_within(y, p, last), _auc(y, p)
-    flagged = differs is not None and expected is not None and differs < expected.value - BELOW
-    if within is not None and overall is not None:
-        flagged = flagged or (within < WITHIN and overall - within > BELOW)
+    flagged = None if differs is None or expected is None else differs < expected.value - BELOW
+    if within is not None and overall is not None and within < WITHIN and overall - within > BELOW:
+        flagged = True
     return Shortcut(
         known=len(y),
         agreement=float(np.mean((p >= AGREES_FROM) == (last == 1))) if len(y) else 0.0,

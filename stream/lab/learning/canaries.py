@@ -1,6 +1,7 @@
 """Canaries, run with every training: what must not be learnable is not learnt, and nothing sees its own future.
 
-Each asks something that only a leak could answer. A check that has too few alerts to say anything passes and says so.
+Each asks something that only a leak could answer. One that has too few alerts to say anything is not tested, which is
+neither passed nor failed, and says so.
 Intervals are normal ones of the Mann-Whitney statistic at 99.99 %: one fair training in ten thousand fails a check.
 """
 
@@ -19,7 +20,7 @@ from stream.core.ledger import OPEN
 from stream.lab.judging.findings import Check
 from stream.lab.judging.metrics import Labels, auc
 from stream.lab.learning import trees
-from stream.lab.learning.parts import Window, enough, parts
+from stream.lab.learning.parts import EARLIER, LEAST_LATER, LEAST_OF_A_CLASS, Window, enough, parts
 from stream.lab.log import Progress
 from stream.lab.matrix import training_matrix
 from stream.lab.priors import learn
@@ -33,7 +34,6 @@ ROWS = 5_000  # of either part, at most
 CUTS, CUTS_WITHIN = 4, 20_000
 AUDITED = 500
 MARGIN = 0.02  # AUC between two fits on equally good labels: what the draw of the training rows alone makes
-_FEW = "too few alerts to tell"
 
 
 def run(window: Window, keys: Sequence[str], seed: int, progress: Progress) -> list[Check]:
@@ -55,7 +55,7 @@ def run(window: Window, keys: Sequence[str], seed: int, progress: Progress) -> l
         checks.append(ask())
         progress("checking for leaks", (number + 1) / len(asked))
     for check in checks:
-        if not check.passed:
+        if check.passed is False:
             raise LabError(f"the canary {check.name!r} found a leak: {check.text}; the model is not written")
     return checks
 
@@ -74,7 +74,7 @@ def shuffled(window: Window, remake: Remake, seed: int) -> Check:
     name, replayed, end = "shuffled labels", window.replayed, window.end
     earlier, later = parts(window)
     if not enough(window, earlier, later):
-        return Check(name, True, _FEW)
+        return _too_few(name, window, earlier, later)
     usable = np.flatnonzero(window.usable)
     outcome = replayed.outcome.copy()
     outcome[usable] = outcome[np.random.default_rng(seed).permutation(usable)]
@@ -82,11 +82,21 @@ def shuffled(window: Window, remake: Remake, seed: int) -> Check:
     learnt, judged = _last(earlier), _last(later)
     y = outcome[judged]
     if len(np.unique(outcome[learnt])) < 2 or len(np.unique(y)) < 2:
-        return Check(name, True, _FEW)
+        return _too_few(name, window, earlier, later)
     found = auc(y, _scores(matrix[learnt], outcome[learnt], matrix[judged], window.features, seed))
     wide = Z * null_deviation(y)
     text = f"AUC {found:.3f} on {len(y):,} later alerts, by chance {0.5 - wide:.3f} to {0.5 + wide:.3f}"
-    return Check(name, abs(found - 0.5) <= wide, text)
+    return Check(name, abs(found - 0.5) <= wide, text, len(y))
+
+
+def _too_few(name: str, window: Window, earlier: Mask, later: Mask) -> Check:
+    count = int(np.count_nonzero(later))
+    rarest = min(int(np.bincount(window.take(mask)[1], minlength=2).min()) for mask in (earlier, later))
+    text = (
+        f"too few alerts to tell: {count:,} after the earlier {EARLIER:.0%} of the window and {rarest:,} of the rarer "
+        f"outcome in a part, {LEAST_LATER} and {LEAST_OF_A_CLASS} are needed"
+    )
+    return Check(name, None, text, count)
 
 
 def order(replayed: Replayed, usable: Mask) -> Check:
@@ -113,7 +123,7 @@ def order(replayed: Replayed, usable: Mask) -> Check:
             row = replayed.rows[step]
             wrong += _counts_more(row, levels["team"], team) or _counts_more(row, levels["team_rule"], team_rule)
     text = f"of {len(sample):,} alerts {wrong:,} have a history that counts outcomes not known at the raise"
-    return Check("time order", not wrong, text)
+    return Check("time order", not wrong, text, len(sample))
 
 
 def _counts_more(row: Array, level: int, known: list[int]) -> bool:
@@ -124,11 +134,15 @@ def _counts_more(row: Array, level: int, known: list[int]) -> bool:
 
 def cut(window: Window, names: Sequence[str], remake: Remake) -> Check:
     """No column of the matrix may change when the log is cut off."""
+    places = int(np.count_nonzero(window.usable[:CUTS_WITHIN]))
+    if not places:
+        text = f"none of the first {CUTS_WITHIN:,} alerts can be learnt from, so there is no place to cut the log at"
+        return Check("cut-off future", None, text, 0)
     found = leaking(window.matrix, names, window.replayed, remake, window.usable)
     text = f"no column of {len(names)} changes when the log ends right after an alert's raise"
     if found:
         text = f"{len(found)} of {len(names)} columns change when the log is cut off, first {found[0]}"
-    return Check("cut-off future", not found, text)
+    return Check("cut-off future", not found, text, min(places, CUTS))
 
 
 def leaking(matrix: Matrix, names: Sequence[str], replayed: Replayed, remake: Remake, usable: Mask) -> list[str]:
@@ -175,19 +189,20 @@ def shifted(window: Window, seed: int) -> Check:
     name, replayed = "labels of the next alert", window.replayed
     earlier, later = parts(window)
     if not enough(window, earlier, later):
-        return Check(name, True, _FEW)
+        return _too_few(name, window, earlier, later)
     rows, following = next_of_team_rule(replayed, np.flatnonzero(earlier))
     rows, following, judged = rows[-ROWS:], following[-ROWS:], _last(later)
     true, moved, y = replayed.outcome[rows], replayed.outcome[following], replayed.outcome[judged]
     if len(np.unique(true)) < 2 or len(np.unique(moved)) < 2 or len(np.unique(y)) < 2:
-        return Check(name, True, _FEW)
+        text = f"too few alerts to tell: of {len(rows):,} with a next one of their team and rule one outcome is missing"
+        return Check(name, None, text, len(rows))
     scores = [
         _scores(window.matrix[rows], labels, window.matrix[judged], window.features, seed) for labels in (true, moved)
     ]
     honest, other = auc(y, scores[0]), auc(y, scores[1])
     wide = MARGIN + Z * paired_deviation(y, scores[0], scores[1])
     text = f"AUC {other:.3f} on later alerts, {honest:.3f} with the true outcomes, by chance up to {wide:.3f} more"
-    return Check(name, other - honest <= wide, text)
+    return Check(name, other - honest <= wide, text, len(y))
 
 
 def next_of_team_rule(replayed: Replayed, places: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -9,6 +9,7 @@ from msgspec import Struct
 from stream.core.errors import LabError
 from stream.core.features import Feature
 from stream.core.frame import Array, Matrix
+from stream.extras import import_extra
 from stream.lab.judging.metrics import Labels
 
 Params = dict[str, str | int | float | bool]
@@ -108,11 +109,7 @@ def import_lightgbm() -> Any:
     Raises:
         LabError: the extra is not installed.
     """
-    try:
-        import lightgbm
-    except ImportError:
-        raise LabError("training needs LightGBM, which is not installed: pip install 'noisegate[lab]'") from None
-    return lightgbm
+    return import_extra("lightgbm", "lab", "training needs", LabError)
 
 
 def _whole(params: Params, features: Sequence[Feature]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stream.core.errors import LabError
+from stream.extras import import_extra
 from stream.lab.learning.crossval import cross_validate, folds
 from stream.lab.learning.parts import Window
 from stream.lab.learning.plan import Plan
@@ -50,11 +51,7 @@ def import_optuna() -> Any:
     Raises:
         LabError: the extra is not installed.
     """
-    try:
-        import optuna
-    except ImportError:
-        raise LabError("trials need Optuna, which is not installed: pip install 'noisegate[lab]'") from None
-    return optuna
+    return import_extra("optuna", "lab", "trials need", LabError)
 
 
 def _suggested(trial: "Trial") -> Params:

@@ -159,11 +159,16 @@ def drift_chart(drifts: Sequence[Drift]) -> Markup:
     """Drift of each feature, the largest first, beside what chance would give."""
     drawn = sorted((d for d in drifts if told(d.psi) and told(d.threshold)), key=lambda d: -d.psi)[:BARS]
     scale = steps(max([d.psi for d in drawn] + [d.threshold for d in drawn] + [0.01]))
-    kinds = {True: "poor", False: "s1"}
+    kinds = {True: "poor", False: "s1", None: "quiet"}
     entries = [(d.feature, d.psi, number(d.psi), "quiet" if d.shown_only else kinds[d.drifted]) for d in drawn]
     marks = {at: d.threshold for at, d in enumerate(drawn)}
     chart = _bars("Drift by feature", entries, scale[-1], "population stability index (no unit)", marks)
-    keys = [("s1", "as before"), ("poor", "drifted"), ("quiet", "shown only"), ("mark", "chance would give at most")]
+    keys = [
+        ("s1", "as before"),
+        ("poor", "drifted"),
+        ("quiet", "shown only, or not tested"),
+        ("mark", "chance would give at most"),
+    ]
     return chart + legend(keys)
 
 

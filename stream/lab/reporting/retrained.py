@@ -11,10 +11,11 @@ from stream.lab.judging.moved import Moved
 from stream.lab.judging.served import Comparison
 from stream.lab.reporting.texts import count, day, moment, number, percent, signed
 from stream.models.manifest import Metrics
-from stream.plain import plain
+from stream.plain import plain, plain_lines
 
 Standing = Literal["challenger", "first", "refused", "there_already"]
 REFUSED: Standing = "refused"
+NOT_TESTED = "not tested: "  # begins a fault of the gate that is none of the model's
 SHOWN = 6  # of a list
 _Say = Callable[[float | None], str]
 
@@ -88,7 +89,7 @@ def write(found: Retrained) -> str:
         _section("What moved", _moved(found.moved)),
         _section("What next", _next(found)),
     ]
-    return "\n\n".join(section for section in sections if section) + "\n"
+    return plain_lines("\n\n".join(section for section in sections if section)) + "\n"
 
 
 def _verdict(found: Retrained) -> str:
@@ -129,9 +130,13 @@ def _warnings(warnings: Sequence[str]) -> str:
 
 
 def _gate(found: Retrained) -> str:
-    failed = [fault for fault in found.faults if fault.startswith("gate: ")]
-    lines = [f"Failed on {len(failed)} of its conditions:", ""] if failed else ["Passed."]
-    lines += [f"- {fault.removeprefix('gate: ')}" for fault in failed]
+    faults = [fault.removeprefix("gate: ") for fault in found.faults if fault.startswith("gate: ")]
+    untested = [fault for fault in faults if fault.startswith(NOT_TESTED)]
+    failed = len(faults) - len(untested)
+    told = [f"Failed on {failed} of its conditions"] if failed else []
+    told += [f"{len(untested)} could not be tested"] if untested else []
+    lines = [f"{', '.join(told)}:", ""] if told else ["Passed."]
+    lines += [f"- {plain(fault)}" for fault in faults]
     if found.metrics is not None:
         of, kept = found.metrics.model, percent(found.metrics.target_detection, 0)
         lines += [
@@ -188,8 +193,22 @@ def _compared(of: Comparison, first: str, second: str, extra: Sequence[str]) -> 
         f"| | {first} {of.champion} | {second} {of.challenger} | difference | 95 % interval |",
         "|---|---:|---:|---:|---:|",
     ]
-    worse = [f"Surely worse: {'; '.join(of.worse)}."] if of.worse else ["Surely worse in neither Brier nor detection."]
-    return "\n".join([*head, *rows, *extra, "", *worse])
+    return "\n".join([*head, *rows, *extra, "", _worse(of)])
+
+
+def _worse(of: Comparison) -> str:
+    """In what the second is surely worse, and what of it could not be tested."""
+    said = [f"Surely worse: {'; '.join(of.worse)}."] if of.worse else []
+    if of.not_tested:
+        said.append(f"Not tested: {'; '.join(of.not_tested)}.")
+    tested = [name for name in ("Brier", "detection") if not any(text.startswith(name) for text in of.not_tested)]
+    if tested and not of.worse:
+        said.append(
+            f"Surely worse in neither {' nor '.join(tested)}."
+            if len(tested) > 1
+            else f"Not surely worse in {tested[0]}."
+        )
+    return " ".join(said)
 
 
 def _row(title: str, of: Comparison, name: str, say: _Say, differ: _Say) -> str:
@@ -203,10 +222,12 @@ def _moved(moved: Moved | None) -> str:
     if moved is None:
         return ""
     drifted = [f"{one.feature} (PSI {one.psi:.2f}, rings above {one.threshold:.2f})" for one in moved.drift]
-    lines = [
-        f"- the data, since the champion was made: {len(moved.drift)} of {moved.watched} watched features drifted"
-        + (f": {_names(drifted)}" if drifted else "")
-    ]
+    tested = moved.watched - moved.untested
+    data = f"{len(moved.drift)} of {tested} watched features drifted" + (f": {_names(drifted)}" if drifted else "")
+    if moved.untested:
+        few = f"{moved.untested} features could not be tested, with {count(moved.alerts)} alerts after the split"
+        data = f"{data}; {few}" if tested else few
+    lines = [f"- the data, since the champion was made: {data}"]
     if moved.importance is None:
         lines.append("- what the trees lean on: the champion's report does not tell")
     else:
@@ -236,7 +257,7 @@ def _next(found: Retrained) -> str:
             f'`noisegate models challenge {found.version}`, or retrain with `--force "reason"`.'
         )
     if found.standing == "first":
-        forced = ' (with `--force "reason"`, as it failed the gate)' if found.faults else ""
+        forced = ' (with `--force "reason"`, as it did not pass the gate)' if found.faults else ""
         return f"Read its `report.html`, then {promote}{forced}: a first version needs no evidence from serving.{sign}"
     return (
         f"When it has scored as many alerts as `target.min_outcomes` asks for and their time has passed: {promote}, "

@@ -31,11 +31,16 @@ def outcome_words(findings: Findings) -> list[str]:
 
 def shortcut_answer(found: Shortcut) -> str:
     """Is it only repeating the last action?"""
+    if not found.known:
+        return "Not tested: no judged alert had a last outcome of its team and rule."
     agrees = f"On {percent(found.agreement, 0)} of the alerts with a last outcome it says the same as that outcome."
     expected = found.expected_differs
     if found.auc_differs is None or expected is None:
         few = f"too few alerts ({found.differs_count:,}) came out unlike the last one of their team and rule"
-        return f"It can't be told: {few}. {agrees}"
+        if found.flagged:
+            within = f"among alerts with the same last outcome it ranks at an AUC of {number(found.auc_within)}"
+            return f"Too much so: {within}. {few.capitalize()} to tell more. {agrees}"
+        return f"Not tested: {few}. {agrees}"
     compared = f"AUC {number(found.auc_differs)}, where its own probabilities would lead one to expect about "
     compared += number(expected.value)
     if found.flagged:

@@ -1,6 +1,7 @@
 """`alerts.events` out of Kafka into an event log for the lab, by the scorer's own rules of what can be folded."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -12,11 +13,12 @@ from msgspec import Struct, field
 from stream.config import Settings
 from stream.core import limits
 from stream.core.errors import BadRecord, LogError
-from stream.core.events import At, Raised, Tick, check_time, decode_event, moment, seconds
+from stream.core.events import At, Raised, Tick, check_time, decode_event, moment, seconds, unknown_fields
 from stream.kafka import partition_chooser
 from stream.lab.log import Line, Progress, no_progress
 from stream.lab.parquet import import_parquet, write_parquet
 from stream.lab.sources.spool import Spool
+from stream.lab.unused import count_names
 from stream.lab.whole import packed, whole
 from stream.reader import Reader
 
@@ -45,6 +47,7 @@ class Pulled(Struct, kw_only=True):
     outside: int = 0  # of --since and --until, by event time
     moved: int = 0  # later than the grace: they stand where they happened
     left_out: dict[str, Left] = field(default_factory=dict)  # by reason, as in alerts.failed
+    unknown_fields: Counter[str] = field(default_factory=Counter)  # events by field that nothing reads
     first_at: datetime | None = None
     last_at: datetime | None = None
 
@@ -132,6 +135,8 @@ def _read(
                 continue
             if low <= at < high:
                 spool.add(partition, event, at, value)
+                if names := unknown_fields(event, value):
+                    count_names(names, pulled.unknown_fields)
             else:
                 pulled.outside += 1
     progress("reading", 1.0)

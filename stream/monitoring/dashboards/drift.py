@@ -10,6 +10,8 @@ from stream.monitoring.dashboards.panels import (
     MODEL,
     PLAIN,
     SHARE,
+    bad_above,
+    bad_below,
     bars,
     lines,
     models_of,
@@ -49,7 +51,7 @@ def _now(built: Dashboard) -> None:
                 "PSI above what chance explains and above the effect floor; those only shown are counted, too.",
                 f"count({above}) or 0 * count({psi})",
                 PLAIN,
-                [(1, "orange")],
+                bad_above((1, "orange")),
             )
         )
     score = recorded("psi", "24h", *HERE, 'feature="score"')
@@ -61,14 +63,14 @@ def _now(built: Dashboard) -> None:
             "How the score itself moved.",
             f"max({score})",
             PLAIN,
-            [(queries.EFFECT_FLOOR, "orange")],
+            bad_above((queries.EFFECT_FLOOR, "orange")),
         ),
         number(
             "Observations, 24h",
             f"The fewest of any feature; below {queries.LEAST_OBSERVED} nothing rings.",
             fewest,
             COUNT,
-            [(queries.LEAST_OBSERVED, "green")],
+            bad_below((queries.LEAST_OBSERVED, "orange")),
         ),
         lines(
             "Not watched", "Features without a usable reference, by reason.", {"{{reason}}": unwatched}, COUNT

@@ -1,7 +1,7 @@
 """What all dashboards share: variables, links, and panels that have a title, a description, a unit and thresholds."""
 
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from grafana_foundation_sdk.builders import barchart, dashboard, prometheus, stat, table, text, timeseries
 from grafana_foundation_sdk.builders.common import GraphThresholdsStyleConfig, ReduceDataOptions
@@ -9,6 +9,7 @@ from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from grafana_foundation_sdk.models.text import TextMode
+from msgspec import Struct
 
 SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 TITLES = {
@@ -24,9 +25,35 @@ JOB, INSTANCE, MODEL, GROUP, FEATURE = (
 RATE = "$__rate_interval"
 SHARE, COUNT, SECONDS, PLAIN = "percentunit", "short", "s", "none"
 
+GOOD, NEUTRAL = "green", "text"  # Grafana's colours; `text` is that of the page's own words
+Bad = Literal["high", "low"]
 Steps = Sequence[tuple[float, str]]
 Queries = Mapping[str, str]  # legend: expression
 P = TypeVar("P", stat.Panel, timeseries.Panel, barchart.Panel, table.Panel)
+
+
+class Limits(Struct, frozen=True):
+    """The colours of a figure: `steps` begin at their value, `base` is the colour below them all."""
+
+    bad: Bad
+    base: str
+    steps: Steps
+
+
+def bad_above(*limits: tuple[float, str]) -> Limits:
+    """Good when low: each limit, in ascending order, gives the colour from there on."""
+    return Limits("high", GOOD, limits)
+
+
+def bad_below(*limits: tuple[float, str]) -> Limits:
+    """Good when high: each limit, in ascending order, gives the colour below it.
+
+    >>> bad_below((0.5, "red"), (0.8, "orange")).steps
+    [(0.5, 'orange'), (0.8, 'green')]
+    """
+    colours = [colour for _, colour in limits]
+    steps = [(at, above) for (at, _), above in zip(limits, [*colours[1:], GOOD], strict=True)]
+    return Limits("low", colours[0], steps)
 
 
 def page(uid: str, description: str, since: str) -> dashboard.Dashboard:
@@ -70,11 +97,13 @@ def models_of(series: str) -> dashboard.QueryVariable:
     return values("model", "Model", f'{series}{{job=~"$job"}}')
 
 
-def number(title: str, why: str, query: str, unit: str, steps: Steps = (), wide: int = 4) -> stat.Panel:
-    """One figure, coloured by its thresholds."""
+def number(title: str, why: str, query: str, unit: str, limits: Limits | None = None, wide: int = 4) -> stat.Panel:
+    """One figure; its limits colour it, and the description says on which side it is bad."""
     panel = stat.Panel().no_value("no data").color_mode(common.BigValueColorMode.VALUE)
     panel.reduce_options(ReduceDataOptions().calcs(["lastNotNull"])).span(wide).height(4)
-    return _filled(panel, title, why, {"": query}, unit, steps)
+    if limits is None:
+        return _filled(panel, title, why, {"": query}, unit, (), base=NEUTRAL)
+    return _filled(panel, title, f"{why} Bad when {limits.bad}.", {"": query}, unit, limits.steps, base=limits.base)
 
 
 def lines(
@@ -117,9 +146,18 @@ def row(title: str) -> dashboard.Row:
     return dashboard.Row(title)
 
 
-def _filled(panel: P, title: str, why: str, queries: Queries, unit: str, steps: Steps, instant: bool = False) -> P:
+def _filled(
+    panel: P,
+    title: str,
+    why: str,
+    queries: Queries,
+    unit: str,
+    steps: Steps,
+    instant: bool = False,
+    base: str = GOOD,
+) -> P:
     panel.title(title).description(why).datasource(SOURCE).unit(unit)
-    told = [models.Threshold(value=None, color="green"), *(models.Threshold(value=at, color=c) for at, c in steps)]
+    told = [models.Threshold(value=None, color=base), *(models.Threshold(value=at, color=c) for at, c in steps)]
     panel.thresholds(dashboard.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(told))
     for letter, (legend, expression) in zip("ABCDEFGHIJKLMN", queries.items(), strict=False):
         query = prometheus.Dataquery().expr(expression).legend_format(legend).ref_id(letter).datasource(SOURCE)

@@ -11,6 +11,8 @@ from stream.monitoring.dashboards.panels import (
     RATE,
     SECONDS,
     SHARE,
+    bad_above,
+    bad_below,
     lines,
     number,
     page,
@@ -37,35 +39,48 @@ def dashboard() -> Dashboard:
 
 def _now(built: Dashboard) -> None:
     built.with_row(row("Now"))
-    up = f"sum({select('up', *HERE)})"
+    up = f"sum({select('up', *HERE)}) or vector(0)"
     unscored = queries.unscored_share(RATE, *HERE)
     misses = queries.latency_misses(RATE, *HERE)
     for panel in (
-        number("Scorers", "Scorers that Prometheus reaches. None: nothing is scored.", up, PLAIN, [(0, "green")]),
+        number(
+            "Scorers", "Scorers that Prometheus reaches. None: nothing is scored.", up, PLAIN, bad_below((1, "red"))
+        ),
         number(
             "Too late",
             f"Share of alerts enriched later than {queries.LATENCY_SECONDS:g} s after their record; "
             f"the objective allows {BUDGET:.0%}.",
             misses,
             SHARE,
-            [(BUDGET, "orange"), (alerts.BURN_FAST * BUDGET, "red")],
+            bad_above((BUDGET, "orange"), (alerts.BURN_FAST * BUDGET, "red")),
         ),
         number(
-            "Unscored", "Share of alerts that left without a probability.", unscored, SHARE, [(alerts.UNSCORED, "red")]
+            "Unscored",
+            "Share of alerts that left without a probability.",
+            unscored,
+            SHARE,
+            bad_above((alerts.UNSCORED, "red")),
         ),
-        number("Waiting", "Records that wait in all partitions.", queries.lag(*HERE), COUNT, [(alerts.WAITING, "red")]),
+        number(
+            "Waiting",
+            "Records that wait in all partitions.",
+            queries.lag(*HERE),
+            COUNT,
+            bad_above((alerts.WAITING, "red")),
+        ),
         number(
             "History",
             "1 while every scorer reaches Redis.",
             f"min({raw('history_up', *HERE)})",
             PLAIN,
+            bad_below((1, "red")),
         ),
         number(
             "Champion's age",
             f"Since the champion was trained; {alerts.CHAMPION_DAYS} days are the limit.",
             f"max({queries.champion_age(*HERE)})",
             SECONDS,
-            [(alerts.CHAMPION_DAYS * 86_400, "red")],
+            bad_above((alerts.CHAMPION_DAYS * 86_400, "red")),
         ),
     ):
         built.with_panel(panel)

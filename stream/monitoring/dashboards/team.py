@@ -3,7 +3,19 @@
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from stream.monitoring import model_alerts
-from stream.monitoring.dashboards.panels import COUNT, GROUP, JOB, SHARE, lines, number, page, row, values
+from stream.monitoring.dashboards.panels import (
+    COUNT,
+    GROUP,
+    JOB,
+    SHARE,
+    bad_above,
+    bad_below,
+    lines,
+    number,
+    page,
+    row,
+    values,
+)
 from stream.monitoring.queries import increase, recorded, total
 
 HERE = (JOB, GROUP)
@@ -25,13 +37,16 @@ def _week(name: str, *matchers: str) -> str:
 
 def _now(built: Dashboard) -> None:
     built.with_row(row("$group, seven days"))
-    low = [(model_alerts.DETECTION, "green")]
     for panel in (
         number("Alerts", "Raised in seven days.", f"sum({recorded('team_alerts', '7d', *HERE)})", COUNT),
         number("Acted on", "Share of what was decided.", f"max({recorded('team_rate', '7d', *HERE)})", SHARE),
         number("Matured", "What the figures at its right rest on.", f"sum({_week('quality_alerts')})", COUNT),
         number(
-            "Detection", "Actionable alerts not called likely noise.", f"min({_week('group_detection')})", SHARE, low
+            "Detection",
+            "Actionable alerts not called likely noise.",
+            f"min({_week('group_detection')})",
+            SHARE,
+            bad_below((model_alerts.DETECTION, "red")),
         ),
         number("Noise suppressed", "Noise called likely noise.", f"min({_week('group_suppressed')})", SHARE),
         number(
@@ -39,7 +54,7 @@ def _now(built: Dashboard) -> None:
             "Of the alerts called likely noise, the share acted on.",
             f"max({_week('group_noise_acted')})",
             SHARE,
-            [(0.05, "orange")],
+            bad_above((0.05, "orange")),
         ),
     ):
         built.with_panel(panel)

@@ -24,6 +24,7 @@ def test_a_model_that_stays_good() -> None:
     assert [week.week for week in found.weeks] == [1, 2, 3, 4, 5, 6]
     assert sum(week.count for week in found.weeks) == 2_400
     assert found.advice.startswith("In no two weeks running of the 6")
+    assert found.held is True
 
 
 def test_a_model_that_rots() -> None:
@@ -37,6 +38,17 @@ def test_a_model_that_rots() -> None:
 def test_a_model_that_never_was_good() -> None:
     """No gain from the first week: training more often is no cure."""
     assert "won't help" in aged(BASE).advice
+    assert aged(BASE).held is False
+
+
+def test_one_week_is_no_test() -> None:
+    """With alerts enough in one week only, the rule of two weeks in a row was not tested, good as the week may be."""
+    within = WEEK > AT
+    found = judge_ageing(AT[within], Y[within], TRUE[within], ("team_rate", BASE[within]), 0.95)
+    assert found.held is None
+    assert found.advice == (
+        "How the model ages was not tested: 1 of 1 weeks after training has at least 50 judged alerts, 2 are needed."
+    )
 
 
 def test_too_few_to_say() -> None:
@@ -44,4 +56,5 @@ def test_too_few_to_say() -> None:
     y = np.array([1, 1], dtype=np.int8)
     found = judge_ageing(np.array([0.0, 1.0]), y, BASE[:2], ("team_rate", BASE[:2]), 0.95)
     assert found.weeks[0].auc is None
-    assert "too few" in found.advice
+    assert found.advice.startswith("How the model ages was not tested: 0 of 1 weeks")
+    assert found.held is None

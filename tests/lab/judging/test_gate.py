@@ -76,18 +76,34 @@ def test_a_model_that_suppresses_by_keeping_less_fails() -> None:
 
 
 def test_without_an_interval_nothing_passes() -> None:
-    """A gain on too few days is not sure."""
+    """A gain on too few days is not tested: the gate neither passed nor failed, and each condition says why."""
     found = gate(TRUE, {"blind": BLIND}, threshold(TRUE), days=5)
-    assert not found.passed
+    assert (found.passed, found.result) == (None, "not tested")
+    assert [check.result for check in found.checks] == ["passed", "not tested", "not tested"]
     assert all("too few days" in check.text for check in found.checks[-2:])
 
 
-def test_a_missing_score_or_threshold_fails() -> None:
+def test_a_failed_condition_is_not_hidden_by_one_that_was_not_tested() -> None:
+    """A model that ranks worse fails, however few the days."""
+    found = gate(BLIND, {"noisy": NOISY}, 0.5, days=5)
+    assert [check.passed for check in found.checks] == [False, None, None]
+    assert found.result == "failed"
+
+
+def test_with_nothing_to_beat_detection_is_still_tested() -> None:
+    """A problem that names no baseline asks for its detection alone; an empty list of conditions never passes."""
+    assert [check.name for check in gate(TRUE, {}, threshold(TRUE)).checks] == ["detection of 95% kept"]
+    assert gate(TRUE, {}, threshold(TRUE)).passed is True
+    assert gate(TRUE, {}, threshold_for(Y, TRUE, 0.5)).passed is False
+
+
+def test_a_missing_score_or_threshold_is_not_tested() -> None:
     """What must be beaten and is not there is not beaten, and what was not fixed is not made up."""
     days = days_of(AT, 1, draws=200)
     alone = judge_gate(draw(Y, TRUE, days, DETECTION, None), {}, [], target("last_outcome"))
-    assert [check.passed for check in alone.checks] == [False]
+    assert [check.passed for check in alone.checks] == [None, None, None]
+    assert alone.passed is None
     unfixed = draw(Y, TRUE, days, DETECTION, None)
     found = judge_gate(unfixed, {"blind": draw(Y, BLIND, days, DETECTION, None)}, [], target("blind"))
-    assert [check.passed for check in found.checks] == [True, False, False]
+    assert [check.passed for check in found.checks] == [True, None, None]
     assert best_of({}, ["last_outcome"]) is None

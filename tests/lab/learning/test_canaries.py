@@ -39,11 +39,23 @@ def test_a_fair_training_passes_all(window: Made) -> None:
     assert checks == canaries.run(made, keys, 7, no_progress)
 
 
-def test_too_few_alerts_say_so(small: Replayed) -> None:
-    """Where the later part is too small to tell, the two fits are not made."""
+def test_too_few_alerts_are_not_tested(small: Replayed) -> None:
+    """Where the later part is too small to tell, the two fits are not made, and neither check counts as passed."""
     made, keys = window_of(small, 0.6)
-    texts = {check.name: check.text for check in canaries.run(made, keys, 7, no_progress)}
-    assert texts["shuffled labels"] == texts["labels of the next alert"] == "too few alerts to tell"
+    checks = {check.name: check for check in canaries.run(made, keys, 7, no_progress)}
+    for name in ("shuffled labels", "labels of the next alert"):
+        assert checks[name].passed is None
+        assert checks[name].n == 102
+        assert checks[name].text.startswith("too few alerts to tell: 102 after the earlier 80% of the window")
+    assert {checks[name].passed for name in ("time order", "cut-off future")} == {True}
+
+
+def test_a_log_that_can_not_be_cut_is_not_tested(window: Made) -> None:
+    """Where none of the first alerts can be learnt from, the cut has no place, and says so."""
+    made, keys = window
+    names = [feature.name for feature in made.features]
+    found = cut(replace(made, usable=np.zeros_like(made.usable)), names, canaries.remaker(keys, made.features))
+    assert (found.passed, found.n) == (None, 0)
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -100,6 +100,9 @@ def test_gate() -> None:
     failed = replace(passed, gate=Gate(False, [replace(passed.gate.checks[0], passed=False)]))
     assert "Gate passed" in Read(write(passed)).text
     assert "Gate failed ✗ failed AUC: 0.848" in Read(write(failed)).text
+    open_ = replace(passed, gate=Gate(None, [replace(passed.gate.checks[0], passed=None, n=31)]))
+    assert "Gate not tested ? not tested AUC: 0.848, above each of 5 baselines (31 alerts)" in Read(write(open_)).text
+    assert 'class="verdict passed"' not in write(open_).split("<main>")[1].split("</header>")[0]
 
 
 def test_simulated_banner() -> None:
@@ -117,14 +120,19 @@ def test_rest_of_teams_counted() -> None:
 
 
 def test_shortcut_answers() -> None:
-    """The answer follows what was found: no, too much so, or that it can't be told."""
+    """The answer follows what was found: no, too much so, or that it was not tested."""
     found = sample.shortcut()
     flagged = replace(found, flagged=True, auc_differs=0.31)
     unknown = replace(found, auc_differs=None, expected_differs=None)
     texts = [Read(write(replace(sample.full(), shortcut=each))).text for each in (found, flagged, unknown)]
     assert "No. Where the outcome changed" in texts[0]
     assert "Too much so. Where the outcome changed it ranks worse than it should: AUC 0.310" in texts[1]
-    assert "It can't be told" in texts[2]
+    assert "Not tested: too few alerts" in texts[2]
+    repeats = replace(unknown, flagged=True, auc_within=0.5)
+    assert (
+        "Too much so: among alerts with the same last outcome it ranks at an AUC of 0.500"
+        in Read(write(replace(sample.full(), shortcut=repeats))).text
+    )
 
 
 def test_nan_is_a_dash() -> None:

@@ -141,7 +141,7 @@ def test_a_first_one() -> None:
     failed = replace(bare, faults=["gate: AUC 0.6"])
     assert failed.status == 2
     assert "It should not be: gate: AUC 0.6." in write(failed)
-    assert '(with `--force "reason"`, as it failed the gate)' in write(failed)
+    assert '(with `--force "reason"`, as it did not pass the gate)' in write(failed)
 
 
 def test_what_is_unusual_is_said() -> None:

@@ -223,7 +223,7 @@ for call in (lambda: pull(load_settings({}), Path("log.parquet")), lambda: list(
 def test_parquet_without_the_extra_is_told() -> None:
     """Writing and reading both name the extra."""
     done = subprocess.run([sys.executable, "-c", WITHOUT_EXTRA], capture_output=True, text=True, check=True)
-    assert done.stdout.count("Parquet needs pyarrow, which is not installed: pip install 'noisegate[lab]'") == 2
+    assert done.stdout.count(".parquet needs pyarrow, which is not installed; pip install 'noisegate[lab]'") == 2
 
 
 def test_parquet_that_is_no_log_is_told(tmp_path: Path) -> None:
