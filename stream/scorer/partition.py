@@ -1,12 +1,15 @@
 """One assigned partition: its fold, the states it has read, and what the next batch needs beside them."""
 
 import math
+import random
 from collections.abc import Mapping, MutableMapping, Sequence
 
+import msgspec
 from msgspec import Struct, field
 
 from stream.core import fold, state
 from stream.core.dues import Due, Dues
+from stream.core.errors import HistoryDamaged
 from stream.core.events import Acted, Raised, Tick
 from stream.core.fold import EntryKey
 from stream.core.ledger import OPEN, Alert, Cohort, Entry, pack_entry, unpack_entry
@@ -18,9 +21,30 @@ from stream.scorer.history import NO_META, Found, Meta, Wanted, Write, encode_me
 DUES_WINDOW = 2_500
 
 
-def new_meta(known: Bounds, start: int, problem: Problem, generation: int = 1) -> Meta:
-    """The meta of a history that begins at offset `start`."""
-    return Meta(start, known.topic_id, known.partitions, problem.digest, fold.VERSION, generation, state.NEVER, 0)
+def new_generation() -> int:
+    """A generation that no history before can have had: states that outlived their meta are never folded on."""
+    return random.randrange(2, 10_000_001)
+
+
+def new_meta(
+    known: Bounds, start: int, problem: Problem, generation: int | None = None, *, evictions: str = ""
+) -> Meta:
+    """The meta of a history that begins at offset `start`, in a new generation unless one is given.
+
+    `evictions` is what the server has evicted by now, as `ServerStatus.evictions` gives it.
+    """
+    generation = new_generation() if generation is None else generation
+    return Meta(
+        start,
+        known.topic_id,
+        known.partitions,
+        problem.digest,
+        fold.VERSION,
+        generation,
+        state.NEVER,
+        0,
+        evictions,
+    )
 
 
 class Touched(Struct):
@@ -95,7 +119,18 @@ class Partition:
         return [key for key in levels if key and not self._recall_level(key)]
 
     def learn(self, wanted: Wanted, found: Found) -> None:
-        """Take in what was read."""
+        """Take in what was read.
+
+        Raises:
+            HistoryDamaged: a state or an entry can't be read.
+        """
+        try:
+            self._learn(wanted, found)
+        except (msgspec.MsgspecError, ValueError):
+            what = "its history holds a state or an entry that can't be read"
+            raise HistoryDamaged(*self.part, what) from None
+
+    def _learn(self, wanted: Wanted, found: Found) -> None:
         for key, packed in zip(wanted.levels, found.levels, strict=True):
             if packed is not None:
                 self.fold.levels[key] = state.unpack_state(packed)
@@ -137,6 +172,7 @@ class Partition:
             self.meta.generation,
             self.fold.time,
             self.fold.held,
+            self.meta.evictions,
         )
         write = Write(self.stored, encode_meta(meta), meta.generation)
         write.levels = {key: pack(levels[key]) for key in touched.levels if key in levels}

@@ -23,7 +23,7 @@ from stream.metrics import Metrics
 from stream.scorer.decode import Decoder
 from stream.scorer.history import NO_META, Meta, Wanted, decode_meta
 from stream.scorer.maturing import Maturing
-from stream.scorer.partition import Partition, new_meta
+from stream.scorer.partition import Partition, new_generation, new_meta
 from stream.scorer.reading import read_states
 from stream.scorer.redis_history import RedisHistory
 
@@ -91,11 +91,12 @@ class _Rebuild:
             RedisHistory.of(settings, self._problem, Metrics(), fence) for fence in ("meta", "rebuild")
         )
         self._old = decode_meta(self._stored())
-        generation = self._old.generation + 1 if self._old else 1
+        generation = self._old.generation + 1 if self._old else new_generation()
         bounds = Bounds(None, self._begin, None, topic_id, partitions)
         self._aside.check()
         self._aside.forget(part, generation, fence=True)
-        meta = new_meta(bounds, self._begin, self._problem, generation)
+        evictions = self._serving.status().evictions  # before the first record: what is evicted later is missing
+        meta = new_meta(bounds, self._begin, self._problem, generation, evictions=evictions)
         self._partition = Partition(part, self._problem, meta, NO_META, sys.maxsize)
 
     def run(self) -> Rebuilt:
