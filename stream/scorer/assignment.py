@@ -15,7 +15,7 @@ from stream.core.errors import HistoryAway, HistoryDamaged, HistoryRefused
 from stream.core.problem import Problem
 from stream.lane.batch import Bounds, Part
 from stream.scorer.history import NO_META, History, Meta, ServerStatus, Wanted, Write, decode_meta, encode_meta
-from stream.scorer.identity import Identity, conflict
+from stream.scorer.identity import Identity, conflict, of_another_cluster
 from stream.scorer.partition import new_meta
 
 log = logging.getLogger(__name__)
@@ -150,6 +150,20 @@ class Assignment:
     @property
     def _deployment(self) -> str:
         return self._settings.deployment
+
+
+def refuse_another_cluster(history: History, mine: Identity, deployment: str) -> None:
+    """Refuse to rebuild histories that are of another Kafka cluster.
+
+    Raises:
+        HistoryRefused: they are.
+    """
+    try:
+        holder = history.holder()
+    except HistoryRefused:  # what stands there can't be read, so a rebuild is its mend
+        return
+    if holder is not None and (fault := of_another_cluster(holder, mine, deployment)):
+        raise HistoryRefused(fault)
 
 
 def evicted_sentence(keys: int) -> str:

@@ -7,7 +7,7 @@ from msgspec import Struct, field
 
 from stream.core import limits
 from stream.core.errors import BadRecord
-from stream.core.events import Event, Tick, check_time, decode_event, seconds
+from stream.core.events import Event, Tick, decode_event, event_time, seconds
 from stream.lane.batch import Batch, Output, Part, Record
 
 
@@ -16,6 +16,7 @@ class Decoded(Struct):
 
     events: list[tuple[Event, float, Record]] = field(default_factory=list)  # event, its time, where it stands
     failed: list[tuple[Record, BadRecord]] = field(default_factory=list)
+    ticks: list[tuple[float, float]] = field(default_factory=list)  # their `at` as written, and record timestamp
     latest: float = float("-inf")
 
 
@@ -37,9 +38,10 @@ class Decoder:
         for record in batch.records:
             try:
                 event = decode_event(record.value or b"")
-                at = seconds(event.at)
-                check_time(at, record.timestamp / 1000.0)
-                if not isinstance(event, Tick) and self._home(event.team) != partition:
+                at = event_time(event, record.timestamp / 1000.0)
+                if isinstance(event, Tick):
+                    decoded.ticks.append((seconds(event.at), record.timestamp / 1000.0))
+                elif self._home(event.team) != partition:
                     raise BadRecord("misrouted", f"team {event.team!r} belongs to partition {self._home(event.team)}")
             except BadRecord as error:
                 decoded.failed.append((record, error))

@@ -15,8 +15,10 @@ from stream.core.fold import EntryKey
 from stream.core.ledger import OPEN, Alert, Cohort, Entry, pack_entry, unpack_entry
 from stream.core.problem import CLOSED_BY_RULE, Problem
 from stream.lane.batch import Bounds, Part
+from stream.scorer.answers import score_fields
 from stream.scorer.decode import Decoded
 from stream.scorer.history import NO_META, Found, Meta, Wanted, Write, encode_meta
+from stream.scorer.maturing import verdicts_of
 
 DUES_WINDOW = 2_500
 
@@ -45,6 +47,15 @@ def new_meta(
         0,
         evictions,
     )
+
+
+def _readable(entry: Entry) -> Entry:
+    """The entry, once what is opaque to the fold was looked at."""
+    if type(entry) is Alert:
+        score_fields(entry.score)
+    elif type(entry) is Cohort:
+        verdicts_of(entry)
+    return entry
 
 
 class Touched(Struct):
@@ -123,6 +134,7 @@ class Partition:
 
         Raises:
             HistoryDamaged: a state or an entry can't be read.
+            HistoryRefused: a newer noisegate has written it.
         """
         try:
             self._learn(wanted, found)
@@ -138,7 +150,7 @@ class Partition:
                 self._absent_levels.add(key)
         for entry, packed in zip(wanted.entries, found.entries, strict=True):
             if packed is not None:
-                self.fold.ledger[entry] = unpack_entry(packed)
+                self.fold.ledger[entry] = _readable(unpack_entry(packed))
             else:
                 self._absent_entries.add(entry)
 

@@ -20,7 +20,7 @@ from stream.core.errors import (
     HistoryRefused,
     NoisegateError,
 )
-from stream.core.events import Raised, Tick, encode_event, moment
+from stream.core.events import Raised, Tick, encode_event, moment, seconds
 from stream.core.problem import Problem
 from stream.core.records import encode_record
 from stream.kafka import partition_chooser
@@ -29,10 +29,11 @@ from stream.metrics import Metrics
 from stream.models.served import Served
 from stream.scorer.answers import Answers, Scored, unscored
 from stream.scorer.assignment import Assignment, Taken, evicted_sentence
+from stream.scorer.clocks import ClockWatch
 from stream.scorer.counting import Counting
 from stream.scorer.decode import Decoded, Decoder
 from stream.scorer.evictions import EvictionWatch
-from stream.scorer.history import History, Wanted, Write, read_meta_or_none
+from stream.scorer.history import History, ServerStatus, Wanted, Write, read_meta_or_none
 from stream.scorer.maturing import Maturing, wait_seconds
 from stream.scorer.partition import Partition, Touched
 from stream.scorer.reading import read_states, widen
@@ -92,12 +93,14 @@ class ScorerRoom:
         self._partitions: dict[Part, Partition] = {}
         self._assignment = Assignment(settings, problem, history)
         self._evictions = EvictionWatch()
+        self._clocks = ClockWatch(metrics)
         self._began = False  # whether anything was assigned: what refuses a start does not end a worker that serves
         self._away: str | None = None  # why alerts are published unscored
         self._suspect = False  # away because the history is wrong, not because it can't be reached
         self._asked_at = 0.0
         self._looked_at = time.monotonic()
         self._unscored_until: dict[Part, int] = {}
+        self._shown: dict[Part, float] = {}  # the time that /metrics says of a partition, which never goes back
         self._ticked: dict[Part, float] = {}
         self._recent: deque[bool] = deque(maxlen=settings.bad_window)
         self._ringing = False
@@ -126,7 +129,7 @@ class ScorerRoom:
         if not bounds:
             return {}
         try:
-            status = self._history.status()
+            status = self._ask()
             self._evictions.look(status)
             taken = self._assignment.take(bounds, status)
         except HistoryAway as error:
@@ -144,6 +147,7 @@ class ScorerRoom:
         for part in self._assigned - set(bounds):
             for gauge in (self._metrics.lag, self._metrics.held, self._metrics.history_time):
                 gauge.remove(part.partition)
+            self._shown.pop(part, None)
         self._assigned = set(bounds)
 
     def _assign_away(self, bounds: Mapping[Part, Bounds], error: HistoryAway) -> dict[Part, int]:
@@ -177,8 +181,7 @@ class ScorerRoom:
             behind = silent_until - meta.offset
             log.warning("%s: history is %d records behind what was published; they are folded again", part, behind)
         self._partitions[part] = Partition(part, self._problem, meta, taken.stored, silent_until)
-        if math.isfinite(meta.time):
-            self._metrics.history_time.labels(part.partition).set(meta.time)
+        self._show_time(part, meta.time)
         return meta.offset
 
     # Batches.
@@ -187,6 +190,9 @@ class ScorerRoom:
         """Decode, read, fold, score, encode."""
         assert self._decoder is not None, "the lane assigns before it prepares"
         decoded = {batch.part: self._decoder.decode(batch) for batch in batches}
+        for batch in batches:
+            if batch.records:
+                self._clocks.read(batch.part, batch.records[-1], decoded[batch.part].ticks, self._clock())
         ends = {batch.part: batch.end for batch in batches}
         touched: dict[Part, Touched] = {}
         if self._away is None:
@@ -294,8 +300,7 @@ class ScorerRoom:
                 if partition is not None:  # none: Redis went away since
                     partition.written()
                     self._metrics.held.labels(part.partition).set(partition.fold.held)
-                    if math.isfinite(partition.fold.time):
-                        self._metrics.history_time.labels(part.partition).set(partition.fold.time)
+                    self._show_time(part, partition.fold.time)
             else:
                 self._conflict(FenceConflict(*part))
         if counted:
@@ -352,7 +357,7 @@ class ScorerRoom:
     # Quiet times.
 
     def idle(self, caught_up: Sequence[Part], now: float) -> list[Output]:
-        """Ticks for quiet partitions in which something is due."""
+        """Ticks for quiet partitions in which something is due; where nothing is, time has come to `now` as well."""
         if self._away is not None:
             self._is_back()
             return []
@@ -360,9 +365,11 @@ class ScorerRoom:
             return []
         every = self._settings.tick_seconds
         outputs: list[Output] = []
+        if not every or not self._clocks.may_tick():
+            return outputs
         for part in caught_up:
             partition = self._partitions.get(part)
-            if not every or partition is None or now - self._ticked.get(part, 0.0) < every:
+            if partition is None or now - self._ticked.get(part, 0.0) < every:
                 continue
             self._ticked[part] = now
             try:
@@ -373,11 +380,25 @@ class ScorerRoom:
             except HistoryDamaged as error:
                 self._damaged(error)
                 return []
-            if partition.fold.dues.first() < now:
-                value = encode_event(Tick(moment(now)))
-                outputs.append(Output(part.topic, None, value, partition=part.partition))
-                self._metrics.ticks.inc()
+            if partition.fold.dues.first() >= now:
+                self._show_time(part, now)  # all that could be decided by now is
+                continue
+            tick = Tick(moment(now))
+            outputs.append(Output(part.topic, None, encode_event(tick), partition=part.partition))
+            self._clocks.wrote(part, seconds(tick.at))
+            self._metrics.ticks.inc()
         return outputs
+
+    def _show_time(self, part: Part, at: float) -> None:
+        if at > self._shown.get(part, -math.inf):
+            self._shown[part] = at
+            self._metrics.history_time.labels(part.partition).set(at)
+
+    def _ask(self) -> ServerStatus:
+        asked_at = self._clock()
+        status = self._history.status()
+        self._clocks.redis_said(asked_at, status.clock, self._clock())
+        return status
 
     def _look(self) -> bool:
         """Ask Redis now and then what it has evicted, which makes our histories suspect; False: serve no more."""
@@ -385,7 +406,7 @@ class ScorerRoom:
             return True
         self._looked_at = time.monotonic()
         try:
-            status = self._history.status()
+            status = self._ask()
             evicted = self._evictions.look(status)
         except HistoryAway as error:
             self._go_away(error)

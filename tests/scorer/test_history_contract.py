@@ -2,7 +2,7 @@
 
 import pytest
 
-from stream.core.errors import HistoryAway, HistoryRefused
+from stream.core.errors import HistoryAway, HistoryDenied, HistoryRefused
 from stream.lane.batch import Part
 from stream.metrics import Metrics
 from stream.scorer.history import NO_META, History, Wanted, Write
@@ -145,11 +145,11 @@ def test_a_redis_that_evicts_is_refused(fresh_redis: RedisServer) -> None:
 
 
 def test_wrong_credentials_are_refused_in_one_sentence(fresh_redis: RedisServer) -> None:
-    """A Redis ACL user works; a wrong password is no absence."""
+    """A Redis ACL user works; a wrong password is told as such, and at once."""
     client = redis_history(fresh_redis.url)._client
     client.acl_setuser("gate", enabled=True, passwords=["+secret"], keys=["*"], commands=["+@all"])
     address = fresh_redis.url.removeprefix("redis://")
     history = redis_history(f"redis://gate:secret@{address}")
     assert history.write({PART: first_write()}) == {PART: True}
-    with pytest.raises(HistoryRefused, match="redis_url"):
+    with pytest.raises(HistoryDenied, match=r"password.*NOISEGATE_REDIS_URL"):
         redis_history(f"redis://gate:wrong@{address}").check()
