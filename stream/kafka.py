@@ -15,9 +15,14 @@ from stream.config import Settings
 from stream.core.errors import BrokerError, SettingsError
 
 FOREVER = "-1"
+TIMESTAMPS, LOG_APPEND_TIME = "message.timestamp.type", "LogAppendTime"
 _ANSWER_SECONDS = 5.0  # beyond the time-out of the request itself
 TOPIC_CONFIGS: Mapping[str, Mapping[str, str]] = {
-    "events": {"retention.ms": FOREVER, "retention.bytes": FOREVER},  # the source of truth
+    "events": {  # the source of truth; stamped by the broker, so that no producer's clock moves time
+        "retention.ms": FOREVER,
+        "retention.bytes": FOREVER,
+        TIMESTAMPS: LOG_APPEND_TIME,
+    },
     "enriched": {},
     "outcomes": {"retention.ms": FOREVER, "retention.bytes": FOREVER},  # labels and evidence
     "failed": {},

@@ -14,7 +14,7 @@ from stream.core import fold
 from stream.core.errors import HistoryAway, HistoryDamaged, HistoryRefused
 from stream.core.problem import Problem
 from stream.lane.batch import Bounds, Part
-from stream.scorer.history import NO_META, History, Meta, ServerStatus, Wanted, Write, decode_meta, encode_meta
+from stream.scorer.history import NO_META, History, Meta, ServerStatus, Write, decode_meta, encode_meta
 from stream.scorer.identity import Identity, conflict, of_another_cluster
 from stream.scorer.partition import new_meta
 
@@ -90,14 +90,14 @@ class Assignment:
             if holder is not None and (fault := conflict(holder, self._identity(part, known), self._deployment)):
                 raise HistoryRefused(fault)
         taken: dict[Part, Taken | None] = {}
-        for part, found in self._history.read({part: Wanted(0) for part in bounds}).items():
+        for part, stored in self._history.metas(bounds).items():
             try:
-                meta = decode_meta(found.meta)
+                meta = decode_meta(stored)
             except HistoryRefused:
                 raise HistoryDamaged(*part, "what stands in the place of its history's meta is no meta") from None
             if meta is not None:
                 hold_against(part, bounds[part], meta, self._problem)
-            taken[part] = None if meta is None else Taken(meta, found.meta)
+            taken[part] = None if meta is None else Taken(meta, stored)
         return taken
 
     def _claim(self, bounds: Mapping[Part, Bounds]) -> None:

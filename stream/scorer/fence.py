@@ -7,7 +7,7 @@ from typing import Any
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 DAMAGED = -1
-"""The script's answer where a key holds another type; its states may be half written then, its meta is not."""
+"""The answer where a key holds another type; of a write, states may be half written then, the meta is not."""
 
 # MGET shows a key of another type as absent, so the write looks at what it replaces: SET with GET refuses such a key.
 FENCE = """
@@ -69,8 +69,13 @@ def _run(client: Any, commands: Sequence[tuple[Any, ...]]) -> list[int]:
     pipeline = client.pipeline(transaction=False)
     for command in commands:
         pipeline.evalsha(_SHA, *command)
-    answers = [DAMAGED if is_wrong_type(answer) else answer for answer in pipeline.execute(raise_on_error=False)]
-    return _first_error_raised(answers)
+    return execute_each(pipeline)
+
+
+def execute_each(pipeline: Any) -> list[Any]:
+    """A pipeline's answers, DAMAGED where a key is of another type; other errors are raised."""
+    answers = pipeline.execute(raise_on_error=False)
+    return _first_error_raised([DAMAGED if is_wrong_type(answer) else answer for answer in answers])
 
 
 def execute(pipeline: Any) -> list[Any]:

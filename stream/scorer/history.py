@@ -1,6 +1,6 @@
 """The history port: a partition's states and their offset, read at one moment and written behind a fence."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -113,6 +113,9 @@ class History(Protocol):
 
     def replace(self, identity: Identity) -> None:
         """Give the histories to `identity`, whoever held them."""
+
+    def metas(self, parts: Iterable[Part]) -> dict[Part, bytes]:
+        """Each partition's meta, NO_META where there is none; `HistoryDamaged` where a key is of another type."""
 
     def read(self, wanted: Mapping[Part, Wanted]) -> dict[Part, Found]:
         """Read meta and states; those of one partition are of one moment."""

@@ -13,7 +13,7 @@ Keys of one partition share one hash tag, so one slot:
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -28,8 +28,8 @@ from stream.core.problem import Problem
 from stream.lane.batch import Part
 from stream.metrics import Metrics
 from stream.scorer.evictions import policy_sentence
-from stream.scorer.fence import DAMAGED, execute, is_wrong_type, run_fence
-from stream.scorer.history import NO_EVICTION, Found, ServerStatus, Wanted, Write
+from stream.scorer.fence import DAMAGED, execute, execute_each, is_wrong_type, run_fence
+from stream.scorer.history import NO_EVICTION, NO_META, Found, ServerStatus, Wanted, Write
 from stream.scorer.identity import Identity
 from stream.scorer.redis_errors import told
 
@@ -133,6 +133,22 @@ class RedisHistory:
     def replace(self, identity: Identity) -> None:
         """By SET."""
         self._call("identity", lambda: self._client.set(self._identity_key, msgspec.json.encode(identity)))
+
+    def metas(self, parts: Iterable[Part]) -> dict[Part, bytes]:
+        """One GET a partition, all in one round trip."""
+        parts = list(parts)
+
+        def fetch() -> list[Any]:
+            pipeline = self._client.pipeline(transaction=False)
+            for part in parts:
+                pipeline.get(f"{self.prefix(part)}:{self._fence_key}")
+            return execute_each(pipeline)
+
+        found = dict(zip(parts, self._call("read", fetch), strict=True))
+        for part, answer in found.items():
+            if answer == DAMAGED:
+                raise HistoryDamaged(*part, _FOREIGN)
+        return {part: answer or NO_META for part, answer in found.items()}
 
     def read(self, wanted: Mapping[Part, Wanted]) -> dict[Part, Found]:
         """One MGET a partition, all in one round trip."""

@@ -33,7 +33,7 @@ from stream.scorer.clocks import ClockWatch
 from stream.scorer.counting import Counting
 from stream.scorer.decode import Decoded, Decoder
 from stream.scorer.evictions import EvictionWatch
-from stream.scorer.history import History, ServerStatus, Wanted, Write, read_meta_or_none
+from stream.scorer.history import History, ServerStatus, Write, read_meta_or_none
 from stream.scorer.maturing import Maturing, wait_seconds
 from stream.scorer.partition import Partition, Touched
 from stream.scorer.reading import read_states, widen
@@ -350,8 +350,7 @@ class ScorerRoom:
 
     def _still_suspect(self) -> bool:
         """Whether a rebuild has not yet taken the place of every history that is wrong."""
-        found = self._history.read({part: Wanted(0) for part in self._assigned})
-        metas = [read_meta_or_none(one.meta) for one in found.values()]
+        metas = [read_meta_or_none(stored) for stored in self._history.metas(self._assigned).values()]
         return any(meta is not None and meta.suspect for meta in metas)
 
     # Quiet times.

@@ -1,6 +1,6 @@
 """The fake of the history port; `test_history_contract` holds it to what Redis does."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from stream.core.dues import Due
 from stream.core.errors import HistoryAway
@@ -14,7 +14,7 @@ class MemoryHistory:
     """Histories in dictionaries. While `away`, every call raises."""
 
     def __init__(self) -> None:
-        self.metas: dict[Part, bytes] = {}
+        self.stored: dict[Part, bytes] = {}
         self.levels: dict[tuple[Part, int, str], bytes] = {}
         self.entries: dict[tuple[Part, int, EntryKey], bytes] = {}
         self.due: dict[tuple[Part, int], dict[EntryKey, float]] = {}
@@ -49,13 +49,18 @@ class MemoryHistory:
         self.check()
         self.holds = identity
 
+    def metas(self, parts: Iterable[Part]) -> dict[Part, bytes]:
+        """See `History`."""
+        self.check()
+        return {part: self.stored.get(part, b"") for part in parts}
+
     def read(self, wanted: Mapping[Part, Wanted]) -> dict[Part, Found]:
         """See `History`."""
         self.check()
         self.reads += 1
         return {
             part: Found(
-                self.metas.get(part, b""),
+                self.stored.get(part, b""),
                 [self.levels.get((part, want.generation, key)) for key in want.levels],
                 [self.entries.get((part, want.generation, key)) for key in want.entries],
             )
@@ -76,11 +81,11 @@ class MemoryHistory:
         return {part: self._write(part, write) for part, write in writes.items()}
 
     def _write(self, part: Part, write: Write) -> bool:
-        if self.metas.get(part, b"") == write.meta:
+        if self.stored.get(part, b"") == write.meta:
             return True
-        if self.metas.get(part, b"") != write.expected:
+        if self.stored.get(part, b"") != write.expected:
             return False
-        self.metas[part] = write.meta
+        self.stored[part] = write.meta
         due = self.due.setdefault((part, write.generation), {})
         for level, packed in write.levels.items():
             self.levels[part, write.generation, level] = packed

@@ -15,7 +15,7 @@ from stream.core.events import Event, Tick, decode_event, encode_event
 from stream.core.fold import Fold
 from stream.core.state import pack_state
 from stream.feed import Feed
-from stream.kafka import TOPIC_CONFIGS, Topics, partition_chooser, producer_settings
+from stream.kafka import LOG_APPEND_TIME, TIMESTAMPS, TOPIC_CONFIGS, Topics, partition_chooser, producer_settings
 from stream.lab.log import Line, read_log
 from stream.lab.parquet import VALUE, import_parquet
 from stream.lab.sources.pulling import Left, parse_when, pull
@@ -28,7 +28,9 @@ PARTITIONS = 3
 END = 10 * 86_400.0
 
 
-def settings_of(bootstrap_servers: str, name: str, folder: Path, knows_its_end: bool) -> Settings:
+def settings_of(
+    bootstrap_servers: str, name: str, folder: Path, knows_its_end: bool, stamped_by: str = LOG_APPEND_TIME
+) -> Settings:
     """Settings of a broker, its topics made, with the small problem."""
     problem = folder / "problem.toml"
     problem.write_text(PROBLEM_TEXT)
@@ -39,7 +41,7 @@ def settings_of(bootstrap_servers: str, name: str, folder: Path, knows_its_end: 
         "NOISEGATE_PROBLEM": str(problem),
     }
     settings = load_settings(env)
-    Topics(settings).create(PARTITIONS, 1, TOPIC_CONFIGS)
+    Topics(settings).create(PARTITIONS, 1, {**TOPIC_CONFIGS, "events": {TIMESTAMPS: stamped_by}})
     return settings
 
 
@@ -158,7 +160,7 @@ def test_a_part_of_the_time(settings: Settings, tmp_path: Path) -> None:
 
 def test_records_long_before_are_not_read(kafka: ApacheKafka, unique_name: str, tmp_path: Path) -> None:
     """Where the broker knows its records' times, reading begins there, by the skew earlier than asked for."""
-    settings = settings_of(kafka.bootstrap_servers, unique_name, tmp_path, knows_its_end=True)
+    settings = settings_of(kafka.bootstrap_servers, unique_name, tmp_path, True, stamped_by="CreateTime")
     producer = Producer({**producer_settings(settings), "log_level": 0})
     for hour in range(100):
         at = START + timedelta(hours=hour)
