@@ -124,7 +124,7 @@ class Assignment:
         if known.committed is None:
             start = self._first_offset(part, known)
         else:
-            log.warning("%s: no history in Redis; the log is folded again from offset %d", part, start)
+            log.warning("%s/%d: no history in Redis; the log is folded again from offset %d", *part, start)
         return new_meta(known, start, self._problem, evictions=status.evictions)
 
     def _first_offset(self, part: Part, known: Bounds) -> int:

@@ -25,9 +25,11 @@ class ClockWatch:
 
     Args:
         metrics: shows it.
+        ticks: whether this worker writes any; where it does not, its clock does no harm and is only shown.
     """
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, ticks: bool) -> None:
+        self._ticks = ticks
         self._metrics = metrics
         self._wrote: dict[Part, float] = {}
         self._stamped: bool | None = None  # whether the broker stamps the records; None: no record was read yet
@@ -80,7 +82,7 @@ class ClockWatch:
         ours, whose = (self._to_broker, "the broker") if self._stamped else (self._to_redis, "Redis")
         ours = ours or 0.0
         self._metrics.clock_difference.set(ours)
-        fault = sentence(ours, whose) if abs(ours) > BOUND_SECONDS else None
+        fault = sentence(ours, whose) if self._ticks and abs(ours) > BOUND_SECONDS else None
         if fault and self.fault is None:
             log.error("%s; no ticks are written until then", fault)
             self._probed_at = monotonic()

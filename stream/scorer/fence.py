@@ -9,30 +9,31 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 DAMAGED = -1
 """The answer where a key holds another type; of a write, states may be half written then, the meta is not."""
 
-# MGET shows a key of another type as absent, so the write looks at what it replaces: SET with GET refuses such a key.
+# MGET shows a key of another type as absent. The write looks at what it replaces: SET with GET, and GETDEL, refuse it.
 FENCE = """
 local stored = redis.call('GET', KEYS[1]) or ''
 if stored == ARGV[2] then return 1 end
 if stored ~= ARGV[1] then return 0 end
-local function put(key, value, seconds)
-  local before = redis.pcall('SET', key, value, 'EX', seconds, 'GET')
-  if type(before) == 'table' and before.err then return before end
+local function fault(before)
+  if type(before) ~= 'table' or not before.err then return nil end
+  return string.find(before.err, 'WRONGTYPE') and -1 or before
 end
 local levels, entries, gone, due = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local key, arg = 2, 8
 for i = 1, levels do
   key, arg = key + 1, arg + 1
-  local fault = put(KEYS[key], ARGV[arg], ARGV[3])
-  if fault then return string.find(fault.err, 'WRONGTYPE') and -1 or fault end
+  local found = fault(redis.pcall('SET', KEYS[key], ARGV[arg], 'EX', ARGV[3], 'GET'))
+  if found then return found end
 end
 for i = 1, entries do
   key, arg = key + 1, arg + 1
-  local fault = put(KEYS[key], ARGV[arg], ARGV[4])
-  if fault then return string.find(fault.err, 'WRONGTYPE') and -1 or fault end
+  local found = fault(redis.pcall('SET', KEYS[key], ARGV[arg], 'EX', ARGV[4], 'GET'))
+  if found then return found end
 end
 for i = 1, gone do
   key = key + 1
-  redis.call('DEL', KEYS[key])
+  local found = fault(redis.pcall('GETDEL', KEYS[key]))
+  if found then return found end
 end
 local last = arg + 2 * due
 while arg < last do

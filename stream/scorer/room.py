@@ -93,7 +93,7 @@ class ScorerRoom:
         self._partitions: dict[Part, Partition] = {}
         self._assignment = Assignment(settings, problem, history)
         self._evictions = EvictionWatch()
-        self._clocks = ClockWatch(metrics)
+        self._clocks = ClockWatch(metrics, settings.tick_seconds > 0)
         self._began = False  # whether anything was assigned: what refuses a start does not end a worker that serves
         self._away: str | None = None  # why alerts are published unscored
         self._suspect = False  # away because the history is wrong, not because it can't be reached
@@ -179,7 +179,7 @@ class ScorerRoom:
         silent_until = known.committed or 0
         if silent_until > meta.offset:
             behind = silent_until - meta.offset
-            log.warning("%s: history is %d records behind what was published; they are folded again", part, behind)
+            log.warning("%s/%d: history is %d records behind what was published; they are folded again", *part, behind)
         self._partitions[part] = Partition(part, self._problem, meta, taken.stored, silent_until)
         self._show_time(part, meta.time)
         return meta.offset
