@@ -38,10 +38,10 @@ class Decoder:
         for record in batch.records:
             try:
                 event = decode_event(record.value or b"")
-                at = event_time(event, record.timestamp / 1000.0)
                 if isinstance(event, Tick):
                     decoded.ticks.append((seconds(event.at), record.timestamp / 1000.0))
-                elif self._home(event.team) != partition:
+                at = event_time(event, record.timestamp / 1000.0)
+                if not isinstance(event, Tick) and self._home(event.team) != partition:
                     raise BadRecord("misrouted", f"team {event.team!r} belongs to partition {self._home(event.team)}")
             except BadRecord as error:
                 decoded.failed.append((record, error))

@@ -1,5 +1,7 @@
 """Taking over partitions: first metas, generations, whose histories they are, and starts without Redis."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from stream.config import Settings
@@ -73,7 +75,7 @@ def test_latest_keeps_its_start_over_restarts() -> None:
 class _Overtaken(MemoryHistory):
     """Somebody else is always faster with the first meta."""
 
-    def write(self, writes: dict[Part, Write]) -> dict[Part, bool]:  # type: ignore[override]  # a dict is given
+    def write(self, writes: Mapping[Part, Write]) -> dict[Part, bool]:
         """See `History`."""
         if ONLY not in self.stored:
             mine = decode_meta(writes[ONLY].meta) or pytest.fail("no meta")

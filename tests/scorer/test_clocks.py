@@ -63,6 +63,7 @@ def test_a_worker_s_fast_clock_expires_nothing_that_is_open() -> None:
         rig.now += 61.0
         rig.run()
     assert append_ticks(rig, broker=truth) == 0
+    assert [headers["reason"] for headers in rig.publisher.failed()] == ["beyond_skew"]  # the one tick
     assert [(o.by, o.outcome) for o in rig.publisher.outcomes()] == [("worked", "actionable")]
     assert difference(rig.metrics) == pytest.approx(3_000.0)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from stream.core.errors import HistoryDamaged, HistoryRefused
+from stream.core.events import Raised
 from stream.core.ledger import Cohort, pack_entry
 from stream.scorer.evictions import EvictionWatch
 from stream.scorer.history import ServerStatus, Wanted
@@ -193,7 +194,7 @@ def test_a_damaged_state_ends_scores_and_not_alerts(redis_url: str, where: str, 
     rig.run()
     assert "run `noisegate history rebuild`" in rig.room.ready_faults[0]
     told = {record.alert.alert_id for record in rig.publisher.enriched()}
-    assert told == {e.alert_id for e in events[:90] if type(e).__name__ == "Raised"}
+    assert told == {event.alert_id for event in events[:90] if isinstance(event, Raised)}
     for event in events[90:]:
         log.append(event)
     rebuild(log, redis_url)
