@@ -19,8 +19,11 @@ from stream.kafka import LOG_APPEND_TIME, TIMESTAMPS, TOPIC_CONFIGS, Topics, par
 from stream.lab.log import Line, read_log
 from stream.lab.parquet import VALUE, import_parquet
 from stream.lab.sources.pulling import Left, parse_when, pull
+from stream.lane.batch import Batch, Part
 from stream.reader import Reader
+from stream.scorer.decode import Decoder
 from tests.lab.logs import PROBLEM_TEXT, START, acted, lines, raised, small_log, small_problem
+from tests.scorer.rig import LogRecord
 from tests.servers.fixtures import Broker
 from tests.servers.kafka import ApacheKafka
 
@@ -169,6 +172,26 @@ def test_records_long_before_are_not_read(kafka: ApacheKafka, unique_name: str, 
     producer.flush()
     pulled = pull(settings, tmp_path / "log.jsonl", (START + timedelta(hours=90)).timestamp())
     assert (pulled.events, pulled.records, pulled.left_out) == (10, 10, {})
+
+
+def test_a_tick_ahead_of_its_record_is_pulled_as_it_was_folded(
+    kafka: ApacheKafka, unique_name: str, tmp_path: Path
+) -> None:
+    """A worker's fast clock moves time no further than its record's timestamp, for the scorer and for the lab alike."""
+    settings = settings_of(kafka.bootstrap_servers, unique_name, tmp_path, True, stamped_by="CreateTime")
+    producer = Producer({**producer_settings(settings), "log_level": 0})
+    home = partition_chooser("murmur2_random", PARTITIONS)("team-0")
+    sent = [(raised(1, START), 0), (Tick(START + timedelta(minutes=9)), 2)]
+    for event, minutes in sent:
+        stamp = int((START + timedelta(minutes=minutes)).timestamp() * 1000)
+        producer.produce(settings.events_topic, encode_event(event), partition=home, timestamp=stamp)
+    producer.flush()
+    pull(settings, tmp_path / "log.jsonl")
+    with Reader(settings, [settings.events_topic]) as reader:
+        records = [LogRecord(m.offset() or 0, m.timestamp()[1], None, m.value()) for m in reader.read_all()]
+    live = Decoder(lambda team: home).decode(Batch(Part(settings.events_topic, home), 0, 2, records))
+    assert [line.at for line in read_log(tmp_path / "log.jsonl")] == [at for _, at, _ in live.events]
+    assert live.latest == (START + timedelta(minutes=2)).timestamp()
 
 
 def test_an_event_later_than_the_grace_does_not_spoil_the_log(settings: Settings, tmp_path: Path) -> None:
