@@ -17,7 +17,8 @@ log = logging.getLogger(__name__)
 BOUND_SECONDS = 30.0
 """A worker whose clock differs by more writes no ticks."""
 _PROBE_SECONDS = 600.0  # but one so often where it can do no harm, to see whether the clocks agree again
-_LOG_APPEND_TIME = 1  # `timestamp_type` of a record
+LOG_APPEND_TIME_TYPE = 1
+"""`timestamp_type` of a record that the broker stamped."""
 
 
 class ClockWatch:
@@ -62,7 +63,7 @@ class ClockWatch:
             ticks: `at` and record timestamp of the ticks in it, seconds since 1970.
             now: this worker's clock.
         """
-        self._stamped = getattr(last, "timestamp_type", None) == _LOG_APPEND_TIME
+        self._stamped = getattr(last, "timestamp_type", None) == LOG_APPEND_TIME_TYPE
         for at, recorded_at in ticks:
             if self._stamped and self._wrote.get(part) == at:
                 del self._wrote[part]
