@@ -9,7 +9,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from confluent_kafka import Producer
 
-from stream.config import Settings
+from stream.config import Settings, load_settings
 from stream.core.errors import BrokerError, SettingsError
 from stream.kafka import TOPIC_CONFIGS, Topics, faust_credentials, partition_chooser, producer_settings
 from stream.scorer.clocks import LOG_APPEND_TIME_TYPE
@@ -74,10 +74,8 @@ def test_security_settings_reach_faust(tmp_path: Path) -> None:
 
 def test_the_log_of_events_is_stamped_by_the_broker(kafka: ApacheKafka, unique_name: str) -> None:
     """A producer's clock does not reach the records of a topic as we make it, and the lane's consumer says so."""
-    settings = Settings(
-        kafka_bootstrap_servers=kafka.bootstrap_servers,
-        **{f"{role}_topic": f"{unique_name}.{role}" for role in TOPIC_CONFIGS},
-    )
+    names = {f"NOISEGATE_{role.upper()}_TOPIC": f"{unique_name}.{role}" for role in TOPIC_CONFIGS}
+    settings = load_settings({"NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers, **names})
     Topics(settings).create(1, 1, TOPIC_CONFIGS)
     producer = Producer(producer_settings(settings))
     producer.produce(settings.events_topic, b"v", timestamp=int((time.time() + 3_000.0) * 1000))

@@ -102,7 +102,7 @@ def test_a_second_kafka_or_problem_ends_in_one_sentence_and_touches_nothing(clus
     cluster.environment["NOISEGATE_PROBLEM"] = str(PROBLEM)
     key = f"{cluster.settings.deployment}:identity"
     with Redis.from_url(cluster.redis.url) as client:
-        mine = json.loads(client.get(key) or b"")  # type: ignore[arg-type]  # redis-py's sync or async
+        mine = json.loads(client.get(key) or b"")
         client.set(key, json.dumps({**mine, "cluster_id": "another"}))
     cluster.start("three")
     assert cluster.workers["three"].wait(30) == 1
@@ -112,7 +112,7 @@ def test_a_second_kafka_or_problem_ends_in_one_sentence_and_touches_nothing(clus
     assert cluster.offsets() == offsets
     rebuild(cluster.settings, take_over=True)
     with Redis.from_url(cluster.redis.url) as client:
-        assert Identity(**json.loads(client.get(key) or b"")) == Identity(**mine)  # type: ignore[arg-type]  # as above
+        assert Identity(**json.loads(client.get(key) or b"")) == Identity(**mine)
     cluster.assert_exact()
 
 

@@ -5,10 +5,10 @@ import pytest
 from stream.config import Settings
 from stream.core.events import Acted, Raised, seconds
 from stream.monitoring import quality, queries
-from tests.monitoring.workers import text_of
 from tests.scorer.logs import PROBLEM, START, at
 from tests.scorer.memory_history import MemoryHistory
 from tests.scorer.rig import Log, Rig
+from tests.scorer.shown import text_of
 from tests.scorer.test_clocks import append_ticks_of_all
 from tests.servers.prometheus import Exposed, PrometheusServer
 

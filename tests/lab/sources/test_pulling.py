@@ -181,7 +181,7 @@ def test_a_tick_ahead_of_its_record_is_pulled_as_it_was_folded(
     settings = settings_of(kafka.bootstrap_servers, unique_name, tmp_path, True, stamped_by="CreateTime")
     producer = Producer({**producer_settings(settings), "log_level": 0})
     home = partition_chooser("murmur2_random", PARTITIONS)("team-0")
-    sent = [(raised(1, START), 0), (Tick(START + timedelta(minutes=9)), 2)]
+    sent: list[tuple[Event, int]] = [(raised(1, START), 0), (Tick(START + timedelta(minutes=9)), 2)]
     for event, minutes in sent:
         stamp = int((START + timedelta(minutes=minutes)).timestamp() * 1000)
         producer.produce(settings.events_topic, encode_event(event), partition=home, timestamp=stamp)
