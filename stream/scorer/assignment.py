@@ -43,11 +43,11 @@ class Assignment:
         self._problem = problem
         self._history = history
         self._starts: dict[Part, int] = {}  # where partitions without a history began while Redis was away
-        self._damaged: dict[Part, str] = {}  # what was found wrong with them and does not stand in their metas yet
+        self._damaged: dict[tuple[Part, int], str] = {}  # what is wrong and does not stand in their metas yet
 
-    def note_damage(self, part: Part, sentence: str) -> None:
+    def note_damage(self, part: Part, generation: int, sentence: str) -> None:
         """Remember that a history is wrong; it is written into its meta when it is taken over next."""
-        self._damaged.setdefault(part, sentence)
+        self._damaged.setdefault((part, generation), sentence)
 
     def start_unknown(self, part: Part, known: Bounds) -> int:
         """Where to go on while nothing is known of a history; a start at the log's end is remembered."""
@@ -76,7 +76,6 @@ class Assignment:
                 assert meta is not None
                 taken[part] = Taken(meta, writes[part].meta)
                 self._starts.pop(part, None)
-                self._damaged.pop(part, None)
             if waiting:
                 taken |= self._read({part: bounds[part] for part in waiting})
         raise HistoryAway(
@@ -138,7 +137,7 @@ class Assignment:
         if not meta.evictions:  # written before metas kept it
             meta = replace(meta, evictions=status.evictions)
         evicted = status.evicted_since(meta.evictions)
-        if not meta.suspect and (sentence := self._damaged.get(part)):
+        if not meta.suspect and (sentence := self._damaged.get((part, meta.generation))):
             return replace(meta, suspect=sentence)
         if not meta.suspect and evicted:
             return replace(meta, suspect=evicted_sentence(evicted))

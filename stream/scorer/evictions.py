@@ -2,7 +2,6 @@
 
 import logging
 
-from stream.core.errors import HistoryRefused
 from stream.scorer.history import NO_EVICTION, ServerStatus
 
 log = logging.getLogger(__name__)
@@ -22,23 +21,14 @@ class EvictionWatch:
         return policy_sentence(self._seen.policy)
 
     def look(self, status: ServerStatus) -> int:
-        """How many keys were evicted since the look before; a policy that would evict more is logged once.
-
-        Raises:
-            HistoryRefused: at the first look, the server would evict history.
-        """
+        """How many keys were evicted since the look before; a policy that would evict more is logged once."""
         before, self._seen = self._seen, status
-        if before is None:
-            if status.policy != NO_EVICTION:
-                self._seen = None
-                raise HistoryRefused(policy_sentence(status.policy))
-            return 0
-        if status.policy != before.policy:
-            if status.policy == NO_EVICTION:
-                log.warning("Redis evicts no keys any more")
-            else:
-                log.error("%s", policy_sentence(status.policy))
-        return status.evicted_since(before.evictions)
+        was = before.policy if before else NO_EVICTION
+        if status.policy == NO_EVICTION != was:
+            log.warning("Redis evicts no keys any more")
+        elif status.policy not in (NO_EVICTION, was):
+            log.error("%s", policy_sentence(status.policy))
+        return status.evicted_since(before.evictions) if before else 0
 
 
 def policy_sentence(policy: str) -> str:

@@ -32,8 +32,8 @@ from stream.scorer.assignment import Assignment, Taken, evicted_sentence
 from stream.scorer.clocks import ClockWatch
 from stream.scorer.counting import Counting
 from stream.scorer.decode import Decoded, Decoder
-from stream.scorer.evictions import EvictionWatch
-from stream.scorer.history import History, ServerStatus, Write, read_meta_or_none
+from stream.scorer.evictions import EvictionWatch, policy_sentence
+from stream.scorer.history import NO_EVICTION, History, ServerStatus, Write, read_meta_or_none
 from stream.scorer.maturing import Maturing, wait_seconds
 from stream.scorer.partition import Partition, Touched
 from stream.scorer.reading import read_states, widen
@@ -130,6 +130,8 @@ class ScorerRoom:
             return {}
         try:
             status = self._ask()
+            if status.policy != NO_EVICTION and not self._began:
+                raise HistoryRefused(policy_sentence(status.policy))
             self._evictions.look(status)
             taken = self._assignment.take(bounds, status)
         except HistoryAway as error:
@@ -138,7 +140,7 @@ class ScorerRoom:
         suspect = next((one.meta.suspect for one in taken.values() if one.meta.suspect), None)
         self._metrics.history_suspect.set(suspect is not None)
         if suspect is not None:
-            return self._assign_suspect(taken, suspect)
+            return self._assign_suspect(bounds, taken, suspect)
         self._suspect = False
         return {part: self._assign_one(part, known, taken[part]) for part, known in bounds.items()}
 
@@ -163,12 +165,15 @@ class ScorerRoom:
         starts = {part: self._assignment.start_unknown(part, known) for part, known in bounds.items()}
         return self._beyond_unscored(starts)
 
-    def _assign_suspect(self, taken: Mapping[Part, Taken], sentence: str) -> dict[Part, int]:
+    def _assign_suspect(
+        self, bounds: Mapping[Part, Bounds], taken: Mapping[Part, Taken], sentence: str
+    ) -> dict[Part, int]:
         """Score nothing by a history that is wrong; alerts are published unscored until it is rebuilt."""
         if not self._suspect:
             log.error("%s; alerts are published unscored until then", sentence)
         self._suspect, self._away, self._asked_at = True, sentence, time.monotonic()
-        return self._beyond_unscored({part: one.meta.offset for part, one in taken.items()})
+        starts = {part: max(one.meta.offset, bounds[part].committed or 0) for part, one in taken.items()}
+        return self._beyond_unscored(starts)
 
     def _beyond_unscored(self, starts: Mapping[Part, int]) -> dict[Part, int]:
         """These starts, but beyond what was published unscored already."""
@@ -218,7 +223,12 @@ class ScorerRoom:
 
     def _damaged(self, error: HistoryDamaged) -> None:
         log.error("%s", error)
-        self._assignment.note_damage(Part(error.topic, error.partition), str(error))
+        self._note_damage(Part(error.topic, error.partition), str(error))
+
+    def _note_damage(self, part: Part, sentence: str) -> None:
+        partition = self._partitions.get(part)
+        if partition is not None:  # none: Redis went away since, and whoever reads it next finds it
+            self._assignment.note_damage(part, partition.meta.generation, sentence)
         self.wants_assign = True
 
     def _prepare_scored(
@@ -412,8 +422,7 @@ class ScorerRoom:
             return False
         if evicted:
             for part in self._partitions:
-                self._assignment.note_damage(part, evicted_sentence(evicted))
-            self.wants_assign = True
+                self._note_damage(part, evicted_sentence(evicted))
         return not evicted
 
     def _marks(self, decoded: Mapping[Part, Decoded]) -> list[bool]:

@@ -124,6 +124,53 @@ def test_a_policy_that_would_evict_is_told_and_does_not_end_scores() -> None:
     assert rig.room.ready_faults == []
 
 
+@pytest.mark.expects_errors
+def test_a_server_that_comes_back_and_would_evict_does_not_end_a_worker() -> None:
+    """A worker that serves, were it unscored only so far, goes on and says so."""
+    history, log = MemoryHistory(), log_of(random_log(38))
+    history.away = True
+    rig = Rig(log, PROBLEM, history)
+    rig.committed[ONLY] = 0
+    rig.assign()
+    history.away, history.server = False, ServerStatus("run-1", 0, "allkeys-lru")
+    rig.room._asked_at = -10.0
+    rig.run()
+    assert ["allkeys-lru" in fault for fault in rig.room.ready_faults] == [True]
+    assert rig.publisher.enriched()[-1].score.reason == "no_model"
+
+
+@pytest.mark.expects_errors
+def test_what_was_published_with_scores_is_not_published_without() -> None:
+    """A history that is wrong while it is folded again in silence goes on unscored where publication ended."""
+    history, log = MemoryHistory(), log_of(random_log(39))
+    rig = Rig(log, PROBLEM, history)
+    rig.run()
+    published = len(rig.publisher.enriched())
+    rig.history = again = MemoryHistory()
+    rig.start()
+    rig.assign()
+    rig._do(rig.engine.step({ONLY: log.records[ONLY][:30]}))
+    rig._do(rig.engine.settle())
+    again.server = ServerStatus("run-1", 4)
+    look(rig)
+    rig.run()
+    assert rig.metrics.history_suspect._value.get() == 1
+    assert len(rig.publisher.enriched()) == published
+
+
+@pytest.mark.expects_errors
+def test_damage_that_another_worker_saw_rebuilt_is_not_remembered() -> None:
+    """What was found belongs to the generation in which it was found."""
+    history, log = MemoryHistory(), log_of(random_log(40))
+    rig = Rig(log, PROBLEM, history)
+    rig.assign()
+    rig.room._damaged(HistoryDamaged(*ONLY, "it is wrong"))
+    history.stored.clear()  # rebuilt meanwhile, with a generation of its own
+    Rig(log, PROBLEM, history).assign()
+    rig.assign()
+    assert rig.room.ready_faults == []
+
+
 def test_a_server_that_evicts_is_refused_at_the_start() -> None:
     """Nothing begins on a Redis that would throw it away."""
     history = MemoryHistory()
