@@ -23,7 +23,7 @@ from tests.scorer.test_suspect import evict
 from tests.servers.kafka import ApacheKafka
 from tests.servers.redis import RedisServer
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(120)]
 
 
 @pytest.fixture
@@ -134,3 +134,25 @@ def test_a_worker_knows_the_broker_s_stamps_and_ticks(cluster: Cluster, tmp_path
     assert isinstance(tick, Tick)
     assert abs(tick.at.timestamp() - time.time()) < 60
     assert "clock" not in cluster.log_of("one")
+
+
+def test_a_password_changed_live_silences_nobody_and_is_recovered_from(cluster: Cluster) -> None:
+    """The worker goes on unscored, says what to check, and its history is exact once access is back."""
+    log = events(6)
+    half = len(log) // 2
+    cluster.start("one")
+    cluster.produce(log[:half])
+    cluster.wait()
+    before = {record.offset for record in cluster.enriched()}
+    with Redis.from_url(cluster.redis.url) as admin:
+        admin.config_set("requirepass", "secret")
+        admin.client_kill_filter(_type="normal", skipme=True)
+        cluster.produce(log[half:])
+        raised = sum(event["type"] == "raised" for event in log[half:])
+        until(lambda: len({record.offset for record in cluster.enriched()} - before) == raised, 30)
+        assert "check user and password in NOISEGATE_REDIS_URL" in cluster.log_of("one")
+        admin.config_set("requirepass", "")
+    cluster.wait()
+    cluster.assert_exact()
+    assert cluster.workers["one"].poll() is None
+    assert "Command #" not in cluster.log_of("one")
