@@ -59,7 +59,7 @@ def check_history(settings: Settings) -> Iterator[Finding]:
     status, metas, faults = history.status(), [], []
     for part in bounds:
         try:
-            if (meta := decode_meta(history.metas([part])[part])) is not None:
+            if (meta := decode_meta(history.read_metas([part])[part])) is not None:
                 hold_against(part, bounds[part], meta, problem)
                 metas.append(meta)
         except HistoryRefused as error:

@@ -89,7 +89,7 @@ class Assignment:
             if holder is not None and (fault := conflict(holder, self._identity(part, known), self._deployment)):
                 raise HistoryRefused(fault)
         taken: dict[Part, Taken | None] = {}
-        for part, stored in self._history.metas(bounds).items():
+        for part, stored in self._history.read_metas(bounds).items():
             try:
                 meta = decode_meta(stored)
             except HistoryRefused:

@@ -114,7 +114,7 @@ class History(Protocol):
     def replace(self, identity: Identity) -> None:
         """Give the histories to `identity`, whoever held them."""
 
-    def metas(self, parts: Iterable[Part]) -> dict[Part, bytes]:
+    def read_metas(self, parts: Iterable[Part]) -> dict[Part, bytes]:
         """Each partition's meta, NO_META where there is none; `HistoryDamaged` where a key is of another type."""
 
     def read(self, wanted: Mapping[Part, Wanted]) -> dict[Part, Found]:

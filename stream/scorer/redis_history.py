@@ -134,7 +134,7 @@ class RedisHistory:
         """By SET."""
         self._call("identity", lambda: self._client.set(self._identity_key, msgspec.json.encode(identity)))
 
-    def metas(self, parts: Iterable[Part]) -> dict[Part, bytes]:
+    def read_metas(self, parts: Iterable[Part]) -> dict[Part, bytes]:
         """One GET a partition, all in one round trip."""
         parts = list(parts)
 

@@ -64,7 +64,7 @@ class ScorerRoom:
         history: where states are kept.
         metrics: the process's metrics.
         served: gives what to score with; asked once a batch.
-        clock: the wall clock, seconds since 1970; for `scored_at` and ticks only.
+        clock: the wall clock, seconds since 1970; for `scored_at` and ticks, and held against others' clocks.
         counting: counts drift and quality; one of its own unless given.
     """
 
@@ -360,7 +360,7 @@ class ScorerRoom:
 
     def _still_suspect(self) -> bool:
         """Whether a rebuild has not yet taken the place of every history that is wrong."""
-        metas = [read_meta_or_none(stored) for stored in self._history.metas(self._assigned).values()]
+        metas = [read_meta_or_none(stored) for stored in self._history.read_metas(self._assigned).values()]
         return any(meta is not None and meta.suspect for meta in metas)
 
     # Quiet times.

@@ -14,7 +14,7 @@ class MemoryHistory:
     """Histories in dictionaries. While `away`, every call raises."""
 
     def __init__(self) -> None:
-        self.stored: dict[Part, bytes] = {}
+        self.metas: dict[Part, bytes] = {}
         self.levels: dict[tuple[Part, int, str], bytes] = {}
         self.entries: dict[tuple[Part, int, EntryKey], bytes] = {}
         self.due: dict[tuple[Part, int], dict[EntryKey, float]] = {}
@@ -49,10 +49,10 @@ class MemoryHistory:
         self.check()
         self.holds = identity
 
-    def metas(self, parts: Iterable[Part]) -> dict[Part, bytes]:
+    def read_metas(self, parts: Iterable[Part]) -> dict[Part, bytes]:
         """See `History`."""
         self.check()
-        return {part: self.stored.get(part, b"") for part in parts}
+        return {part: self.metas.get(part, b"") for part in parts}
 
     def read(self, wanted: Mapping[Part, Wanted]) -> dict[Part, Found]:
         """See `History`."""
@@ -60,7 +60,7 @@ class MemoryHistory:
         self.reads += 1
         return {
             part: Found(
-                self.stored.get(part, b""),
+                self.metas.get(part, b""),
                 [self.levels.get((part, want.generation, key)) for key in want.levels],
                 [self.entries.get((part, want.generation, key)) for key in want.entries],
             )
@@ -81,11 +81,11 @@ class MemoryHistory:
         return {part: self._write(part, write) for part, write in writes.items()}
 
     def _write(self, part: Part, write: Write) -> bool:
-        if self.stored.get(part, b"") == write.meta:
+        if self.metas.get(part, b"") == write.meta:
             return True
-        if self.stored.get(part, b"") != write.expected:
+        if self.metas.get(part, b"") != write.expected:
             return False
-        self.stored[part] = write.meta
+        self.metas[part] = write.meta
         due = self.due.setdefault((part, write.generation), {})
         for level, packed in write.levels.items():
             self.levels[part, write.generation, level] = packed

@@ -23,7 +23,7 @@ LATEST = Settings(tick_seconds=0, start_from="latest")
 
 def meta_of(history: MemoryHistory | RedisHistory, part: Part = ONLY) -> Meta:
     """The partition's meta, which must be there."""
-    return decode_meta(history.metas([part])[part]) or pytest.fail("no meta")
+    return decode_meta(history.read_metas([part])[part]) or pytest.fail("no meta")
 
 
 def other_problem() -> Problem:
@@ -77,10 +77,10 @@ class _Overtaken(MemoryHistory):
 
     def write(self, writes: Mapping[Part, Write]) -> dict[Part, bool]:
         """See `History`."""
-        if ONLY not in self.stored:
+        if ONLY not in self.metas:
             mine = decode_meta(writes[ONLY].meta) or pytest.fail("no meta")
             theirs = Meta(3, mine.topic_id, mine.partitions, mine.problem, mine.fold_version, 77, mine.time, 0)
-            self.stored[ONLY] = encode_meta(theirs)
+            self.metas[ONLY] = encode_meta(theirs)
         return super().write(writes)
 
 
@@ -104,7 +104,7 @@ def test_states_that_outlive_their_meta_are_never_folded_onto(redis_url: str, lo
         history._client.delete(f"{history.prefix(ONLY)}:meta")
     else:
         history._client.pexpire(f"{history.prefix(ONLY)}:meta", 1)
-        while history.metas([ONLY])[ONLY]:
+        while history.read_metas([ONLY])[ONLY]:
             pass
     for event in [*events[150:], Tick(at(40 * 86_400))]:
         log.append(event)
@@ -129,11 +129,11 @@ def test_a_second_problem_in_a_fresh_group_is_refused_before_anything_is_written
     """Two scorers with two problem files and one name: the second writes no meta and names three ways out."""
     history = MemoryHistory()
     Rig(Log(2), PROBLEM, history).assign()
-    del history.stored[Part(TOPIC, 1)]  # the first one has only this partition so far
+    del history.metas[Part(TOPIC, 1)]  # the first one has only this partition so far
     second = Rig(Log(2), other_problem(), history)
     with pytest.raises(HistoryRefused, match=r"same problem file.*NOISEGATE_DEPLOYMENT.*history rebuild"):
         second.assign()
-    assert Part(TOPIC, 1) not in history.stored
+    assert Part(TOPIC, 1) not in history.metas
 
 
 def test_a_second_cluster_is_told_a_mend_that_leaves_the_first_s_history_alone() -> None:
@@ -142,10 +142,10 @@ def test_a_second_cluster_is_told_a_mend_that_leaves_the_first_s_history_alone()
     Rig(log, PROBLEM, history).run()
     second = Rig(log, PROBLEM, history)
     second.cluster_id, second.topic_id = "cluster-2", "topic-9"
-    before = dict(history.stored)
+    before = dict(history.metas)
     with pytest.raises(HistoryRefused, match=r"another Kafka cluster.*; give this deployment another name"):
         second.assign()
-    assert history.stored == before
+    assert history.metas == before
 
 
 def test_another_topic_under_the_same_name_is_refused() -> None:

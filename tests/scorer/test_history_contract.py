@@ -75,7 +75,7 @@ class HistoryContract:
     def test_metas_come_for_the_partitions_asked_for(self, history: History) -> None:
         """Those that there are and those that there are not."""
         history.write({PART: first_write()})
-        assert history.metas([OTHER, PART]) == {OTHER: NO_META, PART: b"one"}
+        assert history.read_metas([OTHER, PART]) == {OTHER: NO_META, PART: b"one"}
 
     def test_the_server_says_what_it_evicts(self, history: History) -> None:
         """A server as it must be evicts nothing and has a run of its own."""

@@ -107,7 +107,7 @@ def test_a_password_that_changes(fresh_redis: RedisServer) -> None:
     assert "check user and password in NOISEGATE_REDIS_URL" in fails(history, HistoryDenied)
     admin.config_set("requirepass", "")
     admin.close()
-    assert history.metas([PART]) == {PART: b"one"}
+    assert history.read_metas([PART]) == {PART: b"one"}
 
 
 def test_an_acl_without_our_commands(fresh_redis: RedisServer) -> None:
@@ -138,4 +138,4 @@ def test_a_server_that_forgot_the_script_is_given_it_again(redis_url: str) -> No
     history.write({PART: first_write()})
     history._client.script_flush()
     assert history.write({PART: Write(b"one", b"two", 1), OTHER: first_write()}) == {PART: True, OTHER: True}
-    assert history.metas([PART, OTHER]) == {PART: b"two", OTHER: b"one"}
+    assert history.read_metas([PART, OTHER]) == {PART: b"two", OTHER: b"one"}

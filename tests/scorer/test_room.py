@@ -51,7 +51,7 @@ def assert_exact(rig: Rig, history: MemoryHistory) -> None:
     for part, pure in folded(rig.log, rig.problem).items():
         if not rig.log.records[part]:
             continue
-        generation = (decode_meta(history.stored[part]) or pytest.fail("no meta")).generation
+        generation = (decode_meta(history.metas[part]) or pytest.fail("no meta")).generation
         levels = {key: packed for (p, g, key), packed in history.levels.items() if (p, g) == (part, generation)}
         entries = {key: packed for (p, g, key), packed in history.entries.items() if (p, g) == (part, generation)}
         assert levels == packed_levels(pure)
@@ -145,7 +145,7 @@ class _Gated(MemoryHistory):
 
     def __init__(self, same: MemoryHistory) -> None:
         super().__init__()
-        self.stored, self.levels, self.entries, self.due = same.stored, same.levels, same.entries, same.due
+        self.metas, self.levels, self.entries, self.due = same.metas, same.levels, same.entries, same.due
         self.gate = Gate()
 
     def write(self, writes: Mapping[Part, Write]) -> dict[Part, bool]:

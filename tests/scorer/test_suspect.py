@@ -46,7 +46,7 @@ def rebuild(log: Log, url: str) -> None:
     """What `history rebuild` does: fold the log aside, and put it in the place of what serves."""
     serving, aside = redis_history(url), redis_history(url, "rebuild")
     Rig(log, PROBLEM, aside).run()
-    assert aside.switch(ONLY, serving.metas([ONLY])[ONLY])
+    assert aside.switch(ONLY, serving.read_metas([ONLY])[ONLY])
 
 
 def assert_right(history: RedisHistory, log: Log) -> None:
@@ -165,7 +165,7 @@ def test_damage_that_another_worker_saw_rebuilt_is_not_remembered() -> None:
     rig = Rig(log, PROBLEM, history)
     rig.assign()
     rig.room._damaged(HistoryDamaged(*ONLY, "it is wrong"))
-    history.stored.clear()  # rebuilt meanwhile, with a generation of its own
+    history.metas.clear()  # rebuilt meanwhile, with a generation of its own
     Rig(log, PROBLEM, history).assign()
     rig.assign()
     assert rig.room.ready_faults == []
@@ -177,7 +177,7 @@ def test_a_server_that_evicts_is_refused_at_the_start() -> None:
     history.server = ServerStatus("run-1", 0, "volatile-ttl")
     with pytest.raises(HistoryRefused, match=r"volatile-ttl.*; set it to noeviction"):
         Rig(Log(), PROBLEM, history).assign()
-    assert history.stored == {}
+    assert history.metas == {}
 
 
 @pytest.mark.parametrize(
