@@ -16,8 +16,8 @@ class Decoded(Struct):
 
     events: list[tuple[Event, float, Record]] = field(default_factory=list)  # event, its time, where it stands
     failed: list[tuple[Record, BadRecord]] = field(default_factory=list)
-    ticks: list[tuple[float, float]] = field(default_factory=list)  # their `at` as written, and record timestamp
     latest: float = float("-inf")
+    ticks: list[tuple[float, float]] = field(default_factory=list)  # their `at` as written, and record timestamp
 
 
 class Decoder:
