@@ -16,6 +16,7 @@ from stream.core.errors import BrokerError, KafkaAway, SettingsError, TopicMissi
 from stream.waiting import until_answered
 
 FOREVER = "-1"
+TIMESTAMPS, LOG_APPEND_TIME = "message.timestamp.type", "LogAppendTime"
 _ANSWER_SECONDS = 5.0  # beyond the time-out of the request itself
 _RECONNECT_MILLISECONDS = 1_000  # at most; librdkafka's default of 10 s would hide for so long that Kafka is back
 _KIND_OF_ERROR: Mapping[int, type[BrokerError]] = {
@@ -26,7 +27,11 @@ _KIND_OF_ERROR: Mapping[int, type[BrokerError]] = {
     KafkaError._RESOLVE: KafkaAway,
 }
 TOPIC_CONFIGS: Mapping[str, Mapping[str, str]] = {
-    "events": {"retention.ms": FOREVER, "retention.bytes": FOREVER},  # the source of truth
+    "events": {  # the source of truth; stamped by the broker, so that no producer's clock moves time
+        "retention.ms": FOREVER,
+        "retention.bytes": FOREVER,
+        TIMESTAMPS: LOG_APPEND_TIME,
+    },
     "enriched": {},
     "outcomes": {"retention.ms": FOREVER, "retention.bytes": FOREVER},  # labels and evidence
     "failed": {},

@@ -63,6 +63,13 @@ class Metrics:
         self.held = gauge("held_actions", "Actions that wait for their alert", "partition")
         self.history_round_trips = counter("history_round_trips", "Round trips to Redis", "call")
         self.history_up = gauge("history_up", "1 while Redis answers, else 0")
+        self.history_suspect = gauge(
+            "history_suspect", "1 while a history of this worker is known to be wrong and waits for a rebuild, else 0"
+        )
+        self.clock_difference = gauge(
+            "clock_difference_seconds",
+            "How far this worker's clock is ahead of the broker's or Redis's",
+        )
         self.fence_conflicts = counter("fence_conflicts", "Batches dropped because another worker had got there")
         self.ticks = counter("ticks", "Ticks written to quiet partitions")
         self.model_info = gauge("model_info", "1 for each model that is served", "model", "role")

@@ -1,15 +1,20 @@
 """Kafka's settings and partitioners."""
 
+import asyncio
 import ssl
+import time
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from confluent_kafka import Producer
 
-from stream.config import Settings
+from stream.config import Settings, load_settings
 from stream.core.errors import BrokerError, SettingsError
 from stream.kafka import TOPIC_CONFIGS, Topics, faust_credentials, partition_chooser, producer_settings
+from stream.scorer.clocks import LOG_APPEND_TIME_TYPE
 from tests.servers.fixtures import Broker
+from tests.servers.kafka import ApacheKafka
 
 TEAMS = [f"team-{number}" for number in range(40)] + ["ß", "支付", "a b", "x" * 200]
 
@@ -65,3 +70,27 @@ def test_security_settings_reach_faust(tmp_path: Path) -> None:
         faust_credentials(Settings(kafka={"security.protocol": "SASL_SSL", "sasl.mechanism": "GSSAPI"}))
     with pytest.raises(SettingsError, match="ssl"):
         faust_credentials(Settings(kafka={"security.protocol": "SSL", "ssl.ca.location": str(tmp_path / "none")}))
+
+
+def test_the_log_of_events_is_stamped_by_the_broker(kafka: ApacheKafka, unique_name: str) -> None:
+    """A producer's clock does not reach the records of a topic as we make it, and the lane's consumer says so."""
+    names = {f"NOISEGATE_{role.upper()}_TOPIC": f"{unique_name}.{role}" for role in TOPIC_CONFIGS}
+    settings = load_settings({"NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers, **names})
+    Topics(settings).create(1, 1, TOPIC_CONFIGS)
+    producer = Producer(producer_settings(settings))
+    producer.produce(settings.events_topic, b"v", timestamp=int((time.time() + 3_000.0) * 1000))
+    assert producer.flush(20) == 0
+
+    async def first() -> ConsumerRecord:
+        part = TopicPartition(settings.events_topic, 0)
+        consumer = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap_servers, auto_offset_reset="earliest")
+        await consumer.start()
+        try:
+            consumer.assign([part])
+            return await consumer.getone()
+        finally:
+            await consumer.stop()
+
+    record = asyncio.run(first())
+    assert record.timestamp_type == LOG_APPEND_TIME_TYPE
+    assert abs(record.timestamp / 1000.0 - time.time()) < 60.0

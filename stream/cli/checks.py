@@ -2,47 +2,27 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from typing import Literal
+from collections.abc import Iterator
 
-from msgspec import Struct
-
+from stream.cli.finding import Check, Finding, Verdict
+from stream.cli.history_checks import check_clocks, check_history, check_redis
 from stream.cli.promoting import load_checked
-from stream.cli.topics import retention_warnings, size_warnings, topic_facts
+from stream.cli.topics import retention_warnings, size_warnings, timestamp_warning, topic_facts
 from stream.config import Settings
 from stream.core.errors import BadRecord, ModelError, NoisegateError, SettingsError, StoreAway
 from stream.core.events import Raised, Tick, decode_event, is_simulated, unknown_fields
-from stream.core.fold import VERSION
 from stream.kafka import Topics, partition_chooser
 from stream.lab.unused import count_names, fields_sentence
-from stream.lane.batch import Part
-from stream.metrics import Metrics
 from stream.models.loading import Loader
 from stream.models.pointers import CHALLENGER, CHAMPION
 from stream.models.store import Store, no_champion
 from stream.reader import Reader
-from stream.scorer.history import Wanted, decode_meta
-from stream.scorer.redis_history import RedisHistory
 
 SAMPLED = 500  # records of each partition
 SAMPLE_SECONDS = 10.0
 STRAY_SHARE = 0.05  # fewer are strays, mended long ago perhaps: the log keeps them
 PARTITIONERS = ("murmur2_random", "consistent_random")  # the two that differ where there is a key
 _SAME_COUNT = ("events", "enriched", "outcomes")
-
-Verdict = Literal["ok", "warning", "wrong"]
-
-
-class Finding(Struct, frozen=True):
-    """What one check found; a mend where something is to be done."""
-
-    check: str
-    verdict: Verdict
-    found: str
-    mend: str | None = None
-
-
-Check = Callable[[Settings], Iterator[Finding]]
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
@@ -86,6 +66,9 @@ def check_topics(settings: Settings) -> Iterator[Finding]:
     for warning in size_warnings(facts, settings.kafka_bootstrap_servers):
         found, _, mend = warning.rpartition("; ")
         yield Finding("record size", "warning", found, mend)
+    if stamped := timestamp_warning(facts, settings.kafka_bootstrap_servers):
+        found, _, mend = stamped.rpartition("; ")
+        yield Finding("timestamps", "warning", found, mend)
 
 
 def check_partitioner(settings: Settings) -> Iterator[Finding]:
@@ -134,51 +117,6 @@ def sample_teams(settings: Settings) -> tuple[list[tuple[str, int]], int, Counte
                 if not isinstance(event, Tick):
                     placed.append((event.team, message.partition() or 0))
     return placed, count, unread
-
-
-def check_redis(settings: Settings) -> Iterator[Finding]:
-    """Redis is there and never evicts."""
-    open_history(settings).check()
-    yield Finding("redis", "ok", f"answers, noeviction, version {redis_version(settings)}")
-
-
-def check_history(settings: Settings) -> Iterator[Finding]:
-    """The histories in Redis are of this topic, this problem and this code."""
-    problem, topics = settings.load_problem(), Topics(settings)
-    count, topic_id = topics.require("events")[settings.events_topic], topics.topic_id(settings.events_topic)
-    found = open_history(settings).read({Part(settings.events_topic, number): Wanted(0) for number in range(count)})
-    metas = [meta for meta in (decode_meta(one.meta) for one in found.values()) if meta]
-    theirs = {(meta.topic_id, meta.partitions, meta.problem, meta.fold_version) for meta in metas}
-    if theirs - {(topic_id, count, problem.digest, VERSION)}:
-        fault = "the history in Redis is of another topic, partition count, problem or fold than now"
-        yield Finding("history", "wrong", fault, "run `noisegate history rebuild`")
-    else:
-        folded = sum(meta.offset for meta in metas)
-        yield Finding("history", "ok", f"{len(metas)} of {count} partitions have one, {folded:,} records folded")
-
-
-def open_history(settings: Settings) -> RedisHistory:
-    """The history, to look at."""
-    return RedisHistory(
-        settings.redis_url,
-        settings.deployment,
-        settings.history_timeout_seconds,
-        forget_days=1.0,
-        ledger_seconds=1.0,
-        metrics=Metrics(),
-    )  # the times that keys live matter to writers only
-
-
-def redis_version(settings: Settings) -> str:
-    """What the server calls itself."""
-    import redis
-
-    try:
-        with redis.Redis.from_url(settings.redis_url, socket_timeout=settings.history_timeout_seconds) as client:
-            told = client.info("server")
-    except redis.RedisError:
-        return "unknown"
-    return str(told.get("valkey_version") or told.get("redis_version") or "unknown")
 
 
 def check_models(settings: Settings) -> Iterator[Finding]:
@@ -259,6 +197,7 @@ CHECKS: dict[str, tuple[Check, *tuple[str, ...]]] = {  # what each needs of thos
     "kafka": (check_topics,),
     "partitioner": (check_partitioner, "kafka"),
     "redis": (check_redis,),
+    "clock": (check_clocks, "kafka", "redis"),
     "history": (check_history, "problem", "kafka", "redis"),
     "model": (check_models, "problem"),
     "simulated": (check_simulated, "kafka", "model"),

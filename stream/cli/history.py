@@ -65,7 +65,12 @@ def show(
 
 
 @app.command()
-def rebuild(as_json: shown.AsJson = False) -> None:
+def rebuild(
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Also where the history is of another Kafka cluster: that one loses it.")
+    ] = False,
+    as_json: shown.AsJson = False,
+) -> None:
     """Fold the log again into a new history, aside, and switch to it; the old one serves meanwhile."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
@@ -80,7 +85,7 @@ def rebuild(as_json: shown.AsJson = False) -> None:
                 tasks[partition] = bars.add_task(f"partition {partition}")
             bars.update(tasks[partition], completed=done, total=todo)
 
-        rebuilt = rebuild_history(shown.settings(), told)
+        rebuilt = rebuild_history(shown.settings(), told, take_over)
     if as_json:
         shown.say_json({"partitions": rebuilt})
         return

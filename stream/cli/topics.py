@@ -57,7 +57,9 @@ def describe(as_json: shown.AsJson = False) -> None:
 
     settings = shown.settings()
     facts = topic_facts(Topics(settings))
+    stamped = timestamp_warning(facts, settings.kafka_bootstrap_servers)
     warnings = retention_warnings(facts) + size_warnings(facts, settings.kafka_bootstrap_servers)
+    warnings += [stamped] if stamped else []
     if as_json:
         shown.say_json({"topics": facts, "warnings": warnings})
         return
@@ -88,6 +90,7 @@ def topic_facts(topics: Any) -> list[dict[str, Any]]:
                 "retention_bytes": _number(configs.get("retention.bytes")),
                 "cleanup": configs.get("cleanup.policy"),
                 "max_message_bytes": _number(configs.get("max.message.bytes")),
+                "timestamps": configs.get("message.timestamp.type"),
             }
         )
     return facts
@@ -129,6 +132,23 @@ def size_warnings(facts: list[dict[str, Any]], servers: str) -> list[str]:
         and fact["max_message_bytes"] is not None
         and fact["max_message_bytes"] < MESSAGE_BYTES[fact["role"]]
     ]
+
+
+def timestamp_warning(facts: list[dict[str, Any]], servers: str) -> str | None:
+    """Why the timestamps of the log of events can't be trusted, with the mend; None where the broker gives them.
+
+    `servers` are the broker's addresses, for the command that mends it.
+    """
+    from stream.kafka import LOG_APPEND_TIME, TIMESTAMPS
+
+    for fact in facts:
+        if fact["role"] == "events" and fact["timestamps"] not in (LOG_APPEND_TIME, None):
+            return (
+                f"{fact['name']} is stamped by its producers ({fact['timestamps']}), so a worker's or producer's wrong"
+                f" clock moves time; run `kafka-configs.sh --bootstrap-server {servers} --alter --entity-type topics"
+                f" --entity-name {fact['name']} --add-config {TIMESTAMPS}={LOG_APPEND_TIME}`"
+            )
+    return None
 
 
 def kept_for(fact: dict[str, Any]) -> str:

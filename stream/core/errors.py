@@ -46,8 +46,21 @@ class HistoryAway(NoisegateError):
     """Redis can't be reached within `history_timeout_seconds`."""
 
 
+class HistoryDenied(HistoryAway):
+    """Redis answers, but refuses our user, our password or a command that we need."""
+
+
 class HistoryRefused(NoisegateError):
     """The stored history belongs to another topic, problem or fold; nothing is skipped in silence."""
+
+
+class HistoryDamaged(HistoryRefused):
+    """What stands under a partition's keys is no history that can be read; it has to be rebuilt."""
+
+    def __init__(self, topic: str, partition: int, what: str) -> None:
+        super().__init__(f"{topic}/{partition}: {what}; run `noisegate history rebuild`")
+        self.topic = topic
+        self.partition = partition
 
 
 class FenceConflict(NoisegateError):

@@ -53,6 +53,8 @@ class Tick(Struct, frozen=True, tag_field="type", tag="tick", gc=False):
     at: At
 
 
+_DAY = 86_400.0
+_ABOUT_A_DAY = 0.9 * _DAY
 Event = Raised | Acted | Tick
 
 _decoder = msgspec.json.Decoder(Event)
@@ -112,6 +114,35 @@ def is_simulated(alert: Raised) -> bool:
     return alert.labels.get("simulated") == "true"
 
 
+def words_for(seconds: float) -> str:
+    """A length of time in its largest whole unit.
+
+    >>> words_for(40.0), words_for(3_000.0), words_for(5 * 3_600.0), words_for(86_400.0), words_for(180_000.0)
+    ('40 s', '50 min', '5 h', '1 day', '2 days')
+    """
+    if seconds < 120.0:
+        return f"{seconds:.0f} s"
+    if seconds < 7_200.0:
+        return f"{seconds / 60.0:.0f} min"
+    days = round(seconds / _DAY)
+    if seconds < _ABOUT_A_DAY:
+        return f"{seconds / 3_600.0:.0f} h"
+    return f"{days} day" + "s" * (days > 1)
+
+
+def event_time(event: Event, recorded_at: float) -> float:
+    """Event time as it is folded, given its record's timestamp; both in seconds since 1970.
+
+    A tick moves time no further than its record's timestamp, so a worker's fast clock ends nothing before its time.
+
+    Raises:
+        BadRecord: see `check_time`.
+    """
+    at = event.at.timestamp()
+    check_time(at, recorded_at)
+    return min(at, recorded_at) if type(event) is Tick else at
+
+
 def check_time(at: float, recorded_at: float) -> None:
     """Hold event time against its record's timestamp (both seconds since 1970).
 
@@ -124,10 +155,12 @@ def check_time(at: float, recorded_at: float) -> None:
         raise BadRecord("beyond_skew", f"`at` is {at:.0f} s from 1970, after {moment(limits.CEILING_SECONDS):%Y-%m-%d}")
     if at > recorded_at + limits.SKEW_SECONDS:
         ahead = at - recorded_at
-        raise BadRecord(
-            "beyond_skew",
-            f"`at` is {ahead:.0f} s after its record was written, {limits.SKEW_SECONDS:.0f} s are allowed",
-        )
+        detail = f"`at` is {ahead:.0f} s after its record was written, {limits.SKEW_SECONDS:.0f} s are allowed"
+        if ahead > _ABOUT_A_DAY:
+            detail += (
+                f": a clock is about {words_for(ahead)} wrong, its source's or the one that stamps records; set it"
+            )
+        raise BadRecord("beyond_skew", detail)
 
 
 def _decode_without_labels(value: bytes, error: Exception) -> Event:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from stream.core.came import Arrived, Decided
+from stream.core.errors import HistoryRefused
 from stream.core.events import Raised, is_simulated, moment
 from stream.core.frame import Array, Decayed, Inputs
 from stream.core.ledger import OUTCOME_NAMES, flag_names
@@ -172,13 +173,15 @@ def _by_model(served: Served, alerts: Sequence[Raised]) -> list[tuple[Scores | N
     return [(models[version], np.array(found, dtype=np.intp)) for version, found in indices.items()]
 
 
+_SCORE_VERSION = 1
 NO_SCORE: Sequence[Any] = (None, "unscored", None, "none", "no_model", None)  # of an alert folded without scoring
 
 
 def pack_score(score: Score) -> list[Any]:
-    """A score as the ledger keeps it."""
+    """A score as the ledger keeps it, its version first."""
     challenger = score.challenger
     return [
+        _SCORE_VERSION,
         score.probability,
         score.band,
         score.model,
@@ -188,9 +191,32 @@ def pack_score(score: Score) -> list[Any]:
     ]
 
 
+def score_fields(kept: Sequence[Any] | None) -> Sequence[Any]:
+    """Probability, band, model, evidence, reason and challenger of what `pack_score` gave; NO_SCORE of nothing.
+
+    Raises:
+        HistoryRefused: a newer noisegate has written it.
+    """
+    if not kept:
+        return NO_SCORE
+    if type(kept[0]) is not int:  # of before there were versions: the probability, or None
+        return kept
+    if kept[0] != _SCORE_VERSION:
+        raise unknown_version("scores", kept[0])
+    return kept[1:]
+
+
+def unknown_version(what: str, version: int) -> HistoryRefused:
+    """The refusal of what a newer noisegate has written into the ledger."""
+    return HistoryRefused(
+        f"the ledger in Redis holds {what} of version {version}, which this noisegate can't read;"
+        " run the newer one, or run `noisegate history rebuild` with this one"
+    )
+
+
 def unpack_score(kept: Sequence[Any] | None) -> Score:
     """The inverse of `pack_score`."""
-    probability, band, model, evidence, reason, challenger = kept or NO_SCORE
+    probability, band, model, evidence, reason, challenger = score_fields(kept)
     return Score(probability, band, model, evidence, reason, Challenge(*challenger) if challenger else None)
 
 
@@ -210,7 +236,7 @@ def unscored(event: Raised, now: datetime, offset: str) -> Enriched:
 def outcome(decided: Decided, problem: str) -> Outcome:
     """The outcome record of an alert, with the scores that were fenced in."""
     alert = decided.alert
-    probability, _, model, evidence, _, challenger = alert.score or NO_SCORE
+    probability, _, model, evidence, _, challenger = score_fields(alert.score)
     scores = {} if model is None or probability is None else {model: probability}
     if challenger is not None:
         scores[challenger[0]] = challenger[1]

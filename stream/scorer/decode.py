@@ -5,7 +5,7 @@ from collections.abc import Callable
 from msgspec import Struct, field
 
 from stream.core.errors import BadRecord
-from stream.core.events import Event, Tick, check_time, decode_event, seconds
+from stream.core.events import Event, Tick, decode_event, event_time, seconds
 from stream.lane.batch import Batch, Record
 
 
@@ -21,6 +21,7 @@ class Decoded(Struct):
     latest: float = float("-inf")
     timers: int | None = None
     fired_by: int = -1
+    ticks: list[tuple[float, float]] = field(default_factory=list)  # their `at` as written, and record timestamp
 
 
 class Decoder:
@@ -41,8 +42,9 @@ class Decoder:
         for record in batch.records:
             try:
                 event = decode_event(record.value or b"")
-                at = seconds(event.at)
-                check_time(at, record.timestamp / 1000.0)
+                if isinstance(event, Tick):
+                    decoded.ticks.append((seconds(event.at), record.timestamp / 1000.0))
+                at = event_time(event, record.timestamp / 1000.0)
                 if not isinstance(event, Tick) and self._home(event.team) != partition:
                     raise BadRecord("misrouted", f"team {event.team!r} belongs to partition {self._home(event.team)}")
             except BadRecord as error:

@@ -1,6 +1,6 @@
 """The history port: a partition's states and their offset, read at one moment and written behind a fence."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -8,13 +8,19 @@ from msgspec import Struct, field
 
 from stream.core import fold
 from stream.core.dues import Due
+from stream.core.errors import HistoryRefused
 from stream.lane.batch import Part
+from stream.scorer.identity import Identity
 
 NO_META = b""
+NO_EVICTION = "noeviction"
 
 
 class Meta(Struct, array_like=True, frozen=True):
-    """What a partition's history stands for. Its bytes are the fence: a write names the bytes it expects."""
+    """What a partition's history stands for. Its bytes are the fence: a write names the bytes it expects.
+
+    A history that is `suspect` is known to be wrong: nothing is scored by it until a rebuild has taken its place.
+    """
 
     offset: int  # the next one to fold
     topic_id: str
@@ -24,6 +30,37 @@ class Meta(Struct, array_like=True, frozen=True):
     generation: int
     time: float  # the partition's time, seconds since 1970
     held: int
+    evictions: str = ""  # of the server when the history began, see `ServerStatus`; empty in metas of before
+    suspect: str = ""  # the sentence that says why it is
+
+
+class ServerStatus(Struct, frozen=True):
+    """What the server that keeps the histories says of itself.
+
+    Attributes:
+        run_id: another one after each start of the server.
+        evicted_keys: how many keys it has thrown away since it started, or since its statistics were reset.
+        policy: what it does when its memory is full; anything but NO_EVICTION throws history away.
+        clock: its wall clock, seconds since 1970; None where it was not asked.
+    """
+
+    run_id: str = ""
+    evicted_keys: int = 0
+    policy: str = NO_EVICTION
+    clock: float | None = None
+
+    @property
+    def evictions(self) -> str:
+        """Run and count, as a meta keeps them."""
+        return f"{self.run_id}/{self.evicted_keys}"
+
+    def evicted_since(self, evictions: str) -> int:
+        """How many keys were evicted since a server, this one or the one before it, was at `evictions`."""
+        run_id, _, count = evictions.rpartition("/")
+        if not count.isdigit():
+            return 0
+        same = run_id == self.run_id and self.evicted_keys >= int(count)
+        return self.evicted_keys - int(count) if same else self.evicted_keys  # a new run counts from zero, as a reset
 
 
 class Wanted(Struct, frozen=True):
@@ -56,10 +93,29 @@ class Write(Struct):
 
 
 class History(Protocol):
-    """Where histories are kept. Every call raises `HistoryAway` when the keeper can't be reached in time."""
+    """Where histories are kept.
+
+    Every call raises `HistoryAway` when the server can't be used in time, `HistoryDenied` when it refuses us, and
+    `HistoryDamaged` when what it holds is no history.
+    """
 
     def check(self, patient: bool = True) -> None:
-        """Whether the keeper can be read and written; `HistoryRefused` says why not. Impatient: asked only once."""
+        """Read and write once; `HistoryRefused` where the server would evict history. Impatient: tried only once."""
+
+    def status(self, patient: bool = True) -> ServerStatus:
+        """What the server says of itself, once it could be written. Impatient: tried only once."""
+
+    def holder(self) -> Identity | None:
+        """Whose histories these are, or None where nobody has claimed them."""
+
+    def claim(self, identity: Identity) -> Identity:
+        """Claim the histories for `identity` unless somebody has; returns who holds them then."""
+
+    def replace(self, identity: Identity) -> None:
+        """Give the histories to `identity`, whoever held them."""
+
+    def read_metas(self, parts: Iterable[Part]) -> dict[Part, bytes]:
+        """Each partition's meta, NO_META where there is none; `HistoryDamaged` where a key is of another type."""
 
     def read(self, wanted: Mapping[Part, Wanted]) -> dict[Part, Found]:
         """Read meta and states; those of one partition are of one moment."""
@@ -82,5 +138,22 @@ _decode_meta = msgspec.msgpack.Decoder(Meta).decode
 
 
 def decode_meta(meta: bytes) -> Meta | None:
-    """The meta, or None where there is none."""
-    return _decode_meta(meta) if meta else None
+    """The meta, or None where there is none.
+
+    Raises:
+        HistoryRefused: there is something else.
+    """
+    try:
+        return _decode_meta(meta) if meta else None
+    except msgspec.MsgspecError:
+        raise HistoryRefused(
+            "what stands in the place of a history's meta is no meta; run `noisegate history rebuild`"
+        ) from None
+
+
+def read_meta_or_none(meta: bytes) -> Meta | None:
+    """The meta, or None where there is none that can be read."""
+    try:
+        return decode_meta(meta)
+    except HistoryRefused:
+        return None

@@ -14,6 +14,7 @@ from stream.core.came import Decided
 from stream.core.fold import EntryKey
 from stream.core.ledger import Cohort
 from stream.core.problem import CORRECTION, Problem
+from stream.scorer.answers import unknown_version
 from stream.scorer.groups import TeamGroups
 from stream.scorer.quality import Verdicts, judge
 
@@ -21,6 +22,8 @@ _SHARE = 1 / 64  # of horizon and grace that the alerts of a cohort may lie apar
 _MOST_SECONDS = 900.0
 _BLOCK = 2_048  # offsets whose decisions share one moment in each such time
 _GOLDEN = (5.0**0.5 - 1.0) / 2.0  # its multiples, modulo 1, lie evenly
+_MARK = b"\xc1"  # begins nothing in MessagePack
+_VERSION = _MARK + b"\x01"
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Verdicts).decode
 
@@ -35,8 +38,17 @@ def _span(problem: Problem) -> float:
 
 
 def verdicts_of(cohort: Cohort) -> Verdicts:
-    """What is to be counted of a cohort that has matured."""
-    return _decode(cohort.kept)
+    """What is to be counted of a cohort that has matured.
+
+    Raises:
+        HistoryRefused: a newer noisegate has written it.
+    """
+    kept = cohort.kept
+    if kept[:1] != _MARK:  # of before there were versions
+        return _decode(kept)
+    if kept[:2] != _VERSION:
+        raise unknown_version("verdicts", kept[1])
+    return _decode(memoryview(kept)[2:])
 
 
 class Maturing:
@@ -78,7 +90,7 @@ class Maturing:
             else:
                 waiting[due] = [one]
         cohorts = {
-            ("", f"{batch}/{number}"): Cohort(due, _encode(judge(ones, self._groups)))
+            ("", f"{batch}/{number}"): Cohort(due, _VERSION + _encode(judge(ones, self._groups)))
             for number, (due, ones) in enumerate(waiting.items())
         }
         return judge(matured, self._groups), cohorts

@@ -1,26 +1,61 @@
 """One assigned partition: its fold, the states it has read, and what the next batch needs beside them."""
 
 import math
+import random
 from collections.abc import Mapping, MutableMapping, Sequence
 
+import msgspec
 from msgspec import Struct, field
 
 from stream.core import fold, state
 from stream.core.dues import Due, Dues
+from stream.core.errors import HistoryDamaged
 from stream.core.events import Acted, Raised, Tick
 from stream.core.fold import EntryKey
 from stream.core.ledger import OPEN, Alert, Cohort, Entry, pack_entry, unpack_entry
 from stream.core.problem import CLOSED_BY_RULE, Problem
 from stream.lane.batch import Bounds, Part
+from stream.scorer.answers import score_fields
 from stream.scorer.decode import Decoded
 from stream.scorer.history import NO_META, Found, Meta, Wanted, Write, encode_meta
+from stream.scorer.maturing import verdicts_of
 
 DUES_WINDOW = 2_500
 
 
-def new_meta(known: Bounds, start: int, problem: Problem, generation: int = 1) -> Meta:
-    """The meta of a history that begins at offset `start`."""
-    return Meta(start, known.topic_id, known.partitions, problem.digest, fold.VERSION, generation, state.NEVER, 0)
+def new_generation() -> int:
+    """A generation that no history before can have had: states that outlived their meta are never folded on."""
+    return random.randrange(2, 10_000_001)
+
+
+def new_meta(
+    known: Bounds, start: int, problem: Problem, generation: int | None = None, *, evictions: str = ""
+) -> Meta:
+    """The meta of a history that begins at offset `start`, in a new generation unless one is given.
+
+    `evictions` is what the server has evicted by now, as `ServerStatus.evictions` gives it.
+    """
+    generation = new_generation() if generation is None else generation
+    return Meta(
+        start,
+        known.topic_id,
+        known.partitions,
+        problem.digest,
+        fold.VERSION,
+        generation,
+        state.NEVER,
+        0,
+        evictions,
+    )
+
+
+def _readable(entry: Entry) -> Entry:
+    """The entry, once what is opaque to the fold was looked at."""
+    if type(entry) is Alert:
+        score_fields(entry.score)
+    elif type(entry) is Cohort:
+        verdicts_of(entry)
+    return entry
 
 
 class Touched(Struct):
@@ -95,7 +130,19 @@ class Partition:
         return [key for key in levels if key and not self._recall_level(key)]
 
     def learn(self, wanted: Wanted, found: Found) -> None:
-        """Take in what was read."""
+        """Take in what was read.
+
+        Raises:
+            HistoryDamaged: a state or an entry can't be read.
+            HistoryRefused: a newer noisegate has written it.
+        """
+        try:
+            self._learn(wanted, found)
+        except (msgspec.MsgspecError, ValueError):
+            what = "its history holds a state or an entry that can't be read"
+            raise HistoryDamaged(*self.part, what) from None
+
+    def _learn(self, wanted: Wanted, found: Found) -> None:
         for key, packed in zip(wanted.levels, found.levels, strict=True):
             if packed is not None:
                 self.fold.levels[key] = state.unpack_state(packed)
@@ -103,7 +150,7 @@ class Partition:
                 self._absent_levels.add(key)
         for entry, packed in zip(wanted.entries, found.entries, strict=True):
             if packed is not None:
-                self.fold.ledger[entry] = unpack_entry(packed)
+                self.fold.ledger[entry] = _readable(unpack_entry(packed))
             else:
                 self._absent_entries.add(entry)
 
@@ -141,6 +188,7 @@ class Partition:
             self.meta.generation,
             self.fold.time,
             self.fold.held,
+            self.meta.evictions,
         )
         write = Write(self.stored, encode_meta(meta), meta.generation)
         write.levels = {key: pack(levels[key]) for key in touched.levels if key in levels}

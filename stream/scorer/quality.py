@@ -11,7 +11,7 @@ from stream.core.came import Decided
 from stream.core.ledger import ACTIONABLE, FLOOD, HELD_OUT, NARROW, UNKNOWN, VISIBILITY_ONLY
 from stream.core.problem import CLOSED_BY_RULE
 from stream.metrics import SCORE_EDGES, QualityMetrics
-from stream.scorer.answers import NO_SCORE
+from stream.scorer.answers import score_fields
 from stream.scorer.groups import TeamGroups
 from stream.scorer.observing import EDGE_LABELS, FULL_EDGES
 
@@ -71,7 +71,7 @@ def judge(decided: Iterable[Decided], groups: TeamGroups) -> Verdicts:
     left_out: Counter[str] = Counter()
     for one in decided:
         alert, outcome, flags = one.alert, one.outcome, one.flags
-        probability, band, model, _, _, challenger = alert.score or NO_SCORE
+        probability, band, model, _, _, challenger = score_fields(alert.score)
         if flags & NARROW or outcome == UNKNOWN or band not in _BAND_OF:
             left_out[_reason(one)] += 1
             continue

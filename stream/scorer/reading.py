@@ -20,6 +20,7 @@ def read_states(
     Raises:
         FenceConflict: somebody else has written a partition since we did; nothing may be published.
         HistoryAway: the history can't be read.
+        HistoryDamaged: what is there is no history.
     """
     touched = {part: Touched() for part in decoded}
     first = {}

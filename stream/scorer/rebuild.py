@@ -20,10 +20,12 @@ from stream.core.problem import Problem
 from stream.kafka import Topics, client_settings, partition_chooser
 from stream.lane.batch import Batch, Bounds, Part
 from stream.metrics import Metrics
+from stream.scorer.assignment import refuse_another_cluster
 from stream.scorer.decode import Decoded, Decoder
 from stream.scorer.history import NO_META, Meta, Wanted, decode_meta
+from stream.scorer.identity import Identity
 from stream.scorer.maturing import Maturing
-from stream.scorer.partition import Partition, new_meta
+from stream.scorer.partition import Partition, new_generation, new_meta
 from stream.scorer.reading import bounded, read_states
 from stream.scorer.redis_history import RedisHistory
 
@@ -50,22 +52,32 @@ class _Record(Struct, frozen=True):
     value: bytes | None
 
 
-def rebuild(settings: Settings, progress: Progress = lambda partition, done, todo: None) -> list[Rebuilt]:
-    """Rebuild every partition, one after the other.
+def rebuild(
+    settings: Settings, progress: Progress = lambda partition, done, todo: None, take_over: bool = False
+) -> list[Rebuilt]:
+    """Rebuild every partition, one after the other; what is of another Kafka cluster only to `take_over`.
 
     Raises:
         BrokerError: Kafka can't be reached or gives no more records.
-        HistoryAway: Redis can't be reached; HistoryRefused: it can't be used. The serving history is untouched.
+        HistoryAway: Redis can't be reached; HistoryRefused: it can't be used, or is of another cluster.
+        The serving history is untouched.
     """
     topics = Topics(settings)
     count = topics.require("events")[settings.events_topic]
-    topic_id = topics.topic_id(settings.events_topic)
+    facts, problem = topics.facts(settings.events_topic), settings.load_problem()
+    topic_id = facts.topic_id
+    history = RedisHistory.of(settings, problem, Metrics())
+    mine = Identity(facts.cluster_id, settings.events_topic, topic_id, problem.digest)
+    if not take_over:
+        refuse_another_cluster(history, mine, settings.deployment)
     consumer = Consumer(
         {**client_settings(settings), "group.id": settings.deployment, "enable.auto.commit": False, "log_level": 0}
     )
     try:
         parts = [Part(settings.events_topic, number) for number in range(count)]
-        return [_Rebuild(settings, consumer, part, topic_id, count, progress).run() for part in parts]
+        rebuilt = [_Rebuild(settings, consumer, part, topic_id, count, progress).run() for part in parts]
+        history.replace(mine)
+        return rebuilt
     except KafkaException as error:
         raise BrokerError(f"Kafka can't be read: {error.args[0].str()}") from None
     finally:
@@ -91,11 +103,12 @@ class _Rebuild:
             RedisHistory.of(settings, self._problem, Metrics(), fence) for fence in ("meta", "rebuild")
         )
         self._old = decode_meta(self._stored())
-        generation = self._old.generation + 1 if self._old else 1
+        generation = self._old.generation + 1 if self._old else new_generation()
         bounds = Bounds(None, self._begin, None, topic_id, partitions)
         self._aside.check()
         self._aside.forget(part, generation, fence=True)
-        meta = new_meta(bounds, self._begin, self._problem, generation)
+        evictions = self._serving.status().evictions  # before the first record: what is evicted later is missing
+        meta = new_meta(bounds, self._begin, self._problem, generation, evictions=evictions)
         self._partition = Partition(part, self._problem, meta, NO_META, sys.maxsize)
 
     def run(self) -> Rebuilt:

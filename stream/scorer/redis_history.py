@@ -2,6 +2,7 @@
 
 Keys of one partition share one hash tag, so one slot:
 
+    <deployment>:identity                           JSON of `Identity`: whose histories these are
     <deployment>:{<topic>:<partition>}:meta         msgpack of `Meta`; the fence
     <deployment>:{<topic>:<partition>}:<g>:dues     sorted set of what is due: expiries, cohorts, held actions
     <deployment>:{<topic>:<partition>}:<g>:l:<level>           152-byte state, see core/state.py
@@ -12,66 +13,29 @@ Keys of one partition share one hash tag, so one slot:
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, TypeVar
 
+import msgspec
 import redis
-from redis.exceptions import (
-    AuthenticationError,
-    BusyLoadingError,
-    NoPermissionError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisError,
-    ResponseError,
-)
+from redis.exceptions import RedisError
 
 from stream.config import Settings
 from stream.core.dues import Due
-from stream.core.errors import HistoryAway, HistoryRefused
+from stream.core.errors import HistoryAway, HistoryDamaged, HistoryDenied, HistoryRefused
 from stream.core.problem import Problem
 from stream.lane.batch import Part
 from stream.metrics import Metrics
-from stream.scorer.history import Found, Wanted, Write
+from stream.scorer.evictions import policy_sentence
+from stream.scorer.fence import DAMAGED, execute, execute_each, is_wrong_type, run_fence
+from stream.scorer.history import NO_EVICTION, NO_META, Found, ServerStatus, Wanted, Write
+from stream.scorer.identity import Identity
+from stream.scorer.redis_errors import told
 
 T = TypeVar("T")
-_AWAY = (BusyLoadingError, ReadOnlyError, OutOfMemoryError)
-_AWAY_CODES = ("OOM ", "MISCONF ", "NOREPLICAS ", "BUSY ", "CLUSTERDOWN ", "MASTERDOWN ", "READONLY ", "LOADING ")
 _GARBAGE_DAYS = 30.0  # beyond what event time forgets
-
-_FENCE = """
-local stored = redis.call('GET', KEYS[1]) or ''
-if stored == ARGV[2] then return 1 end
-if stored ~= ARGV[1] then return 0 end
-local levels, entries, gone, due = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
-local key, arg = 2, 8
-for i = 1, levels do
-  key, arg = key + 1, arg + 1
-  redis.call('SET', KEYS[key], ARGV[arg], 'EX', ARGV[3])
-end
-for i = 1, entries do
-  key, arg = key + 1, arg + 1
-  redis.call('SET', KEYS[key], ARGV[arg], 'EX', ARGV[4])
-end
-for i = 1, gone do
-  key = key + 1
-  redis.call('DEL', KEYS[key])
-end
-local last = arg + 2 * due
-while arg < last do
-  local stop = math.min(arg + 1000, last)
-  redis.call('ZADD', KEYS[2], unpack(ARGV, arg + 1, stop))
-  arg = stop
-end
-while arg < #ARGV do
-  local stop = math.min(arg + 1000, #ARGV)
-  redis.call('ZREM', KEYS[2], unpack(ARGV, arg + 1, stop))
-  arg = stop
-end
-redis.call('SET', KEYS[1], ARGV[2])
-return 1
-"""
+_FOREIGN = "Redis holds something that is no history under its keys"
 
 _SWITCH = """
 if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
@@ -107,7 +71,6 @@ class RedisHistory:
         self._client: Any = redis.Redis.from_url(
             url, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds, retry=None
         )
-        self._fence = self._client.register_script(_FENCE)
         self._deployment = deployment
         self._timeout = timeout_seconds
         self._level_ttl = math.ceil((forget_days + _GARBAGE_DAYS) * 86_400)
@@ -129,17 +92,63 @@ class RedisHistory:
 
     def check(self, patient: bool = True) -> None:
         """Refuse a Redis that would evict history; one that loads, is full or only reads is away."""
+        policy = self.status(patient).policy
+        if policy != NO_EVICTION:
+            raise HistoryRefused(policy_sentence(policy))
 
-        def probe() -> Any:
-            self._client.set(f"{self._deployment}:probe", "", ex=60)
-            return self._client.info("memory")
+    def status(self, patient: bool = True) -> ServerStatus:
+        """Write a probe, and ask INFO and TIME, all in one round trip."""
 
-        memory = self._call("check", probe, patient)
-        policy = memory.get("maxmemory_policy", "noeviction")
-        if policy != "noeviction":
-            raise HistoryRefused(
-                f"Redis runs with maxmemory-policy {policy}, which would throw history away; set it to noeviction"
-            )
+        def ask() -> list[Any]:
+            pipeline = self._client.pipeline(transaction=False)
+            pipeline.set(f"{self._deployment}:probe", "", ex=60)
+            for section in ("server", "stats", "memory"):
+                pipeline.info(section)
+            pipeline.time()
+            return execute(pipeline)
+
+        _, server, stats, memory, (seconds, microseconds) = self._call("check", ask, patient)
+        return ServerStatus(
+            str(server.get("run_id", "")),
+            int(stats.get("evicted_keys", 0)),
+            str(memory.get("maxmemory_policy", NO_EVICTION)),
+            seconds + microseconds / 1e6,
+        )
+
+    def holder(self) -> Identity | None:
+        """By GET."""
+        return self._identity(self._call("identity", lambda: self._client.get(self._identity_key)))
+
+    def claim(self, identity: Identity) -> Identity:
+        """By SET NX, and GET in the same round trip."""
+
+        def put() -> Any:
+            pipeline = self._client.pipeline(transaction=False)
+            pipeline.set(self._identity_key, msgspec.json.encode(identity), nx=True)
+            pipeline.get(self._identity_key)
+            return execute(pipeline)[1]
+
+        return self._identity(self._call("identity", put)) or identity
+
+    def replace(self, identity: Identity) -> None:
+        """By SET."""
+        self._call("identity", lambda: self._client.set(self._identity_key, msgspec.json.encode(identity)))
+
+    def read_metas(self, parts: Iterable[Part]) -> dict[Part, bytes]:
+        """One GET a partition, all in one round trip."""
+        parts = list(parts)
+
+        def fetch() -> list[Any]:
+            pipeline = self._client.pipeline(transaction=False)
+            for part in parts:
+                pipeline.get(f"{self.prefix(part)}:{self._fence_key}")
+            return execute_each(pipeline)
+
+        found = dict(zip(parts, self._call("read", fetch), strict=True))
+        for part, answer in found.items():
+            if answer == DAMAGED:
+                raise HistoryDamaged(*part, _FOREIGN)
+        return {part: answer or NO_META for part, answer in found.items()}
 
     def read(self, wanted: Mapping[Part, Wanted]) -> dict[Part, Found]:
         """One MGET a partition, all in one round trip."""
@@ -164,17 +173,23 @@ class RedisHistory:
                 found += self._client.zrange(key, last, last, byscore=True, withscores=True)
             return found, more
 
-        found, more = self._call("dues", fetch)
-        dues = []
-        for member, score in found:
-            team, _, alert_id = member.decode().partition("\0")
-            dues.append((score, team, alert_id))
+        try:
+            found, more = self._call("dues", fetch)
+            dues = []
+            for member, score in found:
+                team, _, alert_id = member.decode().partition("\0")
+                dues.append((score, team, alert_id))
+        except (_WrongType, UnicodeDecodeError):
+            raise HistoryDamaged(*part, _FOREIGN) from None
         dues.sort()
         return dues, more
 
     def write(self, writes: Mapping[Part, Write]) -> dict[Part, bool]:
         """One fenced script a partition, all in one round trip."""
         done = self._call("write", lambda: self._write(writes))
+        for part, answer in zip(writes, done, strict=True):
+            if answer == DAMAGED:
+                raise HistoryDamaged(*part, _FOREIGN)
         return {part: bool(answer) for part, answer in zip(writes, done, strict=True)}
 
     def switch(self, part: Part, expected: bytes) -> bool:
@@ -200,6 +215,18 @@ class RedisHistory:
         """How every key of the partition begins."""
         return f"{self._deployment}:{{{part.topic}:{part.partition}}}"
 
+    @property
+    def _identity_key(self) -> str:
+        return f"{self._deployment}:identity"
+
+    def _identity(self, stored: bytes | None) -> Identity | None:
+        try:
+            return msgspec.json.decode(stored, type=Identity) if stored is not None else None
+        except msgspec.MsgspecError:
+            raise HistoryRefused(
+                f"what stands under {self._identity_key} in Redis is no identity; run `noisegate history rebuild`"
+            ) from None
+
     def _read(self, wanted: Mapping[Part, Wanted]) -> list[list[bytes | None]]:
         pipeline = self._client.pipeline(transaction=False)
         for part, want in wanted.items():
@@ -209,11 +236,10 @@ class RedisHistory:
             keys += [f"{generation}:l:{level}" for level in want.levels]
             keys += [f"{generation}:a:{team}\0{alert}" for team, alert in want.entries]
             pipeline.mget(keys)
-        answers: list[list[bytes | None]] = pipeline.execute()
-        return answers
+        return execute(pipeline)
 
     def _write(self, writes: Mapping[Part, Write]) -> list[int]:
-        pipeline = self._client.pipeline(transaction=False)
+        commands = []
         for part, write in writes.items():
             prefix = self.prefix(part)
             generation = f"{prefix}:{write.generation}"
@@ -227,9 +253,8 @@ class RedisHistory:
             for due, team, alert in write.due:
                 arguments += (repr(due), f"{team}\0{alert}")
             arguments += [f"{team}\0{alert}" for team, alert in write.settled]
-            self._fence(keys, arguments, client=pipeline)
-        answers: list[int] = pipeline.execute()
-        return answers
+            commands.append((len(keys), *keys, *arguments))
+        return run_fence(self._client, commands)
 
     def _call(self, name: str, call: Callable[[], T], patient: bool = True) -> T:
         """Try for `timeout_seconds`; what is not an absence is refused in one sentence."""
@@ -238,15 +263,15 @@ class RedisHistory:
         while True:
             try:
                 answer = call()
-            except (AuthenticationError, NoPermissionError) as error:
-                raise HistoryRefused(f"Redis refuses us: {error}; check user, password and ACL in redis_url") from None
             except (RedisError, OSError) as error:
-                if isinstance(error, ResponseError) and not _is_absence(error):
-                    raise HistoryRefused(f"Redis refuses the call {name}: {error}") from None
-                if time.monotonic() + pause >= deadline:
+                if is_wrong_type(error):
+                    raise _WrongType from None
+                fault = told(error, name, self._timeout)
+                if not isinstance(fault, HistoryAway):
+                    raise fault from None
+                if isinstance(fault, HistoryDenied) or time.monotonic() + pause >= deadline:
                     self._metrics.history_up.set(0)
-                    reason = str(error).rstrip(".")
-                    raise HistoryAway(f"Redis can't be used ({reason}); start it, or set NOISEGATE_REDIS_URL") from None
+                    raise fault from None
                 time.sleep(pause)
                 pause = min(2 * pause, 0.5)
             else:
@@ -255,9 +280,11 @@ class RedisHistory:
                 return answer
 
 
-def _is_absence(error: ResponseError) -> bool:
-    """Whether a server that answers can't be used for now: it loads, is full, or is no master."""
-    return isinstance(error, _AWAY) or any(code in str(error) for code in _AWAY_CODES)
+class _WrongType(HistoryRefused):
+    """A key holds another type than ours."""
+
+    def __init__(self) -> None:
+        super().__init__(f"{_FOREIGN}; run `noisegate history rebuild`")
 
 
 def _escape(text: str) -> str:

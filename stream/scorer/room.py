@@ -11,30 +11,39 @@ import numpy as np
 from msgspec import Struct, field
 
 from stream.config import Settings
-from stream.core import fold
 from stream.core.came import Arrived, Decided
-from stream.core.errors import FenceConflict, HistoryAway, HistoryRefused, NoisegateError
-from stream.core.events import Raised, Tick, encode_event, moment
+from stream.core.errors import (
+    FenceConflict,
+    HistoryAway,
+    HistoryDamaged,
+    HistoryDenied,
+    HistoryRefused,
+    NoisegateError,
+)
+from stream.core.events import Raised, Tick, encode_event, moment, seconds
 from stream.core.problem import Problem
 from stream.core.records import encode_record
 from stream.kafka import partition_chooser
 from stream.lane.batch import Batch, Bounds, Output, Part, Work
-from stream.lane.topic_identity import REBUILD, grown
 from stream.metrics import Metrics
 from stream.models.served import Served
 from stream.scorer.answers import Answers, Scored, unscored
+from stream.scorer.assignment import Assignment, Taken, evicted_sentence
+from stream.scorer.clocks import ClockWatch
 from stream.scorer.counting import Counting
 from stream.scorer.decode import Decoded, Decoder
-from stream.scorer.history import NO_META, History, Meta, Wanted, Write, decode_meta
+from stream.scorer.evictions import EvictionWatch, policy_sentence
+from stream.scorer.history import NO_EVICTION, History, ServerStatus, Write, read_meta_or_none
 from stream.scorer.maturing import Maturing, wait_seconds
 from stream.scorer.model_faults import ModelFaults
-from stream.scorer.partition import Partition, Touched, new_meta
+from stream.scorer.partition import Partition, Touched
 from stream.scorer.reading import bounded, read_states, widen
 from stream.scorer.speaker import Speaker
 from stream.scorer.tally import Tally
 
 log = logging.getLogger(__name__)
 _RETRY_SECONDS = 0.5  # how often an absent Redis is asked again
+_LOOK_SECONDS = 5.0  # how often a Redis that is there is asked what it evicts and what time it is
 
 
 class Kept(Struct):
@@ -56,7 +65,7 @@ class ScorerRoom:
         history: where states are kept.
         metrics: the process's metrics.
         served: gives what to score with; asked once a batch.
-        clock: the wall clock, seconds since 1970; for `scored_at` and ticks only.
+        clock: the wall clock, seconds since 1970; for `scored_at` and ticks, and held against others' clocks.
         counting: counts drift and quality; one of its own unless given.
         check_topic: raises HistoryRefused where the topic has changed since the worker started; asked before records
             are called misrouted, for in a topic that grew they are not.
@@ -88,9 +97,16 @@ class ScorerRoom:
         self._decoder: Decoder | None = None
         self._assigned: set[Part] = set()
         self._partitions: dict[Part, Partition] = {}
-        self._away_since: float | None = None
+        self._assignment = Assignment(settings, problem, history)
+        self._evictions = EvictionWatch()
+        self._clocks = ClockWatch(metrics, settings.tick_seconds > 0)
+        self._began = False  # whether anything was assigned: what refuses a start does not end a worker that serves
+        self._away: str | None = None  # why alerts are published unscored
+        self._suspect = False  # away because the history is wrong, not because it can't be reached
         self._asked_at = 0.0
+        self._looked_at = time.monotonic()
         self._unscored_until: dict[Part, int] = {}
+        self._shown: dict[Part, float] = {}  # the time that /metrics says of a partition, which never goes back
         self._ticked: dict[Part, float] = {}
         self._recent: deque[bool] = deque(maxlen=settings.bad_window)
         self._ringing = False
@@ -100,8 +116,10 @@ class ScorerRoom:
     def ready_faults(self) -> list[str]:
         """What is missing before alerts are scored, one sentence each."""
         faults = []
-        if self._away_since is not None:
-            faults.append("history can't be reached: alerts are published unscored")
+        if self._away is not None:
+            faults.append(f"history can't be used, alerts are published unscored: {self._away}")
+        if self._evictions.fault is not None:
+            faults.append(self._evictions.fault)
         return faults
 
     # Assignment.
@@ -117,69 +135,65 @@ class ScorerRoom:
         if not bounds:
             return {}
         try:
-            self._history.check()
-            found = self._history.read({part: Wanted(0) for part in bounds})
+            status = self._ask()
+            if status.policy != NO_EVICTION and not self._began:
+                raise HistoryRefused(policy_sentence(status.policy))
+            self._evictions.look(status)
+            taken = self._assignment.take(bounds, status)
         except HistoryAway as error:
             return self._assign_away(bounds, error)
-        self._away_since = None
-        return {part: self._assign_one(part, known, found[part].meta) for part, known in bounds.items()}
+        self._away, self._began = None, True
+        suspect = next((one.meta.suspect for one in taken.values() if one.meta.suspect), None)
+        self._metrics.history_suspect.set(suspect is not None)
+        if suspect is not None:
+            return self._assign_suspect(bounds, taken, suspect)
+        self._suspect = False
+        return {part: self._assign_one(part, known, taken[part]) for part, known in bounds.items()}
 
     def _show_only(self, bounds: Mapping[Part, Bounds]) -> None:
         """What another worker has from now on is told by that one: as it stood here it would mislead for ever."""
         for part in self._assigned - set(bounds):
             for gauge in (self._metrics.lag, self._metrics.held, self._metrics.history_time):
                 gauge.remove(part.partition)
+            self._shown.pop(part, None)
         self._assigned = set(bounds)
 
     def _assign_away(self, bounds: Mapping[Part, Bounds], error: HistoryAway) -> dict[Part, int]:
-        if all(known.committed is None for known in bounds.values()):
-            raise HistoryAway(f"{error}: a deployment that has not scored yet can't start without; mend Redis")
-        starts = {}
-        for part, known in bounds.items():
-            committed = known.begin if known.committed is None else known.committed
-            starts[part] = max(committed, self._unscored_until.get(part, 0))
+        """Go on unscored from where the group committed; a deployment that never has, can't."""
+        if not self._began and isinstance(error, HistoryDenied):
+            raise HistoryRefused(str(error))
+        if not self._began and not any(
+            known.committed is not None or known.group_committed for known in bounds.values()
+        ):
+            raise HistoryAway(f"a deployment that has not scored yet can't start without its history: {error}")
+        self._began = True
         self._go_away(error)
-        return starts
+        starts = {part: self._assignment.start_unknown(part, known) for part, known in bounds.items()}
+        return self._beyond_unscored(starts)
 
-    def _assign_one(self, part: Part, known: Bounds, stored: bytes) -> int:
-        meta = decode_meta(stored)
-        if meta is None:
-            return self._assign_new(part, known)
-        self._hold_against(part, known, meta)
+    def _assign_suspect(
+        self, bounds: Mapping[Part, Bounds], taken: Mapping[Part, Taken], sentence: str
+    ) -> dict[Part, int]:
+        """Score nothing by a history that is wrong; alerts are published unscored until it is rebuilt."""
+        if not self._suspect:
+            log.error("%s; alerts are published unscored until then", sentence)
+        self._suspect, self._away, self._asked_at = True, sentence, time.monotonic()
+        starts = {part: max(one.meta.offset, bounds[part].committed or 0) for part, one in taken.items()}
+        return self._beyond_unscored(starts)
+
+    def _beyond_unscored(self, starts: Mapping[Part, int]) -> dict[Part, int]:
+        """These starts, but beyond what was published unscored already."""
+        return {part: max(start, self._unscored_until.get(part, 0)) for part, start in starts.items()}
+
+    def _assign_one(self, part: Part, known: Bounds, taken: Taken) -> int:
+        meta = taken.meta
         silent_until = known.committed or 0
         if silent_until > meta.offset:
             behind = silent_until - meta.offset
-            log.warning("%s: history is %d records behind what was published; they are folded again", part, behind)
-        self._partitions[part] = Partition(part, self._problem, meta, stored, silent_until)
-        if math.isfinite(meta.time):
-            self._metrics.history_time.labels(part.partition).set(meta.time)
+            log.warning("%s/%d: history is %d records behind what was published; they are folded again", *part, behind)
+        self._partitions[part] = Partition(part, self._problem, meta, taken.stored, silent_until)
+        self._show_time(part, meta.time)
         return meta.offset
-
-    def _assign_new(self, part: Part, known: Bounds) -> int:
-        start = known.begin
-        if known.committed is not None:
-            log.warning("%s: no history in Redis; the log is folded again from offset %d", part, start)
-        elif self._settings.start_from == "latest" and known.end is not None:
-            start = known.end
-        meta = new_meta(known, start, self._problem)
-        self._partitions[part] = Partition(part, self._problem, meta, NO_META, known.committed or 0)
-        return start
-
-    def _hold_against(self, part: Part, known: Bounds, meta: Meta) -> None:
-        name = f"{part.topic}/{part.partition}"
-        fault = None
-        if meta.topic_id != known.topic_id or (known.end is not None and meta.offset > known.end):
-            fault = f"the topic of {name} was made anew since its history was written"
-        elif meta.partitions != known.partitions:
-            fault = grown(part.topic, meta.partitions, known.partitions)
-        elif meta.problem != self._problem.digest:
-            fault = f"the history of {name} was folded for another problem definition than {self._problem.id}"
-        elif meta.fold_version != fold.VERSION:
-            fault = f"the history of {name} was folded by version {meta.fold_version}, this code has {fold.VERSION}"
-        elif meta.offset < known.begin:
-            fault = f"{name} begins at offset {known.begin}, but its history goes on at {meta.offset}: records are gone"
-        if fault:
-            raise HistoryRefused(f"{fault}; {REBUILD}")
 
     # Batches.
 
@@ -189,17 +203,22 @@ class ScorerRoom:
         decoded = {batch.part: self._decoder.decode(batch) for batch in batches}
         if any(error.reason == "misrouted" for batch in decoded.values() for _, error in batch.failed):
             self._check_topic()
+        for batch in batches:
+            if batch.records:
+                self._clocks.read(batch.part, batch.records[-1], decoded[batch.part].ticks, self._clock())
         ends = {batch.part: batch.end for batch in batches}
         touched: dict[Part, Touched] = {}
-        if self._away_since is None:
+        if self._away is None:
             try:
                 self._bound(batches, decoded, ends)
                 touched = read_states(self._history, self._partitions, decoded)
             except FenceConflict as error:
                 self._conflict(error)
+            except HistoryDamaged as error:
+                self._damaged(error)
             except HistoryAway as error:
                 self._go_away(error)
-        if self._away_since is not None:
+        if self._away is not None:
             return Work(self._prepare_unscored(decoded), ends)
         if self.wants_assign:
             return Work([], ends)
@@ -219,6 +238,16 @@ class ScorerRoom:
     def _conflict(self, error: FenceConflict) -> None:
         log.warning("%s; going on from where it stands", error)
         self._metrics.fence_conflicts.inc()
+        self.wants_assign = True
+
+    def _damaged(self, error: HistoryDamaged) -> None:
+        log.error("%s", error)
+        self._note_damage(Part(error.topic, error.partition), str(error))
+
+    def _note_damage(self, part: Part, sentence: str) -> None:
+        partition = self._partitions.get(part)
+        if partition is not None:  # none: Redis went away since, and whoever reads it next finds it
+            self._assignment.note_damage(part, partition.meta.generation, sentence)
         self.wants_assign = True
 
     def _prepare_scored(
@@ -276,19 +305,22 @@ class ScorerRoom:
             self._unscored_until[part] = max(self._unscored_until.get(part, 0), end)
         self._metrics.unscored.labels("history_unavailable").inc(len(work.outputs))
 
-    def store(self, work: Work) -> dict[Part, bool] | HistoryAway:
+    def store(self, work: Work) -> dict[Part, bool] | HistoryAway | HistoryDamaged:
         """Write behind the fence."""
         if not work.kept:
             return {}
         try:
             return self._history.write(work.kept.writes)
-        except HistoryAway as error:
+        except (HistoryAway, HistoryDamaged) as error:
             return error
 
-    def stored(self, work: Work, answer: dict[Part, bool] | HistoryAway) -> bool:
+    def stored(self, work: Work, answer: dict[Part, bool] | HistoryAway | HistoryDamaged) -> bool:
         """Count what was written; give way where another worker got there first."""
         if isinstance(answer, HistoryAway):
             self._go_away(answer)
+            return False
+        if isinstance(answer, HistoryDamaged):
+            self._damaged(answer)
             return False
         counted = []
         for part, written in answer.items():
@@ -300,8 +332,7 @@ class ScorerRoom:
                 if partition is not None:  # none: Redis went away since
                     partition.written()
                     self._metrics.held.labels(part.partition).set(partition.fold.held)
-                    if math.isfinite(partition.fold.time):
-                        self._metrics.history_time.labels(part.partition).set(partition.fold.time)
+                    self._show_time(part, partition.fold.time)
             else:
                 self._conflict(FenceConflict(*part))
         if counted:
@@ -313,10 +344,9 @@ class ScorerRoom:
     # Away.
 
     def _go_away(self, error: HistoryAway) -> None:
-        if self._away_since is None:
+        if self._away is None or self._suspect:
             log.error("%s; alerts are published unscored until it is back", error)
-            self._away_since = time.monotonic()
-        self._asked_at = time.monotonic()
+        self._away, self._suspect, self._asked_at = str(error), False, time.monotonic()
         self._partitions.clear()
 
     def _prepare_unscored(self, decoded: Mapping[Part, Decoded]) -> list[Output]:
@@ -337,27 +367,40 @@ class ScorerRoom:
         """Ask an absent Redis now and then; when it is back, everything is assigned anew."""
         if time.monotonic() - self._asked_at < _RETRY_SECONDS:
             return False
+        self._asked_at = time.monotonic()
         try:
-            self._history.check(patient=False)
-        except HistoryAway:
-            self._asked_at = time.monotonic()
+            if not self._suspect:
+                self._history.status(patient=False)
+            elif self._still_suspect():
+                return False
+        except HistoryAway as error:
+            self._away = str(error) if not self._suspect else self._away
             return False
-        log.warning("Redis is back; going on from where the histories stand")
+        log.warning("the history can be used again; going on from where it stands")
         self.wants_assign = True
         return True
+
+    def _still_suspect(self) -> bool:
+        """Whether a rebuild has not yet taken the place of every history that is wrong."""
+        metas = [read_meta_or_none(stored) for stored in self._history.read_metas(self._assigned).values()]
+        return any(meta is not None and meta.suspect for meta in metas)
 
     # Quiet times.
 
     def idle(self, caught_up: Sequence[Part], now: float) -> list[Output]:
-        """Ticks for quiet partitions in which something is due."""
-        if self._away_since is not None:
+        """Ticks for quiet partitions in which something is due; where nothing is, time has come to `now` as well."""
+        if self._away is not None:
             self._is_back()
+            return []
+        if not self._look():
             return []
         every = self._settings.tick_seconds
         outputs: list[Output] = []
+        if not every or not self._clocks.may_tick():
+            return outputs
         for part in caught_up:
             partition = self._partitions.get(part)
-            if not every or partition is None or now - self._ticked.get(part, 0.0) < every:
+            if partition is None or now - self._ticked.get(part, 0.0) < every:
                 continue
             self._ticked[part] = now
             try:
@@ -365,11 +408,44 @@ class ScorerRoom:
             except HistoryAway as error:
                 self._go_away(error)
                 return []
-            if partition.fold.dues.first() < now:
-                value = encode_event(Tick(moment(now)))
-                outputs.append(Output(part.topic, None, value, partition=part.partition))
-                self._metrics.ticks.inc()
+            except HistoryDamaged as error:
+                self._damaged(error)
+                return []
+            if partition.fold.dues.first() >= now:
+                self._show_time(part, now)  # all that could be decided by now is
+                continue
+            tick = Tick(moment(now))
+            outputs.append(Output(part.topic, None, encode_event(tick), partition=part.partition))
+            self._clocks.wrote(part, seconds(tick.at))
+            self._metrics.ticks.inc()
         return outputs
+
+    def _show_time(self, part: Part, at: float) -> None:
+        if at > self._shown.get(part, -math.inf):
+            self._shown[part] = at
+            self._metrics.history_time.labels(part.partition).set(at)
+
+    def _ask(self) -> ServerStatus:
+        asked_at = self._clock()
+        status = self._history.status()
+        self._clocks.redis_said(asked_at, status.clock, self._clock())
+        return status
+
+    def _look(self) -> bool:
+        """Ask Redis now and then what it has evicted, which makes our histories suspect; False: serve no more."""
+        if time.monotonic() - self._looked_at < _LOOK_SECONDS or not self._partitions:
+            return True
+        self._looked_at = time.monotonic()
+        try:
+            status = self._ask()
+            evicted = self._evictions.look(status)
+        except HistoryAway as error:
+            self._go_away(error)
+            return False
+        if evicted:
+            for part in self._partitions:
+                self._note_damage(part, evicted_sentence(evicted))
+        return not evicted
 
     def _marks(self, decoded: Mapping[Part, Decoded]) -> list[bool]:
         """Of each record that is not folded again in silence, whether it was bad."""

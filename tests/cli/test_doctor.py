@@ -1,19 +1,28 @@
 """`noisegate doctor`: each thing that is wrong is found, with its mend."""
 
+from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from confluent_kafka import Producer
+from msgspec.structs import replace
 from redis import Redis
 
+from stream.cli.history_checks import suspicion
+from stream.config import load_settings
 from stream.dev.embedded import EmbeddedBroker
-from stream.kafka import TOPIC_CONFIGS
+from stream.kafka import TOPIC_CONFIGS, Topics
 from stream.models.loading import Loader
 from stream.models.pointers import CHAMPION, Pointer
+from stream.scorer.history import ServerStatus, decode_meta, encode_meta
+from stream.scorer.identity import Identity
 from tests.cli.conftest import Ran, Run, Scored
 from tests.cli.versions import A, B, open_shop
 from tests.lab.logs import small_problem
 from tests.models.conftest import trained
+from tests.servers.kafka import ApacheKafka
+from tests.servers.redis import RedisServer
 
 __all__ = ["trained"]
 
@@ -115,6 +124,110 @@ def test_evicting_redis_is_found(run: Run, scored: Scored) -> None:
             client.config_set("maxmemory-policy", "noeviction")
     assert found["verdict"] == "wrong"
     assert "noeviction" in found["mend"]
+
+
+def with_history(scored: Scored, key: str, value: bytes | None, look: Callable[[], None]) -> None:
+    """Look while a key of the deployment in Redis holds something else."""
+    with Redis.from_url(scored.stack.settings.redis_url) as client:
+        before = client.dump(key)
+        client.delete(key)
+        if value is None:
+            client.hset(key, "a", "b")
+        else:
+            client.set(key, value)
+        try:
+            look()
+        finally:
+            client.delete(key)
+            if before is not None:
+                client.restore(key, 0, before)
+
+
+META = "noisegate:{alerts.events:0}:meta"
+
+
+@pytest.mark.parametrize("value", [b"garbage", None], ids=["garbage", "another type"])
+def test_a_damaged_meta_is_found(run: Run, scored: Scored, value: bytes | None) -> None:
+    """What is no meta is told with its partition and the mend, and is no traceback."""
+
+    def look() -> None:
+        found = finding(run("doctor", "--json", env=scored.env), "history")
+        assert found["verdict"] == "wrong"
+        assert found["found"].startswith("alerts.events/0") or "no meta" in found["found"]
+        assert found["mend"] == "run `noisegate history rebuild`"
+
+    with_history(scored, META, value, look)
+
+
+@pytest.mark.parametrize(
+    ("change", "found_words", "mend_words"),
+    [
+        ({"suspect": "Redis evicted 7 keys; run it anew"}, "evicted 7 keys", "run it anew"),
+        ({"evictions": "another-run/0"}, "", ""),
+        ({"offset": -1}, "records are gone", "history rebuild"),
+        ({"topic_id": "another"}, "made anew", "history rebuild"),
+    ],
+)
+def test_a_history_that_can_t_go_on_is_found(
+    run: Run, scored: Scored, change: dict[str, str | int], found_words: str, mend_words: str
+) -> None:
+    """Suspect, of another topic, or behind what the log still holds: each with its mend; a restarted Redis is none."""
+    with Redis.from_url(scored.stack.settings.redis_url) as client:
+        meta = decode_meta(client.get(META) or b"")
+    assert meta is not None
+
+    def look() -> None:
+        found = finding(run("doctor", "--json", env=scored.env), "history")
+        assert found["verdict"] == ("wrong" if found_words else "ok")
+        assert found_words in found["found"]
+        assert mend_words in (found["mend"] or "")
+
+    with_history(scored, META, encode_meta(replace(meta, **change)), look)
+
+
+def test_another_cluster_s_histories_are_found(run: Run, scored: Scored) -> None:
+    """The mend leaves them alone."""
+    claim = Identity("another-cluster", "alerts.events", "t", "p")
+
+    def look() -> None:
+        found = finding(run("doctor", "--json", env=scored.env), "history")
+        assert "another Kafka cluster" in found["found"]
+        assert found["mend"].startswith("give this deployment another name")
+
+    with_history(scored, "noisegate:identity", msgspec.json.encode(claim), look)
+
+
+def test_keys_that_redis_evicted_are_found(run: Run, scored: Scored) -> None:
+    """A count beyond what the history recorded at its beginning, after the policy was mended again."""
+    with Redis.from_url(scored.stack.settings.redis_url) as client:
+        meta = decode_meta(client.get(META) or b"")
+    assert meta is not None
+    status = ServerStatus(meta.evictions.partition("/")[0], 9)
+    assert "Redis evicted 9 keys" in (suspicion(meta, status) or "")
+
+
+@pytest.mark.parametrize(
+    ("settings", "mend"),
+    [({"maxmemory": "1"}, "raise its maxmemory"), ({"min-replicas-to-write": "1"}, "start its replicas")],
+)
+def test_a_redis_that_takes_no_writes_gets_its_own_mend(
+    run: Run, scored: Scored, fresh_redis: RedisServer, settings: dict[str, str], mend: str
+) -> None:
+    """A server that answers is not to be started."""
+    with Redis.from_url(fresh_redis.url) as client:
+        client.config_set(*next(iter(settings.items())))
+    found = finding(run("doctor", "--json", env={**scored.env, "NOISEGATE_REDIS_URL": fresh_redis.url}), "redis")
+    assert mend in found["mend"]
+
+
+def test_topics_that_producers_stamp_are_warned_about(run: Run, kafka: ApacheKafka, unique_name: str) -> None:
+    """With CreateTime a wrong clock moves time; the mend is the command that mends it."""
+    env = {f"NOISEGATE_{role.upper()}_TOPIC": f"{unique_name}.{role}" for role in TOPIC_CONFIGS}
+    env["NOISEGATE_KAFKA_BOOTSTRAP_SERVERS"] = kafka.bootstrap_servers
+    Topics(load_settings(env)).create(1, 1, {"events": {"retention.ms": "-1", "retention.bytes": "-1"}})
+    found = finding(run("doctor", "--json", env=env), "timestamps")
+    assert found["verdict"] == "warning"
+    assert f"--entity-name {unique_name}.events --add-config message.timestamp.type=LogAppendTime" in found["mend"]
 
 
 def test_unsound_model_is_found(run: Run, scored: Scored, tmp_path: Path) -> None:

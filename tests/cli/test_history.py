@@ -60,7 +60,7 @@ def test_redis_away_is_one_sentence(run: Run, scored: Scored) -> None:
     env = {**scored.env, "NOISEGATE_REDIS_URL": "redis://127.0.0.1:1/0", "NOISEGATE_HISTORY_TIMEOUT_SECONDS": "0.2"}
     ran = run("history", "show", TEAM, env=env)
     assert ran.status == 1
-    assert ran.err.startswith("noisegate: Redis can't be used")
+    assert ran.err.startswith("noisegate: Redis can't be reached")
 
 
 def test_level_is_read_at_its_time() -> None:
@@ -79,6 +79,7 @@ def test_level_is_read_at_its_time() -> None:
 def test_rebuild_gives_the_same_history(run: Run, scored: Scored) -> None:
     """A rebuilt history says what the old one said, from a new generation."""
     before = run("history", "show", TEAM, "--json", env=scored.env).json
-    rebuilt = run("history", "rebuild", "--json", env=scored.env).json
-    assert [one["generation"] for one in rebuilt["partitions"]] == [2, 2, 2, 2]
+    first, second = (run("history", "rebuild", "--json", env=scored.env).json["partitions"] for _ in range(2))
+    assert [one["generation"] + 1 for one in first] == [one["generation"] for one in second]
+    assert min(one["generation"] for one in first) > 2
     assert run("history", "show", TEAM, "--json", env=scored.env).json == before

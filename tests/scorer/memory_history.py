@@ -1,12 +1,13 @@
 """The fake of the history port; `test_history_contract` holds it to what Redis does."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from stream.core.dues import Due
 from stream.core.errors import HistoryAway
 from stream.core.fold import EntryKey
 from stream.lane.batch import Part
-from stream.scorer.history import Found, Wanted, Write
+from stream.scorer.history import Found, ServerStatus, Wanted, Write
+from stream.scorer.identity import Identity
 
 
 class MemoryHistory:
@@ -17,6 +18,8 @@ class MemoryHistory:
         self.levels: dict[tuple[Part, int, str], bytes] = {}
         self.entries: dict[tuple[Part, int, EntryKey], bytes] = {}
         self.due: dict[tuple[Part, int], dict[EntryKey, float]] = {}
+        self.holds: Identity | None = None
+        self.server = ServerStatus("run-1")
         self.away = False
         self.reads = 0
 
@@ -24,6 +27,32 @@ class MemoryHistory:
         """See `History`."""
         if self.away:
             raise HistoryAway("the history is away")
+
+    def status(self, patient: bool = True) -> ServerStatus:
+        """See `History`."""
+        self.check()
+        return self.server
+
+    def holder(self) -> Identity | None:
+        """See `History`."""
+        self.check()
+        return self.holds
+
+    def claim(self, identity: Identity) -> Identity:
+        """See `History`."""
+        self.check()
+        self.holds = self.holds or identity
+        return self.holds
+
+    def replace(self, identity: Identity) -> None:
+        """See `History`."""
+        self.check()
+        self.holds = identity
+
+    def read_metas(self, parts: Iterable[Part]) -> dict[Part, bytes]:
+        """See `History`."""
+        self.check()
+        return {part: self.metas.get(part, b"") for part in parts}
 
     def read(self, wanted: Mapping[Part, Wanted]) -> dict[Part, Found]:
         """See `History`."""

@@ -121,7 +121,7 @@ class Rig:
         self.metrics = metrics or Metrics()
         self.publisher = MemoryPublisher()
         self.committed: dict[Part, int] = {}
-        self.topic_id = "topic-1"
+        self.topic_id, self.cluster_id = "topic-1", "cluster-1"
         self._room_type = room
         self.now = 2_000_000_000.0
         self.start()
@@ -137,7 +137,15 @@ class Rig:
     def assign(self) -> None:
         """Assign every partition."""
         bounds = {
-            part: Bounds(self.committed.get(part), 0, len(records), self.topic_id, self.log.partitions)
+            part: Bounds(
+                self.committed.get(part),
+                0,
+                len(records),
+                self.topic_id,
+                self.log.partitions,
+                self.cluster_id,
+                bool(self.committed),
+            )
             for part, records in self.log.records.items()
         }
         self.engine.assign(bounds)

@@ -3,19 +3,21 @@
 from collections.abc import Mapping, Sequence
 from threading import Event as Gate
 
+import msgspec
 import numpy as np
 import pytest
 
-from stream.core.errors import ModelError
+from stream.core.errors import HistoryRefused, ModelError
 from stream.core.events import Acted, Event, Raised
 from stream.core.frame import Array, Decayed, Inputs, Matrix
 from stream.core.once import Once
+from stream.core.records import Challenge, Score
 from stream.core.scoring import Thresholds
 from stream.lane.batch import Part
 from stream.models.graph import Stop
 from stream.models.pointers import Pointer
 from stream.models.served import Challenger, Served
-from stream.scorer.answers import Answers
+from stream.scorer.answers import Answers, pack_score, unpack_score
 from stream.scorer.decode import Decoded
 from tests.scorer.logs import PROBLEM, at, random_log
 from tests.scorer.memory_history import MemoryHistory
@@ -254,11 +256,9 @@ def test_a_bug_in_a_champion_costs_the_scores_of_its_batches_and_nothing_else(
     first = {(record.alert.team, record.alert.alert_id): record for record in reversed(records)}
     assert all(record.why is not None for record in first.values())
     assert len(buggy.publisher.outcomes()) == len(sound.publisher.outcomes())
-    histories = [rig.history for rig in (sound, buggy)]
-    assert isinstance(histories[0], MemoryHistory)
-    assert isinstance(histories[1], MemoryHistory)
-    assert histories[0].levels == histories[1].levels
-    assert histories[0].metas == histories[1].metas
+    histories = [rig.history for rig in (sound, buggy) if isinstance(rig.history, MemoryHistory)]
+    levels = [{key: packed for (_, _, key), packed in one.levels.items()} for one in histories]
+    assert levels[0] == levels[1] != {}
     failures = buggy.metrics.model_failures.labels(OLD)._value.get()
     assert failures > 1
     told = [record for record in caplog.records if "failed while scoring" in record.getMessage()]
@@ -345,3 +345,17 @@ def test_models_of_a_batch_are_those_of_one_moment() -> None:
     assert all(len(models) == 1 for models in batches.values())
     assert {model for models in batches.values() for model in models} == {OLD, NEW}
     assert np.isfinite([r.score.probability for r in rig.publisher.enriched() if r.score.probability is not None]).all()
+
+
+@pytest.mark.parametrize("challenger", [None, Challenge("rival", 0.5)])
+@pytest.mark.parametrize("probability", [0.25, 1.0, None])
+def test_a_score_of_before_there_were_versions_is_read(probability: float | None, challenger: Challenge | None) -> None:
+    """Ledgers in Redis keep their scores over an upgrade; those of a newer noisegate are refused by their version."""
+    score = Score(probability, "unsure", "champion", "strong", None, challenger)
+    packed = pack_score(score)
+    assert packed[0] == 1
+    for kept in (packed, packed[1:]):
+        assert unpack_score(msgspec.msgpack.decode(msgspec.msgpack.encode(kept))) == score
+    assert unpack_score(None) == Score(None, "unscored", None, "none", "no_model")
+    with pytest.raises(HistoryRefused, match="scores of version 2"):
+        unpack_score([2, *packed[1:], "more"])

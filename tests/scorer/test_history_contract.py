@@ -2,10 +2,11 @@
 
 import pytest
 
-from stream.core.errors import HistoryAway, HistoryRefused
+from stream.core.errors import HistoryAway, HistoryDenied, HistoryRefused
 from stream.lane.batch import Part
 from stream.metrics import Metrics
 from stream.scorer.history import NO_META, History, Wanted, Write
+from stream.scorer.identity import Identity
 from stream.scorer.redis_history import RedisHistory
 from tests.scorer.memory_history import MemoryHistory
 from tests.servers.redis import RedisServer
@@ -62,6 +63,26 @@ class HistoryContract:
     def test_a_write_whose_answer_was_lost_may_be_tried_again(self, history: History) -> None:
         """The same write again is done already, not fenced."""
         assert history.write({PART: first_write()}) == history.write({PART: first_write()}) == {PART: True}
+
+    def test_a_deployment_is_claimed_once_and_replaced_on_purpose(self, history: History) -> None:
+        """The first claim stands, whoever comes after it, until it is replaced."""
+        first, second = Identity("c1", "alerts.events", "t1", "p1"), Identity("c2", "alerts.events", "t2", "p2")
+        assert history.holder() is None
+        assert history.claim(first) == history.claim(second) == history.holder() == first
+        history.replace(second)
+        assert history.claim(first) == history.holder() == second
+
+    def test_metas_come_for_the_partitions_asked_for(self, history: History) -> None:
+        """Those that there are and those that there are not."""
+        history.write({PART: first_write()})
+        assert history.read_metas([OTHER, PART]) == {OTHER: NO_META, PART: b"one"}
+
+    def test_the_server_says_what_it_evicts(self, history: History) -> None:
+        """A server as it must be evicts nothing and has a run of its own."""
+        status = history.status()
+        assert (status.policy, status.evicted_keys) == ("noeviction", 0)
+        assert status.run_id
+        assert status.evicted_since(status.evictions) == 0
 
     def test_dues_come_in_order_and_ties_stay_together(self, history: History) -> None:
         """A window never ends between two dues of the same time."""
@@ -145,11 +166,11 @@ def test_a_redis_that_evicts_is_refused(fresh_redis: RedisServer) -> None:
 
 
 def test_wrong_credentials_are_refused_in_one_sentence(fresh_redis: RedisServer) -> None:
-    """A Redis ACL user works; a wrong password is no absence."""
+    """A Redis ACL user works; a wrong password is told as such, and at once."""
     client = redis_history(fresh_redis.url)._client
     client.acl_setuser("gate", enabled=True, passwords=["+secret"], keys=["*"], commands=["+@all"])
     address = fresh_redis.url.removeprefix("redis://")
     history = redis_history(f"redis://gate:secret@{address}")
     assert history.write({PART: first_write()}) == {PART: True}
-    with pytest.raises(HistoryRefused, match="redis_url"):
+    with pytest.raises(HistoryDenied, match=r"password.*NOISEGATE_REDIS_URL"):
         redis_history(f"redis://gate:wrong@{address}").check()

@@ -3,11 +3,13 @@
 from collections import Counter
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from stream.core.came import Decided
+from stream.core.errors import HistoryRefused
 from stream.core.ledger import ACTIONABLE, HELD_OUT, NOISE, UNKNOWN, Alert
 from stream.core.state import NEVER
 from stream.scorer.maturing import Maturing, verdicts_of, wait_seconds
@@ -75,6 +77,16 @@ def test_what_is_to_be_counted_comes_back_from_the_ledger() -> None:
     champion = Judged("champion", "champion", "all", [0.25, 0.25], [6, 3])
     challenger = Judged("challenger", "challenger", "all", [0.75, 0.75], [6, 3])
     assert at_once == Verdicts([champion, challenger], {"closed_by_rule": 1})
+
+
+def test_a_cohort_of_before_there_were_versions_is_read() -> None:
+    """What is in Redis already goes on counting; what a newer noisegate has written is refused by its version."""
+    _, cohorts = maturing().part([decided(0.0)], NEVER, 0.0, "1")
+    (cohort,) = cohorts.values()
+    assert cohort.kept[:2] == b"\xc1\x01"
+    assert verdicts_of(replace(cohort, kept=cohort.kept[2:])) == verdicts_of(cohort)
+    with pytest.raises(HistoryRefused, match="verdicts of version 2"):
+        verdicts_of(replace(cohort, kept=b"\xc1\x02" + cohort.kept[2:]))
 
 
 def test_a_correction_changes_nothing_of_what_counts() -> None:

@@ -17,7 +17,7 @@ from stream.lane.batch import Part
 from stream.metrics import Metrics
 from stream.models.graph import Stop
 from stream.models.serving import Model, load_model
-from stream.scorer.history import Wanted
+from stream.scorer.history import Wanted, decode_meta
 from stream.scorer.redis_history import RedisHistory
 from tests.scorer.rig import Log, Rig, packed_levels
 
@@ -69,6 +69,8 @@ def test_live_features_and_states_equal_the_lab_s(name: str, shared_data: Path, 
     levels = packed_levels(pure)
     kept: dict[str, bytes] = {}
     for part in log.records:
-        found = history.read({part: Wanted(1, list(levels))})[part].levels
+        meta = decode_meta(history.read({part: Wanted(0)})[part].meta)
+        assert meta is not None
+        found = history.read({part: Wanted(meta.generation, list(levels))})[part].levels
         kept |= {key: packed for key, packed in zip(levels, found, strict=True) if packed is not None}
     assert kept == levels

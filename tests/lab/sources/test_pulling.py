@@ -15,20 +15,25 @@ from stream.core.events import Event, Tick, decode_event, encode_event
 from stream.core.fold import Fold
 from stream.core.state import pack_state
 from stream.feed import Feed
-from stream.kafka import TOPIC_CONFIGS, Topics, partition_chooser, producer_settings
+from stream.kafka import LOG_APPEND_TIME, TIMESTAMPS, TOPIC_CONFIGS, Topics, partition_chooser, producer_settings
 from stream.lab.log import Line, read_log
 from stream.lab.parquet import VALUE, import_parquet
 from stream.lab.sources.pulling import Left, parse_when, pull
+from stream.lane.batch import Batch, Part
 from stream.reader import Reader
+from stream.scorer.decode import Decoder
 from tests.lab.logs import PROBLEM_TEXT, START, acted, lines, raised, small_log, small_problem
+from tests.scorer.rig import LogRecord
 from tests.servers.fixtures import Broker
-from tests.servers.kafka import ApacheKafka
+from tests.servers.kafka import ROOT, ApacheKafka
 
 PARTITIONS = 3
 END = 10 * 86_400.0
 
 
-def settings_of(bootstrap_servers: str, name: str, folder: Path, knows_its_end: bool) -> Settings:
+def settings_of(
+    bootstrap_servers: str, name: str, folder: Path, knows_its_end: bool, stamped_by: str = LOG_APPEND_TIME
+) -> Settings:
     """Settings of a broker, its topics made, with the small problem."""
     problem = folder / "problem.toml"
     problem.write_text(PROBLEM_TEXT)
@@ -39,7 +44,7 @@ def settings_of(bootstrap_servers: str, name: str, folder: Path, knows_its_end: 
         "NOISEGATE_PROBLEM": str(problem),
     }
     settings = load_settings(env)
-    Topics(settings).create(PARTITIONS, 1, TOPIC_CONFIGS)
+    Topics(settings).create(PARTITIONS, 1, {**TOPIC_CONFIGS, "events": {TIMESTAMPS: stamped_by}})
     return settings
 
 
@@ -158,7 +163,7 @@ def test_a_part_of_the_time(settings: Settings, tmp_path: Path) -> None:
 
 def test_records_long_before_are_not_read(kafka: ApacheKafka, unique_name: str, tmp_path: Path) -> None:
     """Where the broker knows its records' times, reading begins there, by the skew earlier than asked for."""
-    settings = settings_of(kafka.bootstrap_servers, unique_name, tmp_path, knows_its_end=True)
+    settings = settings_of(kafka.bootstrap_servers, unique_name, tmp_path, True, stamped_by="CreateTime")
     producer = Producer({**producer_settings(settings), "log_level": 0})
     for hour in range(100):
         at = START + timedelta(hours=hour)
@@ -167,6 +172,26 @@ def test_records_long_before_are_not_read(kafka: ApacheKafka, unique_name: str, 
     producer.flush()
     pulled = pull(settings, tmp_path / "log.jsonl", (START + timedelta(hours=90)).timestamp())
     assert (pulled.events, pulled.records, pulled.left_out) == (10, 10, {})
+
+
+def test_a_tick_ahead_of_its_record_is_pulled_as_it_was_folded(
+    kafka: ApacheKafka, unique_name: str, tmp_path: Path
+) -> None:
+    """A worker's fast clock moves time no further than its record's timestamp, for the scorer and for the lab alike."""
+    settings = settings_of(kafka.bootstrap_servers, unique_name, tmp_path, True, stamped_by="CreateTime")
+    producer = Producer({**producer_settings(settings), "log_level": 0})
+    home = partition_chooser("murmur2_random", PARTITIONS)("team-0")
+    sent: list[tuple[Event, int]] = [(raised(1, START), 0), (Tick(START + timedelta(minutes=9)), 2)]
+    for event, minutes in sent:
+        stamp = int((START + timedelta(minutes=minutes)).timestamp() * 1000)
+        producer.produce(settings.events_topic, encode_event(event), partition=home, timestamp=stamp)
+    producer.flush()
+    pull(settings, tmp_path / "log.jsonl")
+    with Reader(settings, [settings.events_topic]) as reader:
+        records = [LogRecord(m.offset() or 0, m.timestamp()[1], None, m.value()) for m in reader.read_all()]
+    live = Decoder(lambda team: home).decode(Batch(Part(settings.events_topic, home), 0, 2, records))
+    assert [line.at for line in read_log(tmp_path / "log.jsonl")] == [at for _, at, _ in live.events]
+    assert live.latest == (START + timedelta(minutes=2)).timestamp()
 
 
 def test_an_event_later_than_the_grace_does_not_spoil_the_log(settings: Settings, tmp_path: Path) -> None:
@@ -181,7 +206,8 @@ def test_an_event_later_than_the_grace_does_not_spoil_the_log(settings: Settings
 
 def test_wrong_use_is_told_before_kafka_is_asked(tmp_path: Path) -> None:
     """The name's ending, times the wrong way round, a folder that is not there."""
-    nowhere = load_settings({"NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"})
+    problem = str(ROOT / "deploy" / "problems" / "simulated.toml")
+    nowhere = load_settings({"NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "NOISEGATE_PROBLEM": problem})
     with pytest.raises(LogError, match=r"log\.csv: ends neither in \.jsonl nor"):
         pull(nowhere, tmp_path / "log.csv")
     with pytest.raises(LogError, match="--since 2026-01-05T00:00:00Z is not before --until 2026-01-04T00:00:00Z"):
