@@ -137,7 +137,7 @@ def check_history(settings: Settings) -> Iterator[Finding]:
     count, topic_id = topics.require("events")[settings.events_topic], topics.topic_id(settings.events_topic)
     found = open_history(settings).read({Part(settings.events_topic, number): Wanted(0) for number in range(count)})
     metas = [meta for meta in (decode_meta(one.meta) for one in found.values()) if meta]
-    theirs = {(meta.topic_id, meta.partitions, meta.problem, meta.fold_version) for meta in metas}
+    theirs = {(meta.topic_id, meta.layout, meta.problem, meta.fold_version) for meta in metas}
     if theirs - {(topic_id, count, problem.digest, VERSION)}:
         fault = "the history in Redis is of another topic, partition count, problem or fold than now"
         yield Finding("history", "wrong", fault, "run `noisegate history rebuild`")

@@ -24,23 +24,25 @@ class Decoder:
 
     Args:
         choose: the partition of a team, see `kafka.partition_chooser`.
+        anywhere: a team's records may lie in any partition, as in the log of a topic that grew.
     """
 
-    def __init__(self, choose: Callable[[str], int]) -> None:
+    def __init__(self, choose: Callable[[str], int], anywhere: bool = False) -> None:
         self._choose = choose
+        self._anywhere = anywhere
         self._partition_of: dict[str, int] = {}
 
     def decode(self, batch: Batch) -> Decoded:
         """Decode one batch."""
         decoded = Decoded()
-        events, partition = decoded.events, batch.part.partition
+        events, partition, anywhere = decoded.events, batch.part.partition, self._anywhere
         for record in batch.records:
             try:
                 event = decode_event(record.value or b"")
                 at = seconds(event.at)
                 check_time(at, record.timestamp / 1000.0)
-                if not isinstance(event, Tick) and self._home(event.team) != partition:
-                    raise BadRecord("misrouted", f"team {event.team!r} belongs to partition {self._home(event.team)}")
+                if not anywhere and not isinstance(event, Tick) and self.home(event.team) != partition:
+                    raise BadRecord("misrouted", f"team {event.team!r} belongs to partition {self.home(event.team)}")
             except BadRecord as error:
                 decoded.failed.append((record, error))
                 continue
@@ -49,7 +51,8 @@ class Decoder:
             events.append((event, at, record))
         return decoded
 
-    def _home(self, team: str) -> int:
+    def home(self, team: str) -> int:
+        """The partition that a team belongs to."""
         home = self._partition_of.get(team)
         if home is None:
             if len(self._partition_of) >= 100_000:

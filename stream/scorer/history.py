@@ -18,12 +18,23 @@ class Meta(Struct, array_like=True, frozen=True):
 
     offset: int  # the next one to fold
     topic_id: str
-    partitions: int
+    partitions: int  # of the topic; negative while the log is folded again from its start, see `refolding`
     problem: str
     fold_version: int
     generation: int
     time: float  # the partition's time, seconds since 1970
     held: int
+
+    @property
+    def layout(self) -> int:
+        """The topic's partition count when this was written."""
+        return abs(self.partitions)
+
+    @property
+    def refolding(self) -> bool:
+        """Whether this history began anew while records of the partition had been published before, and is behind
+        them: then nobody knows yet that the topic had as many partitions when those records were written."""
+        return self.partitions < 0
 
 
 class Wanted(Struct, frozen=True):

@@ -20,7 +20,9 @@ DUES_WINDOW = 2_500
 
 def new_meta(known: Bounds, start: int, problem: Problem, generation: int = 1) -> Meta:
     """The meta of a history that begins at offset `start`."""
-    return Meta(start, known.topic_id, known.partitions, problem.digest, fold.VERSION, generation, state.NEVER, 0)
+    refolding = known.committed is not None and start < known.committed
+    layout = -known.partitions if refolding else known.partitions
+    return Meta(start, known.topic_id, layout, problem.digest, fold.VERSION, generation, state.NEVER, 0)
 
 
 class Touched(Struct):
@@ -131,7 +133,7 @@ class Partition:
         meta = Meta(
             end,
             self.meta.topic_id,
-            self.meta.partitions,
+            self.meta.partitions if end < self.silent_until else self.meta.layout,
             self.meta.problem,
             self.meta.fold_version,
             self.meta.generation,

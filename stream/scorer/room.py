@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from stream.config import Settings
 from stream.core import fold
 from stream.core.came import Arrived, Decided
-from stream.core.errors import FenceConflict, HistoryAway, HistoryRefused, NoisegateError
+from stream.core.errors import BrokerError, FenceConflict, HistoryAway, HistoryRefused, NoisegateError
 from stream.core.events import Raised, Tick, encode_event, moment
 from stream.core.problem import Problem
 from stream.core.records import encode_record
@@ -56,6 +56,8 @@ class ScorerRoom:
         served: gives what to score with; asked once a batch.
         clock: the wall clock, seconds since 1970; for `scored_at` and ticks only.
         counting: counts drift and quality; one of its own unless given.
+        partition_count: how many partitions the topic has at this moment, None where Kafka can't say; asked before
+            records fail as misrouted. Unless given, the count at assignment holds.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class ScorerRoom:
         served: Callable[[], Served],
         clock: Callable[[], float] = time.time,
         counting: Counting | None = None,
+        partition_count: Callable[[], int | None] | None = None,
     ) -> None:
         self._settings = settings
         self._problem = problem
@@ -79,6 +82,8 @@ class ScorerRoom:
         metrics.maturity.set(problem.due_seconds + wait_seconds(problem))
         self._speaker = Speaker(settings, problem)
         self._decoder: Decoder | None = None
+        self._ask_partition_count = partition_count
+        self._partition_count = 0  # when assigned
         self._assigned: set[Part] = set()
         self._partitions: dict[Part, Partition] = {}
         self._away_since: float | None = None
@@ -107,6 +112,7 @@ class ScorerRoom:
         self._unscored_until = {part: until for part, until in self._unscored_until.items() if part in bounds}
         for known in bounds.values():
             self._decoder = Decoder(partition_chooser(self._settings.partitioner, known.partitions))
+            self._partition_count = known.partitions
         if not bounds:
             return {}
         try:
@@ -163,8 +169,8 @@ class ScorerRoom:
         fault = None
         if meta.topic_id != known.topic_id or (known.end is not None and meta.offset > known.end):
             fault = f"the topic of {name} was made anew since its history was written"
-        elif meta.partitions != known.partitions:
-            fault = f"{part.topic} had {meta.partitions} partitions and has {known.partitions}: teams have moved"
+        elif meta.layout != known.partitions:
+            fault = _moved(part.topic, meta.layout, known.partitions)
         elif meta.problem != self._problem.digest:
             fault = f"the history of {name} was folded for another problem definition than {self._problem.id}"
         elif meta.fold_version != fold.VERSION:
@@ -180,6 +186,7 @@ class ScorerRoom:
         """Decode, read, fold, score, encode."""
         assert self._decoder is not None, "the lane assigns before it prepares"
         decoded = {batch.part: self._decoder.decode(batch) for batch in batches}
+        self._check_layout(decoded)
         ends = {batch.part: batch.end for batch in batches}
         touched: dict[Part, Touched] = {}
         if self._away_since is None:
@@ -195,6 +202,32 @@ class ScorerRoom:
         if self.wants_assign:
             return Work([], ends)
         return self._prepare_scored(decoded, touched, ends)
+
+    def _check_layout(self, decoded: Mapping[Part, Decoded]) -> None:
+        """Make sure that records which would fail as misrouted are not those of teams that moved: the topic may have
+        grown, lately or before what is folded again was written."""
+        strays = [
+            (part, record)
+            for part, batch in decoded.items()
+            for record, error in batch.failed
+            if error.reason == "misrouted"
+        ]
+        if not strays:
+            return
+        for part, record in strays:
+            partition = self._partitions.get(part)
+            if partition is not None and partition.meta.refolding and record.offset < partition.silent_until:
+                raise HistoryRefused(
+                    f"{part.topic}/{part.partition} holds records of teams that belong to other partitions now, such as"
+                    f" the one at offset {record.offset}: the topic grew, or they were misrouted;"
+                    " run `noisegate history rebuild`"
+                )
+        if self._ask_partition_count is not None:
+            topic, count = strays[0][0].topic, self._ask_partition_count()
+            if count is None:
+                raise BrokerError(f"Kafka does not say how many partitions {topic} has; is it up?")
+            if count != self._partition_count:
+                raise HistoryRefused(f"{_moved(topic, self._partition_count, count)}; run `noisegate history rebuild`")
 
     def _conflict(self, error: FenceConflict) -> None:
         log.warning("%s; going on from where it stands", error)
@@ -374,3 +407,7 @@ class ScorerRoom:
         if rings and self._settings.stop_on_bad:
             raise NoisegateError(f"{share:.0%} of the last records are bad and stop_on_bad is set; see alerts.failed")
         self._ringing = rings
+
+
+def _moved(topic: str, before: int, now: int) -> str:
+    return f"{topic} had {before} partitions and has {now}: teams have moved"

@@ -10,6 +10,7 @@ from typing import Any
 import faust
 
 from stream.config import Settings
+from stream.core.errors import BrokerError
 from stream.health import HealthServer
 from stream.kafka import Topics, producer_settings
 from stream.lane.app import Lane, make_app
@@ -35,13 +36,20 @@ class Scorer:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.problem = settings.load_problem()
-        Topics(settings).require("events", "enriched", "outcomes", "failed")
+        self.topics = Topics(settings)
+        self.topics.require("events", "enriched", "outcomes", "failed")
         self.metrics = Metrics()
         self.history = RedisHistory.of(settings, self.problem, self.metrics)
         self.counting = Counting(self.metrics, settings.team_groups, settings.series_keep_seconds)
         self.models = Serving(settings, self.problem, self.metrics, self._partitions, self.counting)
         self.room = ScorerRoom(
-            settings, self.problem, self.history, self.metrics, lambda: self.models.served, counting=self.counting
+            settings,
+            self.problem,
+            self.history,
+            self.metrics,
+            lambda: self.models.served,
+            counting=self.counting,
+            partition_count=self._partition_count,
         )
         engine = Engine(
             self.room,
@@ -79,6 +87,13 @@ class Scorer:
     def _ready(self) -> list[str]:
         waiting = [] if self.lane.assigned else ["no partitions are assigned yet"]
         return waiting + self.room.ready_faults + self.models.faults
+
+    def _partition_count(self) -> int | None:
+        try:
+            return self.topics.facts(self.settings.events_topic).partitions
+        except BrokerError as error:
+            log.warning("%s", error)
+            return None
 
     def _partitions(self) -> list[int]:
         return sorted(part.partition for part in list(self.lane.engine.positions))

@@ -51,7 +51,7 @@ def test_a_rebuild_while_the_old_history_serves_changes_nothing_but_the_generati
     with cluster.producing(log[half:], 800):
         report = rebuild(cluster.settings)
     cluster.wait()
-    assert [done.generation for done in report] == generations(cluster) == [2, 2]
+    assert [done.generation for done in report.partitions] == generations(cluster) == [2, 2]
     cluster.assert_exact()
     with Redis.from_url(cluster.redis.url) as client:
         assert [key for key in client.scan_iter(count=5_000) if b"}:1:" in key or key.endswith(b":rebuild")] == []
