@@ -9,8 +9,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from stream.config import Settings
-from stream.core import limits
-from stream.core.came import Arrived, Came, Counted, Decided, Repeated, Unknown
+from stream.core.came import Arrived, Came, Decided, Repeated, Unknown
 from stream.core.events import Acted, Event, decode_event
 from stream.core.fold import EntryKey
 from stream.core.frame import Array
@@ -19,19 +18,18 @@ from stream.core.problem import EXPIRY, Problem
 from stream.lane.batch import Output, Part, Record
 from stream.models.served import Served
 from stream.scorer.answers import Answers
-from stream.scorer.decode import Decoded
+from stream.scorer.decode import Decoded, whereabouts
 from stream.scorer.merge import Located
 from stream.scorer.previous import PreviousHistory, decided, holds
 from stream.scorer.speaker import Speaker
 from stream.scorer.tally import Tally
 
-_REMEMBERED = 4 * limits.HELD_PER_PARTITION  # of each partition, where held actions came from
-
 
 class Effect(NamedTuple):
-    """What came of one record, and that record: the partition it lies in, its event, event time and bytes."""
+    """What came of one record in the partition it is folded in, and that record: where it lies, its event and time."""
 
     came: Came
+    partition: int
     source: int
     event: Event
     at: float
@@ -85,7 +83,6 @@ class Backlog:
         self._asked = False
         self._clock = clock
         self._speaker = Speaker(settings, problem)
-        self._held: dict[tuple[int, bytes], int] = {}
         self.counts: Counter[str] = Counter()
 
     def waits(self, source: int, record: Record) -> bool:
@@ -108,7 +105,7 @@ class Backlog:
         answers = self._answer([one.came for one in arrived if type(one.came) is Arrived], rows)
         waiting = self._select(effects)  # scores tell which alerts are new, so they come first
         outputs: list[Output] = []
-        for source, run in groupby(waiting, self._origin):
+        for source, run in groupby(waiting, _source):
             outputs += self._say(Part(self._topic, source), list(run), answers, tally)
         for one in records:
             if one.fault is not None and self.waits(one.source, one.record):
@@ -125,11 +122,7 @@ class Backlog:
         known = dict(zip(keys, self._previous.entries(keys), strict=True))
         waiting = []
         for one in effects:
-            came = one.came
-            if type(came) is Counted:
-                if came.effect == "held":
-                    self._remember(one)
-            elif type(came) in (Arrived, Repeated, Decided, Unknown) and self._is_new(one, known):
+            if type(one.came) in (Arrived, Repeated, Decided, Unknown) and self._is_new(one, known):
                 waiting.append(one)
         return waiting
 
@@ -143,22 +136,10 @@ class Backlog:
                 return not decided(entries)
             return self.waits(one.source, one.record)
         assert type(came) is Unknown
-        source = self._held.get((came.offset, came.value))
-        if source is not None and came.offset >= self._published[source]:
+        source, offset = whereabouts(came.offset, one.partition)
+        if offset >= self._published[source]:
             return True
-        return holds(entries, came.offset, came.value) if entries else self.waits(one.source, one.record)
-
-    def _remember(self, one: Effect) -> None:
-        """Note where a held action lies: the ledger keeps its offset alone."""
-        self._held[one.record.offset, one.record.value or b""] = one.source
-        if len(self._held) > _REMEMBERED * len(self._published):
-            del self._held[next(iter(self._held))]
-
-    def _origin(self, one: Effect) -> int:
-        """The partition whose record the effect is about."""
-        if type(one.came) is Unknown and not _is_own(one):
-            return self._held.get((one.came.offset, one.came.value), one.source)
-        return one.source
+        return holds(entries, offset, came.value) if entries else self.waits(one.source, one.record)
 
     def _answer(self, arrived: list[Arrived], rows: Array) -> Answers:
         if not arrived:
@@ -182,10 +163,16 @@ class Backlog:
         self.counts["failed"] += tally.failed.total()
 
 
+def _source(one: Effect) -> int:
+    """The partition in which the record lies that the effect is about."""
+    return whereabouts(one.came.offset, one.partition)[0] if type(one.came) is Unknown else one.source
+
+
 def _is_own(one: Effect) -> bool:
     """Whether an unknown action is that of the record itself, not a held one that was given up at it."""
-    came = one.came
-    return type(came) is Unknown and came.offset == one.record.offset and came.value == (one.record.value or b"")
+    if type(one.came) is not Unknown:
+        return False
+    return whereabouts(one.came.offset, one.partition) == (one.source, one.record.offset)
 
 
 def _key_in_doubt(one: Effect) -> EntryKey | None:

@@ -10,6 +10,8 @@ from stream.core.errors import BadRecord
 from stream.core.events import Event, Tick, check_time, decode_event, seconds
 from stream.lane.batch import Batch, Output, Part, Record
 
+_OFFSET_BITS = 47  # with 15 bits of partition a signed 64-bit number
+
 
 class Decoded(Struct):
     """A batch's records that can be folded, and those that can't."""
@@ -59,6 +61,27 @@ class Decoder:
                 self._partition_of.clear()
             home = self._partition_of[team] = self._choose(team)
         return home
+
+
+def foreign_offset(partition: int, offset: int) -> int:
+    """How a partition's history names a record that lies in another partition, as after its topic grew.
+
+    >>> whereabouts(foreign_offset(3, 1042), 5)
+    (3, 1042)
+    """
+    return -2 - (partition << _OFFSET_BITS | offset)
+
+
+def whereabouts(offset: int, partition: int) -> tuple[int, int]:
+    """Partition and offset of a record that the history of `partition` names by `offset`.
+
+    >>> whereabouts(1042, 5)
+    (5, 1042)
+    """
+    if offset >= -1:
+        return partition, offset
+    code = -2 - offset
+    return code >> _OFFSET_BITS, code & (1 << _OFFSET_BITS) - 1
 
 
 def failed_output(topic: str, part: Part, offset: int, key: bytes | None, value: bytes, error: BadRecord) -> Output:

@@ -15,7 +15,7 @@ from stream.core.fold import Fold
 from stream.core.state import WIDTH
 from stream.lane.batch import Part
 from stream.scorer.backlog import Backlog, Effect
-from stream.scorer.decode import Decoded, Decoder
+from stream.scorer.decode import Decoded, Decoder, foreign_offset
 from stream.scorer.history import History, Write
 from stream.scorer.maturing import Maturing
 from stream.scorer.merge import Located
@@ -43,10 +43,11 @@ class Generations(History, Protocol):
 
 
 class Round(Struct):
-    """One partition's share of some merged records: they, and the partitions that they lie in."""
+    """One partition's share of some merged records: they, where they lie, and how its history names them."""
 
     decoded: Decoded = field(default_factory=Decoded)
     sources: list[int] = field(default_factory=list)
+    offsets: list[int] = field(default_factory=list)
 
 
 class NewGeneration:
@@ -149,6 +150,7 @@ class NewGeneration:
             if at > decoded.latest:
                 decoded.latest = at
             one.sources.append(source)
+            one.offsets.append(record.offset if number == source else foreign_offset(source, record.offset))
             counts["folded"] += 1
         return {Part(self._topic, number): one for number, one in rounds.items()}
 
@@ -156,7 +158,9 @@ class NewGeneration:
         arrived = []
         for part, one in rounds.items():
             folded = self._partitions[part].fold
-            self._partitions[part].run(one.decoded)
+            step = folded.step
+            for (event, at, record), offset in zip(one.decoded.events, one.offsets, strict=True):
+                step(event, at, record.value or b"", offset)
             folded.take_rows()
             arrived += [came for came in folded.came if type(came) is Arrived]
             self.counts["unknown"] += sum(type(came) is Unknown for came in folded.came)
@@ -168,7 +172,7 @@ class NewGeneration:
         number = 0
         for part, one in rounds.items():
             folded = self._partitions[part].fold
-            found = _step(folded, one)
+            found = _step(part, folded, one)
             for effect in found:
                 if type(effect.came) is Arrived:
                     effect.came.row += number - folded.first_row
@@ -194,12 +198,12 @@ class NewGeneration:
             self._partitions[part].written()
 
 
-def _step(folded: Fold, one: Round) -> list[Effect]:
+def _step(part: Part, folded: Fold, one: Round) -> list[Effect]:
     """Fold one partition's share, and note of which record each effect came."""
     effects, came = [], folded.came
-    for (event, at, record), source in zip(one.decoded.events, one.sources, strict=True):
+    for (event, at, record), source, offset in zip(one.decoded.events, one.sources, one.offsets, strict=True):
         before = len(came)
-        folded.step(event, at, record.value or b"", record.offset)
+        folded.step(event, at, record.value or b"", offset)
         if len(came) > before:
-            effects += [Effect(caused, source, event, at, record) for caused in came[before:]]
+            effects += [Effect(caused, part.partition, source, event, at, record) for caused in came[before:]]
     return effects

@@ -11,6 +11,7 @@ from stream.core.fold import EntryKey
 from stream.core.ledger import OPEN, Alert, Entry, Held, unpack_entry
 from stream.kafka import partition_chooser
 from stream.lane.batch import Part
+from stream.scorer.decode import whereabouts
 from stream.scorer.history import History, Meta, Wanted, decode_meta
 
 _REMEMBERED = 100_000  # teams
@@ -112,7 +113,7 @@ def decided(entries: Sequence[Entry]) -> bool:
 def holds(entries: Sequence[Entry], offset: int, value: bytes) -> bool:
     """Whether any of an alert's entries still holds the action of this record."""
     return any(
-        action.offset == offset and action.value == value
+        whereabouts(action.offset, 0)[1] == offset and action.value == value
         for one in entries
         if type(one) is Held
         for action in one.actions

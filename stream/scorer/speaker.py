@@ -13,7 +13,7 @@ from stream.core.problem import Problem
 from stream.core.records import encode_record
 from stream.lane.batch import Output, Part, Record
 from stream.scorer.answers import Answers, enriched, outcome, unpack_score
-from stream.scorer.decode import Decoded, failed_output
+from stream.scorer.decode import Decoded, failed_output, whereabouts
 from stream.scorer.maturing import verdicts_of
 from stream.scorer.tally import Tally
 
@@ -48,7 +48,9 @@ class Speaker:
                 tally.actions[one.effect] += 1
             elif type(one) is Unknown:
                 topic = self._settings.failed_topic
-                outputs.append(failed_output(topic, part, one.offset, None, one.value, _NOBODY_KNOWS))
+                partition, offset = whereabouts(one.offset, part.partition)
+                lies = Part(part.topic, partition)
+                outputs.append(failed_output(topic, lies, offset, None, one.value, _NOBODY_KNOWS))
                 tally.failed[_NOBODY_KNOWS.reason] += 1
         tally.outcomes.update(map(_known, tally.decided))
         tally.events.update([_TYPES[type(event)] for event, _, _ in batch.events])
