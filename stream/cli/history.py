@@ -105,22 +105,26 @@ def rebuild(as_json: shown.AsJson = False) -> None:
 
 def _sentences(report: "Report") -> Iterator[str]:
     """What was done to the records, and what is left to do."""
-    yield f"{report.folded:,} records folded"
+    yield f"{_records(report.folded)} folded"
     if report.placed:
-        yield f"{report.placed:,} of them lie in another partition than their team's and were folded with their team"
+        yield f"of these, not in the partition of their team, and folded with it all the same: {report.placed:,}"
     if report.misrouted:
         yield (
-            f"{report.misrouted:,} records failed as misrouted and were left out; run"
+            f"{_records(report.misrouted)} failed as misrouted and left out; run"
             " `noisegate failed replay --reason misrouted` to have them scored"
         )
     if report.undecodable:
-        yield f"{report.undecodable:,} records can't be used and were left out; see `noisegate failed list`"
+        yield f"{_records(report.undecodable)} left out that can't be used; see `noisegate failed list`"
     if report.unknown_actions:
-        yield f"{report.unknown_actions:,} actions found no alert; see `noisegate failed list --reason unknown_alert`"
+        yield f"actions that found no alert: {report.unknown_actions:,}; see `noisegate failed list --reason unknown_alert`"
     if report.published:
         counts = ", ".join(f"{count:,} {kind}" for kind, count in report.published.items())
         yield f"published, as it had waited since the topic grew: {counts}"
     yield from report.notes
+
+
+def _records(count: int) -> str:
+    return f"{count:,} record{'' if count == 1 else 's'}"
 
 
 def read_levels(

@@ -1,5 +1,6 @@
 """All partitions of `alerts.events` as one log, merged by record timestamp in bounded memory."""
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +21,7 @@ _QUIET_SECONDS = 30.0
 _BUFFERED_RECORDS = 60_000  # over all partitions, about
 _BUFFERED_BYTES = 64 << 20
 
+_Key = tuple[int, float]  # timestamp and event time
 Progress = Callable[[int, int, int], None]  # partition, records read, records to read
 
 
@@ -73,8 +75,9 @@ class Source(Protocol):
 class MergedLog:
     """The records of several partitions in the order of their timestamps, each partition's own order kept.
 
-    A partition is ordered by the largest timestamp so far, ties by partition number; so the records of one team that
-    lie in an old partition up to a moment, and in another one after it, come in the order in which they were written.
+    A partition stands at the largest timestamp so far, and within the same millisecond at the largest event time; ties
+    go by partition number. So the records of one team that lie in an old partition up to a moment, and in another one
+    after it, come in the order in which they were written.
 
     Args:
         consumer: reads the topic.
@@ -105,9 +108,9 @@ class MergedLog:
         self._consumer, self._topic, self._decode, self._skip = consumer, topic, decode, skip
         self._starts, self._stops, self._to_end, self._progress = starts, stops, to_end, progress
         self._open = {number for number, start in starts.items() if start < stops[number]}
-        self._buffers: dict[int, deque[tuple[int, Located]]] = {number: deque() for number in starts}
+        self._buffers: dict[int, deque[tuple[_Key, Located]]] = {number: deque() for number in starts}
         self._bytes = dict.fromkeys(starts, 0)
-        self._latest = dict.fromkeys(starts, -1)
+        self._latest: dict[int, _Key] = dict.fromkeys(starts, (-1, -math.inf))
         self._paused: set[int] = set()
         self._most_records = max(1_000, _BUFFERED_RECORDS // max(1, len(starts)))
         self._most_bytes = max(1 << 20, _BUFFERED_BYTES // max(1, len(starts)))
@@ -194,12 +197,13 @@ class MergedLog:
     def _append(self, number: int, decoded: Decoded) -> None:
         found = [Located(number, record, event, at, None) for event, at, record in decoded.events]
         if decoded.failed:
-            found += [Located(number, record, None, 0.0, fault) for record, fault in decoded.failed]
+            found += [Located(number, record, None, -math.inf, fault) for record, fault in decoded.failed]
             found.sort(key=lambda one: one.record.offset)
         append, latest = self._buffers[number].append, self._latest[number]
         for located in found:
-            if located.record.timestamp > latest:
-                latest = located.record.timestamp
+            timestamp = located.record.timestamp
+            if timestamp > latest[0] or (timestamp == latest[0] and located.at > latest[1]):
+                latest = timestamp, located.at
             append((latest, located))
         self._latest[number] = latest
 
