@@ -116,7 +116,8 @@ def _sentences(report: "Report") -> Iterator[str]:
     if report.undecodable:
         yield f"{_records(report.undecodable)} left out that can't be used; see `noisegate failed list`"
     if report.unknown_actions:
-        yield f"actions that found no alert: {report.unknown_actions:,}; see `noisegate failed list --reason unknown_alert`"
+        mend = "see `noisegate failed list --reason unknown_alert`"
+        yield f"actions that found no alert: {report.unknown_actions:,}; {mend}"
     if report.published:
         counts = ", ".join(f"{count:,} {kind}" for kind, count in report.published.items())
         yield f"published, as it had waited since the topic grew: {counts}"
