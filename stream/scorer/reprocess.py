@@ -9,6 +9,7 @@ from confluent_kafka import KafkaException, TopicPartition
 from msgspec import Struct
 
 from stream.config import Settings
+from stream.core import fold
 from stream.core.errors import HistoryRefused
 from stream.core.problem import Problem
 from stream.kafka import TopicFacts, partition_chooser
@@ -107,11 +108,14 @@ class Reprocessor:
             self._ends[number] = end if settings.broker_end_offsets else sys.maxsize
         self._committed = self._read_committed()  # before the metas, which are never behind what is committed
         self._previous = PreviousHistory(serving, settings, facts.partitions)
+        self._parts = [Part(self._topic, number) for number in self._begins]
         self._notes: list[str] = []
 
     def run(self) -> Report:
         """Rebuild every partition. Raises as `rebuild` does."""
         grown = any(self._is_of_topic(meta) and meta.layout != self._count for meta in self._previous.metas.values())
+        if (resumed := self._resume(grown)) is not None:
+            return resumed
         published = {number: self._published(number, self._previous.metas.get(number)) for number in self._begins}
         misrouted = self._read_misrouted()
         backlog = self._backlog(published) if grown else None
@@ -129,9 +133,10 @@ class Reprocessor:
         for records in merged.rounds(min(_MOST, _BATCH * self._count)):
             generation.fold(records)
         if grown:
-            partitions = self._switch_all(generation, merged.positions)
+            generation.finish(merged.positions)
+            partitions = self._switch_all(self._finished(), {})
         else:
-            partitions = [self._switch(generation, number, position) for number, position in merged.positions.items()]
+            partitions = [self._switch(generation, part, merged.positions[part.partition]) for part in self._parts]
         return self._report(partitions, generation, misrouted, backlog)
 
     def _read_committed(self) -> dict[int, int]:
@@ -160,8 +165,8 @@ class Reprocessor:
     def _generation(self, backlog: Backlog | None) -> NewGeneration:
         """The new generation, empty."""
         partitions = {}
-        for number in self._begins:
-            part = Part(self._topic, number)
+        for part in self._parts:
+            number = part.partition
             old = self._previous.metas.get(number)
             # A worker that begins meanwhile takes the next one where there is none.
             generation = old.generation + 1 if old else max(self._aside.generations(part), default=0) + 2
@@ -183,9 +188,9 @@ class Reprocessor:
 
     # Switching.
 
-    def _switch(self, generation: NewGeneration, number: int, position: int) -> Rebuilt:
+    def _switch(self, generation: NewGeneration, part: Part, position: int) -> Rebuilt:
         """Catch up with the serving history, and take its place."""
-        part = Part(self._topic, number)
+        number = part.partition
         for _ in range(_SWITCH_TRIES):
             target = max(self._published(number, read_meta(self._stored(part))), position)
             caught_up = MergedLog(
@@ -197,38 +202,60 @@ class Reprocessor:
             generation.finish({number: position})
             stored = self._stored(part)
             meta = read_meta(stored)
+            if meta is not None and meta.generation == generation.number(part):
+                raise HistoryRefused(
+                    f"workers began a history of {part.topic}/{number} meanwhile; run `noisegate history rebuild` again"
+                )
             behind = meta is not None and self._is_usable(number, meta) and meta.offset > position
-            if not behind and self._take_place(generation, part, stored):
-                return self._rebuilt(generation, part, position)
+            if not behind and self._aside.switch(part, stored):
+                return self._rebuilt(part, generation.number(part), position)
         raise HistoryRefused(f"{self._topic}/{number}: the history moves too fast; stop its workers")
 
-    def _switch_all(self, generation: NewGeneration, positions: Mapping[int, int]) -> list[Rebuilt]:
-        """Take the place of histories that nobody serves any more."""
-        generation.finish(positions)
-        parts = [Part(self._topic, number) for number in positions]
-        moved = [part for part in parts if self._stored(part) != self._previous.stored[part.partition]]
-        for part in parts:
-            if moved or not self._take_place(generation, part, self._previous.stored[part.partition]):
+    def _switch_all(self, finished: Mapping[Part, Meta], switched: Mapping[Part, Meta]) -> list[Rebuilt]:
+        """Take the place of histories that nobody serves any more; some may have been switched before."""
+        stored = self._previous.stored
+        moved = [part for part in finished if self._stored(part) != stored[part.partition]]
+        for part in finished:
+            if moved or not self._aside.switch(part, stored[part.partition]):
                 raise HistoryRefused(
-                    f"a worker wrote the history of {(moved or [part])[0].topic} while it was rebuilt; stop the workers"
-                    f" of {self._settings.deployment}, then run `noisegate history rebuild` again"
+                    f"a worker wrote the history of {self._topic} while it was rebuilt; stop the workers of"
+                    f" {self._settings.deployment}, then run `noisegate history rebuild` again"
                 )
-        self._commit(positions)
-        return [self._rebuilt(generation, part, positions[part.partition]) for part in parts]
+        done = {**switched, **finished}
+        self._commit({part.partition: meta.offset for part, meta in done.items()})
+        return [self._rebuilt(part, done[part].generation, done[part].offset) for part in self._parts]
 
-    def _take_place(self, generation: NewGeneration, part: Part, stored: bytes) -> bool:
-        meta = read_meta(stored)
-        if meta is not None and meta.generation == generation.number(part):
-            raise HistoryRefused(
-                f"workers began a history of {part.topic}/{part.partition} meanwhile; run `noisegate history rebuild`"
-                " again"
-            )
-        return self._aside.switch(part, stored)
+    def _finished(self) -> dict[Part, Meta]:
+        """The new generations that are folded to their ends and wait to be switched."""
+        found = self._aside.read({part: Wanted(0) for part in self._parts})
+        metas = {part: read_meta(found[part].meta) for part in self._parts}
+        return {part: meta for part, meta in metas.items() if meta is not None and self._is_finished(meta)}
 
-    def _rebuilt(self, generation: NewGeneration, part: Part, offset: int) -> Rebuilt:
+    def _resume(self, grown: bool) -> Report | None:
+        """Finish what a rebuild that died had begun to switch: all was folded, and what waited was published."""
+        finished = self._finished()
+        if not grown and any(part.partition in self._previous.metas for part in finished):
+            return None  # it died beside workers, which went on
+        switched = {
+            part: meta
+            for part in self._parts
+            if part not in finished
+            and (meta := self._previous.metas.get(part.partition)) is not None
+            and self._is_finished(meta)
+        }
+        if not finished or len(finished) + len(switched) < self._count:
+            return None
+        note = "an earlier rebuild had folded and published all of it and ended too early; its history serves now"
+        return Report(self._switch_all(finished, switched), notes=[note, *self._notes])
+
+    def _is_finished(self, meta: Meta) -> bool:
+        """Whether a meta is one that a rebuild now would leave."""
+        now = (self._topic_id, self._count, self._problem.digest, fold.VERSION)
+        return meta.offset >= 0 and now == (meta.topic_id, meta.partitions, meta.problem, meta.fold_version)
+
+    def _rebuilt(self, part: Part, generation: int, offset: int) -> Rebuilt:
         """Forget what the partition had before."""
-        number = generation.number(part)
-        return Rebuilt(part.partition, number, offset, self._serving.forget_others(part, number))
+        return Rebuilt(part.partition, generation, offset, self._serving.forget_others(part, generation))
 
     def _stored(self, part: Part) -> bytes:
         return self._serving.read({part: Wanted(0)})[part].meta

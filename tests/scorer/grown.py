@@ -20,7 +20,7 @@ from stream.scorer.misrouted import MisroutedRecords
 from stream.scorer.reprocess import Report, Reprocessor
 from tests.scorer.memory_history import MemoryHistory
 from tests.scorer.models import Says
-from tests.scorer.rig import TOPIC, Log, LogRecord, MemoryPublisher, Rig
+from tests.scorer.rig import TOPIC, Crash, Log, LogRecord, MemoryPublisher, Rig
 
 SETTINGS = Settings(tick_seconds=0)
 
@@ -77,18 +77,28 @@ def decisions(folds: Iterable[fold.Fold]) -> set[tuple[str, str, int, float, str
 class MemoryGenerations(MemoryHistory):
     """Histories in dictionaries of which whole generations can be replaced."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._metas_aside: dict[Part, bytes] = {}
+
     def aside(self) -> "MemoryGenerations":
         """The same store behind another fence."""
         other = MemoryGenerations()
         other.levels, other.entries, other.due = self.levels, self.entries, self.due
+        other.metas = self._metas_aside
         other._serving = self
         return other
 
     _serving: "MemoryGenerations | None" = None
+    switches: int | None = None  # the process dies before so many are done
 
     def switch(self, part: Part, expected: bytes) -> bool:
         """See `Generations`."""
         assert self._serving is not None
+        if self._serving.switches is not None:
+            self._serving.switches -= 1
+            if self._serving.switches < 0:
+                raise Crash
         if self._serving.metas.get(part, b"") != expected:
             return False
         self._serving.metas[part] = self.metas.pop(part)
@@ -148,14 +158,14 @@ class _Found:
 class LogConsumer:
     """Gives the log's records, `step` at a time of one partition after the other.
 
-    What is paused is counted in `pauses`; nothing of it is given.
+    Nothing is given of what is paused; `given` counts records by partition.
     """
 
     def __init__(self, log: Log, committed: dict[Part, int], step: int = 7) -> None:
         self._log, self.group, self._step = log, committed, step
         self._at: dict[int, int] = {}
         self._asleep: set[int] = set()
-        self.pauses = 0
+        self.given = dict.fromkeys((part.partition for part in log.records), 0)
 
     def get_watermark_offsets(self, partition: TopicPartition, timeout: float) -> tuple[int, int]:
         """See `Source`."""
@@ -188,6 +198,7 @@ class LogConsumer:
             given = records[position : position + self._step]
             found += [_Found(number, record.offset, record) for record in given]
             self._at[number] += len(given)
+            self.given[number] += len(given)
             if self._at[number] >= len(records):
                 self._ended.add(number)
                 found.append(_Found(number, len(records), None))
@@ -195,7 +206,6 @@ class LogConsumer:
 
     def pause(self, partitions: list[TopicPartition]) -> None:
         """See `Source`."""
-        self.pauses += 1
         self._asleep.update(one.partition for one in partitions)
 
     def resume(self, partitions: list[TopicPartition]) -> None:
@@ -218,11 +228,11 @@ class GrowingRig(Rig):
         self.engine.assign(bounds)
         self.assigned = True
 
-    def rebuild(self, misrouted: MisroutedRecords | None = None) -> Report:
+    def rebuild(self, misrouted: MisroutedRecords | None = None, outlet: MemoryPublisher | None = None) -> Report:
         """Rebuild with what is there; `rebuilt` keeps what it published."""
         assert isinstance(self.history, MemoryGenerations)
         serving: Generations = self.history
-        self.rebuilt = MemoryPublisher()
+        self.rebuilt = outlet or MemoryPublisher()
         return Reprocessor(
             self.settings,
             self.problem,

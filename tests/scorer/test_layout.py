@@ -1,12 +1,16 @@
 """Records of teams that belong elsewhere: the room makes sure that the topic has not grown before they fail."""
 
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
+from stream.config import Settings
 from stream.core.errors import BrokerError, HistoryRefused
 from stream.core.events import Raised, encode_event
-from stream.scorer.history import decode_meta
+from stream.core.problem import Problem
+from stream.metrics import Metrics
+from stream.models.served import Served
+from stream.scorer.history import History, decode_meta
 from stream.scorer.room import ScorerRoom
 from tests.scorer.logs import PROBLEM, START, at, random_log
 from tests.scorer.memory_history import MemoryHistory
@@ -21,8 +25,16 @@ class Asking(ScorerRoom):
     answers: tuple[int | None, ...] = (2,)
     asked = 0
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments, partition_count=self.count)
+    def __init__(
+        self,
+        settings: Settings,
+        problem: Problem,
+        history: History,
+        metrics: Metrics,
+        served: Callable[[], Served],
+        clock: Callable[[], float],
+    ) -> None:
+        super().__init__(settings, problem, history, metrics, served, clock, partition_count=self.count)
 
     @classmethod
     def count(cls) -> int | None:

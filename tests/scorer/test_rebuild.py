@@ -3,6 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -15,11 +16,31 @@ from stream.core.events import Acted, Event, Raised, Tick, decode_event, encode_
 from stream.core.ledger import OUTCOME_NAMES
 from stream.kafka import partition_chooser
 from stream.lane.batch import Part
+from stream.scorer import merge
+from stream.scorer.decode import Decoder
 from stream.scorer.history import Write, decode_meta
 from stream.scorer.misrouted import MisroutedRecords
-from tests.scorer.grown import GrowingLog, GrowingRig, MemoryGenerations, by_alert, decisions, grown_rig, merged_folds
+from tests.scorer.grown import (
+    GrowingLog,
+    GrowingRig,
+    LogConsumer,
+    MemoryGenerations,
+    by_alert,
+    decisions,
+    grown_rig,
+    merged_folds,
+)
 from tests.scorer.logs import PROBLEM, START, at, random_log
-from tests.scorer.rig import TOPIC, alerts_of, packed_entries, packed_levels, waiting_in, waiting_of
+from tests.scorer.rig import (
+    TOPIC,
+    Crash,
+    MemoryPublisher,
+    alerts_of,
+    packed_entries,
+    packed_levels,
+    waiting_in,
+    waiting_of,
+)
 
 LATER = Tick(START + timedelta(days=3_000))
 
@@ -284,6 +305,73 @@ def test_a_worker_that_writes_meanwhile_is_never_overwritten() -> None:
     with pytest.raises(HistoryRefused, match=r"stop the workers of noisegate, then run `noisegate history rebuild`"):
         rig.rebuild()
     assert history.metas == {**before, part: b"moved"}
+
+
+@given(seed=st.integers(0, 10_000), crash_at=st.integers(1, 4), switches=st.integers(0, 5))
+@hypothesis_settings(max_examples=40, deadline=None)
+def test_a_rebuild_that_dies_is_done_by_the_next_one(seed: int, crash_at: int, switches: int) -> None:
+    """Killed between two publications, or between two partitions' switches: run again, it leaves exact states, and what
+    is published twice is the same alert with the same score."""
+    log, rig = _grown(seed)
+    first = MemoryPublisher()
+    history = rig.history
+    assert isinstance(history, MemoryGenerations)
+    first.crash_at = crash_at if switches == 0 else None
+    history.switches = switches or None
+    with suppress(Crash):
+        rig.rebuild(outlet=first)
+    history.switches = None
+    rig.rebuild()
+    assert_states(rig, log)
+    rig.start()
+    log.append(LATER)
+    rig.run()
+    assert_states(rig, log)
+    rig.publisher.outputs += first.outputs
+    rig.publisher.outputs += rig.rebuilt.outputs
+    raised = {(e.team, e.alert_id) for e in (_event(r.value) for _, r in log.order) if isinstance(e, Raised)}
+    enriched = by_alert(rig.publisher.enriched())
+    assert set(enriched) == raised
+    assert {record.score.probability for records in enriched.values() for record in records} == {0.25}
+    decided = {(one.team, one.alert_id, one.by) for one in rig.publisher.outcomes()}
+    assert decided == {(team, alert, by) for team, alert, _, _, by in decisions(merged_folds(log, PROBLEM).values())}
+
+
+def test_a_topic_made_anew_with_fewer_partitions_begins_anew() -> None:
+    """Metas of a topic that is gone are no sign of growth: nothing is published, and workers score the new log."""
+    _, rig = _grown(12)
+    log = GrowingLog(3)
+    append(log, random_log(13, teams=9))
+    rig.log, rig.topic_id, rig.committed = log, "topic-2", {}
+    report = rig.rebuild()
+    assert (report.folded, report.published) == (0, {})
+    published = len(rig.publisher.enriched())
+    rig.start()
+    rig.run()
+    assert_states(rig, log)
+    raised = sum(isinstance(_event(record.value), Raised) for _, record in log.order)
+    assert len(rig.publisher.enriched()) == published + raised
+
+
+def test_memory_is_bounded_by_pausing_partitions_that_are_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A partition whose records are all later than the others' waits in Kafka; the order is that of the timestamps."""
+    monkeypatch.setattr(merge, "_BUFFERED_RECORDS", 1)  # a thousand a partition, the least there is
+    log = GrowingLog(2)
+    for number in range(4_000):
+        log.tick(Part(TOPIC, 0), Tick(at(number)))
+    for number in range(3_000):
+        log.tick(Part(TOPIC, 1), Tick(at(10_000 + number)))
+    consumer = LogConsumer(log, {}, step=100)
+    ends = {0: 4_000, 1: 3_000}
+    decode = Decoder(partition_chooser("murmur2_random", 2), anywhere=True).decode
+    merged = merge.MergedLog(consumer, TOPIC, {0: 0, 1: 0}, ends, decode)
+    offsets, ahead = [], 0
+    for chunk in merged.rounds(500):
+        offsets += [(one.source, one.record.offset) for one in chunk]
+        ahead = max(ahead, sum(consumer.given.values()) - len(offsets))
+    assert offsets == [(source, offset) for source, end in ends.items() for offset in range(end)]
+    assert merged.positions == ends
+    assert ahead < 2 * 1_100 + 500
 
 
 def test_an_empty_topic_and_an_empty_partition_get_a_history() -> None:
