@@ -72,6 +72,7 @@ def test_after_growth_every_team_is_found_and_what_waited_is_scored(cluster: Clu
     assert list(cluster.records(cluster.settings.failed_topic)) == []
 
 
+@pytest.mark.long
 def test_redis_lost_after_growth_is_mended_by_a_rebuild(cluster: Cluster) -> None:
     """The worker's silent refold meets teams that moved and names the rebuild; then nothing is published twice."""
     log = events(6)

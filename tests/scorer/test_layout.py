@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stream.config import Settings
 from stream.core.errors import BrokerError, HistoryRefused
@@ -10,6 +12,7 @@ from stream.core.events import Raised, encode_event
 from stream.core.problem import Problem
 from stream.metrics import Metrics
 from stream.models.served import Served
+from stream.scorer.decode import foreign_offset, whereabouts
 from stream.scorer.history import History, decode_meta
 from stream.scorer.room import ScorerRoom
 from tests.scorer.logs import PROBLEM, START, at, random_log
@@ -141,3 +144,12 @@ def test_a_refold_from_the_beginning_is_marked_until_it_has_passed_what_was_publ
     rig.start()
     rig.run()
     assert {meta.partitions for meta in map(decode_meta, history.metas.values()) if meta is not None} == {2}
+
+
+@given(partition=st.integers(0, 32_000), offset=st.integers(0, 1 << 46), home=st.integers(0, 32_000))
+def test_a_record_of_another_partition_keeps_its_place(partition: int, offset: int, home: int) -> None:
+    """What names a record in another partition's history is told apart from its own, and fits a signed 64-bit number."""
+    named = foreign_offset(partition, offset)
+    assert -(1 << 63) <= named < -1
+    assert whereabouts(named, home) == (partition, offset)
+    assert whereabouts(offset, home) == (home, offset)
