@@ -148,7 +148,7 @@ def test_a_refold_from_the_beginning_is_marked_until_it_has_passed_what_was_publ
 
 @given(partition=st.integers(0, 32_000), offset=st.integers(0, 1 << 46), home=st.integers(0, 32_000))
 def test_a_record_of_another_partition_keeps_its_place(partition: int, offset: int, home: int) -> None:
-    """What names a record in another partition's history is told apart from its own, and fits a signed 64-bit number."""
+    """The name of a record in another partition's history is no offset of that one, and fits a signed 64-bit number."""
     named = foreign_offset(partition, offset)
     assert -(1 << 63) <= named < -1
     assert whereabouts(named, home) == (partition, offset)
