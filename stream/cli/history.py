@@ -1,6 +1,7 @@
 """`noisegate history ...`: what is remembered of a team, and folding it anew."""
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,10 +13,12 @@ from stream.plain import plain
 if TYPE_CHECKING:
     from stream.config import Settings
     from stream.core.state import State
+    from stream.scorer.reprocess import Report
 
 app = typer.Typer(no_args_is_help=True, help="Show and rebuild the history in Redis.")
 WINDOWS = ("1d", "7d", "30d", "ever")
 _RECENT = 16  # last outcomes shown
+_NEAR, _NEAR_SECONDS = 3, 1.0  # names suggested for an unknown one, found within that time
 
 
 class Level(Struct, frozen=True):
@@ -44,10 +47,13 @@ def show(
     """Show how often a team's alerts were raised, decided and acted on, recently and ever."""
     from stream.core.errors import NoisegateError
 
-    partition, time, levels = read_levels(shown.settings(), team, rule, entity)
+    settings = shown.settings()
+    partition, time, levels = read_levels(settings, team, rule, entity)
     if not levels:
+        near = " or ".join(repr(name) for name in near_teams(settings, team))
         raise NoisegateError(
-            f"partition {partition}, where team {team!r} belongs, holds no such history; check the names"
+            f"partition {partition}, where team {team!r} belongs, holds no such history; "
+            + (f"did you mean {near}?" if near else "check the names")
         )
     if as_json:
         shown.say_json({"team": team, "partition": partition, "time": shown.when(time), "levels": levels})
@@ -71,7 +77,10 @@ def rebuild(
     ] = False,
     as_json: shown.AsJson = False,
 ) -> None:
-    """Fold the log again into a new history, aside, and switch to it; the old one serves meanwhile."""
+    """Fold the log again into a new history, aside, and switch to it; the old one serves meanwhile.
+
+    After alerts.events grew each record is folded in the partition its team belongs to now, and what waited is scored.
+    """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
     from stream.scorer.rebuild import rebuild as rebuild_history
@@ -87,13 +96,41 @@ def rebuild(
 
         rebuilt = rebuild_history(shown.settings(), told, take_over)
     if as_json:
-        shown.say_json({"partitions": rebuilt})
+        shown.say_json(rebuilt)
         return
-    for one in rebuilt:
-        shown.out().print(
+    console = shown.out()
+    for one in rebuilt.partitions:
+        console.print(
             f"partition {one.partition}: generation {one.generation} serves from offset {one.offset:,}; "
             f"{one.keys_removed:,} old keys removed"
         )
+    for sentence in _sentences(rebuilt):
+        console.print(sentence, highlight=False, soft_wrap=True)
+
+
+def _sentences(report: "Report") -> Iterator[str]:
+    """What was done to the records, and what is left to do."""
+    yield f"{_records(report.folded)} folded"
+    if report.placed:
+        yield f"of these, not in the partition of their team, and folded with it all the same: {report.placed:,}"
+    if report.misrouted:
+        yield (
+            f"{_records(report.misrouted)} failed as misrouted and left out; run"
+            " `noisegate failed replay --reason misrouted` to have them scored"
+        )
+    if report.undecodable:
+        yield f"{_records(report.undecodable)} left out that can't be used; see `noisegate failed list`"
+    if report.unknown_actions:
+        mend = "see `noisegate failed list --reason unknown_alert`"
+        yield f"actions that found no alert: {report.unknown_actions:,}; {mend}"
+    if report.published:
+        counts = ", ".join(f"{count:,} {kind}" for kind, count in report.published.items())
+        yield f"published, as it had waited since the topic grew: {counts}"
+    yield from report.notes
+
+
+def _records(count: int) -> str:
+    return f"{count:,} record{'' if count == 1 else 's'}"
 
 
 def read_levels(
@@ -127,6 +164,26 @@ def read_levels(
         if packed is not None
     ]
     return part.partition, meta.time, levels
+
+
+def near_teams(settings: "Settings", team: str) -> list[str]:
+    """Teams that have a history and are called about the same, the nearest first; of those found within a second."""
+    from difflib import get_close_matches
+
+    from stream.kafka import Topics
+    from stream.lane.batch import Part
+    from stream.metrics import Metrics
+    from stream.scorer.history import Wanted
+    from stream.scorer.previous import read_meta
+    from stream.scorer.redis_history import RedisHistory
+
+    history = RedisHistory.of(settings, settings.load_problem(), Metrics())
+    count = Topics(settings).require("events")[settings.events_topic]
+    found = history.read({Part(settings.events_topic, number): Wanted(0) for number in range(count)})
+    metas = {part: meta for part, one in found.items() if (meta := read_meta(one.meta)) is not None}
+    teams = history.teams({part: meta.generation for part, meta in metas.items()}, _NEAR_SECONDS)
+    folded = {name.casefold(): name for name in sorted(teams) if name != team}
+    return [folded[name] for name in get_close_matches(team.casefold(), list(folded), _NEAR)]
 
 
 def level_of(name: str, level: "State", at: float) -> Level:

@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from threading import Event, Thread
 from typing import Protocol
 
@@ -132,10 +131,10 @@ class BrokerWatch:
         """Hold the topic against what it was at this moment; callable from any thread, waits for Kafka's answer.
 
         Raises:
-            HistoryRefused: the topic is not what it was. Where Kafka does not answer there is nothing to compare.
+            HistoryRefused: the topic is not what it was.
+            BrokerError: Kafka does not answer, so nobody knows.
         """
-        with suppress(BrokerError):
-            self._identity.hold(self._kafka.facts(self._identity.topic))
+        self._identity.hold(self._kafka.facts(self._identity.topic))
 
     def _run(self) -> None:
         answered = True

@@ -100,8 +100,8 @@ class Assignment:
         others = [Part(topic, number) for number in range(known.partitions)]
         for stored in self._history.read_metas(others).values():
             meta = read_meta_or_none(stored)
-            if meta is not None and meta.topic_id == known.topic_id and meta.partitions != known.partitions:
-                raise HistoryRefused(f"{grown(topic, meta.partitions, known.partitions)}; {REBUILD}")
+            if meta is not None and meta.topic_id == known.topic_id and meta.layout != known.partitions:
+                raise HistoryRefused(f"{grown(topic, meta.layout, known.partitions)}; {REBUILD}")
 
     def _read(self, bounds: Mapping[Part, Bounds]) -> dict[Part, Taken | None]:
         """The histories that there are, each held against what is to be folded on."""
@@ -204,8 +204,8 @@ def hold_against(part: Part, known: Bounds, meta: Meta, problem: Problem) -> Non
     fault = None
     if meta.topic_id != known.topic_id or (known.end is not None and meta.offset > known.end):
         fault = f"the topic of {name} was made anew since its history was written"
-    elif meta.partitions != known.partitions:
-        fault = grown(part.topic, meta.partitions, known.partitions)
+    elif meta.layout != known.partitions:
+        fault = grown(part.topic, meta.layout, known.partitions)
     elif meta.problem != problem.digest:
         fault = f"the history of {name} was folded for another problem definition than {problem.id}"
     elif meta.fold_version != fold.VERSION:

@@ -8,6 +8,8 @@ from stream.core.errors import BadRecord
 from stream.core.events import Event, Tick, decode_event, event_time, seconds
 from stream.lane.batch import Batch, Record
 
+_OFFSET_BITS = 47  # with 15 bits of partition a signed 64-bit number
+
 
 class Decoded(Struct):
     """A batch's records that can be folded, and those that can't; or a step of time alone.
@@ -29,24 +31,26 @@ class Decoder:
 
     Args:
         choose: the partition of a team, see `kafka.partition_chooser`.
+        anywhere: a team's records may lie in any partition, as in the log of a topic that grew.
     """
 
-    def __init__(self, choose: Callable[[str], int]) -> None:
+    def __init__(self, choose: Callable[[str], int], anywhere: bool = False) -> None:
         self._choose = choose
+        self._anywhere = anywhere
         self._partition_of: dict[str, int] = {}
 
     def decode(self, batch: Batch) -> Decoded:
         """Decode one batch."""
         decoded = Decoded()
-        events, partition = decoded.events, batch.part.partition
+        events, partition, anywhere = decoded.events, batch.part.partition, self._anywhere
         for record in batch.records:
             try:
                 event = decode_event(record.value or b"")
                 if isinstance(event, Tick):
                     decoded.ticks.append((seconds(event.at), record.timestamp / 1000.0))
                 at = event_time(event, record.timestamp / 1000.0)
-                if not isinstance(event, Tick) and self._home(event.team) != partition:
-                    raise BadRecord("misrouted", f"team {event.team!r} belongs to partition {self._home(event.team)}")
+                if not anywhere and not isinstance(event, Tick) and self.home(event.team) != partition:
+                    raise BadRecord("misrouted", f"team {event.team!r} belongs to partition {self.home(event.team)}")
             except BadRecord as error:
                 decoded.failed.append((record, error))
                 continue
@@ -55,10 +59,32 @@ class Decoder:
             events.append((event, at, record))
         return decoded
 
-    def _home(self, team: str) -> int:
+    def home(self, team: str) -> int:
+        """The partition that a team belongs to."""
         home = self._partition_of.get(team)
         if home is None:
             if len(self._partition_of) >= 100_000:
                 self._partition_of.clear()
             home = self._partition_of[team] = self._choose(team)
         return home
+
+
+def foreign_offset(partition: int, offset: int) -> int:
+    """How a partition's history names a record that lies in another partition, as after its topic grew.
+
+    >>> whereabouts(foreign_offset(3, 1042), 5)
+    (3, 1042)
+    """
+    return -2 - (partition << _OFFSET_BITS | offset)
+
+
+def whereabouts(offset: int, partition: int) -> tuple[int, int]:
+    """Partition and offset of a record that the history of `partition` names by `offset`.
+
+    >>> whereabouts(1042, 5)
+    (5, 1042)
+    """
+    if offset >= -1:
+        return partition, offset
+    code = -2 - offset
+    return code >> _OFFSET_BITS, code & (1 << _OFFSET_BITS) - 1

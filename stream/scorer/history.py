@@ -24,7 +24,7 @@ class Meta(Struct, array_like=True, frozen=True):
 
     offset: int  # the next one to fold
     topic_id: str
-    partitions: int
+    partitions: int  # of the topic; negative while the log is folded again from its start, see `refolding`
     problem: str
     fold_version: int
     generation: int
@@ -32,6 +32,17 @@ class Meta(Struct, array_like=True, frozen=True):
     held: int
     evictions: str = ""  # of the server when the history began, see `ServerStatus`; empty in metas of before
     suspect: str = ""  # the sentence that says why it is
+
+    @property
+    def layout(self) -> int:
+        """The topic's partition count when this was written."""
+        return abs(self.partitions)
+
+    @property
+    def refolding(self) -> bool:
+        """Whether this history began anew while records of the partition had been published before, and is behind
+        them: then nobody knows yet that the topic had as many partitions when those records were written."""
+        return self.partitions < 0
 
 
 class ServerStatus(Struct, frozen=True):

@@ -36,10 +36,11 @@ def new_meta(
     `evictions` is what the server has evicted by now, as `ServerStatus.evictions` gives it.
     """
     generation = new_generation() if generation is None else generation
+    refolding = known.committed is not None and start < known.committed
     return Meta(
         start,
         known.topic_id,
-        known.partitions,
+        -known.partitions if refolding else known.partitions,
         problem.digest,
         fold.VERSION,
         generation,
@@ -182,7 +183,7 @@ class Partition:
         meta = Meta(
             end,
             self.meta.topic_id,
-            self.meta.partitions,
+            self.meta.partitions if end < self.silent_until else self.meta.layout,
             self.meta.problem,
             self.meta.fold_version,
             self.meta.generation,

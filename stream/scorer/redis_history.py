@@ -38,7 +38,9 @@ _GARBAGE_DAYS = 30.0  # beyond what event time forgets
 _FOREIGN = "Redis holds something that is no history under its keys"
 
 _SWITCH = """
-if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
+local kind = redis.call('TYPE', KEYS[1])['ok']
+local stored = kind == 'string' and redis.call('GET', KEYS[1]) or ''
+if stored ~= ARGV[1] then return 0 end
 redis.call('RENAME', KEYS[2], KEYS[1])
 return 1
 """
@@ -193,7 +195,10 @@ class RedisHistory:
         return {part: bool(answer) for part, answer in zip(writes, done, strict=True)}
 
     def switch(self, part: Part, expected: bytes) -> bool:
-        """Make what stands behind this fence the partition's history, if `meta` is still as expected."""
+        """Make what stands behind this fence the partition's history, if `meta` is still as expected.
+
+        A `meta` of another type than a string counts as none, as it does for `read`.
+        """
         prefix = self.prefix(part)
         keys = [f"{prefix}:meta", f"{prefix}:{self._fence_key}"]
         return bool(self._call("switch", lambda: self._client.eval(_SWITCH, 2, *keys, expected)))
@@ -210,6 +215,45 @@ class RedisHistory:
             return gone
 
         return self._call("forget", delete)
+
+    def generations(self, part: Part) -> set[int]:
+        """The generations of which any key is there; looks at every key in Redis."""
+        return self._call("generations", lambda: {generation for generation, _ in self._keys(part)})
+
+    def forget_others(self, part: Part, generation: int) -> int:
+        """Delete all generations but one. Returns how many keys went."""
+
+        def delete() -> int:
+            others = (key for found, key in self._keys(part) if found != generation)
+            return sum(self._client.unlink(*keys) for keys in _chunks(others, 1_000))
+
+        return self._call("forget", delete)
+
+    def _keys(self, part: Part) -> Iterator[tuple[int, bytes]]:
+        """Every key of a partition's generations, and of which it is."""
+        prefix = f"{self.prefix(part)}:"
+        start = len(prefix.encode())
+        for key in self._client.scan_iter(f"{_escape(prefix)}*", count=1_000):
+            generation = key[start:].partition(b":")[0]
+            if generation.isdigit():
+                yield int(generation), key
+
+    def teams(self, generations: Mapping[Part, int], seconds: float) -> list[str]:
+        """Teams of these generations, as many as are found within so many seconds, in no order."""
+        prefixes = [f"{self.prefix(part)}:{generation}:l:t\0" for part, generation in generations.items()]
+
+        def scan() -> list[str]:
+            teams: set[str] = set()
+            deadline, cursor = time.monotonic() + seconds, 0
+            while time.monotonic() < deadline:
+                cursor, keys = self._client.scan(cursor, f"{_escape(self._deployment)}:*:l:t\0*", 5_000)
+                for key in (one.decode("utf-8", "replace") for one in keys):
+                    teams.update(key[len(prefix) :] for prefix in prefixes if key.startswith(prefix))
+                if cursor == 0:
+                    break
+            return list(teams)
+
+        return self._call("teams", scan)
 
     def prefix(self, part: Part) -> str:
         """How every key of the partition begins."""

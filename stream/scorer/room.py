@@ -25,6 +25,7 @@ from stream.core.problem import Problem
 from stream.core.records import encode_record
 from stream.kafka import partition_chooser
 from stream.lane.batch import Batch, Bounds, Output, Part, Work
+from stream.lane.topic_identity import REBUILD
 from stream.metrics import Metrics
 from stream.models.served import Served
 from stream.scorer.answers import Answers, Scored, unscored
@@ -201,8 +202,7 @@ class ScorerRoom:
         """Decode, read, fold, score, encode."""
         assert self._decoder is not None, "the lane assigns before it prepares"
         decoded = {batch.part: self._decoder.decode(batch) for batch in batches}
-        if any(error.reason == "misrouted" for batch in decoded.values() for _, error in batch.failed):
-            self._check_topic()
+        self._check_layout(decoded)
         for batch in batches:
             if batch.records:
                 self._clocks.read(batch.part, batch.records[-1], decoded[batch.part].ticks, self._clock())
@@ -234,6 +234,26 @@ class ScorerRoom:
             if taken is not whole:
                 done = len(taken.events) + len(taken.failed)
                 ends[part] = batch.records[done].offset if done else batch.start
+
+    def _check_layout(self, decoded: Mapping[Part, Decoded]) -> None:
+        """Make sure that records which would fail as misrouted are not those of teams that moved: the topic may have
+        grown, lately or before what is folded again was written."""
+        strays = [
+            (part, record)
+            for part, batch in decoded.items()
+            for record, error in batch.failed
+            if error.reason == "misrouted"
+        ]
+        if not strays:
+            return
+        for part, record in strays:
+            partition = self._partitions.get(part)
+            if partition is not None and partition.meta.refolding and record.offset < partition.silent_until:
+                raise HistoryRefused(
+                    f"{part} holds records of teams that belong to other partitions now, such as the one at offset"
+                    f" {record.offset}: the topic grew, or they were misrouted; {REBUILD}"
+                )
+        self._check_topic()
 
     def _conflict(self, error: FenceConflict) -> None:
         log.warning("%s; going on from where it stands", error)

@@ -14,7 +14,7 @@ from stream.core.records import encode_record
 from stream.lane.batch import Output, Part, Record
 from stream.lane.failed import failed_output
 from stream.scorer.answers import Answers, enriched, outcome, unpack_score
-from stream.scorer.decode import Decoded
+from stream.scorer.decode import Decoded, whereabouts
 from stream.scorer.maturing import verdicts_of
 from stream.scorer.tally import Tally
 
@@ -53,7 +53,9 @@ class Speaker:
                 tally.actions[one.effect] += 1
             elif type(one) is Unknown:
                 topic = self._settings.failed_topic
-                outputs.append(failed_output(topic, part, one.offset, None, one.value, self._unknown_alert))
+                partition, offset = whereabouts(one.offset, part.partition)
+                lies = Part(part.topic, partition)
+                outputs.append(failed_output(topic, lies, offset, None, one.value, self._unknown_alert))
                 tally.failed[self._unknown_alert.reason] += 1
         tally.outcomes.update(map(_known, tally.decided))
         tally.events.update([_TYPES[type(event)] for event, _, _ in batch.events])

@@ -52,7 +52,7 @@ def test_a_rebuild_while_the_old_history_serves_changes_nothing_but_the_generati
     with cluster.producing(log[half:], 800):
         report = rebuild(cluster.settings)
     cluster.wait()
-    assert [done.generation for done in report] == generations(cluster) == [number + 1 for number in before]
+    assert [done.generation for done in report.partitions] == generations(cluster) == [number + 1 for number in before]
     cluster.assert_exact()
     with Redis.from_url(cluster.redis.url) as client:
         old = tuple(f"{cluster._prefix(number)}:{generation}:".encode() for number, generation in enumerate(before))

@@ -6,7 +6,7 @@ from stream.cli.history import level_of
 from stream.core import state
 from stream.core.events import Raised
 from stream.lab.log import read_log
-from tests.cli.conftest import Run, Scored
+from tests.cli.conftest import BAD, Run, Scored
 
 TEAM = "payments"
 
@@ -55,6 +55,14 @@ def test_unknown_team_is_one_sentence(run: Run, scored: Scored) -> None:
     assert "'nobody-at-all'" in ran.err
 
 
+def test_a_misspelt_team_is_told_the_near_names(run: Run, scored: Scored) -> None:
+    """Names that are spelt about the same, whatever their case, are suggested; each has a history."""
+    for name in ("paymets", "Payments"):
+        ran = run("history", "show", name, env=scored.env)
+        assert ran.status == 1
+        assert f"{name!r} belongs, holds no such history; did you mean 'payments'" in ran.err
+
+
 def test_redis_away_is_one_sentence(run: Run, scored: Scored) -> None:
     """Without Redis there is a sentence, no traceback."""
     env = {**scored.env, "NOISEGATE_REDIS_URL": "redis://127.0.0.1:1/0", "NOISEGATE_HISTORY_TIMEOUT_SECONDS": "0.2"}
@@ -82,4 +90,14 @@ def test_rebuild_gives_the_same_history(run: Run, scored: Scored) -> None:
     first, second = (run("history", "rebuild", "--json", env=scored.env).json["partitions"] for _ in range(2))
     assert [one["generation"] + 1 for one in first] == [one["generation"] for one in second]
     assert min(one["generation"] for one in first) > 2
+    rebuilt = run("history", "rebuild", "--json", env=scored.env).json
+    assert (rebuilt["misrouted"], rebuilt["placed"], rebuilt["undecodable"]) == (1, 0, len(BAD))
+    assert rebuilt["published"] == {}
     assert run("history", "show", TEAM, "--json", env=scored.env).json == before
+
+
+def test_rebuild_says_what_was_left_out_and_how_to_mend_it(run: Run, scored: Scored) -> None:
+    """People read counts with the command that mends them."""
+    said = run("history", "rebuild", env=scored.env).out
+    assert "1 record failed as misrouted and left out; run `noisegate failed replay --reason misrouted`" in said
+    assert f"{len(BAD)} records left out that can't be used; see `noisegate failed list`" in said

@@ -1,0 +1,160 @@
+"""Records of teams that belong elsewhere: the room makes sure that the topic has not grown before they fail."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream.config import Settings
+from stream.core.errors import BrokerError, HistoryRefused
+from stream.core.events import Raised, encode_event
+from stream.core.problem import Problem
+from stream.lane.topic_identity import REBUILD, grown
+from stream.metrics import Metrics
+from stream.models.served import Served
+from stream.scorer.decode import foreign_offset, whereabouts
+from stream.scorer.history import History, decode_meta
+from stream.scorer.room import ScorerRoom
+from tests.scorer.logs import PROBLEM, START, at, random_log
+from tests.scorer.memory_history import MemoryHistory
+from tests.scorer.rig import TOPIC, Log, Rig
+
+TEAM = "team-1"
+
+
+class Asking(ScorerRoom):
+    """A room that asks whether the topic grew: `answers` in turn, the last one again and again."""
+
+    answers: tuple[int | None, ...] = (2,)
+    asked = 0
+
+    def __init__(
+        self,
+        settings: Settings,
+        problem: Problem,
+        history: History,
+        metrics: Metrics,
+        served: Callable[[], Served],
+        clock: Callable[[], float],
+    ) -> None:
+        super().__init__(settings, problem, history, metrics, served, clock, check_topic=self.check)
+
+    @classmethod
+    def check(cls) -> None:
+        """Refuse unless the topic still has its two partitions."""
+        cls.asked += 1
+        count = cls.answers[min(cls.asked, len(cls.answers)) - 1]
+        if count is None:
+            raise BrokerError(f"Kafka does not say how many partitions {TOPIC} has; is it up?")
+        if count != 2:
+            raise HistoryRefused(f"{grown(TOPIC, 2, count)}; {REBUILD}")
+
+
+def room(*answers: int | None) -> type[Asking]:
+    """A room that is answered this."""
+    return type("Asked", (Asking,), {"answers": answers})
+
+
+def log_with_strays(strays: int = 3) -> Log:
+    """Two partitions of good records, then some of a team that belongs to the other partition."""
+    log = Log(2)
+    for event in random_log(2):
+        log.append(event)
+    put_strays(log, strays)
+    return log
+
+
+def put_strays(log: Log, strays: int) -> None:
+    """Add records of a team to the partition that is not its own."""
+    wrong = next(part for part in log.records if part.partition != log._choose(TEAM))
+    for number in range(strays):
+        value = encode_event(Raised(at(900_000 + number), f"S{number}", TEAM, "disk", "db"))
+        log.put(wrong, value, (at(900_000 + number) - START).total_seconds() + START.timestamp())
+
+
+def misrouted(rig: Rig) -> list[dict[str, str]]:
+    """The headers of what failed as misrouted."""
+    return [one for one in rig.publisher.failed() if one["reason"] == "misrouted"]
+
+
+def test_nobody_asks_while_no_record_is_misrouted() -> None:
+    """Batches of good records cost no request."""
+    asking = room(2)
+    rig = Rig(log_with_strays(0), PROBLEM, MemoryHistory(), room=asking)
+    rig.run((10,))
+    assert asking.asked == 0
+
+
+def test_misrouted_records_fail_while_the_count_is_as_assigned() -> None:
+    """One question a batch, however many of its records are misrouted."""
+    asking = room(2)
+    rig = Rig(log_with_strays(), PROBLEM, MemoryHistory(), room=asking)
+    rig.run()
+    assert asking.asked == 1
+    end = max(len(records) for part, records in rig.log.records.items() if part.partition != rig.log._choose(TEAM))
+    assert [one["offset"] for one in misrouted(rig)] == [str(number) for number in range(end - 3, end)]
+
+
+def test_a_topic_that_grew_stops_the_room_before_anything_of_the_batch_is_out() -> None:
+    """The sentence is that of the assignment, and no record fails."""
+    rig = Rig(log_with_strays(), PROBLEM, MemoryHistory(), room=room(3))
+    with pytest.raises(
+        HistoryRefused,
+        match=r"alerts\.events had 2 partitions and has 3: teams have moved; run `noisegate history rebuild`",
+    ):
+        rig.run()
+    assert rig.publisher.outputs == []
+
+
+def test_without_an_answer_nothing_fails() -> None:
+    """While Kafka can't say how many partitions there are, a record is not called misrouted."""
+    rig = Rig(log_with_strays(), PROBLEM, MemoryHistory(), room=room(None))
+    with pytest.raises(BrokerError, match="does not say how many partitions"):
+        rig.run()
+    assert rig.publisher.outputs == []
+
+
+def test_a_snapshot_s_refold_passes_by_what_failed_before() -> None:
+    """A history that knew the topic's layout goes on over misrouted records in silence: they failed once already."""
+    log = log_with_strays(0)
+    history = MemoryHistory()
+    rig = Rig(log, PROBLEM, history, room=room(2))
+    rig.run()
+    snapshot = (dict(history.metas), dict(history.levels), dict(history.entries))
+    put_strays(log, 3)
+    rig.run()
+    assert len(misrouted(rig)) == 3
+    history.metas, history.levels, history.entries = snapshot
+    published = len(rig.publisher.outputs)
+    rig.start()
+    rig.run()
+    assert len(rig.publisher.outputs) == published
+    assert all(meta is not None and meta.partitions == 2 for meta in map(decode_meta, history.metas.values()))
+
+
+def test_a_refold_from_the_beginning_is_marked_until_it_has_passed_what_was_published() -> None:
+    """The meta keeps over restarts that nobody knows the layout of what is folded again."""
+    log = log_with_strays(0)
+    rig = Rig(log, PROBLEM, MemoryHistory(), room=room(2))
+    rig.run()
+    history = rig.history = MemoryHistory()
+    rig.start()
+    with pytest.raises(AssertionError, match="never came to rest"):
+        rig.run((5,), most=3)
+    rig.engine.settle()
+    metas = [meta for meta in map(decode_meta, history.metas.values()) if meta is not None]
+    assert {meta.partitions for meta in metas} == {-2}
+    assert all(meta.refolding and meta.layout == 2 for meta in metas)
+    rig.start()
+    rig.run()
+    assert {meta.partitions for meta in map(decode_meta, history.metas.values()) if meta is not None} == {2}
+
+
+@given(partition=st.integers(0, 32_000), offset=st.integers(0, 1 << 46), home=st.integers(0, 32_000))
+def test_a_record_of_another_partition_keeps_its_place(partition: int, offset: int, home: int) -> None:
+    """The name of a record in another partition's history is no offset of that one, and fits a signed 64-bit number."""
+    named = foreign_offset(partition, offset)
+    assert -(1 << 63) <= named < -1
+    assert whereabouts(named, home) == (partition, offset)
+    assert whereabouts(offset, home) == (home, offset)
