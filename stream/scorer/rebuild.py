@@ -22,6 +22,7 @@ from stream.core.problem import Problem
 from stream.kafka import Topics, client_settings, producer_settings
 from stream.lane.publisher import Publisher
 from stream.metrics import Metrics
+from stream.misrouted import MisroutedRecords
 from stream.models.loading import Loader
 from stream.models.served import Served
 from stream.models.store import Store
@@ -29,7 +30,6 @@ from stream.models.watch import Watch
 from stream.scorer.assignment import refuse_another_cluster
 from stream.scorer.identity import Identity
 from stream.scorer.merge import Progress
-from stream.scorer.misrouted import MisroutedRecords
 from stream.scorer.redis_history import RedisHistory
 from stream.scorer.reprocess import Report, Reprocessor
 

@@ -14,6 +14,7 @@ from stream.core.errors import HistoryRefused
 from stream.core.problem import Problem
 from stream.kafka import TopicFacts, partition_chooser
 from stream.lane.batch import Bounds, Part
+from stream.misrouted import MisroutedRecords
 from stream.models.served import Served
 from stream.scorer.backlog import Backlog, Outlet
 from stream.scorer.decode import Decoder
@@ -22,7 +23,6 @@ from stream.scorer.history import NO_META, Meta, Wanted
 from stream.scorer.identity import Identity
 from stream.scorer.maturing import Maturing
 from stream.scorer.merge import MergedLog, Progress, Source
-from stream.scorer.misrouted import MisroutedRecords
 from stream.scorer.partition import Partition, new_generation, new_meta
 from stream.scorer.previous import PreviousHistory, read_meta
 
@@ -134,7 +134,7 @@ class Reprocessor:
             self._begins,
             self._ends if grown else published,
             self._decoder.decode,
-            misrouted.holds,
+            lambda number, record: misrouted.holds(number, record.offset, record.value or b""),
             grown,
             self._progress,
         )

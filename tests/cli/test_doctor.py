@@ -12,7 +12,7 @@ from redis import Redis
 from stream.cli.history_checks import suspicion
 from stream.config import load_settings
 from stream.dev.embedded import EmbeddedBroker
-from stream.kafka import TOPIC_CONFIGS, Topics
+from stream.kafka import TOPIC_CONFIGS, Topics, partition_chooser
 from stream.models.loading import Loader
 from stream.models.pointers import CHAMPION, Pointer
 from stream.scorer.history import ServerStatus, decode_meta, encode_meta
@@ -74,6 +74,43 @@ def test_misplaced_records_are_found(run: Run, embedded_broker: EmbeddedBroker, 
     assert finding(run("doctor", "--json", env={**env, "NOISEGATE_PARTITIONER": "consistent"}), "partitioner")[
         "verdict"
     ] == ("ok")
+
+
+def test_records_from_before_the_topic_grew_are_not_the_producers_fault(
+    run: Run, embedded_broker: EmbeddedBroker, unique_name: str
+) -> None:
+    """Teams that lay in two partitions and have moved since are recognised; one misplaced team proves no growth."""
+    roles = ("events", "enriched", "outcomes", "failed")
+    env = {f"NOISEGATE_{role.upper()}_TOPIC": f"{unique_name}.{role}" for role in roles}
+    env |= {
+        "NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": embedded_broker.bootstrap_servers,
+        "NOISEGATE_BROKER_END_OFFSETS": "false",
+        "NOISEGATE_REDIS_URL": "redis://127.0.0.1:1/0",
+        "NOISEGATE_HISTORY_TIMEOUT_SECONDS": "0.2",
+    }
+    run("topics", "create", env=env)
+    producer = Producer({"bootstrap.servers": embedded_broker.bootstrap_servers})
+    before, now = (partition_chooser("murmur2_random", count) for count in (2, 4))
+    teams = [f"team-{number}" for number in range(40)]
+
+    def produce(team: str, partition: int) -> None:
+        value = {"type": "raised", "at": "2026-01-01T00:00:00Z", "alert_id": f"{team}/{partition}", "team": team}
+        producer.produce(
+            f"{unique_name}.events", msgspec.json.encode({**value, "rule": "r", "entity": "e"}), partition=partition
+        )
+
+    moved = next(team for team in teams if before(team) != now(team))
+    for team in teams:
+        produce(team, now(team))
+    produce(moved, before(moved))
+    producer.flush()
+    assert finding(run("doctor", "--json", env=env), "partitioner")["verdict"] == "warning"
+    for team in teams:
+        produce(team, before(team))
+    producer.flush()
+    found = finding(run("doctor", "--json", env=env), "partitioner")
+    assert found["verdict"] == "ok"
+    assert "of 4 partitions or of 2, as from before the topic grew" in found["found"]
 
 
 def test_misspelt_fields_are_named(run: Run, embedded_broker: EmbeddedBroker, unique_name: str) -> None:

@@ -13,10 +13,10 @@ from stream.core.events import Tick, decode_event, encode_event, seconds
 from stream.core.problem import Problem
 from stream.kafka import TopicFacts, partition_chooser
 from stream.lane.batch import Bounds, Part
+from stream.misrouted import MisroutedRecords
 from stream.models.served import Scores
 from stream.scorer.decode import foreign_offset
 from stream.scorer.generation import Generations
-from stream.scorer.misrouted import MisroutedRecords
 from stream.scorer.reprocess import Report, Reprocessor
 from tests.scorer.memory_history import MemoryHistory
 from tests.scorer.models import Says

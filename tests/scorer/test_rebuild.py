@@ -16,10 +16,10 @@ from stream.core.events import Acted, Event, Raised, Tick, decode_event, encode_
 from stream.core.ledger import OUTCOME_NAMES
 from stream.kafka import partition_chooser
 from stream.lane.batch import Part
+from stream.misrouted import MisroutedRecords
 from stream.scorer import merge
 from stream.scorer.decode import Decoder
 from stream.scorer.history import Write, decode_meta
-from stream.scorer.misrouted import MisroutedRecords
 from tests.scorer.grown import (
     GrowingLog,
     GrowingRig,

@@ -44,6 +44,11 @@ def pull_command(
         console.print(f"outside of --since and --until: {pulled.outside:,}", highlight=False)
     if pulled.moved:
         console.print(f"later than the grace, so put where they happened: {pulled.moved:,}", highlight=False)
+    if pulled.elsewhere:
+        console.print(
+            f"in another partition than their team's now, as from before the topic grew: {pulled.elsewhere:,}",
+            highlight=False,
+        )
     for reason, left in pulled.left_out.items():
         console.print(f"left out: {left.count:,} {reason}, the first {escape(left.first)}", highlight=False)
     if told_fields := fields_sentence(pulled.unknown_fields):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from stream.config import Settings
-from stream.lane.batch import Record
+from stream.kafka import Topics
 from stream.reader import Reader
 
 
@@ -24,6 +24,8 @@ class MisroutedRecords:
     def of(cls, settings: Settings) -> "MisroutedRecords":
         """All that there are; raises BrokerError where Kafka can't be read."""
         digests: dict[tuple[int, int], str] = {}
+        if settings.failed_topic not in Topics(settings).partitions():
+            return cls(digests)
         with Reader(settings, [settings.failed_topic]) as reader:
             for message in reader.read_all():
                 headers = {name: bytes(text or b"") for name, text in message.headers() or []}
@@ -34,10 +36,10 @@ class MisroutedRecords:
                         digests[where] = headers["sha256"].decode()
         return cls(digests)
 
-    def holds(self, partition: int, record: Record) -> bool:
-        """Whether the record that lies there failed as misrouted."""
-        digest = self._digests.get((partition, record.offset))
-        if digest is None or digest != hashlib.sha256(record.value or b"").hexdigest():
+    def holds(self, partition: int, offset: int, value: bytes) -> bool:
+        """Whether the record that lies there, with this value, failed as misrouted."""
+        digest = self._digests.get((partition, offset))
+        if digest is None or digest != hashlib.sha256(value).hexdigest():
             return False
         self.found += 1
         return True
