@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import faust
@@ -190,8 +191,9 @@ class LaneConsumer(driver.Consumer):
         sound: list[Part] = []
         if gaps:
             thread, consumer = self._thread, self._thread._ensure_consumer()
-            begins = await thread.call_thread(consumer.beginning_offsets, [_tp(part) for part in gaps])
-            sound = [part for part in gaps if begins[_tp(part)] <= engine.positions[part]]
+            with suppress(KafkaError, IllegalStateError):  # no answer: everything is assigned anew, which looks again
+                begins = await thread.call_thread(consumer.beginning_offsets, [_tp(part) for part in gaps])
+                sound = [part for part in gaps if begins[_tp(part)] <= engine.positions[part]]
         moves: Moves = await self._on_thread(engine.step, fetched, sound)
         return moves
 
@@ -233,11 +235,10 @@ class LaneConsumer(driver.Consumer):
         state = self._state_of(part)
         if state is None or not state.has_valid_position:
             return 0
+        engine = self.lane.engine
         end: int | None = state.highwater if state.lso in (None, -1) else state.lso
-        reached: int = max(
-            self.lane.engine.positions[part], state.position
-        )  # aiokafka passes by markers; no room sees them
-        return max(0, (end or 0) - reached) + self.lane.engine.waiting(part)
+        reached: int = max(engine.positions[part], state.position)  # aiokafka passes by markers, which no room sees
+        return max(0, (end or 0) - reached) + engine.waiting(part)
 
     def _state_of(self, part: Part) -> Any:
         """What aiokafka knows of an assigned partition, None where it is not assigned (any more)."""
