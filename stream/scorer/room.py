@@ -3,7 +3,6 @@
 import logging
 import math
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -18,7 +17,6 @@ from stream.core.errors import (
     HistoryDamaged,
     HistoryDenied,
     HistoryRefused,
-    NoisegateError,
 )
 from stream.core.events import Raised, Tick, encode_event, moment, seconds
 from stream.core.problem import Problem
@@ -30,6 +28,7 @@ from stream.metrics import Metrics
 from stream.models.served import Served
 from stream.scorer.answers import Answers, Scored, unscored
 from stream.scorer.assignment import Assignment, Taken, evicted_sentence
+from stream.scorer.bad_records import BadRecordWatch, bad_marks
 from stream.scorer.clocks import ClockWatch
 from stream.scorer.counting import Counting
 from stream.scorer.decode import Decoded, Decoder
@@ -109,8 +108,7 @@ class ScorerRoom:
         self._unscored_until: dict[Part, int] = {}
         self._shown: dict[Part, float] = {}  # the time that /metrics says of a partition, which never goes back
         self._ticked: dict[Part, float] = {}
-        self._recent: deque[bool] = deque(maxlen=settings.bad_window)
-        self._ringing = False
+        self._bad_records = BadRecordWatch(settings, metrics)
         self.wants_assign = False
 
     @property
@@ -287,7 +285,7 @@ class ScorerRoom:
             self._mature(partition, silent[part], name, touched[part], tally)
             partition.fold.clear_came()
         self._model_faults.scored_real(answers.misled)
-        return Work(outputs, ends, Kept(touched, tallies, answers.scored, self._marks(decoded)))
+        return Work(outputs, ends, Kept(touched, tallies, answers.scored, bad_marks(decoded, self._partitions)))
 
     def _mature(self, partition: Partition, silent: int, batch: str, touched: Touched, tally: Tally) -> None:
         """Let what was decided be counted: with this batch what has matured, with a later one the rest."""
@@ -358,7 +356,7 @@ class ScorerRoom:
         if counted:
             self._model_faults.uncounted(self._counting.count(work.kept.scored, counted))
         if work.kept:
-            self._watch_bad(work.kept.bad)
+            self._bad_records.count(work.kept.bad)
         return not self.wants_assign
 
     # Away.
@@ -466,30 +464,3 @@ class ScorerRoom:
             for part in self._partitions:
                 self._note_damage(part, evicted_sentence(evicted))
         return not evicted
-
-    def _marks(self, decoded: Mapping[Part, Decoded]) -> list[bool]:
-        """Of each record that is not folded again in silence, whether it was bad."""
-        marks = []
-        for part, batch in decoded.items():
-            silent_until = self._partitions[part].silent_until
-            if batch.events and not batch.failed and batch.events[0][2].offset >= silent_until:
-                marks += [False] * len(batch.events)
-                continue
-            one = [(record.offset, False) for _, _, record in batch.events if record.offset >= silent_until]
-            one += [(record.offset, True) for record, _ in batch.failed if record.offset >= silent_until]
-            marks += [bad for _, bad in sorted(one)]
-        return marks
-
-    def _watch_bad(self, marks: list[bool]) -> None:
-        """Ring when more than a share of the last records is bad."""
-        self._recent.extend(marks[-self._settings.bad_window :])
-        if not self._ringing and not any(marks):
-            return
-        share = sum(self._recent) / self._settings.bad_window
-        self._metrics.bad_share.set(share)
-        rings = share > self._settings.bad_share
-        if rings and not self._ringing:
-            log.error("%.0f %% of the last records are bad; see `noisegate failed list`", 100 * share)
-        if rings and self._settings.stop_on_bad:
-            raise NoisegateError(f"{share:.0%} of the last records are bad and stop_on_bad is set; see alerts.failed")
-        self._ringing = rings

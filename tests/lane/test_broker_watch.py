@@ -43,7 +43,7 @@ class Bench:
         self.kafka = ToldKafka()
         self.now = 100.0
         self.partitions: int | None = 2
-        self.library = LibraryMessages(lambda: self.now)
+        self.messages = LibraryMessages(lambda: self.now)
         registry = CollectorRegistry()
         up = Gauge("up", "", registry=registry)
         self.registry = registry
@@ -51,7 +51,7 @@ class Bench:
             self.kafka,
             "group",
             TopicIdentity("alerts.events"),
-            Outage("kafka:9092", up, self.library, lambda: self.now),
+            Outage("kafka:9092", up, self.messages, lambda: self.now),
             lambda: self.partitions,
             refuse,
             every,
@@ -132,7 +132,7 @@ def test_an_outage_is_told_once_then_each_minute_then_its_end(caplog: pytest.Log
     for _ in range(round(2.5 * REPEAT_SECONDS)):
         bench.watch.look()
         noise = logging.LogRecord("aiokafka", logging.ERROR, "", 0, "Unable connect to node with id 1", (), None)
-        assert not bench.library.filter(noise) or bench.now == 100.0
+        assert not bench.messages.filter(noise) or bench.now == 100.0
         bench.now += 1
     assert (bench.up(), bench.watch.faults, bench.watch.away) == (0.0, [AWAY], True)
     bench.kafka.answer = FACTS
