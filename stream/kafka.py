@@ -16,6 +16,7 @@ from stream.core.errors import BrokerError, KafkaAway, SettingsError, TopicMissi
 from stream.waiting import until_answered
 
 FOREVER = "-1"
+_MONTH = str(30 * 86_400_000)
 TIMESTAMPS, LOG_APPEND_TIME = "message.timestamp.type", "LogAppendTime"
 _ANSWER_SECONDS = 5.0  # beyond the time-out of the request itself
 _RECONNECT_MILLISECONDS = 1_000  # at most; librdkafka's default of 10 s would hide for so long that Kafka is back
@@ -32,9 +33,9 @@ TOPIC_CONFIGS: Mapping[str, Mapping[str, str]] = {
         "retention.bytes": FOREVER,
         TIMESTAMPS: LOG_APPEND_TIME,
     },
-    "enriched": {},
-    "outcomes": {"retention.ms": FOREVER, "retention.bytes": FOREVER},  # labels and evidence
-    "failed": {},
+    "enriched": {"retention.ms": _MONTH, TIMESTAMPS: LOG_APPEND_TIME},
+    "outcomes": {"retention.ms": FOREVER, "retention.bytes": FOREVER, TIMESTAMPS: LOG_APPEND_TIME},  # labels, evidence
+    "failed": {"retention.ms": _MONTH, TIMESTAMPS: LOG_APPEND_TIME},  # a rebuild asks it what failed as misrouted
 }
 _CLIENT_KEYS = {  # of `settings.kafka`: what the scorer's consumer, aiokafka, honours as well as librdkafka
     "client.id", "security.protocol", "sasl.mechanism", "sasl.mechanisms", "sasl.username", "sasl.password",
@@ -91,6 +92,7 @@ def producer_settings(settings: Settings) -> dict[str, Any]:
         "queue.buffering.max.messages": 200_000,
         "queue.buffering.max.kbytes": 65_536,
         "message.max.bytes": 2_000_000,
+        "message.timeout.ms": 0,  # `Publisher.flush` says how long to wait
         "delivery.report.only.error": True,
         "partitioner": settings.partitioner,
         **client_settings(settings),

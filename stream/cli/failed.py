@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from confluent_kafka import Message
 
     from stream.config import Settings
+    from stream.lane.batch import Output
 
 app = typer.Typer(no_args_is_help=True, help="List failed records, and replay them.")
 Reason = Annotated[str | None, typer.Option(help="Only records that failed for this reason.")]
@@ -37,6 +38,7 @@ class FailedRecord(Struct, frozen=True):
     length: int | None  # of the whole value
     sha256: str
     value: bytes
+    key: bytes | None = None
 
     @property
     def cut(self) -> bool:
@@ -93,7 +95,7 @@ def replay(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")] = False,
     as_json: shown.AsJson = False,
 ) -> None:
-    """Send failed records to alerts.events again, each to its team's partition.
+    """Send failed records to alerts.events again, each to its team's partition; what another topic refused, to that.
 
     Sending twice does no harm: the same alert or action counts once. What still can't be used fails again; however
     often it stands in alerts.failed, it is sent once a run.
@@ -106,15 +108,20 @@ def replay(
 
     settings = shown.settings()
     Topics(settings).require("events", "failed")
-    counts = Counter({"replayed": 0, "cut": 0, "unreadable": 0, "repeated": 0})
+    counts = Counter({"replayed": 0, "outputs": 0, "cut": 0, "unreadable": 0, "repeated": 0})
     publisher = Publisher({**producer_settings(settings), "log_level": 0})
     seen: set[tuple[str, int]] = set()
     for record in read_failed(settings, reason):
         identity, team = record.identity, _team_of(record)
+        output = _output_of(settings, record)
         if identity in seen:
             counts["repeated"] += 1
         elif record.cut:
             counts["cut"] += 1
+        elif output is not None:
+            counts["outputs"] += 1
+            if not dry_run:
+                publisher.publish([output])
         elif team is None:
             counts["unreadable"] += 1
         else:
@@ -133,6 +140,8 @@ def replay(
 def _say_replayed(counts: Counter[str], topic: str, verb: str) -> None:
     console = shown.out()
     console.print(f"{counts['replayed']:,} records {verb} to {topic}")
+    if counts["outputs"]:
+        console.print(f"{counts['outputs']:,} records that their topics had refused {verb} to those topics")
     if counts["cut"]:
         console.print(
             f"{counts['cut']:,} were too large to be kept whole and can't be replayed; send them from their source"
@@ -167,6 +176,7 @@ def _failed(message: "Message") -> FailedRecord:
         length=_read_number(told.get("length")),
         sha256=told.get("sha256", ""),
         value=value,
+        key=message.key(),
     )
 
 
@@ -188,6 +198,16 @@ def _team_of(record: FailedRecord) -> str | None:
     except BadRecord:
         return None
     return None if type(event) is Tick else event.team  # type: ignore[union-attr]  # mypy: `type() is` does not narrow
+
+
+def _output_of(settings: "Settings", record: FailedRecord) -> "Output | None":
+    """A record for the topic that had refused it; None for what is not one of ours."""
+    from stream.lane.batch import Output
+
+    ours = (settings.enriched_topic, settings.outcomes_topic)
+    if record.reason != "refused_by_topic" or record.topic not in ours:
+        return None
+    return Output(record.topic, record.key, record.value)
 
 
 def _as_told(record: FailedRecord) -> dict[str, Any]:

@@ -162,6 +162,7 @@ class LaneConsumer(driver.Consumer):
                 records, _ = await fetching
                 fetching = None
                 if self.app.consumer_generation_id != lane.generation or not self.flow_active:
+                    lane.generation = None  # what was fetched is dropped, so that it has to be sought again
                     continue
                 if records:
                     lane.waiting = unsettled = True

@@ -15,7 +15,6 @@ _REFUSALS = {  # of this record, whatever else is published: to try it again wou
     KafkaError.MSG_SIZE_TOO_LARGE,
     KafkaError.RECORD_LIST_TOO_LARGE,
     KafkaError.INVALID_RECORD,
-    KafkaError.INVALID_TIMESTAMP,
 }
 _REASON = "refused_by_topic"
 _MENDS = {
@@ -23,6 +22,8 @@ _MENDS = {
     KafkaError._UNKNOWN_TOPIC: "run `noisegate topics create`",
     KafkaError.UNKNOWN_TOPIC_OR_PART: "run `noisegate topics create`",
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "allow this client's user to write to it",
+    KafkaError.INVALID_TIMESTAMP: "this machine's clock is far from the broker's: set it (NTP), or give the topic"
+    " message.timestamp.type=LogAppendTime",
 }
 
 
@@ -36,6 +37,7 @@ class Publisher:
         settings: librdkafka settings, see `kafka.producer_settings`.
         failed_topic: where dead letters go; None: a refusal raises BrokerError.
         on_dead_letter: called with the reason for each dead letter.
+        is_away: whether Kafka is known to be away: then `flush` goes on waiting until it is back.
     """
 
     def __init__(
@@ -43,10 +45,12 @@ class Publisher:
         settings: dict[str, Any],
         failed_topic: str | None = None,
         on_dead_letter: Callable[[str], None] = lambda reason: None,
+        is_away: Callable[[], bool] = lambda: False,
     ) -> None:
         self._producer = Producer({**settings, "on_delivery": self._delivered}, logger=logging.getLogger("librdkafka"))
         self._failed_topic = failed_topic
         self._on_dead_letter = on_dead_letter
+        self._is_away = is_away
         self._refused: list[tuple[Output, str]] = []
         self._failure: str | None = None
 
@@ -91,6 +95,8 @@ class Publisher:
 
     def _flush(self, seconds: float) -> None:
         waiting = self._producer.flush(seconds)
+        while waiting and self._is_away():
+            waiting = self._producer.flush(seconds)
         self._check()
         if waiting:
             raise BrokerError(f"Kafka did not acknowledge {waiting} records within {seconds:.0f} s; is it up?")
@@ -144,7 +150,8 @@ class Publisher:
             return
         if error.code() in _REFUSALS and self._failed_topic is not None:
             headers: Any = message.headers()
-            output = Output(message.topic() or "", message.key(), message.value() or b"", headers)
+            partition = None if message.key() is not None else message.partition()
+            output = Output(message.topic() or "", message.key(), message.value() or b"", headers, partition)
             self._refused.append((output, error.str()))
         elif self._failure is None:
             mend = _MENDS.get(error.code(), "look at Kafka's log, and start it if it is down")

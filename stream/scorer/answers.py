@@ -196,14 +196,18 @@ def score_fields(kept: Sequence[Any] | None) -> Sequence[Any]:
 
     Raises:
         HistoryRefused: a newer noisegate has written it.
+        ValueError, TypeError, LookupError: it is no score.
     """
     if not kept:
         return NO_SCORE
-    if type(kept[0]) is not int:  # of before there were versions: the probability, or None
-        return kept
-    if kept[0] != _SCORE_VERSION:
-        raise unknown_version("scores", kept[0])
-    return kept[1:]
+    if type(kept[0]) is int:
+        if kept[0] != _SCORE_VERSION:
+            raise unknown_version("scores", kept[0])
+        kept = kept[1:]
+    # else of before there were versions: it begins with the probability, or None
+    if len(kept) != len(NO_SCORE):
+        raise ValueError(f"a score has {len(NO_SCORE)} fields, this one {len(kept)}")
+    return kept
 
 
 def unknown_version(what: str, version: int) -> HistoryRefused:

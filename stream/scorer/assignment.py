@@ -4,7 +4,7 @@ Everything is decided and written before the first record is read: from then on 
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -46,12 +46,21 @@ class Assignment:
         settings: the deployment's name, and where a new one starts.
         problem: what the histories must have been folded for.
         history: where they are kept.
+        check_refold: raises HistoryRefused where the log can't be folded again partition by partition; asked where
+            histories were lost.
     """
 
-    def __init__(self, settings: Settings, problem: Problem, history: History) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        problem: Problem,
+        history: History,
+        check_refold: Callable[[], None] = lambda: None,
+    ) -> None:
         self._settings = settings
         self._problem = problem
         self._history = history
+        self._check_refold = check_refold
         self._starts: dict[Part, int] = {}  # where partitions without a history began while Redis was away
         self._damaged: dict[tuple[Part, int], str] = {}  # what is wrong and does not stand in their metas yet
 
@@ -74,6 +83,9 @@ class Assignment:
         """
         self._refuse_grown(bounds)
         taken = self._read(bounds)
+        lost = [part for part, one in taken.items() if one is None]
+        if any(bounds[part].committed is not None or bounds[part].group_committed for part in lost):
+            self._check_refold()
         self._claim(bounds)
         waiting = set(taken)
         for _ in range(_TRIES):

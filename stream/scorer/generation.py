@@ -33,9 +33,6 @@ class Generations(History, Protocol):
     def switch(self, part: Part, expected: bytes) -> bool:
         """Make what stands behind this fence the partition's history, if its meta is still as expected."""
 
-    def generations(self, part: Part) -> set[int]:
-        """The generations of which anything is there."""
-
     def forget(self, part: Part, generation: int, fence: bool) -> int:
         """Delete a generation, and what stands behind this fence. Returns how many keys went."""
 

@@ -139,7 +139,7 @@ class Partition:
         """
         try:
             self._learn(wanted, found)
-        except (msgspec.MsgspecError, ValueError):
+        except (msgspec.MsgspecError, ValueError, TypeError, LookupError):
             what = "its history holds a state or an entry that can't be read"
             raise HistoryDamaged(*self.part, what) from None
 

@@ -6,11 +6,12 @@ from typing import Any
 import msgspec
 
 from stream.config import Settings
-from stream.core.errors import NoisegateError
+from stream.core.errors import HistoryRefused, NoisegateError
 from stream.core.fold import EntryKey
 from stream.core.ledger import OPEN, Alert, Entry, Held, unpack_entry
 from stream.kafka import partition_chooser
 from stream.lane.batch import Part
+from stream.scorer.answers import unpack_score
 from stream.scorer.decode import whereabouts
 from stream.scorer.history import History, Meta, Wanted, decode_meta
 
@@ -93,16 +94,19 @@ class PreviousHistory:
         return [
             next((one.score for one in found if type(one) is Alert and one.score is not None), None)
             for found in self.entries(keys)
-        ]
+        ]  # those that can be read: see `_unpack`
 
     def _unpack(self, part: Part, packed: bytes | None) -> Entry | None:
         if packed is None:
             return None
         try:
-            return unpack_entry(packed)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+            entry = unpack_entry(packed)
+            if type(entry) is Alert:
+                unpack_score(entry.score)
+        except (msgspec.MsgspecError, ValueError, TypeError, LookupError, HistoryRefused):
             self.unreadable.add(part.partition)
             return None
+        return entry
 
 
 def decided(entries: Sequence[Entry]) -> bool:

@@ -14,10 +14,16 @@ Where the topic grew since, workers refuse to run. Then the whole log is folded,
 they stopped is scored and published first, as they would have; see `Backlog`.
 """
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
+
 from confluent_kafka import Consumer, KafkaException
+from redis.exceptions import RedisError
 
 from stream.config import Settings
-from stream.core.errors import BrokerError
+from stream.core.errors import BrokerError, HistoryRefused, StoreAway
 from stream.core.problem import Problem
 from stream.kafka import Topics, client_settings, producer_settings
 from stream.lane.publisher import Publisher
@@ -32,6 +38,9 @@ from stream.scorer.identity import Identity
 from stream.scorer.merge import Progress
 from stream.scorer.redis_history import RedisHistory
 from stream.scorer.reprocess import Report, Reprocessor
+
+_MODEL_PAUSES = (1.0, 3.0, 6.0)  # before a store that is away is asked again
+_LOCK_SECONDS = 30.0  # a rebuild that died holds up the next one so long
 
 
 def rebuild(
@@ -65,28 +74,73 @@ def rebuild(
         }
     )
     try:
-        return Reprocessor(
-            settings,
-            problem,
-            facts,
-            consumer,
-            serving,
-            aside,
-            lambda: MisroutedRecords.of(settings),
-            lambda: Publisher({**producer_settings(settings), "log_level": 0}, settings.failed_topic),
-            lambda: _load_models(settings, problem),
-            progress,
-        ).run()
+        with _alone(serving):
+            return Reprocessor(
+                settings,
+                problem,
+                facts,
+                consumer,
+                serving,
+                aside,
+                lambda: MisroutedRecords.of(settings),
+                lambda: Publisher({**producer_settings(settings), "log_level": 0}, settings.failed_topic),
+                lambda: _load_models(settings, problem),
+                progress,
+            ).run()
     except KafkaException as error:
         raise BrokerError(f"Kafka can't be read: {error.args[0].str()}") from None
     finally:
         consumer.close()
 
 
+@contextmanager
+def _alone(history: RedisHistory) -> Iterator[None]:
+    """No other rebuild of the deployment runs in this block: two would delete each other's generations.
+
+    Raises:
+        HistoryRefused: one does.
+    """
+    lock = history.rebuild_lock(_LOCK_SECONDS)
+    if not lock.acquire(blocking=False):
+        raise HistoryRefused(
+            f"another `noisegate history rebuild` of this deployment runs; let it finish, or wait {_LOCK_SECONDS:.0f} s"
+            " where it died"
+        )
+    done = Event()
+
+    def renew() -> None:
+        while not done.wait(_LOCK_SECONDS / 3):
+            with suppress(RedisError):  # a Redis that is away fails the rebuild itself
+                lock.reacquire()
+
+    renewer = Thread(target=renew, name="rebuild-lock", daemon=True)
+    renewer.start()
+    try:
+        yield
+    finally:
+        done.set()
+        renewer.join()
+        with suppress(RedisError):
+            lock.release()
+
+
 def _load_models(settings: Settings, problem: Problem) -> tuple[Served, list[str]]:
-    """What workers would score with, and why not with what the pointers name."""
+    """What workers would score with, and why not with what the pointers name.
+
+    Raises:
+        StoreAway: the store can't be reached, and no last good copy is here.
+    """
     store = Store(settings.model_store)
     loader = Loader(store, problem, settings.model_cache, settings.deployment, settings.model_keys)
     watch = Watch(loader, settings.model_poll_seconds, settings.challenger_seconds)
-    watch.poll()
+    for pause in (*_MODEL_PAUSES, None):
+        watch.poll()
+        if watch.store_up or pause is None:
+            break
+        time.sleep(pause)
+    if not watch.store_up and not watch.served.champions:
+        raise StoreAway(
+            f"{settings.model_store}: the model store can't be reached, and what waits is to be scored; let this"
+            " machine reach it, then run `noisegate history rebuild` again"
+        )
     return watch.served, watch.faults

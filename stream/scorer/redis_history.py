@@ -3,6 +3,7 @@
 Keys of one partition share one hash tag, so one slot:
 
     <deployment>:identity                           JSON of `Identity`: whose histories these are
+    <deployment>:rebuild_lock                       held by the one rebuild that runs
     <deployment>:{<topic>:<partition>}:meta         msgpack of `Meta`; the fence
     <deployment>:{<topic>:<partition>}:<g>:dues     sorted set of what is due: expiries, cohorts, held actions
     <deployment>:{<topic>:<partition>}:<g>:l:<level>           152-byte state, see core/state.py
@@ -216,9 +217,9 @@ class RedisHistory:
 
         return self._call("forget", delete)
 
-    def generations(self, part: Part) -> set[int]:
-        """The generations of which any key is there; looks at every key in Redis."""
-        return self._call("generations", lambda: {generation for generation, _ in self._keys(part)})
+    def rebuild_lock(self, seconds: float) -> Any:
+        """The lock, redis-py's, that one rebuild of the deployment holds; it ends by itself after `seconds`."""
+        return self._client.lock(f"{self._deployment}:rebuild_lock", timeout=seconds, thread_local=False)
 
     def forget_others(self, part: Part, generation: int) -> int:
         """Delete all generations but one. Returns how many keys went."""

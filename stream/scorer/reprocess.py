@@ -163,8 +163,14 @@ class Reprocessor:
     def _published(self, number: int, meta: Meta | None) -> int:
         """The offset before which everything of a partition was published."""
         begin = self._begins[number]
-        served = meta.offset if meta is not None and self._is_usable(number, meta) else begin
-        return max(served, self._committed.get(number, begin))
+        if meta is not None and self._is_usable(number, meta):
+            return max(meta.offset, self._committed.get(number, begin))
+        if number not in self._committed and self._settings.start_from == "latest" and self._ends[number] < sys.maxsize:
+            return self._ends[number]  # a worker would begin there, so the old log is history, and no news
+        return self._committed.get(number, begin)
+
+    def _serving_meta(self, part: Part) -> Meta | None:
+        return self._previous.metas.get(part.partition)
 
     def _is_usable(self, number: int, meta: Meta) -> bool:
         """Whether a meta's offset says something of the topic as it is now."""
@@ -224,6 +230,8 @@ class Reprocessor:
         moved = [part for part in finished if self._stored(part) != stored[part.partition]]
         for part in finished:
             if moved or not self._aside.switch(part, stored[part.partition]):
+                for other, meta in finished.items():  # else the next rebuild would take them for its own
+                    self._aside.forget(other, meta.generation, fence=True)
                 raise HistoryRefused(
                     f"a worker wrote the history of {self._topic} while it was rebuilt; stop the workers of"
                     f" {self._settings.deployment}, then run `noisegate history rebuild` again"
@@ -252,6 +260,10 @@ class Reprocessor:
         }
         if not finished or len(finished) + len(switched) < self._count:
             return None
+        if any(
+            meta.offset < self._published(part.partition, self._serving_meta(part)) for part, meta in finished.items()
+        ):
+            return None  # workers published more since
         note = "an earlier rebuild had folded and published all of it and ended too early; its history serves now"
         return Report(self._switch_all(finished, switched), notes=[note, *self._notes])
 

@@ -3,7 +3,8 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import numpy as np
@@ -12,18 +13,19 @@ from msgspec import Struct, field
 from stream.config import Settings
 from stream.core.came import Arrived, Decided
 from stream.core.errors import (
+    BadRecord,
+    BrokerError,
     FenceConflict,
     HistoryAway,
     HistoryDamaged,
     HistoryDenied,
     HistoryRefused,
 )
-from stream.core.events import Raised, Tick, encode_event, moment, seconds
+from stream.core.events import Event, Raised, Tick, decode_event, encode_event, moment, seconds
 from stream.core.problem import Problem
 from stream.core.records import encode_record
 from stream.kafka import partition_chooser
-from stream.lane.batch import Batch, Bounds, Output, Part, Work
-from stream.lane.topic_identity import REBUILD
+from stream.lane.batch import Batch, Bounds, Output, Part, Record, Work
 from stream.metrics import Metrics
 from stream.models.served import Served
 from stream.scorer.answers import Answers, Scored, unscored
@@ -34,6 +36,7 @@ from stream.scorer.counting import Counting
 from stream.scorer.decode import Decoded, Decoder
 from stream.scorer.evictions import EvictionWatch, policy_sentence
 from stream.scorer.history import NO_EVICTION, History, ServerStatus, Write, read_meta_or_none
+from stream.scorer.layout import strays_sentence
 from stream.scorer.maturing import Maturing, wait_seconds
 from stream.scorer.model_faults import ModelFaults
 from stream.scorer.partition import Partition, Touched
@@ -69,6 +72,7 @@ class ScorerRoom:
         counting: counts drift and quality; one of its own unless given.
         check_topic: raises HistoryRefused where the topic has changed since the worker started; asked before records
             are called misrouted, for in a topic that grew they are not.
+        check_refold: raises HistoryRefused where lost histories can't be folded again partition by partition.
     """
 
     def __init__(
@@ -81,6 +85,7 @@ class ScorerRoom:
         clock: Callable[[], float] = time.time,
         counting: Counting | None = None,
         check_topic: Callable[[], None] = lambda: None,
+        check_refold: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._problem = problem
@@ -97,7 +102,7 @@ class ScorerRoom:
         self._decoder: Decoder | None = None
         self._assigned: set[Part] = set()
         self._partitions: dict[Part, Partition] = {}
-        self._assignment = Assignment(settings, problem, history)
+        self._assignment = Assignment(settings, problem, history, check_refold)
         self._evictions = EvictionWatch()
         self._clocks = ClockWatch(metrics, settings.tick_seconds > 0)
         self._began = False  # whether anything was assigned: what refuses a start does not end a worker that serves
@@ -200,11 +205,16 @@ class ScorerRoom:
         """Decode, read, fold, score, encode."""
         assert self._decoder is not None, "the lane assigns before it prepares"
         decoded = {batch.part: self._decoder.decode(batch) for batch in batches}
-        self._check_layout(decoded)
+        ends = {batch.part: batch.end for batch in batches}
+        try:
+            self._check_layout(decoded)
+        except BrokerError as error:  # nobody knows whether the topic grew: read them again, once Kafka answers
+            log.warning("%s; what lies in another partition than its team's waits", error)
+            self.wants_assign = True
+            return Work([], ends)
         for batch in batches:
             if batch.records:
                 self._clocks.read(batch.part, batch.records[-1], decoded[batch.part].ticks, self._clock())
-        ends = {batch.part: batch.end for batch in batches}
         touched: dict[Part, Touched] = {}
         if self._away is None:
             try:
@@ -247,10 +257,7 @@ class ScorerRoom:
         for part, record in strays:
             partition = self._partitions.get(part)
             if partition is not None and partition.meta.refolding and record.offset < partition.silent_until:
-                raise HistoryRefused(
-                    f"{part} holds records of teams that belong to other partitions now, such as the one at offset"
-                    f" {record.offset}: the topic grew, or they were misrouted; {REBUILD}"
-                )
+                raise HistoryRefused(strays_sentence(part, record.offset))
         self._check_topic()
 
     def _conflict(self, error: FenceConflict) -> None:
@@ -375,7 +382,7 @@ class ScorerRoom:
         outputs = []
         for part, batch in decoded.items():
             until = self._unscored_until.get(part, 0)
-            for event, _, record in batch.events:
+            for event, record in _folded_or_misrouted(batch):
                 if type(event) is Raised and record.offset >= until:
                     value = encode_record(unscored(event, now, f"{part.topic}/{part.partition}/{record.offset}"))
                     outputs.append(Output(self._settings.enriched_topic, event.team.encode(), value))
@@ -464,3 +471,13 @@ class ScorerRoom:
             for part in self._partitions:
                 self._note_damage(part, evicted_sentence(evicted))
         return not evicted
+
+
+def _folded_or_misrouted(batch: Decoded) -> Iterator[tuple[Event, Record]]:
+    """The events of a batch, with those in another partition than their team's: the topic may have grown."""
+    for event, _, record in batch.events:
+        yield event, record
+    for record, error in batch.failed:
+        if error.reason == "misrouted":
+            with suppress(BadRecord):
+                yield decode_event(record.value or b""), record

@@ -17,6 +17,7 @@ from stream.lane.engine import Engine
 from stream.lane.publisher import Publisher
 from stream.metrics import Metrics
 from stream.scorer.counting import Counting
+from stream.scorer.layout import refuse_moved_teams
 from stream.scorer.redis_history import RedisHistory
 from stream.scorer.room import ScorerRoom
 from stream.scorer.serving import Serving
@@ -48,6 +49,7 @@ class Scorer:
             lambda: self.models.served,
             counting=self.counting,
             check_topic=lambda: self.lane.broker_watch.check_now(),
+            check_refold=lambda: refuse_moved_teams(settings),
         )
         engine = Engine(
             self.room,
@@ -55,6 +57,7 @@ class Scorer:
                 producer_settings(settings),
                 settings.failed_topic,
                 lambda reason: self.metrics.failed.labels(reason).inc(),
+                lambda: self.lane.broker_watch.away,
             ),
             self.metrics,
             settings.batch_max_records,

@@ -107,6 +107,23 @@ def test_what_fails_again_is_sent_once_a_run(run: Run, env: dict[str, str]) -> N
     assert "6 are repeats" in said
 
 
+def test_an_output_that_its_topic_refused_is_sent_to_that_topic(run: Run, env: dict[str, str]) -> None:
+    """Once the topic takes it; neither the events nor their producer have anything to do with it."""
+    settings = load_settings(env)
+    publisher = Publisher(producer_settings(settings))
+    refused = BadRecord("refused_by_topic", "too large for its topic")
+    for topic in (settings.enriched_topic, settings.outcomes_topic, "another.topic"):
+        publisher.publish([failed_output(settings.failed_topic, Part(topic, -1), -1, b"team", topic.encode(), refused)])
+    publisher.flush(10.0)
+    told = run("failed", "replay", "--json", env=env).json
+    assert (told["replayed"], told["outputs"], told["unreadable"]) == (0, 2, 1)
+    for topic in (settings.enriched_topic, settings.outcomes_topic):
+        with Reader(settings, [topic]) as reader:
+            assert [(message.key(), message.value()) for message in reader.read_all()] == [(b"team", topic.encode())]
+    said = run("failed", "replay", env=env).out
+    assert "2 records that their topics had refused sent to those topics" in said
+
+
 def test_foreign_records_are_listed(run: Run, env: dict[str, str]) -> None:
     """Records that another program wrote, with any headers, are listed with `?` where there is no number."""
     settings = load_settings(env)

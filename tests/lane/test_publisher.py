@@ -90,3 +90,14 @@ def test_without_a_topic_for_dead_letters_a_refusal_is_an_error(settings: Settin
     publisher.publish([Output(settings.enriched_topic, b"team", b"x" * 2 * LIMIT)])
     with pytest.raises(BrokerError, match="did not take a record"):
         publisher.flush(30.0)
+
+
+def test_while_kafka_is_known_to_be_away_a_flush_goes_on_waiting() -> None:
+    """A worker lives through it, however long it lasts; the time given counts once nobody knows why nothing comes."""
+    answers = [True, True, False]
+    settings = producer_settings(Settings(kafka_bootstrap_servers="127.0.0.1:1"))
+    publisher = Publisher({**settings, "log_level": 0}, is_away=lambda: answers.pop(0))
+    publisher.publish([Output("nowhere", b"team", b"value")])
+    with pytest.raises(BrokerError, match="did not acknowledge 1 records"):
+        publisher.flush(0.1)
+    assert answers == []

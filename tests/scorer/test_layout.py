@@ -10,17 +10,21 @@ from stream.config import Settings
 from stream.core.errors import BrokerError, HistoryRefused
 from stream.core.events import Raised, encode_event
 from stream.core.problem import Problem
+from stream.lane.batch import Bounds, Part
 from stream.lane.topic_identity import REBUILD, grown
 from stream.metrics import Metrics
 from stream.models.served import Served
+from stream.scorer.assignment import Assignment
 from stream.scorer.decode import foreign_offset, whereabouts
 from stream.scorer.history import History, decode_meta
+from stream.scorer.layout import strays_sentence
 from stream.scorer.room import ScorerRoom
 from tests.scorer.logs import PROBLEM, START, at, random_log
 from tests.scorer.memory_history import MemoryHistory
 from tests.scorer.rig import TOPIC, Log, Rig
 
 TEAM = "team-1"
+ONE = Part(TOPIC, 1)
 
 
 class Asking(ScorerRoom):
@@ -108,11 +112,13 @@ def test_a_topic_that_grew_stops_the_room_before_anything_of_the_batch_is_out() 
 
 
 def test_without_an_answer_nothing_fails() -> None:
-    """While Kafka can't say how many partitions there are, a record is not called misrouted."""
-    rig = Rig(log_with_strays(), PROBLEM, MemoryHistory(), room=room(None))
-    with pytest.raises(BrokerError, match="does not say how many partitions"):
-        rig.run()
-    assert rig.publisher.outputs == []
+    """While Kafka can't say how many partitions there are, no record is called misrouted: it waits for the answer."""
+    rig = Rig(log_with_strays(), PROBLEM, MemoryHistory(), room=room(None, None, 2))
+    with pytest.raises(AssertionError, match="never came to rest"):
+        rig.run(most=2)
+    assert misrouted(rig) == []
+    rig.run()
+    assert len(misrouted(rig)) == 3
 
 
 def test_a_snapshot_s_refold_passes_by_what_failed_before() -> None:
@@ -158,3 +164,42 @@ def test_a_record_of_another_partition_keeps_its_place(partition: int, offset: i
     assert -(1 << 63) <= named < -1
     assert whereabouts(named, home) == (partition, offset)
     assert whereabouts(offset, home) == (home, offset)
+
+
+@pytest.mark.expects_errors
+def test_while_redis_is_away_alerts_in_other_partitions_are_not_silent() -> None:
+    """In a topic that grew moved teams' alerts wait in their old partitions: they come unscored, and do not fail."""
+    log, history = log_with_strays(0), MemoryHistory()
+    rig = Rig(log, PROBLEM, history, room=room(2))
+    rig.run()
+    rig.start()
+    rig.assign()
+    put_strays(log, 2)
+    history.away = True
+    rig.engine.step({part: log.records[part][position:] for part, position in rig.engine.positions.items()})
+    rig.engine.settle()
+    away = [one for one in rig.publisher.enriched() if one.score.reason == "history_unavailable"]
+    assert {one.alert.alert_id for one in away} == {"S0", "S1"}
+    assert misrouted(rig) == []
+
+
+def test_a_lost_history_is_looked_at_before_it_is_folded_again() -> None:
+    """A worker whose own partitions hold no stray asks about all of them, and writes nothing where one does."""
+    log, history = log_with_strays(0), MemoryHistory()
+    rig = Rig(log, PROBLEM, history)
+    rig.run()
+    history.metas.clear()
+    asked: list[bool] = []
+
+    def refuse() -> None:
+        asked.append(True)
+        raise HistoryRefused(strays_sentence(ONE, 7))
+
+    assignment = Assignment(rig.settings, PROBLEM, history, refuse)
+    known = Bounds(5, 0, 9, rig.topic_id, 2, group_committed=True)
+    with pytest.raises(HistoryRefused, match=r"alerts\.events/1 holds records of teams.*history rebuild"):
+        assignment.take({ONE: known}, history.status())
+    assert (asked, history.metas) == ([True], {})
+    fresh = Bounds(None, 0, 9, rig.topic_id, 2)
+    assert ONE in assignment.take({ONE: fresh}, history.status())  # a deployment's first start asks nobody
+    assert asked == [True]

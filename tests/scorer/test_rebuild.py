@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 
+import msgspec
 import pytest
 from hypothesis import assume, given
 from hypothesis import settings as hypothesis_settings
@@ -282,7 +283,7 @@ def test_what_cannot_be_read_is_rebuilt_over() -> None:
 
 def test_a_worker_that_writes_meanwhile_is_never_overwritten() -> None:
     """After growth nobody may serve; a history that moved under the rebuild stays, and the sentence says what to do."""
-    _, rig = _grown(11)
+    log, rig = _grown(11)
     history = rig.history
     assert isinstance(history, MemoryGenerations)
     part = Part(TOPIC, 1)
@@ -305,6 +306,9 @@ def test_a_worker_that_writes_meanwhile_is_never_overwritten() -> None:
     with pytest.raises(HistoryRefused, match=r"stop the workers of noisegate, then run `noisegate history rebuild`"):
         rig.rebuild()
     assert history.metas == {**before, part: b"moved"}
+    history.aside, history.metas[part] = aside, before[part]  # type: ignore[method-assign]
+    rig.rebuild()  # begins anew: what was folded before the refusal is older than what the worker wrote
+    assert_states(rig, log)
 
 
 @given(seed=st.integers(0, 10_000), crash_at=st.integers(1, 4), switches=st.integers(0, 5))
@@ -411,3 +415,17 @@ def _grown(seed: int) -> tuple[GrowingLog, GrowingRig]:
     append(log, events[half:])
     rig.start()
     return log, rig
+
+
+@pytest.mark.parametrize("start_from", ["earliest", "latest"])
+def test_a_rebuild_before_the_first_start_begins_where_a_worker_would(start_from: str) -> None:
+    """With `latest` the old log becomes history, and none of its alerts is published as new."""
+    log = GrowingLog(2)
+    rig = grown_rig(log, PROBLEM)
+    rig.settings = msgspec.structs.replace(rig.settings, start_from=start_from)
+    append(log, random_log(21))
+    rig.rebuild()
+    rig.start()
+    rig.run()
+    assert_states(rig, log)
+    assert bool(rig.publisher.enriched()) == (start_from == "earliest")
