@@ -19,6 +19,7 @@ from stream.core.fold import Fold
 from stream.dev.organisation import simulate
 from stream.kafka import partition_chooser
 from stream.scorer.decode import foreign_offset
+from stream.scorer.history import decode_meta
 from stream.scorer.rebuild import rebuild
 from tests.chaos.cluster import Cluster
 from tests.scorer.grown import decisions
@@ -127,11 +128,14 @@ def test_what_cannot_be_read_is_rebuilt_over(cluster: Cluster) -> None:
     serve(cluster, "one", events(8)[:800])
     with Redis.from_url(cluster.redis.url) as client:
         one, two, three = (cluster._prefix(number) for number in range(3))
-        client.delete(f"{one}:meta", f"{three}:1:dues")
+        meta = decode_meta(client.get(f"{three}:meta") or b"")
+        assert meta is not None
+        three = f"{three}:{meta.generation}"
+        client.delete(f"{one}:meta", f"{three}:dues")
         client.rpush(f"{one}:meta", "a list")
         client.set(f"{two}:meta", b"\xc1 no msgpack")
-        client.set(f"{three}:1:dues", "no sorted set")
-        for key in list(client.scan_iter(f"{three}:1:*".replace("{", "\\{"), count=5_000)):
+        client.set(f"{three}:dues", "no sorted set")
+        for key in list(client.scan_iter(f"{three}:*".replace("{", "\\{"), count=5_000)):
             if not key.endswith(b":dues"):
                 client.set(key, b"\xc1")
     report = rebuild(cluster.settings)
