@@ -47,16 +47,20 @@ def test_all_is_well(run: Run, scored: Scored) -> None:
     assert "noeviction" in run("doctor", env=scored.env).out
 
 
-def test_misplaced_records_are_found(run: Run, embedded_broker: EmbeddedBroker, unique_name: str) -> None:
-    """Producers with librdkafka's default partitioner are recognised, and the setting that fits them is named."""
+def without_redis(embedded_broker: EmbeddedBroker, name: str) -> dict[str, str]:
+    """Settings of topics of one's own on the embedded broker, and of a Redis that is not there."""
     roles = ("events", "enriched", "outcomes", "failed")
-    env = {f"NOISEGATE_{role.upper()}_TOPIC": f"{unique_name}.{role}" for role in roles}
-    env |= {
+    return {f"NOISEGATE_{role.upper()}_TOPIC": f"{name}.{role}" for role in roles} | {
         "NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": embedded_broker.bootstrap_servers,
         "NOISEGATE_BROKER_END_OFFSETS": "false",
         "NOISEGATE_REDIS_URL": "redis://127.0.0.1:1/0",
         "NOISEGATE_HISTORY_TIMEOUT_SECONDS": "0.2",
     }
+
+
+def test_misplaced_records_are_found(run: Run, embedded_broker: EmbeddedBroker, unique_name: str) -> None:
+    """Producers with librdkafka's default partitioner are recognised, and the setting that fits them is named."""
+    env = without_redis(embedded_broker, unique_name)
     run("topics", "create", env=env)
     producer = Producer({"bootstrap.servers": embedded_broker.bootstrap_servers})
     for number in range(40):
@@ -80,14 +84,7 @@ def test_records_from_before_the_topic_grew_are_not_the_producers_fault(
     run: Run, embedded_broker: EmbeddedBroker, unique_name: str
 ) -> None:
     """Teams that lay in two partitions and have moved since are recognised; one misplaced team proves no growth."""
-    roles = ("events", "enriched", "outcomes", "failed")
-    env = {f"NOISEGATE_{role.upper()}_TOPIC": f"{unique_name}.{role}" for role in roles}
-    env |= {
-        "NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": embedded_broker.bootstrap_servers,
-        "NOISEGATE_BROKER_END_OFFSETS": "false",
-        "NOISEGATE_REDIS_URL": "redis://127.0.0.1:1/0",
-        "NOISEGATE_HISTORY_TIMEOUT_SECONDS": "0.2",
-    }
+    env = without_redis(embedded_broker, unique_name)
     run("topics", "create", env=env)
     producer = Producer({"bootstrap.servers": embedded_broker.bootstrap_servers})
     before, now = (partition_chooser("murmur2_random", count) for count in (2, 4))
