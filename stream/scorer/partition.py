@@ -9,8 +9,8 @@ from stream.core import fold, state
 from stream.core.dues import Due, Dues
 from stream.core.events import Acted, Raised, Tick
 from stream.core.fold import EntryKey
-from stream.core.ledger import OPEN, Alert, Cohort, Entry, pack_entry, unpack_entry
-from stream.core.problem import CLOSED_BY_RULE, Problem
+from stream.core.ledger import OPEN, Alert, Entry, Timer, pack_entry, unpack_entry
+from stream.core.problem import Problem
 from stream.lane.batch import Bounds, Part
 from stream.scorer.decode import Decoded
 from stream.scorer.history import NO_META, Found, Meta, Wanted, Write, encode_meta
@@ -50,7 +50,7 @@ class Partition:
         if stored != NO_META:
             self.fold.dues = Dues(until=-math.inf)  # nothing of the window is read yet
         self.unwritten: Write | None = None
-        self._decisive = {*problem.outcome.actionable, *problem.outcome.noise, CLOSED_BY_RULE, "reopened"}
+        self._decisive = problem.deciding_kinds
         self._old_levels: MutableMapping[str, state.State] = {}
         self._old_entries: MutableMapping[EntryKey, Entry] = {}
         self._absent_levels: set[str] = set()
@@ -121,12 +121,10 @@ class Partition:
                 silent, self.silent_time = len(self.fold.came), self.fold.time
         return silent
 
-    def wait(self, cohorts: Mapping[EntryKey, Cohort], touched: Touched) -> None:
-        """Keep cohorts until they have matured."""
-        for key, cohort in cohorts.items():
-            self.fold.ledger[key] = cohort
-            self.fold.dues.add((cohort.due, *key))
-            touched.entries.add(key)
+    def wait(self, timers: Mapping[str, Timer], touched: Touched) -> None:
+        """Set timers, by name."""
+        for name, timer in timers.items():
+            touched.entries.add(self.fold.set_timer(name, timer))
 
     def seal(self, touched: Touched, end: int) -> Write:
         """What is to be written for all that was folded, and the meta to be found by the next batch's read."""
@@ -212,5 +210,5 @@ class Partition:
         return True
 
     def _touch_alert(self, key: EntryKey, entry: Entry | None, levels: set[str]) -> None:
-        if type(entry) is Alert and (entry.outcome == OPEN or entry.by == CLOSED_BY_RULE):
+        if type(entry) is Alert and entry.outcome == OPEN:
             levels.update(self.fold.keys_of(key[0], entry.rule, entry.entity, entry.labels))

@@ -173,8 +173,8 @@ class _Rebuild:
         self._keep_scores(arrived)
         decided = [came for came in partition.fold.came if type(came) is Decided]
         name = str(end) if batch.timers is None else f"{end}@{partition.fold.time!r}"
-        _, cohorts = self._maturing.part(decided, partition.silent_time, partition.fold.time, name)
-        partition.wait(cohorts, touched[self._part])
+        _, timers = self._maturing.part(decided, partition.silent_time, partition.fold.time, name)
+        partition.wait(timers, touched[self._part])
         partition.fold.take_rows()
         partition.fold.clear_came()
         if not self._aside.write({self._part: partition.seal(touched[self._part], end)})[self._part]:
