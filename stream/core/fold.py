@@ -58,6 +58,7 @@ _KEYS_REMEMBERED = 20_000
 _REPEATED, _HELD, _NON_DECIDING = Counted("repeated"), Counted("held"), Counted("non_deciding")  # shared
 _BEYOND_HORIZON, _BEFORE_RAISE = Counted("beyond_horizon"), Counted("before_raise")
 _LATE, _AFTER_DECISION = Counted("late"), Counted("after_decision")
+_MAY_MATTER = ENDED_BY_RULE | {EXPIRY}  # outcomes after which an action may be a correction, or late
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _ABSENT = array("d", [math.nan]) * state.WIDTH
 
@@ -324,12 +325,18 @@ class Fold:
         alert.actions.append(code)
         if len(alert.actions) > limits.ACTIONS_REMEMBERED:
             del alert.actions[0]
-        decides_as = self._kinds[agent].get(kind)
-        if alert.raised_at > at + self._grace:
+        if at < alert.raised_at and alert.raised_at > at + self._grace:
             self.came.append(_BEFORE_RAISE)
-        elif alert.outcome != OPEN:
-            self._after_decision(key, alert, kind, agent, decides_as, at)
-        elif decides_as is None:
+        elif alert.outcome == OPEN:
+            self._act_on_open(key, alert, kind, agent, at)
+        elif alert.by in _MAY_MATTER:
+            self._after_decision(key, alert, kind, agent, at)
+        else:
+            self.came.append(_AFTER_DECISION)
+
+    def _act_on_open(self, key: EntryKey, alert: Alert, kind: str, agent: str | None, at: float) -> None:
+        decides_as = self._kinds[agent].get(kind)
+        if decides_as is None:
             if at <= alert.raised_at + self._horizon:
                 if kind == MUTED_KIND:
                     alert.marks |= MUTED
@@ -346,9 +353,8 @@ class Fold:
             self.dues.remove((alert.due, *key))
             self._decide(key, alert, decides_as, at, kind, agent)
 
-    def _after_decision(
-        self, key: EntryKey, alert: Alert, kind: str, agent: str | None, decides_as: int | None, at: float
-    ) -> None:
+    def _after_decision(self, key: EntryKey, alert: Alert, kind: str, agent: str | None, at: float) -> None:
+        decides_as = self._kinds[agent].get(kind)
         if alert.by in ENDED_BY_RULE and (kind == REOPENED or decides_as == ACTIONABLE):
             self._decide(key, alert, ACTIONABLE, at, CORRECTION, agent)
         elif alert.by == EXPIRY and decides_as is not None and at <= alert.raised_at + self._horizon:
