@@ -86,6 +86,7 @@ class Timer(Struct, array_like=True, tag="t", gc=False):
 
 
 Entry = Alert | Held | Timer
+_SCORE_AT = 1 + Alert.__struct_fields__.index("score")  # after the tag; it has stood there in every version
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Entry] = msgspec.msgpack.Decoder(Entry)
 pack_entry = _encoder.encode
@@ -98,6 +99,12 @@ _NAMES_OF = [[name for bit, name in FLAG_NAMES if flags & bit] for flags in rang
 def flag_names(flags: int) -> list[str]:
     """The flags' names, as records carry them: shared, never changed."""
     return _NAMES_OF[flags]
+
+
+def score_in(record: bytes) -> Any:
+    """The score in a packed alert, also in one of an earlier fold version; None where the record is no alert's."""
+    fields = msgspec.msgpack.decode(record)
+    return fields[_SCORE_AT] if fields[0] == "a" else None
 
 
 def context_of(event: Raised) -> Context | None:

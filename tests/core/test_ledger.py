@@ -20,6 +20,7 @@ from stream.core.ledger import (
     context_of,
     flag_names,
     pack_entry,
+    score_in,
     unpack_entry,
 )
 from tests.core.logs import LAW
@@ -78,6 +79,27 @@ def test_flags_have_names(flags: int) -> None:
         "maintenance",
         "labels_cut",
     ]
+
+
+VERSION_3 = bytes.fromhex(
+    "9ea161cb41da68e060000000a46469736ba2646291a470726f6400ff01cb41da68e06f000000a6776f726b6564c2910796cb3fb1eb851eb851"
+    "ecac6c696b656c795f6e6f697365a16da4736f6d65c0c0cb41da68e42f000000"
+)
+
+
+def test_a_rebuild_finds_the_scores_of_an_earlier_fold() -> None:
+    """What was published first stays with its alert, though the entry around it can't be read any more."""
+    score = [0.07, "likely_noise", "m", "some", None, None]
+    assert score_in(VERSION_3) == score
+    assert score_in(pack_entry(Alert(0.0, "r", "e", (), score=score))) == score
+    with pytest.raises(msgspec.ValidationError):
+        unpack_entry(VERSION_3)
+
+
+@given(entries)
+def test_only_alerts_have_scores(entry: Entry) -> None:
+    """Held actions and timers have none."""
+    assert score_in(pack_entry(entry)) == (entry.score if isinstance(entry, Alert) else None)
 
 
 def raise_of(severity: str | None = None, source: str | None = None, **labels: str) -> Raised:
