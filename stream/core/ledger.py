@@ -86,7 +86,7 @@ class Timer(Struct, array_like=True, tag="t", gc=False):
 
 
 Entry = Alert | Held | Timer
-_SCORE_AT = 1 + Alert.__struct_fields__.index("score")  # after the tag; it has stood there in every version
+_MARKS_AT = 1 + Alert.__struct_fields__.index("marks")  # after the tag; version 3 has `noise_seen` there, a bool
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Entry] = msgspec.msgpack.Decoder(Entry)
 pack_entry = _encoder.encode
@@ -101,10 +101,16 @@ def flag_names(flags: int) -> list[str]:
     return _NAMES_OF[flags]
 
 
-def score_in(record: bytes) -> Any:
-    """The score in a packed alert, also in one of an earlier fold version; None where the record is no alert's."""
+def unpack_earlier(record: bytes) -> Entry:
+    """A ledger entry as this fold version or the one before packed it: what a rebuild reads of the old history.
+
+    Raises:
+        msgspec.ValidationError: it is neither, or one of version 3's cohorts.
+    """
     fields = msgspec.msgpack.decode(record)
-    return fields[_SCORE_AT] if fields[0] == "a" else None
+    if isinstance(fields, list) and len(fields) > _MARKS_AT and isinstance(fields[_MARKS_AT], bool):
+        fields[_MARKS_AT] = NOISE_SEEN if fields[_MARKS_AT] else 0
+    return msgspec.convert(fields, Entry)  # type: ignore[no-any-return]  # a union is no type to mypy
 
 
 def context_of(event: Raised) -> Context | None:

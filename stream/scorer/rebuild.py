@@ -15,7 +15,7 @@ from msgspec import Struct
 from stream.config import Settings
 from stream.core.came import Arrived, Decided
 from stream.core.errors import BrokerError, HistoryRefused
-from stream.core.ledger import score_in
+from stream.core.ledger import Alert, unpack_earlier
 from stream.core.problem import Problem
 from stream.kafka import Topics, client_settings, partition_chooser
 from stream.lane.batch import Batch, Bounds, Part
@@ -188,5 +188,6 @@ class _Rebuild:
         keys = [(one.event.team, one.event.alert_id) for one in arrived]
         found = self._serving.read({self._part: Wanted(self._old.generation, (), keys)})[self._part]
         for one, packed in zip(arrived, found.entries, strict=True):
-            if packed is not None:
-                one.alert.score = score_in(packed)
+            entry = unpack_earlier(packed) if packed is not None else None
+            if type(entry) is Alert:
+                one.alert.score = entry.score

@@ -20,7 +20,7 @@ from stream.core.ledger import (
     context_of,
     flag_names,
     pack_entry,
-    score_in,
+    unpack_earlier,
     unpack_entry,
 )
 from tests.core.logs import LAW
@@ -87,19 +87,23 @@ VERSION_3 = bytes.fromhex(
 )
 
 
-def test_a_rebuild_finds_the_scores_of_an_earlier_fold() -> None:
-    """What was published first stays with its alert, though the entry around it can't be read any more."""
-    score = [0.07, "likely_noise", "m", "some", None, None]
-    assert score_in(VERSION_3) == score
-    assert score_in(pack_entry(Alert(0.0, "r", "e", (), score=score))) == score
+def test_a_rebuild_reads_the_alerts_of_the_fold_before() -> None:
+    """What was published first stays with its alert; the fold itself never takes such an entry for one of its own."""
+    entry = unpack_earlier(VERSION_3)
+    assert isinstance(entry, Alert)
+    assert (entry.rule, entry.by, entry.marks, entry.due) == ("disk", "worked", 0, 1_772_327_100.0)
+    assert entry.score == [0.07, "likely_noise", "m", "some", None, None]
     with pytest.raises(msgspec.ValidationError):
         unpack_entry(VERSION_3)
+    with pytest.raises(msgspec.ValidationError):
+        unpack_earlier(msgspec.msgpack.encode(["c", 1.0, b"verdicts"]))
 
 
+@LAW
 @given(entries)
-def test_only_alerts_have_scores(entry: Entry) -> None:
-    """Held actions and timers have none."""
-    assert score_in(pack_entry(entry)) == (entry.score if isinstance(entry, Alert) else None)
+def test_a_rebuild_reads_entries_of_this_fold_too(entry: Entry) -> None:
+    """Whatever it is, as `unpack_entry` does."""
+    assert unpack_earlier(pack_entry(entry)) == entry
 
 
 def raise_of(severity: str | None = None, source: str | None = None, **labels: str) -> Raised:
