@@ -21,8 +21,7 @@ from benchmarks.model import make_model
 from stream.config import Settings
 from stream.core.came import Decided
 from stream.core.events import Event, decode_event, seconds
-from stream.core.fold import EntryKey
-from stream.core.ledger import Cohort
+from stream.core.ledger import Timer
 from stream.core.problem import Problem, parse_problem
 from stream.lane.app import GC_THRESHOLDS
 from stream.lane.batch import Part
@@ -55,7 +54,7 @@ class Forgetful(Maturing):
 
     def part(
         self, decided: Iterable[Decided], since: float, time: float, batch: str
-    ) -> tuple[Verdicts, dict[EntryKey, Cohort]]:
+    ) -> tuple[Verdicts, dict[str, Timer]]:
         """Nothing."""
         return Verdicts(), {}
 

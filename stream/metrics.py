@@ -114,7 +114,7 @@ class Metrics:
         )
         self.progress_timestamp.set_to_current_time()  # a worker that starts does not stand still since 1970
         self.history_time = gauge("history_time_seconds", "Event time to which a partition is folded", "partition")
-        self.maturity = gauge("maturity_seconds", "From an alert's raise until it counts: horizon, grace, a cohort")
+        self.maturity = gauge("maturity_seconds", "From an alert's raise until it counts: horizon, grace, wait")
         self.drift = DriftMetrics(registry)
         self.quality = QualityMetrics(registry)
 
@@ -122,7 +122,8 @@ class Metrics:
 class DriftMetrics:
     """Features and scores of live alerts in the bins of each model's reference, and the reference beside them.
 
-    Alerts of a flood and visibility-only ones are left out, as the reference leaves them out.
+    Alerts of a flood, of maintenance and visibility-only ones are left out, as the reference leaves them out; so are
+    drills.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:

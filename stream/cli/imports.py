@@ -45,12 +45,16 @@ def servicenow(
     ] = "rfc3339",
     zone: Annotated[str, typer.Option(help="The time zone of times that don't tell theirs.")] = "UTC",
     encoding: Annotated[str, typer.Option(help="The export's encoding.")] = "utf-8-sig",
+    automation: Annotated[
+        list[str] | None,
+        typer.Option(help="Pattern of an account that is no person, such as 'svc_*'; beside the usual ones."),
+    ] = None,
     as_json: shown.AsJson = False,
 ) -> None:
     """An incident export of ServiceNow: one row an incident, or one row an update of one."""
     from stream.core.errors import LogError
     from stream.lab.sources.mapping import TimeRule
-    from stream.lab.sources.servicenow import servicenow_mapping
+    from stream.lab.sources.servicenow import AUTOMATION, servicenow_mapping
     from stream.lab.sources.table import Table
     from stream.lab.sources.times import time_reader
 
@@ -59,7 +63,8 @@ def servicenow(
     except ValueError as error:
         raise LogError(str(error)) from None
     table = Table(file, encoding=encoding)
-    _import(table, servicenow_mapping(table, TimeRule(time_format, zone)), output, as_json)
+    mapping = servicenow_mapping(table, TimeRule(time_format, zone), (*AUTOMATION, *(automation or ())))
+    _import(table, mapping, output, as_json)
 
 
 def _import(table: "Table", mapping: "Mapping", output: Path, as_json: bool) -> None:

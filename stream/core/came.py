@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from stream.core.events import Raised
-from stream.core.ledger import Alert, Cohort
+from stream.core.ledger import Alert, Context, Timer
 
 
 class Arrived(Struct, gc=False):
@@ -34,18 +34,21 @@ class Decided(Struct, gc=False):
     by: str
     flags: int
     offset: int  # of the record at which it was decided
+    agent: str | None = None  # who did the deciding action: person or automation; None: nobody, or nobody says
+    context: Context | None = None
 
 
-class Matured(Struct, gc=False):
-    """Time has passed all that could decide the alerts of a cohort, which leaves the ledger."""
+class Fired(Struct, gc=False):
+    """Time has passed the due of one of the room's timers, which leaves the ledger."""
 
-    cohort: Cohort
+    name: str
+    timer: Timer
 
 
 class Counted(Struct, gc=False):
     """An action that decided nothing, and why."""
 
-    effect: str  # non_deciding, beyond_horizon, after_decision, late, repeated, held
+    effect: str  # non_deciding, beyond_horizon, before_raise, after_decision, late, repeated, held
 
 
 class Unknown(Struct, gc=False):
@@ -55,4 +58,4 @@ class Unknown(Struct, gc=False):
     offset: int
 
 
-Came = Arrived | Repeated | Decided | Matured | Counted | Unknown
+Came = Arrived | Repeated | Decided | Fired | Counted | Unknown

@@ -15,35 +15,50 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.core import limits, state
-from stream.core.came import Arrived, Came, Counted, Decided, Matured, Repeated, Unknown
+from stream.core.came import Arrived, Came, Counted, Decided, Fired, Repeated, Unknown
 from stream.core.dues import Dues
+from stream.core.episodes import episode_start
 from stream.core.events import Acted, Event, Raised
+from stream.core.kinds import AUTOMATION, CORRECTION, ENDED_BY_RULE, EXPIRY, PERSON, REOPENED
+from stream.core.kinds import HELD_OUT as HELD_OUT_KIND
+from stream.core.kinds import MAINTENANCE as BY_MAINTENANCE
+from stream.core.kinds import MUTED as MUTED_KIND
 from stream.core.ledger import (
     ACTIONABLE,
+    AUTOMATION_NOISE_SEEN,
     FLOOD,
     HELD_OUT,
+    LABELS_CUT,
     LATE,
+    MAINTENANCE,
+    MUTED,
     NARROW,
     NOISE,
+    NOISE_SEEN,
     OPEN,
     UNKNOWN,
     VISIBILITY_ONLY,
     Alert,
-    Cohort,
     Entry,
     Held,
     HeldAction,
+    Timer,
+    context_of,
 )
-from stream.core.problem import CLOSED_BY_RULE, CORRECTION, EXPIRY, REOPENED, Problem
-from stream.core.problem import HELD_OUT as HELD_OUT_KIND
+from stream.core.problem import OutcomeRule, Problem
+from stream.core.windows import Windows
 
-VERSION = 3  # another fold, another history: states of another version are refused
+VERSION = 4  # another fold, another history: states of another version are refused
 
 LevelKey = str
 EntryKey = tuple[str, str]  # team, alert_id
 TEAM, TEAM_RULE, TEAM_ENTITY, TEAM_RULE_ENTITY, FIRST_LABEL = range(5)
 _LN2 = math.log(2.0)
 _KEYS_REMEMBERED = 20_000
+_REPEATED, _HELD, _NON_DECIDING = Counted("repeated"), Counted("held"), Counted("non_deciding")  # shared
+_BEYOND_HORIZON, _BEFORE_RAISE = Counted("beyond_horizon"), Counted("before_raise")
+_LATE, _AFTER_DECISION = Counted("late"), Counted("after_decision")
+_MAY_MATTER = ENDED_BY_RULE | {EXPIRY}  # outcomes after which an action may be a correction, or late
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _ABSENT = array("d", [math.nan]) * state.WIDTH
 
@@ -65,6 +80,12 @@ def level_keys(team: str, rule: str, entity: str, names: tuple[str, ...], values
         else:
             keys += (f"tl\0{team}\0{name}\0{value}", f"trl\0{team}\0{rule}\0{name}\0{value}")
     return keys
+
+
+def _decides_as(rule: OutcomeRule, agent: str | None) -> dict[str, int]:
+    """The outcome that each kind decides when this agent does it."""
+    found = {kind: ACTIONABLE if meant else NOISE for kind, meant in rule.deciding(agent).items()}
+    return found | dict.fromkeys(ENDED_BY_RULE, UNKNOWN)
 
 
 def _day_number(day: date) -> float:
@@ -108,9 +129,12 @@ class Fold:
         self._forget = problem.history.forget_days * state.DAY
         self._first_decides = problem.outcome.decides == "first"
         self._expires_as = NOISE if problem.outcome.on_expiry == "noise" else UNKNOWN
-        self._kinds = dict.fromkeys(problem.outcome.actionable, ACTIONABLE)
-        self._kinds |= dict.fromkeys(problem.outcome.noise, NOISE) | {CLOSED_BY_RULE: UNKNOWN}
+        self._kinds = {agent: _decides_as(problem.outcome, agent) for agent in (None, PERSON, AUTOMATION)}
+        self._episode_gap = problem.history.episode_minutes * 60.0
+        self._windows = Windows(problem.exclude.windows)
+        self._any_window = bool(problem.exclude.windows)
         self._any_exclusion = bool(problem.exclude.visibility_only)
+        self._flood_per_day = problem.flood.per_day
         self._flood_days = {(one.team, one.rule, _day_number(one.day)) for one in problem.exclude.flood_days}
         self._keys: dict[tuple[str, str, str, tuple[str | None, ...]], list[LevelKey]] = {}
 
@@ -146,17 +170,34 @@ class Fold:
             reached = max(reached, due[0])
         self.time = min(at, math.nextafter(reached, math.inf))
 
+    def set_timer(self, name: str, timer: Timer) -> EntryKey:
+        """Keep a timer of the room until time passes its due, instead of one of this name; returns its ledger key."""
+        key = ("", name)
+        waiting = self.ledger.get(key)
+        if type(waiting) is Timer:
+            self.dues.remove((waiting.due, *key))
+        self.ledger[key] = timer
+        self.dues.add((timer.due, *key))
+        return key
+
     def _fire(self, key: EntryKey) -> None:
-        """Fold what is due now of one alert, of its held actions, or of a cohort."""
+        """Fold what is due now of one alert, of its held actions, or of the room."""
         entry = self.ledger.get(key)
         if type(entry) is Alert and entry.outcome == OPEN:
-            outcome = NOISE if entry.noise_seen else self._expires_as
-            self._decide(key, entry, outcome, entry.raised_at + self._due_in, EXPIRY)
-        elif type(entry) is Cohort:
+            self._decide(key, entry, self._expired(entry.marks), entry.raised_at + self._due_in, EXPIRY)
+        elif type(entry) is Timer:
             del self.ledger[key]
-            self.came.append(Matured(entry))
+            self.came.append(Fired(key[1], entry))
         elif type(entry) is Held:
             self._give_up(key, entry)
+
+    def _expired(self, marks: int) -> int:
+        """The outcome of an alert that nothing decided in its time."""
+        if marks & NOISE_SEEN:
+            return NOISE
+        if marks & MUTED:
+            return UNKNOWN
+        return NOISE if marks & AUTOMATION_NOISE_SEEN else self._expires_as
 
     # Raises.
 
@@ -175,16 +216,25 @@ class Fold:
         team_rule = states[TEAM_RULE]
         alert.last_outcome = state.last_outcome(team_rule)
         alert.flags = self._flags(event, at, team_rule)
-        rows = self.rows
-        rows.append(at)
-        for level_state in states:
-            rows.extend(level_state)
+        alert.context = context = context_of(event)
+        if context is not None and context.labels is not event.labels:
+            alert.flags |= LABELS_CUT
+        self.rows.append(at)
+        self.rows.frombytes(b"".join(states))
+        finest = states[TEAM_RULE_ENTITY]
+        running, start = finest[state.EPISODE], episode_start(finest, at, self._episode_gap)
+        if start != at:
+            alert.episode = start
         state.add_raises(self._touched(alert, states), at, epoch)
+        finest[state.EPISODE] = start if start > running else running
         self.ledger[key] = alert
         alert.due = max(at + self._due_in, self.time)
-        self.dues.add((alert.due, event.team, event.alert_id))
         self.came.append(Arrived(event, alert, self.arrived, alert.flags))
         self.arrived += 1
+        if alert.flags & MAINTENANCE:
+            self._decide(key, alert, UNKNOWN, at, BY_MAINTENANCE)
+        else:
+            self.dues.add((alert.due, event.team, event.alert_id))
         if type(entry) is Held:
             self._release(key, entry, alert)
 
@@ -194,7 +244,9 @@ class Fold:
             flags |= LATE
         if self._any_exclusion and self.problem.visibility_only(event):
             flags |= VISIBILITY_ONLY
-        if self._floods(team_rule, at) or (
+        if self._any_window and self._windows.cover(event, at):
+            flags |= MAINTENANCE
+        if (team_rule[4] >= self._flood_per_day and self._floods(team_rule, at)) or (
             self._flood_days and (event.team, event.rule, at // state.DAY) in self._flood_days
         ):
             flags |= FLOOD
@@ -208,8 +260,6 @@ class Fold:
         (c30 - c1) ln2 / (30 (1 - 2^(-A/30)) - (1 - 2^-A)): both are what a constant rate would give. A level
         younger than a day has no usual rate and does not flood.
         """
-        if level[4] < self.problem.flood.per_day:
-            return False
         age = (at - level[state.FIRST]) / state.DAY
         if age < 1.0:
             return False
@@ -217,7 +267,7 @@ class Fold:
         day_count, month_count = level[1] * math.exp2(-days), level[3] * math.exp2(-days / 30.0)
         filled = 1.0 - math.exp2(-age)
         rate = day_count * _LN2 / filled
-        if rate < self.problem.flood.per_day:
+        if rate < self._flood_per_day:
             return False
         usual = (month_count - day_count) * _LN2 / (30.0 * (1.0 - math.exp2(-age / 30.0)) - filled)
         return rate > self.problem.flood.factor * max(usual, 0.0)
@@ -227,8 +277,8 @@ class Fold:
     def _acted(self, event: Acted, at: float, value: bytes, offset: int) -> None:
         key = (event.team, event.alert_id)
         entry = self.ledger.get(key)
-        if type(entry) is Alert and self._knows(entry, at):
-            self._act(key, entry, event.kind, event.action_id, at)
+        if type(entry) is Alert and (entry.outcome == OPEN or self._knows(entry, at)):
+            self._act(key, entry, event.kind, event.agent, event.action_id, at)
             return
         held = entry if type(entry) is Held else None
         if (
@@ -239,7 +289,7 @@ class Fold:
         ):
             self.came.append(Unknown(value, offset))
         else:
-            self._hold(key, held, HeldAction(at, event.kind, event.action_id, offset, value))
+            self._hold(key, held, HeldAction(at, event.kind, event.action_id, offset, value, event.agent))
 
     def _hold(self, key: EntryKey, held: Held | None, action: HeldAction) -> None:
         """Keep an action for its alert, which may be raised up to the grace after it, and come the grace late."""
@@ -254,71 +304,77 @@ class Fold:
                 held.due = due
                 self.dues.add((due, *key))
         self.held += 1
-        self.came.append(Counted("held"))
+        self.came.append(_HELD)
 
     def _release(self, key: EntryKey, held: Held, alert: Alert) -> None:
         self.dues.remove((held.due, *key))
         self.held -= len(held.actions)
         for action in held.actions:
-            if alert.raised_at <= action.at + self._grace:
-                self._act(key, alert, action.kind, action.action_id, action.at)
-            else:
-                self.came.append(Unknown(action.value, action.offset))
+            self._act(key, alert, action.kind, action.agent, action.action_id, action.at)
 
     def _give_up(self, key: EntryKey, held: Held) -> None:
         self.held -= len(held.actions)
         del self.ledger[key]
         self.came.extend(Unknown(action.value, action.offset) for action in held.actions)
 
-    def _act(self, key: EntryKey, alert: Alert, kind: str, action_id: str, at: float) -> None:
+    def _act(self, key: EntryKey, alert: Alert, kind: str, agent: str | None, action_id: str, at: float) -> None:
         code = crc32(action_id.encode())
         if code in alert.actions:
-            self.came.append(Counted("repeated"))
+            self.came.append(_REPEATED)
             return
         alert.actions.append(code)
         if len(alert.actions) > limits.ACTIONS_REMEMBERED:
             del alert.actions[0]
-        decides_as = self._kinds.get(kind)
-        if alert.outcome != OPEN:
-            self._after_decision(key, alert, kind, decides_as, at)
-        elif decides_as is None:
-            if kind == HELD_OUT_KIND and at <= alert.raised_at + self._horizon:
-                alert.flags |= HELD_OUT
-            self.came.append(Counted("non_deciding"))
+        if at < alert.raised_at and alert.raised_at > at + self._grace:
+            self.came.append(_BEFORE_RAISE)
+        elif alert.outcome == OPEN:
+            self._act_on_open(key, alert, kind, agent, at)
+        elif alert.by in _MAY_MATTER:
+            self._after_decision(key, alert, kind, agent, at)
+        else:
+            self.came.append(_AFTER_DECISION)
+
+    def _act_on_open(self, key: EntryKey, alert: Alert, kind: str, agent: str | None, at: float) -> None:
+        decides_as = self._kinds[agent].get(kind)
+        if decides_as is None:
+            if at <= alert.raised_at + self._horizon:
+                if kind == MUTED_KIND:
+                    alert.marks |= MUTED
+                elif kind == HELD_OUT_KIND:
+                    alert.flags |= HELD_OUT
+            self.came.append(_NON_DECIDING)
         elif at > alert.raised_at + self._horizon:  # changes nothing, whether or not other teams moved time on already
-            self.came.append(Counted("beyond_horizon"))
-        elif decides_as == NOISE and not self._first_decides:
-            alert.noise_seen = True
-            self.came.append(Counted("non_deciding"))
+            self.came.append(_BEYOND_HORIZON)
+        elif decides_as == NOISE and (not self._first_decides or (agent == AUTOMATION and alert.marks & MUTED)):
+            # Nobody was shown a muted alert, so no automation can say that it was noise.
+            alert.marks |= AUTOMATION_NOISE_SEEN if agent == AUTOMATION else NOISE_SEEN
+            self.came.append(_NON_DECIDING)
         else:
             self.dues.remove((alert.due, *key))
-            self._decide(key, alert, decides_as, at, kind)
+            self._decide(key, alert, decides_as, at, kind, agent)
 
-    def _after_decision(self, key: EntryKey, alert: Alert, kind: str, decides_as: int | None, at: float) -> None:
-        if alert.by == CLOSED_BY_RULE and (kind == REOPENED or decides_as == ACTIONABLE):
-            alert.outcome, alert.decided_at, alert.by = ACTIONABLE, at, CORRECTION
-            self._count(self._levels_of(key, alert, at), True, at)
-            self._tell(key, alert)
+    def _after_decision(self, key: EntryKey, alert: Alert, kind: str, agent: str | None, at: float) -> None:
+        decides_as = self._kinds[agent].get(kind)
+        if alert.by in ENDED_BY_RULE and (kind == REOPENED or decides_as == ACTIONABLE):
+            self._decide(key, alert, ACTIONABLE, at, CORRECTION, agent)
         elif alert.by == EXPIRY and decides_as is not None and at <= alert.raised_at + self._horizon:
-            self.came.append(Counted("late"))
+            self.came.append(_LATE)
         else:
-            self.came.append(Counted("after_decision"))
+            self.came.append(_AFTER_DECISION)
 
     # Outcomes.
 
-    def _decide(self, key: EntryKey, alert: Alert, outcome: int, at: float, by: str) -> None:
+    def _decide(self, key: EntryKey, alert: Alert, outcome: int, at: float, by: str, agent: str | None = None) -> None:
+        if by != CORRECTION:  # which enters no history
+            levels = self._levels_of(key, alert, at)
+            if outcome == UNKNOWN:
+                state.close_one(levels)
+            else:
+                state.add_outcomes(levels, at, at // state.EPOCH, outcome == ACTIONABLE)
         alert.outcome, alert.decided_at, alert.by = outcome, at, by
-        levels = self._levels_of(key, alert, at)
-        state.close_one(levels)
-        if outcome != UNKNOWN:
-            self._count(levels, outcome == ACTIONABLE, at)
-        self._tell(key, alert)
-
-    def _tell(self, key: EntryKey, alert: Alert) -> None:
-        self.came.append(Decided(*key, alert, alert.outcome, alert.decided_at, alert.by, alert.flags, self.offset))
-
-    def _count(self, levels: list[state.State], actionable: bool, at: float) -> None:
-        state.add_outcomes(levels, at, at // state.EPOCH, actionable)
+        self.came.append(Decided(*key, alert, outcome, at, by, alert.flags, self.offset, agent, alert.context))
+        if by not in ENDED_BY_RULE:
+            alert.context = None  # it may be corrected no more
 
     def _levels_of(self, key: EntryKey, alert: Alert, at: float) -> list[state.State]:
         keys = self.keys_of(key[0], alert.rule, alert.entity, alert.labels)

@@ -1,6 +1,6 @@
 """The ledger: what is remembered of each alert, and of actions that overtook theirs. Keyed by (team, alert_id).
 
-Cohorts stand in it too, under the team "", which no alert has.
+The room's timers stand in it too, under the team "", which no alert has.
 """
 
 from typing import Any
@@ -8,15 +8,35 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from stream.core import limits
+from stream.core.events import Raised
+
 OPEN, NOISE, ACTIONABLE, UNKNOWN = -1, 0, 1, 2  # Alert.outcome
 OUTCOME_NAMES = {NOISE: "noise", ACTIONABLE: "actionable", UNKNOWN: "unknown"}
 
-FLOOD, VISIBILITY_ONLY, LATE, HELD_OUT = 1, 2, 4, 8  # Alert.flags
-NARROW = FLOOD | VISIBILITY_ONLY  # such alerts update only the levels that hold their rule, and are never judged
-FLAG_NAMES = ((FLOOD, "flood"), (VISIBILITY_ONLY, "visibility_only"), (LATE, "late"), (HELD_OUT, "held_out"))
+FLOOD, VISIBILITY_ONLY, LATE, HELD_OUT, MAINTENANCE, LABELS_CUT = 1, 2, 4, 8, 16, 32  # Alert.flags
+NARROW = FLOOD | VISIBILITY_ONLY | MAINTENANCE  # update only the levels that hold their rule, and are never judged
+FLAG_NAMES = (
+    (FLOOD, "flood"),
+    (VISIBILITY_ONLY, "visibility_only"),
+    (LATE, "late"),
+    (HELD_OUT, "held_out"),
+    (MAINTENANCE, "maintenance"),
+    (LABELS_CUT, "labels_cut"),
+)
+
+NOISE_SEEN, AUTOMATION_NOISE_SEEN, MUTED = 1, 2, 4  # Alert.marks: what an expiry depends on
 
 
-class Alert(Struct, array_like=True, tag="a", gc=False):  # gc=False: it is part of no cycle, nor are the others
+class Context(Struct, array_like=True, frozen=True, gc=False):  # gc=False: it is part of no cycle, nor are the others
+    """What of an alert is kept while its outcome may still change, and goes into its outcome record."""
+
+    severity: str | None
+    source: str | None
+    labels: dict[str, str]
+
+
+class Alert(Struct, array_like=True, tag="a", gc=False):
     """One alert from its raise to the end of its ledger time. Times in seconds since 1970."""
 
     raised_at: float
@@ -28,10 +48,12 @@ class Alert(Struct, array_like=True, tag="a", gc=False):  # gc=False: it is part
     outcome: int = OPEN
     decided_at: float = 0.0
     by: str = ""
-    noise_seen: bool = False
+    marks: int = 0
     actions: list[int] = []  # crc32 of the action ids seen
     score: Any = None  # the scorer's, opaque to the fold: what was published first
     due: float = 0.0  # once time has passed it nothing decides: raise + horizon + grace, or when it came, if later
+    episode: float | None = None  # the first raise of its episode; None: it is the first itself
+    context: Context | None = None  # while open, paused or closed by a rule
 
 
 class HeldAction(Struct, array_like=True, gc=False):
@@ -42,6 +64,7 @@ class HeldAction(Struct, array_like=True, gc=False):
     action_id: str
     offset: int
     value: bytes
+    agent: str | None = None
 
 
 class Held(Struct, array_like=True, tag="h", gc=False):
@@ -51,14 +74,19 @@ class Held(Struct, array_like=True, tag="h", gc=False):
     actions: list[HeldAction]
 
 
-class Cohort(Struct, array_like=True, tag="c", gc=False):
-    """What is to be counted of some decided alerts once time passes `due`; then all of them have matured."""
+class Timer(Struct, array_like=True, tag="t", gc=False):
+    """An event-time timer of the room. It fires when time passes `due` (seconds since 1970), and leaves the ledger.
+
+    `payload` is the room's, opaque to the fold; `version` says in which form it was written.
+    """
 
     due: float
-    kept: bytes  # the scorer's, opaque to the fold
+    version: int
+    payload: bytes
 
 
-Entry = Alert | Held | Cohort
+Entry = Alert | Held | Timer
+_MARKS_AT = 1 + Alert.__struct_fields__.index("marks")  # after the tag; version 3 has `noise_seen` there, a bool
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Entry] = msgspec.msgpack.Decoder(Entry)
 pack_entry = _encoder.encode
@@ -71,3 +99,39 @@ _NAMES_OF = [[name for bit, name in FLAG_NAMES if flags & bit] for flags in rang
 def flag_names(flags: int) -> list[str]:
     """The flags' names, as records carry them: shared, never changed."""
     return _NAMES_OF[flags]
+
+
+def unpack_earlier(record: bytes) -> Entry:
+    """A ledger entry as this fold version or the one before packed it: what a rebuild reads of the old history.
+
+    Raises:
+        msgspec.ValidationError: it is neither, or one of version 3's cohorts.
+    """
+    fields = msgspec.msgpack.decode(record)
+    if isinstance(fields, list) and len(fields) > _MARKS_AT and isinstance(fields[_MARKS_AT], bool):
+        fields[_MARKS_AT] = NOISE_SEEN if fields[_MARKS_AT] else 0
+    return msgspec.convert(fields, Entry)  # type: ignore[no-any-return]  # a union is no type to mypy
+
+
+def context_of(event: Raised) -> Context | None:
+    """What is kept of an alert, in at most `CONTEXT_BYTES` of UTF-8; None where there is nothing to keep.
+
+    Severity and source always fit. Labels are taken in the order of their names; one that no longer fits is left out,
+    and then the labels are another dictionary than the event's.
+    """
+    severity, source, labels = event.severity, event.source, event.labels
+    text = "".join([severity or "", source or "", *labels, *labels.values()])
+    if 4 * len(text) <= limits.CONTEXT_BYTES or len(text.encode()) <= limits.CONTEXT_BYTES:  # 4 bytes at most each
+        return Context(severity, source, labels) if text or labels else None
+    left = limits.CONTEXT_BYTES - _bytes(severity) - _bytes(source)
+    kept = {}
+    for name, value in sorted(labels.items()):
+        taken = _bytes(name) + _bytes(value)
+        if taken <= left:
+            kept[name] = value
+            left -= taken
+    return Context(severity, source, kept)
+
+
+def _bytes(text: str | None) -> int:
+    return len(text.encode()) if text else 0

@@ -5,6 +5,7 @@ EVENT_BYTES = 256 * 1024  # a record value above this is `too_large`
 ID_LENGTH = 256  # alert_id, action_id
 NAME_LENGTH = 256  # team, rule, entity, severity, source, kind, actor
 TITLE_LENGTH = 2_000
+REASON_LENGTH = 1_000  # of an action
 LABELS = 64  # labels of one alert
 LABEL_KEY_LENGTH = 128
 LABEL_VALUE_LENGTH = 1_000
@@ -34,6 +35,7 @@ ACTIONS_REMEMBERED = 32  # action ids of one alert by which a repeated action is
 HELD_PER_ALERT = 16  # actions that overtook one alert
 HELD_PER_PARTITION = 10_000
 HELD_VALUE_BYTES = 4 * 1024  # a larger action is not held but fails at once
+CONTEXT_BYTES = 2 * 1024  # severity, source and labels kept of an open alert, in UTF-8; more is cut and flagged
 
 # The problem file.
 HORIZON_HOURS = 366 * 24
@@ -42,6 +44,8 @@ HISTORY_DAYS = 36_525.0  # the most that forget_days and ledger_days can be
 HISTORY_LABELS = 8  # each label makes two more levels
 PATTERNS = 1_000
 FLOOD_DAYS = 10_000
+WINDOWS = 1_000  # of maintenance
+EPISODE_MINUTES = 24 * 60
 
 # Readers.
 ONCE_KEYS = 1_000_000  # (team, alert_id) pairs that `Once` remembers

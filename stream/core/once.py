@@ -1,19 +1,19 @@
 """Reading at-least-once topics as if each alert came once."""
 
 from stream.core import limits
-from stream.core.records import Enriched, Outcome
+from stream.core.records import Decision, Enriched, Outcome
 
 
 class Once:
-    """Says which records a reader should take.
+    """Says which records of one topic a reader should take.
 
     Key (team, alert_id): a scored record replaces an unscored one, never the reverse; among scored ones the first
-    stands. The newest `keys` alerts are remembered.
+    stands. A decision's key also holds the rule's name and the decision. The newest `keys` of them are remembered.
     """
 
     def __init__(self, keys: int = limits.ONCE_KEYS) -> None:
         self._keys = keys
-        self._seen: dict[tuple[str, str], bool] = {}
+        self._seen: dict[tuple[str | None, ...], bool] = {}
 
     def takes(self, record: Enriched) -> bool:
         """Whether the record is the first of its alert, or the first scored one."""
@@ -23,7 +23,11 @@ class Once:
         """Whether the record is the first outcome of its alert, or a correction of it."""
         return self._takes((record.team, record.alert_id), record.by == "correction")
 
-    def _takes(self, key: tuple[str, str], better: bool) -> bool:
+    def takes_decision(self, record: Decision) -> bool:
+        """Whether the record is the first that says this decision of this rule about its alert."""
+        return self._takes((record.team, record.alert_id, record.by_rule, record.decision), True)
+
+    def _takes(self, key: tuple[str | None, ...], better: bool) -> bool:
         seen = self._seen.get(key)
         if seen is not None and (seen or not better):
             return False

@@ -2,7 +2,8 @@
 
 import hashlib
 import tomllib
-from datetime import date
+from collections.abc import Sequence
+from datetime import UTC, date
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
@@ -11,10 +12,9 @@ from msgspec import Meta, Struct, field
 
 from stream.core import limits
 from stream.core.errors import ProblemError
-from stream.core.events import Raised
+from stream.core.events import At, Raised
+from stream.core.kinds import CORRECTION, ENDED_BY_RULE, EXPIRY, MAINTENANCE, MUTED, RESERVED, split_kind
 
-ACTIONABLE, NOISE, CLOSED_BY_RULE, REOPENED, HELD_OUT = "actionable", "noise", "closed_by_rule", "reopened", "held_out"
-EXPIRY, CORRECTION = "expiry", "correction"  # outcomes' `by` where no action's kind stands
 BASELINES: tuple["Baseline", ...] = ("always_noise", "team_rate", "rule_rate", "team_rule_rate", "last_outcome")
 
 DAY_SECONDS = 86_400
@@ -27,7 +27,10 @@ Baseline = Literal["always_noise", "team_rate", "rule_rate", "team_rule_rate", "
 
 
 class OutcomeRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Which actions decide, and until when. Hours and minutes of event time."""
+    """Which actions decide, and until when. Hours and minutes of event time.
+
+    An entry of `actionable` or `noise` is a kind, or a kind done by `person` or `automation`: `escalated@person`.
+    """
 
     actionable: list[str]
     noise: list[str]
@@ -35,6 +38,16 @@ class OutcomeRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     horizon_hours: Annotated[float, Meta(gt=0, le=limits.HORIZON_HOURS)]
     on_expiry: Literal["noise", "unknown"] = "noise"
     grace_minutes: Annotated[float, Meta(ge=0, le=limits.GRACE_MINUTES)] = 5.0
+
+    def deciding(self, agent: str | None) -> dict[str, bool]:
+        """The kinds that decide when this agent does them: True as actionable, False as noise.
+
+        `kind@agent` is narrower than `kind` and wins; where nobody says who did it, only bare kinds match.
+        """
+        entries = [(*split_kind(entry), True) for entry in self.actionable]
+        entries += [(*split_kind(entry), False) for entry in self.noise]
+        found = {kind: meant for kind, of, meant in entries if of is None}
+        return found | {kind: meant for kind, of, meant in entries if of is not None and of == agent}
 
 
 class Exclusion(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -56,6 +69,13 @@ class Exclusion(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
         return all(fnmatchcase(alert.labels.get(key, ""), pattern) for key, pattern in self.labels.items())
 
 
+class Window(Exclusion, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """A maintenance window: alerts raised from `start` until before `end` that every pattern given matches."""
+
+    start: At = field(name="from")
+    end: At = field(name="to")
+
+
 class FloodDay(Struct, frozen=True, forbid_unknown_fields=True):
     """A day (UTC) on which a team's rule raised far more than it should have: a bug, not operations."""
 
@@ -69,14 +89,19 @@ class Exclude(Struct, frozen=True, forbid_unknown_fields=True):
 
     visibility_only: Annotated[list[Exclusion], Meta(max_length=limits.PATTERNS)] = []
     flood_days: Annotated[list[FloodDay], Meta(max_length=limits.FLOOD_DAYS)] = []
+    windows: Annotated[list[Window], Meta(max_length=limits.WINDOWS)] = []
 
 
 class HistoryRule(Struct, frozen=True, forbid_unknown_fields=True):
-    """What history is kept: these labels become levels too; a level untouched for `forget_days` starts anew."""
+    """What history is kept: these labels become levels too; a level untouched for `forget_days` starts anew.
+
+    Firings of one team, rule and entity, each at most `episode_minutes` after the one before, are one episode.
+    """
 
     labels: Annotated[list[Label], Meta(max_length=limits.HISTORY_LABELS)] = []
     forget_days: Days = 180.0
     ledger_days: Days | None = None  # how long an alert is known after its raise; default horizon + 30 d
+    episode_minutes: Annotated[float, Meta(gt=0, le=limits.EPISODE_MINUTES)] = 60.0
 
 
 class FloodRule(Struct, frozen=True, forbid_unknown_fields=True):
@@ -127,12 +152,25 @@ class Problem(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return round(self.ledger_seconds / DAY_SECONDS, 1)
 
     @property
+    def deciding_kinds(self) -> frozenset[str]:
+        """Kinds of action that may end an alert's clock, whoever does them."""
+        return ENDED_BY_RULE.union(split_kind(entry)[0] for entry in (*self.outcome.actionable, *self.outcome.noise))
+
+    @property
     def digest(self) -> str:
-        """Eight hex digits of all that the fold depends on; another digest means another history."""
-        exclude = msgspec.to_builtins(self.exclude)
-        if not self.exclude.flood_days:
-            del exclude["flood_days"]  # younger than digests that are out in the world
-        folded = (self.outcome, exclude, self.history, self.flood)
+        """Eight hex digits of all that the fold depends on; another digest means another history.
+
+        Defaults younger than digests that are out in the world are left out, so that those stay as they are.
+        """
+        exclude, history = msgspec.to_builtins(self.exclude), msgspec.to_builtins(self.history)
+        for name in ("flood_days", "windows"):
+            if not exclude[name]:
+                del exclude[name]
+        for window, given in zip(exclude.get("windows", []), self.exclude.windows, strict=False):
+            window["from"], window["to"] = (at.astimezone(UTC).isoformat() for at in (given.start, given.end))
+        if self.history.episode_minutes == HistoryRule().episode_minutes:
+            del history["episode_minutes"]
+        folded = (self.outcome, exclude, history, self.flood)
         return hashlib.sha256(msgspec.json.encode(folded)).hexdigest()[:8]
 
     @property
@@ -166,16 +204,33 @@ def _check(problem: Problem, source: str) -> None:
     both = sorted(set(rule.actionable) & set(rule.noise))
     if both:
         raise ProblemError(f"{source}: kind {both[0]!r} stands in outcome.actionable and outcome.noise; keep it in one")
-    reserved = sorted({CLOSED_BY_RULE, HELD_OUT, EXPIRY, CORRECTION} & {*rule.actionable, *rule.noise})
-    if reserved:
-        raise ProblemError(f"{source}: kind {reserved[0]!r} is noisegate's own and decides by itself; take it out")
+    _check_kinds([*rule.actionable, *rule.noise], source)
     if not rule.noise and rule.on_expiry == "unknown":
         raise ProblemError(f"{source}: outcome.noise is empty and on_expiry is 'unknown', so nothing could be noise")
     if Exclusion() in problem.exclude.visibility_only:
         raise ProblemError(f"{source}: exclude.visibility_only holds an empty pattern, which means all alerts; fill it")
+    for window in problem.exclude.windows:
+        if window.start >= window.end:
+            raise ProblemError(
+                f"{source}: exclude.windows has one from {window.start:%FT%TZ} that ends before; mend its `to`"
+            )
     if len(set(history.labels)) != len(history.labels):
         raise ProblemError(f"{source}: history.labels names a label twice")
     if history.forget_days * 86_400 <= problem.due_seconds:
         raise ProblemError(f"{source}: history.forget_days must be longer than the horizon and grace")
+    if history.forget_days * 1_440 <= history.episode_minutes:
+        raise ProblemError(f"{source}: history.forget_days must be longer than history.episode_minutes")
     if problem.ledger_seconds < problem.due_seconds:
         raise ProblemError(f"{source}: history.ledger_days must be at least the horizon and grace")
+
+
+def _check_kinds(entries: Sequence[str], source: str) -> None:
+    """Refuse what can't decide, in any of the lists."""
+    for entry in entries:
+        kind, _ = split_kind(entry)
+        if not kind:
+            raise ProblemError(f"{source}: {entry!r} in [outcome] names no kind; write it as kind@person")
+        if kind in {*RESERVED, EXPIRY, CORRECTION, MAINTENANCE}:
+            raise ProblemError(f"{source}: kind {kind!r} is noisegate's own and decides by itself; take it out")
+        if kind == MUTED:
+            raise ProblemError(f"{source}: kind {kind!r} means that nobody was shown the alert; take it out")

@@ -1,17 +1,31 @@
-"""What leaves: `Enriched` and `Outcome` records, and the reasons under which a record fails."""
+"""What leaves: `Enriched`, `Outcome` and `Decision` records, and the reasons under which a record fails."""
 
 from typing import Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from stream.core.events import At, Raised
+from stream.core.kinds import Agent
 
 Band = Literal["likely_noise", "unsure", "likely_actionable", "unscored"]
 Evidence = Literal["strong", "some", "weak", "none"]
 Reason = Literal["no_model", "model_failed", "history_unavailable"]
-Flag = Literal["flood", "visibility_only", "late", "held_out", "challenger_failed", "simulated"]
+Flag = Literal[
+    "flood",
+    "visibility_only",
+    "late",
+    "held_out",
+    "challenger_failed",
+    "maintenance",
+    "cut",
+    "labels_cut",
+    "simulated",
+]
 OutcomeName = Literal["actionable", "noise", "unknown"]
+DecisionName = Literal["would_pause", "would_close", "pause", "close", "release", "hold_out", "blocked", "none"]
+Mode = Literal["score", "shadow", "pause", "close"]
+ProofState = Literal["proven", "failed", "inconclusive"]
 
 FAILURES = {
     "too_large": "the record is over the size limit; its value is cut",
@@ -70,6 +84,8 @@ class Enriched(Struct, frozen=True, gc=False):
     flags: list[Flag]
     scored_at: At
     offset: str  # topic/partition/offset of the raised record
+    episode: str | None = None
+    features: bytes | UnsetType | None = UNSET  # float32 in the model's order; base64 in JSON
 
 
 class Outcome(Struct, frozen=True, gc=False):
@@ -89,8 +105,46 @@ class Outcome(Struct, frozen=True, gc=False):
     evidence: Evidence
     last_outcome: int | None
     flags: list[Flag]
+    severity: str | None = None
+    source: str | None = None
+    labels: dict[str, str] = {}
+    episode: str | None = None
+    agent: Agent | None = None
+
+
+class Proof(Struct, frozen=True, gc=False):
+    """What a rule's proof rests on: observations, how many of them were acted on, and the bound of the risk."""
+
+    observations: int
+    acted: float
+    bound: float | None
+    limit: float
+    state: ProofState
+
+
+class Decision(Struct, frozen=True, gc=False, kw_only=True):
+    """What a rule did to an alert, would have done, or was kept from doing, and why."""
+
+    alert_id: str
+    team: str
+    rule: str
+    entity: str
+    episode: str | None
+    raised_at: At
+    decision: DecisionName
+    by_rule: str | None
+    rule_version: str | None
+    mode: Mode | None
+    probability: float | None
+    model: str | None
+    p_act: float
+    until: At | None
+    proof: Proof | None
+    why: str
+    decided_at: At
 
 
 encode_record = msgspec.json.Encoder().encode
 decode_enriched = msgspec.json.Decoder(Enriched).decode
 decode_outcome = msgspec.json.Decoder(Outcome).decode
+decode_decision = msgspec.json.Decoder(Decision).decode

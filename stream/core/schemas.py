@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from stream.core.events import Acted, Raised, Tick
-from stream.core.records import Challenge, Enriched, Outcome, Score, Why, Whys
+from stream.core.records import Challenge, Decision, Enriched, Outcome, Proof, Score, Why, Whys
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 TOPICS: dict[str, tuple[Any, str]] = {
@@ -25,6 +25,10 @@ TOPICS: dict[str, tuple[Any, str]] = {
         "An alert with its score, keyed by team. It may come again: the first scored one stands.",
     ),
     "alerts.outcomes": (Outcome, "What became of an alert, keyed by team. A correction replaces what came before."),
+    "alerts.decisions": (
+        Decision,
+        "What a rule did to an alert, would have done, or was kept from doing, keyed by team.",
+    ),
 }
 TEXTS: dict[type, dict[str, str]] = {
     Raised: {
@@ -47,6 +51,9 @@ TEXTS: dict[type, dict[str, str]] = {
         "action_id": "Names one action of the alert; the same id again is a repetition",
         "kind": "What was done, such as worked, escalated, dismissed; the problem file says which kinds decide",
         "actor": "A pseudonym of who did it",
+        "agent": "Whether a person or automation did it: a bot, a policy, a monitor; null where nobody says",
+        "reason": "Why, in words",
+        "until": "When a snooze ends: RFC 3339",
     },
     Tick: {"type": "What happened", "at": "The time that has come: RFC 3339"},
     Enriched: {
@@ -56,6 +63,8 @@ TEXTS: dict[type, dict[str, str]] = {
         "flags": "What is special about it",
         "scored_at": "Wall-clock time of scoring",
         "offset": "topic/partition/offset of the raised record",
+        "episode": "Names its episode: close firings of one team, rule and entity; null while history is away",
+        "features": "What the model read: float32, little-endian, in the order of its manifest; by setting",
     },
     Score: {
         "probability": "That the owning team will act, from 0 to 1; null where there is none, see reason",
@@ -81,13 +90,44 @@ TEXTS: dict[type, dict[str, str]] = {
         "raised_at": "When it was raised",
         "outcome": "actionable, noise, or unknown: nobody can say",
         "decided_at": "When the outcome became known, in event time",
-        "by": "The deciding action's kind, or expiry, or correction",
+        "by": "The deciding action's kind, or expiry, maintenance or correction",
         "problem": "Name and digest of the problem file that decided",
         "model": "The version that had scored it",
         "scores": "Probability by model version, as kept with the history",
         "evidence": "As it was when scored",
         "last_outcome": "The last outcome of its team and rule when raised: 1 acted on, 0 not, null for none",
         "flags": "What is special about it",
+        "severity": "As raised",
+        "source": "As raised",
+        "labels": "As raised; flagged `labels_cut` where some are left out",
+        "episode": "As in its enriched record",
+        "agent": "Who did the deciding action: person or automation; null where nobody did, or nobody says",
+    },
+    Proof: {
+        "observations": "Hours of a team in which the rule matched and that count",
+        "acted": "The sum of their shares acted on",
+        "bound": "The upper bound of the risk",
+        "limit": "The rule's limit on risk",
+        "state": "Whether the rule is proven to keep the limit",
+    },
+    Decision: {
+        "alert_id": "The alert",
+        "team": "Its owner when raised",
+        "rule": "Its rule",
+        "entity": "Its entity",
+        "episode": "As in its enriched record",
+        "raised_at": "When it was raised",
+        "decision": "What was decided; none: no rule matches",
+        "by_rule": "The rule's name",
+        "rule_version": "A hash of what the rule matches and risks",
+        "mode": "How far the rule may go",
+        "probability": "The score that it was decided by",
+        "model": "The version that scored",
+        "p_act": "The chance that something was done to the alert: 0 in shadow, else 1 minus the hold-out's share",
+        "until": "When a pause or closure ends by itself",
+        "proof": "What the rule's proof stood at",
+        "why": "The decision in words",
+        "decided_at": "When, by the broker's clock",
     },
 }
 

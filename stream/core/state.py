@@ -34,6 +34,7 @@ LAST_RAISED = 15
 LAST_DECIDED = 16
 LAST_ACTED = 17
 FIRST = 18  # the first raise
+EPISODE = 18  # of team+rule+entity instead: the first raise of the episode that runs, see episodes.py
 WIDTH = 19
 
 RECORD_BYTES = 8 * WIDTH
@@ -101,15 +102,17 @@ def add_raises(levels: Iterable[State], at: float, epoch: float) -> None:
         state[3] += month
         state[4] += 1.0
         state[14] += 1.0
-        if at > state[15]:
+        last = state[15]
+        if at > last:
             state[15] = at
-        first = state[18]
-        if at < first or first == NEVER:
+            if last == NEVER:
+                state[18] = at
+        elif at < state[18]:
             state[18] = at
 
 
 def add_outcomes(levels: Iterable[State], at: float, epoch: float, actionable: bool) -> None:
-    """Count an outcome known at `at`, which lies in `epoch`, in each state at its own landmark."""
+    """Count an outcome known at `at`, which lies in `epoch`, in each state at its own landmark; see `close_one`."""
     usual = weights(at, epoch)
     for state in levels:
         day, week, month = usual if state[0] == epoch else weights(at, state[0])
@@ -119,6 +122,8 @@ def add_outcomes(levels: Iterable[State], at: float, epoch: float, actionable: b
         state[8] += 1.0
         if at > state[16]:
             state[16] = at
+        if state[14] > 0.0:
+            state[14] -= 1.0
         ring = state[13] * 2.0  # the bits shifted by one, exactly: floats hold whole numbers to 2^53
         if ring >= _RING_END:
             ring -= _RING_END

@@ -58,7 +58,7 @@ def check_training(y: Labels) -> None:
 
 
 def _check_kinds(replayed: Replayed, name: str, wanted: list[str]) -> None:
-    if any(kind in replayed.kinds for kind in wanted):
+    if any(entry in replayed.kinds or entry in replayed.agents for entry in wanted):
         return
     seen = ", ".join(kind for kind, _ in replayed.kinds.most_common(_KINDS_SHOWN)) or "no actions at all"
     raise LabError(f"no action in the log is of a kind that outcome.{name} lists ({', '.join(wanted)}); it has: {seen}")

@@ -21,7 +21,8 @@ from stream.core.came import Arrived, Counted, Decided, Repeated, Unknown
 from stream.core.events import Acted, Raised, decode_event, seconds, unknown_fields
 from stream.core.fold import EntryKey, Fold
 from stream.core.frame import Array
-from stream.core.ledger import ACTIONABLE, NARROW, NOISE, Alert, Held
+from stream.core.kinds import CORRECTION, DRILL_TEAM, is_drill
+from stream.core.ledger import ACTIONABLE, NARROW, NOISE, UNKNOWN, Alert, Held
 from stream.core.problem import Problem
 from stream.lab.log import Line
 from stream.lab.unused import Action, Orphans, count_names, orphans_of
@@ -33,14 +34,15 @@ _GC_THRESHOLDS = (100_000, 50, 1_000)  # nothing here makes cycles; looking for 
 
 
 class Replayed(Struct, frozen=True, eq=False):
-    """N alerts in log order.
+    """N alerts in log order; drills are folded and left out.
 
     Attributes:
         problem: what decided the outcomes.
         alerts: as raised.
         at: when raised, seconds since 1970.
         rows: float64[N, 1 + 19 L], the fold's rows: the alert's time, then its levels' states before it.
-        outcome: -1 open, 0 noise, 1 actionable, 2 unknown, at the end of the log.
+        outcome: -1 open, 0 noise, 1 actionable, 2 unknown, at the end of the log; unknown also where a rule's pause or
+            closure was corrected, since what a rule kept from people has no human outcome.
         decided_at: seconds since 1970, 0 where open.
         flags: as the ledger has them.
         last_outcome: of team and rule at the raise: 1, 0, or -1 for none.
@@ -49,6 +51,7 @@ class Replayed(Struct, frozen=True, eq=False):
         ended_at: the largest event time.
         events: how many events were folded.
         kinds: how often each kind of action was seen (the first 1,000 kinds).
+        agents: the same of kinds by who did them, such as `escalated@person`; only where the log says.
         effects: what came of the other events: repeated, unknown, and the fold's counted effects.
         orphans: the actions for which the ledger held no alert; those still held when the log ends are among them.
         unknown_fields: how many events have each field that nothing reads.
@@ -70,6 +73,7 @@ class Replayed(Struct, frozen=True, eq=False):
     effects: Counter[str]
     orphans: Orphans = Orphans()
     unknown_fields: Counter[str] = field(default_factory=Counter)
+    agents: Counter[str] = Counter()
 
     @property
     def labelled(self) -> NDArray[np.bool_]:
@@ -108,11 +112,12 @@ class _Recorder:
         self._alerts: list[Raised] = []
         self._entries: list[Alert] = []
         self._sequence = array("q")
-        self._known = bytearray()
         self._kept: deque[EntryKey] = deque()
         self._file = file
         self._effects: Counter[str] = Counter()
         self._kinds: Counter[str] = Counter()
+        self._agents: Counter[str] = Counter()
+        self._width = 1 + state.WIDTH * fold.level_count
         self._events = 0
         self._unknown: list[Action] = []
         self._fields: Counter[str] = Counter()
@@ -127,8 +132,10 @@ class _Recorder:
                 count_names(names, self._fields)
             if type(event) is Acted:
                 kind = event.kind
-                if kind in kinds or len(kinds) < _KINDS_COUNTED:
+                if (kind in kinds or len(kinds) < _KINDS_COUNTED) and event.team != DRILL_TEAM:
                     kinds[kind] += 1
+                    if event.agent is not None:
+                        self._agents[f"{kind}@{event.agent}"] += 1
             step(event, line.at, line.value)
             if fold.came:
                 self._note(line.value)
@@ -143,7 +150,9 @@ class _Recorder:
             alerts=self._alerts,
             at=np.array([entry.raised_at for entry in entries], dtype=np.float64),
             rows=self._mapped(),
-            outcome=np.array([entry.outcome for entry in entries], dtype=np.int8),
+            outcome=np.array(
+                [UNKNOWN if entry.by == CORRECTION else entry.outcome for entry in entries], dtype=np.int8
+            ),
             decided_at=np.array([entry.decided_at for entry in entries], dtype=np.float64),
             flags=flags,
             last_outcome=np.array([entry.last_outcome for entry in entries], dtype=np.int8),
@@ -155,22 +164,28 @@ class _Recorder:
             effects=self._effects,
             orphans=orphans_of([*self._unknown, *self._still_held()], self._alerts),
             unknown_fields=self._fields,
+            agents=self._agents,
         )
 
     def _note(self, value: bytes) -> None:
-        for came in self._fold.came:
-            if type(came) is Counted:
-                self._effects[came.effect] += 1
-            elif type(came) is Arrived:
-                self._note_arrival(came.event, came.alert)
-            elif type(came) is Decided:
-                self._note_outcome(came.alert)
-            elif type(came) is Repeated:
-                self._effects["repeated_raise"] += 1
-            elif type(came) is Unknown:
-                self._effects["unknown_alert"] += 1
-                self._unknown.append(self._action(came.value, at_once=came.value is value))
-        self._fold.came.clear()
+        came, effects = self._fold.came, self._effects
+        for one in came:
+            if type(one) is Counted:
+                effects[one.effect] += 1
+            elif type(one) is Arrived:
+                if is_drill(one.event.team):
+                    del self._fold.rows[-self._width :]
+                else:
+                    self._note_arrival(one.event, one.alert)
+            elif type(one) is Decided:
+                if one.outcome in (NOISE, ACTIONABLE) and one.by != CORRECTION and not is_drill(one.team):
+                    self._sequence.append(~one.alert.score)  # known once: a correction is no outcome of a person's
+            elif type(one) is Repeated:
+                effects["repeated_raise"] += 1
+            elif type(one) is Unknown:
+                effects["unknown_alert"] += 1
+                self._unknown.append(self._action(one.value, at_once=one.value is value))
+        came.clear()
 
     def _action(self, value: bytes, at_once: bool) -> Action:
         """What an action without an alert was for. One that is not held first is late, or there are too many held."""
@@ -188,7 +203,6 @@ class _Recorder:
         number = len(self._alerts)
         alert.score = number  # opaque to the fold: here, the alert's number
         self._sequence.append(number)
-        self._known.append(False)
         self._alerts.append(event)
         self._entries.append(alert)
         self._kept.append((event.team, event.alert_id))
@@ -196,13 +210,6 @@ class _Recorder:
             self._spill()
         if not number % _PRUNE_EVERY:
             self._prune()
-
-    def _note_outcome(self, alert: Alert) -> None:
-        """An outcome is known once: what a rule closed only when it is corrected."""
-        index: int = alert.score
-        if alert.outcome in (NOISE, ACTIONABLE) and not self._known[index]:
-            self._known[index] = True
-            self._sequence.append(~index)
 
     def _prune(self) -> None:
         """Forget what the ledger no longer keeps; the fold takes such alerts for unknown already."""
@@ -221,8 +228,7 @@ class _Recorder:
             del self._fold.rows[:]
 
     def _mapped(self) -> Array:
-        width = 1 + state.WIDTH * self._fold.level_count
         if not self._alerts:
-            return np.empty((0, width))
+            return np.empty((0, self._width))
         self._file.flush()
-        return np.memmap(self._file, dtype=np.float64, mode="r", shape=(len(self._alerts), width))
+        return np.memmap(self._file, dtype=np.float64, mode="r", shape=(len(self._alerts), self._width))

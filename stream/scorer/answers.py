@@ -10,10 +10,11 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from stream.core.came import Arrived, Decided
+from stream.core.episodes import episode_id
 from stream.core.errors import HistoryRefused
 from stream.core.events import Raised, is_simulated, moment
 from stream.core.frame import Array, Decayed, Inputs
-from stream.core.ledger import OUTCOME_NAMES, flag_names
+from stream.core.ledger import OUTCOME_NAMES, Context, flag_names
 from stream.core.records import Challenge, Enriched, Outcome, Reason, Score, Whys
 from stream.core.scoring import Thresholds, band_of, evidence_of, whys_of
 from stream.models.served import Drop, Role, Scores, Served, Shadow, one_a_row
@@ -174,6 +175,7 @@ def _by_model(served: Served, alerts: Sequence[Raised]) -> list[tuple[Scores | N
 
 
 _SCORE_VERSION = 1
+_NO_CONTEXT = Context(None, None, {})
 NO_SCORE: Sequence[Any] = (None, "unscored", None, "none", "no_model", None)  # of an alert folded without scoring
 
 
@@ -225,11 +227,18 @@ def unpack_score(kept: Sequence[Any] | None) -> Score:
 
 
 def enriched(
-    event: Raised, flags: int, score: Score, why: Whys | None, now: datetime, offset: str, more: Sequence[str] = ()
+    event: Raised,
+    flags: int,
+    score: Score,
+    why: Whys | None,
+    now: datetime,
+    offset: str,
+    more: Sequence[str] = (),
+    episode: str | None = None,
 ) -> Enriched:
     """The enriched record of an alert; `more` are flags beside those that the fold sets."""
     names = [*flag_names(flags), *more] if more else flag_names(flags)
-    return Enriched(event, score, why, names, now, offset)  # type: ignore[arg-type]  # a closed list
+    return Enriched(event, score, why, names, now, offset, episode)  # type: ignore[arg-type]  # a closed list
 
 
 def unscored(event: Raised, now: datetime, offset: str) -> Enriched:
@@ -239,7 +248,7 @@ def unscored(event: Raised, now: datetime, offset: str) -> Enriched:
 
 def outcome(decided: Decided, problem: str) -> Outcome:
     """The outcome record of an alert, with the scores that were fenced in."""
-    alert = decided.alert
+    alert, context = decided.alert, decided.context or _NO_CONTEXT
     probability, _, model, evidence, _, challenger = score_fields(alert.score)
     scores = {} if model is None or probability is None else {model: probability}
     if challenger is not None:
@@ -259,4 +268,9 @@ def outcome(decided: Decided, problem: str) -> Outcome:
         evidence,
         None if alert.last_outcome < 0 else alert.last_outcome,
         flag_names(decided.flags),  # type: ignore[arg-type]  # a closed list
+        context.severity,
+        context.source,
+        context.labels,
+        episode_id(decided.team, alert),
+        decided.agent,  # type: ignore[arg-type]  # a closed list
     )

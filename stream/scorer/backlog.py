@@ -13,8 +13,9 @@ from stream.core.came import Arrived, Came, Decided, Repeated, Unknown
 from stream.core.events import Acted, Event, decode_event
 from stream.core.fold import EntryKey
 from stream.core.frame import Array
+from stream.core.kinds import EXPIRY
 from stream.core.ledger import Entry
-from stream.core.problem import EXPIRY, Problem
+from stream.core.problem import Problem
 from stream.lane.batch import Output, Part, Record
 from stream.models.served import Served
 from stream.scorer.answers import Answers

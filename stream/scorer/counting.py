@@ -17,8 +17,8 @@ import numpy as np
 from msgspec import Struct
 
 from stream.core import limits
+from stream.core.kinds import CORRECTION, is_drill
 from stream.core.ledger import ACTIONABLE, NARROW, NOISE, UNKNOWN
-from stream.core.problem import CORRECTION
 from stream.core.scoring import Thresholds
 from stream.metrics import Metrics
 from stream.models.served import Role, Scores
@@ -113,6 +113,8 @@ class Counting:
         for team, count in Counter(chain.from_iterable(tally.teams for tally in tallies)).items():
             alerts[groups.index(team)] += count
         for (team, outcome, by, flags), count in chain.from_iterable(tally.outcomes.items() for tally in tallies):
+            if is_drill(team):
+                continue
             corrections += count * (by == CORRECTION)
             if not flags & NARROW:
                 outcomes[groups.index(team), _PLACE_OF[outcome]] += count

@@ -1,6 +1,6 @@
-"""Decided alerts wait in cohorts, and count once their raise + horizon + grace has passed.
+"""Verdicts on decided alerts wait in timers, and count once the alerts' raise + horizon + grace has passed.
 
-A batch's decisions that are due at about the same time are one entry of the ledger, so what is to be counted of them is
+A batch's decisions that are due at about the same time are one timer, so what is to be counted of them is
 written once and read once. When one counts depends on the alert and on the offset of its decision, and not on where
 batches end, so it is the same however often the log is folded. By the offset, so that what many small batches left
 behind does not all fall due at one moment.
@@ -11,19 +11,18 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from stream.core.came import Decided
-from stream.core.fold import EntryKey
-from stream.core.ledger import Cohort
-from stream.core.problem import CORRECTION, Problem
+from stream.core.kinds import CORRECTION, is_drill
+from stream.core.ledger import Timer
+from stream.core.problem import Problem
 from stream.scorer.answers import unknown_version
 from stream.scorer.groups import TeamGroups
 from stream.scorer.quality import Verdicts, judge
 
-_SHARE = 1 / 64  # of horizon and grace that the alerts of a cohort may lie apart
+PAYLOAD_VERSION = 1  # of the timers' payloads: another form of `Verdicts`, another version
+_SHARE = 1 / 64  # of horizon and grace that the alerts of a timer may lie apart
 _MOST_SECONDS = 900.0
 _BLOCK = 2_048  # offsets whose decisions share one moment in each such time
 _GOLDEN = (5.0**0.5 - 1.0) / 2.0  # its multiples, modulo 1, lie evenly
-_MARK = b"\xc1"  # begins nothing in MessagePack
-_VERSION = _MARK + b"\x01"
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Verdicts).decode
 
@@ -37,18 +36,15 @@ def _span(problem: Problem) -> float:
     return min(problem.due_seconds * _SHARE, _MOST_SECONDS)
 
 
-def verdicts_of(cohort: Cohort) -> Verdicts:
-    """What is to be counted of a cohort that has matured.
+def verdicts_of(timer: Timer) -> Verdicts:
+    """What is to be counted once a timer fires.
 
     Raises:
         HistoryRefused: a newer noisegate has written it.
     """
-    kept = cohort.kept
-    if kept[:1] != _MARK:  # of before there were versions
-        return _decode(kept)
-    if kept[:2] != _VERSION:
-        raise unknown_version("verdicts", kept[1])
-    return _decode(memoryview(kept)[2:])
+    if timer.version != PAYLOAD_VERSION:
+        raise unknown_version("verdicts", timer.version)
+    return _decode(timer.payload)
 
 
 class Maturing:
@@ -65,10 +61,10 @@ class Maturing:
 
     def part(
         self, decided: Iterable[Decided], since: float, time: float, batch: str
-    ) -> tuple[Verdicts, dict[EntryKey, Cohort]]:
-        """What is to be counted of a batch's decisions at once, and the cohorts that wait, as ledger entries.
+    ) -> tuple[Verdicts, dict[str, Timer]]:
+        """What is to be counted of a batch's decisions at once, and the timers for the rest, by name.
 
-        Corrections are neither: the alert counts as it was first decided.
+        Corrections are neither: the alert counts as it was first decided. Drills never count.
 
         Args:
             decided: what was decided in the batch.
@@ -81,7 +77,7 @@ class Maturing:
         span = self._span
         for one in decided:
             due = (one.alert.due // span + 1.0 + one.offset // _BLOCK * _GOLDEN % 1.0) * span
-            if due < since or one.by == CORRECTION:
+            if due < since or one.by == CORRECTION or is_drill(one.team):
                 continue
             if due < time:
                 matured.append(one)
@@ -89,8 +85,8 @@ class Maturing:
                 waiting[due].append(one)
             else:
                 waiting[due] = [one]
-        cohorts = {
-            ("", f"{batch}/{number}"): Cohort(due, _VERSION + _encode(judge(ones, self._groups)))
+        timers = {
+            f"{batch}/{number}": Timer(due, PAYLOAD_VERSION, _encode(judge(ones, self._groups)))
             for number, (due, ones) in enumerate(waiting.items())
         }
-        return judge(matured, self._groups), cohorts
+        return judge(matured, self._groups), timers

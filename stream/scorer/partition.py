@@ -12,8 +12,8 @@ from stream.core.dues import Due, Dues
 from stream.core.errors import HistoryDamaged
 from stream.core.events import Acted, Raised, Tick
 from stream.core.fold import EntryKey
-from stream.core.ledger import OPEN, Alert, Cohort, Entry, pack_entry, unpack_entry
-from stream.core.problem import CLOSED_BY_RULE, Problem
+from stream.core.ledger import OPEN, Alert, Entry, Timer, pack_entry, unpack_entry
+from stream.core.problem import Problem
 from stream.lane.batch import Bounds, Part
 from stream.scorer.answers import score_fields
 from stream.scorer.decode import Decoded
@@ -54,7 +54,7 @@ def _readable(entry: Entry) -> Entry:
     """The entry, once what is opaque to the fold was looked at."""
     if type(entry) is Alert:
         score_fields(entry.score)
-    elif type(entry) is Cohort:
+    elif type(entry) is Timer:
         verdicts_of(entry)
     return entry
 
@@ -86,7 +86,7 @@ class Partition:
         if stored != NO_META:
             self.fold.dues = Dues(until=-math.inf)  # nothing of the window is read yet
         self.unwritten: Write | None = None
-        self._decisive = {*problem.outcome.actionable, *problem.outcome.noise, CLOSED_BY_RULE, "reopened"}
+        self._decisive = problem.deciding_kinds
         self._old_levels: MutableMapping[str, state.State] = {}
         self._old_entries: MutableMapping[EntryKey, Entry] = {}
         self._absent_levels: set[str] = set()
@@ -169,12 +169,10 @@ class Partition:
                 silent, self.silent_time = len(self.fold.came), self.fold.time
         return silent
 
-    def wait(self, cohorts: Mapping[EntryKey, Cohort], touched: Touched) -> None:
-        """Keep cohorts until they have matured."""
-        for key, cohort in cohorts.items():
-            self.fold.ledger[key] = cohort
-            self.fold.dues.add((cohort.due, *key))
-            touched.entries.add(key)
+    def wait(self, timers: Mapping[str, Timer], touched: Touched) -> None:
+        """Set timers, by name."""
+        for name, timer in timers.items():
+            touched.entries.add(self.fold.set_timer(name, timer))
 
     def seal(self, touched: Touched, end: int) -> Write:
         """What is to be written for all that was folded, and the meta to be found by the next batch's read."""
@@ -261,5 +259,5 @@ class Partition:
         return True
 
     def _touch_alert(self, key: EntryKey, entry: Entry | None, levels: set[str]) -> None:
-        if type(entry) is Alert and (entry.outcome == OPEN or entry.by == CLOSED_BY_RULE):
+        if type(entry) is Alert and entry.outcome == OPEN:
             levels.update(self.fold.keys_of(key[0], entry.rule, entry.entity, entry.labels))

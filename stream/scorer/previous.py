@@ -8,7 +8,7 @@ import msgspec
 from stream.config import Settings
 from stream.core.errors import HistoryRefused, NoisegateError
 from stream.core.fold import EntryKey
-from stream.core.ledger import OPEN, Alert, Entry, Held, unpack_entry
+from stream.core.ledger import OPEN, Alert, Entry, Held, unpack_earlier
 from stream.kafka import partition_chooser
 from stream.lane.batch import Part
 from stream.scorer.answers import unpack_score
@@ -100,7 +100,7 @@ class PreviousHistory:
         if packed is None:
             return None
         try:
-            entry = unpack_entry(packed)
+            entry = unpack_earlier(packed)
             if type(entry) is Alert:
                 unpack_score(entry.score)
         except (msgspec.MsgspecError, ValueError, TypeError, LookupError, HistoryRefused):

@@ -8,15 +8,23 @@ import numpy as np
 from msgspec import Struct, field
 
 from stream.core.came import Decided
-from stream.core.ledger import ACTIONABLE, FLOOD, HELD_OUT, NARROW, UNKNOWN, VISIBILITY_ONLY
-from stream.core.problem import CLOSED_BY_RULE
+from stream.core.kinds import CLOSED_BY_RULE, PAUSED_BY_RULE
+from stream.core.ledger import ACTIONABLE, FLOOD, HELD_OUT, MAINTENANCE, NARROW, UNKNOWN, VISIBILITY_ONLY
 from stream.metrics import SCORE_EDGES, QualityMetrics
 from stream.scorer.answers import score_fields
 from stream.scorer.groups import TeamGroups
 from stream.scorer.observing import EDGE_LABELS, FULL_EDGES
 
 LeftOut = Literal[
-    "flood", "visibility_only", "unscored", "unknown_outcome", "closed_by_rule", "correction", "no_such_model"
+    "flood",
+    "visibility_only",
+    "maintenance",
+    "unscored",
+    "unknown_outcome",
+    "paused_by_rule",
+    "closed_by_rule",
+    "correction",
+    "no_such_model",
 ]
 LEFT_OUT: tuple[LeftOut, ...] = get_args(LeftOut)
 PARTS, OUTCOMES, LASTS = ("open", "held_out"), ("actionable", "noise"), ("actionable", "noise", "none")
@@ -91,6 +99,10 @@ def _reason(one: Decided) -> LeftOut:
         return "visibility_only"
     if one.flags & FLOOD:
         return "flood"
+    if one.flags & MAINTENANCE:
+        return "maintenance"
+    if one.by == PAUSED_BY_RULE:
+        return "paused_by_rule"
     if one.by == CLOSED_BY_RULE:
         return "closed_by_rule"
     return "unknown_outcome" if one.outcome == UNKNOWN else "unscored"

@@ -5,7 +5,7 @@ Keys of one partition share one hash tag, so one slot:
     <deployment>:identity                           JSON of `Identity`: whose histories these are
     <deployment>:rebuild_lock                       held by the one rebuild that runs
     <deployment>:{<topic>:<partition>}:meta         msgpack of `Meta`; the fence
-    <deployment>:{<topic>:<partition>}:<g>:dues     sorted set of what is due: expiries, cohorts, held actions
+    <deployment>:{<topic>:<partition>}:<g>:dues     sorted set of what is due: expiries, timers, held actions
     <deployment>:{<topic>:<partition>}:<g>:l:<level>           152-byte state, see core/state.py
     <deployment>:{<topic>:<partition>}:<g>:a:<team>\\0<alert>   msgpack ledger entry, see core/ledger.py
 

@@ -297,9 +297,9 @@ class ScorerRoom:
     def _mature(self, partition: Partition, silent: int, batch: str, touched: Touched, tally: Tally) -> None:
         """Let what was decided be counted: with this batch what has matured, with a later one the rest."""
         decided = [one for one in partition.fold.came[:silent] if type(one) is Decided] + tally.decided
-        matured, cohorts = self._maturing.part(decided, partition.silent_time, partition.fold.time, batch)
+        matured, timers = self._maturing.part(decided, partition.silent_time, partition.fold.time, batch)
         tally.matured.append(matured)
-        partition.wait(cohorts, touched)
+        partition.wait(timers, touched)
 
     def _answer(self, decoded: Mapping[Part, Decoded]) -> Answers:
         """Score all partitions' new alerts in one call of the model."""

@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 from operator import attrgetter
 
 from stream.config import Settings
-from stream.core.came import Arrived, Came, Counted, Decided, Matured, Repeated, Unknown
+from stream.core.came import Arrived, Came, Counted, Decided, Fired, Repeated, Unknown
+from stream.core.episodes import episode_id
 from stream.core.errors import BadRecord
 from stream.core.events import Acted, Raised, Tick
+from stream.core.kinds import is_drill
 from stream.core.ledger import LATE, NARROW
 from stream.core.problem import Problem
 from stream.core.records import encode_record
@@ -47,8 +49,8 @@ class Speaker:
                 value = encode_record(outcome(one, self._problem))
                 outputs.append(Output(self._settings.outcomes_topic, one.team.encode(), value))
                 tally.decided.append(one)
-            elif type(one) is Matured:
-                tally.matured.append(verdicts_of(one.cohort))
+            elif type(one) is Fired:
+                tally.matured.append(verdicts_of(one.timer))
             elif type(one) is Counted:
                 tally.actions[one.effect] += 1
             elif type(one) is Unknown:
@@ -77,9 +79,10 @@ class Speaker:
         team = one.event.team
         if type(one) is Arrived:
             score, why = answers.scores[one.row], answers.whys[one.row]
-            tally.teams.append(team)
-            if not one.flags & NARROW:
-                tally.rows.append(one.row)
+            if not is_drill(team):
+                tally.teams.append(team)
+                if not one.flags & NARROW:
+                    tally.rows.append(one.row)
             tally.late += bool(one.flags & LATE)
         else:
             score, why = unpack_score(one.alert.score), None
@@ -90,5 +93,7 @@ class Speaker:
             tally.scored[score.band] += 1
         tally.raised_at.append(record.timestamp / 1000.0)
         more = answers.flags(one.event, score, type(one) is Arrived)
-        value = encode_record(enriched(one.event, one.flags, score, why, now, f"{prefix}{record.offset}", more))
+        episode = episode_id(team, one.alert)
+        offset = f"{prefix}{record.offset}"
+        value = encode_record(enriched(one.event, one.flags, score, why, now, offset, more, episode))
         return Output(self._settings.enriched_topic, team.encode(), value)

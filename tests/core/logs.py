@@ -7,10 +7,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from stream.core.came import Arrived, Came, Counted, Decided, Matured, Repeated
+from stream.core.came import Arrived, Came, Counted, Decided, Fired, Repeated
 from stream.core.dues import Dues
+from stream.core.episodes import episode_id
 from stream.core.events import Acted, Event, Raised, Tick, moment
 from stream.core.fold import EntryKey, Fold, LevelKey
+from stream.core.kinds import Agent
 from stream.core.ledger import pack_entry, unpack_entry
 from stream.core.problem import Problem, parse_problem
 from stream.core.state import pack_state, unpack_state
@@ -21,22 +23,32 @@ GRACE = 5 * MINUTE
 LAW = settings(max_examples=60, deadline=None)
 
 Timed = tuple[Event, float]
-KINDS = ("worked", "dismissed", "commented", "closed_by_rule", "reopened", "held_out")
-GAPS = (0.0, 1.0, 59.0, 240.0, 300.0, 301.0, 3_300.0, 3_600.0, 3_900.0, 3_901.0, DAY, 5 * DAY, 300 * DAY)
+KINDS = (
+    "worked", "dismissed", "escalated", "commented", "muted", "closed_by_rule", "paused_by_rule", "released_by_rule",
+    "reopened", "held_out",
+)  # fmt: skip
+AGENTS: tuple[Agent | None, ...] = (None, "person", "automation")
+GAPS = (0.0, 1.0, 59.0, 240.0, 300.0, 301.0, 3_300.0, 3_600.0, 3_601.0, 3_900.0, 3_901.0, DAY, 5 * DAY, 300 * DAY)
 FLOOD_DAY = '{ team = "pay", rule = "disk", day = 2026-03-02 }'  # the day after START
+WINDOW = '{ from = 2026-03-01T00:30:00Z, to = 2026-03-01T02:00:00Z, entity = "db-1" }'
 CLOSE = (0.0, 60.0, 240.0, 300.0, 3_300.0)  # gaps of a log in which most things happen around a border
 
 
 def small_problem(
-    outcome: str = "", history: str = "", flood: str = "per_day = 3\nfactor = 1.5", exclude: str = ""
+    outcome: str = "",
+    history: str = "",
+    flood: str = "per_day = 3\nfactor = 1.5",
+    exclude: str = "",
+    actionable: str = '"worked", "escalated"',
+    noise: str = '"dismissed"',
 ) -> Problem:
     """An hour's horizon, five minutes of grace, a ledger of two days, levels forgotten after four; lines to add."""
     return parse_problem(f"""
         name = "small"
         question = "Will they?"
         [outcome]
-        actionable = ["worked", "escalated"]
-        noise = ["dismissed"]
+        actionable = [{actionable}]
+        noise = [{noise}]
         horizon_hours = 1
         {outcome}
         [exclude]
@@ -56,8 +68,16 @@ def small_problem(
 
 PROBLEMS = [
     small_problem(),
-    small_problem('decides = "any_actionable"\non_expiry = "unknown"', exclude=f"flood_days = [{FLOOD_DAY}]"),
-    small_problem("grace_minutes = 0", 'labels = ["env", "site"]\nforget_days = 600'),
+    small_problem(
+        'decides = "any_actionable"\non_expiry = "unknown"',
+        exclude=f"flood_days = [{FLOOD_DAY}]\nwindows = [{WINDOW}]",
+    ),
+    small_problem(
+        "grace_minutes = 0",
+        'labels = ["env", "site"]\nforget_days = 600\nepisode_minutes = 1440',
+        actionable='"worked", "escalated@person"',
+        noise='"dismissed", "worked@automation"',
+    ),
 ]
 
 
@@ -68,9 +88,16 @@ def raised(
     return Raised(moment(START + at), alert_id, team, rule, entity, labels=labels), START + at
 
 
-def acted(at: float, alert_id: str = "a", kind: str = "worked", action: str | None = None, team: str = "pay") -> Timed:
+def acted(
+    at: float,
+    alert_id: str = "a",
+    kind: str = "worked",
+    action: str | None = None,
+    team: str = "pay",
+    agent: Agent | None = None,
+) -> Timed:
     """An action, seconds after START; its id follows from alert and kind unless given."""
-    return Acted(moment(START + at), alert_id, team, action or f"{alert_id}-{kind}", kind), START + at
+    return Acted(moment(START + at), alert_id, team, action or f"{alert_id}-{kind}", kind, agent=agent), START + at
 
 
 def tick(at: float) -> Timed:
@@ -91,6 +118,7 @@ class Step(Struct, frozen=True):
     kind: int
     action: int
     jitter: float
+    agent: int
 
 
 def logs(
@@ -106,7 +134,7 @@ def logs(
     small, two = st.integers(0, 2), st.integers(0, 1)
     step = st.builds(
         Step, st.sampled_from(gaps), st.integers(0, 9), small, st.integers(0, 4), two, two, small,
-        st.integers(0, len(KINDS) - 1), small, st.sampled_from(late),
+        st.integers(0, len(KINDS) - 1), small, st.sampled_from(late), small,
     )  # fmt: skip
     return st.lists(step, min_size=10, max_size=60).map(lambda steps: _log(steps, in_order))
 
@@ -126,7 +154,7 @@ def _event(step: Step, at: float) -> Timed:
         labels = {} if step.env == 0 else {"env": f"env-{step.env}"}
         return raised(at, alert, team, ("disk", "report/x")[step.rule], f"db-{step.entity}", **labels)
     if step.what < 9:
-        return acted(at, alert, KINDS[step.kind], f"{alert}-{step.action}", team)
+        return acted(at, alert, KINDS[step.kind], f"{alert}-{step.action}", team, AGENTS[step.agent])
     return tick(at)
 
 
@@ -144,13 +172,15 @@ def tell(fold: Fold) -> list[Told]:
 
 def _tell(came: Came, first: int, rows: Any) -> Told:
     if isinstance(came, Arrived):
-        return "arrived", came.event, came.flags, rows[came.row - first].tobytes()
+        episode = episode_id(came.event.team, came.alert)
+        return "arrived", came.event, came.flags, rows[came.row - first].tobytes(), episode
     if isinstance(came, Repeated):
         return "repeated", came.event, came.flags
     if isinstance(came, Decided):
-        return "decided", came.team, came.alert_id, came.outcome, came.decided_at, came.by, came.flags
-    if isinstance(came, Matured):
-        return "matured", came.cohort.due, came.cohort.kept
+        more = came.agent, episode_id(came.team, came.alert), came.context
+        return "decided", came.team, came.alert_id, came.outcome, came.decided_at, came.by, came.flags, *more
+    if isinstance(came, Fired):
+        return "fired", came.name, came.timer.due, came.timer.payload
     if isinstance(came, Counted):
         return "counted", came.effect
     return "unknown", came.value, came.offset
@@ -203,7 +233,5 @@ def outcomes(told: Iterable[Told]) -> list[Told]:
 def effects(told: Iterable[Told]) -> list[str]:
     """What came of events that decided nothing."""
     return [
-        came[1] if came[0] == "counted" else came[0]
-        for came in told
-        if came[0] not in ("arrived", "decided", "matured")
+        came[1] if came[0] == "counted" else came[0] for came in told if came[0] not in ("arrived", "decided", "fired")
     ]

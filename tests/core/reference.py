@@ -3,6 +3,7 @@
 It shares nothing with `stream.core.fold` but the problem and the events.
 """
 
+import hashlib
 from fnmatch import fnmatchcase
 from math import log
 
@@ -14,6 +15,7 @@ from stream.core.problem import Problem
 DAY = 86_400.0
 HALF_LIVES = (1.0, 7.0, 30.0)
 NEVER = float("-inf")
+BY_RULE = ("paused_by_rule", "closed_by_rule")
 Key = tuple[str, str]
 
 
@@ -29,6 +31,7 @@ class Level(Struct):
     raises: list[float] = field(default_factory=list)
     outcomes: list[tuple[float, bool]] = field(default_factory=list)  # in the order they became known
     open: int = 0
+    running: float | None = None  # of team, rule and entity: the first raise of the running episode
 
     @property
     def touched(self) -> float:
@@ -40,7 +43,8 @@ class Level(Struct):
         known, acted = [at for at, _ in self.outcomes], [at for at, actionable in self.outcomes if actionable]
         counts = decayed(self.raises, at) + decayed(known, at) + decayed(acted, at)
         newest_first = [int(actionable) for _, actionable in reversed(self.outcomes)]
-        times = [max([NEVER, *self.raises]), max([NEVER, *known]), max([NEVER, *acted]), min(self.raises or [NEVER])]
+        first = min(self.raises or [NEVER]) if self.running is None else self.running
+        times = [max([NEVER, *self.raises]), max([NEVER, *known]), max([NEVER, *acted]), first]
         return {"counts": counts, "last": newest_first[:32], "open": self.open, "times": times}
 
 
@@ -52,16 +56,18 @@ class Alert(Struct):
     narrow: bool
     outcome: str = "open"
     by: str = ""
-    noise_seen: bool = False
+    noise_by: list[str | None] = field(default_factory=list)  # agents of noise that did not decide
+    muted: bool = False
     due: float = 0.0
     actions: list[str] = field(default_factory=list)
+    episode: str = ""
 
 
 class Waiting(Struct):
-    """Actions whose alert is not there yet: when, kind, id."""
+    """Actions whose alert is not there yet: when, kind, agent, id."""
 
     due: float
-    actions: list[tuple[float, str, str]] = field(default_factory=list)
+    actions: list[tuple[float, str, str | None, str]] = field(default_factory=list)
 
 
 class Reference:
@@ -75,9 +81,12 @@ class Reference:
         self.alerts: dict[Key, Alert] = {}
         self.waiting: dict[Key, Waiting] = {}
         self.levels: dict[tuple[str, ...], Level] = {}
+        self.raises: dict[tuple[str, str, str], tuple[float, float]] = {}  # the running episode's first, the last raise
         self.rows: list[list[dict[str, object] | None]] = []
         self.floods: list[bool] = []
-        self.outcomes: list[tuple[str, str, str, float, str]] = []
+        self.maintained: list[bool] = []
+        self.episodes: list[str] = []
+        self.outcomes: list[tuple[str, str, str, float, str, str | None, str]] = []
         self.effects: list[str] = []
 
     def step(self, event: Event, at: float) -> None:
@@ -99,8 +108,9 @@ class Reference:
                 self.effects += ["unknown"] * len(self.waiting.pop((key[0], key[1])).actions)
             else:
                 alert = self.alerts[key[0], key[1]]
-                expired = "noise" if alert.noise_seen else self.problem.outcome.on_expiry
-                self.decide(alert, expired, alert.at + self.horizon + self.grace, "expiry")
+                noise = [agent for agent in alert.noise_by if not (alert.muted and agent == "automation")]
+                expired = "noise" if noise else "unknown" if alert.muted else self.problem.outcome.on_expiry
+                self.decide(alert, expired, alert.at + self.horizon + self.grace, "expiry", None)
         self.time = at
 
     def known(self, key: Key, at: float) -> Alert | None:
@@ -127,63 +137,99 @@ class Reference:
         )
         self.floods.append(listed or self.is_flood(team_rule, at))
         excluded = any(fnmatchcase(event.rule, it.rule or "*") for it in self.problem.exclude.visibility_only)
-        alert = self.alerts[key] = Alert(at, event, excluded or self.floods[-1])
+        self.maintained.append(
+            any(
+                it.start.timestamp() <= at < it.end.timestamp() and fnmatchcase(event.entity, it.entity or "*")
+                for it in self.problem.exclude.windows
+            )
+        )
+        alert = self.alerts[key] = Alert(at, event, excluded or self.floods[-1] or self.maintained[-1])
         alert.due = max(at + self.horizon + self.grace, self.time)
+        alert.episode = self.episode(event, at)
+        self.episodes.append(alert.episode)
         for level in self.of(alert, at):
             level.raises.append(at)
             level.open += 1
-        for when, kind, action_id in self.waiting.pop(key, Waiting(0.0)).actions:
-            if at <= when + self.grace:
-                self.act_on(alert, kind, action_id, when)
-            else:
-                self.effects.append("unknown")
+        self.level(names[3], at).running = self.raises[event.team, event.rule, event.entity][0]
+        if self.maintained[-1]:
+            self.decide(alert, "unknown", at, "maintenance", None)
+        for when, kind, agent, action_id in self.waiting.pop(key, Waiting(0.0)).actions:
+            self.act_on(alert, kind, agent, action_id, when)
+
+    def episode(self, event: Raised, at: float) -> str:
+        """The id of the alert's episode."""
+        key, gap = (event.team, event.rule, event.entity), self.problem.history.episode_minutes * 60
+        first, last = self.raises.get(key, (NEVER, NEVER))
+        if at < last:
+            start = first if at >= first - gap else at
+        elif at <= last + gap and at <= first + DAY:
+            start = first
+            self.raises[key] = first, at
+        else:
+            start = at
+            self.raises[key] = at, at
+        return hashlib.sha256("\0".join([*key, repr(start)]).encode()).hexdigest()[:16]
 
     def act(self, event: Acted, at: float) -> None:
         """An action is judged, or waits for its alert, or fails."""
         key = (event.team, event.alert_id)
         alert = self.known(key, at)
         if alert:
-            self.act_on(alert, event.kind, event.action_id, at)
+            self.act_on(alert, event.kind, event.agent, event.action_id, at)
         elif at + self.grace < self.time:
             self.effects.append("unknown")
         else:
             waiting = self.waiting.setdefault(key, Waiting(NEVER))
             waiting.due = max(waiting.due, at + 2 * self.grace)
-            waiting.actions.append((at, event.kind, event.action_id))
+            waiting.actions.append((at, event.kind, event.agent, event.action_id))
             self.effects.append("held")
 
-    def act_on(self, alert: Alert, kind: str, action_id: str, at: float) -> None:
+    def meaning(self, kind: str, agent: str | None) -> str | None:
+        """What an action says: actionable, noise, unknown (a rule's), or nothing; the narrower entry wins."""
+        for entry in (f"{kind}@{agent}", kind) if agent else (kind,):
+            for name, entries in (
+                ("actionable", self.problem.outcome.actionable),
+                ("noise", self.problem.outcome.noise),
+            ):
+                if entry in entries:
+                    return name
+        return "unknown" if kind in BY_RULE else None
+
+    def act_on(self, alert: Alert, kind: str, agent: str | None, action_id: str, at: float) -> None:
         """Judge one action of a known alert."""
-        rule, in_time = self.problem.outcome, at <= alert.at + self.horizon
-        decisive = kind in rule.actionable or kind in rule.noise or kind == "closed_by_rule"
+        meaning, in_time = self.meaning(kind, agent), at <= alert.at + self.horizon
         if action_id in alert.actions:
             self.effects.append("repeated")
             return
         alert.actions.append(action_id)
-        if alert.by == "closed_by_rule" and (kind in rule.actionable or kind == "reopened"):
-            self.decide(alert, "actionable", at, "correction")
+        if alert.at > at + self.grace:
+            self.effects.append("before_raise")
+        elif alert.by in BY_RULE and (meaning == "actionable" or kind == "reopened"):
+            self.decide(alert, "actionable", at, "correction", agent)
         elif alert.by:
-            self.effects.append("late" if alert.by == "expiry" and decisive and in_time else "after_decision")
-        elif not decisive:
+            self.effects.append("late" if alert.by == "expiry" and meaning and in_time else "after_decision")
+        elif not meaning:
+            alert.muted = alert.muted or (kind == "muted" and in_time)
             self.effects.append("non_deciding")
         elif not in_time:
             self.effects.append("beyond_horizon")
-        elif kind == "closed_by_rule":
-            self.decide(alert, "unknown", at, kind)
-        elif kind in rule.noise and rule.decides == "any_actionable":
-            alert.noise_seen = True
+        elif meaning == "noise" and self.problem.outcome.decides == "any_actionable":
+            alert.noise_by.append(agent)
+            self.effects.append("non_deciding")
+        elif meaning == "noise" and alert.muted and agent == "automation":
             self.effects.append("non_deciding")
         else:
-            self.decide(alert, "actionable" if kind in rule.actionable else "noise", at, kind)
+            self.decide(alert, meaning, at, kind, agent)
 
-    def decide(self, alert: Alert, outcome: str, at: float, by: str) -> None:
-        """An outcome enters the history now that it is known."""
-        for level in self.of(alert, at):
+    def decide(self, alert: Alert, outcome: str, at: float, by: str, agent: str | None) -> None:
+        """An outcome enters the history now that it is known; a correction never does."""
+        for level in self.of(alert, at) if by != "correction" else ():
             level.open = max(0, level.open - (alert.by == ""))
             if outcome != "unknown":
                 level.outcomes.append((at, outcome == "actionable"))
         alert.outcome, alert.by = outcome, by
-        self.outcomes.append((alert.event.team, alert.event.alert_id, outcome, at, by))
+        event = alert.event
+        self.outcomes.append((event.team, event.alert_id, outcome, at, by, agent, alert.episode))
 
     def names(self, event: Raised) -> list[tuple[str, ...]]:
         """The levels of an alert; empty for a label that it lacks."""

@@ -1,5 +1,7 @@
 """Actions that overtake their alert: held, released, given up, within named limits."""
 
+import pytest
+
 from stream.core import limits
 from stream.core.came import Unknown
 from stream.core.events import Acted, moment
@@ -18,6 +20,7 @@ from tests.core.logs import (
     keep,
     outcomes,
     raised,
+    resume,
     run,
     small_problem,
     tell,
@@ -32,6 +35,34 @@ def test_an_action_waits_for_its_alert() -> None:
     assert outcomes(told) == [("pay", "a", 1, START + 60, "worked")]
 
 
+@pytest.mark.parametrize("kind", ["worked", "dismissed", "closed_by_rule", "paused_by_rule", "muted", "held_out"])
+def test_an_action_of_before_the_raise_decides_nothing_whichever_came_first(kind: str) -> None:
+    """Dated more than the grace before its alert's raise, an action is counted alike before and after the alert."""
+    early, alert, end = acted(0, kind=kind), raised(GRACE + 1), tick(9 * DAY)
+    first, second = tell(run(PROBLEMS[0], [early, alert, end])), tell(run(PROBLEMS[0], [alert, early, end]))
+    assert effects(first) == ["held", "before_raise"]
+    assert effects(second) == ["before_raise"]
+    assert outcomes(first) == outcomes(second) == [("pay", "a", 0, START + 2 * GRACE + 1 + HOUR, "expiry")]
+    assert [came[6] for came in (*first, *second) if came[0] == "decided"] == [0, 0]
+
+
+def test_an_action_of_before_the_raise_corrects_no_closure() -> None:
+    """Nor does it say that a rule was wrong; a repetition of it is one."""
+    early = acted(0, kind="reopened")
+    log = [raised(GRACE + 1), acted(GRACE + 9, kind="closed_by_rule"), early, early]
+    assert effects(tell(run(PROBLEMS[0], log))) == ["before_raise", "repeated"]
+
+
+def test_a_held_action_keeps_who_did_it() -> None:
+    """An action that waited decides by its agent as one that came after its alert."""
+    problem = small_problem(actionable='"escalated@person"')
+    for agent, expected in (("person", 1), ("automation", 0)):
+        kept = keep(run(problem, [acted(60, kind="escalated", agent=agent)]))  # type: ignore[arg-type]  # literals
+        fold = resume(problem, kept)
+        feed(fold, [raised(30), tick(DAY)])
+        assert [came[2] for came in outcomes(tell(fold))] == [expected]
+
+
 def test_held_actions_are_released_in_the_order_they_came() -> None:
     """The first of several held actions decides; their repetitions are counted once the alert is there."""
     log = [acted(60, kind="dismissed"), acted(61), acted(62, kind="dismissed"), raised(30)]
@@ -43,18 +74,18 @@ def test_held_actions_are_released_in_the_order_they_came() -> None:
 
 
 def test_an_action_waits_for_an_alert_of_up_to_the_grace_later() -> None:
-    """An alert raised up to the grace after its action takes it; one raised later does not, and the action fails."""
+    """An alert raised up to the grace after its action takes it; for one raised later it is of before the raise."""
     taken, late = run(PROBLEMS[0], [acted(0), raised(GRACE)]), run(PROBLEMS[0], [acted(0), raised(GRACE + 1)])
     assert outcomes(tell(taken)) == [("pay", "a", 1, START, "worked")]
-    assert [came for came in tell(late) if came[0] == "unknown"] == [("unknown", b"value 0", 0)]
+    assert effects(tell(late)) == ["held", "before_raise"]
     assert (late.held, list(late.dues)) == (0, [(START + GRACE + 1 + HOUR + GRACE, "pay", "a")])
 
 
 def test_each_action_has_its_own_grace() -> None:
-    """Of two actions that wait, an alert takes the one within the grace; the other fails with its own coordinates."""
+    """Of two actions that wait, an alert takes the one within the grace; the other is of before the raise."""
     told = tell(run(PROBLEMS[0], [acted(0, kind="dismissed"), acted(250), raised(400)]))
     assert outcomes(told) == [("pay", "a", 1, START + 250, "worked")]
-    assert told[-2:] == [("unknown", b"value 0", 0), ("decided", *outcomes(told)[0], 0)]
+    assert [came[:2] for came in told[-2:]] == [("counted", "before_raise"), ("decided", "pay")]
 
 
 def test_an_action_nobody_waits_for_fails() -> None:

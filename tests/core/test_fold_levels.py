@@ -112,14 +112,6 @@ def test_a_level_untouched_for_too_long_begins_anew(untouched: float) -> None:
     assert level[state.FIRST] == (START if remembered else START + 60 + untouched)
 
 
-def test_a_level_that_only_a_correction_touched_is_forgotten_too() -> None:
-    """A level that begins anew with a correction, without a raise, is forgotten like any other."""
-    problem = small_problem(history="ledger_days = 9\nforget_days = 4")
-    log = [raised(0), acted(60, kind="closed_by_rule"), acted(8 * DAY, kind="reopened"), raised(20 * DAY, "b")]
-    level = run(problem, log).levels["t\0pay"]
-    assert (level[4], level[8]) == (1.0, 0.0)
-
-
 def test_landmarks_move_with_the_epochs() -> None:
     """Over borders of 256 days old counts fade to what is left of them, and stay finite for ever."""
     problem = small_problem(history="forget_days = 3000")

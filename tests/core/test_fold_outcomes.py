@@ -2,6 +2,7 @@
 
 import pytest
 
+from stream.core.kinds import Agent
 from stream.core.ledger import ACTIONABLE, HELD_OUT, NOISE, OPEN, UNKNOWN, Alert
 from stream.core.problem import Problem
 from tests.core.logs import (
@@ -13,6 +14,7 @@ from tests.core.logs import (
     Timed,
     acted,
     effects,
+    keep,
     outcomes,
     raised,
     run,
@@ -110,23 +112,100 @@ def test_an_alert_older_than_the_ledger_counts_once() -> None:
     assert fold.levels["t\0pay"][4] == 1.0
 
 
-def test_a_rule_s_closure_ends_the_clock() -> None:
-    """`closed_by_rule` decides as unknown at once, and nothing enters the history."""
-    fold = run(PROBLEMS[0], [raised(0), acted(60, kind="closed_by_rule"), END])
-    assert outcomes(tell(fold)) == [("pay", "a", UNKNOWN, START + 60, "closed_by_rule")]
+BY_RULE = pytest.mark.parametrize("by", ["closed_by_rule", "paused_by_rule"])
+
+
+@BY_RULE
+def test_a_rule_s_pause_or_closure_ends_the_clock(by: str) -> None:
+    """Either decides as unknown at once, and nothing enters the history."""
+    fold = run(PROBLEMS[0], [raised(0), acted(60, kind=by), END])
+    assert outcomes(tell(fold)) == [("pay", "a", UNKNOWN, START + 60, by)]
     assert list(fold.levels["t\0pay"][5:15]) == [0.0] * 10
 
 
+@BY_RULE
 @pytest.mark.parametrize("kind", ["reopened", "worked"])
-def test_a_closure_that_was_wrong_is_corrected_once(kind: str) -> None:
-    """A reopening or an actionable action after a closure gives one correction, which counts; more of them do not."""
-    log = [raised(0), acted(60, kind="closed_by_rule"), acted(DAY, kind="dismissed"), acted(DAY + 60, kind=kind)]
-    log += [acted(DAY + 90, kind="reopened", action="r2"), acted(DAY + 99, action="w2")]
-    closed, corrected = ("a", UNKNOWN, 60.0, "closed_by_rule"), ("a", ACTIONABLE, DAY + 60, "correction")
-    assert decided(*log) == [closed, corrected]
+def test_a_rule_that_was_wrong_is_corrected_once_and_no_history_learns_of_it(by: str, kind: str) -> None:
+    """A reopening or an actionable action afterwards gives one correction; no level moves by it, or by what follows."""
+    log = [raised(0), acted(60, kind=by), acted(DAY, kind="dismissed")]
+    before = keep(run(PROBLEMS[0], log)).levels
+    log += [acted(DAY + 60, kind=kind), acted(DAY + 90, kind="reopened", action="r2"), acted(DAY + 99, action="w2")]
+    assert decided(*log) == [("a", UNKNOWN, 60.0, by), ("a", ACTIONABLE, DAY + 60, "correction")]
     assert ignored(*log) == ["after_decision"] * 3
-    level = run(PROBLEMS[0], log).levels["t\0pay"]
-    assert (level[8], level[12], level[14], level[17]) == (1.0, 1.0, 0.0, START + DAY + 60)
+    assert keep(run(PROBLEMS[0], log)).levels == before
+
+
+def test_a_release_is_counted_only() -> None:
+    """It starts no new clock: a paused alert's outcome stays, and an open alert's clock runs on."""
+    paused = [raised(0), acted(60, kind="paused_by_rule"), acted(90, kind="released_by_rule"), END]
+    assert decided(*paused) == [("a", UNKNOWN, 60.0, "paused_by_rule")]
+    assert ignored(*paused) == ["after_decision"]
+    assert ignored(raised(0), acted(90, kind="released_by_rule")) == ["non_deciding"]
+
+
+def test_a_rule_s_second_act_is_counted_only() -> None:
+    """What was paused and is then closed has one outcome."""
+    log = [raised(0), acted(60, kind="paused_by_rule"), acted(90, kind="closed_by_rule"), END]
+    assert decided(*log) == [("a", UNKNOWN, 60.0, "paused_by_rule")]
+
+
+NARROWED = small_problem(actionable='"worked", "escalated@person"', noise='"dismissed", "worked@automation"')
+
+
+@pytest.mark.parametrize(
+    ("kind", "agent", "outcome"),
+    [
+        ("escalated", "person", ACTIONABLE),
+        ("escalated", "automation", None),
+        ("escalated", None, None),
+        ("worked", "person", ACTIONABLE),
+        ("worked", "automation", NOISE),
+        ("worked", None, ACTIONABLE),
+        ("dismissed", "person", NOISE),
+        ("dismissed", "automation", NOISE),
+    ],
+)
+def test_a_kind_of_an_agent_is_narrower_than_the_kind(kind: str, agent: Agent | None, outcome: int | None) -> None:
+    """`kind@agent` decides for that agent alone and before `kind`; where nobody says, bare kinds count."""
+    told = tell(run(NARROWED, [raised(0), acted(60, kind=kind, agent=agent)]))
+    assert [(came[3], came[7]) for came in told if came[0] == "decided"] == (
+        [] if outcome is None else [(outcome, agent)]
+    )
+
+
+def test_who_decided_is_told_with_the_outcome() -> None:
+    """An expiry is nobody's; a correction is of whoever corrected."""
+    log = [raised(0), acted(60, kind="closed_by_rule", agent="automation"), acted(90, agent="person")]
+    told = tell(run(PROBLEMS[0], [*log, raised(100, "b"), END]))
+    assert [came[7] for came in told if came[0] == "decided"] == ["automation", "person", None]
+
+
+def test_a_muted_alert_expires_as_unknown() -> None:
+    """Whatever the problem says of expiry: nobody was shown it, so that nobody acted says nothing."""
+    assert decided(raised(0), acted(60, kind="muted"), END) == [("a", UNKNOWN, HOUR + 300, "expiry")]
+    assert decided(raised(0), acted(HOUR + 1, kind="muted"), END) == [("a", NOISE, HOUR + 300, "expiry")]
+    assert run(PROBLEMS[0], [raised(0), acted(60, kind="muted"), END]).levels["t\0pay"][8] == 0.0
+
+
+@pytest.mark.parametrize("agent", [None, "person"])
+def test_a_person_s_act_on_a_muted_alert_still_decides(agent: Agent | None) -> None:
+    """Somebody found it in spite of all; an act of nobody in particular is taken for a person's."""
+    for kind, outcome in (("worked", ACTIONABLE), ("dismissed", NOISE)):
+        log = [raised(0), acted(60, kind="muted"), acted(90, kind=kind, agent=agent)]
+        assert decided(*log) == [("a", outcome, 90.0, kind)]
+
+
+@pytest.mark.parametrize("problem", [PROBLEMS[0], ANY_ACTIONABLE])
+def test_automation_never_makes_noise_of_a_muted_alert(problem: Problem) -> None:
+    """A policy's closing of what nobody was shown decides nothing, before or after the muting; its work does."""
+    closing, muting = acted(90, kind="dismissed", agent="automation"), acted(60, kind="muted")
+    assert decided(raised(0), muting, closing, END, problem=problem) == [("a", UNKNOWN, HOUR + 300, "expiry")]
+    assert decided(raised(0), muting, acted(90, agent="automation")) == [("a", ACTIONABLE, 90.0, "worked")]
+    if problem is ANY_ACTIONABLE:
+        assert decided(raised(0), closing, muting, END, problem=problem) == [("a", UNKNOWN, HOUR + 300, "expiry")]
+        assert decided(raised(0), closing, END, problem=problem) == [("a", NOISE, HOUR + 300, "expiry")]
+        person = acted(95, kind="dismissed", action="p", agent="person")
+        assert decided(raised(0), closing, muting, person, END, problem=problem)[0][1] == NOISE
 
 
 def test_other_outcomes_are_final() -> None:

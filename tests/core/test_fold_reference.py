@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.core import state
-from stream.core.ledger import FLOOD, OUTCOME_NAMES
+from stream.core.ledger import FLOOD, MAINTENANCE, OUTCOME_NAMES
 from stream.core.problem import Problem
 from tests.core.logs import DAY, LAW, PROBLEMS, START, Timed, effects, logs, run, tell
 from tests.core.reference import Reference, decayed
@@ -37,17 +37,19 @@ def same(mine: dict[str, object], theirs: dict[str, object]) -> None:
 @LAW
 @given(st.sampled_from(PROBLEMS), logs(late=(0.0, 1.0, 300.0, 301.0, 3_900.0, DAY, 12 * DAY)))
 def test_the_fold_is_the_plain_fold(problem: Problem, log: list[Timed]) -> None:
-    """Rows, outcomes, effects, floods and final states are those of a naive fold that sums over all that happened."""
+    """Rows, outcomes, effects, flags, episodes and states are those of a naive fold that sums over what happened."""
     reference, fold = Reference(problem), run(problem, log)
     for event, at in log:
         reference.step(event, at)
     told = tell(fold)
     rows = [np.frombuffer(came[3]).tolist() for came in told if came[0] == "arrived"]
-    assert [(*came[1:3], OUTCOME_NAMES[came[3]], *came[4:6]) for came in told if came[0] == "decided"] == (
-        reference.outcomes
-    )
+    decided = [came for came in told if came[0] == "decided"]
+    assert [(*one[1:3], OUTCOME_NAMES[one[3]], *one[4:6], *one[7:9]) for one in decided] == reference.outcomes
     assert effects(told) == reference.effects
-    assert [bool(came[2] & FLOOD) for came in told if came[0] == "arrived"] == reference.floods
+    arrived = [came for came in told if came[0] == "arrived"]
+    assert [bool(came[2] & FLOOD) for came in arrived] == reference.floods
+    assert [bool(came[2] & MAINTENANCE) for came in arrived] == reference.maintained
+    assert [came[4] for came in arrived] == reference.episodes
     for row, theirs in zip(rows, reference.rows, strict=True):
         for index, level in enumerate(theirs):
             mine = row[1 + 19 * index : 20 + 19 * index]

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from stream.core.events import Raised, moment
 from stream.core.once import Once
-from stream.core.records import Enriched, Outcome, Score
+from stream.core.records import Decision, DecisionName, Enriched, Outcome, Score
 from tests.core.logs import LAW
 
 NOW = moment(1e9)
@@ -20,6 +20,22 @@ def enriched(alert_id: str = "a", team: str = "pay", probability: float | None =
 def outcome(by: str = "worked") -> Outcome:
     """An outcome record."""
     return Outcome("a", "pay", "r", "e", NOW, "unknown", NOW, by, "p@1", None, {}, "none", None, [])
+
+
+def decision(said: DecisionName = "pause", by_rule: str | None = "night", alert_id: str = "a") -> Decision:
+    """A decision record."""
+    return Decision(
+        alert_id=alert_id, team="pay", rule="r", entity="e", episode=None, raised_at=NOW, decision=said,
+        by_rule=by_rule, rule_version="1", mode="pause", probability=0.1, model="m", p_act=0.5, until=NOW, proof=None,
+        why="", decided_at=NOW,
+    )  # fmt: skip
+
+
+def test_a_decision_is_taken_once_for_each_rule_and_what_it_decides() -> None:
+    """The same decision of a rule about an alert comes again; another rule's, another one, another alert's do not."""
+    once = Once()
+    ones = [decision(), decision("release"), decision(by_rule="day"), decision("none", None), decision(alert_id="b")]
+    assert [once.takes_decision(one) for one in (*ones, *ones)] == [True] * 5 + [False] * 5
 
 
 def test_among_scored_records_the_first_stands() -> None:

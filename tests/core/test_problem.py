@@ -25,7 +25,13 @@ per_day = 50
 [target]
 detection = 0.95
 """
+WINDOW = "{ from = 2026-03-01T00:00:00Z, to = 2026-03-02T00:00:00Z },"
 MANY = '{ rule = "x" },' * 1_001
+
+
+def window(since: str, until: str) -> str:
+    """A line with one maintenance window."""
+    return f"windows = [{{ from = {since}, to = {until} }}]"
 
 
 def changed(line: str, new: str) -> str:
@@ -77,6 +83,11 @@ def test_the_real_problems_load(shared_data: Path, name: str) -> None:
         ('actionable = ["worked"]', "actionable = []", "outcome.actionable is empty"),
         ('actionable = ["worked"]', 'actionable = ["dismissed"]', "kind 'dismissed' stands in outcome.actionable and"),
         ('actionable = ["worked"]', 'actionable = ["closed_by_rule"]', "kind 'closed_by_rule' is noisegate's own"),
+        ('actionable = ["worked"]', 'actionable = ["paused_by_rule@person"]', "'paused_by_rule' is noisegate's own"),
+        ('actionable = ["worked"]', 'actionable = ["released_by_rule"]', "kind 'released_by_rule' is noisegate's own"),
+        ('actionable = ["worked"]', 'actionable = ["@person"]', "'@person' in [outcome] names no kind"),
+        ('noise = ["dismissed"]', 'noise = ["maintenance"]', "kind 'maintenance' is noisegate's own"),
+        ('noise = ["dismissed"]', 'noise = ["muted@person"]', "kind 'muted' means that nobody was shown the alert"),
         ('noise = ["dismissed"]', 'noise = ["held_out"]', "kind 'held_out' is noisegate's own"),
         ('noise = ["dismissed"]', 'noise = ["expiry"]', "kind 'expiry' is noisegate's own"),
         ('noise = ["dismissed"]', 'noise = ["correction"]', "kind 'correction' is noisegate's own"),
@@ -85,6 +96,14 @@ def test_the_real_problems_load(shared_data: Path, name: str) -> None:
         ("visibility_only = []", 'visibility_only = [{ rules = "x" }]', "unknown field `rules`"),
         ("visibility_only = []", 'flood_days = [{ team = "pay", rule = "x", day = "someday" }]', "Invalid RFC3339"),
         ("visibility_only = []", f"visibility_only = [{MANY}]", "$.exclude.visibility_only"),
+        ("visibility_only = []", window("2026-03-02T00:00:00Z", "2026-03-01T00:00:00Z"), "that ends before"),
+        ("visibility_only = []", window("2026-03-01T00:00:00Z", "2026-03-01T00:00:00Z"), "that ends before"),
+        ("visibility_only = []", window("2026-03-01T00:00:00", "2026-03-02T00:00:00Z"), "`$.exclude.windows[0].from`"),
+        ("visibility_only = []", "windows = [{ from = 2026-03-01T00:00:00Z }]", "missing required field `to`"),
+        ("visibility_only = []", f"windows = [{WINDOW * 1_001}]", "$.exclude.windows"),
+        ('labels = ["env"]', "episode_minutes = 0", "$.history.episode_minutes"),
+        ('labels = ["env"]', "episode_minutes = 1441", "$.history.episode_minutes"),
+        ('labels = ["env"]', "episode_minutes = nan", "$.history.episode_minutes"),
         ('labels = ["env"]', 'labels = ["env", "env"]', "history.labels names a label twice"),
         ('labels = ["env"]', 'labels = [""]', "$.history.labels"),
         ('labels = ["env"]', 'labels = ["a\\u0000b"]', "$.history.labels"),
@@ -127,6 +146,9 @@ def test_what_is_wrong_is_told_in_one_sentence(line: str, new: str, told: str) -
         ('labels = ["env"]', 'labels = ["site"]'),
         ('labels = ["env"]', 'labels = ["env"]\nforget_days = 90'),
         ('labels = ["env"]', 'labels = ["env"]\nledger_days = 90'),
+        ("visibility_only = []", f"windows = [{WINDOW}]"),
+        ('labels = ["env"]', 'labels = ["env"]\nepisode_minutes = 30'),
+        ('actionable = ["worked"]', 'actionable = ["worked@person"]'),
         ("per_day = 50", "per_day = 51"),
         ("per_day = 50", "per_day = 50\nfactor = 9"),
     ],
@@ -148,12 +170,32 @@ def test_another_history_has_another_digest(line: str, new: str) -> None:
         ("per_day = 50", "per_day = 50.0\nfactor = 10"),
         ("visibility_only = []", ""),
         ("visibility_only = []", "flood_days = []"),
+        ("visibility_only = []", "windows = []"),
+        ('labels = ["env"]', 'labels = ["env"]\nepisode_minutes = 60'),
         ("[exclude]", "# a comment\n[exclude]"),
     ],
 )
 def test_the_same_history_has_the_same_digest(line: str, new: str) -> None:
     """Name, question, target, spelling and defaults written out change nothing that was folded."""
     assert parse_problem(changed(line, new)).digest == parse_problem(TEXT).digest
+
+
+def test_a_window_s_digest_is_of_its_moments() -> None:
+    """However its zone is written."""
+    one = window("2026-03-01T00:00:00Z", "2026-03-01T02:00:00+01:00")
+    other = window("2026-03-01T02:00:00+02:00", "2026-03-01T01:00:00Z")
+    assert len({parse_problem(changed("visibility_only = []", text)).digest for text in (one, other)}) == 1
+
+
+def test_problem_files_of_earlier_releases_keep_their_digest() -> None:
+    """What the shipped problem file's history and models are known by does not move with what newer releases add."""
+    assert parse_problem((ROOT / "deploy/problems/simulated.toml").read_text()).digest == "6071ef19"
+
+
+@pytest.mark.parametrize(("name", "digest"), [("uci_incidents", "24864d45"), ("london_fire_calls", "13774d8c")])
+def test_the_real_problems_keep_their_digest(shared_data: Path, name: str, digest: str) -> None:
+    """The same of the real logs' problem files."""
+    assert parse_problem((shared_data / f"{name}.toml").read_text()).digest == digest
 
 
 def test_the_id_is_name_and_digest() -> None:
@@ -188,3 +230,26 @@ def test_exclusions_match_by_pattern(pattern: str, meant: bool) -> None:
     """Every pattern of an exclusion must match, case counts, and one exclusion of several is enough."""
     alert = Raised(moment(1e9), "a", "pay", "report/daily", "db-7", labels={"env": "test"})
     assert excluding(pattern).visibility_only(alert) is meant
+
+
+def test_an_entry_of_one_agent_stands_beside_the_bare_kind() -> None:
+    """The same entry in both lists contradicts itself; a kind and its narrower entry do not, and the narrower wins."""
+    text = changed('noise = ["dismissed"]', 'noise = ["dismissed", "worked@automation"]')
+    rule = parse_problem(text).outcome
+    both = {"worked": True, "dismissed": False}
+    assert rule.deciding(None) == rule.deciding("person") == both
+    assert rule.deciding("automation") == {"worked": False, "dismissed": False}
+    assert parse_problem(text).deciding_kinds == {"worked", "dismissed", "closed_by_rule", "paused_by_rule"}
+    with pytest.raises(ProblemError, match=r"kind 'worked@person' stands in outcome\.actionable and"):
+        parse_problem(TEXT.replace('["worked"]', '["worked@person"]').replace('["dismissed"]', '["worked@person"]'))
+
+
+def test_a_window_covers_by_time_and_pattern() -> None:
+    """Windows are read with their moments and the patterns of an exclusion."""
+    text = (
+        'windows = [{ from = 2026-03-01T00:00:00Z, to = 2026-03-02T00:00:00Z, team = "pay*", labels = { env = "p*" } }]'
+    )
+    (read,) = parse_problem(changed("visibility_only = []", text)).exclude.windows
+    assert (read.start, read.end) == (moment(1_772_323_200.0), moment(1_772_409_600.0))
+    assert read.matches(Raised(moment(1e9), "a", "payments", "r", "e", labels={"env": "prod"}))
+    assert not read.matches(Raised(moment(1e9), "a", "payments", "r", "e"))

@@ -2,23 +2,43 @@
 
 import json
 import re
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
+from msgspec import UNSET
+from msgspec.structs import replace
 
 from stream.core.errors import BadRecord
 from stream.core.events import Event, Raised, decode_event, encode_event
-from stream.core.records import Challenge, Enriched, Outcome, Score, Why, Whys, encode_record
+from stream.core.records import (
+    Challenge,
+    Decision,
+    DecisionName,
+    Enriched,
+    Flag,
+    Mode,
+    Outcome,
+    Proof,
+    ProofState,
+    Score,
+    Why,
+    Whys,
+    decode_decision,
+    decode_enriched,
+    decode_outcome,
+    encode_record,
+)
 from stream.core.schemas import schemas, write
 from tests.core.logs import LAW
 from tests.core.test_events import ACTED, RAISED, events, json_values, moments, names
 from tests.servers.kafka import ROOT
 
-TOPICS = ["alerts.events", "alerts.enriched", "alerts.outcomes"]
+TOPICS = ["alerts.events", "alerts.enriched", "alerts.outcomes", "alerts.decisions"]
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
 FORMATS = FormatChecker([])
 
 
@@ -41,9 +61,9 @@ def validator(topic: str) -> Draft202012Validator:
     return Draft202012Validator(json.loads((ROOT / "schemas" / f"{topic}.json").read_text()), format_checker=FORMATS)
 
 
-EVENTS, ENRICHED, OUTCOMES = (validator(topic) for topic in TOPICS)
+EVENTS, ENRICHED, OUTCOMES, DECISIONS = (validator(topic) for topic in TOPICS)
 shares = st.floats(0, 1)
-flags = st.lists(st.sampled_from(["flood", "visibility_only", "late", "held_out", "challenger_failed"]), max_size=3)
+flags = st.lists(st.sampled_from(get_args(Flag)), max_size=3)
 counts = st.integers(0, 2**40)
 whys = st.builds(Why, counts, counts, st.lists(st.integers(0, 1), max_size=8), st.none() | moments)
 raises = events.filter(lambda event: isinstance(event, Raised))
@@ -52,11 +72,24 @@ bands = st.sampled_from(["likely_noise", "unsure", "likely_actionable", "unscore
 evidence = st.sampled_from(["strong", "some", "weak", "none"])
 reasons = st.sampled_from([None, "no_model", "model_failed", "history_unavailable"])
 scores = st.builds(Score, st.none() | shares, bands, st.none() | names, evidence, reasons, challenges)
-enriched = st.builds(Enriched, raises, scores, st.none() | st.builds(Whys, whys, whys), flags, moments, names)
+vectors = st.sampled_from([UNSET, None]) | st.binary(max_size=8)
+enriched = st.builds(
+    Enriched, raises, scores, st.none() | st.builds(Whys, whys, whys), flags, moments, names, st.none() | names, vectors
+)
 outcomes = st.builds(
     Outcome, names, names, names, names, moments, st.sampled_from(["actionable", "noise", "unknown"]), moments, names,
     names, st.none() | names, st.dictionaries(names, shares, max_size=2), evidence,
-    st.none() | st.integers(0, 1), flags,
+    st.none() | st.integers(0, 1), flags, st.none() | names, st.none() | names, st.dictionaries(names, names),
+    st.none() | names, st.sampled_from([None, "person", "automation"]),
+)  # fmt: skip
+
+
+proofs = st.builds(Proof, counts, shares, st.none() | shares, shares, st.sampled_from(get_args(ProofState)))
+decisions = st.builds(
+    Decision, alert_id=names, team=names, rule=names, entity=names, episode=st.none() | names, raised_at=moments,
+    decision=st.sampled_from(get_args(DecisionName)), by_rule=st.none() | names, rule_version=st.none() | names,
+    mode=st.none() | st.sampled_from(get_args(Mode)), probability=st.none() | shares, model=st.none() | names,
+    p_act=shares, until=st.none() | moments, proof=st.none() | proofs, why=names, decided_at=moments,
 )  # fmt: skip
 
 
@@ -104,6 +137,16 @@ def test_schema_and_decoder_agree(example: dict[str, Any], name: str, value: Any
 
 @pytest.mark.parametrize(
     "change",
+    [{"kind": "escalated@person"}, {"kind": "x@automation"}, {"agent": "bot"}, {"until": "soon"}, {"reason": 1}],
+)
+def test_the_schema_refuses_what_no_action_may_say(change: dict[str, Any]) -> None:
+    """A kind that ends in an agent, another agent, an end that is no time."""
+    assert EVENTS.is_valid({**ACTED, "agent": "person", "reason": "known", "until": "2026-03-02T00:00:00Z"})
+    assert not EVENTS.is_valid({**ACTED, **change})
+
+
+@pytest.mark.parametrize(
+    "change",
     [{"team": ""}, {"team": "x" * 257}, {"at": "yesterday"}, {"at": "2026-02-30T00:00:00Z"}, {"labels": {"k": 1}}],
 )
 def test_the_schema_refuses_what_is_over_a_limit(change: dict[str, Any]) -> None:
@@ -124,3 +167,39 @@ def test_every_enriched_record_is_valid(record: Enriched) -> None:
 def test_every_outcome_is_valid(record: Outcome) -> None:
     """What the types can say of an outcome passes the schema."""
     OUTCOMES.validate(json.loads(encode_record(record)))
+
+
+@LAW
+@given(decisions)
+def test_every_decision_is_valid(record: Decision) -> None:
+    """What the types can say of a decision passes the schema, and comes back as it was."""
+    DECISIONS.validate(json.loads(encode_record(record)))
+    assert decode_decision(encode_record(record)) == record
+
+
+def test_features_are_base64_and_absent_unless_given() -> None:
+    """The vector that a model read stands as text in the record, and not at all where nobody asked for it."""
+    alert = Raised(NOW, "a", "t", "r", "e")
+    bare = Enriched(alert, Score(0.5, "unsure", "m", "some"), None, [], NOW, "t/0/1")
+    assert "features" not in json.loads(encode_record(bare))
+    full = replace(bare, features=b"\x00\x00\x80?")
+    assert json.loads(encode_record(full))["features"] == "AACAPw=="
+    assert decode_enriched(encode_record(full)) == full
+
+
+def test_records_of_earlier_releases_are_still_read() -> None:
+    """Outcomes are kept for good: one without the newer fields has none of what they say."""
+    old = {
+        "alert_id": "a", "team": "t", "rule": "r", "entity": "e", "raised_at": RAISED["at"], "outcome": "noise",
+        "decided_at": RAISED["at"], "by": "dismissed", "problem": "p@1", "model": None, "scores": {},
+        "evidence": "none", "last_outcome": None, "flags": [],
+    }  # fmt: skip
+    OUTCOMES.validate(old)
+    outcome = decode_outcome(json.dumps(old).encode())
+    assert (outcome.severity, outcome.source, outcome.labels, outcome.episode, outcome.agent) == (
+        None,
+        None,
+        {},
+        None,
+        None,
+    )

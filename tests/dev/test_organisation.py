@@ -13,6 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stream.core.came import Arrived
+from stream.core.episodes import episode_id
+from stream.core.events import decode_event, seconds
+from stream.core.fold import Fold
+from stream.core.problem import parse_problem
 from stream.dev.organisation import (
     FIXES,
     FLOODS,
@@ -32,6 +37,7 @@ from stream.dev.organisation import (
     write_events,
 )
 from stream.dev.organisation.catalogue import Fix, Flood, Shift
+from stream.dev.organisation.reactions import MONITORS
 
 PROBLEM_FILE = Path(__file__).parents[2] / "deploy" / "problems" / "simulated.toml"
 PROBLEM = tomllib.loads(PROBLEM_FILE.read_text(encoding="utf-8"))
@@ -49,6 +55,7 @@ class Alert:
     raised: RaisedRecord
     truth: Truth
     actions: list[ActedRecord] = field(default_factory=list)
+    endings: list[ActedRecord] = field(default_factory=list)  # what its monitor says
 
     def __post_init__(self) -> None:
         self.at = datetime.fromisoformat(self.raised["at"])
@@ -117,7 +124,8 @@ def read(events: list[Event], truth: dict[str, Truth]) -> World:
             alerts.setdefault(event["alert_id"], Alert(event, truth[event["alert_id"]]))
         elif event["action_id"] not in seen:
             seen.add(event["action_id"])
-            alerts[event["alert_id"]].actions.append(event)
+            alert = alerts[event["alert_id"]]
+            (alert.endings if event["kind"] == "ended" else alert.actions).append(event)
     return World(events, list(alerts.values()))
 
 
@@ -172,7 +180,7 @@ class TestForm:
     def test_keys_and_kinds(self, world: World) -> None:
         """Events have the keys of their type, and nothing else that could tell the truth."""
         raised = {"type", "at", "alert_id", "team", "rule", "entity", "source", "title", "labels"}
-        acted = {"type", "at", "alert_id", "team", "action_id", "kind", "actor"}
+        acted = {"type", "at", "alert_id", "team", "action_id", "kind", "actor", "agent"}
         for event in world.events:
             keys = set(event) - {"severity"} if event["type"] == "raised" else set(event)
             assert keys == (raised if event["type"] == "raised" else acted)
@@ -184,9 +192,9 @@ class TestForm:
         assert times == sorted(times)
 
     def test_size(self, world: World) -> None:
-        """The default log has 20,000 to 25,000 alerts and two to three events for each."""
+        """The default log has 20,000 to 25,000 alerts and three to four events for each."""
         assert 20_000 <= len(world.alerts) <= 25_000
-        assert 2 <= len(world.events) / len(world.alerts) <= 3
+        assert 3 <= len(world.events) / len(world.alerts) <= 4
 
     def test_says_simulated(self, world: World) -> None:
         """Each alert says that it is simulated, and what it is about."""
@@ -462,6 +470,43 @@ class TestActions:
         kinds = Counter(kind for alert in world.alerts for kind in alert.kinds)
         assert kinds.keys() == ACTIONABLE | NOISE | {"acknowledged", "commented", "reassigned", "reopened"}
         assert min(kinds.values()) > 50
+
+    def test_who_did_it(self, world: World) -> None:
+        """Policies and monitors are automation, everything else is done by persons, and no actor is both."""
+        automation = {"auto_closed", "ended"}
+        agents: defaultdict[str, set[str]] = defaultdict(set)
+        for event in world.events:
+            if event["type"] == "acted":
+                assert event["agent"] == ("automation" if event["kind"] in automation else "person")
+                agents[event["actor"]].add(event["agent"])
+        assert all(len(known) == 1 for known in agents.values())
+
+    def test_monitors_say_when_a_condition_ended(self, world: World) -> None:
+        """Once for most alerts of a monitor, after the raise and before the same thing fires again; never of others."""
+        following: dict[tuple[str, str, str], datetime] = {}
+        for alert in reversed(world.alerts):
+            key = (alert.team, alert.rule, alert.raised["entity"])
+            assert len(alert.endings) <= (alert.raised["source"] in MONITORS)
+            for ending in alert.endings:
+                at = datetime.fromisoformat(ending["at"])
+                assert alert.at <= at <= min(alert.at + timedelta(hours=12), following.get(key, at))
+                assert ending["action_id"] == f"{alert.raised['alert_id']}-{len(alert.actions) + 1}"
+            following[key] = alert.at
+        monitored = [alert for alert in world.alerts if alert.raised["source"] in MONITORS]
+        assert 0.5 < len(monitored) / len(world.alerts) < 0.9
+        assert np.mean([bool(alert.endings) for alert in monitored]) > 0.85
+
+    def test_some_firings_are_of_one_episode(self, world: World) -> None:
+        """What ends and fires again within the hour makes episodes of several alerts; most alerts are alone."""
+        problem = parse_problem(PROBLEM_FILE.read_text(encoding="utf-8"))
+        fold, episodes = Fold(problem), Counter[str]()
+        for event in world.events:
+            decoded = decode_event(json.dumps(event).encode())
+            fold.step(decoded, seconds(decoded.at))
+            episodes.update(episode_id(one.event.team, one.alert) for one in fold.came if isinstance(one, Arrived))
+            fold.clear_came()
+        several = sum(count for count in episodes.values() if count > 1)
+        assert 0.15 < several / len(world.alerts) < 0.4
 
     def test_actions_follow_the_raise(self, world: World) -> None:
         """Each action names the owner at the raise and comes after it; action ids are unique and in order."""

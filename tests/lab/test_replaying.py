@@ -3,9 +3,12 @@
 from datetime import timedelta
 
 import numpy as np
+import pytest
+from msgspec.structs import replace
 
 from stream.core.events import Event, Tick
 from stream.core.fold import Fold
+from stream.core.kinds import DRILL_TEAM, Agent
 from stream.core.ledger import FLOOD, VISIBILITY_ONLY
 from stream.core.problem import parse_problem
 from stream.lab.replaying import Replayed, replay
@@ -68,26 +71,46 @@ def test_an_outcome_is_known_when_the_fold_publishes_it() -> None:
     assert replayed.sequence.tolist() == [0, 1, ~0, 2]
 
 
-def test_what_a_rule_closed_is_known_only_when_corrected() -> None:
-    """Closed by rule is unknown: nothing in the sequence; a later action corrects it and counts once."""
+@pytest.mark.parametrize("by", ["closed_by_rule", "paused_by_rule"])
+def test_what_a_rule_kept_from_people_is_never_learnt_from(by: str) -> None:
+    """Its outcome is unknown, and stays so when it is corrected: nothing of it stands in the sequence."""
     replayed = replayed_of(
         raised(1, START),
-        acted(1, START + minute(1), kind="closed_by_rule"),
+        acted(1, START + minute(1), kind=by),
         raised(2, START + minute(2)),
         acted(1, START + minute(3)),
         acted(1, START + minute(4)),
     )
-    assert replayed.sequence.tolist() == [0, 1, ~0]
-    assert replayed.outcome.tolist() == [1, -1]
+    assert replayed.sequence.tolist() == [0, 1]
+    assert replayed.outcome.tolist() == [2, -1]
+    assert not replayed.labelled.any()
+    early = [acted(1, START + minute(1), kind=by), acted(1, START + minute(2))]
+    overtaken = replayed_of(*early, raised(1, START + minute(3)))
+    assert overtaken.sequence.tolist() == [0]
+    assert overtaken.effects["held"] == 2
 
 
-def test_overtaking_actions_and_corrections_in_one_step_count_once() -> None:
-    """An alert that comes after its closing and its correction is known once, after its raise."""
-    replayed = replayed_of(
-        acted(1, START + minute(1), kind="closed_by_rule"), acted(1, START + minute(2)), raised(1, START + minute(3))
-    )
-    assert replayed.sequence.tolist() == [0, ~0]
-    assert replayed.effects["held"] == 2
+def test_drills_are_folded_and_left_out() -> None:
+    """With the drill team's alerts among them, all columns are as without; only the events count."""
+    log = small_log(60)
+    drills = [replace(event, team=DRILL_TEAM) for event in log if not isinstance(event, Tick)]
+    plain = replayed_of(*log)
+    both = replayed_of(*(one for pair in zip(log, drills, strict=True) for one in pair))
+    assert both.alerts == plain.alerts
+    assert np.array_equal(both.rows, plain.rows, equal_nan=True)
+    for name in ("at", "outcome", "decided_at", "flags", "last_outcome", "sequence", "counts"):
+        assert np.array_equal(getattr(both, name), getattr(plain, name)), name
+    assert (both.kinds, both.agents, both.ended_at) == (plain.kinds, plain.agents, plain.ended_at)
+    assert both.events == 2 * plain.events
+
+
+def test_kinds_are_counted_by_who_did_them_where_the_log_says() -> None:
+    """Each kind once in all, and by agent where there is one."""
+    agents: tuple[Agent | None, ...] = ("person", "automation", None)
+    log = [replace(acted(1, START + minute(at)), agent=agent) for at, agent in enumerate(agents)]
+    replayed = replayed_of(raised(1, START), *log)
+    assert replayed.kinds == {"worked": 3}
+    assert replayed.agents == {"worked@person": 1, "worked@automation": 1}
 
 
 def test_repeats_and_strangers_are_counted() -> None:

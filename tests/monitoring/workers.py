@@ -19,7 +19,8 @@ from stream.config import Settings
 from stream.core.came import Decided
 from stream.core.events import decode_event, moment, seconds
 from stream.core.fold import Fold
-from stream.core.problem import CORRECTION, HELD_OUT, Problem, parse_problem
+from stream.core.kinds import CORRECTION, HELD_OUT
+from stream.core.problem import Problem, parse_problem
 from stream.dev.organisation import START, TEAMS, Drifts, Shift, simulate
 from stream.dev.shipped import simulated_problem
 from stream.lab.learning.plan import Plan
@@ -218,8 +219,8 @@ class Organisation:
                     fold.step(event, seconds(event.at), offset=record.offset)
             for one in fold.came:
                 if isinstance(one, Decided) and one.by != CORRECTION:
-                    (cohort,) = maturing.part([one], -np.inf, -np.inf, "")[1].values()
-                    moments[one.team, one.alert_id] = cohort.due
+                    (timer,) = maturing.part([one], -np.inf, -np.inf, "")[1].values()
+                    moments[one.team, one.alert_id] = timer.due
         return np.array([moments.get((alert.team, alert.alert_id), np.inf) for alert in self.replayed.alerts])
 
     def _train(self) -> tuple[Model, Model]:

@@ -4,6 +4,7 @@ import random
 from datetime import UTC, datetime, timedelta
 
 from stream.core.events import Acted, Event, Raised
+from stream.core.kinds import Agent
 from stream.core.problem import Problem, parse_problem
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -13,18 +14,23 @@ PROBLEM: Problem = parse_problem(
     name = "test"
     question = "Will they act?"
     [outcome]
-    actionable = ["worked"]
+    actionable = ["worked", "escalated@person"]
     noise = ["dismissed"]
     horizon_hours = 2
     grace_minutes = 5
     [exclude]
     visibility_only = [{ rule = "report/*" }]
+    windows = [{ from = 2026-03-01T02:00:00Z, to = 2026-03-01T03:00:00Z, team = "team-1" }]
     [history]
     labels = ["env"]
     ledger_days = 1
     """
 )
-KINDS = ["worked", "dismissed", "commented", "closed_by_rule", "reopened", "held_out", "acknowledged"]
+KINDS = [
+    "worked", "dismissed", "escalated", "commented", "closed_by_rule", "paused_by_rule", "released_by_rule",
+    "reopened", "held_out", "muted", "acknowledged",
+]  # fmt: skip
+AGENTS: list[Agent | None] = [None, "person", "automation"]
 
 
 def random_log(seed: int, alerts: int = 60, teams: int = 4, late_seconds: float = 0.0) -> list[Event]:
@@ -43,7 +49,8 @@ def random_log(seed: int, alerts: int = 60, teams: int = 4, late_seconds: float 
             timed.append((clock + 1, raised))
         for turn in range(chance.randrange(4)):
             acted = clock + chance.expovariate(1 / 3600) - (60 if chance.random() < 0.1 else 0)
-            action = Acted(at(acted), f"A{number}", team, f"A{number}-{turn}", chance.choice(KINDS))
+            kind, agent = chance.choice(KINDS), chance.choice(AGENTS)
+            action = Acted(at(acted), f"A{number}", team, f"A{number}-{turn}", kind, agent=agent)
             timed.append((acted, action))
             if chance.random() < 0.1:
                 timed.append((acted + 5, action))

@@ -8,7 +8,7 @@ from stream.config import Settings
 from stream.core import fold
 from stream.core.came import Decided
 from stream.core.events import Event, Tick, encode_event, seconds
-from stream.core.ledger import Alert, Cohort, Entry, pack_entry, unpack_entry
+from stream.core.ledger import Alert, Entry, Timer, pack_entry, unpack_entry
 from stream.core.problem import Problem
 from stream.core.records import Enriched, Outcome, decode_enriched, decode_outcome
 from stream.core.state import NEVER, pack_state
@@ -207,7 +207,7 @@ def packed_entries(pure: fold.Fold) -> dict[fold.EntryKey, bytes]:
 
 
 def alerts_of(packed: Mapping[fold.EntryKey, bytes]) -> dict[fold.EntryKey, bytes]:
-    """The entries of a ledger that the pure fold has too: no cohorts, and no scores."""
+    """The entries of a ledger that the pure fold has too: no timers, and no scores."""
     return {key: _without_score(unpack_entry(record)) for key, record in packed.items() if key[0]}
 
 
@@ -223,18 +223,18 @@ def size(verdicts: Verdicts) -> int:
 
 
 def waiting_in(packed: Mapping[fold.EntryKey, bytes]) -> Counter[float]:
-    """How many alerts wait in a ledger's cohorts, by when they are to be counted."""
+    """How many alerts wait in a ledger's timers, by when they are to be counted."""
     waiting: Counter[float] = Counter()
     for key, record in packed.items():
         if not key[0]:
-            cohort = unpack_entry(record)
-            assert isinstance(cohort, Cohort)
-            waiting[cohort.due] += size(verdicts_of(cohort))
+            timer = unpack_entry(record)
+            assert isinstance(timer, Timer)
+            waiting[timer.due] += size(verdicts_of(timer))
     return waiting
 
 
 def waiting_of(pure: fold.Fold) -> Counter[float]:
     """The same of the whole log in one batch: how many of the alerts that it decided are not to be counted yet."""
     decided = [one for one in pure.came if isinstance(one, Decided)]
-    _, cohorts = Maturing(pure.problem, {}).part(decided, NEVER, pure.time, "")
-    return Counter({cohort.due: size(verdicts_of(cohort)) for cohort in cohorts.values()})
+    _, timers = Maturing(pure.problem, {}).part(decided, NEVER, pure.time, "")
+    return Counter({timer.due: size(verdicts_of(timer)) for timer in timers.values()})

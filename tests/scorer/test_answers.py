@@ -168,6 +168,30 @@ def test_repeats_and_corrections_keep_the_first_scores_over_a_swap() -> None:
     ]
 
 
+def test_outcomes_carry_what_rules_match_on_and_who_decided() -> None:
+    """Severity, source, labels, episode and agent as of the decision, and of a correction."""
+    alert = Raised(at(0), "A1", "team", "r", "e", "high", "monitor", "T", {"env": "prod", "site": "x"})
+    later = Raised(at(600), "A2", "team", "r", "e")
+    events: list[Event] = [
+        alert,
+        later,
+        Acted(at(660), "A1", "team", "A1-1", "closed_by_rule", agent="automation"),
+        Acted(at(720), "A1", "team", "A1-2", "worked", agent="person"),
+        Acted(at(780), "A2", "team", "A2-1", "dismissed"),
+        alert,
+    ]
+    rig = rig_of(log_of(events), Served((Says(OLD),), Pointer(OLD)))
+    rig.run((1,))
+    closed, corrected, dismissed = rig.publisher.outcomes()
+    for outcome, agent in ((closed, "automation"), (corrected, "person")):
+        assert (outcome.severity, outcome.source, outcome.labels) == ("high", "monitor", alert.labels)
+        assert outcome.agent == agent
+    assert (dismissed.severity, dismissed.source, dismissed.labels, dismissed.agent) == (None, None, {}, None)
+    episodes = {one.episode for one in rig.publisher.enriched()} | {one.episode for one in rig.publisher.outcomes()}
+    assert len(episodes) == 1
+    assert len(bytes.fromhex(str(episodes.pop()))) == 8
+
+
 @pytest.mark.parametrize(("kind", "why"), [(Failing, "failed"), (Broken, "failed"), (Endless, "slow")])
 def test_a_challenger_that_fails_or_is_slow_is_dropped_and_no_alert_is(kind: type[Says], why: str) -> None:
     """Its batch is flagged, the champion's scores stand, later batches go on without it, and a slow run is ended."""

@@ -15,6 +15,7 @@ from stream.config import Settings
 from stream.core.came import Arrived
 from stream.core.events import Event, Raised, Tick
 from stream.core.frame import Array, Decayed, Inputs
+from stream.core.kinds import DRILL_TEAM
 from stream.core.ledger import NARROW
 from stream.lane.batch import Batch, Part
 from stream.metrics import Metrics
@@ -299,6 +300,21 @@ def test_what_is_not_judged_is_counted_under_a_reason(small_model: Model) -> Non
     left = {key[1][1]: value for key, value in shown(rig.metrics, "quality_left_out").items() if value}
     assert left == {"closed_by_rule": 3, "correction": 2, "unscored": 1}
     assert total(rig.metrics, "quality_scores_count") == 1
+
+
+def test_drills_are_scored_and_published_and_are_in_no_figure(small_model: Model) -> None:
+    """With the drill team's alerts among them, every counter of drift, quality and teams is as without."""
+    events: list[Event] = [raised(n, START.replace(minute=n)) for n in range(9)]
+    events += [acted(n, START.replace(minute=20 + n), kind="closed_by_rule" if n == 3 else "worked") for n in range(9)]
+    events += [acted(3, START.replace(minute=40)), Tick(START.replace(hour=9))]
+    drills = [one if isinstance(one, Tick) else replace(one, team=DRILL_TEAM) for one in events]
+    both = [one for pair in zip(events, drills, strict=True) for one in pair]
+    rigs = [Rig(log_of(log), small_problem(), MemoryHistory(), SETTINGS, small_model) for log in (events, both)]
+    for rig in rigs:
+        rig.run((5,))
+    assert len(rigs[1].publisher.outcomes()) == 2 * len(rigs[0].publisher.outcomes()) == 20
+    assert len(rigs[1].publisher.enriched()) == 2 * len(rigs[0].publisher.enriched())
+    assert counted(rigs[0]) == counted(rigs[1])
 
 
 def test_held_out_alerts_are_a_part_of_their_own(small_model: Model) -> None:

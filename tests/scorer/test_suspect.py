@@ -6,7 +6,7 @@ import pytest
 
 from stream.core.errors import HistoryDamaged, HistoryRefused
 from stream.core.events import Raised
-from stream.core.ledger import Cohort, pack_entry
+from stream.core.ledger import Timer, pack_entry
 from stream.scorer.evictions import EvictionWatch
 from stream.scorer.history import ServerStatus, Wanted
 from stream.scorer.redis_history import RedisHistory
@@ -285,7 +285,7 @@ def test_what_a_newer_noisegate_wrote_is_refused_and_not_called_damaged() -> Non
     Rig(log, PROBLEM, history).run()
     cohorts = [key for key in history.entries if key[2][0] == ""]
     for key in cohorts:
-        history.entries[key] = pack_entry(Cohort(0.0, b"\xc1\x07..."))
+        history.entries[key] = pack_entry(Timer(0.0, 7, b"..."))
     for event in events[60:]:
         log.append(event)
     with pytest.raises(HistoryRefused, match=r"verdicts of version 7.*; run the newer one") as refused:

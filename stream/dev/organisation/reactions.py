@@ -1,14 +1,16 @@
-"""What people do with an alert, and when: after log-normal delays, from minutes to more than a day.
+"""What people and machines do with an alert, and when: after log-normal delays, from minutes to more than a day.
 
 An alert that is acted on ends in work after a log-normal delay, now and then beyond the horizon; one that is not is
 dismissed, resolved, closed, or left until it expires. Before that somebody may hand it over, acknowledge or comment it.
+A policy closes what nobody ended, and a monitor says when what it watches is well again: with the work, or by itself.
 """
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Literal
 
 from numpy.random import Generator
 
@@ -32,7 +34,11 @@ COMMENTED, COMMENTED_AFTER_WORK = 0.10, 0.20
 RESOLVED_AFTER_WORK = 0.75
 REOPENED = 0.03  # of those that people dismissed, resolved or closed
 PEOPLE_A_TEAM = 6
-MACHINE = "machine"
+MACHINE, MONITOR = "machine", "monitor"
+MONITORS = ("prometheus", "ping-check", "synthetics", "cloudwatch", "snmp")  # sources that say when a condition ended
+ENDS_MEDIAN_MINUTES, ENDS_AFTER_WORK_MEDIAN_MINUTES = 25.0, 3.0
+ENDS_LONGEST = 12 * HOUR  # what lasts longer is not told
+Agent = Literal["person", "automation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,29 @@ class Action:
     after: float
     kind: str
     actor: str
+    agent: Agent = "person"
+
+
+class Endings:
+    """Draws when monitors say that a condition ended."""
+
+    def __init__(self, rng: Generator) -> None:
+        self._rng = rng
+
+    def to(self, firing: Firing, actions: Sequence[Action], again: float) -> list[Action]:
+        """The end of what fired, if its monitor tells one: soon after work, else by itself, and before it fires again.
+
+        `again`: seconds until the same team, rule and entity fire next.
+        """
+        if firing.rule.source not in MONITORS:
+            return []
+        work = next((action.after for action in actions if action.kind in WORK), None)
+        median = ENDS_MEDIAN_MINUTES if work is None else ENDS_AFTER_WORK_MEDIAN_MINUTES
+        after = (work or 0.0) + 60.0 * median * math.exp(float(self._rng.standard_normal()))
+        after = min(max(SHORTEST, after), again * float(self._rng.uniform(0.3, 0.9)))
+        if after > ENDS_LONGEST:
+            return []
+        return [Action(after, "ended", _pseudonym(MONITOR, firing.rule.source), "automation")]
 
 
 class Reactions:
@@ -65,8 +94,11 @@ class Reactions:
             return self._left_alone(firing)
         end = self._delay(self._work_median(firing) if acts else MEDIAN_MINUTES[kind] * 60)
         owner = self._owner(firing)
-        actor = _pseudonym(MACHINE, firing.rule.source) if kind == "auto_closed" else self._person(owner)
-        return [*self._before(firing, owner, end, acts), Action(end, kind, actor), *self._later(end, kind, actor)]
+        if kind == "auto_closed":
+            last = Action(end, kind, _pseudonym(MACHINE, firing.rule.source), "automation")
+        else:
+            last = Action(end, kind, self._person(owner))
+        return [*self._before(firing, owner, end, acts), last, *self._later(end, kind, last.actor)]
 
     def _owner(self, firing: Firing) -> str:
         """The team that ends it: its own, or another after a hand-over."""

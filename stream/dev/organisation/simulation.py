@@ -2,12 +2,13 @@
 
 What it holds, beside ordinary alerts: teams from readable to random, flood days, visibility-only reports, flapping,
 slow and sudden drift, mended rules, hand-offs, late and missing actions, reopened alerts, retried webhooks, repeated
-actions.
+actions, and monitors that say when a condition ended. Each action says whether a person or automation did it.
 """
 
 import gzip
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Literal, NamedTuple, NotRequired, TypedDict
@@ -17,7 +18,7 @@ from numpy.random import Generator, default_rng
 from stream.dev.organisation.catalogue import DRIFTS, Drifts
 from stream.dev.organisation.firings import Firing, estate, firings
 from stream.dev.organisation.habits import Habits, Repeats
-from stream.dev.organisation.reactions import Action, Reactions
+from stream.dev.organisation.reactions import Action, Agent, Endings, Reactions
 from stream.dev.organisation.span import Span
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -50,6 +51,7 @@ class ActedRecord(TypedDict):
     action_id: str
     kind: str
     actor: str
+    agent: Agent
 
 
 Event = RaisedRecord | ActedRecord
@@ -74,7 +76,7 @@ def simulate(
     """The event log, in order of time. `scale` multiplies the volume of all but the reports;
     `drifts` says what changes on the way (STEADY: nothing).
 
-    At the defaults about 24,000 alerts and 59,000 events. Raises ValueError for a start without a time zone, less than
+    At the defaults about 24,000 alerts and 75,000 events. Raises ValueError for a start without a time zone, less than
     one day, or a scale that is not above zero.
     """
     yield from simulate_with_truth(seed, days, start, scale, drifts)[0]
@@ -87,11 +89,14 @@ def simulate_with_truth(
     if not scale > 0:
         raise ValueError(f"scale={scale}: give a number above zero")
     span = Span(start, days)
-    layout, world, leanings, people, webhooks = default_rng(seed).spawn(5)
+    layout, world, leanings, people, webhooks, monitors = default_rng(seed).spawn(6)
     entities = estate(layout)
     habits = Habits(leanings, span, entities, drifts)
-    log, truth = _live(people, span, habits, firings(world, span, scale, entities, drifts.fixes))
-    stamped = sorted((*log, *_sent_twice(webhooks, log)), key=lambda item: item[0])
+    fired = firings(world, span, scale, entities, drifts.fixes)
+    lived, truth = _live(people, span, habits, fired)
+    log = [item for one in lived for item in one.log]
+    ends = _ended(Endings(monitors), span, fired, lived)
+    stamped = sorted((*log, *_sent_twice(webhooks, log), *ends), key=lambda item: item[0])
     return [event for _, event in stamped], truth
 
 
@@ -111,23 +116,50 @@ def write_events(path: Path | str, seed: int = 7, days: int = 60, start: datetim
 Stamped = tuple[int, Event]  # milliseconds since the start, and the event
 
 
-def _live(rng: Generator, span: Span, habits: Habits, fired: list[Firing]) -> tuple[list[Stamped], dict[str, Truth]]:
+class _Lived(NamedTuple):
+    """What an alert's log holds, and what was done to it."""
+
+    alert_id: str
+    log: list[Stamped]
+    actions: list[Action]
+
+
+def _live(rng: Generator, span: Span, habits: Habits, fired: Sequence[Firing]) -> tuple[list[_Lived], dict[str, Truth]]:
     """Let the teams see each alert in turn and do what they do."""
     repeats, reactions = Repeats(), Reactions(rng, span)
-    log: list[Stamped] = []
+    lived: list[_Lived] = []
     truth: dict[str, Truth] = {}
     for number, firing in enumerate(fired, start=1):
         alert_id = f"SIM-{number:06d}"
         again = repeats.before(firing)
         probability = habits.probability(firing, again)
         acts = bool(rng.random() < probability)
-        log.append((_milliseconds(firing.at), _raised(span, firing, alert_id)))
-        for count, action in enumerate(reactions.to(firing, acts), start=1):
-            at = firing.at + action.after
-            log.append((_milliseconds(at), _acted(span, firing, alert_id, count, action)))
+        actions = reactions.to(firing, acts)
+        log: list[Stamped] = [(_milliseconds(firing.at), _raised(span, firing, alert_id))]
+        log += [_stamped(span, firing, alert_id, count, action) for count, action in enumerate(actions, start=1)]
+        lived.append(_Lived(alert_id, log, actions))
         in_time = reactions.in_time(firing)
         truth[alert_id] = Truth(probability * in_time, firing.flood, firing.visibility_only, again)
-    return log, truth
+    return lived, truth
+
+
+def _ended(endings: Endings, span: Span, fired: Sequence[Firing], lived: Sequence[_Lived]) -> list[Stamped]:
+    """What the monitors say, each firing before the next one of the same team, rule and entity."""
+    following: dict[tuple[str, str, str], float] = {}
+    next_at = []
+    for firing in reversed(fired):
+        key = (firing.team.name, firing.rule.name, firing.entity.name)
+        next_at.append(following.get(key, math.inf))
+        following[key] = firing.at
+    found = []
+    for firing, one, after in zip(fired, lived, reversed(next_at), strict=True):
+        for action in endings.to(firing, one.actions, after - firing.at):
+            found.append(_stamped(span, firing, one.alert_id, len(one.actions) + 1, action))
+    return found
+
+
+def _stamped(span: Span, firing: Firing, alert_id: str, count: int, action: Action) -> Stamped:
+    return _milliseconds(firing.at + action.after), _acted(span, firing, alert_id, count, action)
 
 
 def _sent_twice(rng: Generator, log: list[Stamped]) -> Iterator[Stamped]:
@@ -163,6 +195,7 @@ def _acted(span: Span, firing: Firing, alert_id: str, count: int, action: Action
         "action_id": f"{alert_id}-{count}",
         "kind": action.kind,
         "actor": action.actor,
+        "agent": action.agent,
     }
 
 

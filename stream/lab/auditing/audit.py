@@ -5,7 +5,8 @@ from pathlib import Path
 import msgspec
 
 from stream.core.errors import LabError
-from stream.core.problem import CLOSED_BY_RULE, HELD_OUT, REOPENED, Problem
+from stream.core.kinds import MUTED, REOPENED, RESERVED
+from stream.core.problem import Problem
 from stream.extras import AUDITING, require_lab
 from stream.lab.auditing import volumes
 from stream.lab.auditing.delays import delays
@@ -18,7 +19,7 @@ from stream.lab.log import Progress, no_progress, read_log
 from stream.lab.replaying import Replayed, replay
 from stream.lab.window import split_at_share
 
-OWN_KINDS = frozenset({CLOSED_BY_RULE, REOPENED, HELD_OUT})
+OWN_KINDS = RESERVED | {REOPENED, MUTED}
 
 
 def audit(log: Path, problem: Problem, split: float = 0.6, progress: Progress = no_progress) -> Audit:

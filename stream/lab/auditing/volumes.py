@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from stream.core.ledger import ACTIONABLE, OPEN, UNKNOWN, VISIBILITY_ONLY
+from stream.core.kinds import split_kind
+from stream.core.ledger import ACTIONABLE, MAINTENANCE, OPEN, UNKNOWN, VISIBILITY_ONLY
 from stream.lab.auditing.result import Names, Rate, Undecided, Volumes
 from stream.lab.replaying import Replayed
 from stream.lab.window import Mask, Split, trainable
@@ -21,7 +22,7 @@ def volumes(replayed: Replayed) -> Volumes:
         alerts=len(at),
         teams=len({alert.team for alert in replayed.alerts}),
         rules=len({alert.rule for alert in replayed.alerts}),
-        excluded=int(np.count_nonzero(replayed.flags & VISIBILITY_ONLY)),
+        excluded=int(np.count_nonzero(replayed.flags & (VISIBILITY_ONLY | MAINTENANCE))),
         first=None if first is None else datetime.fromtimestamp(first, UTC),
         last=None if first is None else datetime.fromtimestamp(replayed.ended_at, UTC),
         days=0.0 if first is None else (replayed.ended_at - first) / 86_400,
@@ -77,10 +78,11 @@ def names(replayed: Replayed, own: frozenset[str]) -> Names:
     """Kinds and labels that stand in one of log and problem only; `own` are noisegate's own kinds."""
     outcome = replayed.problem.outcome
     listed = [*outcome.actionable, *outcome.noise]
+    bare = {split_kind(entry)[0] for entry in listed}
     labels = {label for alert in replayed.alerts for label in alert.labels}
     return Names(
-        unlisted={kind: count for kind, count in replayed.kinds.most_common() if kind not in {*listed, *own}},
-        missing_kinds=[kind for kind in listed if kind not in replayed.kinds],
+        unlisted={kind: count for kind, count in replayed.kinds.most_common() if kind not in {*bare, *own}},
+        missing_kinds=[entry for entry in listed if entry not in replayed.kinds and entry not in replayed.agents],
         missing_labels=[label for label in replayed.problem.history.labels if label not in labels],
     )
 

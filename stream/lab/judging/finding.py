@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from stream.core.events import moment
 from stream.core.frame import Array
-from stream.core.ledger import FLOOD, VISIBILITY_ONLY
+from stream.core.ledger import FLOOD, MAINTENANCE, VISIBILITY_ONLY
 from stream.core.scoring import Thresholds
 from stream.lab.judging import scores as figures
 from stream.lab.judging.ageing import judge_ageing
@@ -116,11 +116,14 @@ def _gain(y: Labels, model: Drawn, name: str, other: Drawn, p: Array, days: Days
 
 
 def _data(case: Case, rate: float) -> Data:
-    """Excluded alerts are those of the whole log; one that is visibility-only and in a flood is the former."""
+    """Excluded alerts are those of the whole log; what the problem file excludes and is in a flood is the former.
+
+    Alerts of a maintenance window are counted with the visibility-only ones.
+    """
     replayed, split = case.replayed, case.split
     after = replayed.at >= split.at
     used = int(np.count_nonzero(trainable(replayed, split)))
-    read_only = (replayed.flags & VISIBILITY_ONLY) != 0
+    read_only = (replayed.flags & (VISIBILITY_ONLY | MAINTENANCE)) != 0
     return Data(
         events=replayed.events,
         alerts=len(replayed.alerts),

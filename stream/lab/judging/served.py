@@ -20,7 +20,8 @@ from stream.config import Settings
 from stream.core import limits
 from stream.core.events import seconds
 from stream.core.frame import Array
-from stream.core.problem import CLOSED_BY_RULE, CORRECTION, Problem
+from stream.core.kinds import CLOSED_BY_RULE, CORRECTION, PAUSED_BY_RULE, is_drill
+from stream.core.problem import Problem
 from stream.core.records import Outcome, decode_outcome
 from stream.lab.judging import metrics
 from stream.lab.judging.bootstrap import DAY, HOUR, LEAST_DAYS, Days, days_of, interval
@@ -31,7 +32,17 @@ log = logging.getLogger(__name__)
 
 SEED = 7
 Mask = NDArray[np.bool_]
-LeftOut = Literal["another_problem", "not_by_both", "closed_by_rule", "unknown_outcome", "flood", "visibility_only"]
+LeftOut = Literal[
+    "another_problem",
+    "not_by_both",
+    "closed_by_rule",
+    "paused_by_rule",
+    "unknown_outcome",
+    "flood",
+    "visibility_only",
+    "maintenance",
+    "drill",
+]
 
 
 class Paired(Struct, frozen=True, eq=False):
@@ -211,10 +222,16 @@ def read_outcomes(settings: Settings, since: float | None = None) -> Iterator[Ou
 def _left_out(outcome: Outcome, champion: str, challenger: str, problem: Problem) -> LeftOut | None:
     if outcome.problem.rpartition("@")[2] != problem.digest:
         return "another_problem"
+    if is_drill(outcome.team):
+        return "drill"
     if champion not in outcome.scores or challenger not in outcome.scores:
         return "not_by_both"
     if outcome.by in (CORRECTION, CLOSED_BY_RULE):
         return "closed_by_rule"
+    if outcome.by == PAUSED_BY_RULE:
+        return "paused_by_rule"
+    if "maintenance" in outcome.flags:
+        return "maintenance"
     if outcome.outcome == "unknown":
         return "unknown_outcome"
     if "flood" in outcome.flags:

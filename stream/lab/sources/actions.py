@@ -2,6 +2,7 @@
 
 from stream.core import limits
 from stream.core.events import Acted, Raised
+from stream.core.kinds import AGENT_ENDING, Agent
 from stream.lab.sources.cells import Cells, Take
 from stream.lab.sources.mapping import ActionRule
 from stream.lab.sources.summary import Drop
@@ -18,12 +19,13 @@ class ActionCells:
         actor = rule.actor or cells.mapping.columns.actor
         self.actor = self._take(cells, f"{where}actor" if rule.actor else "columns.actor", actor)
         self._kind, self._kinds = rule.kind, rule.kinds
+        self._agent, self._agent_of = rule.agent, cells.agent
         self._column = self._take(cells, f"{where}kind_column", rule.kind_column)
         self._changed = None if rule.changed is None else cells.place(rule.changed, f"{where}changed")
         self._when = [(cells.place(column, f"{where}when"), value) for column, value in rule.when.items()]
 
     def kind(self, row: Row, before: Row | None = None) -> str | None:
-        """The kind of action, or None if this rule does not fit."""
+        """The kind of action, or None if this rule does not fit; Drop if no kind may be called so."""
         if self._changed is not None and (before is None or row[self._changed] == before[self._changed]):
             return None
         for place, value in self._when:
@@ -32,7 +34,16 @@ class ActionCells:
         if self._column is None:
             return self._kind
         value_of = self._column(row)
-        return self._kinds.get(value_of or "") if self._kinds else value_of
+        if self._kinds:
+            return self._kinds.get(value_of or "")
+        if value_of is not None and AGENT_ENDING.search(value_of):
+            raise Drop("kind_ends_in_agent")
+        return value_of
+
+    def who(self, row: Row) -> tuple[str | None, Agent | None]:
+        """The actor as the table names them, and which agent that is."""
+        actor = self.actor(row) if self.actor else None
+        return actor, self._agent or self._agent_of(actor)
 
     @staticmethod
     def _take(cells: Cells, key: str, column: str | None) -> Take | None:

@@ -3,11 +3,13 @@
 import hashlib
 from collections.abc import Callable
 from datetime import datetime
+from fnmatch import fnmatchcase
 from typing import TypeVar
 
 from stream.core import limits
 from stream.core.errors import BadRecord
 from stream.core.events import Raised, check_time, seconds
+from stream.core.kinds import Agent
 from stream.lab.sources.mapping import Mapping
 from stream.lab.sources.summary import Drop
 from stream.lab.sources.table import Row, Table
@@ -29,6 +31,8 @@ class Cells:
         self._missing = frozenset(mapping.missing) | {""}
         self._read = time_reader(mapping.time.format, mapping.time.zone)
         self._pseudonyms: dict[str, str] = {}
+        self._automation = [pattern.casefold() for pattern in mapping.automation]
+        self._agents: dict[str, Agent] = {}
         columns = mapping.columns
         self.alert_id = self.take("columns.alert_id", columns.alert_id, limits.ID_LENGTH)
         self.at = self.take("columns.at", columns.at, limits.NAME_LENGTH)
@@ -99,6 +103,17 @@ class Cells:
         if known is None:
             known = hashlib.sha256((self.mapping.salt + value).encode("utf-8", "replace")).hexdigest()[:PSEUDONYM]
             self._pseudonyms[value] = known
+        return known
+
+    def agent(self, actor: str | None) -> Agent | None:
+        """Whether an actor is automation or a person; None for nobody, or where the mapping names no automation."""
+        if actor is None or not self._automation:
+            return None
+        known = self._agents.get(actor)
+        if known is None:
+            name = actor.casefold()
+            named = any(fnmatchcase(name, pattern) for pattern in self._automation)
+            known = self._agents[actor] = "automation" if named else "person"
         return known
 
     def _text(self, name: str) -> Take:

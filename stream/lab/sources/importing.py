@@ -101,9 +101,9 @@ def _act(alert: Raised, order: int, rules: list[ActionCells], row: Row, cells: C
             break
     else:
         raise Drop("no_kind")
-    at, actor = cells.time(action.at_name, told), action.actor(row) if action.actor else None
-    acted = Acted(at, alert.alert_id, alert.team, action_id(alert, order), kind, cells.pseudonym(actor))
-    made.add(check_order(alert, acted))
+    at, (actor, agent) = cells.time(action.at_name, told), action.who(row)
+    name, who = action_id(alert, order), cells.pseudonym(actor)
+    made.add(check_order(alert, Acted(at, alert.alert_id, alert.team, name, kind, who, agent)))
 
 
 class _Open:
@@ -153,9 +153,9 @@ def _update(there: _Open, row: Row, actions: list[ActionCells], cells: Cells, ma
     for action in actions:
         kind = action.kind(row, before)
         if kind is not None:
-            at, actor = cells.time("at", cells.at(row)), action.actor(row) if action.actor else None
-            name = action_id(alert, there.actions + 1)
-            made.add(check_order(alert, Acted(at, alert.alert_id, alert.team, name, kind, cells.pseudonym(actor))))
+            at, (actor, agent) = cells.time("at", cells.at(row)), action.who(row)
+            name, who = action_id(alert, there.actions + 1), cells.pseudonym(actor)
+            made.add(check_order(alert, Acted(at, alert.alert_id, alert.team, name, kind, who, agent)))
             there.actions += 1
             return
     raise Drop("no_kind")

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 
 from stream.core import limits
 from stream.core.errors import LogError
+from stream.core.kinds import AGENT_ENDING, Agent
 from stream.lab.sources.times import time_reader
 
 Column = Annotated[str, Meta(min_length=1)]
@@ -63,6 +64,7 @@ class ActionRule(Struct, frozen=True, forbid_unknown_fields=True):
     changed: Column | None = None  # form `update` only: the cell is not as in the alert's row before
     when: dict[Column, str] = {}  # only rows with these values
     actor: Column | None = None  # instead of columns.actor
+    agent: Agent | None = None  # who does it, whatever the actor
 
 
 class Mapping(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -76,6 +78,7 @@ class Mapping(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     missing: tuple[str, ...] = ("", "?")
     defaults: Defaults = Defaults()
     salt: str = ""  # goes into the pseudonyms of actors
+    automation: Annotated[list[str], Meta(max_length=limits.PATTERNS)] = []  # patterns of actors that are no people
     action: list[ActionRule] = []
 
 
@@ -135,6 +138,9 @@ def _action_fault(number: int, rule: ActionRule, form: str) -> str | None:
     where = f"[[action]] {number}"
     if (rule.kind is None) == (rule.kind_column is None):
         return f"{where} needs either kind or kind_column; give one of them"
+    for kind in (rule.kind or "", *rule.kinds.values()):
+        if AGENT_ENDING.search(kind):
+            return f"{where}: kind {kind!r} ends in who did it; set agent instead"
     if rule.kinds and rule.kind_column is None:
         return f"{where}: kinds are values of kind_column; name that column"
     if form == "alert" and rule.at is None:

@@ -1,5 +1,7 @@
 """ServiceNow's exports: the incident table, and one row an update of an incident; mappings fitted to the columns."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from stream.core.errors import LogError
@@ -17,11 +19,17 @@ _LABELS = ("contact_type", "impact", "urgency", "location", "u_symptom")
 _STATES = {"Resolved": "resolved", "Closed": "closed", "6": "resolved", "7": "closed"}
 _AUTO_CLOSED = {"Closed": "auto_closed", "7": "auto_closed"}
 _MACHINE = "system"  # the account of scheduled jobs
+AUTOMATION = (  # accounts that are no people, as integrations are commonly named
+    _MACHINE, "guest", "soap.guest", "maint", "*integration*", "*automation*", "svc[._-]*", "*[._-]svc", "*[._-]bot",
+    "bot[._-]*", "mid[._]server*", "api[._-]*", "*[._-]api", "monitor", "*monitoring*",
+)  # fmt: skip
 _WORKED = {"Active": "worked", "In Progress": "worked", "2": "worked"}
 
 
-def servicenow_mapping(table: Table, time: TimeRule) -> Mapping:
+def servicenow_mapping(table: Table, time: TimeRule, automation: Sequence[str] = AUTOMATION) -> Mapping:
     """The shipped mapping that fits the table, with the columns that it has.
+
+    `automation` are patterns of accounts that are no people; case does not count.
 
     Raises:
         LogError: it is not an incident export; the column it lacks is named.
@@ -34,7 +42,8 @@ def servicenow_mapping(table: Table, time: TimeRule) -> Mapping:
     for column in ("number", "assignment_group", "category"):
         table.find(column, "an incident export")
     update = _first(has, _UPDATED) if has & {"incident_state", "sys_mod_count"} else None
-    return _updates(table, time, update) if update is not None else _incidents(table, time)
+    mapping = _updates(table, time, update) if update is not None else _incidents(table, time)
+    return msgspec.structs.replace(mapping, automation=list(automation))
 
 
 def _incidents(table: Table, time: TimeRule) -> Mapping:

@@ -55,6 +55,33 @@ def test_one_row_an_update(tmp_path: Path) -> None:
     assert summary.dropped_rows == {"duplicate": Dropped(1, 5), "no_kind": Dropped(1, 6)}
 
 
+@pytest.mark.parametrize(
+    ("lines", "agent"),
+    [
+        ("", None),
+        ('automation = ["AN*"]\n', "automation"),
+        ('automation = ["bot"]\n', "person"),
+        ("[[action]]\n", "automation"),
+    ],
+)
+def test_who_did_it(tmp_path: Path, lines: str, agent: str | None) -> None:
+    """By patterns of automation users, by the action's own `agent`, else nobody says; names stay pseudonyms."""
+    mapping = ALERT.replace("[[action]]", '[[action]]\nagent = "automation"') if "action" in lines else lines + ALERT
+    events, _ = imported(ALERT_HEADER + ALERT_ROW, mapping, tmp_path)
+    acted = events[1]
+    assert isinstance(acted, Acted)
+    assert (acted.agent, len(acted.actor or "")) == (agent, 10)
+
+
+def test_a_kind_that_ends_in_an_agent_is_refused(tmp_path: Path) -> None:
+    """In the mapping with the mend, in a table's cell as a dropped action: no event may carry it."""
+    with pytest.raises(LogError, match="kind 'closed@person' ends in who did it; set agent instead"):
+        parse_mapping(ALERT.replace('"dismissed"', '"closed@person"'))
+    mapping = ALERT.replace('kinds = { fixed = "remediated", noise = "dismissed" }', "")
+    _, summary = imported(ALERT_HEADER + ALERT_ROW.replace("fixed", "closed@person"), mapping, tmp_path)
+    assert summary.dropped_actions == {"kind_ends_in_agent": Dropped(1, 2)}
+
+
 def test_raises_come_before_actions_of_the_same_time(tmp_path: Path) -> None:
     """At one moment an action never stands before an alert."""
     same = ALERT_ROW.replace("10:20", "10:00")

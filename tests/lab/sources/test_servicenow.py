@@ -55,6 +55,28 @@ def test_one_row_an_update_of_an_incident(tmp_path: Path) -> None:
     assert summary.dropped_rows == {}
 
 
+def test_who_did_it_is_told_by_the_account(tmp_path: Path) -> None:
+    """System and integration users are automation, others are persons; where nobody is named nobody is told."""
+    mapping = servicenow_mapping(table(tmp_path, UPDATES), TimeRule("day_first"))
+    events, _ = imported(UPDATES, mapping, tmp_path)
+    assert [event.agent for event in events if isinstance(event, Acted)] == ["person"] * 4 + ["automation"]
+    integration = UPDATES.replace("u2,29/2/2016 11:29", "Monitoring.Integration,29/2/2016 11:29")
+    events, _ = imported(integration, mapping, tmp_path)
+    assert [event.agent for event in events if isinstance(event, Acted)][-2:] == ["automation"] * 2
+    events, _ = imported(INCIDENTS, servicenow_mapping(table(tmp_path, INCIDENTS), TimeRule()), tmp_path)
+    assert [event.agent for event in events if isinstance(event, Acted)] == ["person", "automation"]
+    unnamed = INCIDENTS.replace(",ana,", ",,")
+    events, _ = imported(unnamed, servicenow_mapping(table(tmp_path, unnamed), TimeRule()), tmp_path)
+    assert [event.agent for event in events if isinstance(event, Acted)] == [None, "automation"]
+
+
+def test_accounts_of_ones_own_are_automation_too(tmp_path: Path) -> None:
+    """Patterns given name further accounts, whatever their case."""
+    mapping = servicenow_mapping(table(tmp_path, UPDATES), TimeRule("day_first"), ["U?"])
+    events, _ = imported(UPDATES, mapping, tmp_path)
+    assert [event.agent for event in events if isinstance(event, Acted)] == ["automation"] * 4 + ["person"]
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

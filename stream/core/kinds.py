@@ -1,0 +1,59 @@
+"""The kinds of action that noisegate knows, who may have done them, and the words that outcomes carry beside them."""
+
+import re
+from typing import Literal
+
+Agent = Literal["person", "automation"]
+PERSON, AUTOMATION = "person", "automation"
+
+MUTED, REOPENED = "muted", "reopened"
+HELD_OUT, PAUSED_BY_RULE = "held_out", "paused_by_rule"
+RELEASED_BY_RULE, CLOSED_BY_RULE = "released_by_rule", "closed_by_rule"
+EXPIRY, CORRECTION, MAINTENANCE = "expiry", "correction", "maintenance"  # an outcome's `by` where no kind stands
+
+KINDS: dict[str, str] = {
+    "acknowledged": "somebody has seen it",
+    "worked": "somebody worked on what it tells of",
+    "remediated": "what it tells of was put right",
+    "escalated": "it was passed on to others, such as the next level of on-call",
+    "reassigned": "another team or person has it now",
+    "dismissed": "somebody judged that it needs nothing",
+    "resolved": "it was marked as resolved",
+    "closed": "it was closed",
+    "auto_closed": "a policy closed it, such as one for old alerts",
+    "ended": "its monitor said that its condition ended",
+    "merged": "it became part of another alert",
+    "silenced": "somebody silenced it for a while",
+    "snoozed": "somebody put it off until later",
+    MUTED: "nobody was shown it: the alert system silenced, inhibited or routed it nowhere",
+    "commented": "somebody wrote a note",
+    REOPENED: "it was opened again",
+    HELD_OUT: "a rule left it alone, so that the rule can be judged",
+    PAUSED_BY_RULE: "a rule keeps it from people for some minutes",
+    RELEASED_BY_RULE: "a rule's pause or closure ended",
+    CLOSED_BY_RULE: "a rule closed it",
+}
+"""What each kind says. `kind` is open text: others are taken too, and decide if the problem file lists them."""
+
+RESERVED = frozenset({HELD_OUT, PAUSED_BY_RULE, RELEASED_BY_RULE, CLOSED_BY_RULE})  # written by noisegate alone
+ENDED_BY_RULE = frozenset({PAUSED_BY_RULE, CLOSED_BY_RULE})  # kinds that end an alert's clock
+
+DRILL_TEAM = "noisegate-drill"
+AGENT_ENDING = re.compile(r"@(person|automation)$")  # as a problem file narrows a kind; no event's kind may end so
+
+
+def is_drill(team: str) -> bool:
+    """Whether alerts of the team are drills: folded and scored like any, but in no figure, training or team metric."""
+    return team == DRILL_TEAM
+
+
+def split_kind(entry: str) -> tuple[str, Agent | None]:
+    """The kind of a problem file's entry, and the agent that it is narrowed to.
+
+    >>> split_kind("escalated@person"), split_kind("escalated")
+    (('escalated', 'person'), ('escalated', None))
+    """
+    for agent in (PERSON, AUTOMATION):
+        if entry.endswith(f"@{agent}"):
+            return entry.removesuffix(f"@{agent}"), agent  # type: ignore[return-value]  # one of the two literals
+    return entry, None
