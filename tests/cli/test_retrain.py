@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from stream.dev.process import free_port
+from stream.dev.shipped import simulated_problem
 from tests.cli.conftest import Run
 
 
@@ -13,6 +14,7 @@ def env(tmp_path: Path) -> dict[str, str]:
     """A Kafka that is not there, and a store and cache of the test's own."""
     return {
         "NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}",
+        "NOISEGATE_PROBLEM": str(simulated_problem()),
         "NOISEGATE_MODEL_STORE": str(tmp_path / "store"),
         "NOISEGATE_MODEL_CACHE": str(tmp_path / "cache"),
     }

@@ -113,6 +113,7 @@ class Worker:
         log = Log(PARTITIONS)
         log.records = {self.part: []}
         metrics = Metrics()
+        metrics.kafka_up.set(1)  # these workers read a log in memory
         history = RedisHistory.of(settings, problem, metrics)
         self.rig = Rig(log, problem, history, settings, metrics=metrics)
         self.serving: Serving | None = None
@@ -132,6 +133,7 @@ class Worker:
         """A new process on the same history."""
         rig = self.rig
         rig.metrics = Metrics()
+        rig.metrics.kafka_up.set(1)
         rig.history = RedisHistory.of(self._settings, self._problem, rig.metrics)
         rig.start()
         self.serve()
