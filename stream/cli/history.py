@@ -173,14 +173,13 @@ def near_teams(settings: "Settings", team: str) -> list[str]:
     from stream.kafka import Topics
     from stream.lane.batch import Part
     from stream.metrics import Metrics
-    from stream.scorer.history import Wanted
-    from stream.scorer.previous import read_meta
+    from stream.scorer.history import Wanted, read_meta_or_none
     from stream.scorer.redis_history import RedisHistory
 
     history = RedisHistory.of(settings, settings.load_problem(), Metrics())
     count = Topics(settings).require("events")[settings.events_topic]
     found = history.read({Part(settings.events_topic, number): Wanted(0) for number in range(count)})
-    metas = {part: meta for part, one in found.items() if (meta := read_meta(one.meta)) is not None}
+    metas = {part: meta for part, one in found.items() if (meta := read_meta_or_none(one.meta)) is not None}
     teams = history.teams({part: meta.generation for part, meta in metas.items()}, _NEAR_SECONDS)
     folded = {name.casefold(): name for name in sorted(teams) if name != team}
     return [folded[name] for name in get_close_matches(team.casefold(), list(folded), _NEAR)]

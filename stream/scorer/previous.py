@@ -6,14 +6,14 @@ from typing import Any
 import msgspec
 
 from stream.config import Settings
-from stream.core.errors import HistoryRefused, NoisegateError
+from stream.core.errors import HistoryRefused
 from stream.core.fold import EntryKey
 from stream.core.ledger import OPEN, Alert, Entry, Held, unpack_earlier
 from stream.kafka import partition_chooser
 from stream.lane.batch import Part
 from stream.scorer.answers import unpack_score
 from stream.scorer.decode import whereabouts
-from stream.scorer.history import History, Meta, Wanted, decode_meta
+from stream.scorer.history import History, Meta, Wanted, read_meta_or_none
 
 _REMEMBERED = 100_000  # teams
 
@@ -42,7 +42,7 @@ class PreviousHistory:
         self.stored = {part.partition: found[part].meta for part in self._parts}
         self.metas: dict[int, Meta] = {}
         for number, stored in self.stored.items():
-            meta = read_meta(stored)
+            meta = read_meta_or_none(stored)
             if meta is not None:
                 self.metas[number] = meta
             elif stored:
@@ -94,7 +94,7 @@ class PreviousHistory:
         return [
             next((one.score for one in found if type(one) is Alert and one.score is not None), None)
             for found in self.entries(keys)
-        ]  # those that can be read: see `_unpack`
+        ]
 
     def _unpack(self, part: Part, packed: bytes | None) -> Entry | None:
         if packed is None:
@@ -122,11 +122,3 @@ def holds(entries: Sequence[Entry], offset: int, value: bytes) -> bool:
         if type(one) is Held
         for action in one.actions
     )
-
-
-def read_meta(stored: bytes) -> Meta | None:
-    """The meta; None where there is none, or none that can be read."""
-    try:
-        return decode_meta(stored)
-    except (msgspec.MsgspecError, UnicodeDecodeError, NoisegateError):
-        return None

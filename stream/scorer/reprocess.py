@@ -19,12 +19,12 @@ from stream.models.served import Served
 from stream.scorer.backlog import Backlog, Outlet
 from stream.scorer.decode import Decoder
 from stream.scorer.generation import Generations, NewGeneration
-from stream.scorer.history import NO_META, Meta, Wanted
+from stream.scorer.history import NO_META, Meta, Wanted, read_meta_or_none
 from stream.scorer.identity import Identity
 from stream.scorer.maturing import Maturing
 from stream.scorer.merge import MergedLog, Progress, Source
 from stream.scorer.partition import Partition, new_generation, new_meta
-from stream.scorer.previous import PreviousHistory, read_meta
+from stream.scorer.previous import PreviousHistory
 
 _BATCH = 5_000  # records, of each partition
 _MOST = 20_000
@@ -205,7 +205,7 @@ class Reprocessor:
         """Catch up with the serving history, and take its place."""
         number = part.partition
         for _ in range(_SWITCH_TRIES):
-            target = max(self._published(number, read_meta(self._stored(part))), position)
+            target = max(self._published(number, read_meta_or_none(self._stored(part))), position)
             caught_up = MergedLog(
                 self._consumer, self._topic, {number: position}, {number: target}, self._decoder.decode
             )
@@ -214,7 +214,7 @@ class Reprocessor:
             position = target
             generation.finish({number: position})
             stored = self._stored(part)
-            meta = read_meta(stored)
+            meta = read_meta_or_none(stored)
             if meta is not None and meta.generation == generation.number(part):
                 raise HistoryRefused(
                     f"workers began a history of {part.topic}/{number} meanwhile; run `noisegate history rebuild` again"
@@ -243,7 +243,7 @@ class Reprocessor:
     def _finished(self) -> dict[Part, Meta]:
         """The new generations that are folded to their ends and wait to be switched."""
         found = self._aside.read({part: Wanted(0) for part in self._parts})
-        metas = {part: read_meta(found[part].meta) for part in self._parts}
+        metas = {part: read_meta_or_none(found[part].meta) for part in self._parts}
         return {part: meta for part, meta in metas.items() if meta is not None and self._is_finished(meta)}
 
     def _resume(self, grown: bool) -> Report | None:

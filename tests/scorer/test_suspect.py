@@ -8,7 +8,7 @@ from stream.core.errors import HistoryDamaged, HistoryRefused
 from stream.core.events import Raised
 from stream.core.ledger import Timer, pack_entry
 from stream.scorer.evictions import EvictionWatch
-from stream.scorer.history import ServerStatus, Wanted
+from stream.scorer.history import ServerStatus, Wanted, decode_meta, read_meta_or_none
 from stream.scorer.redis_history import RedisHistory
 from tests.scorer.logs import PROBLEM, random_log
 from tests.scorer.memory_history import MemoryHistory
@@ -293,3 +293,11 @@ def test_what_a_newer_noisegate_wrote_is_refused_and_not_called_damaged() -> Non
     assert cohorts
     assert not isinstance(refused.value, HistoryDamaged)
     assert meta_of(history).suspect == ""
+
+
+@pytest.mark.parametrize("stored", [b"\xc1", b"no meta", b"\x9a\x01\xa2\xff\xfe", b"\x90"])
+def test_whatever_stands_in_the_place_of_a_meta_is_refused_and_no_traceback(stored: bytes) -> None:
+    """Also bytes that begin as a meta does and hold text that is no UTF-8."""
+    with pytest.raises(HistoryRefused, match="is no meta; run `noisegate history rebuild`"):
+        decode_meta(stored)
+    assert read_meta_or_none(stored) is None
