@@ -18,7 +18,7 @@ from benchmarks.contenders import CONTENDERS
 from benchmarks.measure import throughput
 from benchmarks.servers import Bench, servers
 from benchmarks.versions import copy_version
-from stream.core.came import Arrived
+from stream.core.effects import Arrived
 from stream.core.events import decode_event, seconds
 from stream.core.fold import Fold
 from stream.core.frame import Array
@@ -90,7 +90,7 @@ def answers(bench: Bench) -> dict[int, Cost]:
     for record in load.events(20_000):
         event = decode_event(record.value)
         fold.step(event, seconds(event.at))
-    arrived = [one for one in fold.came if type(one) is Arrived]
+    arrived = [one for one in fold.effects if type(one) is Arrived]
     rows = fold.take_rows()
     champion, rival = setting.model(), setting.model()
     alone = Served((champion,))

@@ -19,7 +19,7 @@ from prometheus_client import generate_latest
 from benchmarks import load
 from benchmarks.model import make_model
 from stream.config import Settings
-from stream.core.came import Decided
+from stream.core.effects import Decided
 from stream.core.events import Event, decode_event, seconds
 from stream.core.ledger import Timer
 from stream.core.problem import Problem, parse_problem

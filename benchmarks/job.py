@@ -13,7 +13,7 @@ from msgspec import Struct
 from benchmarks import load
 from benchmarks.setting import Setting
 from stream.core import fold, state
-from stream.core.came import Arrived
+from stream.core.effects import Arrived
 from stream.core.events import Acted, Raised, decode_event, seconds
 from stream.core.fold import Fold
 from stream.core.ledger import Alert, pack_entry, unpack_entry
@@ -59,7 +59,7 @@ class Job:
         self._load(event, values[0], self._fold.keys_of(event.team, event.rule, event.entity, ()), values[1:])
         self._fold.step(event, seconds(event.at))
         rows = self._fold.take_rows()
-        came = self._fold.came.pop()
+        came = self._fold.effects.pop()
         assert type(came) is Arrived, "the load raises no alert twice"
         answers = Answers([came], rows, self._served)
         now, place = datetime.now(UTC), f"{self._topic}/{offset}"
@@ -72,7 +72,7 @@ class Job:
         assert type(alert) is Alert
         self._load(event, entry, self._fold.keys_of(event.team, alert.rule, alert.entity, ()), values)
         self._fold.step(event, seconds(event.at))
-        self._fold.clear_came()
+        self._fold.clear_effects()
         return self._writes(event)
 
     def _load(self, event: Raised | Acted, entry: Packed, names: Sequence[str], values: Sequence[Packed]) -> None:

@@ -1,8 +1,8 @@
 """The fold: one partition's events, in log order, into history. The only code that computes history.
 
 The scorer runs it on states it read from Redis, the lab on states in memory. Everything a step needs is in the event
-and in what was folded before; time is the largest event time folded so far. What a step causes is appended to `came`
-in order, see `came.py`.
+and in what was folded before; time is the largest event time folded so far. What a step causes is appended to
+`effects` in order, see `effects.py`.
 """
 
 import math
@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.core import limits, state
-from stream.core.came import Arrived, Came, Counted, Decided, Fired, Repeated, Unknown
 from stream.core.dues import Dues
+from stream.core.effects import Arrived, Counted, Decided, Effect, Fired, Repeated, Unknown
 from stream.core.episodes import episode_start
 from stream.core.events import Acted, Event, Raised
 from stream.core.kinds import AUTOMATION, CORRECTION, ENDED_BY_RULE, EXPIRY, PERSON, REOPENED
@@ -115,7 +115,7 @@ class Fold:
         self.time = state.NEVER
         self.held = 0
         self.offset = -1  # of the record that is being folded
-        self.came: list[Came] = []
+        self.effects: list[Effect] = []
         self.rows = array("d")
         self.arrived = 0
         self.first_row = 0  # number of the first row in `rows`
@@ -187,7 +187,7 @@ class Fold:
             self._decide(key, entry, self._expired(entry.marks), entry.raised_at + self._due_in, EXPIRY)
         elif type(entry) is Timer:
             del self.ledger[key]
-            self.came.append(Fired(key[1], entry))
+            self.effects.append(Fired(key[1], entry))
         elif type(entry) is Held:
             self._give_up(key, entry)
 
@@ -205,7 +205,7 @@ class Fold:
         key = (event.team, event.alert_id)
         entry = self.ledger.get(key)
         if type(entry) is Alert and self._knows(entry, at):
-            self.came.append(Repeated(event, entry, entry.flags))
+            self.effects.append(Repeated(event, entry, entry.flags))
             return
         names = self.label_names
         values = tuple([event.labels.get(name) for name in names]) if names else ()
@@ -229,7 +229,7 @@ class Fold:
         finest[state.EPISODE] = start if start > running else running
         self.ledger[key] = alert
         alert.due = max(at + self._due_in, self.time)
-        self.came.append(Arrived(event, alert, self.arrived, alert.flags))
+        self.effects.append(Arrived(event, alert, self.arrived, alert.flags))
         self.arrived += 1
         if alert.flags & MAINTENANCE:
             self._decide(key, alert, UNKNOWN, at, BY_MAINTENANCE)
@@ -287,7 +287,7 @@ class Fold:
             or self.held >= limits.HELD_PER_PARTITION
             or (held is not None and len(held.actions) >= limits.HELD_PER_ALERT)
         ):
-            self.came.append(Unknown(value, offset))
+            self.effects.append(Unknown(value, offset))
         else:
             self._hold(key, held, HeldAction(at, event.kind, event.action_id, offset, value, event.agent))
 
@@ -304,7 +304,7 @@ class Fold:
                 held.due = due
                 self.dues.add((due, *key))
         self.held += 1
-        self.came.append(_HELD)
+        self.effects.append(_HELD)
 
     def _release(self, key: EntryKey, held: Held, alert: Alert) -> None:
         self.dues.remove((held.due, *key))
@@ -315,24 +315,24 @@ class Fold:
     def _give_up(self, key: EntryKey, held: Held) -> None:
         self.held -= len(held.actions)
         del self.ledger[key]
-        self.came.extend(Unknown(action.value, action.offset) for action in held.actions)
+        self.effects.extend(Unknown(action.value, action.offset) for action in held.actions)
 
     def _act(self, key: EntryKey, alert: Alert, kind: str, agent: str | None, action_id: str, at: float) -> None:
         code = crc32(action_id.encode())
         if code in alert.actions:
-            self.came.append(_REPEATED)
+            self.effects.append(_REPEATED)
             return
         alert.actions.append(code)
         if len(alert.actions) > limits.ACTIONS_REMEMBERED:
             del alert.actions[0]
         if at < alert.raised_at and alert.raised_at > at + self._grace:
-            self.came.append(_BEFORE_RAISE)
+            self.effects.append(_BEFORE_RAISE)
         elif alert.outcome == OPEN:
             self._act_on_open(key, alert, kind, agent, at)
         elif alert.by in _MAY_MATTER:
             self._after_decision(key, alert, kind, agent, at)
         else:
-            self.came.append(_AFTER_DECISION)
+            self.effects.append(_AFTER_DECISION)
 
     def _act_on_open(self, key: EntryKey, alert: Alert, kind: str, agent: str | None, at: float) -> None:
         decides_as = self._kinds[agent].get(kind)
@@ -342,13 +342,13 @@ class Fold:
                     alert.marks |= MUTED
                 elif kind == HELD_OUT_KIND:
                     alert.flags |= HELD_OUT
-            self.came.append(_NON_DECIDING)
+            self.effects.append(_NON_DECIDING)
         elif at > alert.raised_at + self._horizon:  # changes nothing, whether or not other teams moved time on already
-            self.came.append(_BEYOND_HORIZON)
+            self.effects.append(_BEYOND_HORIZON)
         elif decides_as == NOISE and (not self._first_decides or (agent == AUTOMATION and alert.marks & MUTED)):
             # Nobody was shown a muted alert, so no automation can say that it was noise.
             alert.marks |= AUTOMATION_NOISE_SEEN if agent == AUTOMATION else NOISE_SEEN
-            self.came.append(_NON_DECIDING)
+            self.effects.append(_NON_DECIDING)
         else:
             self.dues.remove((alert.due, *key))
             self._decide(key, alert, decides_as, at, kind, agent)
@@ -358,9 +358,9 @@ class Fold:
         if alert.by in ENDED_BY_RULE and (kind == REOPENED or decides_as == ACTIONABLE):
             self._decide(key, alert, ACTIONABLE, at, CORRECTION, agent)
         elif alert.by == EXPIRY and decides_as is not None and at <= alert.raised_at + self._horizon:
-            self.came.append(_LATE)
+            self.effects.append(_LATE)
         else:
-            self.came.append(_AFTER_DECISION)
+            self.effects.append(_AFTER_DECISION)
 
     # Outcomes.
 
@@ -372,7 +372,7 @@ class Fold:
             else:
                 state.add_outcomes(levels, at, at // state.EPOCH, outcome == ACTIONABLE)
         alert.outcome, alert.decided_at, alert.by = outcome, at, by
-        self.came.append(Decided(*key, alert, outcome, at, by, alert.flags, self.offset, agent, alert.context))
+        self.effects.append(Decided(*key, alert, outcome, at, by, alert.flags, self.offset, agent, alert.context))
         if by not in ENDED_BY_RULE:
             alert.context = None  # it may be corrected no more
 
@@ -432,9 +432,9 @@ class Fold:
         self.first_row = self.arrived
         return taken
 
-    def clear_came(self) -> None:
+    def clear_effects(self) -> None:
         """Forget what came, once it is dealt with."""
-        self.came.clear()
+        self.effects.clear()
 
     def known(self, alert: Alert) -> bool:
         """Whether an event that may still come could find the alert known; if not, it can be let go of."""

@@ -17,7 +17,7 @@ from msgspec import Struct, field
 from numpy.typing import NDArray
 
 from stream.core import state
-from stream.core.came import Arrived, Counted, Decided, Repeated, Unknown
+from stream.core.effects import Arrived, Counted, Decided, Repeated, Unknown
 from stream.core.events import Acted, Raised, decode_event, seconds, unknown_fields
 from stream.core.fold import EntryKey, Fold
 from stream.core.frame import Array
@@ -137,7 +137,7 @@ class _Recorder:
                     if event.agent is not None:
                         self._agents[f"{kind}@{event.agent}"] += 1
             step(event, line.at, line.value)
-            if fold.came:
+            if fold.effects:
                 self._note(line.value)
 
     def result(self) -> Replayed:
@@ -168,10 +168,10 @@ class _Recorder:
         )
 
     def _note(self, value: bytes) -> None:
-        came, effects = self._fold.came, self._effects
-        for one in came:
+        counts = self._effects
+        for one in self._fold.effects:
             if type(one) is Counted:
-                effects[one.effect] += 1
+                counts[one.effect] += 1
             elif type(one) is Arrived:
                 if is_drill(one.event.team):
                     del self._fold.rows[-self._width :]
@@ -181,11 +181,11 @@ class _Recorder:
                 if one.outcome in (NOISE, ACTIONABLE) and one.by != CORRECTION and not is_drill(one.team):
                     self._sequence.append(~one.alert.score)  # known once: a correction is no outcome of a person's
             elif type(one) is Repeated:
-                effects["repeated_raise"] += 1
+                counts["repeated_raise"] += 1
             elif type(one) is Unknown:
-                effects["unknown_alert"] += 1
+                counts["unknown_alert"] += 1
                 self._unknown.append(self._action(one.value, at_once=one.value is value))
-        came.clear()
+        self._fold.clear_effects()
 
     def _action(self, value: bytes, at_once: bool) -> Action:
         """What an action without an alert was for. One that is not held first is late, or there are too many held."""

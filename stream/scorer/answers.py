@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from stream.core.came import Arrived, Decided
+from stream.core.effects import Arrived, Decided
 from stream.core.episodes import episode_id
 from stream.core.errors import HistoryRefused
 from stream.core.events import Raised, is_simulated, moment

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from stream.core.came import Decided
+from stream.core.effects import Decided
 from stream.core.kinds import CORRECTION, is_drill
 from stream.core.ledger import Timer
 from stream.core.problem import Problem

@@ -156,17 +156,17 @@ class Partition:
                 self._absent_entries.add(entry)
 
     def run(self, decoded: Decoded) -> int:
-        """Fold the batch. Returns how many of `fold.came` are from records to be folded silently."""
+        """Fold the batch. Returns how many of `fold.effects` are from records to be folded silently."""
         step, silent_until = self.fold.step, self.silent_until
         silent = 0
         if decoded.timers is not None:
             self.fold.fire(decoded.latest, decoded.timers, decoded.fired_by)
             if decoded.fired_by < silent_until:
-                silent, self.silent_time = len(self.fold.came), self.fold.time
+                silent, self.silent_time = len(self.fold.effects), self.fold.time
         for event, at, record in decoded.events:
             step(event, at, record.value or b"", record.offset)
             if record.offset < silent_until:
-                silent, self.silent_time = len(self.fold.came), self.fold.time
+                silent, self.silent_time = len(self.fold.effects), self.fold.time
         return silent
 
     def wait(self, timers: Mapping[str, Timer], touched: Touched) -> None:

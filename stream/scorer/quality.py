@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 from msgspec import Struct, field
 
-from stream.core.came import Decided
+from stream.core.effects import Decided
 from stream.core.kinds import CLOSED_BY_RULE, PAUSED_BY_RULE
 from stream.core.ledger import ACTIONABLE, FLOOD, HELD_OUT, MAINTENANCE, NARROW, UNKNOWN, VISIBILITY_ONLY
 from stream.metrics import SCORE_EDGES, QualityMetrics

@@ -11,7 +11,7 @@ import numpy as np
 from msgspec import Struct, field
 
 from stream.config import Settings
-from stream.core.came import Arrived, Decided
+from stream.core.effects import Arrived, Decided
 from stream.core.errors import (
     BadRecord,
     BrokerError,
@@ -286,17 +286,17 @@ class ScorerRoom:
         for part, batch in decoded.items():
             partition = self._partitions[part]
             tally = tallies[part] = Tally(now)
-            outputs += self._speaker.say(part, batch, partition.fold.came[silent[part] :], answers, tally)
+            outputs += self._speaker.say(part, batch, partition.fold.effects[silent[part] :], answers, tally)
             outputs += self._speaker.fail(part, batch, partition.silent_until, tally)
             name = str(ends[part]) if batch.timers is None else f"{ends[part]}@{partition.fold.time!r}"
             self._mature(partition, silent[part], name, touched[part], tally)
-            partition.fold.clear_came()
+            partition.fold.clear_effects()
         self._model_faults.scored_real(answers.misled)
         return Work(outputs, ends, Kept(touched, tallies, answers.scored, bad_marks(decoded, self._partitions)))
 
     def _mature(self, partition: Partition, silent: int, batch: str, touched: Touched, tally: Tally) -> None:
         """Let what was decided be counted: with this batch what has matured, with a later one the rest."""
-        decided = [one for one in partition.fold.came[:silent] if type(one) is Decided] + tally.decided
+        decided = [one for one in partition.fold.effects[:silent] if type(one) is Decided] + tally.decided
         matured, timers = self._maturing.part(decided, partition.silent_time, partition.fold.time, batch)
         tally.matured.append(matured)
         partition.wait(timers, touched)
@@ -307,7 +307,7 @@ class ScorerRoom:
         rows = []
         for part in decoded:
             folded = self._partitions[part].fold
-            new = [one for one in folded.came if type(one) is Arrived]
+            new = [one for one in folded.effects if type(one) is Arrived]
             for one in new:
                 one.row += len(arrived) - folded.first_row
             arrived += new

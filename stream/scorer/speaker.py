@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from operator import attrgetter
 
 from stream.config import Settings
-from stream.core.came import Arrived, Came, Counted, Decided, Fired, Repeated, Unknown
+from stream.core.effects import Arrived, Counted, Decided, Effect, Fired, Repeated, Unknown
 from stream.core.episodes import episode_id
 from stream.core.errors import BadRecord
 from stream.core.events import Acted, Raised, Tick
@@ -36,13 +36,15 @@ class Speaker:
             f"{problem.ledger_days:g} days ago",
         )
 
-    def say(self, part: Part, batch: Decoded, came: Sequence[Came], answers: Answers, tally: Tally) -> list[Output]:
-        """What is to be published for what came of a batch, in the order in which it came."""
+    def say(
+        self, part: Part, batch: Decoded, effects: Sequence[Effect], answers: Answers, tally: Tally
+    ) -> list[Output]:
+        """What is to be published for the effects of a batch, in their order."""
         stands = {id(event): record for event, _, record in batch.events if type(event) is Raised}
         prefix = f"{part.topic}/{part.partition}/"
         now = datetime.fromtimestamp(tally.enriched_at, UTC)
         outputs: list[Output] = []
-        for one in came:
+        for one in effects:
             if type(one) is Arrived or type(one) is Repeated:
                 outputs.append(self._alert(one, stands[id(one.event)], prefix, answers, now, tally))
             elif type(one) is Decided:

@@ -98,8 +98,8 @@ def test_open_alerts_are_counted(problem: Problem, log: list[Timed]) -> None:
     assert fold.held == 0
     assert {level[14] for level in fold.levels.values()} <= {0.0}
     told = tell(fold)
-    first = [came for came in told if came[0] == "decided" and came[5] != "correction"]
-    assert len(first) == sum(1 for came in told if came[0] == "arrived")
+    first = [effect for effect in told if effect[0] == "decided" and effect[5] != "correction"]
+    assert len(first) == sum(1 for effect in told if effect[0] == "arrived")
 
 
 @LAW
@@ -116,7 +116,7 @@ def test_a_repeated_log_counts_once(log: list[Timed]) -> None:
 def test_nothing_is_late_within_the_grace(log: list[Timed]) -> None:
     """While lateness keeps to the grace, no alert is flagged late and no decisive action misses its horizon."""
     told = tell(run(PROBLEMS[0], log))
-    assert not any(came[2] & 4 for came in told if came[0] == "arrived")
+    assert not any(effect[2] & 4 for effect in told if effect[0] == "arrived")
     assert ("counted", "late") not in told
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from stream.core import limits
-from stream.core.came import Unknown
+from stream.core.effects import Unknown
 from stream.core.events import Acted, moment
 from stream.core.fold import Fold
 from stream.core.ledger import Held, unpack_entry
@@ -31,7 +31,7 @@ from tests.core.logs import (
 def test_an_action_waits_for_its_alert() -> None:
     """An action that comes before its alert is held, and decides at its own time when the alert arrives."""
     told = tell(run(PROBLEMS[0], [acted(60), raised(30)]))
-    assert [came[0] for came in told] == ["counted", "arrived", "decided"]
+    assert [effect[0] for effect in told] == ["counted", "arrived", "decided"]
     assert outcomes(told) == [("pay", "a", 1, START + 60, "worked")]
 
 
@@ -43,7 +43,7 @@ def test_an_action_of_before_the_raise_decides_nothing_whichever_came_first(kind
     assert effects(first) == ["held", "before_raise"]
     assert effects(second) == ["before_raise"]
     assert outcomes(first) == outcomes(second) == [("pay", "a", 0, START + 2 * GRACE + 1 + HOUR, "expiry")]
-    assert [came[6] for came in (*first, *second) if came[0] == "decided"] == [0, 0]
+    assert [effect[6] for effect in (*first, *second) if effect[0] == "decided"] == [0, 0]
 
 
 def test_an_action_of_before_the_raise_corrects_no_closure() -> None:
@@ -60,7 +60,7 @@ def test_a_held_action_keeps_who_did_it() -> None:
         kept = keep(run(problem, [acted(60, kind="escalated", agent=agent)]))  # type: ignore[arg-type]  # literals
         fold = resume(problem, kept)
         feed(fold, [raised(30), tick(DAY)])
-        assert [came[2] for came in outcomes(tell(fold))] == [expected]
+        assert [effect[2] for effect in outcomes(tell(fold))] == [expected]
 
 
 def test_held_actions_are_released_in_the_order_they_came() -> None:
@@ -85,7 +85,7 @@ def test_each_action_has_its_own_grace() -> None:
     """Of two actions that wait, an alert takes the one within the grace; the other is of before the raise."""
     told = tell(run(PROBLEMS[0], [acted(0, kind="dismissed"), acted(250), raised(400)]))
     assert outcomes(told) == [("pay", "a", 1, START + 250, "worked")]
-    assert [came[:2] for came in told[-2:]] == [("counted", "before_raise"), ("decided", "pay")]
+    assert [effect[:2] for effect in told[-2:]] == [("counted", "before_raise"), ("decided", "pay")]
 
 
 def test_an_action_nobody_waits_for_fails() -> None:
@@ -155,7 +155,7 @@ def test_a_large_action_is_not_held() -> None:
     event, fold = Acted(moment(START), "a", "pay", "x", "worked"), Fold(PROBLEMS[0])
     fold.step(event, START, b"x" * limits.HELD_VALUE_BYTES, 1)
     fold.step(event, START, b"x" * (limits.HELD_VALUE_BYTES + 1), 2)
-    assert [came.offset for came in fold.came if isinstance(came, Unknown)] == [2]
+    assert [effect.offset for effect in fold.effects if isinstance(effect, Unknown)] == [2]
     assert fold.held == 1
 
 

@@ -29,13 +29,13 @@ def test_a_timer_fires_once_time_has_passed_it() -> None:
     assert told(fold, 500) == []
     assert told(fold, 501) == [("fired", "1/0", START + 500, b"0")]
     assert ("", "1/0") not in fold.ledger
-    assert [came[0] for came in told(fold, 9 * DAY)] == ["decided"]
+    assert [effect[0] for effect in told(fold, 9 * DAY)] == ["decided"]
 
 
 def test_what_is_due_comes_in_order_of_due_time() -> None:
     """Timers and expiries in one order, ties with the timer first: no team's name comes before none."""
     fold = waiting(DUE + 1, 500, DUE, 700)
-    assert [came[0] for came in told(fold, DAY)] == ["fired", "fired", "fired", "decided", "fired"]
+    assert [effect[0] for effect in told(fold, DAY)] == ["fired", "fired", "fired", "decided", "fired"]
 
 
 def test_a_clock_that_jumps_years_fires_every_timer_once() -> None:

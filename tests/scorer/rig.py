@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from stream.config import Settings
 from stream.core import fold
-from stream.core.came import Decided
+from stream.core.effects import Decided
 from stream.core.events import Event, Tick, encode_event, seconds
 from stream.core.ledger import Alert, Entry, Timer, pack_entry, unpack_entry
 from stream.core.problem import Problem
@@ -235,6 +235,6 @@ def waiting_in(packed: Mapping[fold.EntryKey, bytes]) -> Counter[float]:
 
 def waiting_of(pure: fold.Fold) -> Counter[float]:
     """The same of the whole log in one batch: how many of the alerts that it decided are not to be counted yet."""
-    decided = [one for one in pure.came if isinstance(one, Decided)]
+    decided = [one for one in pure.effects if isinstance(one, Decided)]
     _, timers = Maturing(pure.problem, {}).part(decided, NEVER, pure.time, "")
     return Counter({timer.due: size(verdicts_of(timer)) for timer in timers.values()})

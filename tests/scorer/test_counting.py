@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from stream.config import Settings
-from stream.core.came import Arrived
+from stream.core.effects import Arrived
 from stream.core.events import Event, Raised, Tick
 from stream.core.frame import Array, Decayed, Inputs
 from stream.core.kinds import DRILL_TEAM
@@ -64,7 +64,7 @@ def test_every_written_alert_is_counted_in_its_bins(small_model: Model) -> None:
     pure = folded(rig.log, rig.problem)
     rows, alerts = [], []
     for fold in pure.values():
-        arrived = [one for one in fold.came if type(one).__name__ == "Arrived"]
+        arrived = [one for one in fold.effects if type(one).__name__ == "Arrived"]
         taken = fold.take_rows()
         for one in arrived:
             if not one.flags & NARROW:  # type: ignore[union-attr]  # an Arrived has flags
@@ -495,7 +495,7 @@ def test_another_model_under_the_same_name_does_not_end_the_worker(small_model: 
         manifest = replace(small_model.manifest, priors=replace(small_model.manifest.priors, tables=tables))
     swapped = Model(manifest, small_model._graph)
     fold = next(iter(folded(log_of(a_log(20)), small_problem()).values()))
-    arrived = [one for one in fold.came if isinstance(one, Arrived) and not one.flags & NARROW]
+    arrived = [one for one in fold.effects if isinstance(one, Arrived) and not one.flags & NARROW]
     rows = np.array([one.row for one in arrived])
     tally = Tally(0.0, rows=rows.tolist())
     matrix = np.zeros((len(rows), len(manifest.features)), dtype=np.float32)
