@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.core import limits, state
-from stream.core.dues import Dues
 from stream.core.effects import Arrived, Counted, Decided, Effect, Fired, Repeated, Unknown
 from stream.core.episodes import episode_start
 from stream.core.events import Acted, Event, Raised
@@ -46,6 +45,7 @@ from stream.core.ledger import (
     context_of,
 )
 from stream.core.problem import OutcomeRule, Problem
+from stream.core.timers import TimerQueue
 from stream.core.windows import Windows
 
 VERSION = 4  # another fold, another history: states of another version are refused
@@ -106,12 +106,12 @@ class Fold:
         problem: Problem,
         levels: MutableMapping[LevelKey, state.State] | None = None,
         ledger: MutableMapping[EntryKey, Entry] | None = None,
-        dues: Dues | None = None,
+        timers: TimerQueue | None = None,
     ) -> None:
         self.problem = problem
         self.levels: MutableMapping[LevelKey, state.State] = {} if levels is None else levels
         self.ledger: MutableMapping[EntryKey, Entry] = {} if ledger is None else ledger
-        self.dues = Dues() if dues is None else dues
+        self.timers = TimerQueue() if timers is None else timers
         self.time = state.NEVER
         self.held = 0
         self.offset = -1  # of the record that is being folded
@@ -150,7 +150,7 @@ class Fold:
 
     def advance(self, at: float) -> None:
         """Move time to `at`; what was due before is folded first, in order of due time."""
-        while (due := self.dues.pop_before(at)) is not None:
+        while (due := self.timers.pop_before(at)) is not None:
             self._fire((due[1], due[2]))
         self.time = at
 
@@ -163,7 +163,7 @@ class Fold:
         self.offset = offset
         reached = self.time
         for _ in range(most):
-            due = self.dues.pop_before(at)
+            due = self.timers.pop_before(at)
             if due is None:
                 break
             self._fire((due[1], due[2]))
@@ -175,9 +175,9 @@ class Fold:
         key = ("", name)
         waiting = self.ledger.get(key)
         if type(waiting) is Timer:
-            self.dues.remove((waiting.due, *key))
+            self.timers.remove((waiting.due, *key))
         self.ledger[key] = timer
-        self.dues.add((timer.due, *key))
+        self.timers.add((timer.due, *key))
         return key
 
     def _fire(self, key: EntryKey) -> None:
@@ -234,7 +234,7 @@ class Fold:
         if alert.flags & MAINTENANCE:
             self._decide(key, alert, UNKNOWN, at, BY_MAINTENANCE)
         else:
-            self.dues.add((alert.due, event.team, event.alert_id))
+            self.timers.add((alert.due, event.team, event.alert_id))
         if type(entry) is Held:
             self._release(key, entry, alert)
 
@@ -296,18 +296,18 @@ class Fold:
         due = action.at + 2.0 * self._grace
         if held is None:
             self.ledger[key] = Held(due, [action])
-            self.dues.add((due, *key))
+            self.timers.add((due, *key))
         else:
             held.actions.append(action)
             if due > held.due:
-                self.dues.remove((held.due, *key))
+                self.timers.remove((held.due, *key))
                 held.due = due
-                self.dues.add((due, *key))
+                self.timers.add((due, *key))
         self.held += 1
         self.effects.append(_HELD)
 
     def _release(self, key: EntryKey, held: Held, alert: Alert) -> None:
-        self.dues.remove((held.due, *key))
+        self.timers.remove((held.due, *key))
         self.held -= len(held.actions)
         for action in held.actions:
             self._act(key, alert, action.kind, action.agent, action.action_id, action.at)
@@ -350,7 +350,7 @@ class Fold:
             alert.marks |= AUTOMATION_NOISE_SEEN if agent == AUTOMATION else NOISE_SEEN
             self.effects.append(_NON_DECIDING)
         else:
-            self.dues.remove((alert.due, *key))
+            self.timers.remove((alert.due, *key))
             self._decide(key, alert, decides_as, at, kind, agent)
 
     def _after_decision(self, key: EntryKey, alert: Alert, kind: str, agent: str | None, at: float) -> None:

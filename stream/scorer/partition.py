@@ -8,19 +8,19 @@ import msgspec
 from msgspec import Struct, field
 
 from stream.core import fold, state
-from stream.core.dues import Due, Dues
 from stream.core.errors import HistoryDamaged
 from stream.core.events import Acted, Raised, Tick
 from stream.core.fold import EntryKey
 from stream.core.ledger import OPEN, Alert, Entry, Timer, pack_entry, unpack_entry
 from stream.core.problem import Problem
+from stream.core.timers import QueuedTimer, TimerQueue
 from stream.lane.batch import Bounds, Part
 from stream.scorer.answers import score_fields
 from stream.scorer.decode import Decoded
 from stream.scorer.history import NO_META, Found, Meta, Wanted, Write, encode_meta
 from stream.scorer.maturing import verdicts_of
 
-DUES_WINDOW = 2_500
+TIMERS_WINDOW = 2_500
 
 
 def new_generation() -> int:
@@ -84,7 +84,7 @@ class Partition:
         self.fold.time = meta.time
         self.fold.held = meta.held
         if stored != NO_META:
-            self.fold.dues = Dues(until=-math.inf)  # nothing of the window is read yet
+            self.fold.timers = TimerQueue(until=-math.inf)  # nothing of the window is read yet
         self.unwritten: Write | None = None
         self._decisive = problem.deciding_kinds
         self._old_levels: MutableMapping[str, state.State] = {}
@@ -214,20 +214,20 @@ class Partition:
         if self.unwritten is not None:
             self.stored, self.unwritten = self.unwritten.meta, None
 
-    def widen(self, found: list[Due], more: bool) -> None:
-        """Take in the next dues from the window's end on, beyond which there may be more; see `Dues`."""
+    def widen(self, found: list[QueuedTimer], more: bool) -> None:
+        """Take in the next timers from the window's end on, beyond which there may be more; see `TimerQueue`."""
         until = math.nextafter(found[-1][0], math.inf) if more and found else math.inf
-        start = self.fold.dues.until
+        start = self.fold.timers.until
         merged = set(found)
         if self.unwritten is not None:
             moved = {*self.unwritten.settled, *((due[1], due[2]) for due in self.unwritten.due)}
             merged = {due for due in merged if (due[1], due[2]) not in moved}
             merged.update(due for due in self.unwritten.due if start <= due[0] < until)
-        self.fold.dues.extend(merged, until)
+        self.fold.timers.extend(merged, until)
 
     def rotate(self, most: int) -> None:
         """Let go of states not asked for lately, when more than `most` are in memory; only between batches."""
-        self.fold.dues.narrow(DUES_WINDOW)
+        self.fold.timers.narrow(TIMERS_WINDOW)
         self._absent_levels.clear()
         self._absent_entries = {*self.unwritten.gone} if self.unwritten else set()  # Redis may hold them still
         if len(self.fold.levels) > most // 2:
@@ -235,9 +235,9 @@ class Partition:
         if len(self.fold.ledger) > most // 2:
             self._old_entries, self.fold.ledger = self.fold.ledger, {}
 
-    def _due(self, decoded: Decoded) -> list[Due]:
+    def _due(self, decoded: Decoded) -> list[QueuedTimer]:
         """What is due in a batch, in order."""
-        due = self.fold.dues.before(decoded.latest)
+        due = self.fold.timers.before(decoded.latest)
         return due if decoded.timers is None else due[: decoded.timers]
 
     def _recall_level(self, key: str) -> bool:

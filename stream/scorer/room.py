@@ -436,7 +436,7 @@ class ScorerRoom:
             except HistoryDamaged as error:
                 self._damaged(error)
                 return []
-            if partition.fold.dues.first() >= now:
+            if partition.fold.timers.first() >= now:
                 self._show_time(part, now)  # all that could be decided by now is
                 continue
             tick = Tick(moment(now))

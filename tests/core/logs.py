@@ -7,7 +7,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from stream.core.dues import Dues
 from stream.core.effects import Arrived, Counted, Decided, Effect, Fired, Repeated
 from stream.core.episodes import episode_id
 from stream.core.events import Acted, Event, Raised, Tick, moment
@@ -16,6 +15,7 @@ from stream.core.kinds import Agent
 from stream.core.ledger import pack_entry, unpack_entry
 from stream.core.problem import Problem, parse_problem
 from stream.core.state import pack_state, unpack_state
+from stream.core.timers import TimerQueue
 
 START = 1_772_323_200.0  # 2026-03-01T00:00:00Z
 MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
@@ -200,7 +200,7 @@ class Kept(Struct, frozen=True):
 
     levels: dict[LevelKey, bytes]
     ledger: dict[EntryKey, bytes]
-    dues: list[tuple[float, str, str]]
+    timers: list[tuple[float, str, str]]
     time: float
     held: int
 
@@ -209,14 +209,14 @@ def keep(fold: Fold) -> Kept:
     """Pack a fold's state."""
     levels = {key: pack_state(level) for key, level in fold.levels.items()}
     ledger = {key: pack_entry(entry) for key, entry in fold.ledger.items()}
-    return Kept(levels, ledger, list(fold.dues), fold.time, fold.held)
+    return Kept(levels, ledger, list(fold.timers), fold.time, fold.held)
 
 
 def resume(problem: Problem, kept: Kept) -> Fold:
     """A new fold that goes on from a packed state."""
     levels = {key: unpack_state(record) for key, record in kept.levels.items()}
     ledger = {key: unpack_entry(record) for key, record in kept.ledger.items()}
-    fold = Fold(problem, levels, ledger, Dues(reversed(kept.dues)))
+    fold = Fold(problem, levels, ledger, TimerQueue(reversed(kept.timers)))
     fold.time, fold.held = kept.time, kept.held
     return fold
 

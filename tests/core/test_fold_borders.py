@@ -82,8 +82,8 @@ def test_the_ledger_says_what_is_due(problem: Problem, log: list[Timed]) -> None
                 held += len(entry.actions)
             elif isinstance(entry, Alert) and entry.outcome == OPEN:
                 expected.append((entry.due, *key))
-        assert list(fold.dues) == sorted(expected)
-        assert fold.dues.first() >= fold.time
+        assert list(fold.timers) == sorted(expected)
+        assert fold.timers.first() >= fold.time
         assert fold.held == held
         assert fold.time == max(at for _, at in log[: place + 1])
 
@@ -94,7 +94,7 @@ def test_open_alerts_are_counted(problem: Problem, log: list[Timed]) -> None:
     """In the end no level has an open alert left, and every alert has had one first outcome."""
     fold = run(problem, log)
     fold.advance(fold.time + 400 * DAY)
-    assert not fold.dues
+    assert not fold.timers
     assert fold.held == 0
     assert {level[14] for level in fold.levels.values()} <= {0.0}
     told = tell(fold)

@@ -78,7 +78,7 @@ def test_an_action_waits_for_an_alert_of_up_to_the_grace_later() -> None:
     taken, late = run(PROBLEMS[0], [acted(0), raised(GRACE)]), run(PROBLEMS[0], [acted(0), raised(GRACE + 1)])
     assert outcomes(tell(taken)) == [("pay", "a", 1, START, "worked")]
     assert effects(tell(late)) == ["held", "before_raise"]
-    assert (late.held, list(late.dues)) == (0, [(START + GRACE + 1 + HOUR + GRACE, "pay", "a")])
+    assert (late.held, list(late.timers)) == (0, [(START + GRACE + 1 + HOUR + GRACE, "pay", "a")])
 
 
 def test_each_action_has_its_own_grace() -> None:
@@ -94,7 +94,7 @@ def test_an_action_nobody_waits_for_fails() -> None:
     assert effects(tell(fold)) == ["held", "held"]
     feed(fold, [tick(2 + 2 * GRACE)])
     assert tell(fold) == [("unknown", b"value 0", 0), ("unknown", b"value 1", 1)]
-    assert (fold.held, fold.ledger, list(fold.dues)) == (0, {}, [])
+    assert (fold.held, fold.ledger, list(fold.timers)) == (0, {}, [])
 
 
 def test_held_actions_are_part_of_the_state() -> None:
@@ -103,13 +103,13 @@ def test_held_actions_are_part_of_the_state() -> None:
     entry = unpack_entry(kept.ledger["pay", "a"])
     assert isinstance(entry, Held)
     assert (entry.due, entry.actions[0].value, entry.actions[0].offset) == (START + 2 * GRACE, b"value 0", 0)
-    assert (kept.held, kept.dues) == (1, [(entry.due, "pay", "a")])
+    assert (kept.held, kept.timers) == (1, [(entry.due, "pay", "a")])
 
 
 def test_a_later_action_prolongs_the_wait_and_an_earlier_one_does_not() -> None:
     """The actions of one alert are given up together, after the latest of them."""
     fold = run(PROBLEMS[0], [acted(100), acted(200, kind="dismissed"), acted(150, kind="commented")])
-    assert list(fold.dues) == [(START + 200 + 2 * GRACE, "pay", "a")]
+    assert list(fold.timers) == [(START + 200 + 2 * GRACE, "pay", "a")]
 
 
 def test_an_action_later_than_the_grace_is_not_held() -> None:

@@ -7,11 +7,11 @@ from tests.core.logs import DAY, HOUR, PROBLEMS, START, Told, feed, keep, raised
 DUE = HOUR + 300  # when an alert of the first problem is due, after its raise
 
 
-def waiting(*dues: float) -> Fold:
+def waiting(*timers: float) -> Fold:
     """A fold in which an alert was raised at 0, with timers that are due these seconds after START."""
     fold = Fold(PROBLEMS[0])
     feed(fold, [raised(0)])
-    for number, due in enumerate(dues):
+    for number, due in enumerate(timers):
         fold.set_timer(f"1/{number}", Timer(START + due, 1, str(number).encode()))
     tell(fold)
     return fold
@@ -39,7 +39,7 @@ def test_what_is_due_comes_in_order_of_due_time() -> None:
 
 
 def test_a_clock_that_jumps_years_fires_every_timer_once() -> None:
-    """One tick years ahead passes all dues."""
+    """One tick years ahead passes all timers."""
     fold = waiting(500, 9 * DAY)
     assert len(told(fold, 3_000 * DAY)) == 3
     assert told(fold, 3_000 * DAY + 1) == []

@@ -47,7 +47,7 @@ def test_the_clock_of_an_alert_in_a_window_ends_at_its_raise() -> None:
     told = tell(fold)
     assert outcomes(told) == [("pay", "a", UNKNOWN, START + HOUR, "maintenance")]
     assert effects(told) == ["after_decision", "after_decision"]
-    assert list(fold.dues) == []
+    assert list(fold.timers) == []
     assert fold.ledger["pay", "a"].outcome != OPEN  # type: ignore[union-attr]  # an alert's
 
 
