@@ -31,10 +31,10 @@ from stream.core.ledger import (
     LATE,
     MAINTENANCE,
     MUTED,
-    NARROW,
     NOISE,
     NOISE_SEEN,
     OPEN,
+    UNJUDGED,
     UNKNOWN,
     VISIBILITY_ONLY,
     Alert,
@@ -379,14 +379,14 @@ class Fold:
     def _levels_of(self, key: EntryKey, alert: Alert, at: float) -> list[state.State]:
         keys = self.keys_of(key[0], alert.rule, alert.entity, alert.labels)
         epoch = at // state.EPOCH
-        if not alert.flags & NARROW:
+        if not alert.flags & UNJUDGED:
             return self._touched(alert, self._states(keys, at, epoch))
         keys = [keys[index] for index in self._with_rule]
         return [level for level in self._states(keys, at, epoch) if level is not _ABSENT]
 
     def _touched(self, alert: Alert, states: list[state.State]) -> list[state.State]:
         """Of the states of all its levels, those that an alert updates."""
-        if alert.flags & NARROW:
+        if alert.flags & UNJUDGED:
             states = [states[index] for index in self._with_rule]
         elif None not in alert.labels:
             return states

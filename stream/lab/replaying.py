@@ -22,7 +22,7 @@ from stream.core.events import Acted, Raised, decode_event, seconds, unknown_fie
 from stream.core.fold import EntryKey, Fold
 from stream.core.frame import Array
 from stream.core.kinds import CORRECTION, DRILL_TEAM, is_drill
-from stream.core.ledger import ACTIONABLE, NARROW, NOISE, UNKNOWN, Alert, Held
+from stream.core.ledger import ACTIONABLE, NOISE, UNJUDGED, UNKNOWN, Alert, Held
 from stream.core.problem import Problem
 from stream.lab.log import Line
 from stream.lab.unused import Action, Orphans, count_names, orphans_of
@@ -156,7 +156,7 @@ class _Recorder:
             decided_at=np.array([entry.decided_at for entry in entries], dtype=np.float64),
             flags=flags,
             last_outcome=np.array([entry.last_outcome for entry in entries], dtype=np.int8),
-            counts=(flags & NARROW) == 0,
+            counts=(flags & UNJUDGED) == 0,
             sequence=np.frombuffer(self._sequence, dtype=np.int64) if self._sequence else np.empty(0, np.int64),
             ended_at=fold.time,
             events=self._events,

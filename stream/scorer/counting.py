@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from stream.core import limits
 from stream.core.kinds import CORRECTION, is_drill
-from stream.core.ledger import ACTIONABLE, NARROW, NOISE, UNKNOWN
+from stream.core.ledger import ACTIONABLE, NOISE, UNJUDGED, UNKNOWN
 from stream.core.scoring import Thresholds
 from stream.metrics import Metrics
 from stream.models.served import Role, Scores
@@ -116,7 +116,7 @@ class Counting:
             if is_drill(team):
                 continue
             corrections += count * (by == CORRECTION)
-            if not flags & NARROW:
+            if not flags & UNJUDGED:
                 outcomes[groups.index(team), _PLACE_OF[outcome]] += count
         self._drift.team_alerts.add((), alerts)
         self._quality.team_outcomes.add((), outcomes.ravel())

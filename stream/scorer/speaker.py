@@ -10,7 +10,7 @@ from stream.core.episodes import episode_id
 from stream.core.errors import BadRecord
 from stream.core.events import Acted, Raised, Tick
 from stream.core.kinds import is_drill
-from stream.core.ledger import LATE, NARROW
+from stream.core.ledger import LATE, UNJUDGED
 from stream.core.problem import Problem
 from stream.core.records import encode_record
 from stream.lane.batch import Output, Part, Record
@@ -83,7 +83,7 @@ class Speaker:
             score, why = answers.scores[one.row], answers.whys[one.row]
             if not is_drill(team):
                 tally.teams.append(team)
-                if not one.flags & NARROW:
+                if not one.flags & UNJUDGED:
                     tally.rows.append(one.row)
             tally.late += bool(one.flags & LATE)
         else:

@@ -16,7 +16,7 @@ from stream.core.effects import Arrived
 from stream.core.events import Event, Raised, Tick
 from stream.core.frame import Array, Decayed, Inputs
 from stream.core.kinds import DRILL_TEAM
-from stream.core.ledger import NARROW
+from stream.core.ledger import UNJUDGED
 from stream.lane.batch import Batch, Part
 from stream.metrics import Metrics
 from stream.models.served import Served
@@ -67,7 +67,7 @@ def test_every_written_alert_is_counted_in_its_bins(small_model: Model) -> None:
         arrived = [one for one in fold.effects if type(one).__name__ == "Arrived"]
         taken = fold.take_rows()
         for one in arrived:
-            if not one.flags & NARROW:  # type: ignore[union-attr]  # an Arrived has flags
+            if not one.flags & UNJUDGED:  # type: ignore[union-attr]  # an Arrived has flags
                 rows.append(taken[one.row])  # type: ignore[union-attr]
                 alerts.append(one.event)  # type: ignore[union-attr]
     matrix, page = small_model.features(np.array(rows), alerts), shown(rig.metrics)
@@ -495,7 +495,7 @@ def test_another_model_under_the_same_name_does_not_end_the_worker(small_model: 
         manifest = replace(small_model.manifest, priors=replace(small_model.manifest.priors, tables=tables))
     swapped = Model(manifest, small_model._graph)
     fold = next(iter(folded(log_of(a_log(20)), small_problem()).values()))
-    arrived = [one for one in fold.effects if isinstance(one, Arrived) and not one.flags & NARROW]
+    arrived = [one for one in fold.effects if isinstance(one, Arrived) and not one.flags & UNJUDGED]
     rows = np.array([one.row for one in arrived])
     tally = Tally(0.0, rows=rows.tolist())
     matrix = np.zeros((len(rows), len(manifest.features)), dtype=np.float32)
