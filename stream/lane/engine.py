@@ -1,8 +1,8 @@
 """The engine: batches in, published and written work out; one batch ahead of what is written.
 
-    prepare N+1 (read, fold, score)  |  beside it: the broker acknowledges N, N is written behind the fence
+    process N+1 (read, fold, score)  |  beside it: the broker acknowledges N, N is written behind the fence
     settle N: join the two, offsets to commit
-    publish N+1, seal N+1
+    publish N+1, snapshot N+1
 
 A step is one such round. What was fetched and not yet worked on waits in the engine, so that between two rounds the
 caller sees signals, a rebalance and the time. The engine knows nothing of Faust or asyncio and runs on one thread of
@@ -137,10 +137,10 @@ class Engine:
 
     def _round(self, batches: list[Batch], moves: Moves) -> None:
         started = time.perf_counter()
-        work = self._room.prepare(batches)
-        prepared = time.perf_counter()
+        work = self._room.process(batches)
+        processed = time.perf_counter()
         if not self._settle(moves) and not self._room.wants_assign:
-            work = self._room.prepare(batches)
+            work = self._room.process(batches)
         if self._room.wants_assign:
             moves.reassign = True
             return
@@ -148,16 +148,16 @@ class Engine:
         settled = time.perf_counter()
         self._publisher.publish(work.outputs)
         published = time.perf_counter()
-        self._room.seal(work)
-        self._pending = work, self._beside.submit(self._acknowledge_and_store, work)
+        self._room.snapshot(work)
+        self._pending = work, self._beside.submit(self._acknowledge_and_commit, work)
         self.positions.update(work.ends)
         self.progressed_at = time.monotonic()
         ended = time.perf_counter()
         stage = self._metrics.stage_seconds.labels
-        stage("prepare").observe(prepared - started)
-        stage("settle").observe(settled - prepared)
+        stage("process").observe(processed - started)
+        stage("commit").observe(settled - processed)
         stage("publish").observe(published - settled)
-        stage("seal").observe(ended - published)
+        stage("snapshot").observe(ended - published)
         self._metrics.batch_records.observe(sum(len(batch.records) for batch in batches))
         self._adapt(ended - started)
 
@@ -167,7 +167,7 @@ class Engine:
         if pending is None:
             return True
         work, future = pending
-        if not self._room.stored(work, future.result()):
+        if not self._room.on_committed(work, future.result()):
             moves.reassign = self._room.wants_assign
             return False
         if work.kept:
@@ -175,9 +175,9 @@ class Engine:
         self.progressed_at = time.monotonic()
         return True
 
-    def _acknowledge_and_store(self, work: Work) -> Any:
+    def _acknowledge_and_commit(self, work: Work) -> Any:
         self._publisher.flush(self._flush_seconds)
-        return self._room.store(work)
+        return self._room.commit(work)
 
     def _continuing(self, part: Part, records: Sequence[Record], sound: bool, moves: Moves) -> list[Record]:
         """The records, if they go on where the partition stands; else nothing, and everything is assigned anew."""

@@ -140,7 +140,7 @@ class NewGeneration:
             partition.wait(cohorts, touched[part])
             partition.fold.clear_effects()
             # Under way the offset only has to be another one each time: equal metas would count as written.
-            writes[part] = partition.seal(touched[part], turn)
+            writes[part] = partition.snapshot(touched[part], turn)
         self._write(writes)
 
     def finish(self, offsets: Mapping[int, int]) -> None:
@@ -148,7 +148,7 @@ class NewGeneration:
         writes = {}
         for number, offset in offsets.items():
             part = Part(self._topic, number)
-            writes[part] = self._partitions[part].seal(Touched(), offset)
+            writes[part] = self._partitions[part].snapshot(Touched(), offset)
         self._write(writes)
 
     def number(self, part: Part) -> int:

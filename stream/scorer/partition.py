@@ -174,7 +174,7 @@ class Partition:
         for name, timer in timers.items():
             touched.entries.add(self.fold.set_timer(name, timer))
 
-    def seal(self, touched: Touched, end: int) -> Write:
+    def snapshot(self, touched: Touched, end: int) -> Write:
         """What is to be written for all that was folded, and the meta to be found by the next batch's read."""
         levels, ledger = self.fold.levels, self.fold.ledger
         pack = state.pack_state
@@ -210,7 +210,7 @@ class Partition:
         return meta == self.stored or (self.unwritten is not None and meta == self.unwritten.meta)
 
     def written(self) -> None:
-        """The last sealed write is in Redis."""
+        """The last snapshot is in Redis."""
         if self.unwritten is not None:
             self.stored, self.unwritten = self.unwritten.meta, None
 

@@ -201,9 +201,9 @@ class ScorerRoom:
 
     # Batches.
 
-    def prepare(self, batches: Sequence[Batch]) -> Work:
+    def process(self, batches: Sequence[Batch]) -> Work:
         """Decode, read, fold, score, encode."""
-        assert self._decoder is not None, "the lane assigns before it prepares"
+        assert self._decoder is not None, "the lane assigns before it processes"
         decoded = {batch.part: self._decoder.decode(batch) for batch in batches}
         ends = {batch.part: batch.end for batch in batches}
         try:
@@ -227,10 +227,10 @@ class ScorerRoom:
             except HistoryAway as error:
                 self._go_away(error)
         if self._away is not None:
-            return Work(self._prepare_unscored(decoded), ends)
+            return Work(self._process_unscored(decoded), ends)
         if self.wants_assign:
             return Work([], ends)
-        return self._prepare_scored(decoded, touched, ends)
+        return self._process_scored(decoded, touched, ends)
 
     def _bound(self, batches: Sequence[Batch], decoded: dict[Part, Decoded], ends: dict[Part, int]) -> None:
         """Leave for the next round what would make too many timers fire in this one."""
@@ -275,7 +275,7 @@ class ScorerRoom:
             self._assignment.note_damage(part, partition.meta.generation, sentence)
         self.wants_assign = True
 
-    def _prepare_scored(
+    def _process_scored(
         self, decoded: Mapping[Part, Decoded], touched: dict[Part, Touched], ends: dict[Part, int]
     ) -> Work:
         tallies = {}
@@ -320,17 +320,17 @@ class ScorerRoom:
         self._model_faults.failed(answers.failures)
         return answers
 
-    def seal(self, work: Work) -> None:
+    def snapshot(self, work: Work) -> None:
         """Pack what the batch changed; of unscored alerts note that they are published."""
         if work.kept:
             for part, touched in work.kept.touched.items():
-                work.kept.writes[part] = self._partitions[part].seal(touched, work.ends[part])
+                work.kept.writes[part] = self._partitions[part].snapshot(touched, work.ends[part])
             return
         for part, end in work.ends.items():
             self._unscored_until[part] = max(self._unscored_until.get(part, 0), end)
         self._metrics.unscored.labels("history_unavailable").inc(len(work.outputs))
 
-    def store(self, work: Work) -> dict[Part, bool] | HistoryAway | HistoryDamaged:
+    def commit(self, work: Work) -> dict[Part, bool] | HistoryAway | HistoryDamaged:
         """Write behind the fence."""
         if not work.kept:
             return {}
@@ -339,7 +339,7 @@ class ScorerRoom:
         except (HistoryAway, HistoryDamaged) as error:
             return error
 
-    def stored(self, work: Work, answer: dict[Part, bool] | HistoryAway | HistoryDamaged) -> bool:
+    def on_committed(self, work: Work, answer: dict[Part, bool] | HistoryAway | HistoryDamaged) -> bool:
         """Count what was written; give way where another worker got there first."""
         if isinstance(answer, HistoryAway):
             self._go_away(answer)
@@ -374,7 +374,7 @@ class ScorerRoom:
         self._away, self._suspect, self._asked_at = str(error), False, time.monotonic()
         self._partitions.clear()
 
-    def _prepare_unscored(self, decoded: Mapping[Part, Decoded]) -> list[Output]:
+    def _process_unscored(self, decoded: Mapping[Part, Decoded]) -> list[Output]:
         """Publish each alert once without a score; its real one follows when Redis is back."""
         if self._is_back():
             return []

@@ -32,7 +32,7 @@ class NotingRoom:
         self.wants_assign = False
         return dict.fromkeys(bounds, 0)
 
-    def prepare(self, batches: Sequence[Batch]) -> Work:
+    def process(self, batches: Sequence[Batch]) -> Work:
         """Note, and take as long as told."""
         time.sleep(self.prepare_seconds)
         taken = [self._some_of(batch) for batch in batches]
@@ -46,17 +46,17 @@ class NotingRoom:
             return batch
         return Batch(batch.part, batch.start, batch.records[self.takes].offset, batch.records[: self.takes])
 
-    def seal(self, work: Work) -> None:
+    def snapshot(self, work: Work) -> None:
         """Nothing to freeze."""
 
-    def store(self, work: Work) -> Any:
+    def commit(self, work: Work) -> Any:
         """Wait if told, then note what is written."""
         if self.hold is not None:
             assert self.hold.wait(10)
         self.stored_ends.append(work.ends)
         return None
 
-    def stored(self, work: Work, answer: Any) -> bool:
+    def on_committed(self, work: Work, answer: Any) -> bool:
         """It always is."""
         return True
 

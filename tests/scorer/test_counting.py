@@ -463,10 +463,10 @@ def test_a_fenced_worker_counts_nothing_of_what_was_refused(small_model: Model) 
     one.assign()
     two.assign()
     part = Part(TOPIC, 0)
-    work = one.room.prepare([_batch(log, part, 40)])
+    work = one.room.process([_batch(log, part, 40)])
     two.run((40,))
-    one.room.seal(work)
-    assert not one.room.stored(work, one.room.store(work))
+    one.room.snapshot(work)
+    assert not one.room.on_committed(work, one.room.commit(work))
     assert counted(one) == {}
     assert total(two.metrics, "team_alerts_total") > 100
 
