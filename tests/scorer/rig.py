@@ -14,7 +14,7 @@ from stream.core.records import Enriched, Outcome, decode_enriched, decode_outco
 from stream.core.state import NEVER, pack_state
 from stream.kafka import partition_chooser
 from stream.lane.batch import Bounds, Output, Part
-from stream.lane.engine import Engine, Moves
+from stream.lane.engine import Engine, StepResult
 from stream.lane.publisher import Publisher
 from stream.metrics import Metrics
 from stream.models.served import Scores, Served
@@ -170,16 +170,16 @@ class Rig:
                 ):
                     return
                 continue
-            moves = self.engine.step(fetched)
-            self._do(moves)
-            while moves.more:
-                moves = self.engine.step({})
-                self._do(moves)
+            result = self.engine.step(fetched)
+            self._do(result)
+            while result.more:
+                result = self.engine.step({})
+                self._do(result)
         raise AssertionError("the rig never came to rest")
 
-    def _do(self, moves: Moves) -> None:
-        self.committed.update(moves.commits)
-        if moves.reassign:
+    def _do(self, result: StepResult) -> None:
+        self.committed.update(result.commits)
+        if result.reassign:
             self.assigned = False
 
 
