@@ -21,8 +21,8 @@ from stream.models.served import Served
 from stream.scorer.answers import Answers
 from stream.scorer.decode import Decoded, whereabouts
 from stream.scorer.merge import Located
+from stream.scorer.output import OutputBuilder
 from stream.scorer.previous import PreviousHistory, decided, holds
-from stream.scorer.speaker import Speaker
 from stream.scorer.tally import Tally
 
 
@@ -83,7 +83,7 @@ class Backlog:
         self._ask_served, self._served = served, Served()
         self._asked = False
         self._clock = clock
-        self._speaker = Speaker(settings, problem)
+        self._output = OutputBuilder(settings, problem)
         self.counts: Counter[str] = Counter()
 
     def waits(self, source: int, record: Record) -> bool:
@@ -111,7 +111,7 @@ class Backlog:
         for one in records:
             if one.fault is not None and self.waits(one.source, one.record):
                 failed = Decoded(failed=[(one.record, one.fault)])
-                outputs += self._speaker.fail(Part(self._topic, one.source), failed, 0, tally)
+                outputs += self._output.dead_letter(Part(self._topic, one.source), failed, 0, tally)
         if outputs:
             self._outlet.publish(outputs)
             self._outlet.flush(self._flush_seconds)
@@ -154,7 +154,7 @@ class Backlog:
 
     def _say(self, part: Part, run: list[LocatedEffect], answers: Answers, tally: Tally) -> list[Output]:
         alerts = [(one.event, one.at, one.record) for one in run if type(one.effect) in (Arrived, Repeated)]
-        return self._speaker.say(part, Decoded(alerts), [one.effect for one in run], answers, tally)
+        return self._output.build(part, Decoded(alerts), [one.effect for one in run], answers, tally)
 
     def _count(self, tally: Tally) -> None:
         self.counts["scored"] += tally.scored.total()

@@ -39,9 +39,9 @@ from stream.scorer.history import NO_EVICTION, History, ServerStatus, Write, rea
 from stream.scorer.layout import strays_sentence
 from stream.scorer.maturing import Maturing, wait_seconds
 from stream.scorer.model_faults import ModelFaults
+from stream.scorer.output import OutputBuilder
 from stream.scorer.partition import Partition, Touched
 from stream.scorer.reading import bounded, read_states, widen
-from stream.scorer.speaker import Speaker
 from stream.scorer.tally import Tally
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class ScorerRoom:
         self._model_faults = ModelFaults(metrics)
         self._maturing = Maturing(problem, settings.team_groups)
         metrics.maturity.set(problem.due_seconds + wait_seconds(problem))
-        self._speaker = Speaker(settings, problem)
+        self._output = OutputBuilder(settings, problem)
         self._decoder: Decoder | None = None
         self._assigned: set[Part] = set()
         self._partitions: dict[Part, Partition] = {}
@@ -286,8 +286,8 @@ class ScorerRoom:
         for part, batch in decoded.items():
             partition = self._partitions[part]
             tally = tallies[part] = Tally(now)
-            outputs += self._speaker.say(part, batch, partition.fold.effects[silent[part] :], answers, tally)
-            outputs += self._speaker.fail(part, batch, partition.silent_until, tally)
+            outputs += self._output.build(part, batch, partition.fold.effects[silent[part] :], answers, tally)
+            outputs += self._output.dead_letter(part, batch, partition.silent_until, tally)
             name = str(ends[part]) if batch.timers is None else f"{ends[part]}@{partition.fold.time!r}"
             self._mature(partition, silent[part], name, touched[part], tally)
             partition.fold.clear_effects()

@@ -24,7 +24,7 @@ _TYPES: dict[type, str] = {Raised: "raised", Acted: "acted", Tick: "tick"}
 _known = attrgetter("team", "outcome", "by", "flags")
 
 
-class Speaker:
+class OutputBuilder:
     """Makes enriched, outcome and failed records, and notes in the tally what it made."""
 
     def __init__(self, settings: Settings, problem: Problem) -> None:
@@ -36,7 +36,7 @@ class Speaker:
             f"{problem.ledger_days:g} days ago",
         )
 
-    def say(
+    def build(
         self, part: Part, batch: Decoded, effects: Sequence[Effect], answers: Answers, tally: Tally
     ) -> list[Output]:
         """What is to be published for the effects of a batch, in their order."""
@@ -65,7 +65,7 @@ class Speaker:
         tally.events.update([_TYPES[type(event)] for event, _, _ in batch.events])
         return outputs
 
-    def fail(self, part: Part, batch: Decoded, silent_until: int, tally: Tally) -> list[Output]:
+    def dead_letter(self, part: Part, batch: Decoded, silent_until: int, tally: Tally) -> list[Output]:
         """What is to be published for the records of a batch that could not be folded."""
         outputs = []
         for record, error in batch.failed:
