@@ -25,7 +25,7 @@ from stream.core.frame import Array
 from stream.models.pointers import CHALLENGER, Pointer
 from stream.models.served import Challenger, Served
 from stream.models.store import Store
-from stream.scorer.answers import Answers
+from stream.scorer.score import BatchScores
 
 TARGET_SHARE = 0.30
 BATCHES = (1, 10, 100, 1_000)
@@ -103,7 +103,7 @@ def _cost(arrived: Sequence[Arrived], rows: Array, served: Served) -> float:
     took = []
     for _ in range(_REPEATS):
         began = time.perf_counter()
-        Answers(arrived, rows, served)
+        BatchScores(arrived, rows, served)
         took.append(time.perf_counter() - began)
     return statistics.median(took) / len(arrived) * 1e6
 

@@ -18,11 +18,11 @@ from stream.core.ledger import Entry
 from stream.core.problem import Problem
 from stream.lane.batch import Output, Part, Record
 from stream.models.served import Served
-from stream.scorer.answers import Answers
 from stream.scorer.decode import Decoded, whereabouts
 from stream.scorer.merge import Located
 from stream.scorer.output import OutputBuilder
 from stream.scorer.previous import PreviousHistory, decided, holds
+from stream.scorer.score import BatchScores
 from stream.scorer.tally import Tally
 
 
@@ -103,11 +103,11 @@ class Backlog:
         """
         tally = Tally(self._clock())
         arrived = [one for one in effects if type(one.effect) is Arrived and self.waits(one.source, one.record)]
-        answers = self._answer([one.effect for one in arrived if type(one.effect) is Arrived], rows)
+        scores = self._score([one.effect for one in arrived if type(one.effect) is Arrived], rows)
         waiting = self._select(effects)  # scores tell which alerts are new, so they come first
         outputs: list[Output] = []
         for source, run in groupby(waiting, _source):
-            outputs += self._say(Part(self._topic, source), list(run), answers, tally)
+            outputs += self._say(Part(self._topic, source), list(run), scores, tally)
         for one in records:
             if one.fault is not None and self.waits(one.source, one.record):
                 failed = Decoded(failed=[(one.record, one.fault)])
@@ -142,19 +142,19 @@ class Backlog:
             return True
         return holds(entries, offset, effect.value) if entries else self.waits(one.source, one.record)
 
-    def _answer(self, arrived: list[Arrived], rows: Array) -> Answers:
+    def _score(self, arrived: list[Arrived], rows: Array) -> BatchScores:
         if not arrived:
-            return Answers([], rows[:0], self._served)
+            return BatchScores([], rows[:0], self._served)
         if not self._asked:
             self._served, self._asked = self._ask_served(), True
         chosen = rows[np.array([one.row for one in arrived], dtype=np.intp)]
         for number, one in enumerate(arrived):
             one.row = number
-        return Answers(arrived, chosen, self._served)
+        return BatchScores(arrived, chosen, self._served)
 
-    def _say(self, part: Part, run: list[LocatedEffect], answers: Answers, tally: Tally) -> list[Output]:
+    def _say(self, part: Part, run: list[LocatedEffect], scores: BatchScores, tally: Tally) -> list[Output]:
         alerts = [(one.event, one.at, one.record) for one in run if type(one.effect) in (Arrived, Repeated)]
-        return self._output.build(part, Decoded(alerts), [one.effect for one in run], answers, tally)
+        return self._output.build(part, Decoded(alerts), [one.effect for one in run], scores, tally)
 
     def _count(self, tally: Tally) -> None:
         self.counts["scored"] += tally.scored.total()

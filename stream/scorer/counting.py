@@ -23,11 +23,11 @@ from stream.core.scoring import Thresholds
 from stream.metrics import Metrics
 from stream.models.served import Role, Scores
 from stream.models.serving import Model
-from stream.scorer.answers import Scored
 from stream.scorer.groups import TeamGroups
 from stream.scorer.model_faults import Failure
 from stream.scorer.observing import EDGE_LABELS, Observed, score_counts
 from stream.scorer.quality import LEFT_OUT, Judged, Said, count_quality, open_quality
+from stream.scorer.score import Scored
 from stream.scorer.tally import Tally
 
 log = logging.getLogger(__name__)

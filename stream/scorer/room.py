@@ -28,7 +28,6 @@ from stream.kafka import partition_chooser
 from stream.lane.batch import Batch, Bounds, Output, Part, Record, Work
 from stream.metrics import Metrics
 from stream.models.served import Served
-from stream.scorer.answers import Answers, Scored, unscored
 from stream.scorer.assignment import Assignment, Taken, evicted_sentence
 from stream.scorer.bad_records import BadRecordWatch, bad_marks
 from stream.scorer.clocks import ClockWatch
@@ -39,9 +38,10 @@ from stream.scorer.history import NO_EVICTION, History, ServerStatus, Write, rea
 from stream.scorer.layout import strays_sentence
 from stream.scorer.maturing import Maturing, wait_seconds
 from stream.scorer.model_faults import ModelFaults
-from stream.scorer.output import OutputBuilder
+from stream.scorer.output import OutputBuilder, unscored
 from stream.scorer.partition import Partition, Touched
 from stream.scorer.reading import bounded, read_states, widen
+from stream.scorer.score import BatchScores, Scored
 from stream.scorer.tally import Tally
 
 log = logging.getLogger(__name__)
@@ -280,19 +280,19 @@ class ScorerRoom:
     ) -> Work:
         tallies = {}
         silent = {part: self._partitions[part].run(batch) for part, batch in decoded.items()}
-        answers = self._answer(decoded)
+        scores = self._score(decoded)
         outputs: list[Output] = []
         now = self._clock()
         for part, batch in decoded.items():
             partition = self._partitions[part]
             tally = tallies[part] = Tally(now)
-            outputs += self._output.build(part, batch, partition.fold.effects[silent[part] :], answers, tally)
+            outputs += self._output.build(part, batch, partition.fold.effects[silent[part] :], scores, tally)
             outputs += self._output.dead_letter(part, batch, partition.silent_until, tally)
             name = str(ends[part]) if batch.timers is None else f"{ends[part]}@{partition.fold.time!r}"
             self._mature(partition, silent[part], name, touched[part], tally)
             partition.fold.clear_effects()
-        self._model_faults.scored_real(answers.misled)
-        return Work(outputs, ends, Kept(touched, tallies, answers.scored, bad_marks(decoded, self._partitions)))
+        self._model_faults.scored_real(scores.misled)
+        return Work(outputs, ends, Kept(touched, tallies, scores.scored, bad_marks(decoded, self._partitions)))
 
     def _mature(self, partition: Partition, silent: int, batch: str, touched: Touched, tally: Tally) -> None:
         """Let what was decided be counted: with this batch what has matured, with a later one the rest."""
@@ -301,7 +301,7 @@ class ScorerRoom:
         tally.matured.append(matured)
         partition.wait(timers, touched)
 
-    def _answer(self, decoded: Mapping[Part, Decoded]) -> Answers:
+    def _score(self, decoded: Mapping[Part, Decoded]) -> BatchScores:
         """Score all partitions' new alerts in one call of the model."""
         arrived: list[Arrived] = []
         rows = []
@@ -312,13 +312,13 @@ class ScorerRoom:
                 one.row += len(arrived) - folded.first_row
             arrived += new
             rows.append(folded.take_rows())
-        answers = Answers(arrived, np.concatenate(rows), self._served())
-        if answers.dropped:
-            self._metrics.challenger_dropped.labels(answers.dropped).inc()
-        if answers.challenger_seconds is not None:
-            self._metrics.challenger_seconds.observe(answers.challenger_seconds)
-        self._model_faults.failed(answers.failures)
-        return answers
+        scores = BatchScores(arrived, np.concatenate(rows), self._served())
+        if scores.dropped:
+            self._metrics.challenger_dropped.labels(scores.dropped).inc()
+        if scores.challenger_seconds is not None:
+            self._metrics.challenger_seconds.observe(scores.challenger_seconds)
+        self._model_faults.failed(scores.failures)
+        return scores
 
     def snapshot(self, work: Work) -> None:
         """Pack what the batch changed; of unscored alerts note that they are published."""

@@ -21,10 +21,10 @@ from stream.lane.batch import Batch, Part
 from stream.metrics import Metrics
 from stream.models.served import Served
 from stream.models.serving import Model
-from stream.scorer.answers import Scored
 from stream.scorer.counting import Counting
 from stream.scorer.history import Write
 from stream.scorer.quality import Judged, Verdicts
+from stream.scorer.score import Scored
 from stream.scorer.tally import Tally
 from tests.lab.logs import START, acted, raised, small_log, small_problem
 from tests.scorer.memory_history import MemoryHistory
