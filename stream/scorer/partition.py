@@ -205,7 +205,7 @@ class Partition:
         self.unwritten = write
         return write
 
-    def stands_at(self, meta: bytes) -> bool:
+    def fence_holds(self, meta: bytes) -> bool:
         """Whether the meta found is ours: as last written, or as it is being written beside us."""
         return meta == self.stored or (self.unwritten is not None and meta == self.unwritten.meta)
 

@@ -75,6 +75,6 @@ def widen(history: History, partition: Partition, latest: float, most: int) -> N
 def _learn(history: History, partitions: Mapping[Part, Partition], wanted: Mapping[Part, Wanted]) -> None:
     found = history.read(wanted)
     for part, want in wanted.items():
-        if not partitions[part].stands_at(found[part].meta):
+        if not partitions[part].fence_holds(found[part].meta):
             raise FenceConflict(part.topic, part.partition)
         partitions[part].learn(want, found[part])

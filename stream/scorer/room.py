@@ -29,7 +29,7 @@ from stream.lane.batch import Batch, Bounds, Output, Part, Record, Work
 from stream.metrics import Metrics
 from stream.models.served import Served
 from stream.scorer.assignment import Assignment, Taken, evicted_sentence
-from stream.scorer.bad_records import BadRecordWatch, bad_marks
+from stream.scorer.bad_records import BadRecordWatch, bad_flags
 from stream.scorer.clocks import ClockWatch
 from stream.scorer.counting import Counting
 from stream.scorer.decode import Decoded, Decoder
@@ -132,7 +132,7 @@ class ScorerRoom:
         """Take over partitions at the offsets their histories stand at."""
         self.wants_assign = False
         self._partitions.clear()
-        self._show_only(bounds)
+        self._drop_gauges_of_revoked(bounds)
         self._unscored_until = {part: until for part, until in self._unscored_until.items() if part in bounds}
         for known in bounds.values():
             self._decoder = Decoder(partition_chooser(self._settings.partitioner, known.partitions))
@@ -154,8 +154,8 @@ class ScorerRoom:
         self._suspect = False
         return {part: self._assign_one(part, known, taken[part]) for part, known in bounds.items()}
 
-    def _show_only(self, bounds: Mapping[Part, Bounds]) -> None:
-        """What another worker has from now on is told by that one: as it stood here it would mislead for ever."""
+    def _drop_gauges_of_revoked(self, bounds: Mapping[Part, Bounds]) -> None:
+        """Stop showing gauges of partitions that another worker has now: their values here would stay as they are."""
         for part in self._assigned - set(bounds):
             for gauge in (self._metrics.lag, self._metrics.held, self._metrics.history_time):
                 gauge.remove(part.partition)
@@ -171,7 +171,7 @@ class ScorerRoom:
         ):
             raise HistoryAway(f"a deployment that has not scored yet can't start without its history: {error}")
         self._began = True
-        self._go_away(error)
+        self._enter_degraded_mode(error)
         starts = {part: self._assignment.start_unknown(part, known) for part, known in bounds.items()}
         return self._beyond_unscored(starts)
 
@@ -225,7 +225,7 @@ class ScorerRoom:
             except HistoryDamaged as error:
                 self._damaged(error)
             except HistoryAway as error:
-                self._go_away(error)
+                self._enter_degraded_mode(error)
         if self._away is not None:
             return Work(self._process_unscored(decoded), ends)
         if self.wants_assign:
@@ -292,7 +292,7 @@ class ScorerRoom:
             self._mature(partition, silent[part], name, touched[part], tally)
             partition.fold.clear_effects()
         self._model_faults.scored_real(scores.misled)
-        return Work(outputs, ends, Kept(touched, tallies, scores.scored, bad_marks(decoded, self._partitions)))
+        return Work(outputs, ends, Kept(touched, tallies, scores.scored, bad_flags(decoded, self._partitions)))
 
     def _mature(self, partition: Partition, silent: int, batch: str, touched: Touched, tally: Tally) -> None:
         """Let what was decided be counted: with this batch what has matured, with a later one the rest."""
@@ -342,7 +342,7 @@ class ScorerRoom:
     def on_committed(self, work: Work, answer: dict[Part, bool] | HistoryAway | HistoryDamaged) -> bool:
         """Count what was written; give way where another worker got there first."""
         if isinstance(answer, HistoryAway):
-            self._go_away(answer)
+            self._enter_degraded_mode(answer)
             return False
         if isinstance(answer, HistoryDamaged):
             self._damaged(answer)
@@ -368,7 +368,7 @@ class ScorerRoom:
 
     # Away.
 
-    def _go_away(self, error: HistoryAway) -> None:
+    def _enter_degraded_mode(self, error: HistoryAway) -> None:
         if self._away is None or self._suspect:
             log.error("%s; alerts are published unscored until it is back", error)
         self._away, self._suspect, self._asked_at = str(error), False, time.monotonic()
@@ -431,7 +431,7 @@ class ScorerRoom:
             try:
                 widen(self._history, partition, now, most=0)
             except HistoryAway as error:
-                self._go_away(error)
+                self._enter_degraded_mode(error)
                 return []
             except HistoryDamaged as error:
                 self._damaged(error)
@@ -465,7 +465,7 @@ class ScorerRoom:
             status = self._ask()
             evicted = self._evictions.look(status)
         except HistoryAway as error:
-            self._go_away(error)
+            self._enter_degraded_mode(error)
             return False
         if evicted:
             for part in self._partitions:
