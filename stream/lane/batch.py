@@ -1,6 +1,6 @@
 """What goes through the lane, and what a room must do with it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from msgspec import Struct
@@ -69,6 +69,27 @@ class Output(NamedTuple):
     value: bytes
     headers: list[tuple[str, bytes]] | None = None
     partition: int | None = None
+
+
+class Publisher(Protocol):
+    """Where outputs go; `stream.lane.publisher.Publisher` is one.
+
+    `publish` comes from the lane's thread, `flush` from that one or the one that commits; the two may overlap.
+    """
+
+    def publish(self, outputs: Iterable[Output]) -> None:
+        """Hand outputs over, those of a topic in order; may wait only where a queue is full.
+
+        Raises:
+            BrokerError: an earlier output can't be published.
+        """
+
+    def flush(self, seconds: float) -> None:
+        """Wait until the broker has acknowledged everything published before the call.
+
+        Raises:
+            BrokerError: an output can't be published, or the time was over.
+        """
 
 
 class Work(Struct):
