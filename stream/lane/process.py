@@ -24,8 +24,8 @@ from stream.lane.watchdog import Watchdog
 log = logging.getLogger(__name__)
 EXIT_FAULT = 1
 GC_THRESHOLDS = (100_000, 50, 1_000)  # states make no cycles; with the defaults a third of the CPU looked for some
-_LEAVE_SECONDS = 4.0  # after a signal, beyond drain_seconds: leaving the group and closing connections
-_SHUTDOWN_SECONDS = 10.0  # the same for an end that no signal began
+_LEAVE_SECONDS = 4.0
+_SHUTDOWN_SECONDS = 10.0
 
 
 def _nothing() -> None:
@@ -67,6 +67,9 @@ class Process:
         watchdog: ends it where nothing goes on; its faults are those of /livez.
         ready: what /readyz waits for, one sentence each.
         callbacks: what the room adds.
+        leave_seconds: how long after `drain_seconds` it may take to leave the group and to close connections.
+        shutdown_seconds: the same where no signal began the end.
+        end: ends the process at once with a status.
 
     Attributes:
         fault: what ended or ends the process; None after a signal.
@@ -79,6 +82,9 @@ class Process:
         watchdog: Watchdog,
         ready: Callable[[], list[str]],
         callbacks: Callbacks,
+        leave_seconds: float = _LEAVE_SECONDS,
+        shutdown_seconds: float = _SHUTDOWN_SECONDS,
+        end: Callable[[int], None] = os._exit,
     ) -> None:
         self.fault: BaseException | None = None
         self._settings = settings
@@ -86,6 +92,9 @@ class Process:
         self._watchdog = watchdog
         self._ready = ready
         self._callbacks = callbacks
+        self._leave_seconds = leave_seconds
+        self._shutdown_seconds = shutdown_seconds
+        self._end = end
 
     def open(self) -> None:
         """Serve /metrics, /livez and /readyz, if `metrics_port` is not 0.
@@ -113,7 +122,7 @@ class Process:
 
     def stop(self) -> None:
         """Stop what `start` began; the process ends within `drain_seconds` and a little, whatever hangs."""
-        _after(self._settings.drain_seconds + _SHUTDOWN_SECONDS, lambda: os._exit(EXIT_FAULT))
+        _after(self._settings.drain_seconds + self._shutdown_seconds, lambda: self._end(EXIT_FAULT))
         self._watchdog.stop()
         self._callbacks.stop()
 
@@ -139,9 +148,9 @@ class Process:
                     " it was asked to; nothing is lost, what was begun is read again",
                     self._settings.drain_seconds,
                 )
-            os._exit(self.status())
+            self._end(self.status())
 
-        _after(self._settings.drain_seconds + _LEAVE_SECONDS, end_now)
+        _after(self._settings.drain_seconds + self._leave_seconds, end_now)
 
     def status(self, unfinished: bool = False) -> int:
         """The exit status: 0, or 1 after a fault; writes what a person can mend to standard error.

@@ -20,6 +20,7 @@ class FencedRoom:
         process_gate, commit_gate: `process` and `commit` wait for them.
         in_process, in_commit: set while one waits.
         fault: what `process` raises next.
+        publishes: whether there is an output for each record.
     """
 
     def __init__(self) -> None:
@@ -32,6 +33,7 @@ class FencedRoom:
         self.process_gate, self.commit_gate = Event(), Event()
         self.in_process, self.in_commit = Event(), Event()
         self.fault: Exception | None = None
+        self.publishes = True
         self.open()
 
     def open(self) -> None:
@@ -49,14 +51,15 @@ class FencedRoom:
         return {part: self.positions[part] for part in bounds}
 
     def process(self, batches: Sequence[Batch]) -> Work:
-        """One output a record."""
+        """One output a record, if it publishes."""
         self.in_process.set()
         assert self.process_gate.wait(10)
         self.in_process.clear()
         if self.fault is not None:
             raise self.fault
         self.rounds.append([batch.part for batch in batches])
-        outputs = [Output("out", None, str(batch.part).encode()) for batch in batches for _ in batch.records]
+        records = [(batch.part, record) for batch in batches for record in batch.records] if self.publishes else []
+        outputs = [Output("out", None, f"{part}/{record.offset}".encode()) for part, record in records]
         return Work(outputs, {batch.part: batch.end for batch in batches}, kept=list(batches))
 
     def snapshot(self, work: Work) -> None:
