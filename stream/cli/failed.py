@@ -131,9 +131,7 @@ def _say_replayed(counts: Counter[str], topic: str, verb: str) -> None:
     if counts["outputs"]:
         console.print(f"{counts['outputs']:,} records that their topics had refused {verb} to those topics")
     if counts["returned"]:
-        console.print(
-            f"{counts['returned']:,} records that a reader of their topics could not use {verb} to those topics"
-        )
+        console.print(f"{counts['returned']:,} records that a reader could not use {verb} to their topics again")
     if counts["cut"]:
         console.print(
             f"{counts['cut']:,} were too large to be kept whole and can't be replayed; send them from their source"
@@ -142,8 +140,8 @@ def _say_replayed(counts: Counter[str], topic: str, verb: str) -> None:
         console.print(f"{counts['unreadable']:,} are no events and can't be replayed; mend their producer")
     if counts["foreign"]:
         console.print(
-            f"{counts['foreign']:,} come from topics that are none of this deployment's and are not sent; see `noisegate"
-            " failed list`"
+            f"{counts['foreign']:,} come from topics that are none of this deployment's and are not sent;"
+            " see `noisegate failed list`"
         )
     if counts["repeated"]:
         console.print(f"{counts['repeated']:,} are repeats of those, such as what was replayed before and failed again")
