@@ -186,18 +186,11 @@ class FaustSource:
             ends = await self._thread.call_thread(consumer.end_offsets, tps) if trusted else {}
             bounds = {}
             for topic in sorted({part.topic for part in parts}):
-                facts = await asyncio.get_running_loop().run_in_executor(None, self._facts, topic)
-                committed, group_committed = await self._committed([p for p in parts if p.topic == topic], facts)
+                facts = await asyncio.get_running_loop().run_in_executor(None, Topics(self._settings).facts, topic)
+                committed, any_committed = await self._committed([p for p in parts if p.topic == topic], facts)
+                about_topic = facts.topic_id, facts.partitions, facts.cluster_id, any_committed
                 for part, offset in committed.items():
-                    bounds[part] = Bounds(
-                        committed=offset,
-                        begin=begins[_tp(part)],
-                        end=ends.get(_tp(part)),
-                        topic_id=facts.topic_id,
-                        partitions=facts.partitions,
-                        cluster_id=facts.cluster_id,
-                        group_committed=group_committed,
-                    )
+                    bounds[part] = Bounds(offset, begins[_tp(part)], ends.get(_tp(part)), *about_topic)
         return bounds
 
     async def seek(self, part: Part, offset: int) -> None:
@@ -226,19 +219,16 @@ class FaustSource:
     def _is_ours(self, tp: Any) -> bool:
         return tp.topic in self._topics
 
-    def _facts(self, topic: str) -> TopicFacts:
-        return Topics(self._settings).facts(topic)
-
     async def _committed(self, parts: Sequence[Part], facts: TopicFacts) -> tuple[dict[Part, int | None], bool]:
         """The group's offset in each of these partitions of one topic, and whether it has one in any of the topic."""
-        consumer, topic = self._thread._ensure_consumer(), parts[0].topic
-        committed = {part: await self._thread.call_thread(consumer.committed, _tp(part)) for part in parts}
-        group_committed = any(offset is not None for offset in committed.values())
-        for number in range(facts.partitions):
-            other = Part(topic, number)
-            if not group_committed and other not in committed:
-                group_committed = await self._thread.call_thread(consumer.committed, _tp(other)) is not None
-        return committed, group_committed
+        ask, topic = self._thread._ensure_consumer().committed, parts[0].topic
+        committed = {part: await self._thread.call_thread(ask, _tp(part)) for part in parts}
+        if any(offset is not None for offset in committed.values()):
+            return committed, True
+        for other in {Part(topic, number) for number in range(facts.partitions)} - committed.keys():
+            if await self._thread.call_thread(ask, _tp(other)) is not None:
+                return committed, True
+        return committed, False
 
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -277,17 +267,8 @@ class LaneConsumer(driver.Consumer):
 
 def _transport(lane: Lane) -> type[driver.Transport]:
     """Faust makes its consumer from the class alone, so each lane has classes of its own."""
-
-    class Consumer(LaneConsumer):
-        pass
-
-    Consumer.lane = lane
-
-    class Transport(driver.Transport):
-        pass
-
-    Transport.Consumer = Consumer
-    return Transport
+    consumer = type("Consumer", (LaneConsumer,), {"lane": lane})
+    return type("Transport", (driver.Transport,), {"Consumer": consumer})
 
 
 @contextmanager

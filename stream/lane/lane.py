@@ -11,6 +11,7 @@ from stream.kafka import Topics, producer_settings
 from stream.lane.batch import Part, Room
 from stream.lane.broker_watch import BrokerWatch
 from stream.lane.engine import Engine
+from stream.lane.group import consumer_group
 from stream.lane.loop import Loop
 from stream.lane.process import Callbacks, Process, tune_garbage_collection
 from stream.lane.publisher import Publisher
@@ -20,16 +21,6 @@ from stream.lane.watchdog import Watchdog
 from stream.metrics import Metrics
 
 log = logging.getLogger(__name__)
-_FIRST_ROOM = "scorer"
-
-
-def consumer_group(deployment: str, room: str) -> str:
-    """The consumer group of a room; the scorer's is the deployment's own name.
-
-    >>> consumer_group("noisegate", "scorer"), consumer_group("noisegate", "closer")
-    ('noisegate', 'noisegate-closer')
-    """
-    return deployment if room == _FIRST_ROOM else f"{deployment}-{room}"
 
 
 class Lane:

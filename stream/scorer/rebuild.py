@@ -26,6 +26,7 @@ from stream.config import Settings
 from stream.core.errors import BrokerError, HistoryRefused, StoreAway
 from stream.core.problem import Problem
 from stream.kafka import Topics, client_settings, producer_settings
+from stream.lane.group import SCORER, consumer_group
 from stream.lane.publisher import Publisher
 from stream.metrics import Metrics
 from stream.misrouted import MisroutedRecords
@@ -65,7 +66,7 @@ def rebuild(
     consumer = Consumer(
         {
             **client_settings(settings),
-            "group.id": settings.deployment,
+            "group.id": consumer_group(settings.deployment, SCORER),
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "auto.offset.reset": "error",

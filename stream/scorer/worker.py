@@ -3,6 +3,7 @@
 import logging
 
 from stream.config import Settings
+from stream.lane.group import SCORER
 from stream.lane.lane import Lane
 from stream.lane.process import Callbacks
 from stream.metrics import Metrics
@@ -41,7 +42,7 @@ class Scorer:
         )
         self.lane = Lane(
             settings,
-            "scorer",
+            SCORER,
             [settings.events_topic],
             self.room,
             metrics,

@@ -11,7 +11,8 @@ from stream.config import Settings
 from stream.core.errors import SettingsError
 from stream.lane.batch import Part
 from stream.lane.faust import make_app
-from stream.lane.lane import Lane, consumer_group
+from stream.lane.group import SCORER, consumer_group
+from stream.lane.lane import Lane
 from stream.lane.process import Callbacks
 from stream.metrics import Metrics
 from tests.lane.room import FencedRoom
@@ -31,7 +32,7 @@ class LaneInTheTest(Lane):
 
 def test_the_scorer_s_group_is_the_deployment_and_others_carry_their_room() -> None:
     """The scorer's committed offsets stay where they are; no two rooms share a group."""
-    assert consumer_group("noisegate", "scorer") == "noisegate"
+    assert consumer_group("noisegate", SCORER) == "noisegate"
     assert consumer_group("noisegate", "closer") == "noisegate-closer"
 
 
