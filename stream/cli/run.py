@@ -46,8 +46,10 @@ def rooms() -> None:
 
 def run_room(name: str) -> int:
     """Run a room in this process until a signal or a fault; returns the exit status."""
+    from stream.lane.process import exit_on_sigterm
     from stream.logs import set_up_logs
 
+    exit_on_sigterm()
     settings = shown.settings()
     set_up_logs(settings.log_level)
     run: Callable[..., int] = getattr(import_module(ROOMS[name].module), ROOMS[name].function)

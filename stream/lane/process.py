@@ -1,7 +1,7 @@
 """What every room's process does, whatever its work is: health, signals, a hard deadline, an honest exit status.
 
-In this order: logs are set up, `open` makes the health server answer before anything outside is asked, `start` begins
-what runs beside the work, `stop` ends it, and `status` is the exit status.
+In this order: `exit_on_sigterm` is called and logs are set up, `open` makes the health server answer before anything
+outside is asked, `start` begins what runs beside the work, `stop` ends it, and `status` is the exit status.
 """
 
 import asyncio
@@ -167,6 +167,15 @@ class Process:
                 self._settings.drain_seconds,
             )
         return EXIT_FAULT if self.fault is not None else 0
+
+
+def exit_on_sigterm() -> None:
+    """Until the work begins and has a handler of its own, SIGTERM ends the process with status 0: nothing is begun."""
+
+    def leave(number: int, frame: object) -> None:
+        raise SystemExit(0)
+
+    signal.signal(signal.SIGTERM, leave)
 
 
 def tune_garbage_collection() -> None:

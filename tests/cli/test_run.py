@@ -1,15 +1,19 @@
 """`noisegate run`: the rooms there are, and what they say when they can't run."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 from importlib import import_module
 from inspect import signature
+from pathlib import Path
 
 import pytest
 
 from stream.cli.run import ROOMS
+from stream.config import example_problem
+from stream.dev.process import free_port
 from tests.cli.conftest import Run, Scored
 
 ENDS_SECONDS = 60
@@ -32,6 +36,24 @@ def test_a_port_in_use_is_one_sentence_at_the_end(scored: Scored) -> None:
     assert ran.stderr.startswith(f"noisegate: metrics_port = {port}: ")
     assert len(ran.stderr.splitlines()) == 1
     assert ran.stdout == ""
+
+
+def test_sigterm_while_a_room_starts_ends_it_with_status_0(tmp_path: Path) -> None:
+    """Kafka is away, nothing is begun: there is nothing to finish, and no fault either."""
+    environment = {
+        "NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+        "NOISEGATE_PROBLEM": str(example_problem()),
+        "NOISEGATE_METRICS_PORT": str(free_port()),
+        "NOISEGATE_MODEL_STORE": str(tmp_path),
+        "NOISEGATE_MODEL_CACHE": str(tmp_path / "cache"),
+    }
+    with subprocess.Popen(
+        [sys.executable, "-m", "stream", "run", "scorer"], env=os.environ | environment, stderr=subprocess.PIPE
+    ) as room:
+        assert room.stderr is not None
+        assert b'"health"' in room.stderr.readline()
+        room.send_signal(signal.SIGTERM)
+        assert room.wait(ENDS_SECONDS) == 0
 
 
 @pytest.mark.parametrize("name", ROOMS)
