@@ -24,7 +24,7 @@ from stream.core.events import Event, decode_event, seconds
 from stream.core.ledger import Timer
 from stream.core.problem import Problem, parse_problem
 from stream.kafka.records import Part
-from stream.lane.app import GC_THRESHOLDS
+from stream.lane.process import GC_THRESHOLDS
 from stream.metrics import Metrics
 from stream.models.serving import Model, load_model
 from stream.scorer.counting import Counting

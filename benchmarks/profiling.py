@@ -33,14 +33,14 @@ def profile(bench: Bench, events: int) -> str:
 
 def main() -> None:
     """Run the scorer until SIGTERM, then write the table into the working folder."""
-    from stream.lane.run import run_worker
+    from stream.lane.faust import run
     from stream.scorer.worker import make_scorer
 
     settings = from_arguments().settings()
-    scorer = make_scorer(settings)
+    lane = make_scorer(settings)
     profiler = cProfile.Profile()
-    scorer.lane.thread.submit(profiler.enable)
-    status = run_worker(scorer.app, settings.log_level)
+    lane.loop.thread.submit(profiler.enable)
+    status = run(lane)
     with Path(_FILE).open("w", encoding="utf-8") as file:
         stats = pstats.Stats(profiler, stream=file).strip_dirs()
         stats.sort_stats("tottime").print_stats(_ROWS)

@@ -47,7 +47,7 @@ def test_a_library_says_a_thing_once_then_once_a_minute_with_a_count() -> None:
     assert messages.filter(record("aiokafka", "something else"))
     assert messages.filter(record("mode.services", "Unable connect to %s", 1))
     for _ in range(3):
-        assert messages.filter(record("stream.lane.app", "ours"))
+        assert messages.filter(record("stream.lane.loop", "ours"))
     now = REPEAT_SECONDS
     again = record("aiokafka", "Unable connect to %s", 3)
     assert messages.filter(again)

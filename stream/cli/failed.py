@@ -21,6 +21,7 @@ app = typer.Typer(no_args_is_help=True, help="List failed records, and replay th
 Reason = Annotated[str | None, typer.Option(help="Only records that failed for this reason.")]
 _SHOWN_BYTES = 120
 _DIGITS = 20
+_REFUSED = "refused_by_topic"
 
 
 class FailedRecord(Struct, frozen=True):
@@ -95,41 +96,28 @@ def replay(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")] = False,
     as_json: shown.AsJson = False,
 ) -> None:
-    """Send failed records to alerts.events again, each to its team's partition; what another topic refused, to that.
+    """Send failed records to their own topics again: events to their team's partition, others by their key.
 
     Sending twice does no harm: the same alert or action counts once. What still can't be used fails again; however
     often it stands in alerts.failed, it is sent once a run.
     """
     from stream.kafka.clients import producer_settings
     from stream.kafka.publisher import Publisher
-    from stream.kafka.records import Output
     from stream.kafka.replay import FLUSH_SECONDS
     from stream.kafka.topics import Topics
     from stream.waiting import until_answered
 
     settings = shown.settings()
     Topics(settings).require("events", "failed")
-    counts = Counter({"replayed": 0, "outputs": 0, "cut": 0, "unreadable": 0, "repeated": 0})
+    counts = Counter(dict.fromkeys(("replayed", "outputs", "returned", "cut", "unreadable", "foreign", "repeated"), 0))
     publisher = Publisher({**producer_settings(settings), "log_level": 0})
     seen: set[tuple[str, int]] = set()
     for record in read_failed(settings, reason):
-        identity, team = record.identity, _team_of(record)
-        output = _output_of(settings, record)
-        if identity in seen:
-            counts["repeated"] += 1
-        elif record.cut:
-            counts["cut"] += 1
-        elif output is not None:
-            counts["outputs"] += 1
-            if not dry_run:
-                publisher.publish([output])
-        elif team is None:
-            counts["unreadable"] += 1
-        else:
-            counts["replayed"] += 1
-            if not dry_run:
-                publisher.publish([Output(settings.events_topic, team.encode(), record.value)])
-        seen.add(identity)
+        kind, output = ("repeated", None) if record.identity in seen else _output_of(settings, record)
+        counts[kind] += 1
+        if output is not None and not dry_run:
+            publisher.publish([output])
+        seen.add(record.identity)
     with until_answered(settings.kafka_bootstrap_servers):
         publisher.flush(FLUSH_SECONDS)
     if as_json:
@@ -143,12 +131,19 @@ def _say_replayed(counts: Counter[str], topic: str, verb: str) -> None:
     console.print(f"{counts['replayed']:,} records {verb} to {topic}")
     if counts["outputs"]:
         console.print(f"{counts['outputs']:,} records that their topics had refused {verb} to those topics")
+    if counts["returned"]:
+        console.print(f"{counts['returned']:,} records that a reader could not use {verb} to their topics again")
     if counts["cut"]:
         console.print(
             f"{counts['cut']:,} were too large to be kept whole and can't be replayed; send them from their source"
         )
     if counts["unreadable"]:
         console.print(f"{counts['unreadable']:,} are no events and can't be replayed; mend their producer")
+    if counts["foreign"]:
+        console.print(
+            f"{counts['foreign']:,} come from topics that are none of this deployment's and are not sent;"
+            " see `noisegate failed list`"
+        )
     if counts["repeated"]:
         console.print(f"{counts['repeated']:,} are repeats of those, such as what was replayed before and failed again")
 
@@ -201,14 +196,33 @@ def _team_of(record: FailedRecord) -> str | None:
     return None if type(event) is Tick else event.team  # type: ignore[union-attr]  # mypy: `type() is` does not narrow
 
 
-def _output_of(settings: "Settings", record: FailedRecord) -> "Output | None":
-    """A record for the topic that had refused it; None for what is not one of ours."""
+def _output_of(settings: "Settings", record: FailedRecord) -> "tuple[str, Output | None]":
+    """How a record counts in a replay, and what is sent of it: to its own topic only, and only what can be read.
+
+    What a topic had refused was made by noisegate; it is not looked into.
+    """
+    from msgspec import MsgspecError
+
+    from stream.core.records import decode_enriched, decode_outcome
     from stream.kafka.records import Output
 
-    ours = (settings.enriched_topic, settings.outcomes_topic)
-    if record.reason != "refused_by_topic" or record.topic not in ours:
-        return None
-    return Output(record.topic, record.key, record.value)
+    decoders = {settings.enriched_topic: decode_enriched, settings.outcomes_topic: decode_outcome}
+    if record.cut:
+        return "cut", None
+    if record.topic in decoders:
+        kind = "outputs" if record.reason == _REFUSED else "returned"
+        try:
+            if kind == "returned":
+                decoders[record.topic](record.value)
+        except MsgspecError:
+            return "unreadable", None
+        return kind, Output(record.topic, record.key, record.value)
+    team = _team_of(record)
+    if team is None:
+        return "unreadable", None
+    if record.topic != settings.events_topic:
+        return "foreign", None
+    return "replayed", Output(record.topic, team.encode(), record.value)
 
 
 def _as_told(record: FailedRecord) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from stream.kafka.clients import client_settings
 from stream.kafka.records import Part
 from stream.kafka.topics import LOG_APPEND_TIME, TIMESTAMPS, Topics
 from stream.lane.batch import Bounds
+from stream.lane.group import SCORER, consumer_group
 from stream.metrics import Metrics
 from stream.scorer.assignment import evicted_sentence, hold_against
 from stream.scorer.clocks import BOUND_SECONDS, difference, sentence
@@ -114,7 +115,12 @@ class _Offsets:
     def __init__(self, settings: Settings) -> None:
         self._topic = settings.events_topic
         self._consumer = Consumer(
-            {**client_settings(settings), "group.id": settings.deployment, "enable.auto.commit": False, "log_level": 0}
+            {
+                **client_settings(settings),
+                "group.id": consumer_group(settings.deployment, SCORER),
+                "enable.auto.commit": False,
+                "log_level": 0,
+            }
         )
 
     def __enter__(self) -> "_Offsets":

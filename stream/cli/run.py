@@ -1,10 +1,42 @@
-"""`noisegate run ...`: a room as a process."""
+"""`noisegate run ...`: a room as a process. ROOMS is the table of all of them."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, NamedTuple
 
 import typer
+from typer.core import TyperGroup
 
 from stream.cli import shown
+from stream.core.errors import NoisegateError
 
-app = typer.Typer(no_args_is_help=True, help="Run a room as a process.")
+
+class Room(NamedTuple):
+    """What a room does, for people, and the module and function that runs it: settings in, exit status out."""
+
+    does: str
+    module: str
+    function: str
+
+
+ROOMS = {
+    "scorer": Room(
+        "Score alerts.events into alerts.enriched and alerts.outcomes.", "stream.scorer.worker", "run_scorer"
+    ),
+}
+
+
+class _Rooms(TyperGroup):
+    """The rooms as commands."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The room that is named; raises NoisegateError where there is none of that name."""
+        if args and not args[0].startswith("-") and args[0] not in ROOMS:
+            raise NoisegateError(f"there is no room {args[0]!r}; the rooms are: {', '.join(ROOMS)}")
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(cls=_Rooms, no_args_is_help=True, help="Run a room as a process.")
 
 
 @app.callback()
@@ -12,14 +44,24 @@ def rooms() -> None:
     """Run a room as a process."""
 
 
-@app.command("scorer")
-def run_scorer() -> None:
-    """Score alerts.events into alerts.enriched and alerts.outcomes."""
-    from stream.lane.run import run_worker
+def run_room(name: str) -> int:
+    """Run a room in this process until a signal or a fault; returns the exit status."""
+    from stream.lane.process import exit_on_sigterm
     from stream.logs import set_up_logs
-    from stream.scorer.worker import make_scorer
 
+    exit_on_sigterm()
     settings = shown.settings()
     set_up_logs(settings.log_level)
-    scorer = make_scorer(settings)
-    raise typer.Exit(run_worker(scorer.app, settings.log_level))
+    run: Callable[..., int] = getattr(import_module(ROOMS[name].module), ROOMS[name].function)
+    return run(settings)
+
+
+def _verb(name: str) -> Callable[[], None]:
+    def verb() -> None:
+        raise typer.Exit(run_room(name))
+
+    return verb
+
+
+for _name, _room in ROOMS.items():
+    app.command(_name, help=_room.does)(_verb(_name))

@@ -1,6 +1,5 @@
 """Settings of Kafka's clients: what every client shares, and the idempotent producer's."""
 
-import ssl
 from collections.abc import Mapping
 from typing import Any
 
@@ -67,48 +66,3 @@ def producer_settings(settings: Settings) -> dict[str, Any]:
         "partitioner": settings.partitioner,
         **client_settings(settings),
     }
-
-
-def faust_credentials(settings: Settings) -> Any:
-    """Faust's broker credentials for the librdkafka settings in `settings.kafka`; None for plain text.
-
-    Raises:
-        SettingsError: a security setting that aiokafka, Faust's driver, can't honour.
-    """
-    from faust.auth import SASLCredentials, SSLCredentials
-    from faust.types.auth import SASLMechanism
-
-    kafka = settings.kafka
-    protocol = kafka.get("security.protocol", "plaintext").upper()
-    if protocol == "PLAINTEXT":
-        return None
-    context = _ssl_context(kafka) if protocol.endswith("SSL") else None
-    if protocol == "SSL":
-        return SSLCredentials(context)
-    mechanism = kafka.get("sasl.mechanism") or kafka.get("sasl.mechanisms") or "PLAIN"
-    if protocol not in ("SASL_PLAINTEXT", "SASL_SSL") or mechanism not in ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"):
-        raise SettingsError(
-            f"kafka security.protocol = {protocol!r} with sasl.mechanism = {mechanism!r} is not supported;"
-            " use SSL, SASL_SSL or SASL_PLAINTEXT with PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
-        )
-    return SASLCredentials(
-        username=kafka.get("sasl.username"),
-        password=kafka.get("sasl.password"),
-        mechanism=SASLMechanism(mechanism),
-        ssl_context=context,
-    )
-
-
-def _ssl_context(kafka: Mapping[str, str]) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=kafka.get("ssl.ca.location"))
-        if certificate := kafka.get("ssl.certificate.location"):
-            context.load_cert_chain(certificate, kafka.get("ssl.key.location"), kafka.get("ssl.key.password"))
-    except (OSError, ssl.SSLError) as error:
-        raise SettingsError(f"kafka ssl.* settings can't be used: {error}") from None
-    if kafka.get("enable.ssl.certificate.verification", "true") == "false":
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    elif kafka.get("ssl.endpoint.identification.algorithm") == "none":
-        context.check_hostname = False
-    return context

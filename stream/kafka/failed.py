@@ -7,9 +7,21 @@ from stream.core.errors import BadRecord
 from stream.kafka.records import Output, Part
 
 
-def failed_output(topic: str, part: Part, offset: int, key: bytes | None, value: bytes, error: BadRecord) -> Output:
-    """The record for `alerts.failed`: the raw bytes, cut at a limit, with reason and coordinates in headers."""
-    headers = {
+def failed_output(
+    topic: str,
+    part: Part,
+    offset: int,
+    key: bytes | None,
+    value: bytes,
+    error: BadRecord,
+    room: str | None = None,
+) -> Output:
+    """The record for `alerts.failed`: the raw bytes, cut at a limit, with reason and coordinates in headers.
+
+    `room` is who could not use it; the scorer's dead letters have no such header.
+    """
+    headers = {} if room is None else {"room": room}
+    headers |= {
         "reason": error.reason,
         "detail": error.detail[:1_000],
         "topic": part.topic,

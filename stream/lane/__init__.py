@@ -1,5 +1,7 @@
-"""The batched Kafka lane that a Faust worker runs its rooms on.
+"""The batched Kafka lane that rooms run on.
 
-Faust gives membership, assignment, start, stop and supervision (`app`); the lane takes whole batches (`engine`),
-hands them to a `Room` (`batch`), publishes what comes of them (`publisher`) and keeps watch (`watchdog`).
+A `Room` (`batch`) says what is done with batches; the `engine` runs it and publishes and writes what comes of it. The
+`loop` drives the engine with what a `source` fetches, which `faust` implements: the one module that knows Faust.
+`lane` puts a room's process together out of these, `process` is what every room's process does, and `broker_watch`
+and `watchdog` look after it.
 """

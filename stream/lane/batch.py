@@ -1,6 +1,6 @@
 """What goes through the lane, and what a room must do with it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -37,6 +37,27 @@ class Bounds(Struct, frozen=True):
     partitions: int
     cluster_id: str = ""
     group_committed: bool = False
+
+
+class Publisher(Protocol):
+    """Where outputs go; `stream.kafka.publisher.Publisher` is one.
+
+    `publish` comes from the lane's thread, `flush` from that one or the one that commits; the two may overlap.
+    """
+
+    def publish(self, outputs: Iterable[Output]) -> None:
+        """Hand outputs over, those of a topic in order; may wait only where a queue is full.
+
+        Raises:
+            BrokerError: an earlier output can't be published.
+        """
+
+    def flush(self, seconds: float) -> None:
+        """Wait until the broker has acknowledged everything published before the call.
+
+        Raises:
+            BrokerError: an output can't be published, or the time was over.
+        """
 
 
 class Work(Struct):

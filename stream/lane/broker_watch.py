@@ -1,8 +1,8 @@
-"""Asks Kafka every few seconds, from a thread of its own, whether it is there and the topic is the one it was."""
+"""Asks Kafka every few seconds, from a thread of its own, whether it is there and the topics are what they were."""
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import Event, Thread
 from typing import Protocol
 
@@ -39,7 +39,7 @@ class BrokerWatch:
     Args:
         kafka: answers within `ANSWER_SECONDS`.
         group: the worker's consumer group.
-        identity: what the topic is held against.
+        identity: the worker's topics, and what they are held against.
         outage: is told of every answer and of every one that does not come.
         partitions: how many the worker has; None before it could have any.
         refuse: ends the worker, with a sentence that says why; called once, from the watch's thread.
@@ -66,10 +66,10 @@ class BrokerWatch:
         self._refuse = refuse
         self._every = every
         self._clock = clock
-        self._missing = 0
+        self._missing: dict[str, int] = {}
         self._unassigned_since: float | None = None
         self._unassigned: str | None = None
-        self._error: str | None = None
+        self._errors: dict[str, str | None] = {}
         self._stop = Event()
         self._thread = Thread(target=self._run, name="broker-watch", daemon=True)
 
@@ -77,6 +77,7 @@ class BrokerWatch:
     def of(
         cls,
         settings: Settings,
+        group: str,
         identity: TopicIdentity,
         metrics: Metrics,
         partitions: Callable[[], int | None],
@@ -85,7 +86,7 @@ class BrokerWatch:
         """The watch of a worker by its settings; not started."""
         outage = Outage(settings.kafka_bootstrap_servers, metrics.kafka_up, LIBRARY_MESSAGES)
         kafka = Topics(settings, ANSWER_SECONDS)
-        return cls(kafka, settings.deployment, identity, outage, partitions, refuse, settings.topic_check_seconds)
+        return cls(kafka, group, identity, outage, partitions, refuse, settings.topic_check_seconds)
 
     @property
     def away(self) -> bool:
@@ -114,27 +115,30 @@ class BrokerWatch:
         """Ask once; whether Kafka answered.
 
         Raises:
-            HistoryRefused: the topic is not what it was.
+            HistoryRefused: a topic is not what it was.
         """
         try:
-            facts = self._ask()
+            facts = {topic: self._ask(topic) for topic in self._identity.topics}
         except KafkaAway:
             self._outage.failed()
             return False
         self._outage.answered()
-        if facts is not None:
-            self._identity.hold(facts)
-            self._look_at_assignment(facts.partitions)
+        known = {topic: found for topic, found in facts.items() if found is not None}
+        for topic, found in known.items():
+            self._identity.hold(topic, found)
+        if known and len(known) == len(facts):
+            self._look_at_assignment({topic: found.partitions for topic, found in known.items()})
         return True
 
     def check_now(self) -> None:
-        """Hold the topic against what it was at this moment; callable from any thread, waits for Kafka's answer.
+        """Hold the topics against what they were at this moment; callable from any thread, waits for Kafka's answer.
 
         Raises:
-            HistoryRefused: the topic is not what it was.
+            HistoryRefused: a topic is not what it was.
             BrokerError: Kafka does not answer, so nobody knows.
         """
-        self._identity.hold(self._kafka.facts(self._identity.topic))
+        for topic in self._identity.topics:
+            self._identity.hold(topic, self._kafka.facts(topic))
 
     def _run(self) -> None:
         answered = True
@@ -147,31 +151,30 @@ class BrokerWatch:
             except Exception:  # a bug, but what it watches goes on
                 log.exception("the look at Kafka failed")
 
-    def _ask(self) -> TopicFacts | None:
+    def _ask(self, topic: str) -> TopicFacts | None:
         """The topic's facts; None where Kafka answers otherwise, which the log tells."""
-        topic = self._identity.topic
         try:
             facts = self._kafka.facts(topic)
         except KafkaAway:
             raise
         except TopicMissing:
-            self._missing += 1
-            if self._missing >= _MISSING:
+            self._missing[topic] = self._missing.get(topic, 0) + 1
+            if self._missing[topic] >= _MISSING:
                 raise gone(topic) from None
             return None
         except BrokerError as error:
-            self._tell(str(error))
+            self._tell(topic, str(error))
             return None
-        self._missing = 0
-        self._tell(None)
+        self._missing[topic] = 0
+        self._tell(topic, None)
         return facts
 
-    def _tell(self, error: str | None) -> None:
-        if error is not None and error != self._error:
-            log.warning("%s; whether %s has changed can't be seen", error, self._identity.topic)
-        self._error = error
+    def _tell(self, topic: str, error: str | None) -> None:
+        if error is not None and error != self._errors.get(topic):
+            log.warning("%s; whether %s has changed can't be seen", error, topic)
+        self._errors[topic] = error
 
-    def _look_at_assignment(self, partitions: int) -> None:
+    def _look_at_assignment(self, partitions: Mapping[str, int]) -> None:
         if self._partitions() != 0:
             self._unassigned_since = self._unassigned = None
             return
@@ -179,16 +182,17 @@ class BrokerWatch:
         since = self._unassigned_since = now if self._unassigned_since is None else self._unassigned_since
         if now - since < UNASSIGNED_SECONDS:
             return
+        topic, count = max(partitions.items(), key=lambda item: item[1])  # as many workers have a partition each
         try:
             members = self._kafka.members(self._group)
         except BrokerError as error:
-            self._tell(str(error))
+            self._tell(topic, str(error))
             return
         self._unassigned_since = now  # asked again after as long
         was, self._unassigned = self._unassigned, None
-        if members <= partitions:
+        if members <= count:
             self._unassigned = (
-                f"this worker has no partition, though {self._identity.topic} has {partitions} and the group"
+                f"this worker has no partition, though {topic} has {count} and the group"
                 f" {self._group} {members} members; restart the group's workers"
             )
             if was is None:

@@ -11,16 +11,15 @@ its own, beside which one other waits and writes.
 
 import logging
 import time
-from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
 from msgspec import Struct, field
 
 from stream.core.errors import BrokerError
-from stream.kafka.publisher import Publisher
 from stream.kafka.records import Part, Record
-from stream.lane.batch import Batch, Bounds, Room, Work
+from stream.lane.batch import Batch, Bounds, Publisher, Room, Work
 from stream.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -53,6 +52,9 @@ class Engine:
         max_bytes: bytes of one batch.
         batch_seconds: batches are made smaller while one takes longer.
         flush_seconds: how long the broker may take to acknowledge.
+        executor: where the broker is waited for and what is written is written, one job at a time; a thread of its own
+            unless given. `close` shuts it down.
+        clock: seconds, monotonic.
     """
 
     def __init__(
@@ -64,6 +66,8 @@ class Engine:
         max_bytes: int,
         batch_seconds: float,
         flush_seconds: float,
+        executor: Executor | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._room = room
         self._publisher = publisher
@@ -73,7 +77,8 @@ class Engine:
         self._batch_seconds = batch_seconds
         self._flush_seconds = flush_seconds
         self._limit = max_records
-        self._commit_thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self._commit_thread = executor or ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self._clock = clock
         self._pending: tuple[Work, Future[Any]] | None = None
         self._waiting: dict[Part, list[Record]] = {}  # fetched, in order, from the partition's position on
         self._unseen: set[Part] = set()  # nothing was fetched of them since they were assigned
@@ -81,7 +86,7 @@ class Engine:
         self._gaps: dict[Part, int] = {}
         self._committed: dict[Part, int] = {}  # when assigned: what is folded again before it is not committed anew
         self.positions: dict[Part, int] = {}
-        self.progressed_at = time.monotonic()
+        self.progressed_at = self._clock()
 
     def assign(self, bounds: Mapping[Part, Bounds]) -> dict[Part, int]:
         """Serve exactly these partitions, from these offsets on; what was not written will be read again."""
@@ -90,7 +95,7 @@ class Engine:
         self._unseen = set(bounds)
         self._committed = {part: known.committed or 0 for part, known in bounds.items()}
         self.positions = self._room.assign(bounds)
-        self.progressed_at = time.monotonic()
+        self.progressed_at = self._clock()
         return dict(self.positions)
 
     def waiting(self, part: Part) -> int:
@@ -136,6 +141,10 @@ class Engine:
             self._publisher.flush(self._flush_seconds)
         return StepResult(reassign=self._room.wants_assign)
 
+    def close(self) -> None:
+        """End the thread that writes, once it is done with what it is at; nobody waits for that."""
+        self._commit_thread.shutdown(wait=False)
+
     def _round(self, batches: list[Batch], result: StepResult) -> None:
         started = time.perf_counter()
         work = self._room.process(batches)
@@ -152,7 +161,7 @@ class Engine:
         self._room.snapshot(work)
         self._pending = work, self._commit_thread.submit(self._acknowledge_and_commit, work)
         self.positions.update(work.ends)
-        self.progressed_at = time.monotonic()
+        self.progressed_at = self._clock()
         ended = time.perf_counter()
         stage = self._metrics.stage_seconds.labels
         stage("process").observe(processed - started)
@@ -173,7 +182,7 @@ class Engine:
             return False
         if work.kept:
             result.commits.update({p: end for p, end in work.ends.items() if end >= self._committed.get(p, 0)})
-        self.progressed_at = time.monotonic()
+        self.progressed_at = self._clock()
         return True
 
     def _acknowledge_and_commit(self, work: Work) -> Any:

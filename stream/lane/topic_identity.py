@@ -1,4 +1,6 @@
-"""What must not change under a history: the topic's partition count, its id, and the cluster it is in."""
+"""What must not change under a history: a topic's partition count, its id, and the cluster it is in."""
+
+from collections.abc import Sequence
 
 from stream.core.errors import HistoryRefused
 from stream.kafka.topics import TopicFacts
@@ -17,31 +19,29 @@ def gone(topic: str) -> HistoryRefused:
 
 
 class TopicIdentity:
-    """What a process first learnt of its topic, against which all it learns later is held.
+    """What a process first learnt of each of its topics, against which all it learns later is held.
 
     Args:
-        topic: the topic's name.
+        topics: the topics' names.
     """
 
-    def __init__(self, topic: str) -> None:
-        self.topic = topic
-        self._first: TopicFacts | None = None
+    def __init__(self, topics: Sequence[str]) -> None:
+        self.topics = tuple(topics)
+        self._first: dict[str, TopicFacts] = {}
 
-    def hold(self, facts: TopicFacts) -> None:
-        """Compare with the first facts; the first call sets them. Callable from any thread.
+    def hold(self, topic: str, facts: TopicFacts) -> None:
+        """Compare with the topic's first facts; the first call sets them. Callable from any thread.
 
         Raises:
             HistoryRefused: the topic is another one now, or has another partition count.
         """
-        first = self._first
-        if first is None:
-            self._first = facts
-        elif facts.cluster_id != first.cluster_id:
+        first = self._first.setdefault(topic, facts)
+        if facts.cluster_id != first.cluster_id:
             raise HistoryRefused(
                 f"Kafka is another cluster ({facts.cluster_id}) than when this worker started ({first.cluster_id});"
                 f" set NOISEGATE_KAFKA_BOOTSTRAP_SERVERS to the right one, or {REBUILD}"
             )
-        elif facts.topic_id != first.topic_id:
-            raise HistoryRefused(f"{self.topic} was made anew since this worker started; {REBUILD}")
-        elif facts.partitions != first.partitions:
-            raise HistoryRefused(f"{grown(self.topic, first.partitions, facts.partitions)}; {REBUILD}")
+        if facts.topic_id != first.topic_id:
+            raise HistoryRefused(f"{topic} was made anew since this worker started; {REBUILD}")
+        if facts.partitions != first.partitions:
+            raise HistoryRefused(f"{grown(topic, first.partitions, facts.partitions)}; {REBUILD}")

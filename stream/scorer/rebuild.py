@@ -29,6 +29,7 @@ from stream.kafka.clients import client_settings, producer_settings
 from stream.kafka.misrouted import MisroutedRecords
 from stream.kafka.publisher import Publisher
 from stream.kafka.topics import Topics
+from stream.lane.group import SCORER, consumer_group
 from stream.metrics import Metrics
 from stream.models.loading import Loader
 from stream.models.served import Served
@@ -66,7 +67,7 @@ def rebuild(
     consumer = Consumer(
         {
             **client_settings(settings),
-            "group.id": settings.deployment,
+            "group.id": consumer_group(settings.deployment, SCORER),
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "auto.offset.reset": "error",

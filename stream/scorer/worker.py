@@ -1,21 +1,11 @@
 """The scorer as a process: real Kafka, Redis, model store and metrics put together around the room."""
 
-import asyncio
 import logging
-import os
-import signal
-from threading import Thread, Timer
-from typing import Any
-
-import faust
 
 from stream.config import Settings
-from stream.health import HealthServer
-from stream.kafka.clients import producer_settings
-from stream.kafka.publisher import Publisher
-from stream.kafka.topics import Topics
-from stream.lane.app import Lane, make_app
-from stream.lane.engine import Engine
+from stream.lane.group import SCORER
+from stream.lane.lane import Lane
+from stream.lane.process import Callbacks
 from stream.metrics import Metrics
 from stream.scorer.counting import Counting
 from stream.scorer.layout import refuse_moved_teams
@@ -24,7 +14,6 @@ from stream.scorer.room import ScorerRoom
 from stream.scorer.serving import Serving
 
 log = logging.getLogger(__name__)
-_LEAVE_SECONDS = 10.0  # leaving the group and closing connections
 _FIRST_SECONDS = 60.0  # alerts wait so long for the first model, then they go unscored
 
 
@@ -36,112 +25,56 @@ class Scorer:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.problem = settings.load_problem()
-        self.metrics = Metrics()
-        self.history = RedisHistory.of(settings, self.problem, self.metrics)
-        self.counting = Counting(self.metrics, settings.team_groups, settings.series_keep_seconds)
-        self.models = Serving(settings, self.problem, self.metrics, self._partitions, self.counting)
+        problem = settings.load_problem()
+        metrics = Metrics()
+        history = RedisHistory.of(settings, problem, metrics)
+        counting = Counting(metrics, settings.team_groups, settings.series_keep_seconds)
+        self.models = Serving(settings, problem, metrics, self._partitions, counting)
         self.room = ScorerRoom(
             settings,
-            self.problem,
-            self.history,
-            self.metrics,
+            problem,
+            history,
+            metrics,
             lambda: self.models.served,
-            counting=self.counting,
+            counting=counting,
             check_topic=lambda: self.lane.broker_watch.check_now(),
             check_refold=lambda: refuse_moved_teams(settings),
         )
-        engine = Engine(
+        self.lane = Lane(
+            settings,
+            SCORER,
+            [settings.events_topic],
             self.room,
-            Publisher(
-                producer_settings(settings),
-                settings.failed_topic,
-                lambda reason: self.metrics.failed.labels(reason).inc(),
-                lambda: self.lane.broker_watch.away,
+            metrics,
+            ("events", "enriched", "outcomes", "failed"),
+            Callbacks(
+                start=self.models.start,
+                prepare=self._wait_for_a_model,
+                unprepared="the first look for a model has not ended yet",
+                reload=self.models.refresh,
+                stop=self.models.stop,
+                ready=lambda: self.room.ready_faults,
+                notes=lambda: self.models.faults,  # no model is a supported mode, which a person should know of
             ),
-            self.metrics,
-            settings.batch_max_records,
-            settings.batch_max_bytes,
-            settings.batch_seconds,
-            settings.stall_seconds,
         )
-        self.lane = Lane(settings, engine, settings.events_topic, self.metrics)
-        self.lane.may_begin = False
-        self.app: faust.App = make_app(settings, self.lane)
 
-    def open(self) -> None:
-        """Open the health server, then look for Kafka and its topics.
-
-        Raises:
-            NoisegateError: the port is taken, Kafka can't be reached or a topic is missing; one sentence with the mend.
-        """
-        settings = self.settings
-        if settings.metrics_port:
-            server = HealthServer(
-                settings.metrics_host,
-                settings.metrics_port,
-                self.metrics.registry,
-                live=self._live,
-                ready=self._ready,
-                notes=self._notes,
-            )
-            log.info("health", extra={"fields": {"host": settings.metrics_host, "port": server.port}})
-        Topics(settings).require("events", "enriched", "outcomes", "failed")
-        self.metrics.kafka_up.set(1)
-
-    def start(self) -> None:
-        """Begin to poll for models, to watch Kafka and the lane; the lane begins after the first poll."""
-        self.models.start()
-        self.lane.watchdog.start()
-        self.lane.broker_watch.start()
-        Thread(target=self._begin, name="first-model", daemon=True).start()
-
-    def _begin(self) -> None:
+    def _wait_for_a_model(self) -> None:
         if not self.models.wait_first(_FIRST_SECONDS):
             log.error("no model could be loaded in %.0f s; alerts go unscored until there is one", _FIRST_SECONDS)
-        self.lane.may_begin = True
-
-    def stop(self) -> None:
-        """Stop what `start` began; the process ends within `drain_seconds` and a little, whatever hangs."""
-        deadline = Timer(self.settings.drain_seconds + _LEAVE_SECONDS, os._exit, (1,))
-        deadline.daemon = True
-        deadline.start()
-        self.lane.watchdog.stop()
-        self.lane.broker_watch.stop()
-        self.models.stop()
-
-    def _live(self) -> list[str]:
-        return self.lane.watchdog.faults()
-
-    def _ready(self) -> list[str]:
-        waiting = []
-        if not self.lane.may_begin:
-            waiting.append("the first look for a model has not ended yet")
-        if not self.lane.assigned:
-            waiting.append("no partitions are assigned yet")
-        return self.lane.broker_watch.faults + waiting + self.room.ready_faults
-
-    def _notes(self) -> list[str]:
-        """What a person should know of a worker that is ready: no model is a supported mode."""
-        return self.models.faults
 
     def _partitions(self) -> list[int]:
-        return sorted(part.partition for part in list(self.lane.engine.positions))
+        return [part.partition for part in self.lane.assigned()]
 
 
-def make_scorer(settings: Settings) -> Scorer:
-    """A scorer whose health server is open and whose other parts start with its Faust app; raises as `open` does."""
-    scorer = Scorer(settings)
-    scorer.open()
+def make_scorer(settings: Settings) -> Lane:
+    """A scorer's lane whose health server is open and whose other parts start with it; raises as `Lane.open` does."""
+    lane = Scorer(settings).lane
+    lane.open()
+    return lane
 
-    async def start() -> None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, scorer.models.refresh)
-        scorer.start()
 
-    async def stop(app: Any, **_: Any) -> None:
-        scorer.stop()
+def run_scorer(settings: Settings) -> int:
+    """Run a scorer in this process until a signal or a fault; returns the exit status, raises as `make_scorer` does."""
+    from stream.lane.faust import run
 
-    scorer.app.task(start)
-    scorer.app.on_before_shutdown.connect(stop)  # type: ignore[arg-type]  # its handler type fits no function
-    return scorer
+    return run(make_scorer(settings))

@@ -5,7 +5,8 @@ from confluent_kafka import Producer
 
 from stream.config import Settings, load_settings
 from stream.core.errors import BadRecord
-from stream.core.events import Acted, encode_event, moment
+from stream.core.events import Acted, Raised, encode_event, moment
+from stream.core.records import encode_record
 from stream.core.topics import TOPICS
 from stream.kafka.clients import producer_settings
 from stream.kafka.failed import failed_output
@@ -13,6 +14,7 @@ from stream.kafka.publisher import Publisher
 from stream.kafka.reader import Reader
 from stream.kafka.records import Part
 from stream.kafka.topics import Topics, topic_configs
+from stream.scorer.output import unscored
 from tests.cli.conftest import BAD, Run, Scored, await_folded
 from tests.servers.kafka import ApacheKafka
 
@@ -124,6 +126,49 @@ def test_an_output_that_its_topic_refused_is_sent_to_that_topic(run: Run, env: d
             assert [(message.key(), message.value()) for message in reader.read_all()] == [(b"team", topic.encode())]
     said = run("failed", "replay", env=env).out
     assert "2 records that their topics had refused sent to those topics" in said
+
+
+def test_each_record_goes_back_to_the_topic_that_it_came_from(run: Run, env: dict[str, str]) -> None:
+    """An enriched record that a reader could not use goes to its topic by its key, an event to the events; one of a
+    topic that is none of ours is not sent at all, though it is an event."""
+    settings = load_settings(env)
+    publisher = Publisher(producer_settings(settings))
+    event = encode_event(Acted(moment(1_800_000_000.0), "one", "storage", "1", "worked"))
+    stray = encode_event(Acted(moment(1_800_000_000.0), "two", "storage", "1", "worked"))
+    raised = Raised(moment(1_800_000_000.0), "one", "storage", "disk", "db-1")
+    enriched = encode_record(unscored(raised, moment(1_800_000_001.0), f"{settings.events_topic}/0/0"))
+    for topic, key, value, room in (
+        (settings.events_topic, None, event, None),
+        ("elsewhere.events", None, stray, None),
+        (settings.enriched_topic, b"storage", enriched, "closer"),
+        (settings.enriched_topic, b"storage", b"{", "closer"),
+    ):
+        error = BadRecord("not_json", "it could not be used")
+        publisher.publish([failed_output(settings.failed_topic, Part(topic, 0), 3, key, value, error, room)])
+    publisher.flush(10.0)
+    told = run("failed", "replay", "--json", env=env).json
+    assert (told["replayed"], told["returned"], told["foreign"], told["unreadable"]) == (1, 1, 1, 1)
+    for topic, key, value in (
+        (settings.events_topic, b"storage", event),
+        (settings.enriched_topic, b"storage", enriched),
+    ):
+        with Reader(settings, [topic]) as reader:
+            assert [(message.key(), message.value()) for message in reader.read_all()] == [(key, value)]
+    said = run("failed", "replay", "--dry-run", env=env).out
+    assert "1 records that a reader could not use would be sent to their topics again" in said
+    assert "1 come from topics that are none of this deployment's and are not sent" in said
+
+
+def test_a_room_s_name_stands_in_its_dead_letters() -> None:
+    """Beside topic, partition, offset and reason; the scorer's have the headers that they always had."""
+    error = BadRecord("not_json", "it could not be used")
+    scorer, closer = (
+        failed_output("alerts.failed", Part("alerts.enriched", 2), 7, None, b"{", error, room)
+        for room in (None, "closer")
+    )
+    names = ["reason", "detail", "topic", "partition", "offset", "length", "sha256"]
+    assert [name for name, _ in scorer.headers or ()] == names
+    assert closer.headers == [("room", b"closer"), *(scorer.headers or ())]
 
 
 def test_foreign_records_are_listed(run: Run, env: dict[str, str]) -> None:

@@ -18,6 +18,7 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
+from stream.cli.run import ROOMS
 from stream.config import load_settings
 from stream.health import HealthServer
 
@@ -61,6 +62,13 @@ def test_everything_is_waited_for(compose: Any) -> None:
     }
     assert services["topics"]["depends_on"] == {"kafka": {"condition": "service_healthy"}}
     assert all(services[name]["healthcheck"]["test"] for name in ("kafka", "redis"))
+
+
+def test_every_room_is_a_service_and_no_other_is(compose: Any) -> None:
+    """What `noisegate run` can run is what `docker compose up` starts, under the room's own name."""
+    commands = {name: service.get("command") or [] for name, service in compose["services"].items()}
+    run = {name: command[1:] for name, command in commands.items() if command[:1] == ["run"]}
+    assert run == {room: [room] for room in ROOMS}
 
 
 def test_its_environment_is_settings(compose: Any) -> None:

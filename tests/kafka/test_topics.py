@@ -1,18 +1,16 @@
 """Kafka's settings and partitioners."""
 
 import asyncio
-import ssl
 import time
-from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from confluent_kafka import Producer
 
 from stream.config import Settings, load_settings
-from stream.core.errors import BrokerError, SettingsError
+from stream.core.errors import BrokerError
 from stream.core.topics import TOPICS
-from stream.kafka.clients import faust_credentials, producer_settings
+from stream.kafka.clients import producer_settings
 from stream.kafka.partitioner import partition_chooser
 from stream.kafka.topics import Topics, topic_configs
 from stream.scorer.clocks import LOG_APPEND_TIME_TYPE
@@ -54,25 +52,6 @@ def test_a_missing_topic_is_told_with_the_mend(broker: Broker, unique_name: str)
     settings = Settings(kafka_bootstrap_servers=broker.bootstrap_servers, events_topic=unique_name)
     with pytest.raises(BrokerError, match=f"{unique_name}.*noisegate topics create"):
         Topics(settings).require("events")
-
-
-def test_security_settings_reach_faust(tmp_path: Path) -> None:
-    """TLS and SASL by librdkafka's names work for aiokafka too; what can't be honoured is refused."""
-    assert faust_credentials(Settings()) is None
-    tls = faust_credentials(Settings(kafka={"security.protocol": "SSL"}))
-    assert isinstance(tls.context, ssl.SSLContext)
-    both = {
-        "security.protocol": "SASL_SSL",
-        "sasl.mechanism": "SCRAM-SHA-512",
-        "sasl.username": "u",
-        "sasl.password": "p",
-    }
-    sasl = faust_credentials(Settings(kafka=both))
-    assert (sasl.username, sasl.password, sasl.mechanism.value) == ("u", "p", "SCRAM-SHA-512")
-    with pytest.raises(SettingsError, match="GSSAPI"):
-        faust_credentials(Settings(kafka={"security.protocol": "SASL_SSL", "sasl.mechanism": "GSSAPI"}))
-    with pytest.raises(SettingsError, match="ssl"):
-        faust_credentials(Settings(kafka={"security.protocol": "SSL", "ssl.ca.location": str(tmp_path / "none")}))
 
 
 def test_the_log_of_events_is_stamped_by_the_broker(kafka: ApacheKafka, unique_name: str) -> None:

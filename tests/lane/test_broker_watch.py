@@ -50,7 +50,7 @@ class Bench:
         self.watch = BrokerWatch(
             self.kafka,
             "group",
-            TopicIdentity("alerts.events"),
+            TopicIdentity(["alerts.events"]),
             Outage("kafka:9092", up, self.messages, lambda: self.now),
             lambda: self.partitions,
             refuse,

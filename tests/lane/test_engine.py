@@ -1,9 +1,11 @@
 """The engine's bounds and order, with a room that only notes what it is given."""
 
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from threading import Event
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 
@@ -66,13 +68,32 @@ class NotingRoom:
         return []
 
 
-def make(max_records: int = 100, max_bytes: int = 10_000, seconds: float = 60.0) -> tuple[Engine, NotingRoom]:
+ENGINES: "WeakSet[Engine]" = WeakSet()
+
+
+@pytest.fixture(autouse=True)
+def closed_engines() -> Iterator[None]:
+    """End the threads of the engines that a test made."""
+    yield
+    for engine in list(ENGINES):
+        engine.close()
+
+
+def assigned(
+    room: NotingRoom, publisher: MemoryPublisher, limits: tuple[int, int, float] = (100, 10_000, 60.0)
+) -> Engine:
     """An engine on two partitions, assigned."""
-    room = NotingRoom()
-    engine = Engine(room, MemoryPublisher(), Metrics(), max_records, max_bytes, seconds, 1.0)
+    engine = Engine(room, publisher, Metrics(), *limits, 1.0)
+    ENGINES.add(engine)
     bounds = Bounds(None, 0, None, "id", 2)
     engine.assign({ONE: bounds, TWO: bounds})
-    return engine, room
+    return engine
+
+
+def make(max_records: int = 100, max_bytes: int = 10_000, seconds: float = 60.0) -> tuple[Engine, NotingRoom]:
+    """An engine on two partitions, assigned, and its room."""
+    room = NotingRoom()
+    return assigned(room, MemoryPublisher(), (max_records, max_bytes, seconds)), room
 
 
 def records(start: int, stop: int, size: int = 10) -> list[LogRecord]:
@@ -199,13 +220,38 @@ def test_records_of_an_unknown_partition_ask_for_an_assignment() -> None:
 
 
 def test_a_failed_publication_reaches_the_caller() -> None:
-    """What the thread beside the lane meets is raised on the lane."""
-    engine, _ = make()
-
-    def fail(seconds: float) -> None:
-        raise BrokerError("Kafka is gone")
-
-    engine._publisher.flush = fail  # type: ignore[method-assign]  # the one fault a test can make here
+    """What the thread beside the lane meets is raised on the lane, and nothing is written."""
+    room, publisher = NotingRoom(), MemoryPublisher()
+    engine = assigned(room, publisher)
+    publisher.fault = BrokerError("Kafka is gone")
     engine.step({ONE: records(0, 2)})
     with pytest.raises(BrokerError, match="gone"):
         engine.settle()
+    assert room.stored_ends == []
+
+
+def test_partitions_of_several_topics_are_worked_on_in_one_batch() -> None:
+    """Equal partition numbers of two topics are kept apart, in positions, batches and commits."""
+    room = NotingRoom()
+    engine = assigned(room, MemoryPublisher())
+    other = Part("other", 0)
+    engine.assign({ONE: Bounds(None, 0, None, "id", 2), other: Bounds(7, 0, None, "other id", 1)})
+    engine.step({ONE: records(0, 5), other: records(0, 9)})
+    assert [(batch.part, batch.end) for batch in room.batches] == [(ONE, 5), (other, 9)]
+    assert engine.settle().commits == {ONE: 5, other: 9}
+
+
+def test_a_closed_engine_leaves_no_thread() -> None:
+    """The thread that writes ends once it is done with what it is at."""
+    before = set(threading.enumerate())
+    room = NotingRoom()
+    room.hold = Event()
+    engine = assigned(room, MemoryPublisher())
+    engine.step({ONE: records(0, 2)})
+    (thread,) = (one for one in set(threading.enumerate()) - before if one.name.startswith("commit"))
+    engine.close()
+    assert thread.is_alive()
+    room.hold.set()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert room.stored_ends == [{ONE: 2}]

@@ -3,15 +3,8 @@
 import json
 import subprocess
 import sys
-import time
 
-import pytest
-
-from stream.config import Settings
-from stream.lane.app import Lane
 from stream.lane.watchdog import EXIT_STALLED, Watchdog
-from stream.metrics import Metrics
-from tests.lane.test_engine import make
 
 STUCK = """
 import logging, time
@@ -36,19 +29,3 @@ def test_livez_tells_what_is_wrong_before_the_end() -> None:
     """No fault while there is progress, one sentence when there is none."""
     assert Watchdog(10, lambda: 3.0).faults() == []
     assert "no progress" in Watchdog(10, lambda: 11.0).faults()[0]
-
-
-@pytest.mark.expects_errors
-def test_time_without_kafka_is_no_stall() -> None:
-    """Records that wait in a Kafka that is away end no process; when it is back, the time counts from then on."""
-    engine, _ = make()
-    lane = Lane(Settings(), engine, "alerts.events", Metrics())
-    lane.waiting = True
-    lane.turned_at = engine.progressed_at = time.monotonic() - 1_000
-    lane.broker_watch._outage.up_since = lane.turned_at
-    assert lane.stalled_for() >= 1_000
-    for _ in range(2):
-        lane.broker_watch._outage.failed()
-    assert lane.stalled_for() == 0
-    lane.broker_watch._outage.answered()
-    assert 0 < lane.stalled_for() < 100

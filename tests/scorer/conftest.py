@@ -1,4 +1,6 @@
-"""A small model to score with, trained once."""
+"""A small model to score with, trained once; and the end of every rig's threads."""
+
+from collections.abc import Iterator
 
 import pytest
 
@@ -6,6 +8,16 @@ from stream.lab.replaying import replay
 from stream.lab.training import train_replayed
 from stream.models.serving import Model, load_model
 from tests.lab.logs import lines, small_log, small_problem
+from tests.scorer.rig import RIGS
+
+
+@pytest.fixture(autouse=True)
+def closed_rigs() -> Iterator[None]:
+    """End the threads of the rigs that a test made."""
+    before = set(RIGS)
+    yield
+    for rig in set(RIGS) - before:
+        rig.close()
 
 
 @pytest.fixture(scope="session")

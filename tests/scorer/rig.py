@@ -2,18 +2,20 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from weakref import WeakSet
 
 from stream.config import Settings
 from stream.core import fold
 from stream.core.effects import Decided
+from stream.core.errors import BrokerError
 from stream.core.events import Event, Tick, encode_event, seconds
 from stream.core.ledger import Alert, Entry, Timer, pack_entry, unpack_entry
 from stream.core.problem import Problem
 from stream.core.records import Enriched, Outcome, decode_enriched, decode_outcome
 from stream.core.state import NEVER, pack_state
 from stream.kafka.partitioner import partition_chooser
-from stream.kafka.publisher import Publisher
 from stream.kafka.records import Output, Part
 from stream.lane.batch import Bounds
 from stream.lane.engine import Engine, StepResult
@@ -25,6 +27,8 @@ from stream.scorer.quality import Verdicts
 from stream.scorer.room import ScorerRoom
 
 TOPIC = "alerts.events"
+RIGS: "WeakSet[Rig]" = WeakSet()
+"""All rigs that are not garbage yet, to be closed when their test ends."""
 
 
 class Crash(Exception):
@@ -41,13 +45,17 @@ class LogRecord:
     value: bytes | None
 
 
-class MemoryPublisher(Publisher):
-    """Keeps what is published; `crash_at` dies on the way out of the so-maniest publication."""
+class MemoryPublisher:
+    """A `Publisher` that keeps what is published; `crash_at` dies on the way out of the so-maniest publication.
+
+    While `fault` is set, nothing is acknowledged.
+    """
 
     def __init__(self) -> None:
         self.outputs: list[Output] = []
         self.calls = 0
         self.crash_at: int | None = None
+        self.fault: BrokerError | None = None
 
     def publish(self, outputs: Iterable[Output]) -> None:
         """Keep them."""
@@ -57,7 +65,9 @@ class MemoryPublisher(Publisher):
             raise Crash
 
     def flush(self, seconds: float) -> None:
-        """All is acknowledged."""
+        """All is acknowledged, unless there is a fault."""
+        if self.fault is not None:
+            raise self.fault
 
     def enriched(self) -> list[Enriched]:
         """The enriched records so far."""
@@ -121,6 +131,8 @@ class Rig:
         self.settings = settings or Settings(tick_seconds=0)
         self.metrics = metrics or Metrics()
         self.publisher = MemoryPublisher()
+        self._writers: list[ThreadPoolExecutor] = []
+        RIGS.add(self)
         self.committed: dict[Part, int] = {}
         self.topic_id, self.cluster_id = "topic-1", "cluster-1"
         self._room_type = room
@@ -132,8 +144,20 @@ class Rig:
         self.room = self._room_type(
             self.settings, self.problem, self.history, self.metrics, lambda: self.served, lambda: self.now
         )
-        self.engine = Engine(self.room, self.publisher, self.metrics, 1_000_000, 1 << 30, 60.0, 1.0)
+        self._writers.append(ThreadPoolExecutor(1, thread_name_prefix="commit"))
+        self.engine = Engine(
+            self.room, self.publisher, self.metrics, 1_000_000, 1 << 30, 60.0, 1.0, executor=self._writers[-1]
+        )
         self.assigned = False
+
+    def close(self) -> None:
+        """End the threads of all its workers; what waits for a gate ends when that is opened."""
+        for writer in self._writers:
+            writer.shutdown(wait=False)
+
+    def await_written(self) -> None:
+        """Wait until the writes that were begun are done, which the room does not know yet."""
+        self._writers[-1].submit(lambda: None).result(10)
 
     def assign(self) -> None:
         """Assign every partition."""

@@ -293,8 +293,7 @@ def test_redis_that_dies_after_a_write_does_not_end_the_worker() -> None:
     rig = Rig(log, PROBLEM, history)
     rig.assign()
     rig.engine.step({ONLY: log.records[ONLY][:30]})
-    assert rig.engine._pending is not None
-    rig.engine._pending[1].result(10)
+    rig.await_written()
     history.away = True
     rig.engine.step({ONLY: log.records[ONLY][30:60]})
     assert rig.metrics.events.labels("raised")._value.get() > 0
