@@ -35,9 +35,9 @@ from stream.models.store import Store
 from stream.models.watch import Watch
 from stream.scorer.assignment import refuse_another_cluster
 from stream.scorer.identity import Identity
-from stream.scorer.merge import Progress
+from stream.scorer.rebuild.merge import Progress
+from stream.scorer.rebuild.reprocess import Report, Reprocessor
 from stream.scorer.redis_history import RedisHistory
-from stream.scorer.reprocess import Report, Reprocessor
 
 _MODEL_PAUSES = (1.0, 3.0, 6.0)  # before a store that is away is asked again
 _LOCK_SECONDS = 30.0  # a rebuild that died holds up the next one so long

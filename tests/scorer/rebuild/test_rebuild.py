@@ -18,10 +18,11 @@ from stream.core.ledger import OUTCOME_NAMES
 from stream.kafka import partition_chooser
 from stream.lane.batch import Part
 from stream.misrouted import MisroutedRecords
-from stream.scorer import merge
 from stream.scorer.decode import Decoder
 from stream.scorer.history import Write, decode_meta
-from tests.scorer.grown import (
+from stream.scorer.rebuild import merge
+from tests.scorer.logs import PROBLEM, START, at, random_log
+from tests.scorer.rebuild.grown import (
     GrowingLog,
     GrowingRig,
     LogConsumer,
@@ -31,7 +32,6 @@ from tests.scorer.grown import (
     grown_rig,
     merged_folds,
 )
-from tests.scorer.logs import PROBLEM, START, at, random_log
 from tests.scorer.rig import (
     TOPIC,
     Crash,

@@ -16,8 +16,8 @@ from stream.lane.batch import Bounds, Part
 from stream.misrouted import MisroutedRecords
 from stream.models.served import Scores
 from stream.scorer.decode import foreign_offset
-from stream.scorer.generation import Generations
-from stream.scorer.reprocess import Report, Reprocessor
+from stream.scorer.rebuild.generation import Generations
+from stream.scorer.rebuild.reprocess import Report, Reprocessor
 from tests.scorer.memory_history import MemoryHistory
 from tests.scorer.models import Says
 from tests.scorer.rig import TOPIC, Crash, Log, LogRecord, MemoryPublisher, Rig

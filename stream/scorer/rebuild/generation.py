@@ -14,14 +14,14 @@ from stream.core.events import Event, Tick
 from stream.core.fold import Fold
 from stream.core.state import WIDTH
 from stream.lane.batch import Part, Record
-from stream.scorer.backlog import Backlog, LocatedEffect
 from stream.scorer.decode import Decoded, Decoder, foreign_offset
 from stream.scorer.history import History, Write
 from stream.scorer.maturing import Maturing
-from stream.scorer.merge import Located
 from stream.scorer.partition import Partition, Touched
-from stream.scorer.previous import PreviousHistory
 from stream.scorer.reading import bounded, read_states
+from stream.scorer.rebuild.backlog import Backlog, LocatedEffect
+from stream.scorer.rebuild.merge import Located
+from stream.scorer.rebuild.previous import PreviousHistory
 
 _TIMERS = 20_000  # that fire in one round, over all partitions
 _TWO = "another process rebuilds this history too; let one of them finish, then run `noisegate history rebuild` again"

@@ -16,15 +16,15 @@ from stream.kafka import TopicFacts, partition_chooser
 from stream.lane.batch import Bounds, Part
 from stream.misrouted import MisroutedRecords
 from stream.models.served import Served
-from stream.scorer.backlog import Backlog, Outlet
 from stream.scorer.decode import Decoder
-from stream.scorer.generation import Generations, NewGeneration
 from stream.scorer.history import NO_META, Meta, Wanted, read_meta_or_none
 from stream.scorer.identity import Identity
 from stream.scorer.maturing import Maturing
-from stream.scorer.merge import MergedLog, Progress, Source
 from stream.scorer.partition import Partition, new_generation, new_meta
-from stream.scorer.previous import PreviousHistory
+from stream.scorer.rebuild.backlog import Backlog, Outlet
+from stream.scorer.rebuild.generation import Generations, NewGeneration
+from stream.scorer.rebuild.merge import MergedLog, Progress, Source
+from stream.scorer.rebuild.previous import PreviousHistory
 
 _BATCH = 5_000  # records, of each partition
 _MOST = 20_000
