@@ -13,7 +13,7 @@ from stream.plain import plain
 if TYPE_CHECKING:
     from stream.config import Settings
     from stream.core.state import State
-    from stream.scorer.rebuild.reprocess import Report
+    from stream.scorer.rebuild.report import Report
 
 app = typer.Typer(no_args_is_help=True, help="Show and rebuild the history in Redis.")
 WINDOWS = ("1d", "7d", "30d", "ever")

@@ -36,7 +36,8 @@ from stream.models.watch import Watch
 from stream.scorer.assignment import refuse_another_cluster
 from stream.scorer.identity import Identity
 from stream.scorer.rebuild.merge import Progress
-from stream.scorer.rebuild.reprocess import Report, Reprocessor
+from stream.scorer.rebuild.report import Report
+from stream.scorer.rebuild.reprocess import Reprocessor
 from stream.scorer.redis_history import RedisHistory
 
 _MODEL_PAUSES = (1.0, 3.0, 6.0)  # before a store that is away is asked again
@@ -78,7 +79,8 @@ def rebuild(
             return Reprocessor(
                 settings,
                 problem,
-                facts,
+                mine,
+                facts.partitions,
                 consumer,
                 serving,
                 aside,

@@ -11,13 +11,15 @@ from stream.core import fold
 from stream.core.effects import Decided
 from stream.core.events import Tick, decode_event, encode_event, seconds
 from stream.core.problem import Problem
-from stream.kafka import TopicFacts, partition_chooser
+from stream.kafka import partition_chooser
 from stream.lane.batch import Bounds, Part
 from stream.misrouted import MisroutedRecords
 from stream.models.served import Scores
 from stream.scorer.decode import foreign_offset
+from stream.scorer.identity import Identity
 from stream.scorer.rebuild.generation import Generations
-from stream.scorer.rebuild.reprocess import Report, Reprocessor
+from stream.scorer.rebuild.report import Report
+from stream.scorer.rebuild.reprocess import Reprocessor
 from tests.scorer.memory_history import MemoryHistory
 from tests.scorer.models import Says
 from tests.scorer.rig import TOPIC, Crash, Log, LogRecord, MemoryPublisher, Rig
@@ -236,7 +238,8 @@ class GrowingRig(Rig):
         return Reprocessor(
             self.settings,
             self.problem,
-            TopicFacts("cluster", self.topic_id, self.log.partitions),
+            Identity("cluster", TOPIC, self.topic_id, self.problem.digest),
+            self.log.partitions,
             LogConsumer(self.log, self.committed),
             serving,
             self.history.aside(),
