@@ -10,10 +10,10 @@ from stream.config import Settings
 from stream.core.errors import BrokerError, HistoryRefused
 from stream.kafka import LOG_APPEND_TIME, TIMESTAMPS, Topics, client_settings
 from stream.lane.batch import Bounds, Part
+from stream.lane.evictions import policy_sentence
 from stream.metrics import Metrics
 from stream.scorer.assignment import evicted_sentence, hold_against
 from stream.scorer.clocks import BOUND_SECONDS, difference, sentence
-from stream.scorer.evictions import policy_sentence
 from stream.scorer.history import NO_EVICTION, Meta, ServerStatus, decode_meta
 from stream.scorer.identity import Identity, conflict
 from stream.scorer.redis_history import RedisHistory

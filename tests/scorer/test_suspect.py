@@ -7,7 +7,7 @@ import pytest
 from stream.core.errors import HistoryDamaged, HistoryRefused
 from stream.core.events import Raised
 from stream.core.ledger import Timer, pack_entry
-from stream.scorer.evictions import EvictionWatch
+from stream.lane.evictions import EvictionWatch
 from stream.scorer.history import ServerStatus, Wanted, decode_meta, read_meta_or_none
 from stream.scorer.redis_history import RedisHistory
 from tests.scorer.logs import PROBLEM, random_log
