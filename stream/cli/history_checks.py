@@ -11,10 +11,12 @@ from stream.core.errors import BrokerError, HistoryRefused
 from stream.kafka import LOG_APPEND_TIME, TIMESTAMPS, Topics, client_settings
 from stream.lane.batch import Bounds, Part
 from stream.lane.evictions import policy_sentence
+from stream.lane.fence import NO_EVICTION, ServerStatus
+from stream.lane.redis_fence import RedisFence
 from stream.metrics import Metrics
 from stream.scorer.assignment import evicted_sentence, hold_against
 from stream.scorer.clocks import BOUND_SECONDS, difference, sentence
-from stream.scorer.history import NO_EVICTION, Meta, ServerStatus, decode_meta
+from stream.scorer.history import Meta, decode_meta
 from stream.scorer.identity import Identity, conflict
 from stream.scorer.redis_history import RedisHistory
 
@@ -144,14 +146,8 @@ class _Offsets:
 
 def open_history(settings: Settings) -> RedisHistory:
     """The history, to look at."""
-    return RedisHistory(
-        settings.redis_url,
-        settings.deployment,
-        settings.history_timeout_seconds,
-        forget_days=1.0,
-        ledger_seconds=1.0,
-        metrics=Metrics(),
-    )  # the times that keys live matter to writers only
+    fence = RedisFence.of(settings, Metrics())  # the times that keys live matter to writers only
+    return RedisHistory(fence, settings.deployment, forget_days=1.0, ledger_seconds=1.0)
 
 
 def redis_version(settings: Settings) -> str:

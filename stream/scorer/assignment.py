@@ -14,12 +14,11 @@ from stream.core import fold
 from stream.core.errors import HistoryAway, HistoryDamaged, HistoryRefused
 from stream.core.problem import Problem
 from stream.lane.batch import Bounds, Part
+from stream.lane.fence import NO_META, ServerStatus
 from stream.lane.topic_identity import REBUILD, grown
 from stream.scorer.history import (
-    NO_META,
     History,
     Meta,
-    ServerStatus,
     Write,
     decode_meta,
     encode_meta,

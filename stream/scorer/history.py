@@ -10,10 +10,8 @@ from stream.core import fold
 from stream.core.errors import HistoryRefused
 from stream.core.timers import QueuedTimer
 from stream.lane.batch import Part
+from stream.lane.fence import ServerStatus
 from stream.scorer.identity import Identity
-
-NO_META = b""
-NO_EVICTION = "noeviction"
 
 
 class Meta(Struct, array_like=True, frozen=True):
@@ -43,35 +41,6 @@ class Meta(Struct, array_like=True, frozen=True):
         """Whether this history began anew while records of the partition had been published before, and is behind
         them: then nobody knows yet that the topic had as many partitions when those records were written."""
         return self.partitions < 0
-
-
-class ServerStatus(Struct, frozen=True):
-    """What the server that keeps the histories says of itself.
-
-    Attributes:
-        run_id: another one after each start of the server.
-        evicted_keys: how many keys it has thrown away since it started, or since its statistics were reset.
-        policy: what it does when its memory is full; anything but NO_EVICTION throws history away.
-        clock: its wall clock, seconds since 1970; None where it was not asked.
-    """
-
-    run_id: str = ""
-    evicted_keys: int = 0
-    policy: str = NO_EVICTION
-    clock: float | None = None
-
-    @property
-    def evictions(self) -> str:
-        """Run and count, as a meta keeps them."""
-        return f"{self.run_id}/{self.evicted_keys}"
-
-    def evicted_since(self, evictions: str) -> int:
-        """How many keys were evicted since a server, this one or the one before it, was at `evictions`."""
-        run_id, _, count = evictions.rpartition("/")
-        if not count.isdigit():
-            return 0
-        same = run_id == self.run_id and self.evicted_keys >= int(count)
-        return self.evicted_keys - int(count) if same else self.evicted_keys  # a new run counts from zero, as a reset
 
 
 class Wanted(Struct, frozen=True):

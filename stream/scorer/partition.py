@@ -15,8 +15,9 @@ from stream.core.ledger import OPEN, Alert, Entry, Timer, pack_entry, unpack_ent
 from stream.core.problem import Problem
 from stream.core.timers import QueuedTimer, TimerQueue
 from stream.lane.batch import Bounds, Part
+from stream.lane.fence import NO_META
 from stream.scorer.decode import Decoded
-from stream.scorer.history import NO_META, Found, Meta, Wanted, Write, encode_meta
+from stream.scorer.history import Found, Meta, Wanted, Write, encode_meta
 from stream.scorer.maturing import verdicts_of
 from stream.scorer.score import score_fields
 

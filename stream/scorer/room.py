@@ -27,6 +27,7 @@ from stream.core.records import encode_record
 from stream.kafka import partition_chooser
 from stream.lane.batch import Batch, Bounds, Output, Part, Record, Work
 from stream.lane.evictions import EvictionWatch, policy_sentence
+from stream.lane.fence import NO_EVICTION, ServerStatus
 from stream.metrics import Metrics
 from stream.models.served import Served
 from stream.scorer.assignment import Assignment, Taken, evicted_sentence
@@ -34,7 +35,7 @@ from stream.scorer.bad_records import BadRecordWatch, bad_flags
 from stream.scorer.clocks import ClockWatch
 from stream.scorer.counting import Counting
 from stream.scorer.decode import Decoded, Decoder
-from stream.scorer.history import NO_EVICTION, History, ServerStatus, Write, read_meta_or_none
+from stream.scorer.history import History, Write, read_meta_or_none
 from stream.scorer.layout import strays_sentence
 from stream.scorer.maturing import Maturing, wait_seconds
 from stream.scorer.model_faults import ModelFaults

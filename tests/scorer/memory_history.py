@@ -6,7 +6,8 @@ from stream.core.errors import HistoryAway
 from stream.core.fold import EntryKey
 from stream.core.timers import QueuedTimer
 from stream.lane.batch import Part
-from stream.scorer.history import Found, ServerStatus, Wanted, Write
+from stream.lane.fence import ServerStatus
+from stream.scorer.history import Found, Wanted, Write
 from stream.scorer.identity import Identity
 
 

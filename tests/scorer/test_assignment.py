@@ -9,14 +9,16 @@ from stream.core.errors import HistoryAway, HistoryDenied, HistoryRefused
 from stream.core.events import Raised, Tick
 from stream.core.problem import Problem, parse_problem
 from stream.lane.batch import Part
+from stream.redis_keys import META
 from stream.scorer.history import Meta, Wanted, Write, decode_meta, encode_meta
 from stream.scorer.identity import Identity
 from stream.scorer.redis_history import RedisHistory
 from tests.scorer.logs import PROBLEM, at, random_log
 from tests.scorer.memory_history import MemoryHistory
 from tests.scorer.rig import TOPIC, Log, Rig, alerts_of, folded, packed_entries, packed_levels
-from tests.scorer.test_history_contract import redis_history
+from tests.scorer.test_history_contract import key_of, redis_history
 from tests.scorer.test_room import ONLY, assert_exact, log_of
+from tests.servers.redis import admin
 
 LATEST = Settings(tick_seconds=0, start_from="latest")
 
@@ -101,9 +103,9 @@ def test_states_that_outlive_their_meta_are_never_folded_onto(redis_url: str, lo
     rig.run((25,))
     before, published = meta_of(history), len(rig.publisher.outcomes())
     if lost == "deleted":
-        history._client.delete(f"{history.prefix(ONLY)}:meta")
+        admin(redis_url).delete(key_of(META, ONLY))
     else:
-        history._client.pexpire(f"{history.prefix(ONLY)}:meta", 1)
+        admin(redis_url).pexpire(key_of(META, ONLY), 1)
         while history.read_metas([ONLY])[ONLY]:
             pass
     for event in [*events[150:], Tick(at(40 * 86_400))]:

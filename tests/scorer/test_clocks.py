@@ -8,10 +8,10 @@ from stream.config import Settings
 from stream.core.errors import BadRecord
 from stream.core.events import Acted, Raised, Tick, encode_event, event_time, seconds
 from stream.lane.batch import Batch
+from stream.lane.fence import ServerStatus
 from stream.metrics import Metrics
 from stream.scorer.clocks import ClockWatch
 from stream.scorer.decode import Decoder
-from stream.scorer.history import ServerStatus
 from tests.scorer.logs import PROBLEM, START, at
 from tests.scorer.memory_history import MemoryHistory
 from tests.scorer.rig import TOPIC, Log, LogRecord, Rig

@@ -9,10 +9,11 @@ from stream.core.errors import HistoryRefused
 from stream.core.problem import Problem
 from stream.kafka import partition_chooser
 from stream.lane.batch import Bounds, Part
+from stream.lane.fence import NO_META
 from stream.misrouted import MisroutedRecords
 from stream.models.served import Served
 from stream.scorer.decode import Decoder
-from stream.scorer.history import NO_META, Meta, Wanted, read_meta_or_none
+from stream.scorer.history import Meta, Wanted, read_meta_or_none
 from stream.scorer.identity import Identity
 from stream.scorer.maturing import Maturing
 from stream.scorer.partition import Partition, new_generation, new_meta

@@ -27,12 +27,14 @@ from stream.core.errors import BrokerError, HistoryRefused, StoreAway
 from stream.core.problem import Problem
 from stream.kafka import Topics, client_settings, producer_settings
 from stream.lane.publisher import Publisher
+from stream.lane.redis_fence import RedisFence
 from stream.metrics import Metrics
 from stream.misrouted import MisroutedRecords
 from stream.models.loading import Loader
 from stream.models.served import Served
 from stream.models.store import Store
 from stream.models.watch import Watch
+from stream.redis_keys import REBUILD_LOCK
 from stream.scorer.assignment import refuse_another_cluster
 from stream.scorer.identity import Identity
 from stream.scorer.rebuild.merge import Progress
@@ -56,7 +58,7 @@ def rebuild(
             What served before serves on, in every partition that was not switched yet.
     """
     problem, topics = settings.load_problem(), Topics(settings)
-    aside = RedisHistory.of(settings, problem, Metrics(), "rebuild")
+    aside = RedisHistory.of(settings, problem, Metrics(), aside=True)
     aside.check()
     topics.require("events", "enriched", "outcomes", "failed")
     facts, serving = topics.facts(settings.events_topic), RedisHistory.of(settings, problem, Metrics())
@@ -75,7 +77,7 @@ def rebuild(
         }
     )
     try:
-        with _alone(serving):
+        with _alone(settings):
             return Reprocessor(
                 settings,
                 problem,
@@ -96,13 +98,14 @@ def rebuild(
 
 
 @contextmanager
-def _alone(history: RedisHistory) -> Iterator[None]:
+def _alone(settings: Settings) -> Iterator[None]:
     """No other rebuild of the deployment runs in this block: two would delete each other's generations.
 
     Raises:
         HistoryRefused: one does.
     """
-    lock = history.rebuild_lock(_LOCK_SECONDS)
+    key = REBUILD_LOCK.name(deployment=settings.deployment)
+    lock = RedisFence.of(settings, Metrics()).lock(key, _LOCK_SECONDS)
     if not lock.acquire(blocking=False):
         raise HistoryRefused(
             f"another `noisegate history rebuild` of this deployment runs; let it finish, or wait {_LOCK_SECONDS:.0f} s"
