@@ -14,7 +14,7 @@ from stream.lane.evictions import policy_sentence
 from stream.lane.fence import NO_EVICTION, ServerStatus
 from stream.lane.redis_fence import RedisFence
 from stream.metrics import Metrics
-from stream.scorer.assignment import evicted_sentence, hold_against
+from stream.scorer.assignment import check_compatible, evicted_sentence
 from stream.scorer.clocks import BOUND_SECONDS, difference, sentence
 from stream.scorer.history import Meta, decode_meta
 from stream.scorer.identity import Identity, conflict
@@ -62,7 +62,7 @@ def check_history(settings: Settings) -> Iterator[Finding]:
     for part in bounds:
         try:
             if (meta := decode_meta(history.read_metas([part])[part])) is not None:
-                hold_against(part, bounds[part], meta, problem)
+                check_compatible(part, bounds[part], meta, problem)
                 metas.append(meta)
         except HistoryRefused as error:
             faults.append(str(error))

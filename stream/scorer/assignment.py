@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 _TRIES = 20  # writes of first metas that others are ahead of
 
 
-class Taken(Struct):
+class OwnedHistory(Struct):
     """A history taken over: its meta, and the bytes that the next write has to find."""
 
     meta: Meta
@@ -73,7 +73,7 @@ class Assignment:
             return known.committed
         return self._first_offset(part, known)
 
-    def take(self, bounds: Mapping[Part, Bounds], status: ServerStatus) -> dict[Part, Taken]:
+    def take(self, bounds: Mapping[Part, Bounds], status: ServerStatus) -> dict[Part, OwnedHistory]:
         """Take over these partitions' histories, with a new one where there is none.
 
         Raises:
@@ -96,7 +96,7 @@ class Assignment:
             for part in done.keys() - waiting:
                 meta = decode_meta(writes[part].meta)
                 assert meta is not None
-                taken[part] = Taken(meta, writes[part].meta)
+                taken[part] = OwnedHistory(meta, writes[part].meta)
                 self._starts.pop(part, None)
             if waiting:
                 taken |= self._read({part: bounds[part] for part in waiting})
@@ -114,21 +114,21 @@ class Assignment:
             if meta is not None and meta.topic_id == known.topic_id and meta.layout != known.partitions:
                 raise HistoryRefused(f"{grown(topic, meta.layout, known.partitions)}; {REBUILD}")
 
-    def _read(self, bounds: Mapping[Part, Bounds]) -> dict[Part, Taken | None]:
+    def _read(self, bounds: Mapping[Part, Bounds]) -> dict[Part, OwnedHistory | None]:
         """The histories that there are, each held against what is to be folded on."""
         holder = self._history.holder()
         for part, known in bounds.items():
             if holder is not None and (fault := conflict(holder, self._identity(part, known), self._deployment)):
                 raise HistoryRefused(fault)
-        taken: dict[Part, Taken | None] = {}
+        taken: dict[Part, OwnedHistory | None] = {}
         for part, stored in self._history.read_metas(bounds).items():
             try:
                 meta = decode_meta(stored)
             except HistoryRefused:
                 raise HistoryDamaged(*part, "what stands in the place of its history's meta is no meta") from None
             if meta is not None:
-                hold_against(part, bounds[part], meta, self._problem)
-            taken[part] = None if meta is None else Taken(meta, stored)
+                check_compatible(part, bounds[part], meta, self._problem)
+            taken[part] = None if meta is None else OwnedHistory(meta, stored)
         return taken
 
     def _claim(self, bounds: Mapping[Part, Bounds]) -> None:
@@ -139,12 +139,12 @@ class Assignment:
             return
 
     def _writes(
-        self, bounds: Mapping[Part, Bounds], status: ServerStatus, taken: Mapping[Part, Taken | None]
+        self, bounds: Mapping[Part, Bounds], status: ServerStatus, taken: Mapping[Part, OwnedHistory | None]
     ) -> dict[Part, Write]:
         """What is to be written of metas that begin or that say more than before."""
         writes = {}
         for part, one in taken.items():
-            meta = self._begin(part, bounds[part], status) if one is None else self._judged(part, one.meta, status)
+            meta = self._begin(part, bounds[part], status) if one is None else self._with_faults(part, one.meta, status)
             if one is None or meta != one.meta:
                 stored = NO_META if one is None else one.stored
                 writes[part] = Write(stored, encode_meta(meta), meta.generation)
@@ -164,7 +164,7 @@ class Assignment:
             return known.begin
         return min(self._starts.setdefault(part, known.end), known.end)
 
-    def _judged(self, part: Part, meta: Meta, status: ServerStatus) -> Meta:
+    def _with_faults(self, part: Part, meta: Meta, status: ServerStatus) -> Meta:
         """The meta, with what is known to be wrong with its history."""
         if not meta.evictions:  # written before metas kept it
             meta = replace(meta, evictions=status.evictions)
@@ -205,7 +205,7 @@ def evicted_sentence(keys: int) -> str:
     )
 
 
-def hold_against(part: Part, known: Bounds, meta: Meta, problem: Problem) -> None:
+def check_compatible(part: Part, known: Bounds, meta: Meta, problem: Problem) -> None:
     """Hold a history against the topic, the problem and the code of now.
 
     Raises:

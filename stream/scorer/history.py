@@ -67,9 +67,9 @@ class Write(Struct):
     generation: int
     levels: dict[str, bytes] = field(default_factory=dict)
     entries: dict[fold.EntryKey, bytes] = field(default_factory=dict)
-    gone: list[fold.EntryKey] = field(default_factory=list)
-    due: list[QueuedTimer] = field(default_factory=list)
-    settled: list[fold.EntryKey] = field(default_factory=list)  # no longer due
+    removed_entries: list[fold.EntryKey] = field(default_factory=list)
+    timers: list[QueuedTimer] = field(default_factory=list)
+    removed_timers: list[fold.EntryKey] = field(default_factory=list)
 
 
 class History(Protocol):

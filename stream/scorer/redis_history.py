@@ -160,10 +160,10 @@ class RedisHistory:
                 Puts({level + name: packed for name, packed in write.levels.items()}, self._level_ttl),
                 Puts({f"{entry}{key[0]}\0{key[1]}": one for key, one in write.entries.items()}, self._entry_ttl),
             ],
-            [f"{entry}{team}\0{alert}" for team, alert in write.gone],
+            [f"{entry}{team}\0{alert}" for team, alert in write.removed_entries],
             self._key(TIMERS, part, write.generation),
-            [(due, f"{team}\0{alert}") for due, team, alert in write.due],
-            [f"{team}\0{alert}" for team, alert in write.settled],
+            [(due, f"{team}\0{alert}") for due, team, alert in write.timers],
+            [f"{team}\0{alert}" for team, alert in write.removed_timers],
         )
 
     def _prefix(self, part: Part) -> str:

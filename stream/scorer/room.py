@@ -30,7 +30,7 @@ from stream.lane.evictions import EvictionWatch, policy_sentence
 from stream.lane.fence import NO_EVICTION, ServerStatus
 from stream.metrics import Metrics
 from stream.models.served import Served
-from stream.scorer.assignment import Assignment, Taken, evicted_sentence
+from stream.scorer.assignment import Assignment, OwnedHistory, evicted_sentence
 from stream.scorer.bad_records import BadRecordWatch, bad_flags
 from stream.scorer.clocks import ClockWatch
 from stream.scorer.counting import Counting
@@ -40,9 +40,9 @@ from stream.scorer.layout import strays_sentence
 from stream.scorer.maturing import Maturing, wait_seconds
 from stream.scorer.model_faults import ModelFaults
 from stream.scorer.output import OutputBuilder, unscored
-from stream.scorer.partition import Partition, Touched
-from stream.scorer.reading import bounded, read_states, widen
+from stream.scorer.partition import Partition, TouchedKeys
 from stream.scorer.score import BatchScores, Scored
+from stream.scorer.states import limit_timers, load_timers, read_states
 from stream.scorer.tally import Tally
 
 log = logging.getLogger(__name__)
@@ -50,10 +50,10 @@ _RETRY_SECONDS = 0.5  # how often an absent Redis is asked again
 _LOOK_SECONDS = 5.0  # how often a Redis that is there is asked what it evicts and what time it is
 
 
-class Kept(Struct):
+class PendingRound(Struct):
     """What the room needs to write a round of batches."""
 
-    touched: dict[Part, Touched]
+    touched: dict[Part, TouchedKeys]
     tallies: dict[Part, Tally]
     scored: list[Scored]  # by whom, rows numbered over all partitions
     bad: list[bool]  # of each record in turn, whether it could not be folded
@@ -177,7 +177,7 @@ class ScorerRoom:
         return self._beyond_unscored(starts)
 
     def _assign_suspect(
-        self, bounds: Mapping[Part, Bounds], taken: Mapping[Part, Taken], sentence: str
+        self, bounds: Mapping[Part, Bounds], taken: Mapping[Part, OwnedHistory], sentence: str
     ) -> dict[Part, int]:
         """Score nothing by a history that is wrong; alerts are published unscored until it is rebuilt."""
         if not self._suspect:
@@ -190,7 +190,7 @@ class ScorerRoom:
         """These starts, but beyond what was published unscored already."""
         return {part: max(start, self._unscored_until.get(part, 0)) for part, start in starts.items()}
 
-    def _assign_one(self, part: Part, known: Bounds, taken: Taken) -> int:
+    def _assign_one(self, part: Part, known: Bounds, taken: OwnedHistory) -> int:
         meta = taken.meta
         silent_until = known.committed or 0
         if silent_until > meta.offset:
@@ -216,7 +216,7 @@ class ScorerRoom:
         for batch in batches:
             if batch.records:
                 self._clocks.read(batch.part, batch.records[-1], decoded[batch.part].ticks, self._clock())
-        touched: dict[Part, Touched] = {}
+        touched: dict[Part, TouchedKeys] = {}
         if self._away is None:
             try:
                 self._bound(batches, decoded, ends)
@@ -239,7 +239,7 @@ class ScorerRoom:
         timers = max(1, self._settings.batch_max_records // max(1, len(decoded)))
         for batch in batches:
             part, whole = batch.part, decoded[batch.part]
-            decoded[part] = taken = bounded(self._history, self._partitions[part], whole, levels, timers)
+            decoded[part] = taken = limit_timers(self._history, self._partitions[part], whole, levels, timers)
             if taken is not whole:
                 done = len(taken.events) + len(taken.failed)
                 ends[part] = batch.records[done].offset if done else batch.start
@@ -277,7 +277,7 @@ class ScorerRoom:
         self.wants_assign = True
 
     def _process_scored(
-        self, decoded: Mapping[Part, Decoded], touched: dict[Part, Touched], ends: dict[Part, int]
+        self, decoded: Mapping[Part, Decoded], touched: dict[Part, TouchedKeys], ends: dict[Part, int]
     ) -> Work:
         tallies = {}
         silent = {part: self._partitions[part].run(batch) for part, batch in decoded.items()}
@@ -293,14 +293,14 @@ class ScorerRoom:
             self._mature(partition, silent[part], name, touched[part], tally)
             partition.fold.clear_effects()
         self._model_faults.scored_real(scores.misled)
-        return Work(outputs, ends, Kept(touched, tallies, scores.scored, bad_flags(decoded, self._partitions)))
+        return Work(outputs, ends, PendingRound(touched, tallies, scores.scored, bad_flags(decoded, self._partitions)))
 
-    def _mature(self, partition: Partition, silent: int, batch: str, touched: Touched, tally: Tally) -> None:
+    def _mature(self, partition: Partition, silent: int, batch: str, touched: TouchedKeys, tally: Tally) -> None:
         """Let what was decided be counted: with this batch what has matured, with a later one the rest."""
         decided = [one for one in partition.fold.effects[:silent] if type(one) is Decided] + tally.decided
         matured, timers = self._maturing.part(decided, partition.silent_time, partition.fold.time, batch)
         tally.matured.append(matured)
-        partition.wait(timers, touched)
+        partition.set_timers(timers, touched)
 
     def _score(self, decoded: Mapping[Part, Decoded]) -> BatchScores:
         """Score all partitions' new alerts in one call of the model."""
@@ -356,7 +356,7 @@ class ScorerRoom:
                 counted.append(tally)
                 partition = self._partitions.get(part)
                 if partition is not None:  # none: Redis went away since
-                    partition.written()
+                    partition.committed()
                     self._metrics.held.labels(part.partition).set(partition.fold.held)
                     self._show_time(part, partition.fold.time)
             else:
@@ -430,7 +430,7 @@ class ScorerRoom:
                 continue
             self._ticked[part] = now
             try:
-                widen(self._history, partition, now, most=0)
+                load_timers(self._history, partition, now, most=0)
             except HistoryAway as error:
                 self._enter_degraded_mode(error)
                 return []

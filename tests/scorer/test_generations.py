@@ -13,7 +13,7 @@ PART = Part("alerts.events", 0)
 
 def write(meta: bytes, generation: int, team: str = "payments") -> Write:
     """One level of one team, in some generation."""
-    return Write(b"", meta, generation, {f"t\0{team}": b"x" * 152}, {(team, "A1"): b"\xc0"}, due=[(1.0, team, "A1")])
+    return Write(b"", meta, generation, {f"t\0{team}": b"x" * 152}, {(team, "A1"): b"\xc0"}, timers=[(1.0, team, "A1")])
 
 
 def test_a_meta_of_another_type_is_replaced(redis_url: str) -> None:

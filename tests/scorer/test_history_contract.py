@@ -36,7 +36,7 @@ def first_write() -> Write:
         1,
         levels={"t\0pay*ments": b"L1", "tr\0pay*ments\0ré": b"L2"},
         entries={("pay*ments", "A 1"): b"E1"},
-        due=[(1_000.25, "pay*ments", "A 1")],
+        timers=[(1_000.25, "pay*ments", "A 1")],
     )
 
 
@@ -57,7 +57,7 @@ class HistoryContract:
         """The fence: a zombie's write is refused whole, also where it expects no meta at all."""
         history.write({PART: first_write()})
         for expected in (NO_META, b"zero"):
-            zombie = Write(expected, b"two", 1, levels={"t\0pay*ments": b"bad"}, settled=[("pay*ments", "A 1")])
+            zombie = Write(expected, b"two", 1, levels={"t\0pay*ments": b"bad"}, removed_timers=[("pay*ments", "A 1")])
             assert history.write({PART: zombie}) == {PART: False}
         found = history.read({PART: Wanted(1, ["t\0pay*ments"])})[PART]
         assert (found.meta, found.levels) == (b"one", [b"L1"])
@@ -96,12 +96,21 @@ class HistoryContract:
     def test_dues_come_in_order_and_ties_stay_together(self, history: History) -> None:
         """A window never ends between two timers of the same time."""
         due = [(float(at), "team", f"A{number}") for number, at in enumerate((5, 1, 3, 3, 3, 9))]
-        history.write({PART: Write(NO_META, b"m", 1, due=due)})
+        history.write({PART: Write(NO_META, b"m", 1, timers=due)})
         first = [(1.0, "team", "A1"), (3.0, "team", "A2"), (3.0, "team", "A3"), (3.0, "team", "A4")]
         assert history.timers(PART, 1, float("-inf"), 2) == (first, True)
         assert history.timers(PART, 1, 3.5, 10) == ([(5.0, "team", "A0"), (9.0, "team", "A5")], False)
         history.write(
-            {PART: Write(b"m", b"n", 1, due=[(7.0, "team", "A5")], settled=[("team", "A0")], gone=[("a", "b")])}
+            {
+                PART: Write(
+                    b"m",
+                    b"n",
+                    1,
+                    timers=[(7.0, "team", "A5")],
+                    removed_timers=[("team", "A0")],
+                    removed_entries=[("a", "b")],
+                )
+            }
         )
         assert history.timers(PART, 1, 3.5, 10) == ([(7.0, "team", "A5")], False)
 

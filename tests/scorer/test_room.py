@@ -145,7 +145,7 @@ class _Gated(MemoryHistory):
 
     def __init__(self, same: MemoryHistory) -> None:
         super().__init__()
-        self.metas, self.levels, self.entries, self.due = same.metas, same.levels, same.entries, same.due
+        self.metas, self.levels, self.entries, self.queues = same.metas, same.levels, same.entries, same.queues
         self.gate = Gate()
 
     def write(self, writes: Mapping[Part, Write]) -> dict[Part, bool]:
@@ -356,7 +356,7 @@ def test_a_redis_restored_from_an_old_snapshot_is_folded_on_in_silence() -> None
     rig.engine.settle()
     snapshot = MemoryHistory()
     snapshot.__dict__.update({k: dict(v) if isinstance(v, dict) else v for k, v in history.__dict__.items()})
-    snapshot.due = {key: dict(due) for key, due in history.due.items()}
+    snapshot.queues = {key: dict(due) for key, due in history.queues.items()}
     rig.run((20,))
     published = len(rig.publisher.outputs)
     rig.history = snapshot
@@ -481,7 +481,7 @@ def test_expiries_are_known_after_a_restart_too() -> None:
 
 def test_a_window_of_dues_smaller_than_what_is_due_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a window of three timers, every expiry is still published in order, over restarts and unwritten batches."""
-    monkeypatch.setattr("stream.scorer.reading.TIMERS_WINDOW", 3)
+    monkeypatch.setattr("stream.scorer.states.TIMERS_WINDOW", 3)
     monkeypatch.setattr("stream.scorer.partition.TIMERS_WINDOW", 3)
     log = log_of(random_log(21, alerts=80))
     log.append(Tick(at(30 * 86_400)))

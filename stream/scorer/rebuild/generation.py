@@ -17,11 +17,11 @@ from stream.lane.batch import Part, Record
 from stream.scorer.decode import Decoded, Decoder, foreign_offset
 from stream.scorer.history import History, Write
 from stream.scorer.maturing import Maturing
-from stream.scorer.partition import Partition, Touched
-from stream.scorer.reading import bounded, read_states
+from stream.scorer.partition import Partition, TouchedKeys
 from stream.scorer.rebuild.backlog import Backlog, LocatedEffect
 from stream.scorer.rebuild.merge import Located
 from stream.scorer.rebuild.previous import PreviousHistory
+from stream.scorer.states import limit_timers, read_states
 
 _TIMERS = 20_000  # that fire in one round, over all partitions
 _TWO = "another process rebuilds this history too; let one of them finish, then run `noisegate history rebuild` again"
@@ -112,9 +112,9 @@ class NewGeneration:
             waiting = {part: rest for part, one in waiting.items() if (rest := one.after(rounds[part])).offsets}
 
     def _bounded(self, part: Part, one: Round) -> Round:
-        """As much of a share as makes a bounded number of timers fire; see `bounded`."""
+        """As much of a share as makes a bounded number of timers fire; see `limit_timers`."""
         most = max(1, _TIMERS // len(self._partitions))
-        taken = bounded(self._history, self._partitions[part], one.decoded, self._most, most)
+        taken = limit_timers(self._history, self._partitions[part], one.decoded, self._most, most)
         if taken is one.decoded:
             return one
         count = len(taken.events)
@@ -137,7 +137,7 @@ class NewGeneration:
             decided = [one for one in partition.fold.effects if type(one) is Decided]
             time = partition.fold.time
             _, cohorts = self._maturing.part(decided, time, time, str(turn))
-            partition.wait(cohorts, touched[part])
+            partition.set_timers(cohorts, touched[part])
             partition.fold.clear_effects()
             # Under way the offset only has to be another one each time: equal metas would count as written.
             writes[part] = partition.snapshot(touched[part], turn)
@@ -148,7 +148,7 @@ class NewGeneration:
         writes = {}
         for number, offset in offsets.items():
             part = Part(self._topic, number)
-            writes[part] = self._partitions[part].snapshot(Touched(), offset)
+            writes[part] = self._partitions[part].snapshot(TouchedKeys(), offset)
         self._write(writes)
 
     def number(self, part: Part) -> int:
@@ -225,7 +225,7 @@ class NewGeneration:
         if not all(self._history.write(writes).values()):
             raise HistoryRefused(_TWO)
         for part in writes:
-            self._partitions[part].written()
+            self._partitions[part].committed()
 
 
 def _step(part: Part, folded: Fold, one: Round) -> list[LocatedEffect]:

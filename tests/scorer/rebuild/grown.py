@@ -86,7 +86,7 @@ class MemoryGenerations(MemoryHistory):
     def aside(self) -> "MemoryGenerations":
         """The same store behind another fence."""
         other = MemoryGenerations()
-        other.levels, other.entries, other.due = self.levels, self.entries, self.due
+        other.levels, other.entries, other.queues = self.levels, self.entries, self.queues
         other.metas = self._metas_aside
         other._serving = self
         return other
@@ -109,7 +109,7 @@ class MemoryGenerations(MemoryHistory):
     def generations(self, part: Part) -> set[int]:
         """See `Generations`."""
         found = {generation for where, generation, _ in (*self.levels, *self.entries) if where == part}
-        return found | {generation for where, generation in self.due if where == part}
+        return found | {generation for where, generation in self.queues if where == part}
 
     def forget(self, part: Part, generation: int, fence: bool) -> int:
         """See `Generations`."""
@@ -123,7 +123,7 @@ class MemoryGenerations(MemoryHistory):
 
     def _drop(self, chosen: Callable[[Part, int], bool]) -> int:
         gone = 0
-        stores: tuple[dict[Any, Any], ...] = (self.levels, self.entries, self.due)
+        stores: tuple[dict[Any, Any], ...] = (self.levels, self.entries, self.queues)
         for store in stores:
             for key in [key for key in store if chosen(key[0], key[1])]:
                 del store[key]
