@@ -107,7 +107,7 @@ def _run(server: RedisServer, log: Log, problem: Problem, model: Model, number: 
         for name in ("on", "off")
     }
     room = rigs["off"].room
-    room._counting, room._maturing = Silent(Metrics(), {}, 60.0), Forgetful(problem, {})
+    room._counting, room._pipeline._maturing = Silent(Metrics(), {}, 60.0), Forgetful(problem, {})
     spent = dict.fromkeys(rigs, 0.0)
     for rig in rigs.values():
         rig.assign()

@@ -14,10 +14,10 @@ from stream.lane.evictions import policy_sentence
 from stream.lane.fence import NO_EVICTION, ServerStatus
 from stream.lane.redis_fence import RedisFence
 from stream.metrics import Metrics
-from stream.scorer.assignment import check_compatible, evicted_sentence
 from stream.scorer.clocks import BOUND_SECONDS, difference, sentence
 from stream.scorer.history import Meta, decode_meta
 from stream.scorer.identity import Identity, conflict
+from stream.scorer.ownership import check_compatible, evicted_sentence
 from stream.scorer.redis_history import RedisHistory
 
 _ANSWER_SECONDS = 10.0

@@ -5,8 +5,8 @@ worker's clock can therefore do no harm; where producers do, only Redis can tell
 """
 
 import logging
-from collections.abc import Sequence
-from time import monotonic
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from stream.core.events import words_for
@@ -27,10 +27,12 @@ class ClockWatch:
     Args:
         metrics: shows it.
         ticks: whether this worker writes any; where it does not, its clock does no harm and is only shown.
+        monotonic: seconds, for the pauses between probes.
     """
 
-    def __init__(self, metrics: Metrics, ticks: bool) -> None:
+    def __init__(self, metrics: Metrics, ticks: bool, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._ticks = ticks
+        self._monotonic = monotonic
         self._metrics = metrics
         self._wrote: dict[Part, float] = {}
         self._stamped: bool | None = None  # whether the broker stamps the records; None: no record was read yet
@@ -74,9 +76,9 @@ class ClockWatch:
         """Whether ticks may be written: the clock is right as far as is known, or a tick would show that it is."""
         if self.fault is None:
             return True
-        if not self._stamped or monotonic() - self._probed_at < _PROBE_SECONDS:
+        if not self._stamped or self._monotonic() - self._probed_at < _PROBE_SECONDS:
             return False
-        self._probed_at = monotonic()
+        self._probed_at = self._monotonic()
         return True
 
     def _tell(self) -> None:
@@ -86,7 +88,7 @@ class ClockWatch:
         fault = sentence(ours, whose) if self._ticks and abs(ours) > BOUND_SECONDS else None
         if fault and self.fault is None:
             log.error("%s; no ticks are written until then", fault)
-            self._probed_at = monotonic()
+            self._probed_at = self._monotonic()
         elif self.fault and not fault:
             log.warning("this machine's clock agrees with that of %s; ticks are written again", whose)
         self.fault = fault

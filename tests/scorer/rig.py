@@ -1,7 +1,7 @@
 """A scorer in one process: the real room and engine on a log in memory, to be crashed wherever a test likes."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from stream.config import Settings
@@ -20,6 +20,7 @@ from stream.metrics import Metrics
 from stream.models.served import Scores, Served
 from stream.scorer.history import History
 from stream.scorer.maturing import Maturing, verdicts_of
+from stream.scorer.partition import TIMERS_WINDOW
 from stream.scorer.quality import Verdicts
 from stream.scorer.room import ScorerRoom
 
@@ -103,7 +104,13 @@ class Log:
 
 
 class Rig:
-    """One worker after another on the same log, history and topics."""
+    """One worker after another on the same log, history and topics.
+
+    Attributes:
+        now: what the workers take for the wall clock, seconds since 1970.
+        monotonic: their other clock, seconds, by which Redis is asked now and then; `pause` moves it.
+        ask_served: gives what they score with; `served` unless it is replaced.
+    """
 
     def __init__(
         self,
@@ -112,8 +119,9 @@ class Rig:
         history: History,
         settings: Settings | None = None,
         model: Scores | None = None,
-        room: type[ScorerRoom] = ScorerRoom,
         metrics: Metrics | None = None,
+        timers_window: int = TIMERS_WINDOW,
+        check_topic: Callable[[], None] = lambda: None,
     ) -> None:
         self.log, self.problem, self.history = log, problem, history
         self.served = Served((model,) if model else ())
@@ -122,17 +130,31 @@ class Rig:
         self.publisher = MemoryPublisher()
         self.committed: dict[Part, int] = {}
         self.topic_id, self.cluster_id = "topic-1", "cluster-1"
-        self._room_type = room
+        self._timers_window, self._check_topic = timers_window, check_topic
+        self.ask_served: Callable[[], Served] = lambda: self.served
         self.now = 2_000_000_000.0
+        self.monotonic = 1_000.0
         self.start()
 
     def start(self) -> None:
         """Start a worker anew; it is assigned when it first runs."""
-        self.room = self._room_type(
-            self.settings, self.problem, self.history, self.metrics, lambda: self.served, lambda: self.now
+        self.room = ScorerRoom(
+            self.settings,
+            self.problem,
+            self.history,
+            self.metrics,
+            lambda: self.ask_served(),
+            lambda: self.now,
+            check_topic=self._check_topic,
+            monotonic=lambda: self.monotonic,
+            timers_window=self._timers_window,
         )
         self.engine = Engine(self.room, self.publisher, self.metrics, 1_000_000, 1 << 30, 60.0, 1.0)
         self.assigned = False
+
+    def pause(self) -> None:
+        """Let so much time pass that Redis is asked again."""
+        self.monotonic += 10.0
 
     def assign(self) -> None:
         """Assign every partition."""

@@ -88,10 +88,12 @@ class _Overtaken(MemoryHistory):
 
 def test_who_loses_the_race_for_the_first_meta_goes_on_from_what_is_there() -> None:
     """Another worker's first meta stands: its offset and generation are taken over."""
-    rig = Rig(log_of(random_log(3)), PROBLEM, _Overtaken())
+    history = _Overtaken()
+    rig = Rig(log_of(random_log(3)), PROBLEM, history)
     rig.assign()
     assert rig.engine.positions[ONLY] == 3
-    assert rig.room._partitions[ONLY].meta.generation == 77
+    rig.run()
+    assert {generation for _, generation, _ in history.levels} == {77}
 
 
 @pytest.mark.parametrize("lost", ["deleted", "all but its states expired"])
@@ -210,7 +212,7 @@ def test_latest_without_redis_publishes_no_old_log_and_skips_nothing_raised_sinc
     for event in new[2:]:
         log.append(event)
     history.away = False
-    rig.room._asked_at = -10.0
+    rig.pause()
     rig.run()
     scored = [r.alert.alert_id for r in rig.publisher.enriched() if r.score.reason == "no_model"]
     unscored = [r.alert.alert_id for r in rig.publisher.enriched() if r.score.reason == "history_unavailable"]
@@ -232,7 +234,7 @@ def test_a_password_changed_live_is_an_absence_with_its_reason() -> None:
     assert {r.score.reason for r in rig.publisher.enriched()[-3:]} == {"history_unavailable"}
     rig.assign()  # a rebalance meanwhile ends nothing
     history.denied = False
-    rig.room._asked_at = -10.0
+    rig.pause()
     rig.run()
     assert rig.room.ready_faults == []
     assert_exact(rig, history)

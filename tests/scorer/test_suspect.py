@@ -1,16 +1,17 @@
 """A history that is known to be wrong: keys were evicted, or what stands under them is no history."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
 from stream.core.errors import HistoryDamaged, HistoryRefused
 from stream.core.events import Raised
 from stream.core.ledger import Timer, pack_entry
+from stream.lane.batch import Part
 from stream.lane.evictions import EvictionWatch
 from stream.lane.fence import ServerStatus
 from stream.redis_keys import ENTRY, LEVEL, META, TIMERS
-from stream.scorer.history import Wanted, decode_meta, read_meta_or_none
+from stream.scorer.history import Found, Wanted, decode_meta, read_meta_or_none
 from stream.scorer.redis_history import RedisHistory
 from tests.scorer.logs import PROBLEM, random_log
 from tests.scorer.memory_history import MemoryHistory
@@ -19,6 +20,17 @@ from tests.scorer.test_assignment import meta_of
 from tests.scorer.test_history_contract import key_of, redis_history
 from tests.scorer.test_room import ONLY, log_of
 from tests.servers.redis import RedisServer, admin
+
+
+class Damaged(MemoryHistory):
+    """A history whose states can't be read."""
+
+    def read(self, wanted: Mapping[Part, Wanted]) -> dict[Part, Found]:
+        """See `History`."""
+        if any(want.levels or want.entries for want in wanted.values()):
+            raise HistoryDamaged(*ONLY, "it is wrong")
+        return super().read(wanted)
+
 
 GARBAGE = b"\xc1 neither a meta nor a state"
 
@@ -38,7 +50,7 @@ def evict(server: RedisServer) -> None:
 
 def look(rig: Rig) -> None:
     """Let the room look at what the server says, as it does every few seconds, and take its partitions anew."""
-    rig.room._looked_at = -10.0
+    rig.pause()
     rig._do(rig.engine.idle([], rig.now))
     if not rig.assigned:
         rig.assign()
@@ -87,7 +99,7 @@ def test_keys_evicted_under_a_running_worker_end_scores_and_not_alerts(fresh_red
     rig.assign()
     assert rig.metrics.history_suspect._value.get() == 1
     rebuild(log, fresh_redis.url)
-    rig.room._asked_at = -10.0
+    rig.pause()
     for event in events[150:]:
         log.append(event)
     rig.run()
@@ -135,7 +147,7 @@ def test_a_server_that_comes_back_and_would_evict_does_not_end_a_worker() -> Non
     rig.committed[ONLY] = 0
     rig.assign()
     history.away, history.server = False, ServerStatus("run-1", 0, "allkeys-lru")
-    rig.room._asked_at = -10.0
+    rig.pause()
     rig.run()
     assert ["allkeys-lru" in fault for fault in rig.room.ready_faults] == [True]
     assert rig.publisher.enriched()[-1].score.reason == "no_model"
@@ -163,10 +175,10 @@ def test_what_was_published_with_scores_is_not_published_without() -> None:
 @pytest.mark.expects_errors
 def test_damage_that_another_worker_saw_rebuilt_is_not_remembered() -> None:
     """What was found belongs to the generation in which it was found."""
-    history, log = MemoryHistory(), log_of(random_log(40))
+    history, log = Damaged(), log_of(random_log(40))
     rig = Rig(log, PROBLEM, history)
     rig.assign()
-    rig.room._damaged(HistoryDamaged(*ONLY, "it is wrong"))
+    assert rig.engine.step({ONLY: log.records[ONLY][:30]}).reassign
     history.metas.clear()  # rebuilt meanwhile, with a generation of its own
     Rig(log, PROBLEM, history).assign()
     rig.assign()
@@ -251,7 +263,7 @@ def test_a_damaged_state_ends_scores_and_not_alerts(redis_url: str, where: str, 
     for event in events[90:]:
         log.append(event)
     rebuild(log, redis_url)
-    rig.room._asked_at = -10.0
+    rig.pause()
     rig.run()
     assert rig.room.ready_faults == []
     assert_right(history, log)

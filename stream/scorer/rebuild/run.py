@@ -35,8 +35,8 @@ from stream.models.served import Served
 from stream.models.store import Store
 from stream.models.watch import Watch
 from stream.redis_keys import REBUILD_LOCK
-from stream.scorer.assignment import refuse_another_cluster
 from stream.scorer.identity import Identity
+from stream.scorer.ownership import refuse_another_cluster
 from stream.scorer.rebuild.merge import Progress
 from stream.scorer.rebuild.report import Report
 from stream.scorer.rebuild.reprocess import Reprocessor
