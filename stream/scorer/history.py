@@ -52,7 +52,7 @@ class Wanted(Struct, frozen=True):
 
 
 class Found(Struct, frozen=True):
-    """What was there, in the order wanted; `meta` is empty where there is none."""
+    """What was there, in the order wanted; `meta` is NO_META where there is none."""
 
     meta: bytes
     levels: list[bytes | None]
@@ -60,7 +60,18 @@ class Found(Struct, frozen=True):
 
 
 class Write(Struct):
-    """One partition's states after a batch."""
+    """One partition's states after a batch.
+
+    Attributes:
+        expected: the meta that must stand there; NO_META: none.
+        meta: the meta to leave.
+        generation: whose states these are.
+        levels: states to write.
+        entries: ledger entries to write.
+        removed_entries: ledger entries to delete.
+        timers: timers to set; one of the same team and alert moves.
+        removed_timers: timers to remove.
+    """
 
     expected: bytes
     meta: bytes
@@ -73,7 +84,17 @@ class Write(Struct):
 
 
 class History(Protocol):
-    """Where histories are kept.
+    """Where histories are kept; `RedisHistory` is one, and tests have one in memory.
+
+    At an assignment come `status`, `read_metas`, `holder` and `claim`, and a `write` of what begins. Each round makes
+    one or two calls of `read`, some of `timers` where the window in memory ends, and one of `write`. In quiet times
+    come `timers` and `status`, while the history is away or wrong `status` or `read_metas` twice a second. `check` and
+    `replace` are for a rebuild, at its beginning and its end.
+
+    All calls come from the lane's thread but `write`, which comes from the commit thread beside the next round's
+    `read` and `timers`; at an assignment it comes from the lane's thread, with nothing beside it. No call may wait
+    longer than `history_timeout_seconds`, keep what it is given, decide by the clock or by TTLs, or write anything that
+    it was not asked to. A call that raised may have been carried out: it is made again, or everything is assigned anew.
 
     Every call raises `HistoryAway` when the server can't be used in time, `HistoryDenied` when it refuses us, and
     `HistoryDamaged` when what it holds is no history.
@@ -83,7 +104,7 @@ class History(Protocol):
         """Read and write once; `HistoryRefused` where the server would evict history. Impatient: tried only once."""
 
     def status(self, patient: bool = True) -> ServerStatus:
-        """What the server says of itself, once it could be written. Impatient: tried only once."""
+        """The server's report of itself, once it could be written. Impatient: tried only once."""
 
     def holder(self) -> Identity | None:
         """Whose histories these are, or None where nobody has claimed them."""
@@ -98,12 +119,12 @@ class History(Protocol):
         """Each partition's meta, NO_META where there is none; `HistoryDamaged` where a key is of another type."""
 
     def read(self, wanted: Mapping[Part, Wanted]) -> dict[Part, Found]:
-        """Read meta and states; those of one partition are of one moment."""
+        """Metas and states, those of one partition of one moment. A key of another type counts as absent."""
 
     def timers(self, part: Part, generation: int, start: float, count: int) -> tuple[list[QueuedTimer], bool]:
-        """The first timers at or after `start`, in order, and whether there are more.
+        """The first timers due at or after `start`, in order, and whether there are more.
 
-        About `count` of them: those that tie with the last one are included.
+        About `count` of them: those that tie with the last one are included, so that a window can end after it.
         """
 
     def write(self, writes: Mapping[Part, Write]) -> dict[Part, bool]:
