@@ -217,7 +217,7 @@ def level_of(name: str, level: "State", at: float) -> Level:
 
 def _keys(team: str, rule: str | None, entity: str | None) -> dict[str, str]:
     """The levels' keys, by what they are called here."""
-    from stream.core.fold import level_keys
+    from stream.core.levels import level_keys
 
     of_team, of_rule, of_entity, of_both = level_keys(team, rule or "", entity or "", (), ())
     keys = {team: of_team}
