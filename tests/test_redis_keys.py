@@ -1,5 +1,6 @@
 """The catalogue of Redis keys: what stands in Redis after real runs is in it, and the docs list it."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -28,7 +29,8 @@ from tests.scorer.rig import Rig
 from tests.scorer.test_room import log_of
 from tests.servers.redis import admin
 
-OPERATIONS = Path(__file__).parent.parent / "docs" / "OPERATIONS.md"
+ROOT = Path(__file__).parent.parent
+OPERATIONS = ROOT / "docs" / "OPERATIONS.md"
 PARTS: Mapping[str, object] = {
     "deployment": "noisegate",
     "topic": "alerts.events",
@@ -95,6 +97,13 @@ def test_a_prefix_ends_before_what_is_not_given() -> None:
     assert LEVEL.prefix(**known, generation=17) == "noisegate:{alerts.events:3}:17:l:"
     with pytest.raises(KeyError, match="generation"):
         LEVEL.name(**known)
+
+
+def test_no_other_module_names_keys() -> None:
+    """A key whose name is put together elsewhere would be missed by the catalogue."""
+    sources = {path: path.read_text(encoding="utf-8") for path in (ROOT / "stream").rglob("*.py")}
+    named = [path.name for path, text in sources.items() if re.search(r"deployment\}:", text)]
+    assert named == []
 
 
 def test_the_docs_list_every_key() -> None:

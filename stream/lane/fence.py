@@ -110,9 +110,9 @@ class WriteResult(IntEnum):
 class Fence(Protocol):
     """State in a server, fenced.
 
-    Calls may come from any thread, also two at a time: a room reads while its last write is under way. None of them
-    waits longer than the time that the implementation was given, and none may be made while a lock is held that a
-    watchdog needs. A call that failed may have been carried out; every one of them may be made again.
+    Calls may come from any thread, also two at a time: a room reads while its last write is under way. None may wait
+    longer than the time limit that the implementation was made with. A call that raised may have been carried out; all
+    of them may be made again.
 
     Every call raises `HistoryAway` when the server can't be used in time, `HistoryDenied` when it refuses us, and
     `HistoryRefused` when it is no server that we can use.

@@ -42,7 +42,7 @@ class ClockWatch:
         self._probed_at = -_PROBE_SECONDS
         self.fault: str | None = None
 
-    def redis_said(self, before: float, clock: float | None, after: float) -> None:
+    def note_redis(self, before: float, clock: float | None, after: float) -> None:
         """Redis's clock, and this worker's before it was asked and after it answered; seconds since 1970."""
         if clock is None:
             return
@@ -50,7 +50,7 @@ class ClockWatch:
         then = self._to_redis_then
         if then is not None and abs(self._to_redis - then) > BOUND_SECONDS:  # a clock was set: measure anew
             self._to_broker = self._to_redis_then = None
-        self._tell()
+        self._update_fault()
 
     def wrote(self, part: Part, at: float) -> None:
         """This worker has written a tick for `at`, as its clock said."""
@@ -70,7 +70,7 @@ class ClockWatch:
             if self._stamped and self._wrote.get(part) == at:
                 del self._wrote[part]
                 self._to_broker, self._to_redis_then = difference(at, recorded_at, now), self._to_redis
-                self._tell()
+                self._update_fault()
 
     def may_tick(self) -> bool:
         """Whether ticks may be written: the clock is right as far as is known, or a tick would show that it is."""
@@ -81,7 +81,7 @@ class ClockWatch:
         self._probed_at = self._monotonic()
         return True
 
-    def _tell(self) -> None:
+    def _update_fault(self) -> None:
         ours, whose = (self._to_broker, "the broker") if self._stamped else (self._to_redis, "Redis")
         ours = ours or 0.0
         self._metrics.clock_difference.set(ours)

@@ -147,7 +147,7 @@ class RedisHistory:
         """Teams of these generations, as many as are found within so many seconds, in no order."""
         prefixes = tuple(self._prefixes(part, number)[0] + _TEAM_LEVEL for part, number in generations.items())
         infix = LEVEL.pattern.rpartition("<generation>")[2].removesuffix("<level>") + _TEAM_LEVEL
-        keys = self._fence.find(f"{self._deployment}:", infix, seconds)
+        keys = self._fence.find(LEVEL.prefix(deployment=self._deployment), infix, seconds)
         return list({key[len(prefix) :] for key in keys for prefix in prefixes if key.startswith(prefix)})
 
     def _fenced(self, part: Part, write: Write) -> FencedWrite:

@@ -64,5 +64,5 @@ class ServerWatch:
     def _ask(self) -> ServerStatus:
         asked_at = self._clock()
         status = self._history.status()
-        self._clocks.redis_said(asked_at, status.clock, self._clock())
+        self._clocks.note_redis(asked_at, status.clock, self._clock())
         return status

@@ -140,12 +140,12 @@ def test_a_clock_that_was_set_ticks_again(how: str) -> None:
     """One tick in ten minutes goes on asking, where it does no harm; and a jump against Redis's clock asks at once."""
     passed = 0.0
     watch = ClockWatch(Metrics(), ticks=True, monotonic=lambda: passed)
-    watch.redis_said(1_000.0, 400.0, 1_000.0)
+    watch.note_redis(1_000.0, 400.0, 1_000.0)
     watch.wrote(ONLY, 1_000.0)
     watch.read(ONLY, Stamped(0, 0, None, None), [(1_000.0, 400.0)], 1_000.1)
     assert not watch.may_tick()
     if how == "by Redis":
-        watch.redis_said(410.0, 410.0, 410.0)
+        watch.note_redis(410.0, 410.0, 410.0)
     else:
         passed = 700.0
         assert watch.may_tick()

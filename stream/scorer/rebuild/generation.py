@@ -24,7 +24,9 @@ from stream.scorer.rebuild.previous import PreviousHistory
 from stream.scorer.states import limit_timers, read_states
 
 _TIMERS = 20_000  # that fire in one round, over all partitions
-_TWO = "another process rebuilds this history too; let one of them finish, then run `noisegate history rebuild` again"
+_TWO_REBUILDS = (
+    "another process rebuilds this history too; let one of them finish, then run `noisegate history rebuild` again"
+)
 
 
 class Generations(History, Protocol):
@@ -126,7 +128,7 @@ class NewGeneration:
         try:
             touched = read_states(self._history, self._partitions, decoded)
         except FenceConflict:
-            raise HistoryRefused(_TWO) from None
+            raise HistoryRefused(_TWO_REBUILDS) from None
         if self._backlog is None:
             self._fold_published(rounds)
         else:
@@ -223,7 +225,7 @@ class NewGeneration:
 
     def _write(self, writes: Mapping[Part, Write]) -> None:
         if not all(self._history.write(writes).values()):
-            raise HistoryRefused(_TWO)
+            raise HistoryRefused(_TWO_REBUILDS)
         for part in writes:
             self._partitions[part].committed()
 
