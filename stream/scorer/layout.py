@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from stream.config import Settings
 from stream.core.errors import BadRecord, HistoryRefused
 from stream.core.events import Tick, decode_event
-from stream.kafka import partition_chooser
-from stream.lane.batch import Part
+from stream.kafka.partitioner import partition_chooser
+from stream.kafka.reader import Reader
+from stream.kafka.records import Part
 from stream.lane.topic_identity import REBUILD
 from stream.reader import Reader
 from stream.scorer.decode import Decoded

@@ -29,7 +29,6 @@ from stream.kafka import Topics, client_settings, producer_settings
 from stream.lane.publisher import Publisher
 from stream.lane.redis_fence import RedisFence
 from stream.metrics import Metrics
-from stream.misrouted import MisroutedRecords
 from stream.models.loading import Loader
 from stream.models.served import Served
 from stream.models.store import Store
