@@ -8,7 +8,8 @@ from prometheus_client import Gauge
 
 from stream.core.errors import HistoryAway, HistoryDenied, HistoryRefused
 from stream.core.problem import Problem
-from stream.lane.batch import Bounds, Part
+from stream.kafka.records import Part
+from stream.lane.batch import Bounds
 from stream.scorer.degraded import DegradedMode
 from stream.scorer.ownership import OwnedHistory, Ownership
 from stream.scorer.partition import Partition

@@ -11,7 +11,7 @@ from prometheus_client import Counter
 from stream.core.errors import BadRecord, HistoryAway
 from stream.core.events import Event, Raised, decode_event
 from stream.core.records import encode_record
-from stream.lane.batch import Output, Part, Record
+from stream.kafka.records import Output, Part, Record
 from stream.scorer.decode import Decoded
 from stream.scorer.history import History, read_meta_or_none
 from stream.scorer.output import unscored

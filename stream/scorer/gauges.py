@@ -3,7 +3,7 @@
 import math
 from collections.abc import Collection
 
-from stream.lane.batch import Part
+from stream.kafka.records import Part
 from stream.metrics import Metrics
 
 

@@ -10,7 +10,6 @@ from stream.kafka.partitioner import partition_chooser
 from stream.kafka.reader import Reader
 from stream.kafka.records import Part
 from stream.lane.topic_identity import REBUILD
-from stream.reader import Reader
 from stream.scorer.decode import Decoded
 from stream.scorer.partition import Partition
 

@@ -8,7 +8,8 @@ from msgspec import Struct, field
 from stream.config import Settings
 from stream.core.effects import Arrived, Decided
 from stream.core.problem import Problem
-from stream.lane.batch import Output, Part, Work
+from stream.kafka.records import Output, Part
+from stream.lane.batch import Work
 from stream.metrics import Metrics
 from stream.models.served import Served
 from stream.scorer.bad_records import bad_flags

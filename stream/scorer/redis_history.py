@@ -12,7 +12,7 @@ from stream.config import Settings
 from stream.core.errors import HistoryDamaged, HistoryRefused, WrongType
 from stream.core.problem import Problem
 from stream.core.timers import QueuedTimer
-from stream.lane.batch import Part
+from stream.kafka.records import Part
 from stream.lane.evictions import policy_sentence
 from stream.lane.fence import NO_EVICTION, Fence, FencedRead, FencedWrite, Puts, ServerStatus, WriteResult
 from stream.lane.redis_fence import RedisFence

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from stream.config import Settings
 from stream.core.errors import BrokerError, FenceConflict, HistoryAway, HistoryDamaged
 from stream.core.problem import Problem
-from stream.kafka import partition_chooser
-from stream.lane.batch import Batch, Bounds, Output, Part, Work
+from stream.kafka.partitioner import partition_chooser
+from stream.kafka.records import Output, Part
+from stream.lane.batch import Batch, Bounds, Work
 from stream.metrics import Metrics
 from stream.models.served import Served
 from stream.scorer.assignment import Assignment

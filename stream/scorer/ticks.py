@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from prometheus_client import Counter
 
 from stream.core.events import Tick, encode_event, moment, seconds
-from stream.lane.batch import Output, Part
+from stream.kafka.records import Output, Part
 from stream.scorer.clocks import ClockWatch
 from stream.scorer.gauges import PartitionGauges
 from stream.scorer.history import History

@@ -13,7 +13,8 @@ from stream.cli.history_checks import suspicion
 from stream.config import load_settings
 from stream.core.topics import TOPICS
 from stream.dev.embedded import EmbeddedBroker
-from stream.kafka import TOPIC_CONFIGS, Topics, partition_chooser
+from stream.kafka.partitioner import partition_chooser
+from stream.kafka.topics import Topics
 from stream.lane.fence import ServerStatus
 from stream.models.loading import Loader
 from stream.models.pointers import CHAMPION, Pointer

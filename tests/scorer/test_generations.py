@@ -2,7 +2,7 @@
 
 from redis import Redis
 
-from stream.lane.batch import Part
+from stream.kafka.records import Part
 from stream.redis_keys import LEVEL, META
 from stream.scorer.history import Wanted, Write
 from tests.scorer.test_history_contract import DEPLOYMENT, key_of, redis_history

@@ -3,7 +3,7 @@
 import pytest
 
 from stream.core.errors import HistoryAway, HistoryDenied, HistoryRefused
-from stream.lane.batch import Part
+from stream.kafka.records import Part
 from stream.lane.fence import NO_META
 from stream.redis_keys import RedisKey
 from stream.scorer.history import History, Wanted, Write

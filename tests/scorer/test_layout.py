@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from stream.core.errors import BrokerError, HistoryRefused
 from stream.core.events import Raised, encode_event
-from stream.lane.batch import Bounds, Part
+from stream.kafka.records import Part
+from stream.lane.batch import Bounds
 from stream.lane.topic_identity import REBUILD, grown
 from stream.scorer.decode import foreign_offset, whereabouts
 from stream.scorer.history import decode_meta

@@ -7,7 +7,7 @@ import pytest
 from stream.core.errors import HistoryDamaged, HistoryRefused
 from stream.core.events import Raised
 from stream.core.ledger import Timer, pack_entry
-from stream.lane.batch import Part
+from stream.kafka.records import Part
 from stream.lane.fence import ServerStatus
 from stream.redis_keys import ENTRY, LEVEL, META, TIMERS
 from stream.scorer.history import Found, Wanted, decode_meta, read_meta_or_none

@@ -7,10 +7,11 @@ from stream.config import Settings
 from stream.core import fold
 from stream.core.errors import HistoryRefused
 from stream.core.problem import Problem
-from stream.kafka import partition_chooser
-from stream.lane.batch import Bounds, Part
+from stream.kafka.misrouted import MisroutedRecords
+from stream.kafka.partitioner import partition_chooser
+from stream.kafka.records import Part
+from stream.lane.batch import Bounds
 from stream.lane.fence import NO_META
-from stream.misrouted import MisroutedRecords
 from stream.models.served import Served
 from stream.scorer.decode import Decoder
 from stream.scorer.history import Meta, Wanted, read_meta_or_none
