@@ -96,8 +96,10 @@ def _run(server: RedisServer, log: Log, problem: Problem, model: Model, number: 
         name: Rig(
             log,
             problem,
-            RedisHistory(
-                server.url, f"{name}{number}", 5.0, problem.history.forget_days, problem.ledger_seconds, Metrics()
+            RedisHistory.of(
+                Settings(redis_url=server.url, deployment=f"{name}{number}", history_timeout_seconds=5.0),
+                problem,
+                Metrics(),
             ),
             Settings(tick_seconds=0),
             model,
@@ -105,7 +107,7 @@ def _run(server: RedisServer, log: Log, problem: Problem, model: Model, number: 
         for name in ("on", "off")
     }
     room = rigs["off"].room
-    room._counting, room._maturing = Silent(Metrics(), {}, 60.0), Forgetful(problem, {})
+    room._counting, room._pipeline._maturing = Silent(Metrics(), {}, 60.0), Forgetful(problem, {})
     spent = dict.fromkeys(rigs, 0.0)
     for rig in rigs.values():
         rig.assign()

@@ -12,11 +12,12 @@ from msgspec import Struct
 
 from benchmarks import load
 from benchmarks.setting import Setting
-from stream.core import fold, state
+from stream.core import state
 from stream.core.effects import Arrived
 from stream.core.events import Acted, Raised, decode_event, seconds
 from stream.core.fold import Fold
 from stream.core.ledger import Alert, pack_entry, unpack_entry
+from stream.core.levels import LevelKey
 from stream.core.records import Enriched, encode_record
 from stream.models.served import Served
 from stream.scorer.output import enriched
@@ -96,7 +97,7 @@ class Job:
         assert type(alert) is Alert
         return alert
 
-    def _key(self, level: fold.LevelKey) -> str:
+    def _key(self, level: LevelKey) -> str:
         return f"{self._prefix}:l:{level}"
 
 

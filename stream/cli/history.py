@@ -13,7 +13,7 @@ from stream.plain import plain
 if TYPE_CHECKING:
     from stream.config import Settings
     from stream.core.state import State
-    from stream.scorer.reprocess import Report
+    from stream.scorer.rebuild.report import Report
 
 app = typer.Typer(no_args_is_help=True, help="Show and rebuild the history in Redis.")
 WINDOWS = ("1d", "7d", "30d", "ever")
@@ -83,7 +83,7 @@ def rebuild(
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
-    from stream.scorer.rebuild import rebuild as rebuild_history
+    from stream.scorer.rebuild.run import rebuild as rebuild_history
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=shown.progress()) as bars:
@@ -218,7 +218,7 @@ def level_of(name: str, level: "State", at: float) -> Level:
 
 def _keys(team: str, rule: str | None, entity: str | None) -> dict[str, str]:
     """The levels' keys, by what they are called here."""
-    from stream.core.fold import level_keys
+    from stream.core.levels import level_keys
 
     of_team, of_rule, of_entity, of_both = level_keys(team, rule or "", entity or "", (), ())
     keys = {team: of_team}

@@ -12,13 +12,15 @@ from stream.kafka.clients import client_settings
 from stream.kafka.records import Part
 from stream.kafka.topics import LOG_APPEND_TIME, TIMESTAMPS, Topics
 from stream.lane.batch import Bounds
+from stream.lane.evictions import policy_sentence
+from stream.lane.fence import NO_EVICTION, ServerStatus
 from stream.lane.group import SCORER, consumer_group
+from stream.lane.redis_fence import RedisFence
 from stream.metrics import Metrics
-from stream.scorer.assignment import evicted_sentence, hold_against
 from stream.scorer.clocks import BOUND_SECONDS, difference, sentence
-from stream.scorer.evictions import policy_sentence
-from stream.scorer.history import NO_EVICTION, Meta, ServerStatus, decode_meta
+from stream.scorer.history import Meta, decode_meta
 from stream.scorer.identity import Identity, conflict
+from stream.scorer.ownership import check_compatible, evicted_sentence
 from stream.scorer.redis_history import RedisHistory
 
 _ANSWER_SECONDS = 10.0
@@ -63,7 +65,7 @@ def check_history(settings: Settings) -> Iterator[Finding]:
     for part in bounds:
         try:
             if (meta := decode_meta(history.read_metas([part])[part])) is not None:
-                hold_against(part, bounds[part], meta, problem)
+                check_compatible(part, bounds[part], meta, problem)
                 metas.append(meta)
         except HistoryRefused as error:
             faults.append(str(error))
@@ -152,14 +154,8 @@ class _Offsets:
 
 def open_history(settings: Settings) -> RedisHistory:
     """The history, to look at."""
-    return RedisHistory(
-        settings.redis_url,
-        settings.deployment,
-        settings.history_timeout_seconds,
-        forget_days=1.0,
-        ledger_seconds=1.0,
-        metrics=Metrics(),
-    )  # the times that keys live matter to writers only
+    fence = RedisFence.of(settings, Metrics())  # the times that keys live matter to writers only
+    return RedisHistory(fence, settings.deployment, forget_days=1.0, ledger_seconds=1.0)
 
 
 def redis_version(settings: Settings) -> str:

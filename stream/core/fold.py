@@ -8,7 +8,6 @@ and in what was folded before; time is the largest event time folded so far. Wha
 import math
 from array import array
 from collections.abc import MutableMapping
-from datetime import date
 from zlib import crc32
 
 import numpy as np
@@ -18,6 +17,7 @@ from stream.core import limits, state
 from stream.core.effects import Arrived, Counted, Decided, Effect, Fired, Repeated, Unknown
 from stream.core.episodes import episode_start
 from stream.core.events import Acted, Event, Raised
+from stream.core.flood import flood_days, is_flood
 from stream.core.kinds import AUTOMATION, CORRECTION, ENDED_BY_RULE, EXPIRY, PERSON, REOPENED
 from stream.core.kinds import HELD_OUT as HELD_OUT_KIND
 from stream.core.kinds import MAINTENANCE as BY_MAINTENANCE
@@ -44,53 +44,26 @@ from stream.core.ledger import (
     Timer,
     context_of,
 )
+from stream.core.levels import TEAM_RULE, TEAM_RULE_ENTITY, LevelKey, level_count, level_keys, levels_with_rule
 from stream.core.problem import OutcomeRule, Problem
 from stream.core.timers import TimerQueue
 from stream.core.windows import Windows
 
 VERSION = 4  # another fold, another history: states of another version are refused
 
-LevelKey = str
 EntryKey = tuple[str, str]  # team, alert_id
-TEAM, TEAM_RULE, TEAM_ENTITY, TEAM_RULE_ENTITY, FIRST_LABEL = range(5)
-_LN2 = math.log(2.0)
 _KEYS_REMEMBERED = 20_000
 _REPEATED, _HELD, _NON_DECIDING = Counted("repeated"), Counted("held"), Counted("non_deciding")  # shared
 _BEYOND_HORIZON, _BEFORE_RAISE = Counted("beyond_horizon"), Counted("before_raise")
 _LATE, _AFTER_DECISION = Counted("late"), Counted("after_decision")
 _MAY_MATTER = ENDED_BY_RULE | {EXPIRY}  # outcomes after which an action may be a correction, or late
-_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _ABSENT = array("d", [math.nan]) * state.WIDTH
-
-
-def level_keys(team: str, rule: str, entity: str, names: tuple[str, ...], values: tuple[str | None, ...]) -> list[str]:
-    """The keys of an alert's levels: team, team+rule, team+entity, team+rule+entity, then two a history label.
-
-    NUL, which no name may hold, parts the names. A label the alert lacks has no level: its keys are empty.
-    """
-    keys = [
-        f"t\0{team}",
-        f"tr\0{team}\0{rule}",
-        f"te\0{team}\0{entity}",
-        f"tre\0{team}\0{rule}\0{entity}",
-    ]
-    for name, value in zip(names, values, strict=True):
-        if value is None:
-            keys += ("", "")
-        else:
-            keys += (f"tl\0{team}\0{name}\0{value}", f"trl\0{team}\0{rule}\0{name}\0{value}")
-    return keys
 
 
 def _decides_as(rule: OutcomeRule, agent: str | None) -> dict[str, int]:
     """The outcome that each kind decides when this agent does it."""
     found = {kind: ACTIONABLE if meant else NOISE for kind, meant in rule.deciding(agent).items()}
     return found | dict.fromkeys(ENDED_BY_RULE, UNKNOWN)
-
-
-def _day_number(day: date) -> float:
-    """Days from 1970-01-01 to a day, as `seconds // DAY` gives them."""
-    return float(day.toordinal() - _EPOCH_ORDINAL)
 
 
 class Fold:
@@ -120,8 +93,8 @@ class Fold:
         self.arrived = 0
         self.first_row = 0  # number of the first row in `rows`
         self.label_names = tuple(problem.history.labels)
-        self.level_count = FIRST_LABEL + 2 * len(self.label_names)
-        self._with_rule = (TEAM_RULE, TEAM_RULE_ENTITY, *range(FIRST_LABEL + 1, self.level_count, 2))
+        self.level_count = level_count(len(self.label_names))
+        self._with_rule = levels_with_rule(len(self.label_names))
         self._horizon = problem.horizon_seconds
         self._due_in = problem.due_seconds
         self._grace = problem.outcome.grace_minutes * 60.0
@@ -134,8 +107,9 @@ class Fold:
         self._windows = Windows(problem.exclude.windows)
         self._any_window = bool(problem.exclude.windows)
         self._any_exclusion = bool(problem.exclude.visibility_only)
+        self._flood = problem.flood
         self._flood_per_day = problem.flood.per_day
-        self._flood_days = {(one.team, one.rule, _day_number(one.day)) for one in problem.exclude.flood_days}
+        self._flood_days = flood_days(problem)
         self._keys: dict[tuple[str, str, str, tuple[str | None, ...]], list[LevelKey]] = {}
 
     def step(self, event: Event, at: float, value: bytes = b"", offset: int = -1) -> None:
@@ -246,31 +220,11 @@ class Fold:
             flags |= VISIBILITY_ONLY
         if self._any_window and self._windows.cover(event, at):
             flags |= MAINTENANCE
-        if (team_rule[4] >= self._flood_per_day and self._floods(team_rule, at)) or (
+        if (team_rule[4] >= self._flood_per_day and is_flood(self._flood, team_rule, at)) or (
             self._flood_days and (event.team, event.rule, at // state.DAY) in self._flood_days
         ):
             flags |= FLOOD
         return flags
-
-    def _floods(self, level: state.State, at: float) -> bool:
-        """Whether a team's rule floods at `at`, from its raises before.
-
-        With c1, c30 the raise counts of half-life 1 d and 30 d and A the level's age in days, the last day's rate is
-        c1 ln2 / (1 - 2^-A), and the usual one, in which the last day hardly counts, is
-        (c30 - c1) ln2 / (30 (1 - 2^(-A/30)) - (1 - 2^-A)): both are what a constant rate would give. A level
-        younger than a day has no usual rate and does not flood.
-        """
-        age = (at - level[state.FIRST]) / state.DAY
-        if age < 1.0:
-            return False
-        days = (at - level[0] * state.EPOCH) / state.DAY
-        day_count, month_count = level[1] * math.exp2(-days), level[3] * math.exp2(-days / 30.0)
-        filled = 1.0 - math.exp2(-age)
-        rate = day_count * _LN2 / filled
-        if rate < self._flood_per_day:
-            return False
-        usual = (month_count - day_count) * _LN2 / (30.0 * (1.0 - math.exp2(-age / 30.0)) - filled)
-        return rate > self.problem.flood.factor * max(usual, 0.0)
 
     # Actions.
 

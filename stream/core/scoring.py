@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from stream.core import state
 from stream.core.events import moment
-from stream.core.fold import TEAM, TEAM_RULE
 from stream.core.frame import read_times
+from stream.core.levels import TEAM, TEAM_RULE
 from stream.core.records import Band, Evidence, Why, Whys
 
 EVIDENCE: tuple[Evidence, ...] = ("none", "weak", "some", "strong")

@@ -7,6 +7,8 @@ import msgspec
 from msgspec import Struct
 from redis import Redis
 
+from stream.redis_keys import WORKERS
+
 FRESH_SECONDS = 60.0  # a worker that has said nothing for longer is gone
 _SECONDS = 2.0  # the longest wait for Redis
 _KEPT_SECONDS = 24 * 3600
@@ -44,7 +46,7 @@ class Heart:
     """
 
     def __init__(self, url: str, deployment: str) -> None:
-        self._key = f"{deployment}:workers"
+        self._key = WORKERS.name(deployment=deployment)
         self._client: Any = Redis.from_url(url, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS)
 
     def beat(self, worker: str, heartbeat: Heartbeat) -> None:

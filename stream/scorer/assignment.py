@@ -1,229 +1,99 @@
-"""Taking over partitions: whose histories they are, whether they can be used, and the first meta of a new one.
-
-Everything is decided and written before the first record is read: from then on a restart goes on where this one began.
-"""
+"""An assignment: the partitions that this worker serves from now on, and the offset at which each of them begins."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from msgspec import Struct
-from msgspec.structs import replace
+from msgspec import Struct, field
+from prometheus_client import Gauge
 
-from stream.config import Settings
-from stream.core import fold
-from stream.core.errors import HistoryAway, HistoryDamaged, HistoryRefused
+from stream.core.errors import HistoryAway, HistoryDenied, HistoryRefused
 from stream.core.problem import Problem
 from stream.kafka.records import Part
 from stream.lane.batch import Bounds
-from stream.lane.topic_identity import REBUILD, grown
-from stream.scorer.history import (
-    NO_META,
-    History,
-    Meta,
-    ServerStatus,
-    Write,
-    decode_meta,
-    encode_meta,
-    read_meta_or_none,
-)
-from stream.scorer.identity import Identity, conflict, of_another_cluster
-from stream.scorer.partition import new_meta
+from stream.scorer.degraded import DegradedMode
+from stream.scorer.ownership import OwnedHistory, Ownership
+from stream.scorer.partition import Partition
+from stream.scorer.server_watch import ServerWatch
 
 log = logging.getLogger(__name__)
-_TRIES = 20  # writes of first metas that others are ahead of
 
 
-class Taken(Struct):
-    """A history taken over: its meta, and the bytes that the next write has to find."""
+class Assigned(Struct):
+    """Where each partition begins, and what is known of it; nothing in degraded mode."""
 
-    meta: Meta
-    stored: bytes
+    starts: dict[Part, int]
+    partitions: dict[Part, Partition] = field(default_factory=dict)
 
 
 class Assignment:
-    """Takes over histories, and remembers over rebalances what must not be forgotten.
+    """Makes partitions ready to be folded, or begins degraded mode where their histories can't be used.
 
     Args:
-        settings: the deployment's name, and where a new one starts.
-        problem: what the histories must have been folded for.
-        history: where they are kept.
-        check_refold: raises HistoryRefused where the log can't be folded again partition by partition; asked where
-            histories were lost.
+        problem: what is being predicted.
+        ownership: acquires histories.
+        server: is asked whether the server may be trusted with them.
+        degraded: the mode that begins or ends here.
+        suspect: is 1 while a history is known to be wrong.
+        timers_window: about how many timers of a partition are read at once, and kept in memory.
     """
 
     def __init__(
         self,
-        settings: Settings,
         problem: Problem,
-        history: History,
-        check_refold: Callable[[], None] = lambda: None,
+        ownership: Ownership,
+        server: ServerWatch,
+        degraded: DegradedMode,
+        suspect: Gauge,
+        timers_window: int,
     ) -> None:
-        self._settings = settings
         self._problem = problem
-        self._history = history
-        self._check_refold = check_refold
-        self._starts: dict[Part, int] = {}  # where partitions without a history began while Redis was away
-        self._damaged: dict[tuple[Part, int], str] = {}  # what is wrong and does not stand in their metas yet
+        self._ownership = ownership
+        self._server = server
+        self._degraded = degraded
+        self._suspect = suspect
+        self._timers_window = timers_window
+        self._began = False  # whether anything was assigned: what refuses a start does not end a worker that serves
 
-    def note_damage(self, part: Part, generation: int, sentence: str) -> None:
-        """Remember that a history is wrong; it is written into its meta when it is taken over next."""
-        self._damaged.setdefault((part, generation), sentence)
-
-    def start_unknown(self, part: Part, known: Bounds) -> int:
-        """Where to go on while nothing is known of a history; a start at the log's end is remembered."""
-        if known.committed is not None:
-            return known.committed
-        return self._first_offset(part, known)
-
-    def take(self, bounds: Mapping[Part, Bounds], status: ServerStatus) -> dict[Part, Taken]:
-        """Take over these partitions' histories, with a new one where there is none.
+    def assign(self, bounds: Mapping[Part, Bounds]) -> Assigned:
+        """Acquire the histories of these partitions; at least one.
 
         Raises:
-            HistoryRefused: they are of something else, in one sentence with the mend; nothing was written.
-            HistoryAway: they can't be reached.
+            HistoryRefused: they can't be folded on, in one sentence with the mend.
+            HistoryAway: they can't be reached, by a deployment that has never scored.
         """
-        self._refuse_grown(bounds)
-        taken = self._read(bounds)
-        lost = [part for part, one in taken.items() if one is None]
-        if any(bounds[part].committed is not None or bounds[part].group_committed for part in lost):
-            self._check_refold()
-        self._claim(bounds)
-        waiting = set(taken)
-        for _ in range(_TRIES):
-            writes = self._writes(bounds, status, {part: taken[part] for part in waiting})
-            if not writes:
-                return {part: one for part, one in taken.items() if one is not None}
-            done = self._history.write(writes)
-            waiting = {part for part, written in done.items() if not written}
-            for part in done.keys() - waiting:
-                meta = decode_meta(writes[part].meta)
-                assert meta is not None
-                taken[part] = Taken(meta, writes[part].meta)
-                self._starts.pop(part, None)
-            if waiting:
-                taken |= self._read({part: bounds[part] for part in waiting})
-        raise HistoryAway(
-            "other workers keep writing the histories of our partitions; see whether two deployments share the name"
-        )
+        self._degraded.keep_only(bounds)
+        try:
+            status = self._server.begin(refuse_eviction=not self._began)
+            owned = self._ownership.acquire(bounds, status)
+        except HistoryAway as error:
+            return self._assign_away(bounds, error)
+        self._began = True
+        suspect = next((one.meta.suspect for one in owned.values() if one.meta.suspect), None)
+        self._suspect.set(suspect is not None)
+        if suspect is not None:
+            self._degraded.enter_suspect(suspect)
+            starts = {part: max(one.meta.offset, bounds[part].committed or 0) for part, one in owned.items()}
+            return Assigned(self._degraded.beyond_published(starts))
+        self._degraded.leave()
+        partitions = {part: self._partition(part, known, owned[part]) for part, known in bounds.items()}
+        return Assigned({part: owned[part].meta.offset for part in bounds}, partitions)
 
-    def _refuse_grown(self, bounds: Mapping[Part, Bounds]) -> None:
-        """A worker that has only partitions which were added has no history to hold against: others' metas tell."""
-        known = next(iter(bounds.values()))
-        topic = next(iter(bounds)).topic
-        others = [Part(topic, number) for number in range(known.partitions)]
-        for stored in self._history.read_metas(others).values():
-            meta = read_meta_or_none(stored)
-            if meta is not None and meta.topic_id == known.topic_id and meta.layout != known.partitions:
-                raise HistoryRefused(f"{grown(topic, meta.layout, known.partitions)}; {REBUILD}")
+    def _assign_away(self, bounds: Mapping[Part, Bounds], error: HistoryAway) -> Assigned:
+        """Go on unscored from where the group committed; a deployment that never has, can't."""
+        if not self._began and isinstance(error, HistoryDenied):
+            raise HistoryRefused(str(error))
+        if not self._began and not any(
+            known.committed is not None or known.group_committed for known in bounds.values()
+        ):
+            raise HistoryAway(f"a deployment that has not scored yet can't start without its history: {error}")
+        self._began = True
+        self._degraded.enter_away(error)
+        starts = {part: self._ownership.start_unknown(part, known) for part, known in bounds.items()}
+        return Assigned(self._degraded.beyond_published(starts))
 
-    def _read(self, bounds: Mapping[Part, Bounds]) -> dict[Part, Taken | None]:
-        """The histories that there are, each held against what is to be folded on."""
-        holder = self._history.holder()
-        for part, known in bounds.items():
-            if holder is not None and (fault := conflict(holder, self._identity(part, known), self._deployment)):
-                raise HistoryRefused(fault)
-        taken: dict[Part, Taken | None] = {}
-        for part, stored in self._history.read_metas(bounds).items():
-            try:
-                meta = decode_meta(stored)
-            except HistoryRefused:
-                raise HistoryDamaged(*part, "what stands in the place of its history's meta is no meta") from None
-            if meta is not None:
-                hold_against(part, bounds[part], meta, self._problem)
-            taken[part] = None if meta is None else Taken(meta, stored)
-        return taken
-
-    def _claim(self, bounds: Mapping[Part, Bounds]) -> None:
-        for part, known in bounds.items():  # one topic, so one identity
-            mine = self._identity(part, known)
-            if fault := conflict(self._history.claim(mine), mine, self._deployment):
-                raise HistoryRefused(fault)
-            return
-
-    def _writes(
-        self, bounds: Mapping[Part, Bounds], status: ServerStatus, taken: Mapping[Part, Taken | None]
-    ) -> dict[Part, Write]:
-        """What is to be written of metas that begin or that say more than before."""
-        writes = {}
-        for part, one in taken.items():
-            meta = self._begin(part, bounds[part], status) if one is None else self._judged(part, one.meta, status)
-            if one is None or meta != one.meta:
-                stored = NO_META if one is None else one.stored
-                writes[part] = Write(stored, encode_meta(meta), meta.generation)
-        return writes
-
-    def _begin(self, part: Part, known: Bounds, status: ServerStatus) -> Meta:
-        start = known.begin
-        if known.committed is None:
-            start = self._first_offset(part, known)
-        else:
-            log.warning("%s/%d: no history in Redis; the log is folded again from offset %d", *part, start)
-        return new_meta(known, start, self._problem, evictions=status.evictions)
-
-    def _first_offset(self, part: Part, known: Bounds) -> int:
-        """Where a partition begins that has neither history nor a committed offset."""
-        if self._settings.start_from != "latest" or known.end is None:
-            return known.begin
-        return min(self._starts.setdefault(part, known.end), known.end)
-
-    def _judged(self, part: Part, meta: Meta, status: ServerStatus) -> Meta:
-        """The meta, with what is known to be wrong with its history."""
-        if not meta.evictions:  # written before metas kept it
-            meta = replace(meta, evictions=status.evictions)
-        evicted = status.evicted_since(meta.evictions)
-        if not meta.suspect and (sentence := self._damaged.get((part, meta.generation))):
-            return replace(meta, suspect=sentence)
-        if not meta.suspect and evicted:
-            return replace(meta, suspect=evicted_sentence(evicted))
-        return meta
-
-    def _identity(self, part: Part, known: Bounds) -> Identity:
-        return Identity(known.cluster_id, part.topic, known.topic_id, self._problem.digest)
-
-    @property
-    def _deployment(self) -> str:
-        return self._settings.deployment
-
-
-def refuse_another_cluster(history: History, mine: Identity, deployment: str) -> None:
-    """Refuse to rebuild histories that are of another Kafka cluster.
-
-    Raises:
-        HistoryRefused: they are.
-    """
-    try:
-        holder = history.holder()
-    except HistoryRefused:  # what stands there can't be read, so a rebuild is its mend
-        return
-    if holder is not None and (fault := of_another_cluster(holder, mine, deployment)):
-        raise HistoryRefused(fault)
-
-
-def evicted_sentence(keys: int) -> str:
-    """Why a history can't be trusted any more, with the mend."""
-    return (
-        f"Redis evicted {keys:,} keys, so history may be missing; set maxmemory-policy to noeviction"
-        " and run `noisegate history rebuild`"
-    )
-
-
-def hold_against(part: Part, known: Bounds, meta: Meta, problem: Problem) -> None:
-    """Hold a history against the topic, the problem and the code of now.
-
-    Raises:
-        HistoryRefused: it was folded from or for something else.
-    """
-    name = f"{part.topic}/{part.partition}"
-    fault = None
-    if meta.topic_id != known.topic_id or (known.end is not None and meta.offset > known.end):
-        fault = f"the topic of {name} was made anew since its history was written"
-    elif meta.layout != known.partitions:
-        fault = grown(part.topic, meta.layout, known.partitions)
-    elif meta.problem != problem.digest:
-        fault = f"the history of {name} was folded for another problem definition than {problem.id}"
-    elif meta.fold_version != fold.VERSION:
-        fault = f"the history of {name} was folded by version {meta.fold_version}, this code has {fold.VERSION}"
-    elif meta.offset < known.begin:
-        fault = f"{name} begins at offset {known.begin}, but its history goes on at {meta.offset}: records are gone"
-    if fault:
-        raise HistoryRefused(f"{fault}; {REBUILD}")
+    def _partition(self, part: Part, known: Bounds, owned: OwnedHistory) -> Partition:
+        silent_until = known.committed or 0
+        if silent_until > owned.meta.offset:
+            behind = silent_until - owned.meta.offset
+            log.warning("%s/%d: history is %d records behind what was published; they are folded again", *part, behind)
+        return Partition(part, self._problem, owned.meta, owned.stored, silent_until, self._timers_window)

@@ -5,8 +5,8 @@ worker's clock can therefore do no harm; where producers do, only Redis can tell
 """
 
 import logging
-from collections.abc import Sequence
-from time import monotonic
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from stream.core.events import words_for
@@ -27,10 +27,12 @@ class ClockWatch:
     Args:
         metrics: shows it.
         ticks: whether this worker writes any; where it does not, its clock does no harm and is only shown.
+        monotonic: seconds, for the pauses between probes.
     """
 
-    def __init__(self, metrics: Metrics, ticks: bool) -> None:
+    def __init__(self, metrics: Metrics, ticks: bool, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._ticks = ticks
+        self._monotonic = monotonic
         self._metrics = metrics
         self._wrote: dict[Part, float] = {}
         self._stamped: bool | None = None  # whether the broker stamps the records; None: no record was read yet
@@ -40,7 +42,7 @@ class ClockWatch:
         self._probed_at = -_PROBE_SECONDS
         self.fault: str | None = None
 
-    def redis_said(self, before: float, clock: float | None, after: float) -> None:
+    def note_redis(self, before: float, clock: float | None, after: float) -> None:
         """Redis's clock, and this worker's before it was asked and after it answered; seconds since 1970."""
         if clock is None:
             return
@@ -48,7 +50,7 @@ class ClockWatch:
         then = self._to_redis_then
         if then is not None and abs(self._to_redis - then) > BOUND_SECONDS:  # a clock was set: measure anew
             self._to_broker = self._to_redis_then = None
-        self._tell()
+        self._update_fault()
 
     def wrote(self, part: Part, at: float) -> None:
         """This worker has written a tick for `at`, as its clock said."""
@@ -68,25 +70,25 @@ class ClockWatch:
             if self._stamped and self._wrote.get(part) == at:
                 del self._wrote[part]
                 self._to_broker, self._to_redis_then = difference(at, recorded_at, now), self._to_redis
-                self._tell()
+                self._update_fault()
 
     def may_tick(self) -> bool:
         """Whether ticks may be written: the clock is right as far as is known, or a tick would show that it is."""
         if self.fault is None:
             return True
-        if not self._stamped or monotonic() - self._probed_at < _PROBE_SECONDS:
+        if not self._stamped or self._monotonic() - self._probed_at < _PROBE_SECONDS:
             return False
-        self._probed_at = monotonic()
+        self._probed_at = self._monotonic()
         return True
 
-    def _tell(self) -> None:
+    def _update_fault(self) -> None:
         ours, whose = (self._to_broker, "the broker") if self._stamped else (self._to_redis, "Redis")
         ours = ours or 0.0
         self._metrics.clock_difference.set(ours)
         fault = sentence(ours, whose) if self._ticks and abs(ours) > BOUND_SECONDS else None
         if fault and self.fault is None:
             log.error("%s; no ticks are written until then", fault)
-            self._probed_at = monotonic()
+            self._probed_at = self._monotonic()
         elif self.fault and not fault:
             log.warning("this machine's clock agrees with that of %s; ticks are written again", whose)
         self.fault = fault

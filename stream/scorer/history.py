@@ -10,10 +10,8 @@ from stream.core import fold
 from stream.core.errors import HistoryRefused
 from stream.core.timers import QueuedTimer
 from stream.kafka.records import Part
+from stream.lane.fence import ServerStatus
 from stream.scorer.identity import Identity
-
-NO_META = b""
-NO_EVICTION = "noeviction"
 
 
 class Meta(Struct, array_like=True, frozen=True):
@@ -45,35 +43,6 @@ class Meta(Struct, array_like=True, frozen=True):
         return self.partitions < 0
 
 
-class ServerStatus(Struct, frozen=True):
-    """What the server that keeps the histories says of itself.
-
-    Attributes:
-        run_id: another one after each start of the server.
-        evicted_keys: how many keys it has thrown away since it started, or since its statistics were reset.
-        policy: what it does when its memory is full; anything but NO_EVICTION throws history away.
-        clock: its wall clock, seconds since 1970; None where it was not asked.
-    """
-
-    run_id: str = ""
-    evicted_keys: int = 0
-    policy: str = NO_EVICTION
-    clock: float | None = None
-
-    @property
-    def evictions(self) -> str:
-        """Run and count, as a meta keeps them."""
-        return f"{self.run_id}/{self.evicted_keys}"
-
-    def evicted_since(self, evictions: str) -> int:
-        """How many keys were evicted since a server, this one or the one before it, was at `evictions`."""
-        run_id, _, count = evictions.rpartition("/")
-        if not count.isdigit():
-            return 0
-        same = run_id == self.run_id and self.evicted_keys >= int(count)
-        return self.evicted_keys - int(count) if same else self.evicted_keys  # a new run counts from zero, as a reset
-
-
 class Wanted(Struct, frozen=True):
     """Keys to read of one partition and generation."""
 
@@ -83,7 +52,7 @@ class Wanted(Struct, frozen=True):
 
 
 class Found(Struct, frozen=True):
-    """What was there, in the order wanted; `meta` is empty where there is none."""
+    """What was there, in the order wanted; `meta` is NO_META where there is none."""
 
     meta: bytes
     levels: list[bytes | None]
@@ -91,20 +60,41 @@ class Found(Struct, frozen=True):
 
 
 class Write(Struct):
-    """One partition's states after a batch."""
+    """One partition's states after a batch.
+
+    Attributes:
+        expected: the meta that must stand there; NO_META: none.
+        meta: the meta to leave.
+        generation: whose states these are.
+        levels: states to write.
+        entries: ledger entries to write.
+        removed_entries: ledger entries to delete.
+        timers: timers to set; one of the same team and alert moves.
+        removed_timers: timers to remove.
+    """
 
     expected: bytes
     meta: bytes
     generation: int
     levels: dict[str, bytes] = field(default_factory=dict)
     entries: dict[fold.EntryKey, bytes] = field(default_factory=dict)
-    gone: list[fold.EntryKey] = field(default_factory=list)
-    due: list[QueuedTimer] = field(default_factory=list)
-    settled: list[fold.EntryKey] = field(default_factory=list)  # no longer due
+    removed_entries: list[fold.EntryKey] = field(default_factory=list)
+    timers: list[QueuedTimer] = field(default_factory=list)
+    removed_timers: list[fold.EntryKey] = field(default_factory=list)
 
 
 class History(Protocol):
-    """Where histories are kept.
+    """Where histories are kept; `RedisHistory` is one, and tests have one in memory.
+
+    At an assignment come `status`, `read_metas`, `holder` and `claim`, and a `write` of what begins. Each round makes
+    one or two calls of `read`, some of `timers` where the window in memory ends, and one of `write`. In quiet times
+    come `timers` and `status`, while the history is away or wrong `status` or `read_metas` twice a second. `check` and
+    `replace` are for a rebuild, at its beginning and its end.
+
+    All calls come from the lane's thread but `write`, which comes from the commit thread beside the next round's
+    `read` and `timers`; at an assignment it comes from the lane's thread, with nothing beside it. No call may wait
+    longer than `history_timeout_seconds`, keep what it is given, decide by the clock or by TTLs, or write anything that
+    it was not asked to. A call that raised may have been carried out: it is made again, or everything is assigned anew.
 
     Every call raises `HistoryAway` when the server can't be used in time, `HistoryDenied` when it refuses us, and
     `HistoryDamaged` when what it holds is no history.
@@ -114,7 +104,7 @@ class History(Protocol):
         """Read and write once; `HistoryRefused` where the server would evict history. Impatient: tried only once."""
 
     def status(self, patient: bool = True) -> ServerStatus:
-        """What the server says of itself, once it could be written. Impatient: tried only once."""
+        """The server's report of itself, once it could be written. Impatient: tried only once."""
 
     def holder(self) -> Identity | None:
         """Whose histories these are, or None where nobody has claimed them."""
@@ -129,12 +119,12 @@ class History(Protocol):
         """Each partition's meta, NO_META where there is none; `HistoryDamaged` where a key is of another type."""
 
     def read(self, wanted: Mapping[Part, Wanted]) -> dict[Part, Found]:
-        """Read meta and states; those of one partition are of one moment."""
+        """Metas and states, those of one partition of one moment. A key of another type counts as absent."""
 
     def timers(self, part: Part, generation: int, start: float, count: int) -> tuple[list[QueuedTimer], bool]:
-        """The first timers at or after `start`, in order, and whether there are more.
+        """The first timers due at or after `start`, in order, and whether there are more.
 
-        About `count` of them: those that tie with the last one are included.
+        About `count` of them: those that tie with the last one are included, so that a window can end after it.
         """
 
     def write(self, writes: Mapping[Part, Write]) -> dict[Part, bool]:

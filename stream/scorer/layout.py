@@ -1,6 +1,7 @@
 """Whether a topic holds records of teams that belong to other partitions now, as one that grew does."""
 
 import time
+from collections.abc import Callable, Mapping
 
 from stream.config import Settings
 from stream.core.errors import BadRecord, HistoryRefused
@@ -9,6 +10,8 @@ from stream.kafka.partitioner import partition_chooser
 from stream.kafka.reader import Reader
 from stream.kafka.records import Part
 from stream.lane.topic_identity import REBUILD
+from stream.scorer.decode import Decoded
+from stream.scorer.partition import Partition
 
 _SAMPLED = 500  # of the first records of each partition
 _SECONDS = 10.0
@@ -20,6 +23,37 @@ def strays_sentence(part: Part, offset: int) -> str:
         f"{part} holds records of teams that belong to other partitions now, such as the one at offset {offset}: the"
         f" topic grew, or they were misrouted; {REBUILD}"
     )
+
+
+def check_strays(
+    decoded: Mapping[Part, Decoded], partitions: Mapping[Part, Partition], check_topic: Callable[[], None]
+) -> None:
+    """Make sure that records which would fail as misrouted are not those of teams that moved.
+
+    The topic may have grown, lately or before what is folded again was written.
+
+    Args:
+        decoded: a round of batches.
+        partitions: those that are served.
+        check_topic: raises HistoryRefused where the topic has changed since the worker started, and BrokerError where
+            Kafka can't be asked.
+
+    Raises:
+        HistoryRefused: they are, or may be.
+    """
+    strays = [
+        (part, record)
+        for part, batch in decoded.items()
+        for record, error in batch.failed
+        if error.reason == "misrouted"
+    ]
+    if not strays:
+        return
+    for part, record in strays:
+        partition = partitions.get(part)
+        if partition is not None and partition.meta.refolding and record.offset < partition.silent_until:
+            raise HistoryRefused(strays_sentence(part, record.offset))
+    check_topic()
 
 
 def refuse_moved_teams(settings: Settings) -> None:

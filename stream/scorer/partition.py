@@ -16,8 +16,9 @@ from stream.core.problem import Problem
 from stream.core.timers import QueuedTimer, TimerQueue
 from stream.kafka.records import Part
 from stream.lane.batch import Bounds
+from stream.lane.fence import NO_META
 from stream.scorer.decode import Decoded
-from stream.scorer.history import NO_META, Found, Meta, Wanted, Write, encode_meta
+from stream.scorer.history import Found, Meta, Wanted, Write, encode_meta
 from stream.scorer.maturing import verdicts_of
 from stream.scorer.score import score_fields
 
@@ -60,7 +61,7 @@ def _readable(entry: Entry) -> Entry:
     return entry
 
 
-class Touched(Struct):
+class TouchedKeys(Struct):
     """The keys that a batch may change."""
 
     levels: set[str] = field(default_factory=set)
@@ -71,22 +72,31 @@ class Partition:
     """The states of one partition that this worker knows, all as of `meta` plus what it has folded since.
 
     They are right as long as nobody else writes, which every read checks by `stored`: the meta we last wrote or found.
-    States are cached in two generations; `rotate` lets go of those that were not asked for lately. `unwritten` is the
+    States are cached in two generations; `rotate` lets go of those that were not asked for lately. `uncommitted` is the
     batch that is published and not yet written.
     """
 
-    def __init__(self, part: Part, problem: Problem, meta: Meta, stored: bytes, silent_until: int) -> None:
+    def __init__(
+        self,
+        part: Part,
+        problem: Problem,
+        meta: Meta,
+        stored: bytes,
+        silent_until: int,
+        timers_window: int = TIMERS_WINDOW,
+    ) -> None:
         self.part = part
         self.meta = meta
         self.stored = stored
         self.silent_until = silent_until  # records before it were published before: fold them, publish nothing
+        self.timers_window = timers_window  # about so many of its timers are read at once, and kept in memory
         self.silent_time = state.NEVER  # event time after them
         self.fold = fold.Fold(problem)
         self.fold.time = meta.time
         self.fold.held = meta.held
         if stored != NO_META:
             self.fold.timers = TimerQueue(until=-math.inf)  # nothing of the window is read yet
-        self.unwritten: Write | None = None
+        self.uncommitted: Write | None = None
         self._decisive = problem.deciding_kinds
         self._old_levels: MutableMapping[str, state.State] = {}
         self._old_entries: MutableMapping[EntryKey, Entry] = {}
@@ -99,7 +109,7 @@ class Partition:
         keys.update((due[1], due[2]) for due in self._due(decoded))
         return [key for key in keys if not self._recall_entry(key)]
 
-    def levels_for(self, decoded: Decoded, touched: Touched) -> list[str]:
+    def levels_for(self, decoded: Decoded, touched: TouchedKeys) -> list[str]:
         """The levels that a batch needs and that are not in memory; to be asked once its entries are known."""
         keys_of, ledger = self.fold.keys_of, self.fold.ledger
         names = self.fold.label_names
@@ -121,7 +131,7 @@ class Partition:
         touched.levels.discard("")
         return [key for key in touched.levels if not self._recall_level(key)]
 
-    def levels_of_entries(self, keys: Sequence[EntryKey], touched: Touched) -> list[str]:
+    def levels_of_entries(self, keys: Sequence[EntryKey], touched: TouchedKeys) -> list[str]:
         """The levels, not in memory, of alerts that were only found in what was read."""
         levels: set[str] = set()
         for key in keys:
@@ -131,7 +141,7 @@ class Partition:
         touched.levels |= levels
         return [key for key in levels if key and not self._recall_level(key)]
 
-    def learn(self, wanted: Wanted, found: Found) -> None:
+    def load(self, wanted: Wanted, found: Found) -> None:
         """Take in what was read.
 
         Raises:
@@ -139,12 +149,12 @@ class Partition:
             HistoryRefused: a newer noisegate has written it.
         """
         try:
-            self._learn(wanted, found)
+            self._load(wanted, found)
         except (msgspec.MsgspecError, ValueError, TypeError, LookupError):
             what = "its history holds a state or an entry that can't be read"
             raise HistoryDamaged(*self.part, what) from None
 
-    def _learn(self, wanted: Wanted, found: Found) -> None:
+    def _load(self, wanted: Wanted, found: Found) -> None:
         for key, packed in zip(wanted.levels, found.levels, strict=True):
             if packed is not None:
                 self.fold.levels[key] = state.unpack_state(packed)
@@ -170,12 +180,12 @@ class Partition:
                 silent, self.silent_time = len(self.fold.effects), self.fold.time
         return silent
 
-    def wait(self, timers: Mapping[str, Timer], touched: Touched) -> None:
+    def set_timers(self, timers: Mapping[str, Timer], touched: TouchedKeys) -> None:
         """Set timers, by name."""
         for name, timer in timers.items():
             touched.entries.add(self.fold.set_timer(name, timer))
 
-    def snapshot(self, touched: Touched, end: int) -> Write:
+    def snapshot(self, touched: TouchedKeys, end: int) -> Write:
         """What is to be written for all that was folded, and the meta to be found by the next batch's read."""
         levels, ledger = self.fold.levels, self.fold.ledger
         pack = state.pack_state
@@ -195,42 +205,43 @@ class Partition:
         for key in touched.entries:
             entry = ledger.get(key)
             if entry is None:
-                write.gone.append(key)
-                write.settled.append(key)
+                write.removed_entries.append(key)
+                write.removed_timers.append(key)
                 continue
             write.entries[key] = pack_entry(entry)
             if type(entry) is Alert and entry.outcome != OPEN:
-                write.settled.append(key)
+                write.removed_timers.append(key)
             else:
-                write.due.append((entry.due, *key))
-        self.unwritten = write
+                write.timers.append((entry.due, *key))
+        self.uncommitted = write
         return write
 
     def fence_holds(self, meta: bytes) -> bool:
         """Whether the meta found is ours: as last written, or as it is being written beside us."""
-        return meta == self.stored or (self.unwritten is not None and meta == self.unwritten.meta)
+        return meta == self.stored or (self.uncommitted is not None and meta == self.uncommitted.meta)
 
-    def written(self) -> None:
+    def committed(self) -> None:
         """The last snapshot is in Redis."""
-        if self.unwritten is not None:
-            self.stored, self.unwritten = self.unwritten.meta, None
+        if self.uncommitted is not None:
+            self.stored, self.uncommitted = self.uncommitted.meta, None
 
-    def widen(self, found: list[QueuedTimer], more: bool) -> None:
+    def load_timers(self, found: list[QueuedTimer], more: bool) -> None:
         """Take in the next timers from the window's end on, beyond which there may be more; see `TimerQueue`."""
         until = math.nextafter(found[-1][0], math.inf) if more and found else math.inf
         start = self.fold.timers.until
         merged = set(found)
-        if self.unwritten is not None:
-            moved = {*self.unwritten.settled, *((due[1], due[2]) for due in self.unwritten.due)}
+        if self.uncommitted is not None:
+            moved = {*self.uncommitted.removed_timers, *((due[1], due[2]) for due in self.uncommitted.timers)}
             merged = {due for due in merged if (due[1], due[2]) not in moved}
-            merged.update(due for due in self.unwritten.due if start <= due[0] < until)
+            merged.update(due for due in self.uncommitted.timers if start <= due[0] < until)
         self.fold.timers.extend(merged, until)
 
     def rotate(self, most: int) -> None:
         """Let go of states not asked for lately, when more than `most` are in memory; only between batches."""
-        self.fold.timers.narrow(TIMERS_WINDOW)
+        self.fold.timers.narrow(self.timers_window)
         self._absent_levels.clear()
-        self._absent_entries = {*self.unwritten.gone} if self.unwritten else set()  # Redis may hold them still
+        removed = self.uncommitted.removed_entries if self.uncommitted else ()  # Redis may hold them still
+        self._absent_entries = {*removed}
         if len(self.fold.levels) > most // 2:
             self._old_levels, self.fold.levels = self.fold.levels, {}
         if len(self.fold.ledger) > most // 2:

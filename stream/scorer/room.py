@@ -1,63 +1,36 @@
 """The scorer: `alerts.events` in; enriched alerts, outcomes and failed records out; history behind the fence."""
 
 import logging
-import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from datetime import UTC, datetime
-
-import numpy as np
-from msgspec import Struct, field
+from collections.abc import Callable, Mapping, Sequence
 
 from stream.config import Settings
-from stream.core.effects import Arrived, Decided
-from stream.core.errors import (
-    BadRecord,
-    BrokerError,
-    FenceConflict,
-    HistoryAway,
-    HistoryDamaged,
-    HistoryDenied,
-    HistoryRefused,
-)
-from stream.core.events import Event, Raised, Tick, decode_event, encode_event, moment, seconds
+from stream.core.errors import BrokerError, FenceConflict, HistoryAway, HistoryDamaged
 from stream.core.problem import Problem
-from stream.core.records import encode_record
 from stream.kafka.partitioner import partition_chooser
-from stream.kafka.records import Output, Part, Record
+from stream.kafka.records import Output, Part
 from stream.lane.batch import Batch, Bounds, Work
 from stream.metrics import Metrics
 from stream.models.served import Served
-from stream.scorer.assignment import Assignment, Taken, evicted_sentence
-from stream.scorer.bad_records import BadRecordWatch, bad_flags
+from stream.scorer.assignment import Assignment
+from stream.scorer.bad_records import BadRecordWatch
 from stream.scorer.clocks import ClockWatch
 from stream.scorer.counting import Counting
 from stream.scorer.decode import Decoded, Decoder
-from stream.scorer.evictions import EvictionWatch, policy_sentence
-from stream.scorer.history import NO_EVICTION, History, ServerStatus, Write, read_meta_or_none
-from stream.scorer.layout import strays_sentence
+from stream.scorer.degraded import DegradedMode
+from stream.scorer.gauges import PartitionGauges
+from stream.scorer.history import History
+from stream.scorer.layout import check_strays
 from stream.scorer.maturing import Maturing, wait_seconds
 from stream.scorer.model_faults import ModelFaults
-from stream.scorer.output import OutputBuilder, unscored
-from stream.scorer.partition import Partition, Touched
-from stream.scorer.reading import bounded, read_states, widen
-from stream.scorer.score import BatchScores, Scored
-from stream.scorer.tally import Tally
+from stream.scorer.ownership import Ownership, evicted_sentence
+from stream.scorer.partition import TIMERS_WINDOW, Partition, TouchedKeys
+from stream.scorer.pipeline import Pipeline
+from stream.scorer.server_watch import ServerWatch
+from stream.scorer.states import limit_timers, read_states
+from stream.scorer.ticks import Ticks
 
 log = logging.getLogger(__name__)
-_RETRY_SECONDS = 0.5  # how often an absent Redis is asked again
-_LOOK_SECONDS = 5.0  # how often a Redis that is there is asked what it evicts and what time it is
-
-
-class Kept(Struct):
-    """What the room needs to write a round of batches."""
-
-    touched: dict[Part, Touched]
-    tallies: dict[Part, Tally]
-    scored: list[Scored]  # by whom, rows numbered over all partitions
-    bad: list[bool]  # of each record in turn, whether it could not be folded
-    writes: dict[Part, Write] = field(default_factory=dict)
 
 
 class ScorerRoom:
@@ -74,6 +47,8 @@ class ScorerRoom:
         check_topic: raises HistoryRefused where the topic has changed since the worker started; asked before records
             are called misrouted, for in a topic that grew they are not.
         check_refold: raises HistoryRefused where lost histories can't be folded again partition by partition.
+        monotonic: seconds, for the pauses between two questions to Redis.
+        timers_window: about how many timers of a partition are read at once, and kept in memory.
     """
 
     def __init__(
@@ -87,120 +62,60 @@ class ScorerRoom:
         counting: Counting | None = None,
         check_topic: Callable[[], None] = lambda: None,
         check_refold: Callable[[], None] = lambda: None,
+        monotonic: Callable[[], float] = time.monotonic,
+        timers_window: int = TIMERS_WINDOW,
     ) -> None:
         self._settings = settings
-        self._problem = problem
         self._history = history
         self._metrics = metrics
-        self._served = served
         self._clock = clock
         self._check_topic = check_topic
         self._counting = counting or Counting(metrics, settings.team_groups, settings.series_keep_seconds)
         self._model_faults = ModelFaults(metrics)
-        self._maturing = Maturing(problem, settings.team_groups)
         metrics.maturity.set(problem.due_seconds + wait_seconds(problem))
-        self._output = OutputBuilder(settings, problem)
+        maturing = Maturing(problem, settings.team_groups)
+        self._pipeline = Pipeline(settings, problem, metrics, served, clock, maturing, self._model_faults)
+        self._clocks = ClockWatch(metrics, settings.tick_seconds > 0, monotonic)
+        self._server = ServerWatch(history, self._clocks, clock, monotonic)
+        self._degraded = DegradedMode(history, settings.enriched_topic, metrics.unscored, clock, monotonic)
+        self._ownership = Ownership(settings, problem, history, check_refold)
+        self._assignment = Assignment(
+            problem, self._ownership, self._server, self._degraded, metrics.history_suspect, timers_window
+        )
+        self._gauges = PartitionGauges(metrics)
+        self._ticks = Ticks(history, settings.tick_seconds, self._clocks, self._gauges, metrics.ticks)
+        self._bad_records = BadRecordWatch(settings, metrics)
         self._decoder: Decoder | None = None
         self._assigned: set[Part] = set()
-        self._partitions: dict[Part, Partition] = {}
-        self._assignment = Assignment(settings, problem, history, check_refold)
-        self._evictions = EvictionWatch()
-        self._clocks = ClockWatch(metrics, settings.tick_seconds > 0)
-        self._began = False  # whether anything was assigned: what refuses a start does not end a worker that serves
-        self._away: str | None = None  # why alerts are published unscored
-        self._suspect = False  # away because the history is wrong, not because it can't be reached
-        self._asked_at = 0.0
-        self._looked_at = time.monotonic()
-        self._unscored_until: dict[Part, int] = {}
-        self._shown: dict[Part, float] = {}  # the time that /metrics says of a partition, which never goes back
-        self._ticked: dict[Part, float] = {}
-        self._bad_records = BadRecordWatch(settings, metrics)
+        self._partitions: dict[Part, Partition] = {}  # none in degraded mode
         self.wants_assign = False
 
     @property
     def ready_faults(self) -> list[str]:
         """What is missing before alerts are scored, one sentence each."""
         faults = []
-        if self._away is not None:
-            faults.append(f"history can't be used, alerts are published unscored: {self._away}")
-        if self._evictions.fault is not None:
-            faults.append(self._evictions.fault)
+        if self._degraded.reason is not None:
+            faults.append(f"history can't be used, alerts are published unscored: {self._degraded.reason}")
+        if self._server.fault is not None:
+            faults.append(self._server.fault)
         return faults
-
-    # Assignment.
 
     def assign(self, bounds: Mapping[Part, Bounds]) -> dict[Part, int]:
         """Take over partitions at the offsets their histories stand at."""
         self.wants_assign = False
-        self._partitions.clear()
-        self._drop_gauges_of_revoked(bounds)
-        self._unscored_until = {part: until for part, until in self._unscored_until.items() if part in bounds}
-        for known in bounds.values():
-            self._decoder = Decoder(partition_chooser(self._settings.partitioner, known.partitions))
-        if not bounds:
-            return {}
-        try:
-            status = self._ask()
-            if status.policy != NO_EVICTION and not self._began:
-                raise HistoryRefused(policy_sentence(status.policy))
-            self._evictions.look(status)
-            taken = self._assignment.take(bounds, status)
-        except HistoryAway as error:
-            return self._assign_away(bounds, error)
-        self._away, self._began = None, True
-        suspect = next((one.meta.suspect for one in taken.values() if one.meta.suspect), None)
-        self._metrics.history_suspect.set(suspect is not None)
-        if suspect is not None:
-            return self._assign_suspect(bounds, taken, suspect)
-        self._suspect = False
-        return {part: self._assign_one(part, known, taken[part]) for part, known in bounds.items()}
-
-    def _drop_gauges_of_revoked(self, bounds: Mapping[Part, Bounds]) -> None:
-        """Stop showing gauges of partitions that another worker has now: their values here would stay as they are."""
-        for part in self._assigned - set(bounds):
-            for gauge in (self._metrics.lag, self._metrics.held, self._metrics.history_time):
-                gauge.remove(part.partition)
-            self._shown.pop(part, None)
+        self._partitions = {}
         self._assigned = set(bounds)
-
-    def _assign_away(self, bounds: Mapping[Part, Bounds], error: HistoryAway) -> dict[Part, int]:
-        """Go on unscored from where the group committed; a deployment that never has, can't."""
-        if not self._began and isinstance(error, HistoryDenied):
-            raise HistoryRefused(str(error))
-        if not self._began and not any(
-            known.committed is not None or known.group_committed for known in bounds.values()
-        ):
-            raise HistoryAway(f"a deployment that has not scored yet can't start without its history: {error}")
-        self._began = True
-        self._enter_degraded_mode(error)
-        starts = {part: self._assignment.start_unknown(part, known) for part, known in bounds.items()}
-        return self._beyond_unscored(starts)
-
-    def _assign_suspect(
-        self, bounds: Mapping[Part, Bounds], taken: Mapping[Part, Taken], sentence: str
-    ) -> dict[Part, int]:
-        """Score nothing by a history that is wrong; alerts are published unscored until it is rebuilt."""
-        if not self._suspect:
-            log.error("%s; alerts are published unscored until then", sentence)
-        self._suspect, self._away, self._asked_at = True, sentence, time.monotonic()
-        starts = {part: max(one.meta.offset, bounds[part].committed or 0) for part, one in taken.items()}
-        return self._beyond_unscored(starts)
-
-    def _beyond_unscored(self, starts: Mapping[Part, int]) -> dict[Part, int]:
-        """These starts, but beyond what was published unscored already."""
-        return {part: max(start, self._unscored_until.get(part, 0)) for part, start in starts.items()}
-
-    def _assign_one(self, part: Part, known: Bounds, taken: Taken) -> int:
-        meta = taken.meta
-        silent_until = known.committed or 0
-        if silent_until > meta.offset:
-            behind = silent_until - meta.offset
-            log.warning("%s/%d: history is %d records behind what was published; they are folded again", *part, behind)
-        self._partitions[part] = Partition(part, self._problem, meta, taken.stored, silent_until)
-        self._show_time(part, meta.time)
-        return meta.offset
-
-    # Batches.
+        self._gauges.keep_only(bounds)
+        if not bounds:
+            self._degraded.keep_only(bounds)
+            return {}
+        partitions = next(iter(bounds.values())).partitions
+        self._decoder = Decoder(partition_chooser(self._settings.partitioner, partitions))
+        assigned = self._assignment.assign(bounds)
+        self._partitions = assigned.partitions
+        for part, partition in self._partitions.items():
+            self._gauges.show_time(part, partition.meta.time)
+        return assigned.starts
 
     def process(self, batches: Sequence[Batch]) -> Work:
         """Decode, read, fold, score, encode."""
@@ -208,7 +123,7 @@ class ScorerRoom:
         decoded = {batch.part: self._decoder.decode(batch) for batch in batches}
         ends = {batch.part: batch.end for batch in batches}
         try:
-            self._check_layout(decoded)
+            check_strays(decoded, self._partitions, self._check_topic)
         except BrokerError as error:  # nobody knows whether the topic grew: read them again, once Kafka answers
             log.warning("%s; what lies in another partition than its team's waits", error)
             self.wants_assign = True
@@ -216,120 +131,20 @@ class ScorerRoom:
         for batch in batches:
             if batch.records:
                 self._clocks.read(batch.part, batch.records[-1], decoded[batch.part].ticks, self._clock())
-        touched: dict[Part, Touched] = {}
-        if self._away is None:
-            try:
-                self._bound(batches, decoded, ends)
-                touched = read_states(self._history, self._partitions, decoded)
-            except FenceConflict as error:
-                self._conflict(error)
-            except HistoryDamaged as error:
-                self._damaged(error)
-            except HistoryAway as error:
-                self._enter_degraded_mode(error)
-        if self._away is not None:
-            return Work(self._process_unscored(decoded), ends)
+        touched = self._read(batches, decoded, ends) if self._degraded.reason is None else {}
+        if self._degraded.reason is not None:
+            return Work([] if self._is_back() else self._degraded.outputs(decoded), ends)
         if self.wants_assign:
             return Work([], ends)
-        return self._process_scored(decoded, touched, ends)
-
-    def _bound(self, batches: Sequence[Batch], decoded: dict[Part, Decoded], ends: dict[Part, int]) -> None:
-        """Leave for the next round what would make too many timers fire in this one."""
-        levels = self._settings.history_cache_levels // max(1, len(self._partitions))
-        timers = max(1, self._settings.batch_max_records // max(1, len(decoded)))
-        for batch in batches:
-            part, whole = batch.part, decoded[batch.part]
-            decoded[part] = taken = bounded(self._history, self._partitions[part], whole, levels, timers)
-            if taken is not whole:
-                done = len(taken.events) + len(taken.failed)
-                ends[part] = batch.records[done].offset if done else batch.start
-
-    def _check_layout(self, decoded: Mapping[Part, Decoded]) -> None:
-        """Make sure that records which would fail as misrouted are not those of teams that moved: the topic may have
-        grown, lately or before what is folded again was written."""
-        strays = [
-            (part, record)
-            for part, batch in decoded.items()
-            for record, error in batch.failed
-            if error.reason == "misrouted"
-        ]
-        if not strays:
-            return
-        for part, record in strays:
-            partition = self._partitions.get(part)
-            if partition is not None and partition.meta.refolding and record.offset < partition.silent_until:
-                raise HistoryRefused(strays_sentence(part, record.offset))
-        self._check_topic()
-
-    def _conflict(self, error: FenceConflict) -> None:
-        log.warning("%s; going on from where it stands", error)
-        self._metrics.fence_conflicts.inc()
-        self.wants_assign = True
-
-    def _damaged(self, error: HistoryDamaged) -> None:
-        log.error("%s", error)
-        self._note_damage(Part(error.topic, error.partition), str(error))
-
-    def _note_damage(self, part: Part, sentence: str) -> None:
-        partition = self._partitions.get(part)
-        if partition is not None:  # none: Redis went away since, and whoever reads it next finds it
-            self._assignment.note_damage(part, partition.meta.generation, sentence)
-        self.wants_assign = True
-
-    def _process_scored(
-        self, decoded: Mapping[Part, Decoded], touched: dict[Part, Touched], ends: dict[Part, int]
-    ) -> Work:
-        tallies = {}
-        silent = {part: self._partitions[part].run(batch) for part, batch in decoded.items()}
-        scores = self._score(decoded)
-        outputs: list[Output] = []
-        now = self._clock()
-        for part, batch in decoded.items():
-            partition = self._partitions[part]
-            tally = tallies[part] = Tally(now)
-            outputs += self._output.build(part, batch, partition.fold.effects[silent[part] :], scores, tally)
-            outputs += self._output.dead_letter(part, batch, partition.silent_until, tally)
-            name = str(ends[part]) if batch.timers is None else f"{ends[part]}@{partition.fold.time!r}"
-            self._mature(partition, silent[part], name, touched[part], tally)
-            partition.fold.clear_effects()
-        self._model_faults.scored_real(scores.misled)
-        return Work(outputs, ends, Kept(touched, tallies, scores.scored, bad_flags(decoded, self._partitions)))
-
-    def _mature(self, partition: Partition, silent: int, batch: str, touched: Touched, tally: Tally) -> None:
-        """Let what was decided be counted: with this batch what has matured, with a later one the rest."""
-        decided = [one for one in partition.fold.effects[:silent] if type(one) is Decided] + tally.decided
-        matured, timers = self._maturing.part(decided, partition.silent_time, partition.fold.time, batch)
-        tally.matured.append(matured)
-        partition.wait(timers, touched)
-
-    def _score(self, decoded: Mapping[Part, Decoded]) -> BatchScores:
-        """Score all partitions' new alerts in one call of the model."""
-        arrived: list[Arrived] = []
-        rows = []
-        for part in decoded:
-            folded = self._partitions[part].fold
-            new = [one for one in folded.effects if type(one) is Arrived]
-            for one in new:
-                one.row += len(arrived) - folded.first_row
-            arrived += new
-            rows.append(folded.take_rows())
-        scores = BatchScores(arrived, np.concatenate(rows), self._served())
-        if scores.dropped:
-            self._metrics.challenger_dropped.labels(scores.dropped).inc()
-        if scores.challenger_seconds is not None:
-            self._metrics.challenger_seconds.observe(scores.challenger_seconds)
-        self._model_faults.failed(scores.failures)
-        return scores
+        return self._pipeline.run(decoded, self._partitions, touched, ends)
 
     def snapshot(self, work: Work) -> None:
         """Pack what the batch changed; of unscored alerts note that they are published."""
         if work.kept:
             for part, touched in work.kept.touched.items():
                 work.kept.writes[part] = self._partitions[part].snapshot(touched, work.ends[part])
-            return
-        for part, end in work.ends.items():
-            self._unscored_until[part] = max(self._unscored_until.get(part, 0), end)
-        self._metrics.unscored.labels("history_unavailable").inc(len(work.outputs))
+        else:
+            self._degraded.note_published(work.ends, len(work.outputs))
 
     def commit(self, work: Work) -> dict[Part, bool] | HistoryAway | HistoryDamaged:
         """Write behind the fence."""
@@ -342,143 +157,87 @@ class ScorerRoom:
 
     def on_committed(self, work: Work, answer: dict[Part, bool] | HistoryAway | HistoryDamaged) -> bool:
         """Count what was written; give way where another worker got there first."""
-        if isinstance(answer, HistoryAway):
-            self._enter_degraded_mode(answer)
-            return False
-        if isinstance(answer, HistoryDamaged):
-            self._damaged(answer)
+        if isinstance(answer, HistoryAway | HistoryDamaged):
+            self._give_up(answer)
             return False
         counted = []
         for part, written in answer.items():
-            if written:
-                tally = work.kept.tallies[part]
-                tally.count(self._metrics)
-                counted.append(tally)
-                partition = self._partitions.get(part)
-                if partition is not None:  # none: Redis went away since
-                    partition.written()
-                    self._metrics.held.labels(part.partition).set(partition.fold.held)
-                    self._show_time(part, partition.fold.time)
-            else:
-                self._conflict(FenceConflict(*part))
+            if not written:
+                self._give_up(FenceConflict(*part))
+                continue
+            tally = work.kept.tallies[part]
+            tally.count(self._metrics)
+            counted.append(tally)
+            partition = self._partitions.get(part)
+            if partition is not None:  # none: Redis went away since
+                partition.committed()
+                self._gauges.show_held(part, partition.fold.held)
+                self._gauges.show_time(part, partition.fold.time)
         if counted:
             self._model_faults.uncounted(self._counting.count(work.kept.scored, counted))
         if work.kept:
             self._bad_records.count(work.kept.bad)
         return not self.wants_assign
 
-    # Away.
-
-    def _enter_degraded_mode(self, error: HistoryAway) -> None:
-        if self._away is None or self._suspect:
-            log.error("%s; alerts are published unscored until it is back", error)
-        self._away, self._suspect, self._asked_at = str(error), False, time.monotonic()
-        self._partitions.clear()
-
-    def _process_unscored(self, decoded: Mapping[Part, Decoded]) -> list[Output]:
-        """Publish each alert once without a score; its real one follows when Redis is back."""
-        if self._is_back():
-            return []
-        now = datetime.fromtimestamp(self._clock(), UTC)
-        outputs = []
-        for part, batch in decoded.items():
-            until = self._unscored_until.get(part, 0)
-            for event, record in _folded_or_misrouted(batch):
-                if type(event) is Raised and record.offset >= until:
-                    value = encode_record(unscored(event, now, f"{part.topic}/{part.partition}/{record.offset}"))
-                    outputs.append(Output(self._settings.enriched_topic, event.team.encode(), value))
-        return outputs
-
-    def _is_back(self) -> bool:
-        """Ask an absent Redis now and then; when it is back, everything is assigned anew."""
-        if time.monotonic() - self._asked_at < _RETRY_SECONDS:
-            return False
-        self._asked_at = time.monotonic()
-        try:
-            if not self._suspect:
-                self._history.status(patient=False)
-            elif self._still_suspect():
-                return False
-        except HistoryAway as error:
-            self._away = str(error) if not self._suspect else self._away
-            return False
-        log.warning("the history can be used again; going on from where it stands")
-        self.wants_assign = True
-        return True
-
-    def _still_suspect(self) -> bool:
-        """Whether a rebuild has not yet taken the place of every history that is wrong."""
-        metas = [read_meta_or_none(stored) for stored in self._history.read_metas(self._assigned).values()]
-        return any(meta is not None and meta.suspect for meta in metas)
-
-    # Quiet times.
-
     def idle(self, caught_up: Sequence[Part], now: float) -> list[Output]:
-        """Ticks for quiet partitions in which something is due; where nothing is, time has come to `now` as well."""
-        if self._away is not None:
+        """Ticks for quiet partitions in which something is due; meanwhile the server is looked at."""
+        if self._degraded.reason is not None:
             self._is_back()
             return []
-        if not self._look():
-            return []
-        every = self._settings.tick_seconds
-        outputs: list[Output] = []
-        if not every or not self._clocks.may_tick():
-            return outputs
-        for part in caught_up:
-            partition = self._partitions.get(part)
-            if partition is None or now - self._ticked.get(part, 0.0) < every:
-                continue
-            self._ticked[part] = now
-            try:
-                widen(self._history, partition, now, most=0)
-            except HistoryAway as error:
-                self._enter_degraded_mode(error)
-                return []
-            except HistoryDamaged as error:
-                self._damaged(error)
-                return []
-            if partition.fold.timers.first() >= now:
-                self._show_time(part, now)  # all that could be decided by now is
-                continue
-            tick = Tick(moment(now))
-            outputs.append(Output(part.topic, None, encode_event(tick), partition=part.partition))
-            self._clocks.wrote(part, seconds(tick.at))
-            self._metrics.ticks.inc()
-        return outputs
-
-    def _show_time(self, part: Part, at: float) -> None:
-        if at > self._shown.get(part, -math.inf):
-            self._shown[part] = at
-            self._metrics.history_time.labels(part.partition).set(at)
-
-    def _ask(self) -> ServerStatus:
-        asked_at = self._clock()
-        status = self._history.status()
-        self._clocks.redis_said(asked_at, status.clock, self._clock())
-        return status
-
-    def _look(self) -> bool:
-        """Ask Redis now and then what it has evicted, which makes our histories suspect; False: serve no more."""
-        if time.monotonic() - self._looked_at < _LOOK_SECONDS or not self._partitions:
-            return True
-        self._looked_at = time.monotonic()
         try:
-            status = self._ask()
-            evicted = self._evictions.look(status)
-        except HistoryAway as error:
-            self._enter_degraded_mode(error)
+            if self._partitions and (evicted := self._server.evicted()):
+                for part in self._partitions:
+                    self._note_damage(part, evicted_sentence(evicted))
+                return []
+            return self._ticks.outputs(caught_up, self._partitions, now)
+        except (HistoryAway, HistoryDamaged) as error:
+            self._give_up(error)
+            return []
+
+    def _read(
+        self, batches: Sequence[Batch], decoded: dict[Part, Decoded], ends: dict[Part, int]
+    ) -> dict[Part, TouchedKeys]:
+        """Read the states of a round, once it is cut to its limits; empty where they can't be used."""
+        try:
+            self._limit(batches, decoded, ends)
+            return read_states(self._history, self._partitions, decoded)
+        except (FenceConflict, HistoryAway, HistoryDamaged) as error:
+            self._give_up(error)
+            return {}
+
+    def _limit(self, batches: Sequence[Batch], decoded: dict[Part, Decoded], ends: dict[Part, int]) -> None:
+        """Leave for the next round what would make too many timers fire in this one."""
+        levels = self._settings.history_cache_levels // max(1, len(self._partitions))
+        timers = max(1, self._settings.batch_max_records // max(1, len(decoded)))
+        for batch in batches:
+            part, whole = batch.part, decoded[batch.part]
+            decoded[part] = taken = limit_timers(self._history, self._partitions[part], whole, levels, timers)
+            if taken is not whole:
+                done = len(taken.events) + len(taken.failed)
+                ends[part] = batch.records[done].offset if done else batch.start
+
+    def _give_up(self, error: FenceConflict | HistoryAway | HistoryDamaged) -> None:
+        """Drop what is not written: where it goes on is found at the next assignment, or in degraded mode."""
+        if isinstance(error, HistoryAway):
+            self._degraded.enter_away(error)
+            self._partitions = {}
+        elif isinstance(error, HistoryDamaged):
+            log.error("%s", error)
+            self._note_damage(Part(error.topic, error.partition), str(error))
+        else:
+            log.warning("%s; going on from where it stands", error)
+            self._metrics.fence_conflicts.inc()
+            self.wants_assign = True
+
+    def _note_damage(self, part: Part, sentence: str) -> None:
+        partition = self._partitions.get(part)
+        if partition is not None:  # none: Redis went away since, and whoever reads it next finds it
+            self._ownership.note_damage(part, partition.meta.generation, sentence)
+        self.wants_assign = True
+
+    def _is_back(self) -> bool:
+        """Whether degraded mode ends, with a new assignment."""
+        if not self._degraded.is_over(self._assigned):
             return False
-        if evicted:
-            for part in self._partitions:
-                self._note_damage(part, evicted_sentence(evicted))
-        return not evicted
-
-
-def _folded_or_misrouted(batch: Decoded) -> Iterator[tuple[Event, Record]]:
-    """The events of a batch, with those in another partition than their team's: the topic may have grown."""
-    for event, _, record in batch.events:
-        yield event, record
-    for record, error in batch.failed:
-        if error.reason == "misrouted":
-            with suppress(BadRecord):
-                yield decode_event(record.value or b""), record
+        self.wants_assign = True
+        return True

@@ -20,9 +20,9 @@ from stream.dev.organisation import simulate
 from stream.kafka.partitioner import partition_chooser
 from stream.scorer.decode import foreign_offset
 from stream.scorer.history import decode_meta
-from stream.scorer.rebuild import rebuild
+from stream.scorer.rebuild.run import rebuild
 from tests.chaos.cluster import Cluster
-from tests.scorer.grown import decisions
+from tests.scorer.rebuild.grown import decisions
 from tests.scorer.rig import alerts_of, packed_entries, packed_levels, waiting_in, waiting_of
 from tests.servers.kafka import ROOT, ApacheKafka
 from tests.servers.redis import RedisServer

@@ -16,7 +16,7 @@ from stream.core.errors import HistoryRefused
 from stream.core.events import Tick, decode_event
 from stream.dev.organisation import simulate
 from stream.scorer.identity import Identity
-from stream.scorer.rebuild import rebuild
+from stream.scorer.rebuild.run import rebuild
 from tests.chaos.cluster import PROBLEM, Cluster
 from tests.chaos.test_exactly_once import until
 from tests.scorer.test_suspect import evict

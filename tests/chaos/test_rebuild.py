@@ -11,7 +11,7 @@ from redis import Redis
 from stream.config import load_settings
 from stream.dev.organisation import simulate
 from stream.scorer.history import decode_meta
-from stream.scorer.rebuild import rebuild
+from stream.scorer.rebuild.run import rebuild
 from tests.chaos.cluster import PROBLEM, Cluster
 from tests.servers.kafka import ApacheKafka
 from tests.servers.redis import RedisServer

@@ -15,9 +15,10 @@ from stream.core.topics import TOPICS
 from stream.dev.embedded import EmbeddedBroker
 from stream.kafka.partitioner import partition_chooser
 from stream.kafka.topics import Topics
+from stream.lane.fence import ServerStatus
 from stream.models.loading import Loader
 from stream.models.pointers import CHAMPION, Pointer
-from stream.scorer.history import ServerStatus, decode_meta, encode_meta
+from stream.scorer.history import decode_meta, encode_meta
 from stream.scorer.identity import Identity
 from tests.cli.conftest import Ran, Run, Scored
 from tests.cli.versions import A, B, open_shop

@@ -10,9 +10,10 @@ from msgspec import Struct
 from stream.core.effects import Arrived, Counted, Decided, Effect, Fired, Repeated
 from stream.core.episodes import episode_id
 from stream.core.events import Acted, Event, Raised, Tick, moment
-from stream.core.fold import EntryKey, Fold, LevelKey
+from stream.core.fold import EntryKey, Fold
 from stream.core.kinds import Agent
 from stream.core.ledger import pack_entry, unpack_entry
+from stream.core.levels import LevelKey
 from stream.core.problem import Problem, parse_problem
 from stream.core.state import pack_state, unpack_state
 from stream.core.timers import TimerQueue

@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from stream.core import state
 from stream.core.events import Acted, Raised
-from stream.core.fold import TEAM_RULE, Fold
+from stream.core.fold import Fold
+from stream.core.levels import TEAM_RULE
 from stream.core.problem import Problem
 from tests.core.logs import DAY, HOUR, LAW, PROBLEMS, Timed, acted, feed, logs, raised, run, tick
 

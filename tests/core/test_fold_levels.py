@@ -8,8 +8,9 @@ import pytest
 from stream.core import fold as fold_module
 from stream.core import state
 from stream.core.effects import Arrived
-from stream.core.fold import Fold, level_keys
+from stream.core.fold import Fold
 from stream.core.ledger import LATE, VISIBILITY_ONLY, Alert
+from stream.core.levels import level_keys
 from tests.core.logs import (
     DAY,
     GRACE,

@@ -6,7 +6,8 @@ from stream.core.errors import HistoryAway
 from stream.core.fold import EntryKey
 from stream.core.timers import QueuedTimer
 from stream.kafka.records import Part
-from stream.scorer.history import Found, ServerStatus, Wanted, Write
+from stream.lane.fence import ServerStatus
+from stream.scorer.history import Found, Wanted, Write
 from stream.scorer.identity import Identity
 
 
@@ -17,7 +18,7 @@ class MemoryHistory:
         self.metas: dict[Part, bytes] = {}
         self.levels: dict[tuple[Part, int, str], bytes] = {}
         self.entries: dict[tuple[Part, int, EntryKey], bytes] = {}
-        self.due: dict[tuple[Part, int], dict[EntryKey, float]] = {}
+        self.queues: dict[tuple[Part, int], dict[EntryKey, float]] = {}
         self.holds: Identity | None = None
         self.server = ServerStatus("run-1")
         self.away = False
@@ -70,7 +71,7 @@ class MemoryHistory:
     def timers(self, part: Part, generation: int, start: float, count: int) -> tuple[list[QueuedTimer], bool]:
         """See `History`."""
         self.check()
-        kept = self.due.get((part, generation), {})
+        kept = self.queues.get((part, generation), {})
         found = sorted((at, *key) for key, at in kept.items() if at >= start)
         more = len(found) >= count
         return [due for due in found if not more or due[0] <= found[count - 1][0]], more
@@ -86,15 +87,15 @@ class MemoryHistory:
         if self.metas.get(part, b"") != write.expected:
             return False
         self.metas[part] = write.meta
-        due = self.due.setdefault((part, write.generation), {})
+        due = self.queues.setdefault((part, write.generation), {})
         for level, packed in write.levels.items():
             self.levels[part, write.generation, level] = packed
         for key, packed in write.entries.items():
             self.entries[part, write.generation, key] = packed
-        for key in write.gone:
+        for key in write.removed_entries:
             self.entries.pop((part, write.generation, key), None)
-        for at, team, alert_id in write.due:
+        for at, team, alert_id in write.timers:
             due[team, alert_id] = at
-        for key in write.settled:
+        for key in write.removed_timers:
             due.pop(key, None)
         return True

@@ -1,7 +1,7 @@
 """A scorer in one process: the real room and engine on a log in memory, to be crashed wherever a test likes."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from weakref import WeakSet
@@ -23,6 +23,7 @@ from stream.metrics import Metrics
 from stream.models.served import Scores, Served
 from stream.scorer.history import History
 from stream.scorer.maturing import Maturing, verdicts_of
+from stream.scorer.partition import TIMERS_WINDOW
 from stream.scorer.quality import Verdicts
 from stream.scorer.room import ScorerRoom
 
@@ -114,7 +115,13 @@ class Log:
 
 
 class Rig:
-    """One worker after another on the same log, history and topics."""
+    """One worker after another on the same log, history and topics.
+
+    Attributes:
+        now: what the workers take for the wall clock, seconds since 1970.
+        monotonic: their other clock, seconds, by which Redis is asked now and then; `pause` moves it.
+        ask_served: gives what they score with; `served` unless it is replaced.
+    """
 
     def __init__(
         self,
@@ -123,8 +130,9 @@ class Rig:
         history: History,
         settings: Settings | None = None,
         model: Scores | None = None,
-        room: type[ScorerRoom] = ScorerRoom,
         metrics: Metrics | None = None,
+        timers_window: int = TIMERS_WINDOW,
+        check_topic: Callable[[], None] = lambda: None,
     ) -> None:
         self.log, self.problem, self.history = log, problem, history
         self.served = Served((model,) if model else ())
@@ -135,14 +143,24 @@ class Rig:
         RIGS.add(self)
         self.committed: dict[Part, int] = {}
         self.topic_id, self.cluster_id = "topic-1", "cluster-1"
-        self._room_type = room
+        self._timers_window, self._check_topic = timers_window, check_topic
+        self.ask_served: Callable[[], Served] = lambda: self.served
         self.now = 2_000_000_000.0
+        self.monotonic = 1_000.0
         self.start()
 
     def start(self) -> None:
         """Start a worker anew; it is assigned when it first runs."""
-        self.room = self._room_type(
-            self.settings, self.problem, self.history, self.metrics, lambda: self.served, lambda: self.now
+        self.room = ScorerRoom(
+            self.settings,
+            self.problem,
+            self.history,
+            self.metrics,
+            lambda: self.ask_served(),
+            lambda: self.now,
+            check_topic=self._check_topic,
+            monotonic=lambda: self.monotonic,
+            timers_window=self._timers_window,
         )
         self._writers.append(ThreadPoolExecutor(1, thread_name_prefix="commit"))
         self.engine = Engine(
@@ -158,6 +176,10 @@ class Rig:
     def await_written(self) -> None:
         """Wait until the writes that were begun are done, which the room does not know yet."""
         self._writers[-1].submit(lambda: None).result(10)
+
+    def pause(self) -> None:
+        """Let so much time pass that Redis is asked again."""
+        self.monotonic += 10.0
 
     def assign(self) -> None:
         """Assign every partition."""

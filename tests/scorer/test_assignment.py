@@ -9,14 +9,16 @@ from stream.core.errors import HistoryAway, HistoryDenied, HistoryRefused
 from stream.core.events import Raised, Tick
 from stream.core.problem import Problem, parse_problem
 from stream.kafka.records import Part
+from stream.redis_keys import META
 from stream.scorer.history import Meta, Wanted, Write, decode_meta, encode_meta
 from stream.scorer.identity import Identity
 from stream.scorer.redis_history import RedisHistory
 from tests.scorer.logs import PROBLEM, at, random_log
 from tests.scorer.memory_history import MemoryHistory
 from tests.scorer.rig import TOPIC, Log, Rig, alerts_of, folded, packed_entries, packed_levels
-from tests.scorer.test_history_contract import redis_history
+from tests.scorer.test_history_contract import key_of, redis_history
 from tests.scorer.test_room import ONLY, assert_exact, log_of
+from tests.servers.redis import admin
 
 LATEST = Settings(tick_seconds=0, start_from="latest")
 
@@ -86,10 +88,12 @@ class _Overtaken(MemoryHistory):
 
 def test_who_loses_the_race_for_the_first_meta_goes_on_from_what_is_there() -> None:
     """Another worker's first meta stands: its offset and generation are taken over."""
-    rig = Rig(log_of(random_log(3)), PROBLEM, _Overtaken())
+    history = _Overtaken()
+    rig = Rig(log_of(random_log(3)), PROBLEM, history)
     rig.assign()
     assert rig.engine.positions[ONLY] == 3
-    assert rig.room._partitions[ONLY].meta.generation == 77
+    rig.run()
+    assert {generation for _, generation, _ in history.levels} == {77}
 
 
 @pytest.mark.parametrize("lost", ["deleted", "all but its states expired"])
@@ -101,9 +105,9 @@ def test_states_that_outlive_their_meta_are_never_folded_onto(redis_url: str, lo
     rig.run((25,))
     before, published = meta_of(history), len(rig.publisher.outcomes())
     if lost == "deleted":
-        history._client.delete(f"{history.prefix(ONLY)}:meta")
+        admin(redis_url).delete(key_of(META, ONLY))
     else:
-        history._client.pexpire(f"{history.prefix(ONLY)}:meta", 1)
+        admin(redis_url).pexpire(key_of(META, ONLY), 1)
         while history.read_metas([ONLY])[ONLY]:
             pass
     for event in [*events[150:], Tick(at(40 * 86_400))]:
@@ -208,7 +212,7 @@ def test_latest_without_redis_publishes_no_old_log_and_skips_nothing_raised_sinc
     for event in new[2:]:
         log.append(event)
     history.away = False
-    rig.room._asked_at = -10.0
+    rig.pause()
     rig.run()
     scored = [r.alert.alert_id for r in rig.publisher.enriched() if r.score.reason == "no_model"]
     unscored = [r.alert.alert_id for r in rig.publisher.enriched() if r.score.reason == "history_unavailable"]
@@ -230,7 +234,7 @@ def test_a_password_changed_live_is_an_absence_with_its_reason() -> None:
     assert {r.score.reason for r in rig.publisher.enriched()[-3:]} == {"history_unavailable"}
     rig.assign()  # a rebalance meanwhile ends nothing
     history.denied = False
-    rig.room._asked_at = -10.0
+    rig.pause()
     rig.run()
     assert rig.room.ready_faults == []
     assert_exact(rig, history)

@@ -8,10 +8,10 @@ from stream.config import Settings
 from stream.core.errors import BadRecord
 from stream.core.events import Acted, Raised, Tick, encode_event, event_time, seconds
 from stream.lane.batch import Batch
+from stream.lane.fence import ServerStatus
 from stream.metrics import Metrics
 from stream.scorer.clocks import ClockWatch
 from stream.scorer.decode import Decoder
-from stream.scorer.history import ServerStatus
 from tests.scorer.logs import PROBLEM, START, at
 from tests.scorer.memory_history import MemoryHistory
 from tests.scorer.rig import TOPIC, Log, LogRecord, Rig
@@ -80,7 +80,7 @@ def test_a_fast_clock_without_the_broker_s_stamps_is_held_against_redis() -> Non
     assert difference(rig.metrics) == pytest.approx(3_000.0)
     rig.now += 61.0
     history.server = ServerStatus("run-1", clock=rig.now)  # the clock was set
-    rig.room._looked_at = -10.0
+    rig.pause()
     rig.run()
     assert append_ticks(rig, broker=None) == 1
 
@@ -95,7 +95,7 @@ def test_redis_s_wrong_clock_ends_no_ticks_where_the_broker_stamps() -> None:
     rig.run()
     assert append_ticks(rig, broker=rig.now + 0.1) == 1
     history.server = ServerStatus("run-1", clock=rig.now - 50_000.0)
-    rig.room._looked_at = -10.0
+    rig.pause()
     rig.log.records[ONLY].append(
         Stamped(2, round(rig.now * 1000), None, encode_event(Raised(START, "B", "team", "r", "e")))
     )
@@ -138,15 +138,16 @@ def test_a_tick_that_waited_for_the_broker_is_no_wrong_clock(waited: float) -> N
 @pytest.mark.parametrize("how", ["by the next probe", "by Redis"])
 def test_a_clock_that_was_set_ticks_again(how: str) -> None:
     """One tick in ten minutes goes on asking, where it does no harm; and a jump against Redis's clock asks at once."""
-    watch = ClockWatch(Metrics(), ticks=True)
-    watch.redis_said(1_000.0, 400.0, 1_000.0)
+    passed = 0.0
+    watch = ClockWatch(Metrics(), ticks=True, monotonic=lambda: passed)
+    watch.note_redis(1_000.0, 400.0, 1_000.0)
     watch.wrote(ONLY, 1_000.0)
     watch.read(ONLY, Stamped(0, 0, None, None), [(1_000.0, 400.0)], 1_000.1)
     assert not watch.may_tick()
     if how == "by Redis":
-        watch.redis_said(410.0, 410.0, 410.0)
+        watch.note_redis(410.0, 410.0, 410.0)
     else:
-        watch._probed_at -= 700.0
+        passed = 700.0
         assert watch.may_tick()
         assert not watch.may_tick()
         watch.wrote(ONLY, 420.0)

@@ -3,23 +3,24 @@
 from redis import Redis
 
 from stream.kafka.records import Part
+from stream.redis_keys import LEVEL, META
 from stream.scorer.history import Wanted, Write
-from stream.scorer.redis_history import RedisHistory
-from tests.scorer.test_history_contract import redis_history
+from tests.scorer.test_history_contract import DEPLOYMENT, key_of, redis_history
+from tests.servers.redis import admin
 
 PART = Part("alerts.events", 0)
 
 
 def write(meta: bytes, generation: int, team: str = "payments") -> Write:
     """One level of one team, in some generation."""
-    return Write(b"", meta, generation, {f"t\0{team}": b"x" * 152}, {(team, "A1"): b"\xc0"}, due=[(1.0, team, "A1")])
+    return Write(b"", meta, generation, {f"t\0{team}": b"x" * 152}, {(team, "A1"): b"\xc0"}, timers=[(1.0, team, "A1")])
 
 
 def test_a_meta_of_another_type_is_replaced(redis_url: str) -> None:
     """A list where the meta belongs counts as none, for reading and for the switch."""
-    serving, aside = redis_history(redis_url), redis_history(redis_url, "rebuild")
+    serving, aside = redis_history(redis_url), redis_history(redis_url, aside=True)
     with Redis.from_url(redis_url) as client:
-        client.rpush(f"{serving.prefix(PART)}:meta", "garbage")
+        client.rpush(key_of(META, PART), "garbage")
     stored = serving.read({PART: Wanted(0)})[PART].meta
     assert stored == b""
     aside.write({PART: write(b"new", 3)})
@@ -28,9 +29,11 @@ def test_a_meta_of_another_type_is_replaced(redis_url: str) -> None:
     assert serving.read({PART: Wanted(3)})[PART].meta == b"new"
 
 
-def generations_of(history: RedisHistory, part: Part) -> set[int]:
+def generations_of(url: str, part: Part) -> set[int]:
     """The generations of which any key is there."""
-    return {generation for generation, _ in history._keys(part)}
+    prefix = LEVEL.prefix(deployment=DEPLOYMENT, topic=part.topic, partition=part.partition)
+    keys = [key.decode().removeprefix(prefix) for key in admin(url).scan_iter() if key.decode().startswith(prefix)]
+    return {int(key.partition(":")[0]) for key in keys if key[0].isdigit()}
 
 
 def test_generations_are_found_and_all_but_one_forgotten(redis_url: str) -> None:
@@ -39,13 +42,13 @@ def test_generations_are_found_and_all_but_one_forgotten(redis_url: str) -> None
     for generation in (1, 2, 12):
         history.write({PART: write(b"%d" % generation, generation)})
         with Redis.from_url(redis_url) as client:
-            client.delete(f"{history.prefix(PART)}:meta")
-            client.hset(f"{history.prefix(PART)}:{generation}:l:t\0odd", "a", "hash")
+            client.delete(key_of(META, PART))
+            client.hset(key_of(LEVEL, PART, generation=generation, level="t\0odd"), "a", "hash")
     history.write({other: write(b"1", 1)})
-    assert generations_of(history, PART) == {1, 2, 12}
+    assert generations_of(redis_url, PART) == {1, 2, 12}
     assert history.forget_others(PART, 2) == 2 * 4
-    assert generations_of(history, PART) == {2}
-    assert generations_of(history, other) == {1}
+    assert generations_of(redis_url, PART) == {2}
+    assert generations_of(redis_url, other) == {1}
 
 
 def test_teams_of_the_serving_generations_are_listed(redis_url: str) -> None:

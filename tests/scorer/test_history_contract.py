@@ -4,19 +4,28 @@ import pytest
 
 from stream.core.errors import HistoryAway, HistoryDenied, HistoryRefused
 from stream.kafka.records import Part
-from stream.metrics import Metrics
-from stream.scorer.history import NO_META, History, Wanted, Write
+from stream.lane.fence import NO_META
+from stream.redis_keys import RedisKey
+from stream.scorer.history import History, Wanted, Write
 from stream.scorer.identity import Identity
 from stream.scorer.redis_history import RedisHistory
+from tests.lane.memory_fence import MemoryFence
+from tests.lane.test_fence import redis_fence
 from tests.scorer.memory_history import MemoryHistory
-from tests.servers.redis import RedisServer
+from tests.servers.redis import RedisServer, admin
 
+DEPLOYMENT = "test"
 PART, OTHER = Part("alerts.events", 0), Part("alerts.events", 1)
 
 
-def redis_history(url: str, fence: str = "meta") -> RedisHistory:
+def redis_history(url: str, aside: bool = False) -> RedisHistory:
     """A Redis history with short patience."""
-    return RedisHistory(url, "test", 0.3, 180, 86_400, Metrics(), fence)
+    return RedisHistory(redis_fence(url), DEPLOYMENT, 180, 86_400, aside)
+
+
+def key_of(key: RedisKey, part: Part, **parts: object) -> str:
+    """The name of a key of a partition in the histories above."""
+    return key.name(deployment=DEPLOYMENT, topic=part.topic, partition=part.partition, **parts)
 
 
 def first_write() -> Write:
@@ -27,7 +36,7 @@ def first_write() -> Write:
         1,
         levels={"t\0pay*ments": b"L1", "tr\0pay*ments\0ré": b"L2"},
         entries={("pay*ments", "A 1"): b"E1"},
-        due=[(1_000.25, "pay*ments", "A 1")],
+        timers=[(1_000.25, "pay*ments", "A 1")],
     )
 
 
@@ -48,7 +57,7 @@ class HistoryContract:
         """The fence: a zombie's write is refused whole, also where it expects no meta at all."""
         history.write({PART: first_write()})
         for expected in (NO_META, b"zero"):
-            zombie = Write(expected, b"two", 1, levels={"t\0pay*ments": b"bad"}, settled=[("pay*ments", "A 1")])
+            zombie = Write(expected, b"two", 1, levels={"t\0pay*ments": b"bad"}, removed_timers=[("pay*ments", "A 1")])
             assert history.write({PART: zombie}) == {PART: False}
         found = history.read({PART: Wanted(1, ["t\0pay*ments"])})[PART]
         assert (found.meta, found.levels) == (b"one", [b"L1"])
@@ -87,12 +96,21 @@ class HistoryContract:
     def test_dues_come_in_order_and_ties_stay_together(self, history: History) -> None:
         """A window never ends between two timers of the same time."""
         due = [(float(at), "team", f"A{number}") for number, at in enumerate((5, 1, 3, 3, 3, 9))]
-        history.write({PART: Write(NO_META, b"m", 1, due=due)})
+        history.write({PART: Write(NO_META, b"m", 1, timers=due)})
         first = [(1.0, "team", "A1"), (3.0, "team", "A2"), (3.0, "team", "A3"), (3.0, "team", "A4")]
         assert history.timers(PART, 1, float("-inf"), 2) == (first, True)
         assert history.timers(PART, 1, 3.5, 10) == ([(5.0, "team", "A0"), (9.0, "team", "A5")], False)
         history.write(
-            {PART: Write(b"m", b"n", 1, due=[(7.0, "team", "A5")], settled=[("team", "A0")], gone=[("a", "b")])}
+            {
+                PART: Write(
+                    b"m",
+                    b"n",
+                    1,
+                    timers=[(7.0, "team", "A5")],
+                    removed_timers=[("team", "A0")],
+                    removed_entries=[("a", "b")],
+                )
+            }
         )
         assert history.timers(PART, 1, 3.5, 10) == ([(7.0, "team", "A5")], False)
 
@@ -113,6 +131,15 @@ class TestMemoryHistory(HistoryContract):
         return MemoryHistory()
 
 
+class TestHistoryOnAMemoryFence(HistoryContract):
+    """The Redis history, with the fake of the port that it stands on: it asks for nothing else."""
+
+    @pytest.fixture
+    def history(self) -> History:
+        """In memory."""
+        return RedisHistory(MemoryFence(), DEPLOYMENT, 180, 86_400)
+
+
 class TestRedisHistory(HistoryContract):
     """Redis and Valkey."""
 
@@ -124,7 +151,7 @@ class TestRedisHistory(HistoryContract):
 
 def test_a_rebuild_takes_the_place_of_the_serving_history_at_once(redis_url: str) -> None:
     """`switch` is refused when the serving meta moved; after it the old generation can be forgotten."""
-    serving, aside = redis_history(redis_url), redis_history(redis_url, "rebuild")
+    serving, aside = redis_history(redis_url), redis_history(redis_url, aside=True)
     serving.write({PART: first_write()})
     aside.write({PART: Write(NO_META, b"new", 2, levels={"t\0a": b"N"})})
     assert not aside.switch(PART, b"zero")
@@ -138,7 +165,7 @@ def test_every_key_but_the_fence_expires(redis_url: str) -> None:
     """Garbage goes by itself, later than event time forgets."""
     history = redis_history(redis_url)
     history.write({PART: first_write()})
-    client = history._client
+    client = admin(redis_url)
     ttls = {key: client.ttl(key) for key in client.scan_iter() if b":l:" in key or b":a:" in key}
     assert len(ttls) == 3
     assert all(ttl > 30 * 86_400 for ttl in ttls.values())
@@ -160,14 +187,14 @@ def test_a_redis_that_evicts_is_refused(fresh_redis: RedisServer) -> None:
     """History must not be thrown away by memory pressure."""
     history = redis_history(fresh_redis.url)
     history.check()
-    history._client.config_set("maxmemory-policy", "allkeys-lru")
+    admin(fresh_redis.url).config_set("maxmemory-policy", "allkeys-lru")
     with pytest.raises(HistoryRefused, match="noeviction"):
         history.check()
 
 
 def test_wrong_credentials_are_refused_in_one_sentence(fresh_redis: RedisServer) -> None:
     """A Redis ACL user works; a wrong password is told as such, and at once."""
-    client = redis_history(fresh_redis.url)._client
+    client = admin(fresh_redis.url)
     client.acl_setuser("gate", enabled=True, passwords=["+secret"], keys=["*"], commands=["+@all"])
     address = fresh_redis.url.removeprefix("redis://")
     history = redis_history(f"redis://gate:secret@{address}")

@@ -1,25 +1,18 @@
 """Records of teams that belong elsewhere: the room makes sure that the topic has not grown before they fail."""
 
-from collections.abc import Callable
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.config import Settings
 from stream.core.errors import BrokerError, HistoryRefused
 from stream.core.events import Raised, encode_event
-from stream.core.problem import Problem
 from stream.kafka.records import Part
 from stream.lane.batch import Bounds
 from stream.lane.topic_identity import REBUILD, grown
-from stream.metrics import Metrics
-from stream.models.served import Served
-from stream.scorer.assignment import Assignment
 from stream.scorer.decode import foreign_offset, whereabouts
-from stream.scorer.history import History, decode_meta
+from stream.scorer.history import decode_meta
 from stream.scorer.layout import strays_sentence
-from stream.scorer.room import ScorerRoom
+from stream.scorer.ownership import Ownership
 from tests.scorer.logs import PROBLEM, START, at, random_log
 from tests.scorer.memory_history import MemoryHistory
 from tests.scorer.rig import TOPIC, Log, Rig
@@ -28,37 +21,24 @@ TEAM = "team-1"
 ONE = Part(TOPIC, 1)
 
 
-class Asking(ScorerRoom):
-    """A room that asks whether the topic grew: `answers` in turn, the last one again and again."""
+class TopicCheck:
+    """Whether the topic still has its two partitions: it has `counts` in turn, the last one again and again.
 
-    answers: tuple[int | None, ...] = (2,)
-    asked = 0
+    None: Kafka does not say. `asked` is how often it was asked.
+    """
 
-    def __init__(
-        self,
-        settings: Settings,
-        problem: Problem,
-        history: History,
-        metrics: Metrics,
-        served: Callable[[], Served],
-        clock: Callable[[], float],
-    ) -> None:
-        super().__init__(settings, problem, history, metrics, served, clock, check_topic=self.check)
+    def __init__(self, *counts: int | None) -> None:
+        self._counts = counts
+        self.asked = 0
 
-    @classmethod
-    def check(cls) -> None:
-        """Refuse unless the topic still has its two partitions."""
-        cls.asked += 1
-        count = cls.answers[min(cls.asked, len(cls.answers)) - 1]
+    def __call__(self) -> None:
+        """Refuse a topic that grew."""
+        self.asked += 1
+        count = self._counts[min(self.asked, len(self._counts)) - 1]
         if count is None:
             raise BrokerError(f"Kafka does not say how many partitions {TOPIC} has; is it up?")
         if count != 2:
             raise HistoryRefused(f"{grown(TOPIC, 2, count)}; {REBUILD}")
-
-
-def room(*answers: int | None) -> type[Asking]:
-    """A room that is answered this."""
-    return type("Asked", (Asking,), {"answers": answers})
 
 
 def log_with_strays(strays: int = 3) -> Log:
@@ -85,16 +65,16 @@ def misrouted(rig: Rig) -> list[dict[str, str]]:
 
 def test_nobody_asks_while_no_record_is_misrouted() -> None:
     """Batches of good records cost no request."""
-    asking = room(2)
-    rig = Rig(log_with_strays(0), PROBLEM, MemoryHistory(), room=asking)
+    asking = TopicCheck(2)
+    rig = Rig(log_with_strays(0), PROBLEM, MemoryHistory(), check_topic=asking)
     rig.run((10,))
     assert asking.asked == 0
 
 
 def test_misrouted_records_fail_while_the_count_is_as_assigned() -> None:
     """One question a batch, however many of its records are misrouted."""
-    asking = room(2)
-    rig = Rig(log_with_strays(), PROBLEM, MemoryHistory(), room=asking)
+    asking = TopicCheck(2)
+    rig = Rig(log_with_strays(), PROBLEM, MemoryHistory(), check_topic=asking)
     rig.run()
     assert asking.asked == 1
     end = max(len(records) for part, records in rig.log.records.items() if part.partition != rig.log._choose(TEAM))
@@ -103,7 +83,7 @@ def test_misrouted_records_fail_while_the_count_is_as_assigned() -> None:
 
 def test_a_topic_that_grew_stops_the_room_before_anything_of_the_batch_is_out() -> None:
     """The sentence is that of the assignment, and no record fails."""
-    rig = Rig(log_with_strays(), PROBLEM, MemoryHistory(), room=room(3))
+    rig = Rig(log_with_strays(), PROBLEM, MemoryHistory(), check_topic=TopicCheck(3))
     with pytest.raises(
         HistoryRefused,
         match=r"alerts\.events had 2 partitions and has 3: teams have moved; run `noisegate history rebuild`",
@@ -114,7 +94,7 @@ def test_a_topic_that_grew_stops_the_room_before_anything_of_the_batch_is_out() 
 
 def test_without_an_answer_nothing_fails() -> None:
     """While Kafka can't say how many partitions there are, no record is called misrouted: it waits for the answer."""
-    rig = Rig(log_with_strays(), PROBLEM, MemoryHistory(), room=room(None, None, 2))
+    rig = Rig(log_with_strays(), PROBLEM, MemoryHistory(), check_topic=TopicCheck(None, None, 2))
     with pytest.raises(AssertionError, match="never came to rest"):
         rig.run(most=2)
     assert misrouted(rig) == []
@@ -126,7 +106,7 @@ def test_a_snapshot_s_refold_passes_by_what_failed_before() -> None:
     """A history that knew the topic's layout goes on over misrouted records in silence: they failed once already."""
     log = log_with_strays(0)
     history = MemoryHistory()
-    rig = Rig(log, PROBLEM, history, room=room(2))
+    rig = Rig(log, PROBLEM, history, check_topic=TopicCheck(2))
     rig.run()
     snapshot = (dict(history.metas), dict(history.levels), dict(history.entries))
     put_strays(log, 3)
@@ -143,7 +123,7 @@ def test_a_snapshot_s_refold_passes_by_what_failed_before() -> None:
 def test_a_refold_from_the_beginning_is_marked_until_it_has_passed_what_was_published() -> None:
     """The meta keeps over restarts that nobody knows the layout of what is folded again."""
     log = log_with_strays(0)
-    rig = Rig(log, PROBLEM, MemoryHistory(), room=room(2))
+    rig = Rig(log, PROBLEM, MemoryHistory(), check_topic=TopicCheck(2))
     rig.run()
     history = rig.history = MemoryHistory()
     rig.start()
@@ -171,7 +151,7 @@ def test_a_record_of_another_partition_keeps_its_place(partition: int, offset: i
 def test_while_redis_is_away_alerts_in_other_partitions_are_not_silent() -> None:
     """In a topic that grew moved teams' alerts wait in their old partitions: they come unscored, and do not fail."""
     log, history = log_with_strays(0), MemoryHistory()
-    rig = Rig(log, PROBLEM, history, room=room(2))
+    rig = Rig(log, PROBLEM, history, check_topic=TopicCheck(2))
     rig.run()
     rig.start()
     rig.assign()
@@ -196,11 +176,11 @@ def test_a_lost_history_is_looked_at_before_it_is_folded_again() -> None:
         asked.append(True)
         raise HistoryRefused(strays_sentence(ONE, 7))
 
-    assignment = Assignment(rig.settings, PROBLEM, history, refuse)
+    ownership = Ownership(rig.settings, PROBLEM, history, refuse)
     known = Bounds(5, 0, 9, rig.topic_id, 2, group_committed=True)
     with pytest.raises(HistoryRefused, match=r"alerts\.events/1 holds records of teams.*history rebuild"):
-        assignment.take({ONE: known}, history.status())
+        ownership.acquire({ONE: known}, history.status())
     assert (asked, history.metas) == ([True], {})
     fresh = Bounds(None, 0, 9, rig.topic_id, 2)
-    assert ONE in assignment.take({ONE: fresh}, history.status())  # a deployment's first start asks nobody
+    assert ONE in ownership.acquire({ONE: fresh}, history.status())  # a deployment's first start asks nobody
     assert asked == [True]

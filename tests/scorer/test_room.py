@@ -146,7 +146,7 @@ class _Gated(MemoryHistory):
 
     def __init__(self, same: MemoryHistory) -> None:
         super().__init__()
-        self.metas, self.levels, self.entries, self.due = same.metas, same.levels, same.entries, same.due
+        self.metas, self.levels, self.entries, self.queues = same.metas, same.levels, same.entries, same.queues
         self.gate = Gate()
 
     def write(self, writes: Mapping[Part, Write]) -> dict[Part, bool]:
@@ -203,7 +203,7 @@ def test_what_is_being_deleted_is_not_read_again() -> None:
     rig.engine.step({ONLY: records[2:]})
     rig.engine.settle()
     assert [one["reason"] for one in rig.publisher.failed()] == ["unknown_alert"]
-    assert rig.room._partitions[ONLY].fold.held == 0
+    assert rig.metrics.held.labels(ONLY.partition)._value.get() == 0
     assert_exact(rig, slow)
 
 
@@ -257,7 +257,7 @@ def test_while_redis_is_away_alerts_come_once_unscored_and_their_scores_follow()
     assert len(away) == len(raised)
     assert rig.room.ready_faults[0].startswith("history")
     history.away = False
-    rig.room._asked_at = -10.0
+    rig.pause()
     rig.run()
     assert_exact(rig, history)
     assert all(r.score.reason == "no_model" for r in rig.publisher.enriched()[-5:])
@@ -280,7 +280,7 @@ def test_redis_that_dies_with_a_batch_in_flight_silences_nobody() -> None:
     raised = {f"{TOPIC}/0/{r.offset}" for r in records[:60] if b'"raised"' in (r.value or b"")}
     assert said == raised
     slow.away = False
-    rig.room._asked_at = -10.0
+    rig.pause()
     rig.run()
     assert_exact(rig, slow)
 
@@ -356,7 +356,7 @@ def test_a_redis_restored_from_an_old_snapshot_is_folded_on_in_silence() -> None
     rig.engine.settle()
     snapshot = MemoryHistory()
     snapshot.__dict__.update({k: dict(v) if isinstance(v, dict) else v for k, v in history.__dict__.items()})
-    snapshot.due = {key: dict(due) for key, due in history.due.items()}
+    snapshot.queues = {key: dict(due) for key, due in history.queues.items()}
     rig.run((20,))
     published = len(rig.publisher.outputs)
     rig.history = snapshot
@@ -479,13 +479,11 @@ def test_expiries_are_known_after_a_restart_too() -> None:
     assert [o.alert_id for o in rig.publisher.outcomes()] == [f"A{n}" for n in range(50)]
 
 
-def test_a_window_of_dues_smaller_than_what_is_due_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_window_smaller_than_what_is_due_loses_nothing() -> None:
     """With a window of three timers, every expiry is still published in order, over restarts and unwritten batches."""
-    monkeypatch.setattr("stream.scorer.reading.TIMERS_WINDOW", 3)
-    monkeypatch.setattr("stream.scorer.partition.TIMERS_WINDOW", 3)
     log = log_of(random_log(21, alerts=80))
     log.append(Tick(at(30 * 86_400)))
-    calm, narrow = Rig(log, PROBLEM, MemoryHistory()), Rig(log, PROBLEM, MemoryHistory())
+    calm, narrow = (Rig(log, PROBLEM, MemoryHistory(), timers_window=window) for window in (2_500, 3))
     calm.run()
     narrow.assign()
     narrow.engine.step({ONLY: log.records[ONLY][:20]})

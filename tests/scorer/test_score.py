@@ -1,28 +1,27 @@
 """Champions and the challenger of one batch: whose score is whose, and what a bad challenger can't do."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from threading import Event as Gate
 
 import msgspec
 import numpy as np
 import pytest
 
+from stream.core.effects import Arrived
 from stream.core.errors import HistoryRefused, ModelError
 from stream.core.events import Acted, Event, Raised
 from stream.core.frame import Array, Decayed, Inputs, Matrix
 from stream.core.once import Once
 from stream.core.records import Challenge, Score
 from stream.core.scoring import Thresholds
-from stream.kafka.records import Part
 from stream.models.graph import Stop
 from stream.models.pointers import Pointer
 from stream.models.served import Challenger, Served
-from stream.scorer.decode import Decoded
 from stream.scorer.score import BatchScores, pack_score, unpack_score
 from tests.scorer.logs import PROBLEM, at, random_log
 from tests.scorer.memory_history import MemoryHistory
 from tests.scorer.models import Says, by_name
-from tests.scorer.rig import Log, Rig
+from tests.scorer.rig import Log, Rig, folded
 
 OLD, NEW, RIVAL = "2026-03-01-01d0", "2026-03-08-4e30", "2026-03-09-c4a1"
 
@@ -97,18 +96,10 @@ def test_each_team_has_its_champion_s_score() -> None:
 
 def test_the_batch_s_matrices_stay_reachable_by_model_and_role() -> None:
     """What each model read and said of a batch can be counted afterwards, with the alerts it is about."""
-    kept: list[BatchScores] = []
-    rig = rig_of(log_of(random_log(4, alerts=50)), Served((Says(OLD), Says(NEW)), Pointer(OLD, {"team-1": NEW})))
-    rig.served = Served(rig.served.champions, rig.served.pointer, Challenger(Says(RIVAL, rival_of), 5.0))
-    answer = rig.room._score
-
-    def spy(decoded: Mapping[Part, Decoded]) -> BatchScores:
-        kept.append(answer(decoded))
-        return kept[-1]
-
-    rig.room._score = spy  # type: ignore[method-assign]  # a spy
-    rig.run()
-    (answers,) = [answers for answers in kept if answers.scores]
+    served = Served((Says(OLD), Says(NEW)), Pointer(OLD, {"team-1": NEW}), Challenger(Says(RIVAL, rival_of), 5.0))
+    (pure,) = folded(log_of(random_log(4, alerts=50)), PROBLEM).values()
+    answers = BatchScores([one for one in pure.effects if isinstance(one, Arrived)], pure.take_rows(), served)
+    assert answers.scores
     assert {scored.role for scored in answers.scored} == {"champion", "team", "challenger"}
     for scored in answers.scored:
         assert scored.inputs.matrix.shape == (len(scored.indices), 1)

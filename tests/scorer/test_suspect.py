@@ -1,29 +1,42 @@
 """A history that is known to be wrong: keys were evicted, or what stands under them is no history."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
 from stream.core.errors import HistoryDamaged, HistoryRefused
 from stream.core.events import Raised
 from stream.core.ledger import Timer, pack_entry
-from stream.scorer.evictions import EvictionWatch
-from stream.scorer.history import ServerStatus, Wanted, decode_meta, read_meta_or_none
+from stream.kafka.records import Part
+from stream.lane.fence import ServerStatus
+from stream.redis_keys import ENTRY, LEVEL, META, TIMERS
+from stream.scorer.history import Found, Wanted, decode_meta, read_meta_or_none
 from stream.scorer.redis_history import RedisHistory
 from tests.scorer.logs import PROBLEM, random_log
 from tests.scorer.memory_history import MemoryHistory
 from tests.scorer.rig import Log, Rig, alerts_of, folded, packed_entries, packed_levels
 from tests.scorer.test_assignment import meta_of
-from tests.scorer.test_history_contract import redis_history
+from tests.scorer.test_history_contract import key_of, redis_history
 from tests.scorer.test_room import ONLY, log_of
-from tests.servers.redis import RedisServer
+from tests.servers.redis import RedisServer, admin
+
+
+class Damaged(MemoryHistory):
+    """A history whose states can't be read."""
+
+    def read(self, wanted: Mapping[Part, Wanted]) -> dict[Part, Found]:
+        """See `History`."""
+        if any(want.levels or want.entries for want in wanted.values()):
+            raise HistoryDamaged(*ONLY, "it is wrong")
+        return super().read(wanted)
+
 
 GARBAGE = b"\xc1 neither a meta nor a state"
 
 
 def evict(server: RedisServer) -> None:
     """Let the server throw some keys away, and then have memory enough again; a meta, which never expires, stays."""
-    client = redis_history(server.url)._client
+    client = admin(server.url)
     client.config_set("maxmemory-policy", "volatile-random")
     client.config_set("maxmemory", client.info("memory")["used_memory"] + 200_000)
     number = 0
@@ -36,7 +49,7 @@ def evict(server: RedisServer) -> None:
 
 def look(rig: Rig) -> None:
     """Let the room look at what the server says, as it does every few seconds, and take its partitions anew."""
-    rig.room._looked_at = -10.0
+    rig.pause()
     rig._do(rig.engine.idle([], rig.now))
     if not rig.assigned:
         rig.assign()
@@ -44,7 +57,7 @@ def look(rig: Rig) -> None:
 
 def rebuild(log: Log, url: str) -> None:
     """What `history rebuild` does: fold the log aside, and put it in the place of what serves."""
-    serving, aside = redis_history(url), redis_history(url, "rebuild")
+    serving, aside = redis_history(url), redis_history(url, aside=True)
     Rig(log, PROBLEM, aside).run()
     assert aside.switch(ONLY, serving.read_metas([ONLY])[ONLY])
 
@@ -79,13 +92,13 @@ def test_keys_evicted_under_a_running_worker_end_scores_and_not_alerts(fresh_red
     rig.run()
     unscored = [r for r in rig.publisher.enriched() if r.score.reason == "history_unavailable"]
     assert len(unscored) == sum(b'"raised"' in (r.value or b"") for r in log.records[ONLY][100:150])
-    history._client.config_set("maxmemory-policy", "noeviction")
+    admin(fresh_redis.url).config_set("maxmemory-policy", "noeviction")
     fresh_redis.restart()
     rig.start()
     rig.assign()
     assert rig.metrics.history_suspect._value.get() == 1
     rebuild(log, fresh_redis.url)
-    rig.room._asked_at = -10.0
+    rig.pause()
     for event in events[150:]:
         log.append(event)
     rig.run()
@@ -101,7 +114,7 @@ def test_keys_evicted_while_nobody_looked_are_found_at_the_next_start(fresh_redi
     history, log = redis_history(fresh_redis.url), log_of(random_log(32))
     Rig(log, PROBLEM, history).run()
     evict(fresh_redis)
-    history._client.config_set("maxmemory-policy", "noeviction")
+    admin(fresh_redis.url).config_set("maxmemory-policy", "noeviction")
     rig = Rig(log, PROBLEM, history)
     rig.assign()
     assert "evicted" in rig.room.ready_faults[0]
@@ -133,7 +146,7 @@ def test_a_server_that_comes_back_and_would_evict_does_not_end_a_worker() -> Non
     rig.committed[ONLY] = 0
     rig.assign()
     history.away, history.server = False, ServerStatus("run-1", 0, "allkeys-lru")
-    rig.room._asked_at = -10.0
+    rig.pause()
     rig.run()
     assert ["allkeys-lru" in fault for fault in rig.room.ready_faults] == [True]
     assert rig.publisher.enriched()[-1].score.reason == "no_model"
@@ -161,10 +174,10 @@ def test_what_was_published_with_scores_is_not_published_without() -> None:
 @pytest.mark.expects_errors
 def test_damage_that_another_worker_saw_rebuilt_is_not_remembered() -> None:
     """What was found belongs to the generation in which it was found."""
-    history, log = MemoryHistory(), log_of(random_log(40))
+    history, log = Damaged(), log_of(random_log(40))
     rig = Rig(log, PROBLEM, history)
     rig.assign()
-    rig.room._damaged(HistoryDamaged(*ONLY, "it is wrong"))
+    assert rig.engine.step({ONLY: log.records[ONLY][:30]}).reassign
     history.metas.clear()  # rebuilt meanwhile, with a generation of its own
     Rig(log, PROBLEM, history).assign()
     rig.assign()
@@ -180,45 +193,22 @@ def test_a_server_that_evicts_is_refused_at_the_start() -> None:
     assert history.metas == {}
 
 
-@pytest.mark.parametrize(
-    ("recorded", "status", "evicted"),
-    [
-        ("", ServerStatus("a", 5), 0),  # of before it was recorded
-        ("a/5", ServerStatus("a", 5), 0),
-        ("a/5", ServerStatus("a", 7), 2),
-        ("a/5", ServerStatus("a", 0), 0),  # CONFIG RESETSTAT
-        ("a/5", ServerStatus("a", 3), 3),
-        ("a/5", ServerStatus("b", 0), 0),  # restarted
-        ("a/5", ServerStatus("b", 2), 2),
-        ("/0", ServerStatus("", 0), 0),
-    ],
-)
-def test_evictions_are_counted_over_restarts_and_resets(recorded: str, status: ServerStatus, evicted: int) -> None:
-    """A server that began to count anew has evicted all that it counts."""
-    assert status.evicted_since(recorded) == evicted
+Damage = Callable[[str, str], None]
 
 
-def test_the_first_look_has_nothing_to_compare_with() -> None:
-    """What was evicted before a worker came is told from metas, not from looks."""
-    watch = EvictionWatch()
-    assert [watch.look(ServerStatus("a", count)) for count in (9, 9, 12)] == [0, 0, 3]
-
-
-Damage = Callable[[RedisHistory, str], None]
-
-
-def garbage(history: RedisHistory, key: str) -> None:
+def garbage(url: str, key: str) -> None:
     """Bytes that mean nothing."""
-    history._client.set(key, GARBAGE)
+    admin(url).set(key, GARBAGE)
 
 
-def wrong_type(history: RedisHistory, key: str) -> None:
+def wrong_type(url: str, key: str) -> None:
     """A key of another type than ours."""
-    history._client.delete(key)
-    if key.endswith("dues"):
-        history._client.set(key, "x")
+    client = admin(url)
+    client.delete(key)
+    if TIMERS.matches(key):
+        client.set(key, "x")
     else:
-        history._client.hset(key, "a", "b")
+        client.hset(key, "a", "b")
 
 
 @pytest.mark.expects_errors
@@ -235,8 +225,11 @@ def test_a_damaged_state_ends_scores_and_not_alerts(redis_url: str, where: str, 
         log.append(event)
     names = {*folded(log, PROBLEM)[ONLY].levels} & {*pure.levels} if where == "level" else {*pure.ledger}
     for name in names:
-        key = f"l:{name}" if isinstance(name, str) else f"a:{name[0]}\0{name[1]}"
-        damage(history, f"{history.prefix(ONLY)}:{generation}:{key}")
+        if isinstance(name, str):
+            key = key_of(LEVEL, ONLY, generation=generation, level=name)
+        else:
+            key = key_of(ENTRY, ONLY, generation=generation, team=name[0], alert=name[1])
+        damage(redis_url, key)
     rig.start()  # nothing of it in memory
     rig.run()
     assert "run `noisegate history rebuild`" in rig.room.ready_faults[0]
@@ -245,7 +238,7 @@ def test_a_damaged_state_ends_scores_and_not_alerts(redis_url: str, where: str, 
     for event in events[90:]:
         log.append(event)
     rebuild(log, redis_url)
-    rig.room._asked_at = -10.0
+    rig.pause()
     rig.run()
     assert rig.room.ready_faults == []
     assert_right(history, log)
@@ -258,7 +251,7 @@ def test_damaged_timers_end_scores_and_not_alerts(redis_url: str) -> None:
     history, log = redis_history(redis_url), log_of(events[:60])
     rig = Rig(log, PROBLEM, history)
     rig.run()
-    wrong_type(history, f"{history.prefix(ONLY)}:{meta_of(history).generation}:dues")
+    wrong_type(redis_url, key_of(TIMERS, ONLY, generation=meta_of(history).generation))
     with pytest.raises(HistoryDamaged, match="history rebuild"):
         history.timers(ONLY, meta_of(history).generation, 0.0, 10)
     log.append(events[60])
@@ -273,7 +266,7 @@ def test_a_damaged_meta_is_refused_in_one_sentence(redis_url: str, damage: Damag
     """It is neither a new history nor a traceback."""
     history, log = redis_history(redis_url), log_of(random_log(36))
     Rig(log, PROBLEM, history).run()
-    damage(history, f"{history.prefix(ONLY)}:meta")
+    damage(redis_url, key_of(META, ONLY))
     with pytest.raises(HistoryDamaged, match=r"^alerts.events/0: .*; run `noisegate history rebuild`$"):
         Rig(log, PROBLEM, history).assign()
 

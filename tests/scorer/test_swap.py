@@ -46,7 +46,7 @@ def test_swaps_under_load_lose_no_alert_and_mix_no_models(tmp_path: Path) -> Non
     for event in events:
         log.put(Part(TOPIC, 0), encode_event(event), seconds(event.at))
     rig = Rig(log, problem, MemoryHistory())
-    rig.room._served = lambda: watch.served
+    rig.ask_served = lambda: watch.served
     thread = Thread(target=flip)
     thread.start()
     try:

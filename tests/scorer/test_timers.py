@@ -32,7 +32,7 @@ class MeasuredHistory(MemoryHistory):
 
     def write(self, writes: Mapping[Part, Write]) -> dict[Part, bool]:
         """See `History`."""
-        self.most_written = max(self.most_written, *(len(w.entries) + len(w.gone) for w in writes.values()))
+        self.most_written = max(self.most_written, *(len(w.entries) + len(w.removed_entries) for w in writes.values()))
         return super().write(writes)
 
 

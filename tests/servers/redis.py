@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 from redis import Redis
 
@@ -45,6 +46,11 @@ class RedisServer(ServerProcess):
         shutil.rmtree(self.folder / "appendonlydir")
         shutil.copytree(folder, self.folder / "appendonlydir")
         self.start()
+
+
+def admin(url: str) -> Any:
+    """A client of a server, to look at what it holds, and to change what it is."""
+    return Redis.from_url(url)
 
 
 def _binary(program: str) -> str:

@@ -37,7 +37,7 @@ _ABSENCES: Sequence[tuple[str, type[Exception] | tuple[()], str, str]] = (  # th
 )
 
 
-def told(error: Exception, call: str, seconds: float) -> NoisegateError:
+def fault_of(error: Exception, call: str, seconds: float) -> NoisegateError:
     """What to raise for an error of redis-py or the network.
 
     `HistoryAway` where trying again may help, `HistoryDenied` where Redis refuses us, else `HistoryRefused`.

@@ -18,10 +18,11 @@ from stream.core.ledger import OUTCOME_NAMES
 from stream.kafka.misrouted import MisroutedRecords
 from stream.kafka.partitioner import partition_chooser
 from stream.kafka.records import Part
-from stream.scorer import merge
 from stream.scorer.decode import Decoder
 from stream.scorer.history import Write, decode_meta
-from tests.scorer.grown import (
+from stream.scorer.rebuild.merge import MergedLog
+from tests.scorer.logs import PROBLEM, START, at, random_log
+from tests.scorer.rebuild.grown import (
     GrowingLog,
     GrowingRig,
     LogConsumer,
@@ -31,7 +32,6 @@ from tests.scorer.grown import (
     grown_rig,
     merged_folds,
 )
-from tests.scorer.logs import PROBLEM, START, at, random_log
 from tests.scorer.rig import (
     TOPIC,
     Crash,
@@ -357,9 +357,8 @@ def test_a_topic_made_anew_with_fewer_partitions_begins_anew() -> None:
     assert len(rig.publisher.enriched()) == published + raised
 
 
-def test_memory_is_bounded_by_pausing_partitions_that_are_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_bounded_by_pausing_partitions_that_are_ahead() -> None:
     """A partition whose records are all later than the others' waits in Kafka; the order is that of the timestamps."""
-    monkeypatch.setattr(merge, "_BUFFERED_RECORDS", 1)  # a thousand a partition, the least there is
     log = GrowingLog(2)
     for number in range(4_000):
         log.tick(Part(TOPIC, 0), Tick(at(number)))
@@ -368,7 +367,7 @@ def test_memory_is_bounded_by_pausing_partitions_that_are_ahead(monkeypatch: pyt
     consumer = LogConsumer(log, {}, step=100)
     ends = {0: 4_000, 1: 3_000}
     decode = Decoder(partition_chooser("murmur2_random", 2), anywhere=True).decode
-    merged = merge.MergedLog(consumer, TOPIC, {0: 0, 1: 0}, ends, decode)
+    merged = MergedLog(consumer, TOPIC, {0: 0, 1: 0}, ends, decode, buffered_records=2_000)
     offsets, ahead = [], 0
     for chunk in merged.rounds(500):
         offsets += [(one.source, one.record.offset) for one in chunk]

@@ -19,9 +19,9 @@ from stream.core.problem import Problem
 from stream.kafka.records import Output, Part, Record
 from stream.models.served import Served
 from stream.scorer.decode import Decoded, whereabouts
-from stream.scorer.merge import Located
 from stream.scorer.output import OutputBuilder
-from stream.scorer.previous import PreviousHistory, decided, holds
+from stream.scorer.rebuild.merge import Located
+from stream.scorer.rebuild.previous import PreviousHistory, decided, holds
 from stream.scorer.score import BatchScores
 from stream.scorer.tally import Tally
 
@@ -107,7 +107,7 @@ class Backlog:
         waiting = self._select(effects)  # scores tell which alerts are new, so they come first
         outputs: list[Output] = []
         for source, run in groupby(waiting, _source):
-            outputs += self._say(Part(self._topic, source), list(run), scores, tally)
+            outputs += self._outputs(Part(self._topic, source), list(run), scores, tally)
         for one in records:
             if one.fault is not None and self.waits(one.source, one.record):
                 failed = Decoded(failed=[(one.record, one.fault)])
@@ -152,7 +152,7 @@ class Backlog:
             one.row = number
         return BatchScores(arrived, chosen, self._served)
 
-    def _say(self, part: Part, run: list[LocatedEffect], scores: BatchScores, tally: Tally) -> list[Output]:
+    def _outputs(self, part: Part, run: list[LocatedEffect], scores: BatchScores, tally: Tally) -> list[Output]:
         alerts = [(one.event, one.at, one.record) for one in run if type(one.effect) in (Arrived, Repeated)]
         return self._output.build(part, Decoded(alerts), [one.effect for one in run], scores, tally)
 

@@ -1,4 +1,4 @@
-"""Read what a round of batches will touch, and hold every partition's meta against the one we know."""
+"""The states that a round of batches will touch, read at once, with the metas held against those that we know."""
 
 from collections.abc import Mapping
 from itertools import takewhile
@@ -7,12 +7,12 @@ from stream.core.errors import FenceConflict
 from stream.kafka.records import Part
 from stream.scorer.decode import Decoded
 from stream.scorer.history import History, Wanted
-from stream.scorer.partition import TIMERS_WINDOW, Partition, Touched
+from stream.scorer.partition import Partition, TouchedKeys
 
 
 def read_states(
     history: History, partitions: Mapping[Part, Partition], decoded: Mapping[Part, Decoded]
-) -> dict[Part, Touched]:
+) -> dict[Part, TouchedKeys]:
     """Bring into each partition all states that its batch will touch; returns what it may touch.
 
     One round trip where all ledger entries are in memory, else two: an entry's levels are known once it is read.
@@ -22,24 +22,26 @@ def read_states(
         HistoryAway: the history can't be read.
         HistoryDamaged: what is there is no history.
     """
-    touched = {part: Touched() for part in decoded}
+    touched = {part: TouchedKeys() for part in decoded}
     first = {}
     for part, batch in decoded.items():
         entries = partitions[part].entries_for(batch)
         levels = partitions[part].levels_for(batch, touched[part])
         first[part] = Wanted(partitions[part].meta.generation, levels, entries)
-    _learn(history, partitions, first)
+    _load(history, partitions, first)
     second = {}
     for part in decoded:
         levels = partitions[part].levels_of_entries(first[part].entries, touched[part])
         if levels:
             second[part] = Wanted(partitions[part].meta.generation, levels)
     if second:
-        _learn(history, partitions, second)
+        _load(history, partitions, second)
     return touched
 
 
-def bounded(history: History, partition: Partition, decoded: Decoded, most_levels: int, most_timers: int) -> Decoded:
+def limit_timers(
+    history: History, partition: Partition, decoded: Decoded, most_levels: int, most_timers: int
+) -> Decoded:
     """As much of a batch as makes at most `most_timers` of the partition's timers fire: its first records, or none.
 
     After a long stop one record's time may fire hundreds of thousands. Then the first of them are folded without it,
@@ -50,7 +52,7 @@ def bounded(history: History, partition: Partition, decoded: Decoded, most_level
         HistoryAway: the history can't be read.
     """
     partition.rotate(most_levels)
-    widen(history, partition, decoded.latest, most_timers)
+    load_timers(history, partition, decoded.latest, most_timers)
     timers = partition.fold.timers
     if timers.count_before(decoded.latest) <= most_timers:
         return decoded
@@ -64,17 +66,17 @@ def bounded(history: History, partition: Partition, decoded: Decoded, most_level
     return Decoded(latest=decoded.events[0][1], timers=most_timers, fired_by=following)
 
 
-def widen(history: History, partition: Partition, latest: float, most: int) -> None:
+def load_timers(history: History, partition: Partition, latest: float, most: int) -> None:
     """Read on what is due, until the partition knows all that is due before `latest`, or more than `most` of it."""
     timers = partition.fold.timers
     while latest > timers.until and timers.count_before(latest) <= most:
         start, generation = partition.fold.timers.until, partition.meta.generation
-        partition.widen(*history.timers(partition.part, generation, start, TIMERS_WINDOW))
+        partition.load_timers(*history.timers(partition.part, generation, start, partition.timers_window))
 
 
-def _learn(history: History, partitions: Mapping[Part, Partition], wanted: Mapping[Part, Wanted]) -> None:
+def _load(history: History, partitions: Mapping[Part, Partition], wanted: Mapping[Part, Wanted]) -> None:
     found = history.read(wanted)
     for part, want in wanted.items():
         if not partitions[part].fence_holds(found[part].meta):
             raise FenceConflict(part.topic, part.partition)
-        partitions[part].learn(want, found[part])
+        partitions[part].load(want, found[part])

@@ -1,12 +1,7 @@
 """One run over the whole log into a new generation of the history, and the switch to it. See `rebuild`."""
 
 import sys
-import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-
-from confluent_kafka import KafkaException, TopicPartition
-from msgspec import Struct
 
 from stream.config import Settings
 from stream.core import fold
@@ -15,57 +10,24 @@ from stream.core.problem import Problem
 from stream.kafka.misrouted import MisroutedRecords
 from stream.kafka.partitioner import partition_chooser
 from stream.kafka.records import Part
-from stream.kafka.topics import TopicFacts
 from stream.lane.batch import Bounds
+from stream.lane.fence import NO_META
 from stream.models.served import Served
-from stream.scorer.backlog import Backlog, Outlet
 from stream.scorer.decode import Decoder
-from stream.scorer.generation import Generations, NewGeneration
-from stream.scorer.history import NO_META, Meta, Wanted, read_meta_or_none
+from stream.scorer.history import Meta, Wanted, read_meta_or_none
 from stream.scorer.identity import Identity
 from stream.scorer.maturing import Maturing
-from stream.scorer.merge import MergedLog, Progress, Source
 from stream.scorer.partition import Partition, new_generation, new_meta
-from stream.scorer.previous import PreviousHistory
+from stream.scorer.rebuild.backlog import Backlog, Outlet
+from stream.scorer.rebuild.generation import Generations, NewGeneration
+from stream.scorer.rebuild.merge import MergedLog, Progress, Source
+from stream.scorer.rebuild.offsets import LogOffsets
+from stream.scorer.rebuild.previous import PreviousHistory
+from stream.scorer.rebuild.report import Rebuilt, Report
 
 _BATCH = 5_000  # records, of each partition
 _MOST = 20_000
 _SWITCH_TRIES = 100
-_ANSWER_SECONDS = 10.0
-_COMMIT_SECONDS = 10.0
-
-
-class Rebuilt(Struct, frozen=True):
-    """What was done to one partition."""
-
-    partition: int
-    generation: int
-    offset: int
-    keys_removed: int
-
-
-class Report(Struct, frozen=True):
-    """What a rebuild did.
-
-    Attributes:
-        partitions: one entry each.
-        folded: records folded.
-        placed: of these, records that lie in another partition than the one their team belongs to now.
-        misrouted: records left out, because `alerts.failed` holds them as misrouted or a worker fails them so now.
-        undecodable: records that can't be used; `alerts.failed` holds them.
-        unknown_actions: actions whose alert the log does not hold, or holds too late.
-        published: what was published because it never had been, by kind; empty where workers serve.
-        notes: what a person should know, one sentence each.
-    """
-
-    partitions: list[Rebuilt]
-    folded: int = 0
-    placed: int = 0
-    misrouted: int = 0
-    undecodable: int = 0
-    unknown_actions: int = 0
-    published: dict[str, int] = {}
-    notes: list[str] = []
 
 
 class Reprocessor:
@@ -74,7 +36,8 @@ class Reprocessor:
     Args:
         settings: topic, partitioner, limits.
         problem: what is being predicted.
-        facts: the topic as it is now.
+        identity: the cluster, topic and problem that the new history is of.
+        partitions: how many the topic has now.
         consumer: reads it; its group is the deployment.
         serving: the history that serves, or did.
         aside: the same behind a fence of its own.
@@ -88,7 +51,8 @@ class Reprocessor:
         self,
         settings: Settings,
         problem: Problem,
-        facts: TopicFacts,
+        identity: Identity,
+        partitions: int,
         consumer: Source,
         serving: Generations,
         aside: Generations,
@@ -101,40 +65,39 @@ class Reprocessor:
         self._consumer, self._serving, self._aside = consumer, serving, aside
         self._read_misrouted, self._outlet, self._load_models = read_misrouted, outlet, load_models
         self._progress = progress
-        self._topic, self._topic_id, self._count = settings.events_topic, facts.topic_id, facts.partitions
-        self.identity = Identity(facts.cluster_id, self._topic, self._topic_id, problem.digest)
-        self._decoder = Decoder(partition_chooser(settings.partitioner, facts.partitions), anywhere=True)
-        self._begins: dict[int, int] = {}
-        self._ends: dict[int, int] = {}
-        for number in range(facts.partitions):
-            tp = TopicPartition(self._topic, number)
-            self._begins[number], end = consumer.get_watermark_offsets(tp, timeout=_ANSWER_SECONDS)
-            self._ends[number] = end if settings.broker_end_offsets else sys.maxsize
-        self._committed = self._read_committed()  # before the metas, which are never behind what is committed
-        self._previous = PreviousHistory(serving, settings, facts.partitions)
+        self._topic, self._count = identity.topic, partitions
+        self._identity = identity
+        self._decoder = Decoder(partition_chooser(settings.partitioner, partitions), anywhere=True)
+        # The committed offsets are read before the metas, which are never behind them.
+        self._offsets = LogOffsets(consumer, settings, identity.topic_id, partitions)
+        self._previous = PreviousHistory(serving, settings, partitions)
         self._evictions = serving.status().evictions  # before the first record: what is evicted later is missing
-        self._parts = [Part(self._topic, number) for number in self._begins]
+        self._parts = [Part(self._topic, number) for number in range(partitions)]
         self._notes: list[str] = []
 
     def run(self) -> Report:
         """Rebuild every partition, and let the deployment be of this topic and problem. Raises as `rebuild` does."""
         report = self._run()
-        self._serving.replace(self.identity)
+        self._serving.replace(self._identity)
         return report
 
     def _run(self) -> Report:
-        grown = any(self._is_of_topic(meta) and meta.layout != self._count for meta in self._previous.metas.values())
+        grown = any(
+            self._offsets.is_of_topic(meta) and meta.layout != self._count for meta in self._previous.metas.values()
+        )
         if (resumed := self._resume(grown)) is not None:
             return resumed
-        published = {number: self._published(number, self._previous.metas.get(number)) for number in self._begins}
+        published = {
+            number: self._offsets.published(number, self._previous.metas.get(number)) for number in self._offsets.begins
+        }
         misrouted = self._read_misrouted()
         backlog = self._backlog(published) if grown else None
         generation = self._generation(backlog)
         merged = MergedLog(
             self._consumer,
             self._topic,
-            self._begins,
-            self._ends if grown else published,
+            self._offsets.begins,
+            self._offsets.ends if grown else published,
             self._decoder.decode,
             lambda number, record: misrouted.holds(number, record.offset, record.value or b""),
             grown,
@@ -149,34 +112,8 @@ class Reprocessor:
             partitions = [self._switch(generation, part, merged.positions[part.partition]) for part in self._parts]
         return self._report(partitions, generation, misrouted, backlog)
 
-    def _read_committed(self) -> dict[int, int]:
-        """The group's offsets, where they say something of the topic as it is now."""
-        parts = [TopicPartition(self._topic, number) for number in self._begins]
-        committed = {tp.partition: int(tp.offset) for tp in self._consumer.committed(parts, timeout=_ANSWER_SECONDS)}
-        return {
-            number: offset
-            for number, offset in committed.items()
-            if self._begins[number] <= offset <= self._ends[number]
-        }
-
-    def _is_of_topic(self, meta: Meta) -> bool:
-        return meta.topic_id == self._topic_id
-
-    def _published(self, number: int, meta: Meta | None) -> int:
-        """The offset before which everything of a partition was published."""
-        begin = self._begins[number]
-        if meta is not None and self._is_usable(number, meta):
-            return max(meta.offset, self._committed.get(number, begin))
-        if number not in self._committed and self._settings.start_from == "latest" and self._ends[number] < sys.maxsize:
-            return self._ends[number]  # a worker would begin there, so the old log is history, and no news
-        return self._committed.get(number, begin)
-
     def _serving_meta(self, part: Part) -> Meta | None:
         return self._previous.metas.get(part.partition)
-
-    def _is_usable(self, number: int, meta: Meta) -> bool:
-        """Whether a meta's offset says something of the topic as it is now."""
-        return self._is_of_topic(meta) and self._begins[number] <= meta.offset <= self._ends[number]
 
     def _generation(self, backlog: Backlog | None) -> NewGeneration:
         """The new generation, empty."""
@@ -186,8 +123,8 @@ class Reprocessor:
             old = self._previous.metas.get(number)
             generation = old.generation + 1 if old else new_generation()
             self._aside.forget(part, generation, fence=True)
-            bounds = Bounds(None, self._begins[number], None, self._topic_id, self._count)
-            meta = new_meta(bounds, self._begins[number], self._problem, generation, evictions=self._evictions)
+            bounds = Bounds(None, self._offsets.begins[number], None, self._identity.topic_id, self._count)
+            meta = new_meta(bounds, self._offsets.begins[number], self._problem, generation, evictions=self._evictions)
             partitions[part] = Partition(part, self._problem, meta, NO_META, sys.maxsize)
         maturing = Maturing(self._problem, self._settings.team_groups)
         most = self._settings.history_cache_levels
@@ -207,7 +144,7 @@ class Reprocessor:
         """Catch up with the serving history, and take its place."""
         number = part.partition
         for _ in range(_SWITCH_TRIES):
-            target = max(self._published(number, read_meta_or_none(self._stored(part))), position)
+            target = max(self._offsets.published(number, read_meta_or_none(self._stored(part))), position)
             caught_up = MergedLog(
                 self._consumer, self._topic, {number: position}, {number: target}, self._decoder.decode
             )
@@ -221,7 +158,7 @@ class Reprocessor:
                 raise HistoryRefused(
                     f"workers began a history of {part.topic}/{number} meanwhile; run `noisegate history rebuild` again"
                 )
-            behind = meta is not None and self._is_usable(number, meta) and meta.offset > position
+            behind = meta is not None and self._offsets.is_usable(number, meta) and meta.offset > position
             if not behind and self._aside.switch(part, stored):
                 return self._rebuilt(part, generation.number(part), position)
         raise HistoryRefused(f"{self._topic}/{number}: the history moves too fast; stop its workers")
@@ -239,7 +176,11 @@ class Reprocessor:
                     f" {self._settings.deployment}, then run `noisegate history rebuild` again"
                 )
         done = {**switched, **finished}
-        self._commit({part.partition: meta.offset for part, meta in done.items()})
+        if not self._offsets.commit({part.partition: meta.offset for part, meta in done.items()}):
+            self._notes.append(
+                "the offsets could not be committed because workers are in the group; they commit them themselves"
+                " with the next records"
+            )
         return [self._rebuilt(part, done[part].generation, done[part].offset) for part in self._parts]
 
     def _finished(self) -> dict[Part, Meta]:
@@ -263,7 +204,8 @@ class Reprocessor:
         if not finished or len(finished) + len(switched) < self._count:
             return None
         if any(
-            meta.offset < self._published(part.partition, self._serving_meta(part)) for part, meta in finished.items()
+            meta.offset < self._offsets.published(part.partition, self._serving_meta(part))
+            for part, meta in finished.items()
         ):
             return None  # workers published more since
         note = "an earlier rebuild had folded and published all of it and ended too early; its history serves now"
@@ -271,7 +213,7 @@ class Reprocessor:
 
     def _is_finished(self, meta: Meta) -> bool:
         """Whether a meta is one that a rebuild now would leave."""
-        now = (self._topic_id, self._count, self._problem.digest, fold.VERSION)
+        now = (self._identity.topic_id, self._count, self._problem.digest, fold.VERSION)
         return (
             meta.offset >= 0
             and not meta.suspect
@@ -284,26 +226,6 @@ class Reprocessor:
 
     def _stored(self, part: Part) -> bytes:
         return self._serving.read({part: Wanted(0)})[part].meta
-
-    def _commit(self, positions: Mapping[int, int]) -> None:
-        """Commit where workers go on, so that, should Redis be lost, nothing before it is published again."""
-        offsets = [
-            TopicPartition(self._topic, number, position)
-            for number, position in positions.items()
-            if position > self._committed.get(number, -1)
-        ]
-        deadline = time.monotonic() + _COMMIT_SECONDS
-        while offsets:
-            with suppress(KafkaException):  # the group is not empty: a worker looks whether it may run again
-                self._consumer.commit(offsets=offsets, asynchronous=False)
-                return
-            if time.monotonic() > deadline:
-                self._notes.append(
-                    "the offsets could not be committed because workers are in the group; they commit them themselves"
-                    " with the next records"
-                )
-                return
-            time.sleep(0.5)
 
     def _report(
         self,

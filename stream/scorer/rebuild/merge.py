@@ -89,6 +89,7 @@ class MergedLog:
         skip: whether a record of a partition is to be left out.
         to_end: reading also ends where the log ends, should that come before the stop.
         progress: called now and then.
+        buffered_records: kept in memory over all partitions, about; a thousand a partition at least.
 
     Attributes:
         positions: of each partition, the offset after what was read.
@@ -104,6 +105,7 @@ class MergedLog:
         skip: Callable[[int, Record], bool] = lambda partition, record: False,
         to_end: bool = False,
         progress: Progress = lambda partition, done, todo: None,
+        buffered_records: int = _BUFFERED_RECORDS,
     ) -> None:
         self.positions = dict(starts)
         self._consumer, self._topic, self._decode, self._skip = consumer, topic, decode, skip
@@ -113,7 +115,7 @@ class MergedLog:
         self._bytes = dict.fromkeys(starts, 0)
         self._latest: dict[int, _Key] = dict.fromkeys(starts, (-1, -math.inf))
         self._paused: set[int] = set()
-        self._most_records = max(1_000, _BUFFERED_RECORDS // max(1, len(starts)))
+        self._most_records = max(1_000, buffered_records // max(1, len(starts)))
         self._most_bytes = max(1 << 20, _BUFFERED_BYTES // max(1, len(starts)))
 
     def rounds(self, most: int) -> Iterator[list[Located]]:

@@ -14,17 +14,19 @@ from stream.core.events import Event, Tick
 from stream.core.fold import Fold
 from stream.core.state import WIDTH
 from stream.kafka.records import Part, Record
-from stream.scorer.backlog import Backlog, LocatedEffect
 from stream.scorer.decode import Decoded, Decoder, foreign_offset
 from stream.scorer.history import History, Write
 from stream.scorer.maturing import Maturing
-from stream.scorer.merge import Located
-from stream.scorer.partition import Partition, Touched
-from stream.scorer.previous import PreviousHistory
-from stream.scorer.reading import bounded, read_states
+from stream.scorer.partition import Partition, TouchedKeys
+from stream.scorer.rebuild.backlog import Backlog, LocatedEffect
+from stream.scorer.rebuild.merge import Located
+from stream.scorer.rebuild.previous import PreviousHistory
+from stream.scorer.states import limit_timers, read_states
 
 _TIMERS = 20_000  # that fire in one round, over all partitions
-_TWO = "another process rebuilds this history too; let one of them finish, then run `noisegate history rebuild` again"
+_TWO_REBUILDS = (
+    "another process rebuilds this history too; let one of them finish, then run `noisegate history rebuild` again"
+)
 
 
 class Generations(History, Protocol):
@@ -112,9 +114,9 @@ class NewGeneration:
             waiting = {part: rest for part, one in waiting.items() if (rest := one.after(rounds[part])).offsets}
 
     def _bounded(self, part: Part, one: Round) -> Round:
-        """As much of a share as makes a bounded number of timers fire; see `bounded`."""
+        """As much of a share as makes a bounded number of timers fire; see `limit_timers`."""
         most = max(1, _TIMERS // len(self._partitions))
-        taken = bounded(self._history, self._partitions[part], one.decoded, self._most, most)
+        taken = limit_timers(self._history, self._partitions[part], one.decoded, self._most, most)
         if taken is one.decoded:
             return one
         count = len(taken.events)
@@ -126,7 +128,7 @@ class NewGeneration:
         try:
             touched = read_states(self._history, self._partitions, decoded)
         except FenceConflict:
-            raise HistoryRefused(_TWO) from None
+            raise HistoryRefused(_TWO_REBUILDS) from None
         if self._backlog is None:
             self._fold_published(rounds)
         else:
@@ -137,7 +139,7 @@ class NewGeneration:
             decided = [one for one in partition.fold.effects if type(one) is Decided]
             time = partition.fold.time
             _, cohorts = self._maturing.part(decided, time, time, str(turn))
-            partition.wait(cohorts, touched[part])
+            partition.set_timers(cohorts, touched[part])
             partition.fold.clear_effects()
             # Under way the offset only has to be another one each time: equal metas would count as written.
             writes[part] = partition.snapshot(touched[part], turn)
@@ -148,7 +150,7 @@ class NewGeneration:
         writes = {}
         for number, offset in offsets.items():
             part = Part(self._topic, number)
-            writes[part] = self._partitions[part].snapshot(Touched(), offset)
+            writes[part] = self._partitions[part].snapshot(TouchedKeys(), offset)
         self._write(writes)
 
     def number(self, part: Part) -> int:
@@ -223,9 +225,9 @@ class NewGeneration:
 
     def _write(self, writes: Mapping[Part, Write]) -> None:
         if not all(self._history.write(writes).values()):
-            raise HistoryRefused(_TWO)
+            raise HistoryRefused(_TWO_REBUILDS)
         for part in writes:
-            self._partitions[part].written()
+            self._partitions[part].committed()
 
 
 def _step(part: Part, folded: Fold, one: Round) -> list[LocatedEffect]:

@@ -2,7 +2,7 @@
 
 import logging
 
-from stream.scorer.history import NO_EVICTION, ServerStatus
+from stream.lane.fence import NO_EVICTION, ServerStatus
 
 log = logging.getLogger(__name__)
 

@@ -14,12 +14,13 @@ from stream.core.problem import Problem
 from stream.kafka.misrouted import MisroutedRecords
 from stream.kafka.partitioner import partition_chooser
 from stream.kafka.records import Part
-from stream.kafka.topics import TopicFacts
 from stream.lane.batch import Bounds
 from stream.models.served import Scores
 from stream.scorer.decode import foreign_offset
-from stream.scorer.generation import Generations
-from stream.scorer.reprocess import Report, Reprocessor
+from stream.scorer.identity import Identity
+from stream.scorer.rebuild.generation import Generations
+from stream.scorer.rebuild.report import Report
+from stream.scorer.rebuild.reprocess import Reprocessor
 from tests.scorer.memory_history import MemoryHistory
 from tests.scorer.models import Says
 from tests.scorer.rig import TOPIC, Crash, Log, LogRecord, MemoryPublisher, Rig
@@ -86,7 +87,7 @@ class MemoryGenerations(MemoryHistory):
     def aside(self) -> "MemoryGenerations":
         """The same store behind another fence."""
         other = MemoryGenerations()
-        other.levels, other.entries, other.due = self.levels, self.entries, self.due
+        other.levels, other.entries, other.queues = self.levels, self.entries, self.queues
         other.metas = self._metas_aside
         other._serving = self
         return other
@@ -109,7 +110,7 @@ class MemoryGenerations(MemoryHistory):
     def generations(self, part: Part) -> set[int]:
         """See `Generations`."""
         found = {generation for where, generation, _ in (*self.levels, *self.entries) if where == part}
-        return found | {generation for where, generation in self.due if where == part}
+        return found | {generation for where, generation in self.queues if where == part}
 
     def forget(self, part: Part, generation: int, fence: bool) -> int:
         """See `Generations`."""
@@ -123,7 +124,7 @@ class MemoryGenerations(MemoryHistory):
 
     def _drop(self, chosen: Callable[[Part, int], bool]) -> int:
         gone = 0
-        stores: tuple[dict[Any, Any], ...] = (self.levels, self.entries, self.due)
+        stores: tuple[dict[Any, Any], ...] = (self.levels, self.entries, self.queues)
         for store in stores:
             for key in [key for key in store if chosen(key[0], key[1])]:
                 del store[key]
@@ -238,7 +239,8 @@ class GrowingRig(Rig):
         return Reprocessor(
             self.settings,
             self.problem,
-            TopicFacts("cluster", self.topic_id, self.log.partitions),
+            Identity("cluster", TOPIC, self.topic_id, self.problem.digest),
+            self.log.partitions,
             LogConsumer(self.log, self.committed),
             serving,
             self.history.aside(),

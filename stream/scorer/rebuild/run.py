@@ -30,16 +30,19 @@ from stream.kafka.misrouted import MisroutedRecords
 from stream.kafka.publisher import Publisher
 from stream.kafka.topics import Topics
 from stream.lane.group import SCORER, consumer_group
+from stream.lane.redis_fence import RedisFence
 from stream.metrics import Metrics
 from stream.models.loading import Loader
 from stream.models.served import Served
 from stream.models.store import Store
 from stream.models.watch import Watch
-from stream.scorer.assignment import refuse_another_cluster
+from stream.redis_keys import REBUILD_LOCK
 from stream.scorer.identity import Identity
-from stream.scorer.merge import Progress
+from stream.scorer.ownership import refuse_another_cluster
+from stream.scorer.rebuild.merge import Progress
+from stream.scorer.rebuild.report import Report
+from stream.scorer.rebuild.reprocess import Reprocessor
 from stream.scorer.redis_history import RedisHistory
-from stream.scorer.reprocess import Report, Reprocessor
 
 _MODEL_PAUSES = (1.0, 3.0, 6.0)  # before a store that is away is asked again
 _LOCK_SECONDS = 30.0  # a rebuild that died holds up the next one so long
@@ -57,7 +60,7 @@ def rebuild(
             What served before serves on, in every partition that was not switched yet.
     """
     problem, topics = settings.load_problem(), Topics(settings)
-    aside = RedisHistory.of(settings, problem, Metrics(), "rebuild")
+    aside = RedisHistory.of(settings, problem, Metrics(), aside=True)
     aside.check()
     topics.require("events", "enriched", "outcomes", "failed")
     facts, serving = topics.facts(settings.events_topic), RedisHistory.of(settings, problem, Metrics())
@@ -76,11 +79,12 @@ def rebuild(
         }
     )
     try:
-        with _alone(serving):
+        with _alone(settings):
             return Reprocessor(
                 settings,
                 problem,
-                facts,
+                mine,
+                facts.partitions,
                 consumer,
                 serving,
                 aside,
@@ -96,13 +100,14 @@ def rebuild(
 
 
 @contextmanager
-def _alone(history: RedisHistory) -> Iterator[None]:
+def _alone(settings: Settings) -> Iterator[None]:
     """No other rebuild of the deployment runs in this block: two would delete each other's generations.
 
     Raises:
         HistoryRefused: one does.
     """
-    lock = history.rebuild_lock(_LOCK_SECONDS)
+    key = REBUILD_LOCK.name(deployment=settings.deployment)
+    lock = RedisFence.of(settings, Metrics()).lock(key, _LOCK_SECONDS)
     if not lock.acquire(blocking=False):
         raise HistoryRefused(
             f"another `noisegate history rebuild` of this deployment runs; let it finish, or wait {_LOCK_SECONDS:.0f} s"

@@ -1,0 +1,77 @@
+"""Every key that noisegate writes in Redis. Whoever names a key takes its name from here.
+
+What stands in angle brackets is filled in. The keys of one partition share one hash tag, `{<topic>:<partition>}`, so
+they lie in one slot of a cluster. `<generation>` is a number that `history rebuild` changes, `\\0` one zero byte. TTLs
+collect garbage; they never decide anything.
+"""
+
+import re
+from functools import cache
+from typing import Literal
+
+from msgspec import Struct
+
+_PART = re.compile(r"<(\w+)>")
+_SHAPES = {"partition": r"\d+", "generation": r"\d+", "team": "[^\0]*", "level": ".+", "alert": ".+"}  # as patterns
+
+
+class RedisKey(Struct, frozen=True):
+    """One kind of key.
+
+    Attributes:
+        pattern: its name.
+        type: what Redis's TYPE says of it.
+        holds: what it holds.
+        expires: how long after its last write the server drops it; empty: never.
+        writers: which processes write it.
+    """
+
+    pattern: str
+    type: Literal["string", "hash", "zset"]
+    holds: str
+    expires: str
+    writers: str
+
+    def name(self, **parts: object) -> str:
+        """The key with all of its parts filled in; raises KeyError where one is missing."""
+        return _PART.sub(lambda found: str(parts[found[1]]), self.pattern)
+
+    def prefix(self, **parts: object) -> str:
+        """The key's beginning, up to the first part that is not given."""
+        literals = _split(self.pattern)
+        text = literals[0]
+        for name, literal in zip(literals[1::2], literals[2::2], strict=True):
+            if name not in parts:
+                break
+            text += f"{parts[name]}{literal}"
+        return text
+
+    def matches(self, key: str) -> bool:
+        """Whether a key is of this kind."""
+        literals = [re.escape(literal) for literal in _split(self.pattern)[::2]]
+        parts = [_SHAPES.get(name, "[^{}\0]+") for name in _split(self.pattern)[1::2]]
+        pattern = "".join(literal + part for literal, part in zip(literals, [*parts, ""], strict=True))
+        return re.fullmatch(pattern, key, re.DOTALL) is not None
+
+
+@cache
+def _split(pattern: str) -> list[str]:
+    """The literals of a pattern, with the names of its parts between them."""
+    return _PART.split(pattern)
+
+
+_PARTITION = "<deployment>:{<topic>:<partition>}:"
+_GENERATION = f"{_PARTITION}<generation>:"
+_BOTH, _REBUILD = "scorer, `history rebuild`", "`history rebuild`"
+
+IDENTITY = RedisKey("<deployment>:identity", "string", "JSON: cluster, topic, problem of the histories", "", _BOTH)
+META = RedisKey(f"{_PARTITION}meta", "string", "msgpack: what the history stands for; the fence", "", _BOTH)
+TIMERS = RedisKey(f"{_GENERATION}dues", "zset", "timers by due time: expiries, held actions, the room's", "", _BOTH)
+LEVEL = RedisKey(f"{_GENERATION}l:<level>", "string", "152 bytes: a level's state", "`forget_days` + 30 d", _BOTH)
+ENTRY = RedisKey(f"{_GENERATION}a:<team>\0<alert>", "string", "msgpack: ledger entry", "`ledger_days` + 30 d", _BOTH)
+PROBE = RedisKey("<deployment>:probe", "string", "nothing; Redis takes writes", "60 s", f"{_BOTH}, `doctor`")
+WORKERS = RedisKey("<deployment>:workers", "hash", "JSON of each worker: models, partitions", "24 h", "scorer")
+REBUILD_META = RedisKey(f"{_PARTITION}rebuild", "string", "as meta, of a history that is folded aside", "", _REBUILD)
+REBUILD_LOCK = RedisKey("<deployment>:rebuild_lock", "string", "the one rebuild that runs", "30 s", _REBUILD)
+
+KEYS = (IDENTITY, META, TIMERS, LEVEL, ENTRY, PROBE, WORKERS, REBUILD_META, REBUILD_LOCK)

@@ -1,0 +1,113 @@
+"""The catalogue of Redis keys: what stands in Redis after real runs is in it, and the docs list it."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from stream.config import Settings
+from stream.lane.redis_fence import RedisFence
+from stream.metrics import Metrics
+from stream.models.heartbeat import Heart, Heartbeat
+from stream.redis_keys import (
+    ENTRY,
+    IDENTITY,
+    KEYS,
+    LEVEL,
+    META,
+    PROBE,
+    REBUILD_LOCK,
+    REBUILD_META,
+    TIMERS,
+    WORKERS,
+    RedisKey,
+)
+from stream.scorer.redis_history import RedisHistory
+from tests.scorer.logs import PROBLEM, random_log
+from tests.scorer.rig import Rig
+from tests.scorer.test_room import log_of
+from tests.servers.redis import admin
+
+ROOT = Path(__file__).parent.parent
+OPERATIONS = ROOT / "docs" / "OPERATIONS.md"
+PARTS: Mapping[str, object] = {
+    "deployment": "noisegate",
+    "topic": "alerts.events",
+    "partition": 3,
+    "generation": 17,
+    "level": "tr\0payments\0disk",
+    "team": "payments",
+    "alert": "A\0:1",
+}
+
+
+def markdown(key: RedisKey) -> str:
+    """A key's row in the docs."""
+    name = key.pattern.replace("\0", "\\0")
+    return f"| `{name}` | {key.type} | {key.holds} | {key.expires or 'never'} | {key.writers} |"
+
+
+def test_every_key_of_a_real_run_is_in_the_catalogue(redis_url: str) -> None:
+    """A scorer, a heartbeat and a rebuild leave keys of every kind, each as the catalogue says and no other."""
+    settings = Settings(redis_url=redis_url, tick_seconds=0)
+    for aside in (False, True):
+        Rig(log_of(random_log(1)), PROBLEM, RedisHistory.of(settings, PROBLEM, Metrics(), aside)).run((50,))
+    Heart(redis_url, settings.deployment).beat("host:1", Heartbeat(0.0, {}))
+    lock = RedisFence.of(settings, Metrics()).lock(REBUILD_LOCK.name(deployment=settings.deployment), 30.0)
+    assert lock.acquire(blocking=False)
+    client, seen = admin(redis_url), set()
+    for raw in client.scan_iter():
+        (key,) = [key for key in KEYS if key.matches(raw.decode())]
+        assert client.type(raw).decode() == key.type, raw
+        assert (client.ttl(raw) > 0) == bool(key.expires), raw
+        seen.add(key)
+    assert seen == set(KEYS)
+
+
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: key.pattern.replace("\0", "/"))
+def test_a_name_is_of_its_own_kind_only(key: RedisKey) -> None:
+    """Names are built and recognised by the same patterns, whatever the names of levels and alerts hold."""
+    name = key.name(**PARTS)
+    assert [one for one in KEYS if one.matches(name)] == [key]
+    assert key.prefix(**PARTS) == name
+    assert "<" not in name
+
+
+def test_keys_have_the_names_that_histories_were_written_under() -> None:
+    """Another name would be another history: what was written before must be found again."""
+    names = [key.name(**PARTS) for key in (IDENTITY, META, TIMERS, LEVEL, ENTRY, PROBE, WORKERS, REBUILD_META)]
+    assert names == [
+        "noisegate:identity",
+        "noisegate:{alerts.events:3}:meta",
+        "noisegate:{alerts.events:3}:17:dues",
+        "noisegate:{alerts.events:3}:17:l:tr\0payments\0disk",
+        "noisegate:{alerts.events:3}:17:a:payments\0A\0:1",
+        "noisegate:probe",
+        "noisegate:workers",
+        "noisegate:{alerts.events:3}:rebuild",
+    ]
+    assert REBUILD_LOCK.name(**PARTS) == "noisegate:rebuild_lock"
+
+
+def test_a_prefix_ends_before_what_is_not_given() -> None:
+    """All keys of a partition, or of one generation's levels, begin with it."""
+    known = {name: PARTS[name] for name in ("deployment", "topic", "partition")}
+    assert LEVEL.prefix(**known) == "noisegate:{alerts.events:3}:"
+    assert LEVEL.prefix(**known, generation=17) == "noisegate:{alerts.events:3}:17:l:"
+    with pytest.raises(KeyError, match="generation"):
+        LEVEL.name(**known)
+
+
+def test_no_other_module_names_keys() -> None:
+    """A key whose name is put together elsewhere would be missed by the catalogue."""
+    sources = {path: path.read_text(encoding="utf-8") for path in (ROOT / "stream").rglob("*.py")}
+    named = [path.name for path, text in sources.items() if re.search(r"deployment\}:", text)]
+    assert named == []
+
+
+def test_the_docs_list_every_key() -> None:
+    """One row a key, as the catalogue has it."""
+    text = OPERATIONS.read_text(encoding="utf-8")
+    missing = [markdown(key) for key in KEYS if markdown(key) not in text]
+    assert not missing, "docs/OPERATIONS.md lacks:\n" + "\n".join(missing)
