@@ -12,7 +12,7 @@ from stream.cli import app
 from stream.config import Settings
 from stream.core.problem import parse_problem
 from stream.core.records import FAILURES
-from stream.metrics import Metrics
+from stream.metrics.scorer import Metrics
 from stream.models.pointers import parse_pointer
 
 ROOT = Path(__file__).parents[1]

@@ -145,7 +145,7 @@ def read_levels(
     from stream.core.state import unpack_state
     from stream.kafka import Topics, partition_chooser
     from stream.lane.batch import Part
-    from stream.metrics import Metrics
+    from stream.metrics.scorer import Metrics
     from stream.scorer.history import Wanted, decode_meta
     from stream.scorer.redis_history import RedisHistory
 
@@ -172,7 +172,7 @@ def near_teams(settings: "Settings", team: str) -> list[str]:
 
     from stream.kafka import Topics
     from stream.lane.batch import Part
-    from stream.metrics import Metrics
+    from stream.metrics.scorer import Metrics
     from stream.scorer.history import Wanted, read_meta_or_none
     from stream.scorer.redis_history import RedisHistory
 

@@ -10,7 +10,7 @@ from stream.config import Settings
 from stream.core.errors import BrokerError, HistoryRefused
 from stream.kafka import LOG_APPEND_TIME, TIMESTAMPS, Topics, client_settings
 from stream.lane.batch import Bounds, Part
-from stream.metrics import Metrics
+from stream.metrics.scorer import Metrics
 from stream.scorer.assignment import evicted_sentence, hold_against
 from stream.scorer.clocks import BOUND_SECONDS, difference, sentence
 from stream.scorer.evictions import policy_sentence

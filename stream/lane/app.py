@@ -25,7 +25,7 @@ from stream.lane.engine import Engine, Moves
 from stream.lane.run import LaneWorker
 from stream.lane.topic_identity import TopicIdentity
 from stream.lane.watchdog import Watchdog
-from stream.metrics import Metrics
+from stream.metrics.scorer import Metrics
 
 log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.25

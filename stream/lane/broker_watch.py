@@ -12,7 +12,7 @@ from stream.kafka import TopicFacts, Topics
 from stream.lane.outage import Outage
 from stream.lane.topic_identity import TopicIdentity, gone
 from stream.logs import LIBRARY_MESSAGES
-from stream.metrics import Metrics
+from stream.metrics.scorer import Metrics
 
 log = logging.getLogger(__name__)
 ANSWER_SECONDS = 3.0

@@ -11,7 +11,7 @@ from typing import Any
 
 from stream.core.events import words_for
 from stream.lane.batch import Part
-from stream.metrics import Metrics
+from stream.metrics.scorer import Metrics
 
 log = logging.getLogger(__name__)
 BOUND_SECONDS = 30.0

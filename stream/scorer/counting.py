@@ -20,7 +20,7 @@ from stream.core import limits
 from stream.core.kinds import CORRECTION, is_drill
 from stream.core.ledger import ACTIONABLE, NARROW, NOISE, UNKNOWN
 from stream.core.scoring import Thresholds
-from stream.metrics import Metrics
+from stream.metrics.scorer import Metrics
 from stream.models.served import Role, Scores
 from stream.models.serving import Model
 from stream.scorer.answers import Scored

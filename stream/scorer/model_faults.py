@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 from stream.core import limits
-from stream.metrics import Metrics
+from stream.metrics.scorer import Metrics
 
 log = logging.getLogger(__name__)
 AGAIN_SECONDS = 60.0

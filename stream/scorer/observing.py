@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.core.frame import Array, Inputs, Matrix
-from stream.metrics import SCORE_EDGES, DriftMetrics
+from stream.metrics.scorer import SCORE_EDGES, DriftMetrics
+from stream.metrics.series import Grid, Labels, le_of
 from stream.models.reference import BINS, FAULTS, SCORE, Spread, chances
 from stream.models.serving import Model
-from stream.series import Grid, Labels, le_of
 
 Counts = NDArray[np.int64]
 _EDGES = np.array(SCORE_EDGES)

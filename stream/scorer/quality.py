@@ -10,7 +10,7 @@ from msgspec import Struct, field
 from stream.core.came import Decided
 from stream.core.kinds import CLOSED_BY_RULE, PAUSED_BY_RULE
 from stream.core.ledger import ACTIONABLE, FLOOD, HELD_OUT, MAINTENANCE, NARROW, UNKNOWN, VISIBILITY_ONLY
-from stream.metrics import SCORE_EDGES, QualityMetrics
+from stream.metrics.scorer import SCORE_EDGES, QualityMetrics
 from stream.scorer.answers import score_fields
 from stream.scorer.groups import TeamGroups
 from stream.scorer.observing import EDGE_LABELS, FULL_EDGES

@@ -27,7 +27,7 @@ from stream.core.errors import BrokerError, HistoryRefused, StoreAway
 from stream.core.problem import Problem
 from stream.kafka import Topics, client_settings, producer_settings
 from stream.lane.publisher import Publisher
-from stream.metrics import Metrics
+from stream.metrics.scorer import Metrics
 from stream.misrouted import MisroutedRecords
 from stream.models.loading import Loader
 from stream.models.served import Served

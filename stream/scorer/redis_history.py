@@ -27,7 +27,7 @@ from stream.core.dues import Due
 from stream.core.errors import HistoryAway, HistoryDamaged, HistoryDenied, HistoryRefused
 from stream.core.problem import Problem
 from stream.lane.batch import Part
-from stream.metrics import Metrics
+from stream.metrics.scorer import Metrics
 from stream.scorer.evictions import policy_sentence
 from stream.scorer.fence import DAMAGED, execute, execute_each, is_wrong_type, run_fence
 from stream.scorer.history import NO_EVICTION, NO_META, Found, ServerStatus, Wanted, Write

@@ -26,7 +26,7 @@ from stream.core.problem import Problem
 from stream.core.records import encode_record
 from stream.kafka import partition_chooser
 from stream.lane.batch import Batch, Bounds, Output, Part, Record, Work
-from stream.metrics import Metrics
+from stream.metrics.scorer import Metrics
 from stream.models.served import Served
 from stream.scorer.answers import Answers, Scored, unscored
 from stream.scorer.assignment import Assignment, Taken, evicted_sentence

@@ -7,7 +7,7 @@ from msgspec import Struct, field
 
 from stream.core.came import Decided
 from stream.core.ledger import OUTCOME_NAMES
-from stream.metrics import Metrics
+from stream.metrics.scorer import Metrics
 from stream.scorer.quality import Verdicts
 
 Known = tuple[str, int, str, int]  # an outcome: team, which, by what, flags

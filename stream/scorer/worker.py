@@ -15,7 +15,7 @@ from stream.kafka import Topics, producer_settings
 from stream.lane.app import Lane, make_app
 from stream.lane.engine import Engine
 from stream.lane.publisher import Publisher
-from stream.metrics import Metrics
+from stream.metrics.scorer import Metrics
 from stream.scorer.counting import Counting
 from stream.scorer.layout import refuse_moved_teams
 from stream.scorer.redis_history import RedisHistory

@@ -10,7 +10,7 @@ import pytest
 from stream.core.errors import BrokerError
 from stream.lane.batch import Batch, Bounds, Output, Part, Record, Work
 from stream.lane.engine import Engine, Moves
-from stream.metrics import Metrics
+from stream.metrics.scorer import Metrics
 from tests.scorer.rig import LogRecord, MemoryPublisher
 
 ONE, TWO = Part("t", 0), Part("t", 1)

@@ -6,7 +6,7 @@ import pytest
 
 from stream.config import Settings
 from stream.lane.app import Lane
-from stream.metrics import Metrics
+from stream.metrics.scorer import Metrics
 from tests.lane.test_engine import make
 
 

@@ -10,7 +10,7 @@ import pytest
 from stream.config import Settings
 from stream.lane.app import Lane
 from stream.lane.watchdog import EXIT_STALLED, Watchdog
-from stream.metrics import Metrics
+from stream.metrics.scorer import Metrics
 from tests.lane.test_engine import make
 
 STUCK = """

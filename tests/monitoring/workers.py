@@ -28,7 +28,7 @@ from stream.lab.log import Line
 from stream.lab.replaying import Replayed, replay
 from stream.lab.training import train_replayed
 from stream.lane.batch import Part
-from stream.metrics import Metrics
+from stream.metrics.scorer import Metrics
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.serving import Model, load_model
 from stream.models.store import Store

@@ -16,7 +16,7 @@ from stream.kafka import partition_chooser
 from stream.lane.batch import Bounds, Output, Part
 from stream.lane.engine import Engine, Moves
 from stream.lane.publisher import Publisher
-from stream.metrics import Metrics
+from stream.metrics.scorer import Metrics
 from stream.models.served import Scores, Served
 from stream.scorer.history import History
 from stream.scorer.maturing import Maturing, verdicts_of

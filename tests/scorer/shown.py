@@ -3,7 +3,7 @@
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from stream.metrics import Metrics
+from stream.metrics.scorer import Metrics
 
 Series = dict[tuple[tuple[str, str], ...], float]
 

@@ -8,7 +8,7 @@ from stream.config import Settings
 from stream.core.errors import BadRecord
 from stream.core.events import Acted, Raised, Tick, encode_event, event_time, seconds
 from stream.lane.batch import Batch
-from stream.metrics import Metrics
+from stream.metrics.scorer import Metrics
 from stream.scorer.clocks import ClockWatch
 from stream.scorer.decode import Decoder
 from stream.scorer.history import ServerStatus

@@ -18,7 +18,7 @@ from stream.core.frame import Array, Decayed, Inputs
 from stream.core.kinds import DRILL_TEAM
 from stream.core.ledger import NARROW
 from stream.lane.batch import Batch, Part
-from stream.metrics import Metrics
+from stream.metrics.scorer import Metrics
 from stream.models.served import Served
 from stream.models.serving import Model
 from stream.scorer.answers import Scored

@@ -4,7 +4,7 @@ import pytest
 
 from stream.core.errors import HistoryAway, HistoryDenied, HistoryRefused
 from stream.lane.batch import Part
-from stream.metrics import Metrics
+from stream.metrics.scorer import Metrics
 from stream.scorer.history import NO_META, History, Wanted, Write
 from stream.scorer.identity import Identity
 from stream.scorer.redis_history import RedisHistory

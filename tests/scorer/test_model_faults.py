@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from stream.core.limits import MODEL_FAULTS
-from stream.metrics import Metrics
+from stream.metrics.scorer import Metrics
 from stream.scorer.model_faults import Failure, ModelFaults
 
 VERSION = "2026-03-01-01d0"

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stream.metrics import SCORE_EDGES
+from stream.metrics.scorer import SCORE_EDGES
 from stream.models.reference import Spread
 from stream.scorer.observing import bin_counts, edges_of, score_counts
 from tests.core.logs import LAW

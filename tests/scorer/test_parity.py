@@ -14,7 +14,7 @@ from stream.lab.log import read_log
 from stream.lab.replaying import replay
 from stream.lab.training import train_replayed
 from stream.lane.batch import Part
-from stream.metrics import Metrics
+from stream.metrics.scorer import Metrics
 from stream.models.graph import Stop
 from stream.models.serving import Model, load_model
 from stream.scorer.history import Wanted, decode_meta

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stream.config import Settings, load_settings
-from stream.metrics import Metrics
+from stream.metrics.scorer import Metrics
 from stream.models.pointers import CHAMPION, Pointer
 from stream.models.store import Store
 from stream.scorer import serving
