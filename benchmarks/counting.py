@@ -25,7 +25,7 @@ from stream.core.ledger import Timer
 from stream.core.problem import Problem, parse_problem
 from stream.lane.app import GC_THRESHOLDS
 from stream.lane.batch import Part
-from stream.metrics.scorer import Metrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.models.serving import Model, load_model
 from stream.scorer.answers import Scored
 from stream.scorer.counting import Counting
@@ -97,7 +97,7 @@ def _run(server: RedisServer, log: Log, problem: Problem, model: Model, number: 
             log,
             problem,
             RedisHistory(
-                server.url, f"{name}{number}", 5.0, problem.history.forget_days, problem.ledger_seconds, Metrics()
+                server.url, f"{name}{number}", 5.0, problem.history.forget_days, problem.ledger_seconds, ScorerMetrics()
             ),
             Settings(tick_seconds=0),
             model,
@@ -105,7 +105,7 @@ def _run(server: RedisServer, log: Log, problem: Problem, model: Model, number: 
         for name in ("on", "off")
     }
     room = rigs["off"].room
-    room._counting, room._maturing = Silent(Metrics(), {}, 60.0), Forgetful(problem, {})
+    room._counting, room._maturing = Silent(ScorerMetrics(), {}, 60.0), Forgetful(problem, {})
     spent = dict.fromkeys(rigs, 0.0)
     for rig in rigs.values():
         rig.assign()

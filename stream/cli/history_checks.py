@@ -10,7 +10,7 @@ from stream.config import Settings
 from stream.core.errors import BrokerError, HistoryRefused
 from stream.kafka import LOG_APPEND_TIME, TIMESTAMPS, Topics, client_settings
 from stream.lane.batch import Bounds, Part
-from stream.metrics.scorer import Metrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.scorer.assignment import evicted_sentence, hold_against
 from stream.scorer.clocks import BOUND_SECONDS, difference, sentence
 from stream.scorer.evictions import policy_sentence
@@ -150,7 +150,7 @@ def open_history(settings: Settings) -> RedisHistory:
         settings.history_timeout_seconds,
         forget_days=1.0,
         ledger_seconds=1.0,
-        metrics=Metrics(),
+        metrics=ScorerMetrics(),
     )  # the times that keys live matter to writers only
 
 

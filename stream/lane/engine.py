@@ -20,7 +20,7 @@ from msgspec import Struct, field
 from stream.core.errors import BrokerError
 from stream.lane.batch import Batch, Bounds, Part, Record, Room, Work
 from stream.lane.publisher import Publisher
-from stream.metrics.scorer import Metrics
+from stream.metrics.lane import LaneMetrics
 
 log = logging.getLogger(__name__)
 _STRAY_FETCHES = 50  # fetches in a row that do not continue a partition before we call the log broken
@@ -58,7 +58,7 @@ class Engine:
         self,
         room: Room,
         publisher: Publisher,
-        metrics: Metrics,
+        metrics: LaneMetrics,
         max_records: int,
         max_bytes: int,
         batch_seconds: float,

@@ -20,14 +20,14 @@ from stream.core import limits
 from stream.core.kinds import CORRECTION, is_drill
 from stream.core.ledger import ACTIONABLE, NARROW, NOISE, UNKNOWN
 from stream.core.scoring import Thresholds
-from stream.metrics.scorer import Metrics
+from stream.metrics.scorer import LEFT_OUT, ScorerMetrics
 from stream.models.served import Role, Scores
 from stream.models.serving import Model
 from stream.scorer.answers import Scored
 from stream.scorer.groups import TeamGroups
 from stream.scorer.model_faults import Failure
 from stream.scorer.observing import EDGE_LABELS, Observed, score_counts
-from stream.scorer.quality import LEFT_OUT, Judged, Said, count_quality, open_quality
+from stream.scorer.quality import Judged, Said, count_quality, open_quality
 from stream.scorer.tally import Tally
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class Counting:
 
     def __init__(
         self,
-        metrics: Metrics,
+        metrics: ScorerMetrics,
         groups: Mapping[str, Sequence[str]],
         keep_seconds: float,
         clock: Callable[[], float] = time.monotonic,

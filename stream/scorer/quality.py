@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Literal, get_args
 
 import numpy as np
 from msgspec import Struct, field
@@ -10,25 +9,11 @@ from msgspec import Struct, field
 from stream.core.came import Decided
 from stream.core.kinds import CLOSED_BY_RULE, PAUSED_BY_RULE
 from stream.core.ledger import ACTIONABLE, FLOOD, HELD_OUT, MAINTENANCE, NARROW, UNKNOWN, VISIBILITY_ONLY
-from stream.metrics.scorer import SCORE_EDGES, QualityMetrics
+from stream.metrics.scorer import BANDS, LASTS, OUTCOMES, PARTS, SCORE_EDGES, LeftOut, QualityMetrics
 from stream.scorer.answers import score_fields
 from stream.scorer.groups import TeamGroups
 from stream.scorer.observing import EDGE_LABELS, FULL_EDGES
 
-LeftOut = Literal[
-    "flood",
-    "visibility_only",
-    "maintenance",
-    "unscored",
-    "unknown_outcome",
-    "paused_by_rule",
-    "closed_by_rule",
-    "correction",
-    "no_such_model",
-]
-LEFT_OUT: tuple[LeftOut, ...] = get_args(LeftOut)
-PARTS, OUTCOMES, LASTS = ("open", "held_out"), ("actionable", "noise"), ("actionable", "noise", "none")
-BANDS = ("likely_noise", "unsure", "likely_actionable")
 _LAST_OF = (1, 0, 2)  # place in LASTS of a last outcome 0, 1, and -1, which is none
 _BAND_OF = {band: place for place, band in enumerate(BANDS)}
 _EDGES = np.array(SCORE_EDGES)

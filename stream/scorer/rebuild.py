@@ -27,7 +27,7 @@ from stream.core.errors import BrokerError, HistoryRefused, StoreAway
 from stream.core.problem import Problem
 from stream.kafka import Topics, client_settings, producer_settings
 from stream.lane.publisher import Publisher
-from stream.metrics.scorer import Metrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.misrouted import MisroutedRecords
 from stream.models.loading import Loader
 from stream.models.served import Served
@@ -55,10 +55,10 @@ def rebuild(
             What served before serves on, in every partition that was not switched yet.
     """
     problem, topics = settings.load_problem(), Topics(settings)
-    aside = RedisHistory.of(settings, problem, Metrics(), "rebuild")
+    aside = RedisHistory.of(settings, problem, ScorerMetrics(), "rebuild")
     aside.check()
     topics.require("events", "enriched", "outcomes", "failed")
-    facts, serving = topics.facts(settings.events_topic), RedisHistory.of(settings, problem, Metrics())
+    facts, serving = topics.facts(settings.events_topic), RedisHistory.of(settings, problem, ScorerMetrics())
     mine = Identity(facts.cluster_id, settings.events_topic, facts.topic_id, problem.digest)
     if not take_over:
         refuse_another_cluster(serving, mine, settings.deployment)

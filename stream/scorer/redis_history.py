@@ -27,7 +27,7 @@ from stream.core.dues import Due
 from stream.core.errors import HistoryAway, HistoryDamaged, HistoryDenied, HistoryRefused
 from stream.core.problem import Problem
 from stream.lane.batch import Part
-from stream.metrics.scorer import Metrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.scorer.evictions import policy_sentence
 from stream.scorer.fence import DAMAGED, execute, execute_each, is_wrong_type, run_fence
 from stream.scorer.history import NO_EVICTION, NO_META, Found, ServerStatus, Wanted, Write
@@ -67,7 +67,7 @@ class RedisHistory:
         timeout_seconds: float,
         forget_days: float,
         ledger_seconds: float,
-        metrics: Metrics,
+        metrics: ScorerMetrics,
         fence: str = "meta",
     ) -> None:
         self._fence_key = fence
@@ -81,7 +81,7 @@ class RedisHistory:
         self._metrics = metrics
 
     @classmethod
-    def of(cls, settings: Settings, problem: Problem, metrics: Metrics, fence: str = "meta") -> "RedisHistory":
+    def of(cls, settings: Settings, problem: Problem, metrics: ScorerMetrics, fence: str = "meta") -> "RedisHistory":
         """The history that the settings name."""
         return cls(
             settings.redis_url,

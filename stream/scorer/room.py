@@ -26,7 +26,7 @@ from stream.core.problem import Problem
 from stream.core.records import encode_record
 from stream.kafka import partition_chooser
 from stream.lane.batch import Batch, Bounds, Output, Part, Record, Work
-from stream.metrics.scorer import Metrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.models.served import Served
 from stream.scorer.answers import Answers, Scored, unscored
 from stream.scorer.assignment import Assignment, Taken, evicted_sentence
@@ -80,7 +80,7 @@ class ScorerRoom:
         settings: Settings,
         problem: Problem,
         history: History,
-        metrics: Metrics,
+        metrics: ScorerMetrics,
         served: Callable[[], Served],
         clock: Callable[[], float] = time.time,
         counting: Counting | None = None,
@@ -157,8 +157,8 @@ class ScorerRoom:
     def _show_only(self, bounds: Mapping[Part, Bounds]) -> None:
         """What another worker has from now on is told by that one: as it stood here it would mislead for ever."""
         for part in self._assigned - set(bounds):
-            for gauge in (self._metrics.lag, self._metrics.held, self._metrics.history_time):
-                gauge.remove(part.partition)
+            for gauge in (self._metrics.lane.lag, self._metrics.held, self._metrics.history_time):
+                gauge.remove(*part)
             self._shown.pop(part, None)
         self._assigned = set(bounds)
 
@@ -262,7 +262,7 @@ class ScorerRoom:
 
     def _conflict(self, error: FenceConflict) -> None:
         log.warning("%s; going on from where it stands", error)
-        self._metrics.fence_conflicts.inc()
+        self._metrics.lane.fence_conflicts.inc()
         self.wants_assign = True
 
     def _damaged(self, error: HistoryDamaged) -> None:
@@ -356,7 +356,7 @@ class ScorerRoom:
                 partition = self._partitions.get(part)
                 if partition is not None:  # none: Redis went away since
                     partition.written()
-                    self._metrics.held.labels(part.partition).set(partition.fold.held)
+                    self._metrics.held.labels(*part).set(partition.fold.held)
                     self._show_time(part, partition.fold.time)
             else:
                 self._conflict(FenceConflict(*part))
@@ -448,7 +448,7 @@ class ScorerRoom:
     def _show_time(self, part: Part, at: float) -> None:
         if at > self._shown.get(part, -math.inf):
             self._shown[part] = at
-            self._metrics.history_time.labels(part.partition).set(at)
+            self._metrics.history_time.labels(*part).set(at)
 
     def _ask(self) -> ServerStatus:
         asked_at = self._clock()

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from stream.config import Settings
 from stream.core.problem import Problem
-from stream.metrics.scorer import Metrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.models.heartbeat import Heart, Heartbeat
 from stream.models.loading import Loader
 from stream.models.served import Served
@@ -43,7 +43,7 @@ class Serving:
         self,
         settings: Settings,
         problem: Problem,
-        metrics: Metrics,
+        metrics: ScorerMetrics,
         partitions: Callable[[], list[int]],
         counting: Counting,
     ) -> None:

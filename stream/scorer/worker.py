@@ -15,7 +15,7 @@ from stream.kafka import Topics, producer_settings
 from stream.lane.app import Lane, make_app
 from stream.lane.engine import Engine
 from stream.lane.publisher import Publisher
-from stream.metrics.scorer import Metrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.scorer.counting import Counting
 from stream.scorer.layout import refuse_moved_teams
 from stream.scorer.redis_history import RedisHistory
@@ -37,7 +37,7 @@ class Scorer:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.problem = settings.load_problem()
-        self.metrics = Metrics()
+        self.metrics = ScorerMetrics()
         self.history = RedisHistory.of(settings, self.problem, self.metrics)
         self.counting = Counting(self.metrics, settings.team_groups, settings.series_keep_seconds)
         self.models = Serving(settings, self.problem, self.metrics, self._partitions, self.counting)
@@ -56,16 +56,16 @@ class Scorer:
             Publisher(
                 producer_settings(settings),
                 settings.failed_topic,
-                lambda reason: self.metrics.failed.labels(reason).inc(),
+                lambda reason: self.metrics.lane.failed.labels(reason).inc(),
                 lambda: self.lane.broker_watch.away,
             ),
-            self.metrics,
+            self.metrics.lane,
             settings.batch_max_records,
             settings.batch_max_bytes,
             settings.batch_seconds,
             settings.stall_seconds,
         )
-        self.lane = Lane(settings, engine, settings.events_topic, self.metrics)
+        self.lane = Lane(settings, engine, settings.events_topic, self.metrics.lane)
         self.lane.may_begin = False
         self.app: faust.App = make_app(settings, self.lane)
 
@@ -87,7 +87,7 @@ class Scorer:
             )
             log.info("health", extra={"fields": {"host": settings.metrics_host, "port": server.port}})
         Topics(settings).require("events", "enriched", "outcomes", "failed")
-        self.metrics.kafka_up.set(1)
+        self.metrics.lane.kafka_up.set(1)
 
     def start(self) -> None:
         """Begin to poll for models, to watch Kafka and the lane; the lane begins after the first poll."""

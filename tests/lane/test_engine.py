@@ -10,7 +10,7 @@ import pytest
 from stream.core.errors import BrokerError
 from stream.lane.batch import Batch, Bounds, Output, Part, Record, Work
 from stream.lane.engine import Engine, Moves
-from stream.metrics.scorer import Metrics
+from stream.metrics.lane import LaneMetrics
 from tests.scorer.rig import LogRecord, MemoryPublisher
 
 ONE, TWO = Part("t", 0), Part("t", 1)
@@ -68,7 +68,7 @@ class NotingRoom:
 def make(max_records: int = 100, max_bytes: int = 10_000, seconds: float = 60.0) -> tuple[Engine, NotingRoom]:
     """An engine on two partitions, assigned."""
     room = NotingRoom()
-    engine = Engine(room, MemoryPublisher(), Metrics(), max_records, max_bytes, seconds, 1.0)
+    engine = Engine(room, MemoryPublisher(), LaneMetrics(), max_records, max_bytes, seconds, 1.0)
     bounds = Bounds(None, 0, None, "id", 2)
     engine.assign({ONE: bounds, TWO: bounds})
     return engine, room

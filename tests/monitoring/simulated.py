@@ -100,7 +100,7 @@ class Worker:
     def expose(self, at: float) -> Exposed:
         """Its /metrics."""
         gauges = {**GAUGES, "noisegate_progress_timestamp_seconds": at - 2.0}
-        gauges['noisegate_history_time_seconds{partition="0"}'] = at - 60.0
+        gauges['noisegate_history_time_seconds{topic="alerts.events",partition="0"}'] = at - 60.0
         lines = [f"{name} {value}\n" for name, value in {**gauges, **self.counters}.items()]
         return Exposed(at, {"job": JOB, "instance": f"{self.name}:9108"}, "up 1\n" + "".join(lines))
 
@@ -188,8 +188,8 @@ def _gauges() -> dict[str, float]:
         "noisegate_model_pointers_refused": 0,
         "noisegate_maturity_seconds": 90_000,
         "noisegate_bad_record_share": 0.001,
-        'noisegate_lag_records{partition="0"}': 12,
-        'noisegate_held_actions{partition="0"}': 1,
+        'noisegate_lag_records{topic="alerts.events",partition="0"}': 12,
+        'noisegate_held_actions{topic="alerts.events",partition="0"}': 1,
         "noisegate_history_up": 1,
         "noisegate_model_store_up": 1,
     }

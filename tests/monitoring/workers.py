@@ -28,7 +28,7 @@ from stream.lab.log import Line
 from stream.lab.replaying import Replayed, replay
 from stream.lab.training import train_replayed
 from stream.lane.batch import Part
-from stream.metrics.scorer import Metrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.serving import Model, load_model
 from stream.models.store import Store
@@ -112,8 +112,8 @@ class Worker:
         self._problem, self._settings = problem, settings
         log = Log(PARTITIONS)
         log.records = {self.part: []}
-        metrics = Metrics()
-        metrics.kafka_up.set(1)  # these workers read a log in memory
+        metrics = ScorerMetrics()
+        metrics.lane.kafka_up.set(1)  # these workers read a log in memory
         history = RedisHistory.of(settings, problem, metrics)
         self.rig = Rig(log, problem, history, settings, metrics=metrics)
         self.serving: Serving | None = None
@@ -132,8 +132,8 @@ class Worker:
     def restart(self) -> None:
         """A new process on the same history."""
         rig = self.rig
-        rig.metrics = Metrics()
-        rig.metrics.kafka_up.set(1)
+        rig.metrics = ScorerMetrics()
+        rig.metrics.lane.kafka_up.set(1)
         rig.history = RedisHistory.of(self._settings, self._problem, rig.metrics)
         rig.start()
         self.serve()
@@ -150,8 +150,8 @@ class Worker:
     def expose(self, at: float) -> Exposed:
         """Its page, with what the lane itself says where there is one: lag and progress."""
         metrics = self.rig.metrics
-        metrics.lag.labels(self.part.partition).set(0)
-        metrics.progress_timestamp.set(at)
+        metrics.lane.lag.labels(*self.part).set(0)
+        metrics.lane.progress_timestamp.set(at)
         return Exposed(at, {"job": JOB, "instance": self.name}, "up 1\n" + text_of(metrics))
 
 

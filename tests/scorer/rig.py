@@ -16,7 +16,7 @@ from stream.kafka import partition_chooser
 from stream.lane.batch import Bounds, Output, Part
 from stream.lane.engine import Engine, Moves
 from stream.lane.publisher import Publisher
-from stream.metrics.scorer import Metrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.models.served import Scores, Served
 from stream.scorer.history import History
 from stream.scorer.maturing import Maturing, verdicts_of
@@ -113,12 +113,12 @@ class Rig:
         settings: Settings | None = None,
         model: Scores | None = None,
         room: type[ScorerRoom] = ScorerRoom,
-        metrics: Metrics | None = None,
+        metrics: ScorerMetrics | None = None,
     ) -> None:
         self.log, self.problem, self.history = log, problem, history
         self.served = Served((model,) if model else ())
         self.settings = settings or Settings(tick_seconds=0)
-        self.metrics = metrics or Metrics()
+        self.metrics = metrics or ScorerMetrics()
         self.publisher = MemoryPublisher()
         self.committed: dict[Part, int] = {}
         self.topic_id, self.cluster_id = "topic-1", "cluster-1"
@@ -131,7 +131,7 @@ class Rig:
         self.room = self._room_type(
             self.settings, self.problem, self.history, self.metrics, lambda: self.served, lambda: self.now
         )
-        self.engine = Engine(self.room, self.publisher, self.metrics, 1_000_000, 1 << 30, 60.0, 1.0)
+        self.engine = Engine(self.room, self.publisher, self.metrics.lane, 1_000_000, 1 << 30, 60.0, 1.0)
         self.assigned = False
 
     def assign(self) -> None:

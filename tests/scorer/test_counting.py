@@ -18,7 +18,7 @@ from stream.core.frame import Array, Decayed, Inputs
 from stream.core.kinds import DRILL_TEAM
 from stream.core.ledger import NARROW
 from stream.lane.batch import Batch, Part
-from stream.metrics.scorer import Metrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.models.served import Served
 from stream.models.serving import Model
 from stream.scorer.answers import Scored
@@ -238,7 +238,7 @@ def test_a_group_that_is_no_longer_set_counts_as_other(small_model: Model) -> No
     events += [acted(n, START.replace(minute=5), team) for n, team in enumerate(teams)]
     rig = Rig(log_of(events), small_problem(), MemoryHistory(), SETTINGS, small_model)
     rig.run()
-    rig.settings, rig.metrics = Settings(tick_seconds=0, team_groups={"rest": ["team-*"]}), Metrics()
+    rig.settings, rig.metrics = Settings(tick_seconds=0, team_groups={"rest": ["team-*"]}), ScorerMetrics()
     rig.start()
     rig.log.append(Tick(START.replace(hour=9)))
     rig.run()
@@ -353,7 +353,7 @@ def matured(alerts: int, model: str, challenger: str | None = None) -> Verdicts:
 
 def test_series_of_a_retired_model_go_after_a_named_time(small_model: Model) -> None:
     """They stay while it is served or its alerts mature, then go; what matures later brings back what can be told."""
-    metrics, clock = Metrics(), Clock()
+    metrics, clock = ScorerMetrics(), Clock()
     counting = Counting(metrics, {}, 60.0, clock)
     counting.serve([(small_model, "champion")])
     assert total(metrics, "feature_info", model=small_model.version) == len(small_model.reference.spreads)
@@ -377,7 +377,7 @@ def test_series_of_a_retired_model_go_after_a_named_time(small_model: Model) -> 
 
 def test_models_without_end_are_not_all_shown(small_model: Model) -> None:
     """Beyond the limit a model's matured alerts are left out; one that comes into service takes the oldest's place."""
-    metrics, clock = Metrics(), Clock()
+    metrics, clock = ScorerMetrics(), Clock()
     counting = Counting(metrics, {}, 60.0, clock)
     counting.serve([(small_model, "champion")])
     for number in range(20):
@@ -438,7 +438,7 @@ def test_a_broken_reference_is_told_and_the_rest_is_counted(small_model: Model) 
     name = model.table[0].name
     spreads = {key: value for key, value in model.reference.spreads.items() if key not in (name, "score")}
     model.reference = replace(model.reference, spreads=spreads, faults={name: "bad_edges", "score": "missing"})
-    metrics = Metrics()
+    metrics = ScorerMetrics()
     counting = Counting(metrics, {}, 60.0)
     counting.serve([(model, "champion")])
     assert total(metrics, "features_unwatched", reason="bad_edges") == 1
@@ -477,7 +477,7 @@ def _batch(log: Log, part: Part, count: int) -> Batch:
 
 def test_what_rings_by_its_increase_begins_at_zero() -> None:
     """A counter whose first sample is 5,000 has no increase in Prometheus, so each reason is there from the start."""
-    metrics = Metrics()
+    metrics = ScorerMetrics()
     for name, reason in (("alerts_unscored", "history_unavailable"), ("records_failed", "too_large")):
         assert shown(metrics, name)[("name", f"{name}_total"), ("reason", reason)] == 0.0
     assert shown(metrics, "progress")[(("name", "progress_timestamp_seconds"),)] > 0.0
@@ -486,7 +486,7 @@ def test_what_rings_by_its_increase_begins_at_zero() -> None:
 @pytest.mark.parametrize("other", ["features", "priors"])
 def test_another_model_under_the_same_name_does_not_end_the_worker(small_model: Model, other: str) -> None:
     """Its scores are counted; its features and priors, which are not those whose series are shown, are not."""
-    metrics = Metrics()
+    metrics = ScorerMetrics()
     counting = Counting(metrics, {}, 60.0)
     counting.serve([(small_model, "champion")])
     manifest = replace(small_model.manifest, features=small_model.manifest.features[:-1])

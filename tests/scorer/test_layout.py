@@ -12,7 +12,7 @@ from stream.core.events import Raised, encode_event
 from stream.core.problem import Problem
 from stream.lane.batch import Bounds, Part
 from stream.lane.topic_identity import REBUILD, grown
-from stream.metrics.scorer import Metrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.models.served import Served
 from stream.scorer.assignment import Assignment
 from stream.scorer.decode import foreign_offset, whereabouts
@@ -38,7 +38,7 @@ class Asking(ScorerRoom):
         settings: Settings,
         problem: Problem,
         history: History,
-        metrics: Metrics,
+        metrics: ScorerMetrics,
         served: Callable[[], Served],
         clock: Callable[[], float],
     ) -> None:

@@ -143,7 +143,7 @@ def _flow(built: Dashboard) -> None:
         lines(
             "Waiting by partition",
             "Records that wait. One that grows alone: one team floods, or its worker stands.",
-            {"{{partition}}": queries.lag(*HERE, by=("job", "partition"))},
+            {"{{topic}}/{{partition}}": queries.lag(*HERE, by=("job", "topic", "partition"))},
             COUNT,
             [(alerts.WAITING, "red")],
         ),
