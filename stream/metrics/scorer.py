@@ -72,7 +72,7 @@ class DriftMetrics(Catalogue):
     expected_squared_error = counters(
         "scores_expected_squared_error", "Sum of p (1 - p) of published scores", MODEL, ROLE
     )
-    team_alerts = counters("team_alerts", "Alerts raised, by group of teams", GROUP)
+    team_alerts = counters("team_alerts", "Alerts raised, by group of teams (`team_groups`, else `other`)", GROUP)
 
     @property
     def of_model(self) -> tuple[Grid, ...]:
@@ -98,11 +98,13 @@ class QualityMetrics(Catalogue):
     scores = histograms(
         "quality_scores", "Probabilities of matured alerts", SCORE_EDGES, MODEL, ROLE, PART, DECIDED, LAST
     )
-    below = counters("quality_scores_below_sum", "Sum of their probabilities up to an edge", MODEL, ROLE, PART, EDGE)
+    below = counters("quality_scores_below_sum", "Sum of matured probabilities up to an edge", MODEL, ROLE, PART, EDGE)
     squared_error = counters("quality_squared_error", "Sum of (p - outcome)^2 of matured alerts", MODEL, ROLE, PART)
     alerts = counters("quality_alerts", "Matured alerts by group of teams", MODEL, ROLE, GROUP, BAND, DECIDED)
     left_out = counters("quality_left_out", "Matured alerts and corrections that are not judged", LEFT_OUT_REASON)
-    team_outcomes = counters("team_outcomes", "Outcomes decided, by group of teams", GROUP, OUTCOME)
+    team_outcomes = counters(
+        "team_outcomes", "Outcomes decided, by group of teams, without what drift leaves out", GROUP, OUTCOME
+    )
 
     @property
     def of_role(self) -> tuple[Grid | HistogramGrid, ...]:
@@ -111,7 +113,7 @@ class QualityMetrics(Catalogue):
 
 
 class ScorerMetrics(Catalogue):
-    """All metrics of a scorer process: its own here, beside those of its lane, of drift and of quality."""
+    """What a scorer folds, scores and serves; on one page with its lane, drift and quality."""
 
     events = counter("events", "Events folded, once their history is written", TYPE)
     scored = counter("alerts_scored", "Alerts published with a probability", BAND)

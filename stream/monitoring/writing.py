@@ -1,4 +1,4 @@
-"""What `python -m stream.monitoring write` writes: the rule files and the dashboards, from code."""
+"""What `python -m stream.monitoring write` writes: rule files, dashboards and the reference of metrics, from code."""
 
 import json
 from collections.abc import Sequence
@@ -8,10 +8,10 @@ from typing import Any
 import yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
+from stream.metrics import reference
 from stream.monitoring import alerts, dashboards, rules
 from stream.monitoring.rules import Alert, Group, Recording
 
-DEPLOY = Path("deploy")
 RUNBOOK = "docs/RUNBOOK.md"
 """Where runbook_url points: a path in a clone, until `--runbook URL` says where your readers find it."""
 HEADER = "# Made by `python -m stream.monitoring write` from stream/monitoring; change it there.\n"
@@ -56,22 +56,23 @@ def _rule(rule: Recording | Alert, runbook: str) -> dict[str, Any]:
 
 
 def files(runbook: str = RUNBOOK) -> dict[Path, str]:
-    """Every file and its text, below the folder `deploy`."""
+    """Every file and its text, below the clone's folder."""
     made = {
-        Path("prometheus/rules/recordings.yml"): as_yaml(rules.recordings()),
-        Path("prometheus/rules/alerts.yml"): as_yaml(alerts.groups(), runbook),
+        Path("docs/METRICS.md"): reference.page(),
+        Path("deploy/prometheus/rules/recordings.yml"): as_yaml(rules.recordings()),
+        Path("deploy/prometheus/rules/alerts.yml"): as_yaml(alerts.groups(), runbook),
     }
     for dashboard in dashboards.every():
         told = json.dumps(dashboard, cls=JSONEncoder, indent=1, sort_keys=True, ensure_ascii=False)
-        made[Path(f"grafana/dashboards/{dashboard.uid}.json")] = told + "\n"
+        made[Path(f"deploy/grafana/dashboards/{dashboard.uid}.json")] = told + "\n"
     return made
 
 
-def write(deploy: Path, runbook: str = RUNBOOK) -> list[Path]:
-    """Write all of them; says which."""
+def write(root: Path, runbook: str = RUNBOOK) -> list[Path]:
+    """The paths of all files, written below `root`."""
     written = []
     for path, text in files(runbook).items():
-        target = deploy / path
+        target = root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
         written.append(target)

@@ -29,7 +29,7 @@ SELECTOR = re.compile(r"(?:noisegate[:_][\w:]+|\bup)\b(\{[^}]*\})?")
 @pytest.mark.parametrize("path", writing.files(), ids=str)
 def test_files_equal_the_code(path: Path) -> None:
     """`python -m stream.monitoring write` would change nothing."""
-    assert (DEPLOY / path).read_text() == writing.files()[path]
+    assert (ROOT / path).read_text() == writing.files()[path]
 
 
 def test_rules_and_configuration_are_valid(promtool: str, amtool: str) -> None:
