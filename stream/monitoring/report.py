@@ -11,8 +11,8 @@ from typing import Any
 from msgspec import Struct
 
 from stream.core.errors import MonitoringError
-from stream.monitoring import quality, queries
-from stream.monitoring.queries import equals, raw, recorded
+from stream.monitoring.queries import drift, quality
+from stream.monitoring.queries.promql import equals, raw, recorded, total
 
 TIMEOUT_SECONDS = 30.0
 ANSWER_BYTES = 32 * 1024 * 1024
@@ -148,7 +148,7 @@ def check_window(since: str, known: tuple[str, ...]) -> str:
     return since
 
 
-def drift(server: Prometheus, window: str, at: float) -> DriftReport:
+def drift_report(server: Prometheus, window: str, at: float) -> DriftReport:
     """What drifted over the window that ends at `at`."""
     by = ("model", "feature")
 
@@ -186,7 +186,7 @@ def drift(server: Prometheus, window: str, at: float) -> DriftReport:
     return DriftReport(window, at, features, unseen, groups)
 
 
-def judge(server: Prometheus, window: str, at: float) -> QualityReport:
+def quality_report(server: Prometheus, window: str, at: float) -> QualityReport:
     """How right the models were over the window that ends at `at`."""
     by = ("model", "role")
     part = equals("part", "open")
@@ -196,7 +196,7 @@ def judge(server: Prometheus, window: str, at: float) -> QualityReport:
         figures[name] = server.now(recorded(name, window, *edge), at, by)
     for name in ESTIMATES:
         figures[name] = server.now(recorded(name, window), at, by)
-    counted = queries.total(quality.MODEL, recorded("quality_outcomes", window, part))
+    counted = total(quality.MODEL, recorded("quality_outcomes", window, part))
     matured = server.now(counted, at, by)
     shares = server.now(recorded("matured_share", window), at, by)
     bins = {
@@ -227,15 +227,15 @@ def _bins(key: Key, bins: Mapping[str, Mapping[Key, float]]) -> list[Bin]:
 
 
 def _untested(observed: float, psi: float | None, threshold: float | None) -> str | None:
-    if observed < queries.LEAST_OBSERVED:
-        return f"fewer than {queries.LEAST_OBSERVED} observations"
+    if observed < drift.LEAST_OBSERVED:
+        return f"fewer than {drift.LEAST_OBSERVED} observations"
     return "no reference" if psi is None or threshold is None else None
 
 
 def _drifted(observed: float, psi: float | None, threshold: float | None) -> bool | None:
-    if psi is None or threshold is None or observed < queries.LEAST_OBSERVED:
+    if psi is None or threshold is None or observed < drift.LEAST_OBSERVED:
         return None
-    return psi > threshold and psi > queries.EFFECT_FLOOR
+    return psi > threshold and psi > drift.EFFECT_FLOOR
 
 
 def _key(labels: Mapping[str, str], by: tuple[str, ...]) -> Key:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from stream.monitoring import alerts, queries, rules, writing
+from stream.monitoring import alerts, rules, writing
 from stream.monitoring.dashboards.panels import TITLES
+from stream.monitoring.queries.service import DEFAULT_JOB
 from stream.monitoring.rules import Alert, Recording
 from tests.monitoring.panels import panels
 
@@ -75,7 +76,7 @@ def test_alerts_have_form(alert: Alert) -> None:
 def test_the_scrape_job_is_the_rules() -> None:
     """Prometheus scrapes under the name that the alerts ask for, every replica by DNS."""
     config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
-    [job] = [each for each in config["scrape_configs"] if each["job_name"] == queries.JOB]
+    [job] = [each for each in config["scrape_configs"] if each["job_name"] == DEFAULT_JOB]
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     [discovery] = job["dns_sd_configs"]
     assert discovery["names"][0] in compose["services"]

@@ -4,7 +4,8 @@ import pytest
 
 from stream.config import Settings
 from stream.core.events import Acted, Raised, seconds
-from stream.monitoring import quality, queries
+from stream.monitoring.queries import quality
+from stream.monitoring.queries.service import DEFAULT_JOB
 from tests.scorer.logs import PROBLEM, START, at
 from tests.scorer.memory_history import MemoryHistory
 from tests.scorer.rig import Log, Rig
@@ -32,7 +33,7 @@ def test_a_quiet_partition_does_not_hold_the_others_back(prometheus: PrometheusS
         while append_ticks_of_all(rig):
             rig.now += every + 1.0
             rig.run()
-    labels = {"job": f"{queries.JOB}-{every:g}", "instance": "a"}
+    labels = {"job": f"{DEFAULT_JOB}-{every:g}", "instance": "a"}
     prometheus.backfill([Exposed(rig.now, labels, text_of(rig.metrics))])
     found = prometheus.query(quality.matured_until(), rig.now + 1.0)
     until = next(one.value for one in found if one.labels["job"] == labels["job"])

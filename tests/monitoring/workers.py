@@ -32,7 +32,7 @@ from stream.metrics.scorer import ScorerMetrics
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.serving import Model, load_model
 from stream.models.store import Store
-from stream.monitoring.queries import JOB
+from stream.monitoring.queries.service import DEFAULT_JOB
 from stream.scorer.maturing import Maturing
 from stream.scorer.redis_history import RedisHistory
 from stream.scorer.serving import Serving
@@ -152,7 +152,7 @@ class Worker:
         metrics = self.rig.metrics
         metrics.lane.lag.labels(*self.part).set(0)
         metrics.lane.progress_timestamp.set(at)
-        return Exposed(at, {"job": JOB, "instance": self.name}, "up 1\n" + text_of(metrics))
+        return Exposed(at, {"job": DEFAULT_JOB, "instance": self.name}, "up 1\n" + text_of(metrics))
 
 
 @dataclass

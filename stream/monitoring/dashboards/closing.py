@@ -2,7 +2,6 @@
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from stream.monitoring import quality
 from stream.monitoring.dashboards.panels import (
     COUNT,
     GROUP,
@@ -18,7 +17,8 @@ from stream.monitoring.dashboards.panels import (
     values,
     words,
 )
-from stream.monitoring.queries import recorded, total
+from stream.monitoring.queries import quality
+from stream.monitoring.queries.promql import recorded, total
 
 BAND, ACTED, NOISE = 'band="likely_noise"', 'outcome="actionable"', 'outcome="noise"'
 HERE = (JOB, MODEL, GROUP, 'role!="challenger"')

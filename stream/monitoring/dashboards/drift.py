@@ -2,7 +2,7 @@
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard, DashboardLink
 
-from stream.monitoring import model_alerts, queries
+from stream.monitoring.alerts import models
 from stream.monitoring.dashboards.panels import (
     COUNT,
     FEATURE,
@@ -21,7 +21,8 @@ from stream.monitoring.dashboards.panels import (
     rows,
     values,
 )
-from stream.monitoring.queries import equals, greatest, raw, recorded
+from stream.monitoring.queries import drift
+from stream.monitoring.queries.promql import equals, greatest, increase, raw, recorded
 
 HERE = (JOB, MODEL)
 ONE = (*HERE, FEATURE)
@@ -42,9 +43,9 @@ def dashboard() -> Dashboard:
 
 def _now(built: Dashboard) -> None:
     built.with_row(row("Now"))
-    for window in queries.RINGING_WINDOWS:
+    for window in drift.RINGING_WINDOWS:
         psi, threshold = recorded("psi", window, *HERE), recorded("psi_threshold", window, *HERE)
-        above = f"{psi} > on (job, model, feature) {threshold} and {psi} > {queries.EFFECT_FLOOR}"
+        above = f"{psi} > on (job, model, feature) {threshold} and {psi} > {drift.EFFECT_FLOOR}"
         built.with_panel(
             number(
                 f"Features that drifted, {window}",
@@ -63,14 +64,14 @@ def _now(built: Dashboard) -> None:
             "How the score itself moved.",
             f"max({score})",
             PLAIN,
-            bad_above((queries.EFFECT_FLOOR, "orange")),
+            bad_above((drift.EFFECT_FLOOR, "orange")),
         ),
         number(
             "Observations, 24h",
-            f"The fewest of any feature; below {queries.LEAST_OBSERVED} nothing rings.",
+            f"The fewest of any feature; below {drift.LEAST_OBSERVED} nothing rings.",
             fewest,
             COUNT,
-            bad_below((queries.LEAST_OBSERVED, "orange")),
+            bad_below((drift.LEAST_OBSERVED, "orange")),
         ),
         lines(
             "Not watched", "Features without a usable reference, by reason.", {"{{reason}}": unwatched}, COUNT
@@ -115,15 +116,15 @@ def _features(built: Dashboard) -> None:
 
 def _one(built: Dashboard) -> None:
     built.with_row(row("$feature"))
-    psi = {f"{window} {{{{model}}}}": recorded("psi", window, *ONE) for window in queries.DRIFT_WINDOWS}
-    chance = {f"chance {w} {{{{model}}}}": recorded("psi_threshold", w, *ONE) for w in queries.RINGING_WINDOWS}
+    psi = {f"{window} {{{{model}}}}": recorded("psi", window, *ONE) for window in drift.DRIFT_WINDOWS}
+    chance = {f"chance {w} {{{{model}}}}": recorded("psi_threshold", w, *ONE) for w in drift.RINGING_WINDOWS}
     for panel in (
         lines(
             "PSI of $feature",
             "Over each window, with what chance alone explains; the dashed line is the effect floor.",
             {**psi, **chance},
             PLAIN,
-            [(queries.EFFECT_FLOOR, "orange")],
+            [(drift.EFFECT_FLOOR, "orange")],
         ),
         bars(
             "Where $feature lies",
@@ -139,7 +140,7 @@ def _one(built: Dashboard) -> None:
         lines(
             "Jensen-Shannon of $feature",
             "Divergence to base 2, from 0 to 1.",
-            {f"{window} {{{{model}}}}": recorded("jensen_shannon", window, *ONE) for window in queries.DRIFT_WINDOWS},
+            {f"{window} {{{{model}}}}": recorded("jensen_shannon", window, *ONE) for window in drift.DRIFT_WINDOWS},
             PLAIN,
         ),
     ):
@@ -150,17 +151,17 @@ def _labels(built: Dashboard) -> None:
     built.with_row(row("Values, volume, labels"))
     unseen = {
         "{{key}}": recorded("unseen_share", "24h", *HERE),
-        "{{key}} in training": greatest(queries.KEY, raw("reference_unseen_share", *HERE)),
+        "{{key}} in training": greatest(drift.KEY, raw("reference_unseen_share", *HERE)),
     }
     training = greatest(("job", "model"), raw("reference_label_rate", *HERE))
-    acted = f"sum by (job) ({queries.increase(('job',), 'outcomes_total', '$__rate_interval', JOB)})"
+    acted = f"sum by (job) ({increase(('job',), 'outcomes_total', '$__rate_interval', JOB)})"
     for panel in (
         lines(
             "Values that training did not know",
             "Share of alerts of 24 hours, by key of the history.",
             unseen,
             SHARE,
-            [(model_alerts.UNSEEN_MORE, "orange")],
+            [(models.UNSEEN_MORE, "orange")],
         ),
         lines("Alerts by group of teams", "In 24 hours.", {"{{group}}": recorded("team_alerts", "24h", JOB)}, COUNT),
         lines(

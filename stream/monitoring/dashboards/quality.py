@@ -2,7 +2,7 @@
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from stream.monitoring import model_alerts, quality
+from stream.monitoring.alerts import models
 from stream.monitoring.dashboards.panels import (
     COUNT,
     JOB,
@@ -20,7 +20,8 @@ from stream.monitoring.dashboards.panels import (
     rows,
     values,
 )
-from stream.monitoring.queries import greatest, rate, raw, recorded, total
+from stream.monitoring.queries import quality
+from stream.monitoring.queries.promql import greatest, rate, raw, recorded, total
 
 OPEN, ROLE = 'part="open"', 'role=~"$role"'
 HERE = (JOB, MODEL, ROLE)
@@ -95,7 +96,7 @@ def _figures(built: Dashboard) -> None:
             "Share of the actionable alerts above each edge of the bands; the alert is about likely_noise.",
             detection,
             SHARE,
-            [(model_alerts.DETECTION, "orange")],
+            [(models.DETECTION, "orange")],
         ),
         lines("Precision", "Share of actionable among what lies above each edge.", precision, SHARE),
         lines(
@@ -159,7 +160,7 @@ def _calibration(built: Dashboard) -> None:
             "Mean distance between score and share acted on over the bins (ECE).",
             {NAME: _week("calibration_error", OPEN)},
             SHARE,
-            [(model_alerts.CALIBRATION_GAP, "orange")],
+            [(models.CALIBRATION_GAP, "orange")],
         ),
     ):
         built.with_panel(panel)

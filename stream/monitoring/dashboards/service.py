@@ -2,7 +2,8 @@
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from stream.monitoring import alerts, queries
+from stream.monitoring.alerts import service as alerts
+from stream.monitoring.alerts.models import CHAMPION_DAYS
 from stream.monitoring.dashboards.panels import (
     COUNT,
     INSTANCE,
@@ -20,9 +21,10 @@ from stream.monitoring.dashboards.panels import (
     rows,
     values,
 )
-from stream.monitoring.queries import greatest, rate, raw, recorded, select, total
+from stream.monitoring.queries import service
+from stream.monitoring.queries.promql import greatest, rate, raw, recorded, select, total
 
-BUDGET = 1 - queries.LATENCY_OBJECTIVE
+BUDGET = 1 - service.LATENCY_OBJECTIVE
 EACH = ("job", "instance")
 HERE = (JOB, INSTANCE)
 
@@ -40,15 +42,15 @@ def dashboard() -> Dashboard:
 def _now(built: Dashboard) -> None:
     built.with_row(row("Now"))
     up = f"sum({select('up', *HERE)}) or vector(0)"
-    unscored = queries.unscored_share(RATE, *HERE)
-    misses = queries.latency_misses(RATE, *HERE)
+    unscored = service.unscored_share(RATE, *HERE)
+    misses = service.latency_misses(RATE, *HERE)
     for panel in (
         number(
             "Scorers", "Scorers that Prometheus reaches. None: nothing is scored.", up, PLAIN, bad_below((1, "red"))
         ),
         number(
             "Too late",
-            f"Share of alerts enriched later than {queries.LATENCY_SECONDS:g} s after their record; "
+            f"Share of alerts enriched later than {service.LATENCY_SECONDS:g} s after their record; "
             f"the objective allows {BUDGET:.0%}.",
             misses,
             SHARE,
@@ -64,7 +66,7 @@ def _now(built: Dashboard) -> None:
         number(
             "Waiting",
             "Records that wait in all partitions.",
-            queries.lag(*HERE),
+            service.lag(*HERE),
             COUNT,
             bad_above((alerts.WAITING, "red")),
         ),
@@ -77,10 +79,10 @@ def _now(built: Dashboard) -> None:
         ),
         number(
             "Champion's age",
-            f"Since the champion was trained; {alerts.CHAMPION_DAYS} days are the limit.",
-            f"max({queries.champion_age(*HERE)})",
+            f"Since the champion was trained; {CHAMPION_DAYS} days are the limit.",
+            f"max({service.champion_age(*HERE)})",
             SECONDS,
-            bad_above((alerts.CHAMPION_DAYS * 86_400, "red")),
+            bad_above((CHAMPION_DAYS * 86_400, "red")),
         ),
     ):
         built.with_panel(panel)
@@ -88,8 +90,8 @@ def _now(built: Dashboard) -> None:
 
 def _latency(built: Dashboard) -> None:
     built.with_row(row("Latency"))
-    quantiles = {f"p{100 * q:g}": queries.latency_quantile(q, RATE, *HERE) for q in (0.5, 0.95, 0.99)}
-    burns = {w: f"{recorded('latency_misses', f'ratio{w}', JOB)} / {BUDGET:.6g}" for w in queries.SLO_WINDOWS}
+    quantiles = {f"p{100 * q:g}": service.latency_quantile(q, RATE, *HERE) for q in (0.5, 0.95, 0.99)}
+    burns = {w: f"{recorded('latency_misses', f'ratio{w}', JOB)} / {BUDGET:.6g}" for w in service.SLO_WINDOWS}
     limits = [(alerts.BURN_SLOW, "orange"), (alerts.BURN_FAST, "red")]
     by_stage = (rate(("job", "stage"), f"stage_seconds_{part}", RATE, *HERE) for part in ("sum", "count"))
     stages = "\n/ ".join(by_stage)
@@ -99,7 +101,7 @@ def _latency(built: Dashboard) -> None:
             "From the event's record timestamp to its enriched record, over all scorers.",
             quantiles,
             SECONDS,
-            [(queries.LATENCY_SECONDS, "red")],
+            [(service.LATENCY_SECONDS, "red")],
         ),
         lines(
             "How fast the latency budget burns",
@@ -143,14 +145,14 @@ def _flow(built: Dashboard) -> None:
         lines(
             "Waiting by partition",
             "Records that wait. One that grows alone: one team floods, or its worker stands.",
-            {"{{topic}}/{{partition}}": queries.lag(*HERE, by=("job", "topic", "partition"))},
+            {"{{topic}}/{{partition}}": service.lag(*HERE, by=("job", "topic", "partition"))},
             COUNT,
             [(alerts.WAITING, "red")],
         ),
         lines(
             "Since the last progress",
             "Since a batch was finished or nothing waited.",
-            {"{{instance}}": queries.standstill(*HERE)},
+            {"{{instance}}": service.standstill(*HERE)},
             SECONDS,
             [(alerts.STANDSTILL_SECONDS, "red")],
         ),

@@ -2,7 +2,7 @@
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from stream.monitoring import model_alerts
+from stream.monitoring.alerts import models
 from stream.monitoring.dashboards.panels import (
     COUNT,
     GROUP,
@@ -16,7 +16,7 @@ from stream.monitoring.dashboards.panels import (
     row,
     values,
 )
-from stream.monitoring.queries import increase, recorded, total
+from stream.monitoring.queries.promql import increase, recorded, total
 
 HERE = (JOB, GROUP)
 SERVED = (*HERE, 'role!="challenger"')
@@ -46,7 +46,7 @@ def _now(built: Dashboard) -> None:
             "Actionable alerts not called likely noise.",
             f"min({_week('group_detection')})",
             SHARE,
-            bad_below((model_alerts.DETECTION, "red")),
+            bad_below((models.DETECTION, "red")),
         ),
         number("Noise suppressed", "Noise called likely noise.", f"min({_week('group_suppressed')})", SHARE),
         number(

@@ -8,10 +8,11 @@ from itertools import pairwise
 
 from stream.metrics.scorer import SCORE_EDGES
 from stream.metrics.series import le_of
-from stream.monitoring.queries import greatest, increase, ratio, raw, recorded, total
+from stream.monitoring.queries.promql import greatest, increase, ratio, raw, recorded, total
 
 MODEL = ("job", "model", "role")
 PART = (*MODEL, "part")
+QUALITY_WINDOWS = ("24h", "7d")
 LEAST_OUTCOMES = 500
 """Matured alerts of a model in a window; with fewer no alert about its quality rings."""
 LEAST_ACTED = 100
