@@ -10,11 +10,15 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 from stream.metrics import reference
 from stream.monitoring import alerts, dashboards, rules
+from stream.monitoring.queries.service import DEFAULT_JOB
 from stream.monitoring.rules import Alert, Group, Recording
 
 RUNBOOK = "docs/RUNBOOK.md"
 """Where runbook_url points: a path in a clone, until `--runbook URL` says where your readers find it."""
-HEADER = "# Made by `python -m stream.monitoring write` from stream/monitoring; change it there.\n"
+HEADER = """\
+# Made by `python -m stream.monitoring write` from stream/monitoring; change it there.
+# The scrape job of the scorers is {job}; for another name write it with `--job NAME`.
+"""
 
 
 class _Dumper(yaml.SafeDumper):
@@ -28,10 +32,10 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)
 
 
-def as_yaml(groups: Sequence[Group], runbook: str = RUNBOOK) -> str:
+def as_yaml(groups: Sequence[Group], runbook: str, job: str) -> str:
     """A rule file."""
     told = {"groups": [_group(group, runbook) for group in groups]}
-    return HEADER + yaml.dump(told, Dumper=_Dumper, sort_keys=False, width=10_000, allow_unicode=True)
+    return HEADER.format(job=job) + yaml.dump(told, Dumper=_Dumper, sort_keys=False, width=10_000, allow_unicode=True)
 
 
 def _group(group: Group, runbook: str) -> dict[str, Any]:
@@ -55,12 +59,17 @@ def _rule(rule: Recording | Alert, runbook: str) -> dict[str, Any]:
     }
 
 
-def files(runbook: str = RUNBOOK) -> dict[Path, str]:
-    """Every file and its text, below the clone's folder."""
+def files(runbook: str = RUNBOOK, job: str = DEFAULT_JOB) -> dict[Path, str]:
+    """Every file and its text, below the clone's folder.
+
+    Args:
+        runbook: where `runbook_url` of the alerts points, without the #section.
+        job: the scrape job of the scorers. Dashboards have it as the variable `$job`, whatever its name.
+    """
     made = {
         Path("docs/METRICS.md"): reference.page(),
-        Path("deploy/prometheus/rules/recordings.yml"): as_yaml(rules.recordings()),
-        Path("deploy/prometheus/rules/alerts.yml"): as_yaml(alerts.groups(), runbook),
+        Path("deploy/prometheus/rules/recordings.yml"): as_yaml(rules.recordings(), runbook, job),
+        Path("deploy/prometheus/rules/alerts.yml"): as_yaml(alerts.groups(job), runbook, job),
     }
     for dashboard in dashboards.every():
         told = json.dumps(dashboard, cls=JSONEncoder, indent=1, sort_keys=True, ensure_ascii=False)
@@ -68,10 +77,10 @@ def files(runbook: str = RUNBOOK) -> dict[Path, str]:
     return made
 
 
-def write(root: Path, runbook: str = RUNBOOK) -> list[Path]:
+def write(root: Path, runbook: str = RUNBOOK, job: str = DEFAULT_JOB) -> list[Path]:
     """The paths of all files, written below `root`."""
     written = []
-    for path, text in files(runbook).items():
+    for path, text in files(runbook, job).items():
         target = root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")

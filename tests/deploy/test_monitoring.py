@@ -1,8 +1,10 @@
 """What watches noisegate is sound: rules, their tests, dashboards, runbook, and the files equal the code."""
 
 import json
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,27 @@ SELECTOR = re.compile(r"(?:noisegate[:_][\w:]+|\bup)\b(\{[^}]*\})?")
 def test_files_equal_the_code(path: Path) -> None:
     """`python -m stream.monitoring write` would change nothing."""
     assert (ROOT / path).read_text() == writing.files()[path]
+
+
+def test_another_job_is_in_every_rule_that_names_one() -> None:
+    """Written for another scrape job, the files differ by that name only, and hold the default nowhere."""
+    mine, default = writing.files(job="alerts/scorer"), writing.files()
+    assert {path: text.replace(DEFAULT_JOB, "alerts/scorer") for path, text in default.items()} == mine
+    changed = {path.name for path in mine if mine[path] != default[path]}
+    assert changed == {"alerts.yml", "recordings.yml"}
+    assert 'up{job="alerts/scorer"} == 0' in mine[Path("deploy/prometheus/rules/alerts.yml")]
+
+
+@pytest.mark.parametrize("name", ['a"b', "a b", ""])
+def test_a_job_that_breaks_a_query_is_refused(name: str, tmp_path: Path) -> None:
+    """One sentence says which characters a job's name may have, and nothing is written."""
+    command = [sys.executable, "-m", "stream.monitoring", "write", "--job", name]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "letters, digits" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_rules_and_configuration_are_valid(promtool: str, amtool: str) -> None:

@@ -11,13 +11,13 @@ OTHER = 'feature!="score"'
 SERVED = "and on (job, model) ({})"
 
 
-def of_service() -> list[Alert]:
+def of_service(job: str) -> list[Alert]:
     """The alerts about which models are served, and how old they are."""
-    return [*_served(), *_ages()]
+    return [*_served(job), *_ages()]
 
 
-def _served() -> list[Alert]:
-    up = select("up", equals("job", service.DEFAULT_JOB))
+def _served(job: str) -> list[Alert]:
+    up = select("up", equals("job", job))
     champion = raw("model_info", 'role="champion"')
     return [
         Alert(

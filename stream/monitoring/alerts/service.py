@@ -15,9 +15,9 @@ ENRICHED_FAST, ENRICHED_SLOW = 200, 500
 """With fewer alerts in the long window a budget does not ring: one late alert of ten is no incident."""
 
 
-def every() -> list[Alert]:
+def every(job: str) -> list[Alert]:
     """All of them."""
-    return [*_latency(), *_progress(), *_input(), *_history()]
+    return [*_latency(), *_progress(job), *_input(), *_history()]
 
 
 def _latency() -> list[Alert]:
@@ -43,11 +43,11 @@ def _latency() -> list[Alert]:
     ]
 
 
-def _progress() -> list[Alert]:
+def _progress(job: str) -> list[Alert]:
     return [
         Alert(
             alert="NoisegateTargetDown",
-            expr=f"{select('up', equals('job', service.DEFAULT_JOB))} == 0",
+            expr=f"{select('up', equals('job', job))} == 0",
             held="3m",
             severity="page",
             summary="A scorer can't be scraped",
@@ -55,7 +55,7 @@ def _progress() -> list[Alert]:
         ),
         Alert(
             alert="NoisegateNoScorer",
-            expr=f'absent(up{{job="{service.DEFAULT_JOB}"}} == 1)',
+            expr=f"absent({select('up', equals('job', job))} == 1)",
             held="3m",
             severity="page",
             summary="No scorer runs",

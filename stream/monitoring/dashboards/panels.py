@@ -69,7 +69,7 @@ def page(uid: str, description: str, since: str) -> dashboard.Dashboard:
         .refresh("1m")
         .tooltip(models.DashboardCursorSync.CROSSHAIR)
         .with_variable(dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"))
-        .with_variable(values("job", "Job", "noisegate_lag_records"))
+        .with_variable(values("job", "Job", "noisegate_history_up"))
     )
     for other, title in TITLES.items():
         if other != uid:

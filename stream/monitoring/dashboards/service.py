@@ -33,7 +33,7 @@ def dashboard() -> Dashboard:
     """The page."""
     why = "Whether alerts are scored, in time, by the model that should serve."
     built = page("noisegate-service", why, "6h")
-    built.with_variable(values("instance", "Instance", 'noisegate_lag_records{job=~"$job"}'))
+    built.with_variable(values("instance", "Instance", 'noisegate_history_up{job=~"$job"}'))
     for part in (_now, _latency, _flow, _models, _inside):
         part(built)
     return built
