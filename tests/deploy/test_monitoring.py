@@ -15,6 +15,7 @@ from stream.monitoring import alerts, rules, writing
 from stream.monitoring.dashboards.panels import TITLES
 from stream.monitoring.queries.service import DEFAULT_JOB
 from stream.monitoring.rules import Alert, Recording
+from stream.scorer.clocks import BOUND_SECONDS
 from tests.monitoring.panels import panels
 
 ROOT = Path(__file__).parents[2]
@@ -68,11 +69,17 @@ def test_rules_and_configuration_are_valid(promtool: str, amtool: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
 def test_rules_do_what_their_tests_say(promtool: str, path: Path) -> None:
     """promtool's unit tests of the rules pass."""
     done = subprocess.run([promtool, "test", "rules", str(path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_clock_alert_begins_where_ticks_end() -> None:
+    """The alert's limit is the difference beyond which a worker writes no ticks."""
+    assert alerts.service.CLOCK_SECONDS == BOUND_SECONDS
 
 
 def test_every_rule_has_a_test() -> None:

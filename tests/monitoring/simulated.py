@@ -191,6 +191,9 @@ def _gauges() -> dict[str, float]:
         'noisegate_lag_records{topic="alerts.events",partition="0"}': 12,
         'noisegate_held_actions{topic="alerts.events",partition="0"}': 1,
         "noisegate_history_up": 1,
+        "noisegate_history_suspect": 0,
+        "noisegate_kafka_up": 1,
+        "noisegate_clock_difference_seconds": 0.0,
         "noisegate_model_store_up": 1,
     }
     for feature in (*WATCH, "score"):

@@ -5,6 +5,8 @@ from stream.monitoring.queries.promql import equals, greatest, increase, raw, re
 from stream.monitoring.rules import Alert
 
 CHAMPION_DAYS = 45
+SERVED_BEFORE = "1d"
+"""No model at all is how everyone starts: its loss is an incident where one was served within this time."""
 MISSING_MORE, UNSEEN_MORE, RATE_MOVED = 0.2, 0.2, 0.1
 DETECTION, CALIBRATION_GAP = 0.9, 0.1
 OTHER = 'feature!="score"'
@@ -19,14 +21,15 @@ def of_service(job: str) -> list[Alert]:
 def _served(job: str) -> list[Alert]:
     up = select("up", equals("job", job))
     champion = raw("model_info", 'role="champion"')
+    served_before = f"count by (job) (max_over_time({champion}[{SERVED_BEFORE}])) > 0"
     return [
         Alert(
             alert="NoisegateNoModel",
-            expr=f"{up} == 1 unless on (job, instance) {champion} == 1",
+            expr=f"{up} == 1 unless on (job, instance) {champion} == 1\nand on (job) {served_before}",
             held="5m",
             severity="page",
-            summary="A scorer serves no model",
-            description="{{ $labels.instance }} has no champion: its alerts leave unscored.",
+            summary="A scorer serves no model any more",
+            description="{{ $labels.instance }} has no champion, though its job had one: its alerts leave unscored.",
         ),
         Alert(
             alert="NoisegateChampionsDiffer",

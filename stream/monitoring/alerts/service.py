@@ -1,7 +1,7 @@
 """The alerts about the service: latency, progress, input and history."""
 
 from stream.monitoring.queries import service
-from stream.monitoring.queries.promql import equals, increase, raw, recorded, select
+from stream.monitoring.queries.promql import equals, greatest, increase, raw, recorded, select
 from stream.monitoring.rules import Alert
 
 STANDSTILL_SECONDS = 90
@@ -9,6 +9,10 @@ STANDSTILL_SECONDS = 90
 WAITING = 10_000
 FAILED, UNSCORED, LATE, BAD = 0.01, 0.05, 0.05, 0.5
 CONFLICTS = 20
+CLOCK_SECONDS = 30
+"""A worker whose clock differs by more writes no ticks."""
+FAILED_TO_SCORE = 'reason!="no_model"'
+"""No model is how everyone starts, and NoisegateNoModel tells where one was served before."""
 BURN_FAST, BURN_SLOW = 14.4, 6.0
 """Two per cent of a month's budget in an hour, five in six: the SRE workbook's pairs."""
 ENRICHED_FAST, ENRICHED_SLOW = 200, 500
@@ -17,7 +21,7 @@ ENRICHED_FAST, ENRICHED_SLOW = 200, 500
 
 def every(job: str) -> list[Alert]:
     """All of them."""
-    return [*_latency(), *_progress(job), *_input(), *_history()]
+    return [*_latency(), *_progress(job), *_input(), *_history(), *_clock()]
 
 
 def _latency() -> list[Alert]:
@@ -90,7 +94,7 @@ def _progress(job: str) -> list[Alert]:
 
 def _input() -> list[Alert]:
     failed = increase(("job",), "records_failed_total", "1h")
-    unscored = increase(("job",), "alerts_unscored_total", "15m")
+    unscored = increase(("job",), "alerts_unscored_total", "15m", FAILED_TO_SCORE)
     late = increase(("job",), "alerts_late_total", "1h")
     return [
         Alert(
@@ -111,11 +115,11 @@ def _input() -> list[Alert]:
         ),
         Alert(
             alert="NoisegateUnscored",
-            expr=f"{service.unscored_share('15m')} > {UNSCORED}\nand on (job) {unscored} >= 20",
+            expr=f"{service.unscored_share('15m', FAILED_TO_SCORE)} > {UNSCORED}\nand on (job) {unscored} >= 20",
             held="5m",
             severity="page",
             summary="Alerts leave without a probability",
-            description="{{ $value | humanizePercentage }} of the alerts of the last 15 minutes were not scored.",
+            description="Of 15 minutes' alerts with a model {{ $value | humanizePercentage }} were not scored.",
         ),
         Alert(
             alert="NoisegateAlertsLate",
@@ -139,11 +143,36 @@ def _history() -> list[Alert]:
             description="{{ $labels.instance }} can't reach the history: alerts leave unscored until it is back.",
         ),
         Alert(
+            alert="NoisegateHistorySuspect",
+            expr=f"max by (job, instance) ({raw('history_suspect')}) == 1",
+            held="1m",
+            severity="page",
+            summary="A history is wrong",
+            description="A history of {{ $labels.instance }} is wrong: its alerts leave unscored until it is rebuilt.",
+        ),
+        Alert(
             alert="NoisegateFenceConflicts",
             expr=f"{increase(('job',), 'fence_conflicts_total', '1h')} > {CONFLICTS}",
             held="5m",
             severity="ticket",
             summary="Workers contend for partitions",
             description="{{ $value | humanize }} batches of the last hour were dropped: another worker had got there.",
+        ),
+    ]
+
+
+def _clock() -> list[Alert]:
+    ahead = greatest(("job", "instance"), raw("clock_difference_seconds"))
+    return [
+        Alert(
+            alert="NoisegateClockOff",
+            expr=f"{ahead} > {CLOCK_SECONDS}\nor {ahead} < -{CLOCK_SECONDS}",
+            held="5m",
+            severity="ticket",
+            summary="A worker's clock is wrong",
+            description=(
+                "The clock of {{ $labels.instance }} is {{ $value | humanizeDuration }} ahead (below zero: behind); "
+                "it writes no ticks until it is set."
+            ),
         ),
     ]

@@ -71,11 +71,25 @@ def _now(built: Dashboard) -> None:
             bad_above((alerts.WAITING, "red")),
         ),
         number(
-            "History",
-            "1 while every scorer reaches Redis.",
+            "Kafka",
+            "1 while every scorer reaches Kafka.",
+            f"min({raw('kafka_up', *HERE)})",
+            PLAIN,
+            bad_below((1, "red")),
+        ),
+        number(
+            "Redis",
+            "1 while every scorer reaches its history.",
             f"min({raw('history_up', *HERE)})",
             PLAIN,
             bad_below((1, "red")),
+        ),
+        number(
+            "Wrong histories",
+            "Scorers with a history that waits for a rebuild; their alerts leave unscored.",
+            f"sum({raw('history_suspect', *HERE)})",
+            PLAIN,
+            bad_above((1, "red")),
         ),
         number(
             "Champion's age",
@@ -85,7 +99,7 @@ def _now(built: Dashboard) -> None:
             bad_above((CHAMPION_DAYS * 86_400, "red")),
         ),
     ):
-        built.with_panel(panel)
+        built.with_panel(panel.span(3))
 
 
 def _latency(built: Dashboard) -> None:
@@ -225,6 +239,20 @@ def _inside(built: Dashboard) -> None:
             "Held until their alert comes or the grace has passed.",
             {"{{instance}}": total(EACH, raw("held_actions", *HERE))},
             COUNT,
+        ),
+        lines(
+            "Kafka",
+            "1 while a scorer reaches Kafka, 0 after two looks in a row without an answer.",
+            {"{{instance}}": greatest(EACH, raw("kafka_up", *HERE))},
+            PLAIN,
+        ),
+        lines(
+            "Clocks",
+            "How far a scorer's clock is ahead of the broker's, or of Redis's; beyond 30 s it writes no ticks.",
+            {"{{instance}}": greatest(EACH, raw("clock_difference_seconds", *HERE))},
+            SECONDS,
+            [(alerts.CLOCK_SECONDS, "red")],
+            least=None,
         ),
         lines(
             "Scorers that answer", "1 for each that Prometheus reaches.", {"{{instance}}": select("up", *HERE)}, PLAIN
