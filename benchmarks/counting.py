@@ -28,12 +28,12 @@ from stream.lane.batch import Part
 from stream.metrics.scorer import ScorerMetrics
 from stream.models.serving import Model, load_model
 from stream.scorer.answers import Scored
-from stream.scorer.counting import Counting
-from stream.scorer.maturing import Maturing
+from stream.scorer.metrics.maturity import Maturing
+from stream.scorer.metrics.recorder import Counting
+from stream.scorer.metrics.tally import Tally
+from stream.scorer.metrics.verdicts import Verdicts
 from stream.scorer.model_faults import Failure
-from stream.scorer.quality import Verdicts
 from stream.scorer.redis_history import RedisHistory
-from stream.scorer.tally import Tally
 from tests.scorer.rig import TOPIC, Log, Rig
 from tests.servers.redis import RedisServer
 

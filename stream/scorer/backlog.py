@@ -21,9 +21,9 @@ from stream.models.served import Served
 from stream.scorer.answers import Answers
 from stream.scorer.decode import Decoded, whereabouts
 from stream.scorer.merge import Located
+from stream.scorer.metrics.tally import Tally
 from stream.scorer.previous import PreviousHistory, decided, holds
 from stream.scorer.speaker import Speaker
-from stream.scorer.tally import Tally
 
 
 class Effect(NamedTuple):

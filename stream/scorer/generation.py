@@ -17,8 +17,8 @@ from stream.lane.batch import Part, Record
 from stream.scorer.backlog import Backlog, Effect
 from stream.scorer.decode import Decoded, Decoder, foreign_offset
 from stream.scorer.history import History, Write
-from stream.scorer.maturing import Maturing
 from stream.scorer.merge import Located
+from stream.scorer.metrics.maturity import Maturing
 from stream.scorer.partition import Partition, Touched
 from stream.scorer.previous import PreviousHistory
 from stream.scorer.reading import bounded, read_states

@@ -18,7 +18,7 @@ from stream.lane.batch import Bounds, Part
 from stream.scorer.answers import score_fields
 from stream.scorer.decode import Decoded
 from stream.scorer.history import NO_META, Found, Meta, Wanted, Write, encode_meta
-from stream.scorer.maturing import verdicts_of
+from stream.scorer.metrics.maturity import verdicts_of
 
 DUES_WINDOW = 2_500
 

@@ -21,8 +21,8 @@ from stream.scorer.decode import Decoder
 from stream.scorer.generation import Generations, NewGeneration
 from stream.scorer.history import NO_META, Meta, Wanted, read_meta_or_none
 from stream.scorer.identity import Identity
-from stream.scorer.maturing import Maturing
 from stream.scorer.merge import MergedLog, Progress, Source
+from stream.scorer.metrics.maturity import Maturing
 from stream.scorer.partition import Partition, new_generation, new_meta
 from stream.scorer.previous import PreviousHistory
 

@@ -32,17 +32,17 @@ from stream.scorer.answers import Answers, Scored, unscored
 from stream.scorer.assignment import Assignment, Taken, evicted_sentence
 from stream.scorer.bad_records import BadRecordWatch, bad_marks
 from stream.scorer.clocks import ClockWatch
-from stream.scorer.counting import Counting
 from stream.scorer.decode import Decoded, Decoder
 from stream.scorer.evictions import EvictionWatch, policy_sentence
 from stream.scorer.history import NO_EVICTION, History, ServerStatus, Write, read_meta_or_none
 from stream.scorer.layout import strays_sentence
-from stream.scorer.maturing import Maturing, wait_seconds
+from stream.scorer.metrics.maturity import Maturing, wait_seconds
+from stream.scorer.metrics.recorder import Counting
+from stream.scorer.metrics.tally import Tally
 from stream.scorer.model_faults import ModelFaults
 from stream.scorer.partition import Partition, Touched
 from stream.scorer.reading import bounded, read_states, widen
 from stream.scorer.speaker import Speaker
-from stream.scorer.tally import Tally
 
 log = logging.getLogger(__name__)
 _RETRY_SECONDS = 0.5  # how often an absent Redis is asked again

@@ -18,7 +18,7 @@ from stream.models.served import Served
 from stream.models.signing import public_keys
 from stream.models.store import Store
 from stream.models.watch import Watch
-from stream.scorer.counting import Counting
+from stream.scorer.metrics.recorder import Counting
 
 log = logging.getLogger(__name__)
 _LEAVE_SECONDS = 1.0

@@ -17,8 +17,8 @@ from stream.lane.batch import Output, Part, Record
 from stream.lane.failed import failed_output
 from stream.scorer.answers import Answers, enriched, outcome, unpack_score
 from stream.scorer.decode import Decoded, whereabouts
-from stream.scorer.maturing import verdicts_of
-from stream.scorer.tally import Tally
+from stream.scorer.metrics.maturity import verdicts_of
+from stream.scorer.metrics.tally import Tally
 
 _TYPES: dict[type, str] = {Raised: "raised", Acted: "acted", Tick: "tick"}
 _known = attrgetter("team", "outcome", "by", "flags")

@@ -16,8 +16,8 @@ from stream.lane.app import Lane, make_app
 from stream.lane.engine import Engine
 from stream.lane.publisher import Publisher
 from stream.metrics.scorer import ScorerMetrics
-from stream.scorer.counting import Counting
 from stream.scorer.layout import refuse_moved_teams
+from stream.scorer.metrics.recorder import Counting
 from stream.scorer.redis_history import RedisHistory
 from stream.scorer.room import ScorerRoom
 from stream.scorer.serving import Serving

@@ -33,7 +33,7 @@ from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.serving import Model, load_model
 from stream.models.store import Store
 from stream.monitoring.queries.service import DEFAULT_JOB
-from stream.scorer.maturing import Maturing
+from stream.scorer.metrics.maturity import Maturing
 from stream.scorer.redis_history import RedisHistory
 from stream.scorer.serving import Serving
 from tests.scorer.rig import TOPIC, Log, Rig

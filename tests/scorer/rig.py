@@ -19,8 +19,8 @@ from stream.lane.publisher import Publisher
 from stream.metrics.scorer import ScorerMetrics
 from stream.models.served import Scores, Served
 from stream.scorer.history import History
-from stream.scorer.maturing import Maturing, verdicts_of
-from stream.scorer.quality import Verdicts
+from stream.scorer.metrics.maturity import Maturing, verdicts_of
+from stream.scorer.metrics.verdicts import Verdicts
 from stream.scorer.room import ScorerRoom
 
 TOPIC = "alerts.events"

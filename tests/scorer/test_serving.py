@@ -12,7 +12,7 @@ from stream.metrics.scorer import ScorerMetrics
 from stream.models.pointers import CHAMPION, Pointer
 from stream.models.store import Store
 from stream.scorer import serving
-from stream.scorer.counting import Counting
+from stream.scorer.metrics.recorder import Counting
 from stream.scorer.serving import Serving
 from tests.cli.versions import A, Shop, open_shop
 from tests.models.conftest import trained

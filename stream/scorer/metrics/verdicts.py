@@ -11,8 +11,8 @@ from stream.core.kinds import CLOSED_BY_RULE, PAUSED_BY_RULE
 from stream.core.ledger import ACTIONABLE, FLOOD, HELD_OUT, MAINTENANCE, NARROW, UNKNOWN, VISIBILITY_ONLY
 from stream.metrics.scorer import BANDS, LASTS, OUTCOMES, PARTS, SCORE_EDGES, LeftOut, QualityMetrics
 from stream.scorer.answers import score_fields
-from stream.scorer.groups import TeamGroups
-from stream.scorer.observing import EDGE_LABELS, FULL_EDGES
+from stream.scorer.metrics.drift import EDGE_LABELS, FULL_EDGES
+from stream.scorer.metrics.team_groups import TeamGroups
 
 _LAST_OF = (1, 0, 2)  # place in LASTS of a last outcome 0, 1, and -1, which is none
 _BAND_OF = {band: place for place, band in enumerate(BANDS)}

@@ -15,8 +15,8 @@ from stream.core.kinds import CORRECTION, is_drill
 from stream.core.ledger import Timer
 from stream.core.problem import Problem
 from stream.scorer.answers import unknown_version
-from stream.scorer.groups import TeamGroups
-from stream.scorer.quality import Verdicts, judge
+from stream.scorer.metrics.team_groups import TeamGroups
+from stream.scorer.metrics.verdicts import Verdicts, judge
 
 PAYLOAD_VERSION = 1  # of the timers' payloads: another form of `Verdicts`, another version
 _SHARE = 1 / 64  # of horizon and grace that the alerts of a timer may lie apart

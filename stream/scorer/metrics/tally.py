@@ -8,7 +8,7 @@ from msgspec import Struct, field
 from stream.core.came import Decided
 from stream.core.ledger import OUTCOME_NAMES
 from stream.metrics.scorer import ScorerMetrics
-from stream.scorer.quality import Verdicts
+from stream.scorer.metrics.verdicts import Verdicts
 
 Known = tuple[str, int, str, int]  # an outcome: team, which, by what, flags
 

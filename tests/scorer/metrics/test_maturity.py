@@ -13,8 +13,8 @@ from stream.core.errors import HistoryRefused
 from stream.core.kinds import DRILL_TEAM
 from stream.core.ledger import ACTIONABLE, HELD_OUT, MAINTENANCE, NOISE, UNKNOWN, Alert, Timer
 from stream.core.state import NEVER
-from stream.scorer.maturing import PAYLOAD_VERSION, Maturing, verdicts_of, wait_seconds
-from stream.scorer.quality import Judged, Verdicts
+from stream.scorer.metrics.maturity import PAYLOAD_VERSION, Maturing, verdicts_of, wait_seconds
+from stream.scorer.metrics.verdicts import Judged, Verdicts
 from tests.scorer.logs import PROBLEM
 from tests.scorer.rig import size
 

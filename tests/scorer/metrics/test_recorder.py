@@ -22,10 +22,10 @@ from stream.metrics.scorer import ScorerMetrics
 from stream.models.served import Served
 from stream.models.serving import Model
 from stream.scorer.answers import Scored
-from stream.scorer.counting import Counting
 from stream.scorer.history import Write
-from stream.scorer.quality import Judged, Verdicts
-from stream.scorer.tally import Tally
+from stream.scorer.metrics.recorder import Counting
+from stream.scorer.metrics.tally import Tally
+from stream.scorer.metrics.verdicts import Judged, Verdicts
 from tests.lab.logs import START, acted, raised, small_log, small_problem
 from tests.scorer.memory_history import MemoryHistory
 from tests.scorer.rig import TOPIC, Crash, Log, Rig, folded

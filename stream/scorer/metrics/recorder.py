@@ -24,11 +24,11 @@ from stream.metrics.scorer import LEFT_OUT, ScorerMetrics
 from stream.models.served import Role, Scores
 from stream.models.serving import Model
 from stream.scorer.answers import Scored
-from stream.scorer.groups import TeamGroups
+from stream.scorer.metrics.drift import EDGE_LABELS, Observed, score_counts
+from stream.scorer.metrics.tally import Tally
+from stream.scorer.metrics.team_groups import TeamGroups
+from stream.scorer.metrics.verdicts import Judged, Said, count_quality, open_quality
 from stream.scorer.model_faults import Failure
-from stream.scorer.observing import EDGE_LABELS, Observed, score_counts
-from stream.scorer.quality import Judged, Said, count_quality, open_quality
-from stream.scorer.tally import Tally
 
 log = logging.getLogger(__name__)
 _OUTCOMES = ("actionable", "noise", "unknown")
