@@ -28,8 +28,8 @@ from stream.lane.batch import Part
 from stream.metrics.scorer import ScorerMetrics
 from stream.models.serving import Model, load_model
 from stream.scorer.answers import Scored
-from stream.scorer.metrics.maturity import Maturing
-from stream.scorer.metrics.recorder import Counting
+from stream.scorer.metrics.maturity import MaturityQueue
+from stream.scorer.metrics.recorder import MetricsRecorder
 from stream.scorer.metrics.tally import Tally
 from stream.scorer.metrics.verdicts import Verdicts
 from stream.scorer.model_faults import Failure
@@ -41,18 +41,18 @@ EVENTS, RUNS, BATCH = 120_000, 7, 500
 _PROBLEM = Path(__file__).parent / "problem.toml"
 
 
-class Silent(Counting):
+class Silent(MetricsRecorder):
     """Counts nothing."""
 
-    def count(self, scored: Iterable[Scored], tallies: Sequence[Tally]) -> list[Failure]:
+    def record(self, scored: Iterable[Scored], tallies: Sequence[Tally]) -> list[Failure]:
         """Nothing."""
         return []
 
 
-class Forgetful(Maturing):
+class Forgetful(MaturityQueue):
     """Keeps nothing for later."""
 
-    def part(
+    def split(
         self, decided: Iterable[Decided], since: float, time: float, batch: str
     ) -> tuple[Verdicts, dict[str, Timer]]:
         """Nothing."""
@@ -105,7 +105,7 @@ def _run(server: RedisServer, log: Log, problem: Problem, model: Model, number: 
         for name in ("on", "off")
     }
     room = rigs["off"].room
-    room._counting, room._maturing = Silent(ScorerMetrics(), {}, 60.0), Forgetful(problem, {})
+    room._recorder, room._maturity = Silent(ScorerMetrics(), {}, 60.0), Forgetful(problem, {})
     spent = dict.fromkeys(rigs, 0.0)
     for rig in rigs.values():
         rig.assign()

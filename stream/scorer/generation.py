@@ -18,7 +18,7 @@ from stream.scorer.backlog import Backlog, Effect
 from stream.scorer.decode import Decoded, Decoder, foreign_offset
 from stream.scorer.history import History, Write
 from stream.scorer.merge import Located
-from stream.scorer.metrics.maturity import Maturing
+from stream.scorer.metrics.maturity import MaturityQueue
 from stream.scorer.partition import Partition, Touched
 from stream.scorer.previous import PreviousHistory
 from stream.scorer.reading import bounded, read_states
@@ -66,7 +66,7 @@ class NewGeneration:
         partitions: one of each partition of the topic, at their beginnings.
         history: is written behind a fence of its own.
         previous: gives the scores of alerts that were published.
-        maturing, most: as a worker has them; `most` levels are kept in memory over all partitions.
+        maturity, most: as a worker has them; `most` levels are kept in memory over all partitions.
         home: the partition of a team.
         backlog: publishes what never was; None where nothing is to be published.
 
@@ -80,14 +80,14 @@ class NewGeneration:
         partitions: Mapping[Part, Partition],
         history: History,
         previous: PreviousHistory,
-        maturing: Maturing,
+        maturity: MaturityQueue,
         most: int,
         home: Decoder,
         backlog: Backlog | None = None,
     ) -> None:
         self._topic = next(iter(partitions)).topic
         self._partitions, self._history, self._previous = partitions, history, previous
-        self._maturing, self._home, self._backlog = maturing, home, backlog
+        self._maturity, self._home, self._backlog = maturity, home, backlog
         self._most = max(1, most // len(partitions))
         self._turns = count_from(1)
         self.counts: Counter[str] = Counter()
@@ -136,8 +136,8 @@ class NewGeneration:
             partition, turn = self._partitions[part], -next(self._turns)
             decided = [one for one in partition.fold.came if type(one) is Decided]
             time = partition.fold.time
-            _, cohorts = self._maturing.part(decided, time, time, str(turn))
-            partition.wait(cohorts, touched[part])
+            _, timers = self._maturity.split(decided, time, time, str(turn))
+            partition.wait(timers, touched[part])
             partition.fold.clear_came()
             # Under way the offset only has to be another one each time: equal metas would count as written.
             writes[part] = partition.seal(touched[part], turn)

@@ -36,8 +36,8 @@ from stream.scorer.decode import Decoded, Decoder
 from stream.scorer.evictions import EvictionWatch, policy_sentence
 from stream.scorer.history import NO_EVICTION, History, ServerStatus, Write, read_meta_or_none
 from stream.scorer.layout import strays_sentence
-from stream.scorer.metrics.maturity import Maturing, wait_seconds
-from stream.scorer.metrics.recorder import Counting
+from stream.scorer.metrics.maturity import MaturityQueue, wait_seconds
+from stream.scorer.metrics.recorder import MetricsRecorder
 from stream.scorer.metrics.tally import Tally
 from stream.scorer.model_faults import ModelFaults
 from stream.scorer.partition import Partition, Touched
@@ -69,7 +69,7 @@ class ScorerRoom:
         metrics: the process's metrics.
         served: gives what to score with; asked once a batch.
         clock: the wall clock, seconds since 1970; for `scored_at` and ticks, and held against others' clocks.
-        counting: counts drift and quality; one of its own unless given.
+        recorder: counts drift and quality; one of its own unless given.
         check_topic: raises HistoryRefused where the topic has changed since the worker started; asked before records
             are called misrouted, for in a topic that grew they are not.
         check_refold: raises HistoryRefused where lost histories can't be folded again partition by partition.
@@ -83,7 +83,7 @@ class ScorerRoom:
         metrics: ScorerMetrics,
         served: Callable[[], Served],
         clock: Callable[[], float] = time.time,
-        counting: Counting | None = None,
+        recorder: MetricsRecorder | None = None,
         check_topic: Callable[[], None] = lambda: None,
         check_refold: Callable[[], None] = lambda: None,
     ) -> None:
@@ -94,9 +94,9 @@ class ScorerRoom:
         self._served = served
         self._clock = clock
         self._check_topic = check_topic
-        self._counting = counting or Counting(metrics, settings.team_groups, settings.series_keep_seconds)
+        self._recorder = recorder or MetricsRecorder(metrics, settings.team_groups, settings.series_keep_seconds)
         self._model_faults = ModelFaults(metrics)
-        self._maturing = Maturing(problem, settings.team_groups)
+        self._maturity = MaturityQueue(problem, settings.team_groups)
         metrics.maturity.set(problem.due_seconds + wait_seconds(problem))
         self._speaker = Speaker(settings, problem)
         self._decoder: Decoder | None = None
@@ -297,7 +297,7 @@ class ScorerRoom:
     def _mature(self, partition: Partition, silent: int, batch: str, touched: Touched, tally: Tally) -> None:
         """Let what was decided be counted: with this batch what has matured, with a later one the rest."""
         decided = [one for one in partition.fold.came[:silent] if type(one) is Decided] + tally.decided
-        matured, timers = self._maturing.part(decided, partition.silent_time, partition.fold.time, batch)
+        matured, timers = self._maturity.split(decided, partition.silent_time, partition.fold.time, batch)
         tally.matured.append(matured)
         partition.wait(timers, touched)
 
@@ -361,7 +361,7 @@ class ScorerRoom:
             else:
                 self._conflict(FenceConflict(*part))
         if counted:
-            self._model_faults.uncounted(self._counting.count(work.kept.scored, counted))
+            self._model_faults.uncounted(self._recorder.record(work.kept.scored, counted))
         if work.kept:
             self._bad_records.count(work.kept.bad)
         return not self.wants_assign

@@ -17,7 +17,7 @@ from stream.lane.engine import Engine
 from stream.lane.publisher import Publisher
 from stream.metrics.scorer import ScorerMetrics
 from stream.scorer.layout import refuse_moved_teams
-from stream.scorer.metrics.recorder import Counting
+from stream.scorer.metrics.recorder import MetricsRecorder
 from stream.scorer.redis_history import RedisHistory
 from stream.scorer.room import ScorerRoom
 from stream.scorer.serving import Serving
@@ -39,15 +39,15 @@ class Scorer:
         self.problem = settings.load_problem()
         self.metrics = ScorerMetrics()
         self.history = RedisHistory.of(settings, self.problem, self.metrics)
-        self.counting = Counting(self.metrics, settings.team_groups, settings.series_keep_seconds)
-        self.models = Serving(settings, self.problem, self.metrics, self._partitions, self.counting)
+        self.recorder = MetricsRecorder(self.metrics, settings.team_groups, settings.series_keep_seconds)
+        self.models = Serving(settings, self.problem, self.metrics, self._partitions, self.recorder)
         self.room = ScorerRoom(
             settings,
             self.problem,
             self.history,
             self.metrics,
             lambda: self.models.served,
-            counting=self.counting,
+            recorder=self.recorder,
             check_topic=lambda: self.lane.broker_watch.check_now(),
             check_refold=lambda: refuse_moved_teams(settings),
         )

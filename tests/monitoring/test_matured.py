@@ -26,7 +26,7 @@ def test_a_quiet_partition_does_not_hold_the_others_back(prometheus: PrometheusS
     rig = Rig(log, PROBLEM, MemoryHistory(), Settings(tick_seconds=every))
     rig.now = seconds(at(70))
     rig.run()
-    for day in (3, 6):  # by the first the cohort has matured by ticks, so that nothing is due up to the second
+    for day in (3, 6):  # by the first the verdicts have matured by ticks, so that nothing is due up to the second
         rig.now = seconds(at(day * 24 * HOUR))
         log.append(Raised(at(day * 24 * HOUR - 5), f"B{day}", busy, "r", "e"))
         rig.run()

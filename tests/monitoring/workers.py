@@ -33,7 +33,7 @@ from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.serving import Model, load_model
 from stream.models.store import Store
 from stream.monitoring.queries.service import DEFAULT_JOB
-from stream.scorer.metrics.maturity import Maturing
+from stream.scorer.metrics.maturity import MaturityQueue
 from stream.scorer.redis_history import RedisHistory
 from stream.scorer.serving import Serving
 from tests.scorer.rig import TOPIC, Log, Rig
@@ -122,7 +122,7 @@ class Worker:
         """Load what the store's pointers name, as a process that starts does."""
         rig = self.rig
         self.serving = Serving(
-            self._settings, self._problem, rig.metrics, lambda: [self.part.partition], rig.room._counting
+            self._settings, self._problem, rig.metrics, lambda: [self.part.partition], rig.room._recorder
         )
         self.serving._poll(anew=False)
         served = self.serving.served
@@ -212,7 +212,7 @@ class Organisation:
     def _counted_at(self) -> NDArray[np.float64]:
         """When each alert of the log counts, by the pure fold of what the workers were given; later, if not decided."""
         moments: dict[tuple[str, str], float] = {}
-        maturing = Maturing(self.problem, {})
+        maturity = MaturityQueue(self.problem, {})
         for worker in self.workers:
             fold = Fold(self.problem)
             for record in worker.rig.log.records[worker.part]:
@@ -221,7 +221,7 @@ class Organisation:
                     fold.step(event, seconds(event.at), offset=record.offset)
             for one in fold.came:
                 if isinstance(one, Decided) and one.by != CORRECTION:
-                    (timer,) = maturing.part([one], -np.inf, -np.inf, "")[1].values()
+                    (timer,) = maturity.split([one], -np.inf, -np.inf, "")[1].values()
                     moments[one.team, one.alert_id] = timer.due
         return np.array([moments.get((alert.team, alert.alert_id), np.inf) for alert in self.replayed.alerts])
 

@@ -19,7 +19,7 @@ from stream.lane.publisher import Publisher
 from stream.metrics.scorer import ScorerMetrics
 from stream.models.served import Scores, Served
 from stream.scorer.history import History
-from stream.scorer.metrics.maturity import Maturing, verdicts_of
+from stream.scorer.metrics.maturity import MaturityQueue, verdicts_of
 from stream.scorer.metrics.verdicts import Verdicts
 from stream.scorer.room import ScorerRoom
 
@@ -236,5 +236,5 @@ def waiting_in(packed: Mapping[fold.EntryKey, bytes]) -> Counter[float]:
 def waiting_of(pure: fold.Fold) -> Counter[float]:
     """The same of the whole log in one batch: how many of the alerts that it decided are not to be counted yet."""
     decided = [one for one in pure.came if isinstance(one, Decided)]
-    _, timers = Maturing(pure.problem, {}).part(decided, NEVER, pure.time, "")
+    _, timers = MaturityQueue(pure.problem, {}).split(decided, NEVER, pure.time, "")
     return Counter({timer.due: size(verdicts_of(timer)) for timer in timers.values()})

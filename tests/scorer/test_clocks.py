@@ -212,7 +212,7 @@ def test_a_quiet_partition_has_come_to_now_where_ticks_are_on(every: float) -> N
         rig.now = seconds(at(day * 24 * HOUR))
         log.append(Raised(at(day * 24 * HOUR - 5), f"B{day}", busy, "r", "e"))
         rig.run()
-        if every:  # the cohort of the first day matures by ticks; then nothing is left to wait for
+        if every:  # the verdicts of the first day mature by ticks; then nothing is left to wait for
             while append_ticks_of_all(rig):
                 rig.now += every + 1.0
                 rig.run()

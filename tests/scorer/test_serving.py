@@ -12,7 +12,7 @@ from stream.metrics.scorer import ScorerMetrics
 from stream.models.pointers import CHAMPION, Pointer
 from stream.models.store import Store
 from stream.scorer import serving
-from stream.scorer.metrics.recorder import Counting
+from stream.scorer.metrics.recorder import MetricsRecorder
 from stream.scorer.serving import Serving
 from tests.cli.versions import A, Shop, open_shop
 from tests.models.conftest import trained
@@ -39,7 +39,7 @@ def models(shop: Shop, metrics: ScorerMetrics, redis_url: str, unique_name: str)
     """A worker's models, not started."""
     names = {"NOISEGATE_REDIS_URL": redis_url, "NOISEGATE_DEPLOYMENT": unique_name}
     settings: Settings = load_settings({**shop.env, **names, "NOISEGATE_MODEL_POLL_SECONDS": "0.02"})
-    made = Serving(settings, settings.load_problem(), metrics, lambda: [0], Counting(metrics, {}, 60.0))
+    made = Serving(settings, settings.load_problem(), metrics, lambda: [0], MetricsRecorder(metrics, {}, 60.0))
     yield made
     made.stop()
 
@@ -65,7 +65,7 @@ def test_a_store_that_hangs_holds_up_nobody(
 
     monkeypatch.setattr(serving, "Store", Hanging)
     settings = load_settings({**shop.env, "NOISEGATE_REDIS_URL": redis_url, "NOISEGATE_DEPLOYMENT": unique_name})
-    models = Serving(settings, settings.load_problem(), metrics, lambda: [0], Counting(metrics, {}, 60.0))
+    models = Serving(settings, settings.load_problem(), metrics, lambda: [0], MetricsRecorder(metrics, {}, 60.0))
     began = time.monotonic()
     models.start()
     assert time.monotonic() - began < 1.0
