@@ -27,9 +27,10 @@ def drift(since: Since = "7d", html: Html = None, as_json: shown.AsJson = False)
 
     from stream.monitoring import page, report
     from stream.monitoring.queries.drift import DRIFT_WINDOWS
+    from stream.prometheus import Prometheus
 
     window = report.check_window(since, DRIFT_WINDOWS)
-    found = report.drift_report(report.Prometheus(shown.settings().prometheus_url), window, time.time())
+    found = report.drift_report(Prometheus(shown.settings().prometheus_url), window, time.time())
     if html:
         _write(html, page.drift_page(found))
     if as_json:
@@ -45,9 +46,10 @@ def quality(since: Since = "7d", html: Html = None, as_json: shown.AsJson = Fals
 
     from stream.monitoring import page, report
     from stream.monitoring.queries.quality import QUALITY_WINDOWS
+    from stream.prometheus import Prometheus
 
     window = report.check_window(since, QUALITY_WINDOWS)
-    found = report.quality_report(report.Prometheus(shown.settings().prometheus_url), window, time.time())
+    found = report.quality_report(Prometheus(shown.settings().prometheus_url), window, time.time())
     if html:
         _write(html, page.quality_page(found))
     if as_json:

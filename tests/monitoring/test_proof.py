@@ -12,6 +12,7 @@ from stream.monitoring.queries import promql
 from stream.monitoring.queries.drift import DRIFT_WINDOWS, EFFECT_FLOOR
 from stream.monitoring.queries.service import DEFAULT_JOB
 from stream.monitoring.rules import Alert
+from stream.prometheus import Prometheus
 from tests.monitoring import simulated
 from tests.monitoring.evaluating import Span, record
 from tests.monitoring.panels import targets
@@ -164,7 +165,7 @@ def test_quality_is_what_was_simulated(server: PrometheusServer) -> None:
 
 def test_the_report_tells_the_same(server: PrometheusServer, tmp_path: Path) -> None:
     """`noisegate report` names what drifted first, with the figures that Prometheus recorded, and draws them."""
-    client = report.Prometheus(server.url)
+    client = Prometheus(server.url)
     drift = report.drift_report(client, "24h", NOW)
     assert {each.feature for each in drift.features if each.drifted and each.rings} == {
         "sudden", "slow", "broken", "habit"
