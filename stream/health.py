@@ -1,4 +1,4 @@
-"""/metrics, /livez and /readyz of one process, served from a thread."""
+"""The HTTP server of /metrics, /livez and /readyz, for the process of any room."""
 
 import logging
 from collections.abc import Callable
@@ -19,15 +19,18 @@ Check = Callable[[], list[str]]  # what is wrong, one sentence each; empty = all
 
 
 class HealthServer:
-    """Serves until the process ends.
+    """Answers from threads of its own from when it is made until `close`.
 
     Args:
         host: address to listen on.
         port: 0 chooses a free one, see `port`.
-        registry: what /metrics shows.
-        live: faults that only a restart mends.
-        ready: what is still missing before alerts are worked on.
+        registry: the metrics that /metrics shows.
+        live: faults that only a restart mends; /livez is 503 while there are any.
+        ready: what is missing before work is done; /readyz is 503 while there is anything.
         notes: what a person should know of a process that is ready; shown below its "ok".
+
+    Raises:
+        SettingsError: the address can't be opened.
     """
 
     def __init__(

@@ -6,6 +6,7 @@ import urllib.request
 from prometheus_client import CollectorRegistry
 
 from stream.health import HealthServer
+from stream.metrics.lane import LaneMetrics
 
 
 def get(port: int, path: str) -> tuple[int, str]:
@@ -34,3 +35,17 @@ def test_readyz_shows_faults_or_ok_and_notes() -> None:
         assert get(server.port, "/readyz") == (200, "ok\n")
     finally:
         server.close()
+
+
+def test_metrics_are_those_of_the_registry_alone() -> None:
+    """The process of a room that only has a lane shows the lane's metrics, and nothing of the scorer's."""
+    metrics = LaneMetrics()
+    metrics.lag.labels("alerts.enriched", 3).set(7)
+    server = HealthServer("127.0.0.1", 0, metrics.registry, list, list)
+    try:
+        status, page = get(server.port, "/metrics")
+    finally:
+        server.close()
+    assert status == 200
+    assert 'noisegate_lag_records{partition="3",topic="alerts.enriched"} 7.0' in page.splitlines()
+    assert "noisegate_alerts_scored" not in page

@@ -37,7 +37,7 @@ class JudgedAlerts(Struct, array_like=True):
 
 
 class Verdicts(Struct, array_like=True):
-    """What is to be counted of some alerts; `left_out` by the first reason that holds."""
+    """The verdicts on some alerts; `left_out` counts those that are not judged, by the first reason that holds."""
 
     judged: list[JudgedAlerts] = field(default_factory=list)
     left_out: dict[str, int] = field(default_factory=dict)
