@@ -34,7 +34,7 @@ class FeatureDrift(Struct, frozen=True, kw_only=True):
 
 
 class Bin(Struct, frozen=True):
-    """One bin of p: its upper edge, its alerts, what was said and what happened."""
+    """One bin of p: its upper edge, its alerts, the mean score and the share acted on."""
 
     upper: str
     alerts: float
@@ -82,7 +82,7 @@ FIGURES = {
     "last_agreement": "says the same as the last outcome",
     "right_where_last_wrong": "right where that was wrong",
 }
-"""Recorded by part; the open one is told."""
+"""Figures recorded by part; the report shows the part `open`."""
 BAND_FIGURES = {
     "suppressed": "noise called likely noise",
     "detection": "detection above likely_noise",

@@ -34,8 +34,10 @@ _Dumper.add_representer(str, _text)
 
 def as_yaml(groups: Sequence[Group], runbook: str, job: str) -> str:
     """A rule file."""
-    told = {"groups": [_group(group, runbook) for group in groups]}
-    return HEADER.format(job=job) + yaml.dump(told, Dumper=_Dumper, sort_keys=False, width=10_000, allow_unicode=True)
+    document = {"groups": [_group(group, runbook) for group in groups]}
+    return HEADER.format(job=job) + yaml.dump(
+        document, Dumper=_Dumper, sort_keys=False, width=10_000, allow_unicode=True
+    )
 
 
 def _group(group: Group, runbook: str) -> dict[str, Any]:
@@ -72,8 +74,8 @@ def files(runbook: str = RUNBOOK, job: str = DEFAULT_JOB) -> dict[Path, str]:
         Path("deploy/prometheus/rules/alerts.yml"): as_yaml(alerts.groups(job), runbook, job),
     }
     for dashboard in dashboards.every():
-        told = json.dumps(dashboard, cls=JSONEncoder, indent=1, sort_keys=True, ensure_ascii=False)
-        made[Path(f"deploy/grafana/dashboards/{dashboard.uid}.json")] = told + "\n"
+        text = json.dumps(dashboard, cls=JSONEncoder, indent=1, sort_keys=True, ensure_ascii=False)
+        made[Path(f"deploy/grafana/dashboards/{dashboard.uid}.json")] = text + "\n"
     return made
 
 

@@ -23,7 +23,7 @@ from stream.models.reference import SCORE
 from stream.models.serving import Model
 from stream.monitoring import alerts, rules
 from stream.monitoring.queries import promql, quality
-from stream.monitoring.queries.drift import EFFECT_FLOOR, LEAST_OBSERVED, RINGING_WINDOWS
+from stream.monitoring.queries.drift import ALERT_WINDOWS, EFFECT_FLOOR, LEAST_OBSERVED
 from stream.monitoring.queries.quality import BIN_EDGES, EDGES, KEPT
 from stream.monitoring.queries.service import DEFAULT_JOB
 from stream.monitoring.rules import Alert, Recording
@@ -118,7 +118,7 @@ def _psi(model: Model, name: str, counts: Counts) -> float:
 
 
 @pytest.mark.parametrize("role", ["champion", "challenger"])
-@pytest.mark.parametrize("window", RINGING_WINDOWS)
+@pytest.mark.parametrize("window", ALERT_WINDOWS)
 @pytest.mark.parametrize("day", [62.5, 66.0, END_DAY])
 def test_psi_is_numpys(
     server: PrometheusServer, organisation: Organisation, window: str, day: float, role: str
@@ -147,7 +147,7 @@ def test_a_threshold_is_the_studys(server: PrometheusServer, organisation: Organ
     model = organisation.champion
     watched = [feature.name for feature in model.table if feature.watch == "ring"]
     ringing = [name for name in (*watched, SCORE) if name in model.reference.spreads]
-    for window in RINGING_WINDOWS:
+    for window in ALERT_WINDOWS:
         mine = f'model="{model.version}"'
         said = server.by(["feature"], promql.recorded("psi_threshold", window, mine), NOW)
         n = server.by(["feature"], promql.recorded("feature_observed", window, mine), NOW)

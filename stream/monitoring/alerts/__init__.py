@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from stream.monitoring.alerts import models, service
-from stream.monitoring.queries.drift import RINGING_WINDOWS
+from stream.monitoring.queries.drift import ALERT_WINDOWS
 from stream.monitoring.queries.service import DEFAULT_JOB
 from stream.monitoring.rules import Group
 
 
 def groups(
-    job: str = DEFAULT_JOB, drift_windows: Sequence[str] = RINGING_WINDOWS, quality_window: str = "7d"
+    job: str = DEFAULT_JOB, drift_windows: Sequence[str] = ALERT_WINDOWS, quality_window: str = "7d"
 ) -> list[Group]:
     """All alerting rules.
 

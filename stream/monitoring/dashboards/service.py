@@ -31,7 +31,7 @@ HERE = (JOB, INSTANCE)
 
 def dashboard() -> Dashboard:
     """The page."""
-    why = "Whether alerts are scored, in time, by the model that should serve."
+    why = "Whether alerts are scored, in time, by the right model."
     built = page("noisegate-service", why, "6h")
     built.with_variable(values("instance", "Instance", 'noisegate_history_up{job=~"$job"}'))
     for part in (_now, _latency, _flow, _models, _inside):
@@ -46,7 +46,11 @@ def _now(built: Dashboard) -> None:
     misses = service.latency_misses(RATE, *HERE)
     for panel in (
         number(
-            "Scorers", "Scorers that Prometheus reaches. None: nothing is scored.", up, PLAIN, bad_below((1, "red"))
+            "Scorers",
+            "Scorers that Prometheus reaches. With none, nothing is scored.",
+            up,
+            PLAIN,
+            bad_below((1, "red")),
         ),
         number(
             "Too late",
@@ -58,14 +62,14 @@ def _now(built: Dashboard) -> None:
         ),
         number(
             "Unscored",
-            "Share of alerts that left without a probability.",
+            "Share of alerts published without a probability.",
             unscored,
             SHARE,
             bad_above((alerts.UNSCORED, "red")),
         ),
         number(
             "Waiting",
-            "Records that wait in all partitions.",
+            "Records that wait, over all partitions.",
             service.lag(*HERE),
             COUNT,
             bad_above((alerts.WAITING, "red")),
@@ -86,14 +90,14 @@ def _now(built: Dashboard) -> None:
         ),
         number(
             "Wrong histories",
-            "Scorers with a history that waits for a rebuild; their alerts leave unscored.",
+            "Scorers whose history waits for a rebuild; they publish alerts unscored.",
             f"sum({raw('history_suspect', *HERE)})",
             PLAIN,
             bad_above((1, "red")),
         ),
         number(
             "Champion's age",
-            f"Since the champion was trained; {CHAMPION_DAYS} days are the limit.",
+            f"Time since the champion was trained; the limit is {CHAMPION_DAYS} days.",
             f"max({service.champion_age(*HERE)})",
             SECONDS,
             bad_above((CHAMPION_DAYS * 86_400, "red")),
@@ -119,7 +123,7 @@ def _latency(built: Dashboard) -> None:
         ),
         lines(
             "How fast the latency budget burns",
-            "1 uses a month's budget in a month. A page rings at 14.4 over 1h and 5m, a ticket at 6 over 6h and 30m.",
+            "1 uses a month's budget in a month. 14.4 over 1h and 5m pages, 6 over 6h and 30m opens a ticket.",
             burns,
             PLAIN,
             limits,
@@ -134,38 +138,38 @@ def _flow(built: Dashboard) -> None:
     for panel in (
         lines(
             "Events",
-            "Events folded a second, by type.",
+            "Events folded per second, by type.",
             {"{{type}}": rate(("job", "type"), "events_total", RATE, *HERE)},
             "ops",
         ),
         lines(
             "Alerts by band",
-            "Alerts published a second, by band of their probability.",
+            "Alerts published per second, by band of their probability.",
             {"{{band}}": rate(("job", "band"), "alerts_scored_total", RATE, *HERE)},
             "ops",
         ),
         lines(
             "Alerts without a probability",
-            "By reason; see the runbook, NoisegateUnscored.",
+            "Per second, by reason; the runbook explains them under NoisegateUnscored.",
             {"{{reason}}": rate(("job", "reason"), "alerts_unscored_total", RATE, *HERE)},
             "ops",
         ),
         lines(
             "Records that can't be used",
-            "By reason; `noisegate failed list` shows them.",
+            "Per second, by reason; `noisegate failed list` shows them.",
             {"{{reason}}": rate(("job", "reason"), "records_failed_total", RATE, *HERE)},
             "ops",
         ),
         lines(
             "Waiting by partition",
-            "Records that wait. One that grows alone: one team floods, or its worker stands.",
+            "Records that wait. If one partition grows alone, a team floods it or its worker stands still.",
             {"{{topic}}/{{partition}}": service.lag(*HERE, by=("job", "topic", "partition"))},
             COUNT,
             [(alerts.WAITING, "red")],
         ),
         lines(
             "Since the last progress",
-            "Since a batch was finished or nothing waited.",
+            "Time since a batch was finished, or since nothing waited.",
             {"{{instance}}": service.standstill(*HERE)},
             SECONDS,
             [(alerts.STANDSTILL_SECONDS, "red")],
@@ -185,17 +189,17 @@ def _models(built: Dashboard) -> None:
     for panel in (
         rows(
             "Served",
-            "How many scorers serve each version, as champion, for some teams, or as challenger.",
+            "Scorers that serve each version, in any role.",
             {"scorers": f"count by (model) ({served})"},
             "model",
             {"scorers": PLAIN},
             wide=8,
             high=8,
         ),
-        lines("Changes", "Swaps, refusals and dropped challengers a second.", changes, "ops"),
+        lines("Changes", "Swaps, refusals and dropped challengers per second.", changes, "ops"),
         lines(
             "Model store",
-            "1 while the store can be read.",
+            "1 while the scorer can read the model store.",
             {"{{instance}}": greatest(EACH, raw("model_store_up", *HERE))},
             PLAIN,
         ),
@@ -208,13 +212,13 @@ def _inside(built: Dashboard) -> None:
     for panel in (
         lines(
             "Fence conflicts",
-            "Batches dropped because another worker had got there; some at a rebalance are right.",
+            "Batches dropped per second because another worker had written first. Some during a rebalance are normal.",
             {"{{instance}}": rate(EACH, "fence_conflicts_total", RATE, *HERE)},
             "ops",
         ),
         lines(
             "Records of a batch",
-            "Mean size; it grows when records queue.",
+            "Mean size of a batch; it grows when records queue.",
             {
                 "{{instance}}": f"{rate(EACH, 'batch_records_sum', RATE, *HERE)}\n"
                 f"/ {rate(EACH, 'batch_records_count', RATE, *HERE)}"
@@ -223,25 +227,25 @@ def _inside(built: Dashboard) -> None:
         ),
         lines(
             "Calls to Redis",
-            "Round trips a second, by call.",
+            "Round trips per second, by call.",
             {"{{call}}": rate(("job", "call"), "history_round_trips_total", RATE, *HERE)},
             "ops",
         ),
         lines(
             "Bad records",
-            "Share of bad ones among the last records that a scorer read.",
+            "Share of bad records among the last ones that a scorer read.",
             {"{{instance}}": greatest(EACH, raw("bad_record_share", *HERE))},
             SHARE,
             [(alerts.BAD, "red")],
         ),
         lines(
             "Actions that wait for their alert",
-            "Held until their alert comes or the grace has passed.",
+            "Actions held until their alert arrives or the grace has passed.",
             {"{{instance}}": total(EACH, raw("held_actions", *HERE))},
             COUNT,
         ),
         lines(
-            "Kafka",
+            "Kafka by scorer",
             "1 while a scorer reaches Kafka, 0 after two looks in a row without an answer.",
             {"{{instance}}": greatest(EACH, raw("kafka_up", *HERE))},
             PLAIN,
@@ -255,7 +259,10 @@ def _inside(built: Dashboard) -> None:
             least=None,
         ),
         lines(
-            "Scorers that answer", "1 for each that Prometheus reaches.", {"{{instance}}": select("up", *HERE)}, PLAIN
+            "Scorers that answer",
+            "1 for each scorer that Prometheus reaches.",
+            {"{{instance}}": select("up", *HERE)},
+            PLAIN,
         ),
     ):
         built.with_panel(panel)

@@ -8,13 +8,13 @@ from stream.core import drift
 from stream.monitoring.queries.promql import greatest, increase, ratio, raw, recorded, total
 
 DRIFT_WINDOWS = ("1h", "24h", "7d")
-RINGING_WINDOWS = ("24h", "7d")
-"""One hour is for looking."""
+ALERT_WINDOWS = ("24h", "7d")
+"""The windows that alerts look at; one hour is for people to look at."""
 
 LEAST_OBSERVED = drift.ROWS_LEAST
-"""With fewer observations of a feature in a window nothing rings, whatever PSI says."""
+"""With fewer observations of a feature in a window there is no alert, whatever PSI says."""
 EFFECT_FLOOR = drift.EFFECT_FLOOR
-"""PSI below it rings on nothing, however certain."""
+"""A PSI below it sets off no alert, however certain it is."""
 
 FEATURE = ("job", "model", "feature")
 BIN = (*FEATURE, "bin")
