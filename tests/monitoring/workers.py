@@ -33,6 +33,7 @@ from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.serving import Model, load_model
 from stream.models.store import Store
 from stream.monitoring.queries.service import DEFAULT_JOB
+from stream.scorer.history import ServerStatus
 from stream.scorer.metrics.maturity import MaturityQueue
 from stream.scorer.redis_history import RedisHistory
 from stream.scorer.serving import Serving
@@ -103,6 +104,14 @@ def moments() -> list[float]:
     return [*wide, NOW - HOUR, *(fine + n * FINE for n in range(round(FINE_SECONDS / FINE) + 1))]
 
 
+class Timeless(RedisHistory):
+    """The history on a Redis whose clock is not asked: the workers live in simulated time, and Redis does not."""
+
+    def status(self, patient: bool = True) -> ServerStatus:
+        """See `RedisHistory`."""
+        return msgspec.structs.replace(super().status(patient), clock=None)
+
+
 class Worker:
     """One scorer process: it may start anew, with counters at zero."""
 
@@ -114,7 +123,7 @@ class Worker:
         log.records = {self.part: []}
         metrics = ScorerMetrics()
         metrics.lane.kafka_up.set(1)  # these workers read a log in memory
-        history = RedisHistory.of(settings, problem, metrics)
+        history = Timeless.of(settings, problem, metrics)
         self.rig = Rig(log, problem, history, settings, metrics=metrics)
         self.serving: Serving | None = None
 
@@ -134,7 +143,7 @@ class Worker:
         rig = self.rig
         rig.metrics = ScorerMetrics()
         rig.metrics.lane.kafka_up.set(1)
-        rig.history = RedisHistory.of(self._settings, self._problem, rig.metrics)
+        rig.history = Timeless.of(self._settings, self._problem, rig.metrics)
         rig.start()
         self.serve()
 
