@@ -14,17 +14,17 @@ from threading import Lock
 import numpy as np
 
 from stream.core.kinds import CORRECTION, is_drill
-from stream.core.ledger import ACTIONABLE, NARROW, NOISE, UNKNOWN
+from stream.core.ledger import ACTIONABLE, NOISE, UNJUDGED, UNKNOWN
 from stream.metrics.scorer import LEFT_OUT, ScorerMetrics
 from stream.models.served import Role, Scores
 from stream.models.serving import Model
-from stream.scorer.answers import Scored
 from stream.scorer.metrics.drift import score_counts
 from stream.scorer.metrics.model_series import ModelSeries
 from stream.scorer.metrics.tally import Tally
 from stream.scorer.metrics.team_groups import TeamGroups
 from stream.scorer.metrics.verdicts import JudgedAlerts, ModelRole, count_judged
 from stream.scorer.model_faults import Failure
+from stream.scorer.score import Scored
 
 _OUTCOMES = ("actionable", "noise", "unknown")
 _PLACE_OF = {ACTIONABLE: 0, NOISE: 1, UNKNOWN: 2}
@@ -94,7 +94,7 @@ class MetricsRecorder:
             if is_drill(team):
                 continue
             corrections += count * (by == CORRECTION)
-            if not flags & NARROW:
+            if not flags & UNJUDGED:
                 outcomes[groups.index(team), _PLACE_OF[outcome]] += count
         self._drift.team_alerts.add((), alerts)
         self._quality.team_outcomes.add((), outcomes.ravel())

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from msgspec import Struct, field
 
-from stream.core.came import Decided
+from stream.core.effects import Decided
 from stream.core.kinds import CLOSED_BY_RULE, PAUSED_BY_RULE
-from stream.core.ledger import ACTIONABLE, FLOOD, HELD_OUT, MAINTENANCE, NARROW, UNKNOWN, VISIBILITY_ONLY
+from stream.core.ledger import ACTIONABLE, FLOOD, HELD_OUT, MAINTENANCE, UNJUDGED, UNKNOWN, VISIBILITY_ONLY
 from stream.metrics.scorer import BANDS, LASTS, OUTCOMES, PARTS, SCORE_EDGES, LeftOut, QualityMetrics
-from stream.scorer.answers import score_fields
 from stream.scorer.metrics.drift import EDGE_LABELS, FULL_EDGES
 from stream.scorer.metrics.team_groups import TeamGroups
+from stream.scorer.score import score_fields
 
 _LAST_OF = (1, 0, 2)  # place in LASTS of a last outcome 0, 1, and -1, which is none
 _BAND_OF = {band: place for place, band in enumerate(BANDS)}
@@ -65,7 +65,7 @@ def verdicts_on(decided: Iterable[Decided], groups: TeamGroups) -> Verdicts:
     for one in decided:
         alert, outcome, flags = one.alert, one.outcome, one.flags
         probability, band, model, _, _, challenger = score_fields(alert.score)
-        if flags & NARROW or outcome == UNKNOWN or band not in _BAND_OF:
+        if flags & UNJUDGED or outcome == UNKNOWN or band not in _BAND_OF:
             left_out[_reason(one)] += 1
             continue
         code = (6 if flags & HELD_OUT else 0) + (0 if outcome == ACTIONABLE else 3) + _LAST_OF[alert.last_outcome]
