@@ -23,6 +23,7 @@ from stream.core.effects import Decided
 from stream.core.events import Event, decode_event, seconds
 from stream.core.ledger import Timer
 from stream.core.problem import Problem, parse_problem
+from stream.kafka.records import Part
 from stream.lane.app import GC_THRESHOLDS
 from stream.lane.batch import Part
 from stream.metrics.scorer import ScorerMetrics

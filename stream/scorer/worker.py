@@ -11,7 +11,9 @@ import faust
 
 from stream.config import Settings
 from stream.health import HealthServer
-from stream.kafka import Topics, producer_settings
+from stream.kafka.clients import producer_settings
+from stream.kafka.publisher import Publisher
+from stream.kafka.topics import Topics
 from stream.lane.app import Lane, make_app
 from stream.lane.engine import Engine
 from stream.lane.publisher import Publisher
