@@ -25,7 +25,6 @@ from stream.core.ledger import Timer
 from stream.core.problem import Problem, parse_problem
 from stream.kafka.records import Part
 from stream.lane.app import GC_THRESHOLDS
-from stream.lane.batch import Part
 from stream.metrics.scorer import ScorerMetrics
 from stream.models.serving import Model, load_model
 from stream.scorer.metrics.maturity import MaturityQueue

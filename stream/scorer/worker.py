@@ -16,7 +16,6 @@ from stream.kafka.publisher import Publisher
 from stream.kafka.topics import Topics
 from stream.lane.app import Lane, make_app
 from stream.lane.engine import Engine
-from stream.lane.publisher import Publisher
 from stream.metrics.scorer import ScorerMetrics
 from stream.scorer.layout import refuse_moved_teams
 from stream.scorer.metrics.recorder import MetricsRecorder

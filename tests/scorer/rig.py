@@ -17,7 +17,6 @@ from stream.kafka.publisher import Publisher
 from stream.kafka.records import Output, Part
 from stream.lane.batch import Bounds
 from stream.lane.engine import Engine, StepResult
-from stream.lane.publisher import Publisher
 from stream.metrics.scorer import ScorerMetrics
 from stream.models.served import Scores, Served
 from stream.scorer.history import History

@@ -14,7 +14,6 @@ from stream.kafka.records import Part
 from stream.lab.log import read_log
 from stream.lab.replaying import replay
 from stream.lab.training import train_replayed
-from stream.lane.batch import Part
 from stream.metrics.scorer import ScorerMetrics
 from stream.models.graph import Stop
 from stream.models.serving import Model, load_model
