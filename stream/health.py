@@ -1,4 +1,4 @@
-"""/metrics, /livez and /readyz of one process, served from a thread."""
+"""The HTTP server of /metrics, /livez and /readyz, for the process of any room."""
 
 import logging
 from collections.abc import Callable
@@ -15,27 +15,41 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication
 
 log = logging.getLogger(__name__)
+CLIENT_SECONDS = 10.0
+"""A client that sends or takes nothing for so long is given up, so that none holds a thread for ever."""
 Check = Callable[[], list[str]]  # what is wrong, one sentence each; empty = all is well
 
 
 class HealthServer:
-    """Serves until the process ends.
+    """Answers from threads of its own from when it is made until `close`.
 
     Args:
         host: address to listen on.
         port: 0 chooses a free one, see `port`.
-        registry: what /metrics shows.
-        live: faults that only a restart mends.
-        ready: what is still missing before alerts are worked on.
+        registry: the metrics that /metrics shows.
+        live: faults that only a restart mends; /livez is 503 while there are any.
+        ready: what is missing before work is done; /readyz is 503 while there is anything.
         notes: what a person should know of a process that is ready; shown below its "ok".
+        client_seconds: how long a client may send or take nothing.
+
+    Raises:
+        SettingsError: the address can't be opened.
     """
 
     def __init__(
-        self, host: str, port: int, registry: CollectorRegistry, live: Check, ready: Check, notes: Check = list
+        self,
+        host: str,
+        port: int,
+        registry: CollectorRegistry,
+        live: Check,
+        ready: Check,
+        notes: Check = list,
+        client_seconds: float = CLIENT_SECONDS,
     ) -> None:
         application = _application(make_wsgi_app(registry), {"/livez": (live, list), "/readyz": (ready, notes)})
         try:
-            self._server = make_server(host, port, application, _Server, _Quiet)
+            handler = type("Handler", (_Quiet,), {"timeout": client_seconds})
+            self._server = make_server(host, port, application, _Server, handler)
         except OSError as error:
             reason = error.strerror or str(error)
             raise SettingsError(
@@ -66,6 +80,9 @@ def _application(metrics: "WSGIApplication", checks: dict[str, tuple[Check, Chec
 
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        log.debug("a request from %s failed", client_address, exc_info=True)  # a client that left, or was given up
 
 
 class _Quiet(WSGIRequestHandler):

@@ -1,11 +1,14 @@
 """The health server: what probes and people read."""
 
+import socket
 import urllib.error
 import urllib.request
 
+import pytest
 from prometheus_client import CollectorRegistry
 
 from stream.health import HealthServer
+from stream.metrics.lane import LaneMetrics
 
 
 def get(port: int, path: str) -> tuple[int, str]:
@@ -34,3 +37,31 @@ def test_readyz_shows_faults_or_ok_and_notes() -> None:
         assert get(server.port, "/readyz") == (200, "ok\n")
     finally:
         server.close()
+
+
+def test_metrics_are_those_of_the_registry_alone() -> None:
+    """The process of a room that only has a lane shows the lane's metrics, and nothing of the scorer's."""
+    metrics = LaneMetrics()
+    metrics.lag.labels("alerts.enriched", 3).set(7)
+    server = HealthServer("127.0.0.1", 0, metrics.registry, list, list)
+    try:
+        status, page = get(server.port, "/metrics")
+    finally:
+        server.close()
+    assert status == 200
+    assert 'noisegate_lag_records{partition="3",topic="alerts.enriched"} 7.0' in page.splitlines()
+    assert "noisegate_alerts_scored" not in page
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /metrics HTTP/1.1\r\nHost: "])
+def test_a_client_that_says_nothing_is_given_up(sent: bytes, capfd: pytest.CaptureFixture[str]) -> None:
+    """Its connection is closed, nothing is printed, and others are answered meanwhile."""
+    server = HealthServer("127.0.0.1", 0, CollectorRegistry(), list, list, client_seconds=0.2)
+    try:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10.0) as client:
+            client.sendall(sent)
+            assert get(server.port, "/livez") == (200, "ok\n")
+            assert client.recv(1) == b""
+    finally:
+        server.close()
+    assert capfd.readouterr() == ("", "")

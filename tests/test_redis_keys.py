@@ -8,7 +8,8 @@ import pytest
 
 from stream.config import Settings
 from stream.lane.redis_fence import RedisFence
-from stream.metrics import Metrics
+from stream.metrics.lane import LaneMetrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.models.heartbeat import Heart, Heartbeat
 from stream.redis_keys import (
     ENTRY,
@@ -52,9 +53,9 @@ def test_every_key_of_a_real_run_is_in_the_catalogue(redis_url: str) -> None:
     """A scorer, a heartbeat and a rebuild leave keys of every kind, each as the catalogue says and no other."""
     settings = Settings(redis_url=redis_url, tick_seconds=0)
     for aside in (False, True):
-        Rig(log_of(random_log(1)), PROBLEM, RedisHistory.of(settings, PROBLEM, Metrics(), aside)).run((50,))
+        Rig(log_of(random_log(1)), PROBLEM, RedisHistory.of(settings, PROBLEM, ScorerMetrics(), aside)).run((50,))
     Heart(redis_url, settings.deployment).beat("host:1", Heartbeat(0.0, {}))
-    lock = RedisFence.of(settings, Metrics()).lock(REBUILD_LOCK.name(deployment=settings.deployment), 30.0)
+    lock = RedisFence.of(settings, LaneMetrics()).lock(REBUILD_LOCK.name(deployment=settings.deployment), 30.0)
     assert lock.acquire(blocking=False)
     client, seen = admin(redis_url), set()
     for raw in client.scan_iter():

@@ -146,14 +146,14 @@ def read_levels(
     from stream.kafka.partitioner import partition_chooser
     from stream.kafka.records import Part
     from stream.kafka.topics import Topics
-    from stream.metrics import Metrics
+    from stream.metrics.scorer import ScorerMetrics
     from stream.scorer.history import Wanted, decode_meta
     from stream.scorer.redis_history import RedisHistory
 
     problem = settings.load_problem()
     count = Topics(settings).require("events")[settings.events_topic]
     part = Part(settings.events_topic, partition_chooser(settings.partitioner, count)(team))
-    history = RedisHistory.of(settings, problem, Metrics())
+    history = RedisHistory.of(settings, problem, ScorerMetrics())
     meta = decode_meta(history.read({part: Wanted(0)})[part].meta)
     if meta is None:
         raise HistoryRefused(f"no history of {part.topic}/{part.partition} is in Redis yet; is a scorer running?")
@@ -173,11 +173,11 @@ def near_teams(settings: "Settings", team: str) -> list[str]:
 
     from stream.kafka.records import Part
     from stream.kafka.topics import Topics
-    from stream.metrics import Metrics
+    from stream.metrics.scorer import ScorerMetrics
     from stream.scorer.history import Wanted, read_meta_or_none
     from stream.scorer.redis_history import RedisHistory
 
-    history = RedisHistory.of(settings, settings.load_problem(), Metrics())
+    history = RedisHistory.of(settings, settings.load_problem(), ScorerMetrics())
     count = Topics(settings).require("events")[settings.events_topic]
     found = history.read({Part(settings.events_topic, number): Wanted(0) for number in range(count)})
     metas = {part: meta for part, one in found.items() if (meta := read_meta_or_none(one.meta)) is not None}

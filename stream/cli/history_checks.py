@@ -16,7 +16,7 @@ from stream.lane.evictions import policy_sentence
 from stream.lane.fence import NO_EVICTION, ServerStatus
 from stream.lane.group import SCORER, consumer_group
 from stream.lane.redis_fence import RedisFence
-from stream.metrics import Metrics
+from stream.metrics.lane import LaneMetrics
 from stream.scorer.clocks import BOUND_SECONDS, difference, sentence
 from stream.scorer.history import Meta, decode_meta
 from stream.scorer.identity import Identity, conflict
@@ -154,7 +154,7 @@ class _Offsets:
 
 def open_history(settings: Settings) -> RedisHistory:
     """The history, to look at."""
-    fence = RedisFence.of(settings, Metrics())  # the times that keys live matter to writers only
+    fence = RedisFence.of(settings, LaneMetrics())  # the times that keys live matter to writers only
     return RedisHistory(fence, settings.deployment, forget_days=1.0, ledger_seconds=1.0)
 
 

@@ -25,10 +25,12 @@ def drift(since: Since = "7d", html: Html = None, as_json: shown.AsJson = False)
     """Print PSI of every feature beside what chance explains, the most drifted first."""
     import time
 
-    from stream.monitoring import page, queries, report
+    from stream.monitoring import page, report
+    from stream.monitoring.queries.drift import DRIFT_WINDOWS
+    from stream.prometheus import Prometheus
 
-    window = report.check_window(since, queries.DRIFT_WINDOWS)
-    found = report.drift(report.Prometheus(shown.settings().prometheus_url), window, time.time())
+    window = report.check_window(since, DRIFT_WINDOWS)
+    found = report.drift_report(Prometheus(shown.settings().prometheus_url), window, time.time())
     if html:
         _write(html, page.drift_page(found))
     if as_json:
@@ -42,10 +44,12 @@ def quality(since: Since = "7d", html: Html = None, as_json: shown.AsJson = Fals
     """Print how right champion and challenger were, from outcomes that matured, and what scores foretell."""
     import time
 
-    from stream.monitoring import page, queries, report
+    from stream.monitoring import page, report
+    from stream.monitoring.queries.quality import QUALITY_WINDOWS
+    from stream.prometheus import Prometheus
 
-    window = report.check_window(since, queries.QUALITY_WINDOWS)
-    found = report.judge(report.Prometheus(shown.settings().prometheus_url), window, time.time())
+    window = report.check_window(since, QUALITY_WINDOWS)
+    found = report.quality_report(Prometheus(shown.settings().prometheus_url), window, time.time())
     if html:
         _write(html, page.quality_page(found))
     if as_json:

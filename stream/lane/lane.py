@@ -20,7 +20,7 @@ from stream.lane.process import Callbacks, Process, tune_garbage_collection
 from stream.lane.source import Source, SourceClosed
 from stream.lane.topic_identity import TopicIdentity
 from stream.lane.watchdog import Watchdog
-from stream.metrics import Metrics
+from stream.metrics.lane import LaneMetrics
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class Lane:
         name: str,
         topics: Sequence[str],
         room: Room,
-        metrics: Metrics,
+        metrics: LaneMetrics,
         roles: Sequence[str],
         callbacks: Callbacks,
     ) -> None:

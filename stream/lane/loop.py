@@ -20,7 +20,7 @@ from stream.kafka.topics import TopicFacts
 from stream.lane.commits import Commits
 from stream.lane.engine import Engine, StepResult
 from stream.lane.source import Source
-from stream.metrics import Metrics
+from stream.metrics.lane import LaneMetrics
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -71,7 +71,7 @@ class Loop:
     def __init__(
         self,
         engine: Engine,
-        metrics: Metrics,
+        metrics: LaneMetrics,
         drain_seconds: float,
         check_topic: Callable[[str, TopicFacts], None] = lambda topic, facts: None,
         away: Callable[[], bool] = lambda: False,
@@ -247,7 +247,7 @@ class Loop:
 
     def _show_lag(self) -> None:
         for part in self.engine.positions:
-            self._metrics.lag.labels(part.partition).set(self._behind(part))
+            self._metrics.lag.labels(*part).set(self._behind(part))
         self.show_progress()
 
     def _behind(self, part: Part) -> int:

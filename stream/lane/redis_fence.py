@@ -21,7 +21,7 @@ from stream.lane.fence import (
 )
 from stream.lane.redis_connection import RedisConnection
 from stream.lane.redis_script import execute, execute_each, run_writes
-from stream.metrics import Metrics
+from stream.metrics.lane import LaneMetrics
 from stream.redis_keys import PROBE
 
 _PROBE_SECONDS = 60
@@ -54,7 +54,7 @@ class RedisFence:
         self._probe_key = probe_key
 
     @classmethod
-    def of(cls, settings: Settings, metrics: Metrics) -> "RedisFence":
+    def of(cls, settings: Settings, metrics: LaneMetrics) -> "RedisFence":
         """The one that the settings name, with the lane's metrics."""
         return cls(
             settings.redis_url,

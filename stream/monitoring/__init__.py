@@ -1,5 +1,5 @@
-"""Watching it: every PromQL expression once, and what is made of them: rules, dashboards, the report.
+"""Monitoring: every PromQL expression once, and the rules, dashboards and reports made of them.
 
-`queries` and `quality` hold the expressions, `rules` and `alerts` name them for Prometheus, `dashboards` draws them for
+`queries` holds the expressions, `rules` and `alerts` name them for Prometheus, `dashboards` draws them for
 Grafana, `report` prints them; `python -m stream.monitoring write` writes deploy/prometheus and deploy/grafana.
 """

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from html import escape
 
-from stream.monitoring import queries
+from stream.monitoring.queries import drift
 from stream.monitoring.report import (
     BAND_FIGURES,
     ESTIMATES,
@@ -62,7 +62,7 @@ def drift_page(report: DriftReport) -> str:
     unseen = [_row((escape(key), _share(share))) for key, share in report.unseen.items()]
     body = (
         f"<p>{escape(said)}. It has drifted where PSI is above what chance explains and above "
-        f"{queries.EFFECT_FLOOR:g}, from {queries.LEAST_OBSERVED} observations on. The broken line is chance.</p>",
+        f"{drift.EFFECT_FLOOR:g}, from {drift.LEAST_OBSERVED} observations on. The broken line is chance.</p>",
         _table(head, rows),
         "<h2>Values that training did not know</h2>",
         _table(("key", "share of alerts"), unseen),
@@ -127,7 +127,7 @@ def _line(each: FeatureDrift) -> str:
     if len(each.line) < 2:
         return ""
     first, last = each.line[0][0], each.line[-1][0]
-    top = max(value for _, value in [*each.line, (0.0, each.threshold or 0.0), (0.0, queries.EFFECT_FLOOR)]) * 1.05
+    top = max(value for _, value in [*each.line, (0.0, each.threshold or 0.0), (0.0, drift.EFFECT_FLOOR)]) * 1.05
 
     def down(value: float) -> float:
         return HIGH - 2 - value / top * (HIGH - 4)

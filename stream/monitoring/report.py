@@ -1,21 +1,15 @@
-"""What the dashboards show, asked from Prometheus for people without Grafana: drift, and quality."""
+"""Reports of drift and quality: the figures of the dashboards, from Prometheus, for people without Grafana."""
 
-import json
 import math
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Mapping
-from typing import Any
 
 from msgspec import Struct
 
 from stream.core.errors import MonitoringError
-from stream.monitoring import quality, queries
-from stream.monitoring.queries import equals, raw, recorded
+from stream.monitoring.queries import drift, quality
+from stream.monitoring.queries.promql import equals, raw, recorded, total
+from stream.prometheus import Prometheus
 
-TIMEOUT_SECONDS = 30.0
-ANSWER_BYTES = 32 * 1024 * 1024
 POINTS = 120  # of a line over the window
 SECONDS = {"1h": 3_600.0, "24h": 86_400.0, "7d": 604_800.0}
 
@@ -40,7 +34,7 @@ class FeatureDrift(Struct, frozen=True, kw_only=True):
 
 
 class Bin(Struct, frozen=True):
-    """One bin of p: its upper edge, its alerts, what was said and what happened."""
+    """One bin of p: its upper edge, its alerts, the mean score and the share acted on."""
 
     upper: str
     alerts: float
@@ -88,7 +82,7 @@ FIGURES = {
     "last_agreement": "says the same as the last outcome",
     "right_where_last_wrong": "right where that was wrong",
 }
-"""Recorded by part; the open one is told."""
+"""Figures recorded by part; the report shows the part `open`."""
 BAND_FIGURES = {
     "suppressed": "noise called likely noise",
     "detection": "detection above likely_noise",
@@ -103,44 +97,6 @@ ESTIMATES = {
 _EDGES = {"detection": "likely_noise", "precision": "likely_actionable"}
 
 
-class Prometheus:
-    """Its HTTP API, as much as a report needs."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url.rstrip("/")
-
-    def now(self, expression: str, at: float, by: tuple[str, ...]) -> dict[Key, float]:
-        """Finite values of an instant query by labels.
-
-        Raises:
-            MonitoringError: no answer, or not one of Prometheus.
-        """
-        found = self._ask("query", {"query": expression, "time": at})
-        values = {_key(each["metric"], by): float(each["value"][1]) for each in found}
-        return {key: value for key, value in values.items() if math.isfinite(value)}
-
-    def over(
-        self, expression: str, start: float, end: float, by: tuple[str, ...]
-    ) -> dict[Key, list[tuple[float, float]]]:
-        """Lines of a range query by labels."""
-        step = max((end - start) / POINTS, 1.0)
-        found = self._ask("query_range", {"query": expression, "start": start, "end": end, "step": step})
-        return {_key(each["metric"], by): [(float(at), float(v)) for at, v in each["values"]] for each in found}
-
-    def _ask(self, path: str, parameters: Mapping[str, str | float]) -> Any:
-        body = urllib.parse.urlencode(parameters).encode()
-        try:
-            with urllib.request.urlopen(f"{self._url}/api/v1/{path}", body, timeout=TIMEOUT_SECONDS) as answer:
-                return json.loads(answer.read(ANSWER_BYTES))["data"]["result"]
-        except urllib.error.HTTPError as error:
-            told = f"answered {error.code}"
-        except (OSError, ValueError) as error:
-            told = f"can't be reached: {getattr(error, 'reason', None) or error}"
-        except (KeyError, TypeError):
-            told = "gave an answer that is not Prometheus'"
-        raise MonitoringError(f"Prometheus at {self._url} {told}; set prometheus_url to yours")
-
-
 def check_window(since: str, known: tuple[str, ...]) -> str:
     """The window, if figures are recorded over it."""
     if since not in known:
@@ -148,17 +104,17 @@ def check_window(since: str, known: tuple[str, ...]) -> str:
     return since
 
 
-def drift(server: Prometheus, window: str, at: float) -> DriftReport:
-    """What drifted over the window that ends at `at`."""
+def drift_report(server: Prometheus, window: str, at: float) -> DriftReport:
+    """The drift of every feature over the window that ends at `at`."""
     by = ("model", "feature")
 
     def now(name: str, window: str = window) -> dict[Key, float]:
-        return server.now(recorded(name, window), at, by)
+        return _now(server, recorded(name, window), at, by)
 
     psi, threshold, jensen = now("psi"), now("psi_threshold"), now("jensen_shannon")
     missing, before = now("missing_share"), now("feature_reference_missing_share", "")
-    watch = {*server.now(raw("feature_info", equals("watch", "ring")), at, by)}
-    lines = server.over(recorded("psi", window), at - SECONDS[window], at, by)
+    watch = {*_now(server, raw("feature_info", equals("watch", "ring")), at, by)}
+    lines = _over(server, recorded("psi", window), at - SECONDS[window], at, by)
     features = [
         FeatureDrift(
             model=key[0],
@@ -177,30 +133,30 @@ def drift(server: Prometheus, window: str, at: float) -> DriftReport:
         for key, n in now("feature_observed").items()
     ]
     features.sort(key=lambda each: (not each.drifted, -(each.psi or 0.0), each.feature))
-    unseen = {key[0]: value for key, value in server.now(recorded("unseen_share", window), at, ("key",)).items()}
-    volume = server.now(recorded("team_alerts", window), at, ("group",))
-    rates = server.now(recorded("team_rate", window), at, ("group",))
+    unseen = {key[0]: value for key, value in _now(server, recorded("unseen_share", window), at, ("key",)).items()}
+    volume = _now(server, recorded("team_alerts", window), at, ("group",))
+    rates = _now(server, recorded("team_rate", window), at, ("group",))
     groups = {
         key[0]: {"alerts": n, **({"acted_on": rates[key]} if key in rates else {})} for key, n in sorted(volume.items())
     }
     return DriftReport(window, at, features, unseen, groups)
 
 
-def judge(server: Prometheus, window: str, at: float) -> QualityReport:
-    """How right the models were over the window that ends at `at`."""
+def quality_report(server: Prometheus, window: str, at: float) -> QualityReport:
+    """The quality of every model over the window that ends at `at`."""
     by = ("model", "role")
     part = equals("part", "open")
-    figures = {name: server.now(recorded(name, window, part), at, by) for name in FIGURES}
+    figures = {name: _now(server, recorded(name, window, part), at, by) for name in FIGURES}
     for name in BAND_FIGURES:
         edge = [equals("edge", _EDGES[name])] if name in _EDGES else []
-        figures[name] = server.now(recorded(name, window, *edge), at, by)
+        figures[name] = _now(server, recorded(name, window, *edge), at, by)
     for name in ESTIMATES:
-        figures[name] = server.now(recorded(name, window), at, by)
-    counted = queries.total(quality.MODEL, recorded("quality_outcomes", window, part))
-    matured = server.now(counted, at, by)
-    shares = server.now(recorded("matured_share", window), at, by)
+        figures[name] = _now(server, recorded(name, window), at, by)
+    counted = total(quality.MODEL, recorded("quality_outcomes", window, part))
+    matured = _now(server, counted, at, by)
+    shares = _now(server, recorded("matured_share", window), at, by)
     bins = {
-        name: server.now(recorded(f"calibration_{name}", window, part), at, (*by, "bin"))
+        name: _now(server, recorded(f"calibration_{name}", window, part), at, (*by, "bin"))
         for name in ("count", "mean", "rate")
     }
     models = [
@@ -214,8 +170,22 @@ def judge(server: Prometheus, window: str, at: float) -> QualityReport:
         )
         for key, n in sorted(matured.items(), key=lambda pair: (pair[0][1] == "challenger", pair[0]))
     ]
-    until = server.now(f"min({recorded('matured_until', 'seconds')})", at, ())
+    until = _now(server, f"min({recorded('matured_until', 'seconds')})", at, ())
     return QualityReport(window, at, until.get(()), models)
+
+
+def _now(server: Prometheus, expression: str, at: float, by: tuple[str, ...]) -> dict[Key, float]:
+    """Finite values of an instant query by labels."""
+    found = {_key(each.labels, by): each.value for each in server.query(expression, at)}
+    return {key: value for key, value in found.items() if math.isfinite(value)}
+
+
+def _over(
+    server: Prometheus, expression: str, start: float, end: float, by: tuple[str, ...]
+) -> dict[Key, list[tuple[float, float]]]:
+    """Lines of a range query by labels."""
+    step = max((end - start) / POINTS, 1.0)
+    return {_key(each.labels, by): each.points for each in server.query_range(expression, start, end, step)}
 
 
 def _bins(key: Key, bins: Mapping[str, Mapping[Key, float]]) -> list[Bin]:
@@ -227,15 +197,15 @@ def _bins(key: Key, bins: Mapping[str, Mapping[Key, float]]) -> list[Bin]:
 
 
 def _untested(observed: float, psi: float | None, threshold: float | None) -> str | None:
-    if observed < queries.LEAST_OBSERVED:
-        return f"fewer than {queries.LEAST_OBSERVED} observations"
+    if observed < drift.LEAST_OBSERVED:
+        return f"fewer than {drift.LEAST_OBSERVED} observations"
     return "no reference" if psi is None or threshold is None else None
 
 
 def _drifted(observed: float, psi: float | None, threshold: float | None) -> bool | None:
-    if psi is None or threshold is None or observed < queries.LEAST_OBSERVED:
+    if psi is None or threshold is None or observed < drift.LEAST_OBSERVED:
         return None
-    return psi > threshold and psi > queries.EFFECT_FLOOR
+    return psi > threshold and psi > drift.EFFECT_FLOOR
 
 
 def _key(labels: Mapping[str, str], by: tuple[str, ...]) -> Key:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from stream.monitoring import quality, queries
+from stream.monitoring.queries import drift, quality, service
 
 
 class Recording(Struct, frozen=True):
@@ -55,30 +55,30 @@ def recordings(drift: Mapping[str, str] | None = None, quality_windows: Mapping[
 
 
 def _service() -> Iterable[Recording]:
-    for window in queries.SLO_WINDOWS:
-        yield Recording(f"noisegate:latency_misses:ratio{window}", queries.latency_misses(window))
-    yield Recording("noisegate:champion_age:seconds", queries.champion_age())
+    for window in service.SLO_WINDOWS:
+        yield Recording(f"noisegate:latency_misses:ratio{window}", service.latency_misses(window))
+    yield Recording("noisegate:champion_age:seconds", service.champion_age())
     yield Recording("noisegate:matured_until:seconds", quality.matured_until())
 
 
 def _reference() -> Iterable[Recording]:
-    yield Recording("noisegate:feature_reference_share", queries.reference_share())
-    yield Recording("noisegate:feature_reference_missing_share", queries.reference_missing_share())
+    yield Recording("noisegate:feature_reference_share", drift.reference_share())
+    yield Recording("noisegate:feature_reference_missing_share", drift.reference_missing_share())
 
 
 def _drift(window: str) -> Iterable[Recording]:
     table = {
-        "feature_observations": queries.observations,
-        "feature_observed": queries.observed,
-        "feature_share": queries.observed_share,
-        "psi": queries.psi,
-        "jensen_shannon": queries.jensen_shannon,
-        "psi_threshold": queries.psi_threshold,
-        "missing_share": queries.missing_share,
-        "categories_observed": queries.categories,
-        "unseen_share": queries.unseen_share,
-        "team_alerts": queries.team_alerts,
-        "team_rate": queries.team_rate,
+        "feature_observations": drift.observations,
+        "feature_observed": drift.observed,
+        "feature_share": drift.observed_share,
+        "psi": drift.psi,
+        "jensen_shannon": drift.jensen_shannon,
+        "psi_threshold": drift.psi_threshold,
+        "missing_share": drift.missing_share,
+        "categories_observed": drift.categories,
+        "unseen_share": drift.unseen_share,
+        "team_alerts": drift.team_alerts,
+        "team_rate": drift.team_rate,
     }
     return (Recording(f"noisegate:{name}:{window}", expression(window)) for name, expression in table.items())
 

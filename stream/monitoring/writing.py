@@ -1,4 +1,4 @@
-"""What `python -m stream.monitoring write` writes: the rule files and the dashboards, from code."""
+"""What `python -m stream.monitoring write` writes: rule files, dashboards and the reference of metrics, from code."""
 
 import json
 from collections.abc import Sequence
@@ -8,13 +8,17 @@ from typing import Any
 import yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
+from stream.metrics import reference
 from stream.monitoring import alerts, dashboards, rules
+from stream.monitoring.queries.service import DEFAULT_JOB
 from stream.monitoring.rules import Alert, Group, Recording
 
-DEPLOY = Path("deploy")
 RUNBOOK = "docs/RUNBOOK.md"
 """Where runbook_url points: a path in a clone, until `--runbook URL` says where your readers find it."""
-HEADER = "# Made by `python -m stream.monitoring write` from stream/monitoring; change it there.\n"
+HEADER = """\
+# Made by `python -m stream.monitoring write` from stream/monitoring; change it there.
+# The scrape job of the scorers is {job}; for another name write it with `--job NAME`.
+"""
 
 
 class _Dumper(yaml.SafeDumper):
@@ -28,10 +32,12 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)
 
 
-def as_yaml(groups: Sequence[Group], runbook: str = RUNBOOK) -> str:
+def as_yaml(groups: Sequence[Group], runbook: str, job: str) -> str:
     """A rule file."""
-    told = {"groups": [_group(group, runbook) for group in groups]}
-    return HEADER + yaml.dump(told, Dumper=_Dumper, sort_keys=False, width=10_000, allow_unicode=True)
+    document = {"groups": [_group(group, runbook) for group in groups]}
+    return HEADER.format(job=job) + yaml.dump(
+        document, Dumper=_Dumper, sort_keys=False, width=10_000, allow_unicode=True
+    )
 
 
 def _group(group: Group, runbook: str) -> dict[str, Any]:
@@ -55,23 +61,29 @@ def _rule(rule: Recording | Alert, runbook: str) -> dict[str, Any]:
     }
 
 
-def files(runbook: str = RUNBOOK) -> dict[Path, str]:
-    """Every file and its text, below the folder `deploy`."""
+def files(runbook: str = RUNBOOK, job: str = DEFAULT_JOB) -> dict[Path, str]:
+    """Every file and its text, below the clone's folder.
+
+    Args:
+        runbook: where `runbook_url` of the alerts points, without the #section.
+        job: the scrape job of the scorers. Dashboards have it as the variable `$job`, whatever its name.
+    """
     made = {
-        Path("prometheus/rules/recordings.yml"): as_yaml(rules.recordings()),
-        Path("prometheus/rules/alerts.yml"): as_yaml(alerts.groups(), runbook),
+        Path("docs/METRICS.md"): reference.page(),
+        Path("deploy/prometheus/rules/recordings.yml"): as_yaml(rules.recordings(), runbook, job),
+        Path("deploy/prometheus/rules/alerts.yml"): as_yaml(alerts.groups(job), runbook, job),
     }
     for dashboard in dashboards.every():
-        told = json.dumps(dashboard, cls=JSONEncoder, indent=1, sort_keys=True, ensure_ascii=False)
-        made[Path(f"grafana/dashboards/{dashboard.uid}.json")] = told + "\n"
+        text = json.dumps(dashboard, cls=JSONEncoder, indent=1, sort_keys=True, ensure_ascii=False)
+        made[Path(f"deploy/grafana/dashboards/{dashboard.uid}.json")] = text + "\n"
     return made
 
 
-def write(deploy: Path, runbook: str = RUNBOOK) -> list[Path]:
-    """Write all of them; says which."""
+def write(root: Path, runbook: str = RUNBOOK, job: str = DEFAULT_JOB) -> list[Path]:
+    """The paths of all files, written below `root`."""
     written = []
-    for path, text in files(runbook).items():
-        target = deploy / path
+    for path, text in files(runbook, job).items():
+        target = root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
         written.append(target)

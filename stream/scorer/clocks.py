@@ -11,7 +11,7 @@ from typing import Any
 
 from stream.core.events import words_for
 from stream.kafka.records import Part
-from stream.metrics import Metrics
+from stream.metrics.scorer import ScorerMetrics
 
 log = logging.getLogger(__name__)
 BOUND_SECONDS = 30.0
@@ -30,7 +30,7 @@ class ClockWatch:
         monotonic: seconds, for the pauses between probes.
     """
 
-    def __init__(self, metrics: Metrics, ticks: bool, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, metrics: ScorerMetrics, ticks: bool, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._ticks = ticks
         self._monotonic = monotonic
         self._metrics = metrics

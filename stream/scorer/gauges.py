@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection
 
 from stream.kafka.records import Part
-from stream.metrics import Metrics
+from stream.metrics.scorer import ScorerMetrics
 
 
 class PartitionGauges:
@@ -14,7 +14,7 @@ class PartitionGauges:
         metrics: the process's metrics.
     """
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: ScorerMetrics) -> None:
         self._metrics = metrics
         self._assigned: set[Part] = set()
         self._times: dict[Part, float] = {}  # as shown, which never goes back
@@ -22,8 +22,8 @@ class PartitionGauges:
     def keep_only(self, assigned: Collection[Part]) -> None:
         """Stop showing the partitions that were revoked: their values here would stay as they are."""
         for part in self._assigned - set(assigned):
-            for gauge in (self._metrics.lag, self._metrics.held, self._metrics.history_time):
-                gauge.remove(part.partition)
+            for gauge in (self._metrics.lane.lag, self._metrics.held, self._metrics.history_time):
+                gauge.remove(*part)
             self._times.pop(part, None)
         self._assigned = set(assigned)
 
@@ -31,8 +31,8 @@ class PartitionGauges:
         """Show the event time to which a partition is folded, seconds since 1970."""
         if at > self._times.get(part, -math.inf):
             self._times[part] = at
-            self._metrics.history_time.labels(part.partition).set(at)
+            self._metrics.history_time.labels(*part).set(at)
 
     def show_held(self, part: Part, count: int) -> None:
         """Show how many actions wait for their alert."""
-        self._metrics.held.labels(part.partition).set(count)
+        self._metrics.held.labels(*part).set(count)

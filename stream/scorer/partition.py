@@ -19,7 +19,7 @@ from stream.lane.batch import Bounds
 from stream.lane.fence import NO_META
 from stream.scorer.decode import Decoded
 from stream.scorer.history import Found, Meta, Wanted, Write, encode_meta
-from stream.scorer.maturing import verdicts_of
+from stream.scorer.metrics.maturity import verdicts_of
 from stream.scorer.score import score_fields
 
 TIMERS_WINDOW = 2_500

@@ -10,17 +10,17 @@ from stream.core.effects import Arrived, Decided
 from stream.core.problem import Problem
 from stream.kafka.records import Output, Part
 from stream.lane.batch import Work
-from stream.metrics import Metrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.models.served import Served
 from stream.scorer.bad_records import bad_flags
 from stream.scorer.decode import Decoded
 from stream.scorer.history import Write
-from stream.scorer.maturing import Maturing
+from stream.scorer.metrics.maturity import MaturityQueue
+from stream.scorer.metrics.tally import Tally
 from stream.scorer.model_faults import ModelFaults
 from stream.scorer.output import OutputBuilder
 from stream.scorer.partition import Partition, TouchedKeys
 from stream.scorer.score import BatchScores, Scored
-from stream.scorer.tally import Tally
 
 
 class PendingRound(Struct):
@@ -50,16 +50,16 @@ class Pipeline:
         self,
         settings: Settings,
         problem: Problem,
-        metrics: Metrics,
+        metrics: ScorerMetrics,
         served: Callable[[], Served],
         clock: Callable[[], float],
-        maturing: Maturing,
+        maturing: MaturityQueue,
         model_faults: ModelFaults,
     ) -> None:
         self._metrics = metrics
         self._served = served
         self._clock = clock
-        self._maturing = maturing
+        self._maturity = maturing
         self._model_faults = model_faults
         self._output = OutputBuilder(settings, problem)
 
@@ -97,7 +97,7 @@ class Pipeline:
     def _mature(self, partition: Partition, silent: int, batch: str, touched: TouchedKeys, tally: Tally) -> None:
         """Let what was decided be counted: with this batch what has matured, with a later one the rest."""
         decided = [one for one in partition.fold.effects[:silent] if type(one) is Decided] + tally.decided
-        matured, timers = self._maturing.part(decided, partition.silent_time, partition.fold.time, batch)
+        matured, timers = self._maturity.split(decided, partition.silent_time, partition.fold.time, batch)
         tally.matured.append(matured)
         partition.set_timers(timers, touched)
 

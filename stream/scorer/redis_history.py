@@ -16,7 +16,7 @@ from stream.kafka.records import Part
 from stream.lane.evictions import policy_sentence
 from stream.lane.fence import NO_EVICTION, Fence, FencedRead, FencedWrite, Puts, ServerStatus, WriteResult
 from stream.lane.redis_fence import RedisFence
-from stream.metrics import Metrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.redis_keys import ENTRY, IDENTITY, LEVEL, META, REBUILD_META, TIMERS, RedisKey
 from stream.scorer.history import Found, Wanted, Write
 from stream.scorer.identity import Identity
@@ -48,9 +48,9 @@ class RedisHistory:
         self._identity_key = IDENTITY.name(deployment=deployment)
 
     @classmethod
-    def of(cls, settings: Settings, problem: Problem, metrics: Metrics, aside: bool = False) -> "RedisHistory":
+    def of(cls, settings: Settings, problem: Problem, metrics: ScorerMetrics, aside: bool = False) -> "RedisHistory":
         """The history that the settings name."""
-        fence = RedisFence.of(settings, metrics)
+        fence = RedisFence.of(settings, metrics.lane)
         return cls(fence, settings.deployment, problem.history.forget_days, problem.ledger_seconds, aside)
 
     def check(self, patient: bool = True) -> None:

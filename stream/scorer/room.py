@@ -10,18 +10,18 @@ from stream.core.problem import Problem
 from stream.kafka.partitioner import partition_chooser
 from stream.kafka.records import Output, Part
 from stream.lane.batch import Batch, Bounds, Work
-from stream.metrics import Metrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.models.served import Served
 from stream.scorer.assignment import Assignment
 from stream.scorer.bad_records import BadRecordWatch
 from stream.scorer.clocks import ClockWatch
-from stream.scorer.counting import Counting
 from stream.scorer.decode import Decoded, Decoder
 from stream.scorer.degraded import DegradedMode
 from stream.scorer.gauges import PartitionGauges
 from stream.scorer.history import History
 from stream.scorer.layout import check_strays
-from stream.scorer.maturing import Maturing, wait_seconds
+from stream.scorer.metrics.maturity import MaturityQueue, wait_seconds
+from stream.scorer.metrics.recorder import MetricsRecorder
 from stream.scorer.model_faults import ModelFaults
 from stream.scorer.ownership import Ownership, evicted_sentence
 from stream.scorer.partition import TIMERS_WINDOW, Partition, TouchedKeys
@@ -43,7 +43,7 @@ class ScorerRoom:
         metrics: the process's metrics.
         served: gives what to score with; asked once a batch.
         clock: the wall clock, seconds since 1970; for `scored_at` and ticks, and held against others' clocks.
-        counting: counts drift and quality; one of its own unless given.
+        recorder: counts drift and quality; one of its own unless given.
         check_topic: raises HistoryRefused where the topic has changed since the worker started; asked before records
             are called misrouted, for in a topic that grew they are not.
         check_refold: raises HistoryRefused where lost histories can't be folded again partition by partition.
@@ -56,10 +56,10 @@ class ScorerRoom:
         settings: Settings,
         problem: Problem,
         history: History,
-        metrics: Metrics,
+        metrics: ScorerMetrics,
         served: Callable[[], Served],
         clock: Callable[[], float] = time.time,
-        counting: Counting | None = None,
+        recorder: MetricsRecorder | None = None,
         check_topic: Callable[[], None] = lambda: None,
         check_refold: Callable[[], None] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
@@ -70,10 +70,10 @@ class ScorerRoom:
         self._metrics = metrics
         self._clock = clock
         self._check_topic = check_topic
-        self._counting = counting or Counting(metrics, settings.team_groups, settings.series_keep_seconds)
+        self._recorder = recorder or MetricsRecorder(metrics, settings.team_groups, settings.series_keep_seconds)
         self._model_faults = ModelFaults(metrics)
         metrics.maturity.set(problem.due_seconds + wait_seconds(problem))
-        maturing = Maturing(problem, settings.team_groups)
+        maturing = MaturityQueue(problem, settings.team_groups)
         self._pipeline = Pipeline(settings, problem, metrics, served, clock, maturing, self._model_faults)
         self._clocks = ClockWatch(metrics, settings.tick_seconds > 0, monotonic)
         self._server = ServerWatch(history, self._clocks, clock, monotonic)
@@ -174,7 +174,7 @@ class ScorerRoom:
                 self._gauges.show_held(part, partition.fold.held)
                 self._gauges.show_time(part, partition.fold.time)
         if counted:
-            self._model_faults.uncounted(self._counting.count(work.kept.scored, counted))
+            self._model_faults.uncounted(self._recorder.record(work.kept.scored, counted))
         if work.kept:
             self._bad_records.count(work.kept.bad)
         return not self.wants_assign
@@ -226,7 +226,7 @@ class ScorerRoom:
             self._note_damage(Part(error.topic, error.partition), str(error))
         else:
             log.warning("%s; going on from where it stands", error)
-            self._metrics.fence_conflicts.inc()
+            self._metrics.lane.fence_conflicts.inc()
             self.wants_assign = True
 
     def _note_damage(self, part: Part, sentence: str) -> None:

@@ -11,14 +11,14 @@ from redis.exceptions import RedisError
 
 from stream.config import Settings
 from stream.core.problem import Problem
-from stream.metrics import Metrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.models.heartbeat import Heart, Heartbeat
 from stream.models.loading import Loader
 from stream.models.served import Served
 from stream.models.signing import public_keys
 from stream.models.store import Store
 from stream.models.watch import Watch
-from stream.scorer.counting import Counting
+from stream.scorer.metrics.recorder import MetricsRecorder
 
 log = logging.getLogger(__name__)
 _LEAVE_SECONDS = 1.0
@@ -32,7 +32,7 @@ class Serving:
         problem: what the models must answer.
         metrics: the process's metrics.
         partitions: those that the worker owns, for its heartbeat.
-        counting: is told which models are in service.
+        recorder: is told which models are in service.
 
     Raises:
         SettingsError: the file of public keys can't be used.
@@ -43,9 +43,9 @@ class Serving:
         self,
         settings: Settings,
         problem: Problem,
-        metrics: Metrics,
+        metrics: ScorerMetrics,
         partitions: Callable[[], list[int]],
-        counting: Counting,
+        recorder: MetricsRecorder,
     ) -> None:
         keys = settings.model_keys
         if keys is not None:
@@ -57,7 +57,7 @@ class Serving:
         self._poll_seconds = settings.model_poll_seconds
         self._metrics = metrics
         self._partitions = partitions
-        self._counting = counting
+        self._recorder = recorder
         self._heart = Heart(settings.redis_url, settings.deployment)
         self._beats = True
         self._shown: dict[str, str] = {}
@@ -147,7 +147,7 @@ class Serving:
             metrics.model_failures.labels(version)
             metrics.model_simulated.labels(version)
         self._shown = roles
-        self._counting.serve(served.roles)
+        self._recorder.serve(served.roles)
 
     def _beat(self) -> None:
         served, watch = self.served, self.watch

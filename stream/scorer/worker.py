@@ -6,9 +6,9 @@ from stream.config import Settings
 from stream.lane.group import SCORER
 from stream.lane.lane import Lane
 from stream.lane.process import Callbacks
-from stream.metrics import Metrics
-from stream.scorer.counting import Counting
+from stream.metrics.scorer import ScorerMetrics
 from stream.scorer.layout import refuse_moved_teams
+from stream.scorer.metrics.recorder import MetricsRecorder
 from stream.scorer.redis_history import RedisHistory
 from stream.scorer.room import ScorerRoom
 from stream.scorer.serving import Serving
@@ -26,17 +26,17 @@ class Scorer:
 
     def __init__(self, settings: Settings) -> None:
         problem = settings.load_problem()
-        metrics = Metrics()
+        metrics = ScorerMetrics()
         history = RedisHistory.of(settings, problem, metrics)
-        counting = Counting(metrics, settings.team_groups, settings.series_keep_seconds)
-        self.models = Serving(settings, problem, metrics, self._partitions, counting)
+        recorder = MetricsRecorder(metrics, settings.team_groups, settings.series_keep_seconds)
+        self.models = Serving(settings, problem, metrics, self._partitions, recorder)
         self.room = ScorerRoom(
             settings,
             problem,
             history,
             metrics,
             lambda: self.models.served,
-            counting=counting,
+            recorder=recorder,
             check_topic=lambda: self.lane.broker_watch.check_now(),
             check_refold=lambda: refuse_moved_teams(settings),
         )
@@ -45,7 +45,7 @@ class Scorer:
             SCORER,
             [settings.events_topic],
             self.room,
-            metrics,
+            metrics.lane,
             ("events", "enriched", "outcomes", "failed"),
             Callbacks(
                 start=self.models.start,

@@ -39,7 +39,7 @@ class TwoModels(BaseHTTPRequestHandler):
         found = [
             {"metric": {"model": model, "feature": "team.open"}, "value": [0, "7"]} for model in ("old", "new") if known
         ]
-        body = json.dumps({"data": {"result": found}}).encode()
+        body = json.dumps({"status": "success", "data": {"resultType": "vector", "result": found}}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -1,17 +1,21 @@
 """What watches noisegate is sound: rules, their tests, dashboards, runbook, and the files equal the code."""
 
 import json
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from stream.monitoring import alerts, queries, rules, writing
+from stream.monitoring import alerts, rules, writing
 from stream.monitoring.dashboards.panels import TITLES
+from stream.monitoring.queries.service import DEFAULT_JOB
 from stream.monitoring.rules import Alert, Recording
+from stream.scorer.clocks import BOUND_SECONDS
 from tests.monitoring.panels import panels
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +33,28 @@ SELECTOR = re.compile(r"(?:noisegate[:_][\w:]+|\bup)\b(\{[^}]*\})?")
 @pytest.mark.parametrize("path", writing.files(), ids=str)
 def test_files_equal_the_code(path: Path) -> None:
     """`python -m stream.monitoring write` would change nothing."""
-    assert (DEPLOY / path).read_text() == writing.files()[path]
+    assert (ROOT / path).read_text() == writing.files()[path]
+
+
+def test_another_job_is_in_every_rule_that_names_one() -> None:
+    """Written for another scrape job, the files differ by that name only, and hold the default nowhere."""
+    mine, default = writing.files(job="alerts/scorer"), writing.files()
+    assert {path: text.replace(DEFAULT_JOB, "alerts/scorer") for path, text in default.items()} == mine
+    changed = {path.name for path in mine if mine[path] != default[path]}
+    assert changed == {"alerts.yml", "recordings.yml"}
+    assert 'up{job="alerts/scorer"} == 0' in mine[Path("deploy/prometheus/rules/alerts.yml")]
+
+
+@pytest.mark.parametrize("name", ['a"b', "a b", ""])
+def test_a_job_that_breaks_a_query_is_refused(name: str, tmp_path: Path) -> None:
+    """One sentence says which characters a job's name may have, and nothing is written."""
+    command = [sys.executable, "-m", "stream.monitoring", "write", "--job", name]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "letters, digits" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_rules_and_configuration_are_valid(promtool: str, amtool: str) -> None:
@@ -44,11 +69,17 @@ def test_rules_and_configuration_are_valid(promtool: str, amtool: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
 def test_rules_do_what_their_tests_say(promtool: str, path: Path) -> None:
     """promtool's unit tests of the rules pass."""
     done = subprocess.run([promtool, "test", "rules", str(path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_clock_alert_begins_where_ticks_end() -> None:
+    """The alert's limit is the difference beyond which a worker writes no ticks."""
+    assert alerts.service.CLOCK_SECONDS == BOUND_SECONDS
 
 
 def test_every_rule_has_a_test() -> None:
@@ -75,7 +106,7 @@ def test_alerts_have_form(alert: Alert) -> None:
 def test_the_scrape_job_is_the_rules() -> None:
     """Prometheus scrapes under the name that the alerts ask for, every replica by DNS."""
     config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
-    [job] = [each for each in config["scrape_configs"] if each["job_name"] == queries.JOB]
+    [job] = [each for each in config["scrape_configs"] if each["job_name"] == DEFAULT_JOB]
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     [discovery] = job["dns_sd_configs"]
     assert discovery["names"][0] in compose["services"]

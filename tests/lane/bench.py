@@ -9,7 +9,7 @@ from stream.kafka.records import Part
 from stream.lane.engine import Engine
 from stream.lane.loop import Loop, Pauses
 from stream.lane.topic_identity import TopicIdentity
-from stream.metrics import Metrics
+from stream.metrics.lane import LaneMetrics
 from tests.lane.fake_source import FakeSource, Topic
 from tests.lane.room import FencedRoom
 from tests.lane.waits import until
@@ -27,7 +27,7 @@ class Bench:
     def __init__(self, max_records: int = 100, drain_seconds: float = 5.0, pauses: Pauses = PAUSES) -> None:
         self.source = FakeSource({EVENTS: Topic(2), OTHERS: Topic(1)})
         self.room = FencedRoom()
-        self.metrics = Metrics()
+        self.metrics = LaneMetrics()
         self.publisher = MemoryPublisher()
         self.identity = TopicIdentity([EVENTS, OTHERS])
         engine = Engine(self.room, self.publisher, self.metrics, max_records, 1 << 20, 60.0, 1.0)

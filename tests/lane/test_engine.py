@@ -13,7 +13,7 @@ from stream.core.errors import BrokerError
 from stream.kafka.records import Output, Part, Record
 from stream.lane.batch import Batch, Bounds, Work
 from stream.lane.engine import Engine, StepResult
-from stream.metrics import Metrics
+from stream.metrics.lane import LaneMetrics
 from tests.scorer.rig import LogRecord, MemoryPublisher
 
 ONE, TWO = Part("t", 0), Part("t", 1)
@@ -83,7 +83,7 @@ def assigned(
     room: NotingRoom, publisher: MemoryPublisher, limits: tuple[int, int, float] = (100, 10_000, 60.0)
 ) -> Engine:
     """An engine on two partitions, assigned."""
-    engine = Engine(room, publisher, Metrics(), *limits, 1.0)
+    engine = Engine(room, publisher, LaneMetrics(), *limits, 1.0)
     ENGINES.add(engine)
     bounds = Bounds(None, 0, None, "id", 2)
     engine.assign({ONE: bounds, TWO: bounds})

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stream.core.errors import HistoryAway, WrongType
 from stream.lane.fence import NO_META, Fence, FencedRead, FencedWrite, Puts, WriteResult
 from stream.lane.redis_fence import RedisFence
-from stream.metrics import Metrics
+from stream.metrics.lane import LaneMetrics
 from tests.lane.memory_fence import MemoryFence
 from tests.servers.redis import RedisServer, admin
 
@@ -23,7 +23,7 @@ WRITTEN, CONFLICT, WRONG_TYPE = WriteResult.WRITTEN, WriteResult.CONFLICT, Write
 
 def redis_fence(url: str, seconds: float = 0.3) -> RedisFence:
     """A fence with short patience."""
-    metrics = Metrics()
+    metrics = LaneMetrics()
     return RedisFence(url, seconds, metrics.history_round_trips, metrics.history_up, "test:probe")
 
 

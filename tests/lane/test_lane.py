@@ -14,7 +14,7 @@ from stream.lane.faust import make_app
 from stream.lane.group import SCORER, consumer_group
 from stream.lane.lane import Lane
 from stream.lane.process import Callbacks
-from stream.metrics import Metrics
+from stream.metrics.lane import LaneMetrics
 from tests.lane.room import FencedRoom
 from tests.lane.waits import until
 from tests.servers.kafka import ApacheKafka
@@ -41,7 +41,7 @@ def test_health_is_open_before_kafka_is_looked_for() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         settings = Settings(kafka_bootstrap_servers="127.0.0.1:1", metrics_port=port)
-        lane = Lane(settings, "closer", ["alerts.events"], FencedRoom(), Metrics(), ["events"], Callbacks())
+        lane = Lane(settings, "closer", ["alerts.events"], FencedRoom(), LaneMetrics(), ["events"], Callbacks())
         with pytest.raises(SettingsError, match=f"metrics_port = {port}"):
             lane.open()
     lane.loop.close()
@@ -71,7 +71,7 @@ def test_a_room_of_two_topics_works_on_both_and_ends_in_order(kafka: ApacheKafka
     room.publishes = False
 
     async def scenario() -> None:
-        lane = LaneInTheTest(settings, "closer", topics, room, Metrics(), ("events", "enriched"), Callbacks())
+        lane = LaneInTheTest(settings, "closer", topics, room, LaneMetrics(), ("events", "enriched"), Callbacks())
         lane.open()
         app = make_app(lane)
         app.finalize()

@@ -5,7 +5,7 @@ import pytest
 from stream.core.errors import BrokerError, HistoryRefused
 from stream.lane.engine import Engine
 from stream.lane.loop import Loop, Pauses
-from stream.metrics import Metrics
+from stream.metrics.lane import LaneMetrics
 from tests.lane.bench import ONE, OTHER, OTHERS, TWO, Bench, run
 from tests.lane.room import FencedRoom
 from tests.lane.waits import until
@@ -344,7 +344,7 @@ def test_the_lag_counts_what_waits_in_kafka_and_in_the_engine() -> None:
 def test_progress_is_of_the_last_batch_while_records_wait(waiting: bool, age: float) -> None:
     """Else the alert on no progress could never ring in its own case; while nothing waits there is nothing to miss."""
     now, wall = 1_000.0, 2_000_000_000.0
-    metrics = Metrics()
+    metrics = LaneMetrics()
     engine = Engine(FencedRoom(), MemoryPublisher(), metrics, 1, 1, 1.0, 1.0, clock=lambda: now)
     loop = Loop(engine, metrics, 1.0, clock=lambda: now, wall=lambda: wall)
     loop.waiting = waiting
@@ -357,8 +357,8 @@ def test_progress_is_of_the_last_batch_while_records_wait(waiting: bool, age: fl
 def test_time_without_kafka_is_no_stall() -> None:
     """While records wait, the last batch counts, else the last turn; and neither from before Kafka was back."""
     now = 1_000.0
-    engine = Engine(FencedRoom(), MemoryPublisher(), Metrics(), 1, 1, 1.0, 1.0, clock=lambda: now)
-    loop = Loop(engine, Metrics(), 1.0, clock=lambda: now)
+    engine = Engine(FencedRoom(), MemoryPublisher(), LaneMetrics(), 1, 1, 1.0, 1.0, clock=lambda: now)
+    loop = Loop(engine, LaneMetrics(), 1.0, clock=lambda: now)
     now = 1_500.0
     loop.turned_at = 1_490.0
     assert loop.stalled_for(since=0.0) == 10.0

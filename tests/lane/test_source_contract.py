@@ -15,7 +15,7 @@ from stream.lane.faust import make_app
 from stream.lane.lane import Lane
 from stream.lane.process import Callbacks
 from stream.lane.source import Source
-from stream.metrics import Metrics
+from stream.metrics.lane import LaneMetrics
 from tests.lane.fake_source import FakeSource, Topic
 from tests.lane.room import FencedRoom
 from tests.lane.waits import until
@@ -146,7 +146,7 @@ class HeldLane(Lane):
 @asynccontextmanager
 async def member(settings: Settings, topics: tuple[str, str]) -> AsyncIterator[Source]:
     """A member of the group, as Faust runs it."""
-    lane = HeldLane(settings, "closer", topics, FencedRoom(), Metrics(), (), Callbacks())
+    lane = HeldLane(settings, "closer", topics, FencedRoom(), LaneMetrics(), (), Callbacks())
     app = make_app(lane)
     app.finalize()
     await app.start()

@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from stream.monitoring.queries import JOB
+from stream.monitoring.queries.service import DEFAULT_JOB
 
 SELECTOR = re.compile(r"\b(noisegate_\w+|up)\b(?:\{([^}]*)\})?")
 MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)"([^"]*)"')
 VARIABLES = {
-    "$job": JOB,
+    "$job": DEFAULT_JOB,
     "$instance": ".+",
     "$model": ".+",
     "$role": ".+",

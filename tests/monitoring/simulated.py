@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.monitoring.quality import EDGES
-from stream.monitoring.queries import JOB
+from stream.monitoring.queries.quality import EDGES
+from stream.monitoring.queries.service import DEFAULT_JOB
 from tests.servers.prometheus import Exposed
 
 START = 1_790_000_100.0  # a multiple of STEP
@@ -100,9 +100,9 @@ class Worker:
     def expose(self, at: float) -> Exposed:
         """Its /metrics."""
         gauges = {**GAUGES, "noisegate_progress_timestamp_seconds": at - 2.0}
-        gauges['noisegate_history_time_seconds{partition="0"}'] = at - 60.0
+        gauges['noisegate_history_time_seconds{topic="alerts.events",partition="0"}'] = at - 60.0
         lines = [f"{name} {value}\n" for name, value in {**gauges, **self.counters}.items()]
-        return Exposed(at, {"job": JOB, "instance": f"{self.name}:9108"}, "up 1\n" + "".join(lines))
+        return Exposed(at, {"job": DEFAULT_JOB, "instance": f"{self.name}:9108"}, "up 1\n" + "".join(lines))
 
     def _add(self, name: str, amount: float) -> None:
         self.counters[f"noisegate_{name}"] = self.counters.get(f"noisegate_{name}", 0.0) + float(amount)
@@ -188,9 +188,12 @@ def _gauges() -> dict[str, float]:
         "noisegate_model_pointers_refused": 0,
         "noisegate_maturity_seconds": 90_000,
         "noisegate_bad_record_share": 0.001,
-        'noisegate_lag_records{partition="0"}': 12,
-        'noisegate_held_actions{partition="0"}': 1,
+        'noisegate_lag_records{topic="alerts.events",partition="0"}': 12,
+        'noisegate_held_actions{topic="alerts.events",partition="0"}': 1,
         "noisegate_history_up": 1,
+        "noisegate_history_suspect": 0,
+        "noisegate_kafka_up": 1,
+        "noisegate_clock_difference_seconds": 0.0,
         "noisegate_model_store_up": 1,
     }
     for feature in (*WATCH, "score"):

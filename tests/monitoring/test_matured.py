@@ -4,7 +4,8 @@ import pytest
 
 from stream.config import Settings
 from stream.core.events import Acted, Raised, seconds
-from stream.monitoring import quality, queries
+from stream.monitoring.queries import quality
+from stream.monitoring.queries.service import DEFAULT_JOB
 from tests.scorer.logs import PROBLEM, START, at
 from tests.scorer.memory_history import MemoryHistory
 from tests.scorer.rig import Log, Rig
@@ -25,14 +26,14 @@ def test_a_quiet_partition_does_not_hold_the_others_back(prometheus: PrometheusS
     rig = Rig(log, PROBLEM, MemoryHistory(), Settings(tick_seconds=every))
     rig.now = seconds(at(70))
     rig.run()
-    for day in (3, 6):  # by the first the cohort has matured by ticks, so that nothing is due up to the second
+    for day in (3, 6):  # by the first the verdicts have matured by ticks, so that nothing is due up to the second
         rig.now = seconds(at(day * 24 * HOUR))
         log.append(Raised(at(day * 24 * HOUR - 5), f"B{day}", busy, "r", "e"))
         rig.run()
         while append_ticks_of_all(rig):
             rig.now += every + 1.0
             rig.run()
-    labels = {"job": f"{queries.JOB}-{every:g}", "instance": "a"}
+    labels = {"job": f"{DEFAULT_JOB}-{every:g}", "instance": "a"}
     prometheus.backfill([Exposed(rig.now, labels, text_of(rig.metrics))])
     found = prometheus.query(quality.matured_until(), rig.now + 1.0)
     until = next(one.value for one in found if one.labels["job"] == labels["job"])

@@ -18,7 +18,9 @@ FIGURES = [
 NEUTRAL = {"text"}
 AT_0_AND_1 = {  # the colour of the worst and of the best value that a share or a switch can have
     "Scorers": ("red", "green"),
-    "History": ("red", "green"),
+    "Kafka": ("red", "green"),
+    "Redis": ("red", "green"),
+    "Wrong histories": ("green", "red"),
     "Detection": ("red", "green"),
     "Matured of a week": ("orange", "green"),
     "Alerts": ("orange", "orange"),

@@ -7,8 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stream.monitoring import alerts, page, queries, report, rules
+from stream.monitoring import alerts, page, report, rules
+from stream.monitoring.queries import promql
+from stream.monitoring.queries.drift import DRIFT_WINDOWS, EFFECT_FLOOR
+from stream.monitoring.queries.service import DEFAULT_JOB
 from stream.monitoring.rules import Alert
+from stream.prometheus import Prometheus
 from tests.monitoring import simulated
 from tests.monitoring.evaluating import Span, record
 from tests.monitoring.panels import targets
@@ -22,7 +26,7 @@ DASHBOARDS = sorted((Path(__file__).parents[2] / "deploy" / "grafana" / "dashboa
 WINDOW_SECONDS = {"1h": HOUR, "24h": DAY, "7d": 7 * DAY}
 ALERTS = [rule for group in alerts.groups() for rule in group.rules if isinstance(rule, Alert)]
 VARIABLES = {
-    "$job": queries.JOB,
+    "$job": DEFAULT_JOB,
     "$instance": ".+",
     "$model": ".+",
     "$role": ".+",
@@ -63,7 +67,7 @@ def psi(counts: Any) -> float:
     return float(((p - q) * np.log(p / q)).sum())
 
 
-@pytest.mark.parametrize("window", queries.DRIFT_WINDOWS)
+@pytest.mark.parametrize("window", DRIFT_WINDOWS)
 @pytest.mark.parametrize("day", [2.5, 5.5, 9.0])
 def test_psi_is_numpys(server: PrometheusServer, organisation: Organisation, window: str, day: float) -> None:
     """PSI over three workers is numpy's on the increases that Prometheus returns, and on what was drawn, pooled.
@@ -71,8 +75,8 @@ def test_psi_is_numpys(server: PrometheusServer, organisation: Organisation, win
     Day 5.5 has a counter reset behind it; at 2.5 days a worker is yet to come, at 9 one has left.
     """
     at = START + day * DAY
-    said = server.by(["feature"], queries.recorded("psi", window), at)
-    increases = server.by(["feature", "bin"], queries.recorded("feature_observations", window), at)
+    said = server.by(["feature"], promql.recorded("psi", window), at)
+    increases = server.by(["feature", "bin"], promql.recorded("feature_observations", window), at)
     for feature in WATCH:
         counts = np.array([increases[feature, name] for name in simulated.BINS])
         assert said[(feature,)] == pytest.approx(psi(counts), rel=1e-6, abs=1e-12)
@@ -135,7 +139,7 @@ def test_what_is_calm_or_only_shown_never_rings(server: PrometheusServer, featur
             series = server.query_range(alert.expr, START + DAY / 4, NOW, STEP)
             assert feature not in {each.labels["feature"] for each in series}
     hours = server.query_range(f'noisegate:psi:1h{{feature="{feature}"}}', START + DAY, NOW, STEP)
-    assert max(value for each in hours for _, value in each.samples) > queries.EFFECT_FLOOR
+    assert max(value for each in hours for _, value in each.samples) > EFFECT_FLOOR
 
 
 def test_quality_is_what_was_simulated(server: PrometheusServer) -> None:
@@ -161,8 +165,8 @@ def test_quality_is_what_was_simulated(server: PrometheusServer) -> None:
 
 def test_the_report_tells_the_same(server: PrometheusServer, tmp_path: Path) -> None:
     """`noisegate report` names what drifted first, with the figures that Prometheus recorded, and draws them."""
-    client = report.Prometheus(server.url)
-    drift = report.drift(client, "24h", NOW)
+    client = Prometheus(server.url)
+    drift = report.drift_report(client, "24h", NOW)
     assert {each.feature for each in drift.features if each.drifted and each.rings} == {
         "sudden", "slow", "broken", "habit"
     }  # fmt: skip
@@ -170,7 +174,7 @@ def test_the_report_tells_the_same(server: PrometheusServer, tmp_path: Path) -> 
     assert first.psi == server.by(["feature"], "noisegate:psi:24h", NOW)[(first.feature,)]
     assert len(first.line) > 50
     assert set(drift.groups) == {"network", "other"}
-    judged = report.judge(client, "7d", NOW)
+    judged = report.quality_report(client, "7d", NOW)
     assert [each.role for each in judged.models] == ["champion", "challenger"]
     wanted = {*report.FIGURES, *report.BAND_FIGURES, *report.ESTIMATES}
     assert set(judged.models[0].figures) == wanted

@@ -18,11 +18,14 @@ from stream.core.ledger import HELD_OUT
 from stream.health import HealthServer
 from stream.lab.matrix import predict, served_matrix
 from stream.lab.reference import bins_of
-from stream.metrics import SCORE_EDGES
+from stream.metrics.scorer import SCORE_EDGES
 from stream.models.reference import SCORE
 from stream.models.serving import Model
-from stream.monitoring import alerts, quality, queries, rules
-from stream.monitoring.quality import BIN_EDGES, EDGES, KEPT
+from stream.monitoring import alerts, rules
+from stream.monitoring.queries import promql, quality
+from stream.monitoring.queries.drift import ALERT_WINDOWS, EFFECT_FLOOR, LEAST_OBSERVED
+from stream.monitoring.queries.quality import BIN_EDGES, EDGES, KEPT
+from stream.monitoring.queries.service import DEFAULT_JOB
 from stream.monitoring.rules import Alert, Recording
 from tests.monitoring.evaluating import Span, record
 from tests.monitoring.panels import MATCHER, SELECTOR, filled, fits, targets
@@ -115,7 +118,7 @@ def _psi(model: Model, name: str, counts: Counts) -> float:
 
 
 @pytest.mark.parametrize("role", ["champion", "challenger"])
-@pytest.mark.parametrize("window", queries.RINGING_WINDOWS)
+@pytest.mark.parametrize("window", ALERT_WINDOWS)
 @pytest.mark.parametrize("day", [62.5, 66.0, END_DAY])
 def test_psi_is_numpys(
     server: PrometheusServer, organisation: Organisation, window: str, day: float, role: str
@@ -127,8 +130,8 @@ def test_psi_is_numpys(
     """
     model: Model = getattr(organisation, role)
     at, mine = BEGIN + day * DAY, f'model="{model.version}"'
-    said = server.by(["feature"], queries.recorded("psi", window, mine), at)
-    increases = server.by(["feature", "bin"], queries.recorded("feature_observations", window, mine), at)
+    said = server.by(["feature"], promql.recorded("psi", window, mine), at)
+    increases = server.by(["feature", "bin"], promql.recorded("feature_observations", window, mine), at)
     raw = _columns(model, organisation, at - WINDOW_SECONDS[window], at)
     assert {name for (name,) in said} == set(model.reference.spreads)
     for name, counts in raw.items():
@@ -144,10 +147,10 @@ def test_a_threshold_is_the_studys(server: PrometheusServer, organisation: Organ
     model = organisation.champion
     watched = [feature.name for feature in model.table if feature.watch == "ring"]
     ringing = [name for name in (*watched, SCORE) if name in model.reference.spreads]
-    for window in queries.RINGING_WINDOWS:
+    for window in ALERT_WINDOWS:
         mine = f'model="{model.version}"'
-        said = server.by(["feature"], queries.recorded("psi_threshold", window, mine), NOW)
-        n = server.by(["feature"], queries.recorded("feature_observed", window, mine), NOW)
+        said = server.by(["feature"], promql.recorded("psi_threshold", window, mine), NOW)
+        n = server.by(["feature"], promql.recorded("feature_observed", window, mine), NOW)
         for name in ringing:
             spread = model.reference.spreads[name]
             effect = spread.design_effect if window == "24h" else spread.design_effect_7d
@@ -181,7 +184,7 @@ def test_what_is_asked_for_is_on_the_page(server: PrometheusServer, organisation
     for page in organisation.pages.values():
         for family in text_string_to_metric_families(page):
             for sample in family.samples:
-                shown[sample.name].append({**sample.labels, "job": queries.JOB, "instance": "scorer-0:9108"})
+                shown[sample.name].append({**sample.labels, "job": DEFAULT_JOB, "instance": "scorer-0:9108"})
     selectors = {found for expression in asked for found in SELECTOR.findall(expression)}
     assert len({name for name, _ in selectors}) > 30
     for name, matchers in selectors:
@@ -201,7 +204,7 @@ def test_edges_and_floors_are_the_workers(organisation: Organisation, server: Pr
         assert all(found - {"+Inf"} == set(EDGES) for found in edges.values())
     assert list(map(float, EDGES)) == list(SCORE_EDGES)
     assert set(BIN_EDGES) <= set(EDGES)
-    assert (queries.EFFECT_FLOOR, queries.LEAST_OBSERVED) == (drift.EFFECT_FLOOR, drift.ROWS_LEAST)
+    assert (EFFECT_FLOOR, LEAST_OBSERVED) == (drift.EFFECT_FLOOR, drift.ROWS_LEAST)
     assert max(page.count("\n") - page.count("\n#") for page in organisation.pages.values()) < SERIES_MOST
 
 
@@ -289,7 +292,7 @@ def test_a_real_page_is_scraped(organisation: Organisation, server: PrometheusSe
     worker = organisation.workers[0]
     health = HealthServer("127.0.0.1", 0, worker.rig.metrics.registry, list, list)
     config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
-    [job] = [each for each in config["scrape_configs"] if each["job_name"] == queries.JOB]
+    [job] = [each for each in config["scrape_configs"] if each["job_name"] == DEFAULT_JOB]
     del job["dns_sd_configs"]
     job |= {
         "static_configs": [{"targets": [f"127.0.0.1:{health.port}"]}],
@@ -298,9 +301,9 @@ def test_a_real_page_is_scraped(organisation: Organisation, server: PrometheusSe
     }
     try:
         with PrometheusServer(yaml.safe_dump({"scrape_configs": [job]})) as prometheus:
-            mine = queries.equals("job", queries.JOB)
-            assert _soon(prometheus, queries.select("up", mine)) == 1
-            samples = _soon(prometheus, queries.select("scrape_samples_scraped", mine))
+            mine = promql.equals("job", DEFAULT_JOB)
+            assert _soon(prometheus, promql.select("up", mine)) == 1
+            samples = _soon(prometheus, promql.select("scrape_samples_scraped", mine))
             assert 2_000 < samples < SERIES_MOST
             stored = _soon(prometheus, f'count({{{mine},__name__=~"noisegate_.+"}})')
             assert samples >= stored > 2_000

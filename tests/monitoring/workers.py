@@ -28,12 +28,13 @@ from stream.lab.learning.plan import Plan
 from stream.lab.log import Line
 from stream.lab.replaying import Replayed, replay
 from stream.lab.training import train_replayed
-from stream.metrics import Metrics
+from stream.lane.fence import ServerStatus
+from stream.metrics.scorer import ScorerMetrics
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.serving import Model, load_model
 from stream.models.store import Store
-from stream.monitoring.queries import JOB
-from stream.scorer.maturing import Maturing
+from stream.monitoring.queries.service import DEFAULT_JOB
+from stream.scorer.metrics.maturity import MaturityQueue
 from stream.scorer.redis_history import RedisHistory
 from stream.scorer.serving import Serving
 from tests.scorer.rig import TOPIC, Log, Rig
@@ -103,6 +104,14 @@ def moments() -> list[float]:
     return [*wide, NOW - HOUR, *(fine + n * FINE for n in range(round(FINE_SECONDS / FINE) + 1))]
 
 
+class Timeless(RedisHistory):
+    """The history on a Redis whose clock is not asked: the workers live in simulated time, and Redis does not."""
+
+    def status(self, patient: bool = True) -> ServerStatus:
+        """See `RedisHistory`."""
+        return msgspec.structs.replace(super().status(patient), clock=None)
+
+
 class Worker:
     """One scorer process: it may start anew, with counters at zero."""
 
@@ -112,9 +121,9 @@ class Worker:
         self._problem, self._settings = problem, settings
         log = Log(PARTITIONS)
         log.records = {self.part: []}
-        metrics = Metrics()
-        metrics.kafka_up.set(1)  # these workers read a log in memory
-        history = RedisHistory.of(settings, problem, metrics)
+        metrics = ScorerMetrics()
+        metrics.lane.kafka_up.set(1)  # these workers read a log in memory
+        history = Timeless.of(settings, problem, metrics)
         self.rig = Rig(log, problem, history, settings, metrics=metrics)
         self.serving: Serving | None = None
 
@@ -122,7 +131,7 @@ class Worker:
         """Load what the store's pointers name, as a process that starts does."""
         rig = self.rig
         self.serving = Serving(
-            self._settings, self._problem, rig.metrics, lambda: [self.part.partition], rig.room._counting
+            self._settings, self._problem, rig.metrics, lambda: [self.part.partition], rig.room._recorder
         )
         self.serving._poll(anew=False)
         served = self.serving.served
@@ -132,9 +141,9 @@ class Worker:
     def restart(self) -> None:
         """A new process on the same history."""
         rig = self.rig
-        rig.metrics = Metrics()
-        rig.metrics.kafka_up.set(1)
-        rig.history = RedisHistory.of(self._settings, self._problem, rig.metrics)
+        rig.metrics = ScorerMetrics()
+        rig.metrics.lane.kafka_up.set(1)
+        rig.history = Timeless.of(self._settings, self._problem, rig.metrics)
         rig.start()
         self.serve()
 
@@ -150,9 +159,9 @@ class Worker:
     def expose(self, at: float) -> Exposed:
         """Its page, with what the lane itself says where there is one: lag and progress."""
         metrics = self.rig.metrics
-        metrics.lag.labels(self.part.partition).set(0)
-        metrics.progress_timestamp.set(at)
-        return Exposed(at, {"job": JOB, "instance": self.name}, "up 1\n" + text_of(metrics))
+        metrics.lane.lag.labels(*self.part).set(0)
+        metrics.lane.progress_timestamp.set(at)
+        return Exposed(at, {"job": DEFAULT_JOB, "instance": self.name}, "up 1\n" + text_of(metrics))
 
 
 @dataclass
@@ -212,7 +221,7 @@ class Organisation:
     def _counted_at(self) -> NDArray[np.float64]:
         """When each alert of the log counts, by the pure fold of what the workers were given; later, if not decided."""
         moments: dict[tuple[str, str], float] = {}
-        maturing = Maturing(self.problem, {})
+        maturity = MaturityQueue(self.problem, {})
         for worker in self.workers:
             fold = Fold(self.problem)
             for record in worker.rig.log.records[worker.part]:
@@ -221,7 +230,7 @@ class Organisation:
                     fold.step(event, seconds(event.at), offset=record.offset)
             for one in fold.effects:
                 if isinstance(one, Decided) and one.by != CORRECTION:
-                    (timer,) = maturing.part([one], -np.inf, -np.inf, "")[1].values()
+                    (timer,) = maturity.split([one], -np.inf, -np.inf, "")[1].values()
                     moments[one.team, one.alert_id] = timer.due
         return np.array([moments.get((alert.team, alert.alert_id), np.inf) for alert in self.replayed.alerts])
 

@@ -19,12 +19,12 @@ from stream.kafka.partitioner import partition_chooser
 from stream.kafka.records import Output, Part
 from stream.lane.batch import Bounds
 from stream.lane.engine import Engine, StepResult
-from stream.metrics import Metrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.models.served import Scores, Served
 from stream.scorer.history import History
-from stream.scorer.maturing import Maturing, verdicts_of
+from stream.scorer.metrics.maturity import MaturityQueue, verdicts_of
+from stream.scorer.metrics.verdicts import Verdicts
 from stream.scorer.partition import TIMERS_WINDOW
-from stream.scorer.quality import Verdicts
 from stream.scorer.room import ScorerRoom
 
 TOPIC = "alerts.events"
@@ -130,14 +130,14 @@ class Rig:
         history: History,
         settings: Settings | None = None,
         model: Scores | None = None,
-        metrics: Metrics | None = None,
+        metrics: ScorerMetrics | None = None,
         timers_window: int = TIMERS_WINDOW,
         check_topic: Callable[[], None] = lambda: None,
     ) -> None:
         self.log, self.problem, self.history = log, problem, history
         self.served = Served((model,) if model else ())
         self.settings = settings or Settings(tick_seconds=0)
-        self.metrics = metrics or Metrics()
+        self.metrics = metrics or ScorerMetrics()
         self.publisher = MemoryPublisher()
         self._writers: list[ThreadPoolExecutor] = []
         RIGS.add(self)
@@ -164,7 +164,7 @@ class Rig:
         )
         self._writers.append(ThreadPoolExecutor(1, thread_name_prefix="commit"))
         self.engine = Engine(
-            self.room, self.publisher, self.metrics, 1_000_000, 1 << 30, 60.0, 1.0, executor=self._writers[-1]
+            self.room, self.publisher, self.metrics.lane, 1_000_000, 1 << 30, 60.0, 1.0, executor=self._writers[-1]
         )
         self.assigned = False
 
@@ -283,5 +283,5 @@ def waiting_in(packed: Mapping[fold.EntryKey, bytes]) -> Counter[float]:
 def waiting_of(pure: fold.Fold) -> Counter[float]:
     """The same of the whole log in one batch: how many of the alerts that it decided are not to be counted yet."""
     decided = [one for one in pure.effects if isinstance(one, Decided)]
-    _, timers = Maturing(pure.problem, {}).part(decided, NEVER, pure.time, "")
+    _, timers = MaturityQueue(pure.problem, {}).split(decided, NEVER, pure.time, "")
     return Counter({timer.due: size(verdicts_of(timer)) for timer in timers.values()})

@@ -276,14 +276,14 @@ def test_what_a_newer_noisegate_wrote_is_refused_and_not_called_damaged() -> Non
     history, events = MemoryHistory(), random_log(37)
     log = log_of(events[:60])
     Rig(log, PROBLEM, history).run()
-    cohorts = [key for key in history.entries if key[2][0] == ""]
-    for key in cohorts:
+    timers = [key for key in history.entries if key[2][0] == ""]
+    for key in timers:
         history.entries[key] = pack_entry(Timer(0.0, 7, b"..."))
     for event in events[60:]:
         log.append(event)
     with pytest.raises(HistoryRefused, match=r"verdicts of version 7.*; run the newer one") as refused:
         Rig(log, PROBLEM, history).run()
-    assert cohorts
+    assert timers
     assert not isinstance(refused.value, HistoryDamaged)
     assert meta_of(history).suspect == ""
 

@@ -2,7 +2,6 @@
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from stream.monitoring import quality
 from stream.monitoring.dashboards.panels import (
     COUNT,
     GROUP,
@@ -18,7 +17,8 @@ from stream.monitoring.dashboards.panels import (
     values,
     words,
 )
-from stream.monitoring.queries import recorded, total
+from stream.monitoring.queries import quality
+from stream.monitoring.queries.promql import recorded, total
 
 BAND, ACTED, NOISE = 'band="likely_noise"', 'outcome="actionable"', 'outcome="noise"'
 HERE = (JOB, MODEL, GROUP, 'role!="challenger"')
@@ -54,7 +54,7 @@ def dashboard() -> Dashboard:
     built.with_panel(
         lines(
             "Wrongly closed",
-            "Of the alerts in likely noise, the share acted on; only groups with at least "
+            "Share of the alerts in likely_noise that were acted on, in groups with at least "
             f"{quality.LEAST_OF_GROUP} matured alerts.",
             {"{{group}}": wrong},
             SHARE,
@@ -65,7 +65,7 @@ def dashboard() -> Dashboard:
     built.with_panel(
         lines(
             "Alerts of the band",
-            "In seven days, by what became of them.",
+            "Alerts of the band in seven days, by outcome.",
             {"{{outcome}}": total(("outcome",), recorded("quality_alerts", "7d", *HERE, BAND))},
             COUNT,
             wide=12,

@@ -2,7 +2,7 @@
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard, DashboardLink
 
-from stream.monitoring import model_alerts, queries
+from stream.monitoring.alerts import models
 from stream.monitoring.dashboards.panels import (
     COUNT,
     FEATURE,
@@ -21,7 +21,8 @@ from stream.monitoring.dashboards.panels import (
     rows,
     values,
 )
-from stream.monitoring.queries import equals, greatest, raw, recorded
+from stream.monitoring.queries import drift
+from stream.monitoring.queries.promql import equals, greatest, increase, raw, recorded
 
 HERE = (JOB, MODEL)
 ONE = (*HERE, FEATURE)
@@ -29,7 +30,7 @@ ONE = (*HERE, FEATURE)
 
 def dashboard() -> Dashboard:
     """The page."""
-    why = "Whether alerts and scores still look as in training. 24h and 7d ring, 1h is for looking."
+    why = "Whether alerts and scores still look as in training. Rules watch 24h and 7d; 1h is for looking."
     built = page("noisegate-drift", why, "7d")
     built.with_variable(models_of("noisegate:feature_observed:24h"))
     built.with_variable(
@@ -42,13 +43,13 @@ def dashboard() -> Dashboard:
 
 def _now(built: Dashboard) -> None:
     built.with_row(row("Now"))
-    for window in queries.RINGING_WINDOWS:
+    for window in drift.ALERT_WINDOWS:
         psi, threshold = recorded("psi", window, *HERE), recorded("psi_threshold", window, *HERE)
-        above = f"{psi} > on (job, model, feature) {threshold} and {psi} > {queries.EFFECT_FLOOR}"
+        above = f"{psi} > on (job, model, feature) {threshold} and {psi} > {drift.EFFECT_FLOOR}"
         built.with_panel(
             number(
                 f"Features that drifted, {window}",
-                "PSI above what chance explains and above the effect floor; those only shown are counted, too.",
+                "Features with PSI above chance and above the effect floor, including those that no rule watches.",
                 f"count({above}) or 0 * count({psi})",
                 PLAIN,
                 bad_above((1, "orange")),
@@ -60,17 +61,17 @@ def _now(built: Dashboard) -> None:
     for panel in (
         number(
             "PSI of the score, 24h",
-            "How the score itself moved.",
+            "PSI of the score against its spread in training.",
             f"max({score})",
             PLAIN,
-            bad_above((queries.EFFECT_FLOOR, "orange")),
+            bad_above((drift.EFFECT_FLOOR, "orange")),
         ),
         number(
             "Observations, 24h",
-            f"The fewest of any feature; below {queries.LEAST_OBSERVED} nothing rings.",
+            f"Observations of the least observed feature; below {drift.LEAST_OBSERVED} no rule applies.",
             fewest,
             COUNT,
-            bad_below((queries.LEAST_OBSERVED, "orange")),
+            bad_below((drift.LEAST_OBSERVED, "orange")),
         ),
         lines(
             "Not watched", "Features without a usable reference, by reason.", {"{{reason}}": unwatched}, COUNT
@@ -115,15 +116,15 @@ def _features(built: Dashboard) -> None:
 
 def _one(built: Dashboard) -> None:
     built.with_row(row("$feature"))
-    psi = {f"{window} {{{{model}}}}": recorded("psi", window, *ONE) for window in queries.DRIFT_WINDOWS}
-    chance = {f"chance {w} {{{{model}}}}": recorded("psi_threshold", w, *ONE) for w in queries.RINGING_WINDOWS}
+    psi = {f"{window} {{{{model}}}}": recorded("psi", window, *ONE) for window in drift.DRIFT_WINDOWS}
+    chance = {f"chance {w} {{{{model}}}}": recorded("psi_threshold", w, *ONE) for w in drift.ALERT_WINDOWS}
     for panel in (
         lines(
             "PSI of $feature",
-            "Over each window, with what chance alone explains; the dashed line is the effect floor.",
+            "PSI over each window, with what chance alone explains; the dashed line is the effect floor.",
             {**psi, **chance},
             PLAIN,
-            [(queries.EFFECT_FLOOR, "orange")],
+            [(drift.EFFECT_FLOOR, "orange")],
         ),
         bars(
             "Where $feature lies",
@@ -139,7 +140,7 @@ def _one(built: Dashboard) -> None:
         lines(
             "Jensen-Shannon of $feature",
             "Divergence to base 2, from 0 to 1.",
-            {f"{window} {{{{model}}}}": recorded("jensen_shannon", window, *ONE) for window in queries.DRIFT_WINDOWS},
+            {f"{window} {{{{model}}}}": recorded("jensen_shannon", window, *ONE) for window in drift.DRIFT_WINDOWS},
             PLAIN,
         ),
     ):
@@ -150,31 +151,34 @@ def _labels(built: Dashboard) -> None:
     built.with_row(row("Values, volume, labels"))
     unseen = {
         "{{key}}": recorded("unseen_share", "24h", *HERE),
-        "{{key}} in training": greatest(queries.KEY, raw("reference_unseen_share", *HERE)),
+        "{{key}} in training": greatest(drift.KEY, raw("reference_unseen_share", *HERE)),
     }
     training = greatest(("job", "model"), raw("reference_label_rate", *HERE))
-    acted = f"sum by (job) ({queries.increase(('job',), 'outcomes_total', '$__rate_interval', JOB)})"
+    acted = f"sum by (job) ({increase(('job',), 'outcomes_total', '$__rate_interval', JOB)})"
     for panel in (
         lines(
             "Values that training did not know",
-            "Share of alerts of 24 hours, by key of the history.",
+            "Share of the alerts of 24 hours, by key of the history.",
             unseen,
             SHARE,
-            [(model_alerts.UNSEEN_MORE, "orange")],
+            [(models.UNSEEN_MORE, "orange")],
         ),
-        lines("Alerts by group of teams", "In 24 hours.", {"{{group}}": recorded("team_alerts", "24h", JOB)}, COUNT),
+        lines(
+            "Alerts by group of teams",
+            "Alerts raised in 24 hours.",
+            {"{{group}}": recorded("team_alerts", "24h", JOB)},
+            COUNT,
+        ),
         lines(
             "Share acted on by group of teams",
-            "Of what was decided in 7 days: habits that change show here first.",
+            "Share acted on among the outcomes of 7 days. A change of habits shows here first.",
             {"{{group}}": recorded("team_rate", "7d", JOB), "training {{model}}": training},
             SHARE,
         ),
-        lines(
-            "Outcomes", "Outcomes published between two points, whatever they were.", {"{{job}}": acted}, COUNT, wide=12
-        ),
+        lines("Outcomes", "Outcomes published between two points, of any kind.", {"{{job}}": acted}, COUNT, wide=12),
         lines(
             "Share acted on, matured",
-            "By model, over 7 days, beside training.",
+            "Share acted on among alerts matured in 7 days, by model, beside training.",
             {
                 "{{role}} {{model}}": recorded("label_rate", "7d", *HERE, 'part="open"'),
                 "training {{model}}": training,

@@ -69,7 +69,7 @@ def page(uid: str, description: str, since: str) -> dashboard.Dashboard:
         .refresh("1m")
         .tooltip(models.DashboardCursorSync.CROSSHAIR)
         .with_variable(dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"))
-        .with_variable(values("job", "Job", "noisegate_lag_records"))
+        .with_variable(values("job", "Job", "noisegate_history_up"))
     )
     for other, title in TITLES.items():
         if other != uid:
@@ -157,8 +157,8 @@ def _filled(
     base: str = GOOD,
 ) -> P:
     panel.title(title).description(why).datasource(SOURCE).unit(unit)
-    told = [models.Threshold(value=None, color=base), *(models.Threshold(value=at, color=c) for at, c in steps)]
-    panel.thresholds(dashboard.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(told))
+    coloured = [models.Threshold(value=None, color=base), *(models.Threshold(value=at, color=c) for at, c in steps)]
+    panel.thresholds(dashboard.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(coloured))
     for letter, (legend, expression) in zip("ABCDEFGHIJKLMN", queries.items(), strict=False):
         query = prometheus.Dataquery().expr(expression).legend_format(legend).ref_id(letter).datasource(SOURCE)
         panel.with_target(query.instant().format(PromQueryFormat.TABLE) if instant else query.range())

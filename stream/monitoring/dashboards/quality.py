@@ -2,7 +2,7 @@
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from stream.monitoring import model_alerts, quality
+from stream.monitoring.alerts import models
 from stream.monitoring.dashboards.panels import (
     COUNT,
     JOB,
@@ -20,7 +20,8 @@ from stream.monitoring.dashboards.panels import (
     rows,
     values,
 )
-from stream.monitoring.queries import greatest, rate, raw, recorded, total
+from stream.monitoring.queries import quality
+from stream.monitoring.queries.promql import greatest, rate, raw, recorded, total
 
 OPEN, ROLE = 'part="open"', 'role=~"$role"'
 HERE = (JOB, MODEL, ROLE)
@@ -30,7 +31,7 @@ NAME = "{{role}} {{model}}"
 
 def dashboard() -> Dashboard:
     """The page."""
-    why = "What became of the alerts, held against what was said of them. Each counts once, when it has matured."
+    why = "The outcomes of alerts against their scores. Each alert counts once, when it has matured."
     built = page("noisegate-quality", why, "30d")
     built.with_variable(models_of("noisegate:quality_outcomes:7d"))
     built.with_variable(values("role", "Role", 'noisegate:quality_outcomes:7d{job=~"$job"}'))
@@ -49,28 +50,28 @@ def _matured(built: Dashboard) -> None:
     for panel in (
         number(
             "Matured up to",
-            "Alerts raised before this moment are counted on every partition: raise + horizon + grace has passed.",
+            "Every alert raised before this moment is counted: its raise + horizon + grace has passed.",
             f"1000 * min({recorded('matured_until', 'seconds', JOB)})",
             "dateTimeAsIso",
             wide=6,
         ),
         number(
             "Matured of a week",
-            "Matured beside published alerts of seven days. Far below 1: a new model, its figures rest on few.",
+            "Matured over published alerts, seven days. Far below 1, the model is new and its figures rest on few.",
             f"min({_week('matured_share')})",
             SHARE,
             bad_below((0.8, "orange")),
         ),
         number(
             "Alerts",
-            "Matured in seven days, hold-out left out.",
+            "Alerts that matured in seven days, without the hold-out.",
             f"min({n})",
             COUNT,
             bad_below((quality.LEAST_OUTCOMES, "orange")),
         ),
         lines(
             "Left out",
-            "Alerts that are in no figure here, by reason, a day.",
+            "Alerts per day that no figure here counts, by reason.",
             {"{{reason}}": f"86400 * {rate(('reason',), 'quality_left_out_total', RATE, JOB)}"},
             COUNT,
             wide=10,
@@ -92,28 +93,28 @@ def _figures(built: Dashboard) -> None:
         ),
         lines(
             "Detection",
-            "Share of the actionable alerts above each edge of the bands; the alert is about likely_noise.",
+            "Share of the actionable alerts above each edge of the bands; the rule watches likely_noise.",
             detection,
             SHARE,
-            [(model_alerts.DETECTION, "orange")],
+            [(models.DETECTION, "orange")],
         ),
         lines("Precision", "Share of actionable among what lies above each edge.", precision, SHARE),
         lines(
             "Noise suppressed at 95 % detection",
-            "Noise below the highest of the counted edges that keeps 95 % of the actionable: what ranking could save.",
+            "Noise below the highest edge that keeps 95 % of the actionable alerts: what the ranking could save.",
             {NAME: _week("suppressed_at_95", OPEN)},
             SHARE,
         ),
         lines(
             "Noise in the band likely_noise",
-            "Share of the noise that the band says so of.",
+            "Share of the noise that lies in the band likely_noise.",
             {NAME: _week("suppressed")},
             SHARE,
         ),
         lines("AUC", "By trapezoids between the counted edges.", {NAME: _week("auc", OPEN)}, PLAIN, [(0.5, "red")]),
         lines(
             "Share acted on",
-            "Of matured alerts; beside it the share in training.",
+            "Share of matured alerts that were acted on, beside the share in training.",
             {
                 NAME: _week("label_rate", OPEN),
                 "held out {{model}}": _week("label_rate", 'part="held_out"'),
@@ -124,7 +125,7 @@ def _figures(built: Dashboard) -> None:
         ),
         lines(
             "Alerts matured",
-            "In seven days, by outcome; the hold-out apart.",
+            "Alerts that matured in seven days, by outcome, the hold-out apart.",
             {"{{part}} {{outcome}}": total(("part", "outcome"), _week("quality_outcomes"))},
             COUNT,
             wide=12,
@@ -141,25 +142,25 @@ def _calibration(built: Dashboard) -> None:
 
     for panel in (
         bars(
-            "Said and happened",
-            "By bin of the probability (its upper edge), seven days: the mean score beside the share acted on.",
+            "Score and outcome",
+            "Mean score and share acted on by bin of the score (its upper edge), over seven days.",
             {"mean score": by_bin("calibration_mean"), "share acted on": by_bin("calibration_rate")},
             SHARE,
             "bin",
         ),
         bars(
             "Alerts by bin",
-            "How many alerts a bin's figures rest on.",
+            "Alerts that each bin's figures rest on.",
             {"alerts": f"sum by (bin) ({_week('calibration_count', OPEN)})"},
             COUNT,
             "bin",
         ),
         lines(
             "Calibration error",
-            "Mean distance between score and share acted on over the bins (ECE).",
+            "Mean distance between score and share acted on, over the bins (ECE).",
             {NAME: _week("calibration_error", OPEN)},
             SHARE,
-            [(model_alerts.CALIBRATION_GAP, "orange")],
+            [(models.CALIBRATION_GAP, "orange")],
         ),
     ):
         built.with_panel(panel)
@@ -169,20 +170,20 @@ def _last(built: Dashboard) -> None:
     built.with_row(row("Does it only repeat the last outcome?"))
     for panel in (
         lines(
-            "Says the same as the last outcome",
-            "Share of alerts with a last outcome on which p > 0.5 says the same. Near 1: a memory of one would do.",
+            "Agrees with the last outcome",
+            "Share of alerts on which p > 0.5 agrees with the last outcome. Near 1, the model only repeats it.",
             {NAME: _week("last_agreement", OPEN)},
             SHARE,
         ),
         lines(
             "Right where the last outcome was wrong",
-            "Where the last outcome misled: the share on which p > 0.5 was right all the same.",
+            "Share of alerts with a misleading last outcome on which p > 0.5 was right all the same.",
             {NAME: _week("right_where_last_wrong", OPEN)},
             SHARE,
         ),
         lines(
             "Alerts whose last outcome was wrong",
-            "What that rests on.",
+            "Alerts that the figure beside it rests on.",
             {NAME: _week("quality_last_wrong", OPEN)},
             COUNT,
         ),
@@ -195,7 +196,7 @@ def _before(built: Dashboard) -> None:
     for panel in (
         lines(
             "Estimated share acted on",
-            "Mean score of the last 24 hours: true if the model is calibrated.",
+            "Mean score of the last 24 hours: the share that teams will act on, if the model is calibrated.",
             {
                 NAME: recorded("estimated_rate", "24h", *HERE),
                 "training {{model}}": greatest(("job", "model"), raw("reference_label_rate", JOB, MODEL)),
@@ -204,13 +205,13 @@ def _before(built: Dashboard) -> None:
         ),
         lines(
             "Expected Brier score",
-            "Mean of p (1 - p) of the last 24 hours, beside what came of a week.",
+            "Mean of p (1 - p) over the last 24 hours, beside the Brier score of the matured week.",
             {f"expected {NAME}": recorded("expected_brier", "24h", *HERE), f"matured {NAME}": _week("brier", OPEN)},
             PLAIN,
         ),
         lines(
             "Expected noise suppressed at 95 % detection",
-            "From scores alone; it can't see that the model lost touch.",
+            "From scores alone: it can't see that the model is no longer right.",
             {NAME: recorded("expected_suppressed_at_95", "24h", *HERE)},
             SHARE,
         ),

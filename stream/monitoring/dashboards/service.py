@@ -2,7 +2,8 @@
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from stream.monitoring import alerts, queries
+from stream.monitoring.alerts import service as alerts
+from stream.monitoring.alerts.models import CHAMPION_DAYS
 from stream.monitoring.dashboards.panels import (
     COUNT,
     INSTANCE,
@@ -20,18 +21,19 @@ from stream.monitoring.dashboards.panels import (
     rows,
     values,
 )
-from stream.monitoring.queries import greatest, rate, raw, recorded, select, total
+from stream.monitoring.queries import service
+from stream.monitoring.queries.promql import greatest, rate, raw, recorded, select, total
 
-BUDGET = 1 - queries.LATENCY_OBJECTIVE
+BUDGET = 1 - service.LATENCY_OBJECTIVE
 EACH = ("job", "instance")
 HERE = (JOB, INSTANCE)
 
 
 def dashboard() -> Dashboard:
     """The page."""
-    why = "Whether alerts are scored, in time, by the model that should serve."
+    why = "Whether alerts are scored, in time, by the right model."
     built = page("noisegate-service", why, "6h")
-    built.with_variable(values("instance", "Instance", 'noisegate_lag_records{job=~"$job"}'))
+    built.with_variable(values("instance", "Instance", 'noisegate_history_up{job=~"$job"}'))
     for part in (_now, _latency, _flow, _models, _inside):
         part(built)
     return built
@@ -40,15 +42,19 @@ def dashboard() -> Dashboard:
 def _now(built: Dashboard) -> None:
     built.with_row(row("Now"))
     up = f"sum({select('up', *HERE)}) or vector(0)"
-    unscored = queries.unscored_share(RATE, *HERE)
-    misses = queries.latency_misses(RATE, *HERE)
+    unscored = service.unscored_share(RATE, *HERE)
+    misses = service.latency_misses(RATE, *HERE)
     for panel in (
         number(
-            "Scorers", "Scorers that Prometheus reaches. None: nothing is scored.", up, PLAIN, bad_below((1, "red"))
+            "Scorers",
+            "Scorers that Prometheus reaches. With none, nothing is scored.",
+            up,
+            PLAIN,
+            bad_below((1, "red")),
         ),
         number(
             "Too late",
-            f"Share of alerts enriched later than {queries.LATENCY_SECONDS:g} s after their record; "
+            f"Share of alerts enriched later than {service.LATENCY_SECONDS:g} s after their record; "
             f"the objective allows {BUDGET:.0%}.",
             misses,
             SHARE,
@@ -56,40 +62,54 @@ def _now(built: Dashboard) -> None:
         ),
         number(
             "Unscored",
-            "Share of alerts that left without a probability.",
+            "Share of alerts published without a probability.",
             unscored,
             SHARE,
             bad_above((alerts.UNSCORED, "red")),
         ),
         number(
             "Waiting",
-            "Records that wait in all partitions.",
-            queries.lag(*HERE),
+            "Records that wait, over all partitions.",
+            service.lag(*HERE),
             COUNT,
             bad_above((alerts.WAITING, "red")),
         ),
         number(
-            "History",
-            "1 while every scorer reaches Redis.",
+            "Kafka",
+            "1 while every scorer reaches Kafka.",
+            f"min({raw('kafka_up', *HERE)})",
+            PLAIN,
+            bad_below((1, "red")),
+        ),
+        number(
+            "Redis",
+            "1 while every scorer reaches its history.",
             f"min({raw('history_up', *HERE)})",
             PLAIN,
             bad_below((1, "red")),
         ),
         number(
+            "Wrong histories",
+            "Scorers whose history waits for a rebuild; they publish alerts unscored.",
+            f"sum({raw('history_suspect', *HERE)})",
+            PLAIN,
+            bad_above((1, "red")),
+        ),
+        number(
             "Champion's age",
-            f"Since the champion was trained; {alerts.CHAMPION_DAYS} days are the limit.",
-            f"max({queries.champion_age(*HERE)})",
+            f"Time since the champion was trained; the limit is {CHAMPION_DAYS} days.",
+            f"max({service.champion_age(*HERE)})",
             SECONDS,
-            bad_above((alerts.CHAMPION_DAYS * 86_400, "red")),
+            bad_above((CHAMPION_DAYS * 86_400, "red")),
         ),
     ):
-        built.with_panel(panel)
+        built.with_panel(panel.span(3))
 
 
 def _latency(built: Dashboard) -> None:
     built.with_row(row("Latency"))
-    quantiles = {f"p{100 * q:g}": queries.latency_quantile(q, RATE, *HERE) for q in (0.5, 0.95, 0.99)}
-    burns = {w: f"{recorded('latency_misses', f'ratio{w}', JOB)} / {BUDGET:.6g}" for w in queries.SLO_WINDOWS}
+    quantiles = {f"p{100 * q:g}": service.latency_quantile(q, RATE, *HERE) for q in (0.5, 0.95, 0.99)}
+    burns = {w: f"{recorded('latency_misses', f'ratio{w}', JOB)} / {BUDGET:.6g}" for w in service.SLO_WINDOWS}
     limits = [(alerts.BURN_SLOW, "orange"), (alerts.BURN_FAST, "red")]
     by_stage = (rate(("job", "stage"), f"stage_seconds_{part}", RATE, *HERE) for part in ("sum", "count"))
     stages = "\n/ ".join(by_stage)
@@ -99,11 +119,11 @@ def _latency(built: Dashboard) -> None:
             "From the event's record timestamp to its enriched record, over all scorers.",
             quantiles,
             SECONDS,
-            [(queries.LATENCY_SECONDS, "red")],
+            [(service.LATENCY_SECONDS, "red")],
         ),
         lines(
             "How fast the latency budget burns",
-            "1 uses a month's budget in a month. A page rings at 14.4 over 1h and 5m, a ticket at 6 over 6h and 30m.",
+            "1 uses a month's budget in a month. 14.4 over 1h and 5m pages, 6 over 6h and 30m opens a ticket.",
             burns,
             PLAIN,
             limits,
@@ -118,39 +138,39 @@ def _flow(built: Dashboard) -> None:
     for panel in (
         lines(
             "Events",
-            "Events folded a second, by type.",
+            "Events folded per second, by type.",
             {"{{type}}": rate(("job", "type"), "events_total", RATE, *HERE)},
             "ops",
         ),
         lines(
             "Alerts by band",
-            "Alerts published a second, by band of their probability.",
+            "Alerts published per second, by band of their probability.",
             {"{{band}}": rate(("job", "band"), "alerts_scored_total", RATE, *HERE)},
             "ops",
         ),
         lines(
             "Alerts without a probability",
-            "By reason; see the runbook, NoisegateUnscored.",
+            "Per second, by reason; the runbook explains them under NoisegateUnscored.",
             {"{{reason}}": rate(("job", "reason"), "alerts_unscored_total", RATE, *HERE)},
             "ops",
         ),
         lines(
             "Records that can't be used",
-            "By reason; `noisegate failed list` shows them.",
+            "Per second, by reason; `noisegate failed list` shows them.",
             {"{{reason}}": rate(("job", "reason"), "records_failed_total", RATE, *HERE)},
             "ops",
         ),
         lines(
             "Waiting by partition",
-            "Records that wait. One that grows alone: one team floods, or its worker stands.",
-            {"{{partition}}": queries.lag(*HERE, by=("job", "partition"))},
+            "Records that wait. If one partition grows alone, a team floods it or its worker stands still.",
+            {"{{topic}}/{{partition}}": service.lag(*HERE, by=("job", "topic", "partition"))},
             COUNT,
             [(alerts.WAITING, "red")],
         ),
         lines(
             "Since the last progress",
-            "Since a batch was finished or nothing waited.",
-            {"{{instance}}": queries.standstill(*HERE)},
+            "Time since a batch was finished, or since nothing waited.",
+            {"{{instance}}": service.standstill(*HERE)},
             SECONDS,
             [(alerts.STANDSTILL_SECONDS, "red")],
         ),
@@ -169,17 +189,17 @@ def _models(built: Dashboard) -> None:
     for panel in (
         rows(
             "Served",
-            "How many scorers serve each version, as champion, for some teams, or as challenger.",
+            "Scorers that serve each version, in any role.",
             {"scorers": f"count by (model) ({served})"},
             "model",
             {"scorers": PLAIN},
             wide=8,
             high=8,
         ),
-        lines("Changes", "Swaps, refusals and dropped challengers a second.", changes, "ops"),
+        lines("Changes", "Swaps, refusals and dropped challengers per second.", changes, "ops"),
         lines(
             "Model store",
-            "1 while the store can be read.",
+            "1 while the scorer can read the model store.",
             {"{{instance}}": greatest(EACH, raw("model_store_up", *HERE))},
             PLAIN,
         ),
@@ -192,13 +212,13 @@ def _inside(built: Dashboard) -> None:
     for panel in (
         lines(
             "Fence conflicts",
-            "Batches dropped because another worker had got there; some at a rebalance are right.",
+            "Batches dropped per second because another worker had written first. Some during a rebalance are normal.",
             {"{{instance}}": rate(EACH, "fence_conflicts_total", RATE, *HERE)},
             "ops",
         ),
         lines(
             "Records of a batch",
-            "Mean size; it grows when records queue.",
+            "Mean size of a batch; it grows when records queue.",
             {
                 "{{instance}}": f"{rate(EACH, 'batch_records_sum', RATE, *HERE)}\n"
                 f"/ {rate(EACH, 'batch_records_count', RATE, *HERE)}"
@@ -207,25 +227,42 @@ def _inside(built: Dashboard) -> None:
         ),
         lines(
             "Calls to Redis",
-            "Round trips a second, by call.",
+            "Round trips per second, by call.",
             {"{{call}}": rate(("job", "call"), "history_round_trips_total", RATE, *HERE)},
             "ops",
         ),
         lines(
             "Bad records",
-            "Share of bad ones among the last records that a scorer read.",
+            "Share of bad records among the last ones that a scorer read.",
             {"{{instance}}": greatest(EACH, raw("bad_record_share", *HERE))},
             SHARE,
             [(alerts.BAD, "red")],
         ),
         lines(
             "Actions that wait for their alert",
-            "Held until their alert comes or the grace has passed.",
+            "Actions held until their alert arrives or the grace has passed.",
             {"{{instance}}": total(EACH, raw("held_actions", *HERE))},
             COUNT,
         ),
         lines(
-            "Scorers that answer", "1 for each that Prometheus reaches.", {"{{instance}}": select("up", *HERE)}, PLAIN
+            "Kafka by scorer",
+            "1 while a scorer reaches Kafka, 0 after two looks in a row without an answer.",
+            {"{{instance}}": greatest(EACH, raw("kafka_up", *HERE))},
+            PLAIN,
+        ),
+        lines(
+            "Clocks",
+            "How far a scorer's clock is ahead of the broker's, or of Redis's; beyond 30 s it writes no ticks.",
+            {"{{instance}}": greatest(EACH, raw("clock_difference_seconds", *HERE))},
+            SECONDS,
+            [(alerts.CLOCK_SECONDS, "red")],
+            least=None,
+        ),
+        lines(
+            "Scorers that answer",
+            "1 for each scorer that Prometheus reaches.",
+            {"{{instance}}": select("up", *HERE)},
+            PLAIN,
         ),
     ):
         built.with_panel(panel)

@@ -2,7 +2,7 @@
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from stream.monitoring import model_alerts
+from stream.monitoring.alerts import models
 from stream.monitoring.dashboards.panels import (
     COUNT,
     GROUP,
@@ -16,7 +16,7 @@ from stream.monitoring.dashboards.panels import (
     row,
     values,
 )
-from stream.monitoring.queries import increase, recorded, total
+from stream.monitoring.queries.promql import increase, recorded, total
 
 HERE = (JOB, GROUP)
 SERVED = (*HERE, 'role!="challenger"')
@@ -38,20 +38,22 @@ def _week(name: str, *matchers: str) -> str:
 def _now(built: Dashboard) -> None:
     built.with_row(row("$group, seven days"))
     for panel in (
-        number("Alerts", "Raised in seven days.", f"sum({recorded('team_alerts', '7d', *HERE)})", COUNT),
+        number("Alerts", "Alerts raised in seven days.", f"sum({recorded('team_alerts', '7d', *HERE)})", COUNT),
         number("Acted on", "Share of what was decided.", f"max({recorded('team_rate', '7d', *HERE)})", SHARE),
-        number("Matured", "What the figures at its right rest on.", f"sum({_week('quality_alerts')})", COUNT),
+        number(
+            "Matured", "Matured alerts that the figures beside it rest on.", f"sum({_week('quality_alerts')})", COUNT
+        ),
         number(
             "Detection",
-            "Actionable alerts not called likely noise.",
+            "Share of the actionable alerts above the band likely_noise.",
             f"min({_week('group_detection')})",
             SHARE,
-            bad_below((model_alerts.DETECTION, "red")),
+            bad_below((models.DETECTION, "red")),
         ),
         number("Noise suppressed", "Noise called likely noise.", f"min({_week('group_suppressed')})", SHARE),
         number(
             "Likely noise, acted on",
-            "Of the alerts called likely noise, the share acted on.",
+            "Share of the alerts in likely_noise that were acted on.",
             f"max({_week('group_noise_acted')})",
             SHARE,
             bad_above((0.05, "orange")),
@@ -69,10 +71,12 @@ def _over_time(built: Dashboard) -> None:
         "noise suppressed": _week("group_suppressed"),
     }
     for panel in (
-        lines("Alerts a day", "Raised in 24 hours.", {"{{group}}": recorded("team_alerts", "24h", *HERE)}, COUNT),
+        lines(
+            "Alerts a day", "Alerts raised in 24 hours.", {"{{group}}": recorded("team_alerts", "24h", *HERE)}, COUNT
+        ),
         lines(
             "Share acted on",
-            "Of what was decided in a day and in a week: a team that changes its habits shows here.",
+            "Share acted on among the outcomes of a day and of a week. A change of habits shows here.",
             {"24h": recorded("team_rate", "24h", *HERE), "7d": recorded("team_rate", "7d", *HERE)},
             SHARE,
         ),

@@ -19,11 +19,11 @@ from stream.core.problem import Problem
 from stream.kafka.records import Output, Part, Record
 from stream.models.served import Served
 from stream.scorer.decode import Decoded, whereabouts
+from stream.scorer.metrics.tally import Tally
 from stream.scorer.output import OutputBuilder
 from stream.scorer.rebuild.merge import Located
 from stream.scorer.rebuild.previous import PreviousHistory, decided, holds
 from stream.scorer.score import BatchScores
-from stream.scorer.tally import Tally
 
 
 class LocatedEffect(NamedTuple):

@@ -16,7 +16,7 @@ from stream.core.state import WIDTH
 from stream.kafka.records import Part, Record
 from stream.scorer.decode import Decoded, Decoder, foreign_offset
 from stream.scorer.history import History, Write
-from stream.scorer.maturing import Maturing
+from stream.scorer.metrics.maturity import MaturityQueue
 from stream.scorer.partition import Partition, TouchedKeys
 from stream.scorer.rebuild.backlog import Backlog, LocatedEffect
 from stream.scorer.rebuild.merge import Located
@@ -68,7 +68,7 @@ class NewGeneration:
         partitions: one of each partition of the topic, at their beginnings.
         history: is written behind a fence of its own.
         previous: gives the scores of alerts that were published.
-        maturing, most: as a worker has them; `most` levels are kept in memory over all partitions.
+        maturity, most: as a worker has them; `most` levels are kept in memory over all partitions.
         home: the partition of a team.
         backlog: publishes what never was; None where nothing is to be published.
 
@@ -82,14 +82,14 @@ class NewGeneration:
         partitions: Mapping[Part, Partition],
         history: History,
         previous: PreviousHistory,
-        maturing: Maturing,
+        maturity: MaturityQueue,
         most: int,
         home: Decoder,
         backlog: Backlog | None = None,
     ) -> None:
         self._topic = next(iter(partitions)).topic
         self._partitions, self._history, self._previous = partitions, history, previous
-        self._maturing, self._home, self._backlog = maturing, home, backlog
+        self._maturity, self._home, self._backlog = maturity, home, backlog
         self._most = max(1, most // len(partitions))
         self._turns = count_from(1)
         self.counts: Counter[str] = Counter()
@@ -138,7 +138,7 @@ class NewGeneration:
             partition, turn = self._partitions[part], -next(self._turns)
             decided = [one for one in partition.fold.effects if type(one) is Decided]
             time = partition.fold.time
-            _, cohorts = self._maturing.part(decided, time, time, str(turn))
+            _, cohorts = self._maturity.split(decided, time, time, str(turn))
             partition.set_timers(cohorts, touched[part])
             partition.fold.clear_effects()
             # Under way the offset only has to be another one each time: equal metas would count as written.

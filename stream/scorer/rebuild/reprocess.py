@@ -16,7 +16,7 @@ from stream.models.served import Served
 from stream.scorer.decode import Decoder
 from stream.scorer.history import Meta, Wanted, read_meta_or_none
 from stream.scorer.identity import Identity
-from stream.scorer.maturing import Maturing
+from stream.scorer.metrics.maturity import MaturityQueue
 from stream.scorer.partition import Partition, new_generation, new_meta
 from stream.scorer.rebuild.backlog import Backlog, Outlet
 from stream.scorer.rebuild.generation import Generations, NewGeneration
@@ -126,9 +126,9 @@ class Reprocessor:
             bounds = Bounds(None, self._offsets.begins[number], None, self._identity.topic_id, self._count)
             meta = new_meta(bounds, self._offsets.begins[number], self._problem, generation, evictions=self._evictions)
             partitions[part] = Partition(part, self._problem, meta, NO_META, sys.maxsize)
-        maturing = Maturing(self._problem, self._settings.team_groups)
+        maturity = MaturityQueue(self._problem, self._settings.team_groups)
         most = self._settings.history_cache_levels
-        return NewGeneration(partitions, self._aside, self._previous, maturing, most, self._decoder, backlog)
+        return NewGeneration(partitions, self._aside, self._previous, maturity, most, self._decoder, backlog)
 
     def _backlog(self, published: Mapping[int, int]) -> Backlog:
         return Backlog(self._settings, self._problem, published, self._previous, self._outlet(), self._models)

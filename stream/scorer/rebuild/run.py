@@ -31,7 +31,8 @@ from stream.kafka.publisher import Publisher
 from stream.kafka.topics import Topics
 from stream.lane.group import SCORER, consumer_group
 from stream.lane.redis_fence import RedisFence
-from stream.metrics import Metrics
+from stream.metrics.lane import LaneMetrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.models.loading import Loader
 from stream.models.served import Served
 from stream.models.store import Store
@@ -60,10 +61,10 @@ def rebuild(
             What served before serves on, in every partition that was not switched yet.
     """
     problem, topics = settings.load_problem(), Topics(settings)
-    aside = RedisHistory.of(settings, problem, Metrics(), aside=True)
+    aside = RedisHistory.of(settings, problem, ScorerMetrics(), aside=True)
     aside.check()
     topics.require("events", "enriched", "outcomes", "failed")
-    facts, serving = topics.facts(settings.events_topic), RedisHistory.of(settings, problem, Metrics())
+    facts, serving = topics.facts(settings.events_topic), RedisHistory.of(settings, problem, ScorerMetrics())
     mine = Identity(facts.cluster_id, settings.events_topic, facts.topic_id, problem.digest)
     if not take_over:
         refuse_another_cluster(serving, mine, settings.deployment)
@@ -107,7 +108,7 @@ def _alone(settings: Settings) -> Iterator[None]:
         HistoryRefused: one does.
     """
     key = REBUILD_LOCK.name(deployment=settings.deployment)
-    lock = RedisFence.of(settings, Metrics()).lock(key, _LOCK_SECONDS)
+    lock = RedisFence.of(settings, LaneMetrics()).lock(key, _LOCK_SECONDS)
     if not lock.acquire(blocking=False):
         raise HistoryRefused(
             f"another `noisegate history rebuild` of this deployment runs; let it finish, or wait {_LOCK_SECONDS:.0f} s"

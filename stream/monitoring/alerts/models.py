@@ -1,29 +1,110 @@
-"""The alerts about models and the world: drift, and quality once outcomes matured."""
+"""The alerts about models and the world: what is served, drift, and quality once outcomes matured."""
 
-from stream.monitoring import quality, queries
-from stream.monitoring.queries import equals, raw, recorded, total
+from stream.monitoring.queries import drift, quality, service
+from stream.monitoring.queries.promql import equals, greatest, increase, raw, recorded, select, total
 from stream.monitoring.rules import Alert
 
+CHAMPION_DAYS = 45
+SERVED_BEFORE = "1d"
+"""No model at all is how everyone starts: its loss is an incident where one was served within this time."""
 MISSING_MORE, UNSEEN_MORE, RATE_MOVED = 0.2, 0.2, 0.1
 DETECTION, CALIBRATION_GAP = 0.9, 0.1
 OTHER = 'feature!="score"'
 SERVED = "and on (job, model) ({})"
 
 
-def drift(window: str) -> list[Alert]:
+def of_service(job: str) -> list[Alert]:
+    """The alerts about which models are served, and how old they are."""
+    return [*_served(job), *_ages()]
+
+
+def _served(job: str) -> list[Alert]:
+    up = select("up", equals("job", job))
+    champion = raw("model_info", 'role="champion"')
+    served_before = f"count by (job) (max_over_time({champion}[{SERVED_BEFORE}])) > 0"
+    return [
+        Alert(
+            alert="NoisegateNoModel",
+            expr=f"{up} == 1 unless on (job, instance) {champion} == 1\nand on (job) {served_before}",
+            held="5m",
+            severity="page",
+            summary="A scorer serves no model any more",
+            description="{{ $labels.instance }} has no champion, though its job had one: its alerts leave unscored.",
+        ),
+        Alert(
+            alert="NoisegateChampionsDiffer",
+            expr=f"count by (job) (count by (job, model) ({champion} == 1)) > 1",
+            held="10m",
+            severity="ticket",
+            summary="Scorers serve different champions",
+            description="{{ $value }} versions are champion at once; a scorer refused the new one or can't see it.",
+        ),
+        Alert(
+            alert="NoisegateModelRefused",
+            expr=(
+                f"{increase(('job', 'instance'), 'model_refused_total', '1h')} > 0\n"
+                f"or max by (job, instance) ({raw('model_pointers_refused')}) > 0"
+            ),
+            held="0m",
+            severity="ticket",
+            summary="A model was refused",
+            description="{{ $labels.instance }} refused the model that was pointed to, and stays with the one it has.",
+        ),
+        Alert(
+            alert="NoisegateModelStoreDown",
+            expr=f"min by (job, instance) ({raw('model_store_up')}) == 0",
+            held="10m",
+            severity="ticket",
+            summary="The model store is away",
+            description="{{ $labels.instance }} can't read the model store; it serves what it holds.",
+        ),
+        Alert(
+            alert="NoisegateChallengerDropped",
+            expr=f"{increase(('job', 'reason'), 'challenger_dropped_total', '1h')} > 0",
+            held="0m",
+            severity="info",
+            summary="A challenger was dropped",
+            description="It was {{ $labels.reason }}; the champion goes on, the comparison has a hole.",
+        ),
+    ]
+
+
+def _ages() -> list[Alert]:
+    return [
+        Alert(
+            alert="NoisegateChampionOld",
+            expr=f"{recorded('champion_age', 'seconds')} > {CHAMPION_DAYS * 86_400}",
+            held="1h",
+            severity="ticket",
+            summary="The champion is old",
+            description=f"{{{{ $labels.model }}}} was trained {{{{ $value | humanizeDuration }}}} ago, more than "
+            f"{CHAMPION_DAYS} days.",
+        ),
+        Alert(
+            alert="NoisegateFeaturesUnwatched",
+            expr=f"max by (job, model, reason) ({raw('features_unwatched')}) > 0",
+            held="10m",
+            severity="info",
+            summary="Features are not watched for drift",
+            description="{{ $value }} features of {{ $labels.model }} are not watched: {{ $labels.reason }}.",
+        ),
+    ]
+
+
+def of_drift(window: str) -> list[Alert]:
     """The alerts about one window's spread of features, scores and values."""
-    enough = f"and on (job, model, feature) {recorded('feature_observed', window)} >= {queries.LEAST_OBSERVED}"
+    enough = f"and on (job, model, feature) {recorded('feature_observed', window)} >= {drift.LEAST_OBSERVED}"
     rings = f"and on (job, model, feature) {raw('feature_info', equals('watch', 'ring'))} == 1"
-    served = SERVED.format(queries.served_model())
+    served = SERVED.format(service.served_model())
 
     def drifted(*matchers: str) -> str:
         psi, threshold = recorded("psi", window, *matchers), recorded("psi_threshold", window)
-        return f"{psi} > on (job, model, feature) {threshold}\nand {psi} > {queries.EFFECT_FLOOR}\n{enough}\n{served}"
+        return f"{psi} > on (job, model, feature) {threshold}\nand {psi} > {drift.EFFECT_FLOOR}\n{enough}\n{served}"
 
     missing, unseen = recorded("missing_share", window), recorded("unseen_share", window)
     was_missing = recorded("feature_reference_missing_share")
-    was_unseen = queries.greatest(queries.KEY, raw("reference_unseen_share"))
-    looked_up = f"and on (job, model, key) {recorded('categories_observed', window)} >= {queries.LEAST_OBSERVED}"
+    was_unseen = greatest(drift.KEY, raw("reference_unseen_share"))
+    looked_up = f"and on (job, model, key) {recorded('categories_observed', window)} >= {drift.LEAST_OBSERVED}"
     figures = 'PSI {{ $value | printf "%.2f" }} over ' + window + " for model {{ $labels.model }}"
     return [
         Alert(
@@ -65,7 +146,7 @@ def drift(window: str) -> list[Alert]:
     ]
 
 
-def from_outcomes(window: str) -> list[Alert]:
+def of_quality(window: str) -> list[Alert]:
     """The alerts about what became of the alerts."""
     by = ", ".join(quality.MODEL)
     n = total(quality.MODEL, recorded("quality_outcomes", window))
@@ -73,7 +154,7 @@ def from_outcomes(window: str) -> list[Alert]:
     acted = total(quality.MODEL, recorded("quality_outcomes", window, 'outcome="actionable"'))
     acted_enough = f"and on ({by}) {acted} >= {quality.LEAST_ACTED}"
     open_enough = f"and {total(quality.PART, recorded('quality_outcomes', window))} >= {quality.LEAST_OUTCOMES}"
-    reference = queries.greatest(("job", "model"), raw("reference_label_rate"))
+    reference = greatest(("job", "model"), raw("reference_label_rate"))
     champion = 'role!="challenger"'
     part = 'part="open"'
     detection = recorded("detection", window, champion, equals("edge", "likely_noise"))

@@ -6,12 +6,13 @@ Histograms are cumulative by `le`: alerts with p <= le. Each matured alert is co
 from collections.abc import Sequence
 from itertools import pairwise
 
-from stream.metrics import SCORE_EDGES
-from stream.monitoring.queries import greatest, increase, ratio, raw, recorded, total
-from stream.series import le_of
+from stream.metrics.scorer import SCORE_EDGES
+from stream.metrics.series import le_of
+from stream.monitoring.queries.promql import greatest, increase, ratio, raw, recorded, total
 
 MODEL = ("job", "model", "role")
 PART = (*MODEL, "part")
+QUALITY_WINDOWS = ("24h", "7d")
 LEAST_OUTCOMES = 500
 """Matured alerts of a model in a window; with fewer no alert about its quality rings."""
 LEAST_ACTED = 100
@@ -19,10 +20,10 @@ LEAST_ACTED = 100
 LEAST_OF_GROUP = 50
 """Matured alerts of a group of teams; with fewer its figures are not shown."""
 MISSED = 0.05
-"""Noise suppressed is told at 95 % detection: so many of the actionable alerts may be missed."""
+"""The share of actionable alerts that may be missed: noise suppressed is measured at 95 % detection."""
 
 BIN_EDGES = ("0.05", "0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.8", "0.9", "1.0")
-"""Upper edges of the bins in which calibration is told."""
+"""Upper edges of the bins in which calibration is measured."""
 EDGES = tuple(map(le_of, SCORE_EDGES))
 """All edges that the workers count at."""
 

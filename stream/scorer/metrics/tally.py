@@ -1,4 +1,4 @@
-"""What a batch adds to the metrics, once it is written."""
+"""The tally of a batch: what it adds to the metrics once it is written."""
 
 from collections import Counter
 
@@ -7,38 +7,38 @@ from msgspec import Struct, field
 
 from stream.core.effects import Decided
 from stream.core.ledger import OUTCOME_NAMES
-from stream.metrics import Metrics
-from stream.scorer.quality import Verdicts
+from stream.metrics.scorer import ScorerMetrics
+from stream.scorer.metrics.verdicts import Verdicts
 
-Known = tuple[str, int, str, int]  # an outcome: team, which, by what, flags
+OutcomeKey = tuple[str, int, str, int]  # team, outcome, by what, flags
 
 
 class Tally(Struct):
-    """What one partition's share of a batch comes to. `enriched_at` and `raised_at` in seconds since 1970."""
+    """The counts of one partition's share of a batch. `enriched_at` and `raised_at` are seconds since 1970."""
 
     enriched_at: float
     raised_at: list[float] = field(default_factory=list)  # record timestamps of what was enriched
     events: Counter[str] = field(default_factory=Counter)
     scored: Counter[str] = field(default_factory=Counter)
     unscored: Counter[str] = field(default_factory=Counter)
-    outcomes: Counter[Known] = field(default_factory=Counter)
+    outcomes: Counter[OutcomeKey] = field(default_factory=Counter)
     actions: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
     teams: list[str] = field(default_factory=list)  # of the alerts that arrived
-    rows: list[int] = field(default_factory=list)  # of those of them that drift is told from
+    rows: list[int] = field(default_factory=list)  # of those of them that count for drift
     decided: list[Decided] = field(default_factory=list)
     matured: list[Verdicts] = field(default_factory=list)
     repeated: int = 0
     late: int = 0
 
-    def count(self, metrics: Metrics) -> None:
+    def count(self, metrics: ScorerMetrics) -> None:
         """Move the counters."""
         for counter, counts in (
             (metrics.events, self.events),
             (metrics.scored, self.scored),
             (metrics.unscored, self.unscored),
             (metrics.actions, self.actions),
-            (metrics.failed, self.failed),
+            (metrics.lane.failed, self.failed),
         ):
             for label, number in counts.items():
                 counter.labels(label).inc(number)

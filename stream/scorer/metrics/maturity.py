@@ -14,8 +14,8 @@ from stream.core.effects import Decided
 from stream.core.kinds import CORRECTION, is_drill
 from stream.core.ledger import Timer
 from stream.core.problem import Problem
-from stream.scorer.groups import TeamGroups
-from stream.scorer.quality import Verdicts, judge
+from stream.scorer.metrics.team_groups import TeamGroups
+from stream.scorer.metrics.verdicts import Verdicts, verdicts_on
 from stream.scorer.score import unknown_version
 
 PAYLOAD_VERSION = 1  # of the timers' payloads: another form of `Verdicts`, another version
@@ -37,7 +37,7 @@ def _span(problem: Problem) -> float:
 
 
 def verdicts_of(timer: Timer) -> Verdicts:
-    """What is to be counted once a timer fires.
+    """The pending verdicts that a timer holds, to be counted when it fires.
 
     Raises:
         HistoryRefused: a newer noisegate has written it.
@@ -47,8 +47,8 @@ def verdicts_of(timer: Timer) -> Verdicts:
     return _decode(timer.payload)
 
 
-class Maturing:
-    """Parts what has matured from what waits.
+class MaturityQueue:
+    """Splits verdicts into those that count at once and pending ones, which wait in timers until they have matured.
 
     Args:
         problem: gives horizon and grace.
@@ -59,10 +59,10 @@ class Maturing:
         self._groups = TeamGroups(groups)
         self._span = _span(problem)
 
-    def part(
+    def split(
         self, decided: Iterable[Decided], since: float, time: float, batch: str
     ) -> tuple[Verdicts, dict[str, Timer]]:
-        """What is to be counted of a batch's decisions at once, and the timers for the rest, by name.
+        """The verdicts of a batch that count at once, and by name the timers that hold the pending ones.
 
         Corrections are neither: the alert counts as it was first decided. Drills never count.
 
@@ -86,7 +86,7 @@ class Maturing:
             else:
                 waiting[due] = [one]
         timers = {
-            f"{batch}/{number}": Timer(due, PAYLOAD_VERSION, _encode(judge(ones, self._groups)))
+            f"{batch}/{number}": Timer(due, PAYLOAD_VERSION, _encode(verdicts_on(ones, self._groups)))
             for number, (due, ones) in enumerate(waiting.items())
         }
-        return judge(matured, self._groups), timers
+        return verdicts_on(matured, self._groups), timers

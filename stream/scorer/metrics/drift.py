@@ -1,4 +1,4 @@
-"""What live alerts look like: features, scores and categories of a batch, in the bins of the model's reference."""
+"""Drift: features, scores and categories of live alerts, counted in the bins of the model's reference."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.core.frame import Array, Inputs, Matrix
-from stream.metrics import SCORE_EDGES, DriftMetrics
+from stream.metrics.scorer import SCORE_EDGES, DriftMetrics
+from stream.metrics.series import Grid, Labels, le_of
 from stream.models.reference import BINS, FAULTS, SCORE, Spread, chances
 from stream.models.serving import Model
-from stream.series import Grid, Labels, le_of
 
 Counts = NDArray[np.int64]
 _EDGES = np.array(SCORE_EDGES)
@@ -60,8 +60,8 @@ def score_counts(probabilities: Array) -> tuple[Counts, Array]:
     return counts.astype(np.int64), np.cumsum(sums)[:-1].astype(np.float64)
 
 
-class Observed:
-    """One model's series of what it sees, which this opens at zero, with its reference beside them."""
+class DriftSeries:
+    """One model's series of drift, opened at zero, with its reference beside them."""
 
     def __init__(self, model: Model, metrics: DriftMetrics) -> None:
         self._metrics, self._key = metrics, (model.version,)
@@ -83,7 +83,7 @@ class Observed:
         return model.manifest.features == self._features and list(model.manifest.priors.tables) == self._keys
 
     def count(self, inputs: Inputs, probabilities: Array) -> None:
-        """Add a batch: what the model read of it and said, float64[N]."""
+        """Add a batch: what the model read of it, and its probabilities, float64[N]."""
         parts = [inputs.matrix if self._all else inputs.matrix[:, self._columns]]
         if self._scored:
             parts.append(probabilities.astype(np.float32)[:, None])
@@ -104,12 +104,12 @@ class Observed:
             _show(metrics.label_rate, key, [()], [watched.label_rate])
         about = {feature.name: (feature.group, feature.watch) for feature in model.table} | {SCORE: (SCORE, "ring")}
         ringing = sum(about[name][1] == "ring" for name in names)
-        told = [
+        factors = [
             (name, *one)
             for name, spread in zip(names, spreads, strict=True)
             for one in chances(spread, ringing).items()
         ]
-        _show(metrics.chance, key, [(name, window) for name, window, _ in told], [value for *_, value in told])
+        _show(metrics.chance, key, [(name, window) for name, window, _ in factors], [value for *_, value in factors])
         _show(metrics.info, key, [(name, *about[name]) for name in names], [1.0] * len(names))
         counts = Counter(watched.faults.values())
         _show(metrics.unwatched, key, [(fault,) for fault in FAULTS], [counts[fault] for fault in FAULTS])

@@ -1,49 +1,43 @@
-"""The alerts: a table. Each has a section in docs/RUNBOOK.md and a test in deploy/prometheus/tests."""
+"""The alerts about the service: latency, progress, input and history."""
 
-from collections.abc import Sequence
-
-from stream.monitoring import model_alerts, queries
-from stream.monitoring.queries import equals, increase, raw, recorded, select
-from stream.monitoring.rules import Alert, Group
+from stream.monitoring.queries import service
+from stream.monitoring.queries.promql import equals, greatest, increase, raw, recorded, select
+from stream.monitoring.rules import Alert
 
 STANDSTILL_SECONDS = 90
 """Below the watchdog's `stall_seconds`, so that somebody knows before the process ends."""
 WAITING = 10_000
 FAILED, UNSCORED, LATE, BAD = 0.01, 0.05, 0.05, 0.5
 CONFLICTS = 20
+CLOCK_SECONDS = 30
+"""A worker whose clock differs by more writes no ticks."""
+FAILED_TO_SCORE = 'reason!="no_model"'
+"""No model is how everyone starts, and NoisegateNoModel tells where one was served before."""
 BURN_FAST, BURN_SLOW = 14.4, 6.0
 """Two per cent of a month's budget in an hour, five in six: the SRE workbook's pairs."""
 ENRICHED_FAST, ENRICHED_SLOW = 200, 500
 """With fewer alerts in the long window a budget does not ring: one late alert of ten is no incident."""
-CHAMPION_DAYS = 45
 
 
-def groups(drift_windows: Sequence[str] = queries.RINGING_WINDOWS, quality_window: str = "7d") -> list[Group]:
-    """All alerting rules."""
-    return [
-        Group("noisegate-alerts-service", "30s", [*_latency(), *_progress(), *_input(), *_history()]),
-        Group("noisegate-alerts-models", "1m", [*_models(), *_ages()]),
-        Group(
-            "noisegate-alerts-drift", "2m", [alert for window in drift_windows for alert in model_alerts.drift(window)]
-        ),
-        Group("noisegate-alerts-quality", "4m", model_alerts.from_outcomes(quality_window)),
-    ]
+def every(job: str) -> list[Alert]:
+    """All of them."""
+    return [*_latency(), *_progress(job), *_input(), *_history(), *_clock()]
 
 
 def _latency() -> list[Alert]:
-    budget = 1 - queries.LATENCY_OBJECTIVE
+    budget = 1 - service.LATENCY_OBJECTIVE
 
     def burn(name: str, long: str, short: str, factor: float, least: int, severity: str) -> Alert:
         misses = [f"{recorded('latency_misses', f'ratio{w}')} > {factor * budget:.6g}" for w in (long, short)]
         return Alert(
             alert=name,
-            expr=f"{misses[0]}\nand on (job) {misses[1]}\nand on (job) {queries.enriched(long)} >= {least}",
+            expr=f"{misses[0]}\nand on (job) {misses[1]}\nand on (job) {service.enriched(long)} >= {least}",
             held="2m",
             severity=severity,
             summary="Alerts are enriched too late",
             description=(
                 f"{{{{ $value | humanizePercentage }}}} of the alerts of the last {long} came later than "
-                f"{queries.LATENCY_SECONDS:g} s; the objective is {queries.LATENCY_OBJECTIVE:.0%} within it."
+                f"{service.LATENCY_SECONDS:g} s; the objective is {service.LATENCY_OBJECTIVE:.0%} within it."
             ),
         )
 
@@ -53,11 +47,11 @@ def _latency() -> list[Alert]:
     ]
 
 
-def _progress() -> list[Alert]:
+def _progress(job: str) -> list[Alert]:
     return [
         Alert(
             alert="NoisegateTargetDown",
-            expr=f"{select('up', equals('job', queries.JOB))} == 0",
+            expr=f"{select('up', equals('job', job))} == 0",
             held="3m",
             severity="page",
             summary="A scorer can't be scraped",
@@ -65,7 +59,7 @@ def _progress() -> list[Alert]:
         ),
         Alert(
             alert="NoisegateNoScorer",
-            expr=f'absent(up{{job="{queries.JOB}"}} == 1)',
+            expr=f"absent({select('up', equals('job', job))} == 1)",
             held="3m",
             severity="page",
             summary="No scorer runs",
@@ -73,7 +67,7 @@ def _progress() -> list[Alert]:
         ),
         Alert(
             alert="NoisegateNoProgress",
-            expr=f"{queries.standstill()} > {STANDSTILL_SECONDS}",
+            expr=f"{service.standstill()} > {STANDSTILL_SECONDS}",
             held="1m",
             severity="page",
             summary="Records wait and none is worked on",
@@ -89,7 +83,7 @@ def _progress() -> list[Alert]:
         ),
         Alert(
             alert="NoisegateLag",
-            expr=f"min_over_time(({queries.lag()})[15m:1m]) > {WAITING}",
+            expr=f"min_over_time(({service.lag()})[15m:1m]) > {WAITING}",
             held="5m",
             severity="ticket",
             summary="The scorers do not keep up",
@@ -100,12 +94,12 @@ def _progress() -> list[Alert]:
 
 def _input() -> list[Alert]:
     failed = increase(("job",), "records_failed_total", "1h")
-    unscored = increase(("job",), "alerts_unscored_total", "15m")
+    unscored = increase(("job",), "alerts_unscored_total", "15m", FAILED_TO_SCORE)
     late = increase(("job",), "alerts_late_total", "1h")
     return [
         Alert(
             alert="NoisegateRecordsFail",
-            expr=f"{queries.failed_share('1h')} > {FAILED}\nand on (job) {failed} >= 20",
+            expr=f"{service.failed_share('1h')} > {FAILED}\nand on (job) {failed} >= 20",
             held="5m",
             severity="ticket",
             summary="Records can't be used",
@@ -121,15 +115,15 @@ def _input() -> list[Alert]:
         ),
         Alert(
             alert="NoisegateUnscored",
-            expr=f"{queries.unscored_share('15m')} > {UNSCORED}\nand on (job) {unscored} >= 20",
+            expr=f"{service.unscored_share('15m', FAILED_TO_SCORE)} > {UNSCORED}\nand on (job) {unscored} >= 20",
             held="5m",
             severity="page",
             summary="Alerts leave without a probability",
-            description="{{ $value | humanizePercentage }} of the alerts of the last 15 minutes were not scored.",
+            description="Of 15 minutes' alerts with a model {{ $value | humanizePercentage }} were not scored.",
         ),
         Alert(
             alert="NoisegateAlertsLate",
-            expr=f"{queries.late_share('1h')} > {LATE}\nand on (job) {late} >= 20",
+            expr=f"{service.late_share('1h')} > {LATE}\nand on (job) {late} >= 20",
             held="5m",
             severity="ticket",
             summary="Alerts come later than the grace",
@@ -149,6 +143,14 @@ def _history() -> list[Alert]:
             description="{{ $labels.instance }} can't reach the history: alerts leave unscored until it is back.",
         ),
         Alert(
+            alert="NoisegateHistorySuspect",
+            expr=f"max by (job, instance) ({raw('history_suspect')}) == 1",
+            held="1m",
+            severity="page",
+            summary="A history is wrong",
+            description="A history of {{ $labels.instance }} is wrong: its alerts leave unscored until it is rebuilt.",
+        ),
+        Alert(
             alert="NoisegateFenceConflicts",
             expr=f"{increase(('job',), 'fence_conflicts_total', '1h')} > {CONFLICTS}",
             held="5m",
@@ -159,73 +161,18 @@ def _history() -> list[Alert]:
     ]
 
 
-def _models() -> list[Alert]:
-    up = select("up", equals("job", queries.JOB))
-    champion = raw("model_info", 'role="champion"')
+def _clock() -> list[Alert]:
+    ahead = greatest(("job", "instance"), raw("clock_difference_seconds"))
     return [
         Alert(
-            alert="NoisegateNoModel",
-            expr=f"{up} == 1 unless on (job, instance) {champion} == 1",
+            alert="NoisegateClockOff",
+            expr=f"{ahead} > {CLOCK_SECONDS}\nor {ahead} < -{CLOCK_SECONDS}",
             held="5m",
-            severity="page",
-            summary="A scorer serves no model",
-            description="{{ $labels.instance }} has no champion: its alerts leave unscored.",
-        ),
-        Alert(
-            alert="NoisegateChampionsDiffer",
-            expr=f"count by (job) (count by (job, model) ({champion} == 1)) > 1",
-            held="10m",
             severity="ticket",
-            summary="Scorers serve different champions",
-            description="{{ $value }} versions are champion at once; a scorer refused the new one or can't see it.",
-        ),
-        Alert(
-            alert="NoisegateModelRefused",
-            expr=(
-                f"{increase(('job', 'instance'), 'model_refused_total', '1h')} > 0\n"
-                f"or max by (job, instance) ({raw('model_pointers_refused')}) > 0"
+            summary="A worker's clock is wrong",
+            description=(
+                "The clock of {{ $labels.instance }} is {{ $value | humanizeDuration }} ahead (below zero: behind); "
+                "it writes no ticks until it is set."
             ),
-            held="0m",
-            severity="ticket",
-            summary="A model was refused",
-            description="{{ $labels.instance }} refused the model that was pointed to, and stays with the one it has.",
-        ),
-        Alert(
-            alert="NoisegateModelStoreDown",
-            expr=f"min by (job, instance) ({raw('model_store_up')}) == 0",
-            held="10m",
-            severity="ticket",
-            summary="The model store is away",
-            description="{{ $labels.instance }} can't read the model store; it serves what it holds.",
-        ),
-        Alert(
-            alert="NoisegateChallengerDropped",
-            expr=f"{increase(('job', 'reason'), 'challenger_dropped_total', '1h')} > 0",
-            held="0m",
-            severity="info",
-            summary="A challenger was dropped",
-            description="It was {{ $labels.reason }}; the champion goes on, the comparison has a hole.",
-        ),
-    ]
-
-
-def _ages() -> list[Alert]:
-    return [
-        Alert(
-            alert="NoisegateChampionOld",
-            expr=f"{recorded('champion_age', 'seconds')} > {CHAMPION_DAYS * 86_400}",
-            held="1h",
-            severity="ticket",
-            summary="The champion is old",
-            description=f"{{{{ $labels.model }}}} was trained {{{{ $value | humanizeDuration }}}} ago, more than "
-            f"{CHAMPION_DAYS} days.",
-        ),
-        Alert(
-            alert="NoisegateFeaturesUnwatched",
-            expr=f"max by (job, model, reason) ({raw('features_unwatched')}) > 0",
-            held="10m",
-            severity="info",
-            summary="Features are not watched for drift",
-            description="{{ $value }} features of {{ $labels.model }} are not watched: {{ $labels.reason }}.",
         ),
     ]

@@ -19,14 +19,14 @@ from stream.core.kinds import DRILL_TEAM
 from stream.core.ledger import UNJUDGED
 from stream.kafka.records import Part
 from stream.lane.batch import Batch
-from stream.metrics import Metrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.models.served import Served
 from stream.models.serving import Model
-from stream.scorer.counting import Counting
 from stream.scorer.history import Write
-from stream.scorer.quality import Judged, Verdicts
+from stream.scorer.metrics.recorder import MetricsRecorder
+from stream.scorer.metrics.tally import Tally
+from stream.scorer.metrics.verdicts import JudgedAlerts, Verdicts
 from stream.scorer.score import Scored
-from stream.scorer.tally import Tally
 from tests.lab.logs import START, acted, raised, small_log, small_problem
 from tests.scorer.memory_history import MemoryHistory
 from tests.scorer.rig import TOPIC, Crash, Log, Rig, folded
@@ -239,7 +239,7 @@ def test_a_group_that_is_no_longer_set_counts_as_other(small_model: Model) -> No
     events += [acted(n, START.replace(minute=5), team) for n, team in enumerate(teams)]
     rig = Rig(log_of(events), small_problem(), MemoryHistory(), SETTINGS, small_model)
     rig.run()
-    rig.settings, rig.metrics = Settings(tick_seconds=0, team_groups={"rest": ["team-*"]}), Metrics()
+    rig.settings, rig.metrics = Settings(tick_seconds=0, team_groups={"rest": ["team-*"]}), ScorerMetrics()
     rig.start()
     rig.log.append(Tick(START.replace(hour=9)))
     rig.run()
@@ -346,30 +346,30 @@ def again(model: Model, version: str) -> Model:
 
 def matured(alerts: int, model: str, challenger: str | None = None) -> Verdicts:
     """Alerts that matured as actionable, with the scores of a champion and a challenger."""
-    found = [Judged(model, "champion", "other", [0.5] * alerts, [12] * alerts)]
+    found = [JudgedAlerts(model, "champion", "other", [0.5] * alerts, [12] * alerts)]
     if challenger:
-        found.append(Judged(challenger, "challenger", "other", [0.4] * alerts, [0] * alerts))
+        found.append(JudgedAlerts(challenger, "challenger", "other", [0.4] * alerts, [0] * alerts))
     return Verdicts(found)
 
 
 def test_series_of_a_retired_model_go_after_a_named_time(small_model: Model) -> None:
     """They stay while it is served or its alerts mature, then go; what matures later brings back what can be told."""
-    metrics, clock = Metrics(), Clock()
-    counting = Counting(metrics, {}, 60.0, clock)
-    counting.serve([(small_model, "champion")])
+    metrics, clock = ScorerMetrics(), Clock()
+    recorder = MetricsRecorder(metrics, {}, 60.0, clock)
+    recorder.serve([(small_model, "champion")])
     assert total(metrics, "feature_info", model=small_model.version) == len(small_model.reference.spreads)
     new = again(small_model, "2026-02-02-abcd")
     clock.now = 50.0
-    counting.serve([(new, "champion"), (small_model, "challenger")])
+    recorder.serve([(new, "champion"), (small_model, "challenger")])
     clock.now = 100.0
-    counting.serve([(new, "champion"), (small_model, "challenger")])
+    recorder.serve([(new, "champion"), (small_model, "challenger")])
     assert not [
         key for key in shown(metrics, "scores") if set(key) >= {("model", small_model.version), ("role", "champion")}
     ]
     clock.now = 170.0
-    counting.serve([(new, "champion")])
+    recorder.serve([(new, "champion")])
     assert not [key for key in shown(metrics) if ("model", small_model.version) in key]
-    counting.count([], [Tally(0.0, matured=[matured(9, small_model.version, "gone")])])
+    recorder.record([], [Tally(0.0, matured=[matured(9, small_model.version, "gone")])])
     assert total(metrics, "quality_scores_count", model=small_model.version, role="champion") == 9
     assert total(metrics, "quality_alerts_total", band="unsure", outcome="actionable", group="other") == 9
     assert total(metrics, "quality_left_out_total", reason="no_such_model") == 9
@@ -378,15 +378,15 @@ def test_series_of_a_retired_model_go_after_a_named_time(small_model: Model) -> 
 
 def test_models_without_end_are_not_all_shown(small_model: Model) -> None:
     """Beyond the limit a model's matured alerts are left out; one that comes into service takes the oldest's place."""
-    metrics, clock = Metrics(), Clock()
-    counting = Counting(metrics, {}, 60.0, clock)
-    counting.serve([(small_model, "champion")])
+    metrics, clock = ScorerMetrics(), Clock()
+    recorder = MetricsRecorder(metrics, {}, 60.0, clock)
+    recorder.serve([(small_model, "champion")])
     for number in range(20):
         clock.now += 1
-        counting.count([], [Tally(0.0, matured=[matured(1, f"v{number}")])])
+        recorder.record([], [Tally(0.0, matured=[matured(1, f"v{number}")])])
     assert total(metrics, "quality_scores_count") == 7
     assert total(metrics, "quality_left_out_total", reason="no_such_model") == 13
-    counting.serve([(small_model, "champion"), (again(small_model, "new"), "challenger")])
+    recorder.serve([(small_model, "champion"), (again(small_model, "new"), "challenger")])
     models = {dict(key)["model"] for key in shown(metrics, "quality_scores_count")}
     assert models == {small_model.version, "new", *(f"v{number}" for number in range(1, 7))}
 
@@ -409,9 +409,9 @@ def test_a_worker_shows_less_than_4000_series(small_model: Model) -> None:
     rig.run()
     metrics = rig.metrics
     champion, challenger = forty_features(small_model, "champion"), forty_features(small_model, "challenger")
-    counting = Counting(metrics, groups, 0.0)
-    rig.room._counting.serve([])
-    counting.serve([(champion, "champion"), (challenger, "challenger")])
+    recorder = MetricsRecorder(metrics, groups, 0.0)
+    rig.room._recorder.serve([])
+    recorder.serve([(champion, "champion"), (challenger, "challenger")])
     for grid in (*metrics.drift.of_role, *metrics.quality.of_role):
         for role in ("champion", "challenger"):
             grid.close((small_model.version, role))
@@ -426,7 +426,7 @@ def test_a_worker_shows_less_than_4000_series(small_model: Model) -> None:
 def test_everything_is_there_at_zero_before_anything_happened(small_model: Model) -> None:
     """A rate over a counter's first move is right only if Prometheus saw it at zero."""
     rig = Rig(log_of(a_log()), small_problem(), MemoryHistory(), SETTINGS, small_model)
-    rig.room._counting.serve([(small_model, "champion")])
+    rig.room._recorder.serve([(small_model, "champion")])
     before = shown(rig.metrics, *COUNTED)
     assert set(before.values()) == {0.0}
     rig.run((20,))
@@ -439,15 +439,15 @@ def test_a_broken_reference_is_told_and_the_rest_is_counted(small_model: Model) 
     name = model.table[0].name
     spreads = {key: value for key, value in model.reference.spreads.items() if key not in (name, "score")}
     model.reference = replace(model.reference, spreads=spreads, faults={name: "bad_edges", "score": "missing"})
-    metrics = Metrics()
-    counting = Counting(metrics, {}, 60.0)
-    counting.serve([(model, "champion")])
+    metrics = ScorerMetrics()
+    recorder = MetricsRecorder(metrics, {}, 60.0)
+    recorder.serve([(model, "champion")])
     assert total(metrics, "features_unwatched", reason="bad_edges") == 1
     assert not [key for key in shown(metrics, "feature_obs") if ("feature", name) in key or ("feature", "score") in key]
     matrix = np.array([[np.nan], [np.inf], [-np.inf]], dtype=np.float32).repeat(len(model.table), axis=1)
     inputs = Inputs(matrix, dict.fromkeys(model.manifest.priors.tables, np.array([True, False, True])))
     tally = Tally(0.0, rows=[0, 1, 2])
-    counting.count([Scored(model, "champion", np.arange(3), inputs, np.array([0.1, 0.2, 0.3]))], [tally])
+    recorder.record([Scored(model, "champion", np.arange(3), inputs, np.array([0.1, 0.2, 0.3]))], [tally])
     other = next(iter(spreads))
     last = str(len(spreads[other].shares) - 1)
     assert total(metrics, "category_observations_total", key="rule", seen="yes") == 2
@@ -478,7 +478,7 @@ def _batch(log: Log, part: Part, count: int) -> Batch:
 
 def test_what_rings_by_its_increase_begins_at_zero() -> None:
     """A counter whose first sample is 5,000 has no increase in Prometheus, so each reason is there from the start."""
-    metrics = Metrics()
+    metrics = ScorerMetrics()
     for name, reason in (("alerts_unscored", "history_unavailable"), ("records_failed", "too_large")):
         assert shown(metrics, name)[("name", f"{name}_total"), ("reason", reason)] == 0.0
     assert shown(metrics, "progress")[(("name", "progress_timestamp_seconds"),)] > 0.0
@@ -487,9 +487,9 @@ def test_what_rings_by_its_increase_begins_at_zero() -> None:
 @pytest.mark.parametrize("other", ["features", "priors"])
 def test_another_model_under_the_same_name_does_not_end_the_worker(small_model: Model, other: str) -> None:
     """Its scores are counted; its features and priors, which are not those whose series are shown, are not."""
-    metrics = Metrics()
-    counting = Counting(metrics, {}, 60.0)
-    counting.serve([(small_model, "champion")])
+    metrics = ScorerMetrics()
+    recorder = MetricsRecorder(metrics, {}, 60.0)
+    recorder.serve([(small_model, "champion")])
     manifest = replace(small_model.manifest, features=small_model.manifest.features[:-1])
     if other == "priors":
         tables = {"label.other": {"x": 0.5}} | small_model.manifest.priors.tables
@@ -500,6 +500,6 @@ def test_another_model_under_the_same_name_does_not_end_the_worker(small_model: 
     rows = np.array([one.row for one in arrived])
     tally = Tally(0.0, rows=rows.tolist())
     matrix = np.zeros((len(rows), len(manifest.features)), dtype=np.float32)
-    counting.count([Scored(swapped, "champion", rows, Inputs(matrix, {}), np.full(len(rows), 0.5))], [tally])
+    recorder.record([Scored(swapped, "champion", rows, Inputs(matrix, {}), np.full(len(rows), 0.5))], [tally])
     assert total(metrics, "scores_count") == len(rows) > 0
     assert total(metrics, "feature_observations_total") == total(metrics, "category_observations_total") == 0

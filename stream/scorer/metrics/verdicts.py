@@ -1,8 +1,7 @@
-"""What was said against what came of it: decided alerts, judged by the score that was fenced in with them."""
+"""Verdicts: the scores of decided alerts, as they were written with the history, against their outcomes."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Literal, get_args
 
 import numpy as np
 from msgspec import Struct, field
@@ -10,38 +9,24 @@ from msgspec import Struct, field
 from stream.core.effects import Decided
 from stream.core.kinds import CLOSED_BY_RULE, PAUSED_BY_RULE
 from stream.core.ledger import ACTIONABLE, FLOOD, HELD_OUT, MAINTENANCE, UNJUDGED, UNKNOWN, VISIBILITY_ONLY
-from stream.metrics import SCORE_EDGES, QualityMetrics
-from stream.scorer.groups import TeamGroups
-from stream.scorer.observing import EDGE_LABELS, FULL_EDGES
+from stream.metrics.scorer import BANDS, LASTS, OUTCOMES, PARTS, SCORE_EDGES, LeftOut, QualityMetrics
+from stream.scorer.metrics.drift import EDGE_LABELS, FULL_EDGES
+from stream.scorer.metrics.team_groups import TeamGroups
 from stream.scorer.score import score_fields
 
-LeftOut = Literal[
-    "flood",
-    "visibility_only",
-    "maintenance",
-    "unscored",
-    "unknown_outcome",
-    "paused_by_rule",
-    "closed_by_rule",
-    "correction",
-    "no_such_model",
-]
-LEFT_OUT: tuple[LeftOut, ...] = get_args(LeftOut)
-PARTS, OUTCOMES, LASTS = ("open", "held_out"), ("actionable", "noise"), ("actionable", "noise", "none")
-BANDS = ("likely_noise", "unsure", "likely_actionable")
 _LAST_OF = (1, 0, 2)  # place in LASTS of a last outcome 0, 1, and -1, which is none
 _BAND_OF = {band: place for place, band in enumerate(BANDS)}
 _EDGES = np.array(SCORE_EDGES)
 _CELLS = len(PARTS) * len(OUTCOMES) * len(LASTS)
 
-Said = tuple[str, str]  # model, role
+ModelRole = tuple[str, str]  # a version, and champion or challenger
 
 
-class Judged(Struct, array_like=True):
+class JudgedAlerts(Struct, array_like=True):
     """Alerts of one group of teams that one model scored in one role.
 
     `codes` are places in PARTS x OUTCOMES x LASTS, plus 12 x the band's place. The challenger's band is not kept with
-    the alert: it is left at the first, for `count_quality` to tell.
+    the alert: it is left at the first, for `count_judged` to find.
     """
 
     model: str
@@ -52,30 +37,30 @@ class Judged(Struct, array_like=True):
 
 
 class Verdicts(Struct, array_like=True):
-    """What is to be counted of some alerts; `left_out` by the first reason that holds."""
+    """The verdicts on some alerts; `left_out` counts those that are not judged, by the first reason that holds."""
 
-    judged: list[Judged] = field(default_factory=list)
+    judged: list[JudgedAlerts] = field(default_factory=list)
     left_out: dict[str, int] = field(default_factory=dict)
 
 
-class _Sorted(dict[tuple[str, str, str], Judged]):
+class _ByTeam(dict[tuple[str, str, str], JudgedAlerts]):
     """By model, role and team; those of one group of teams share one."""
 
     def __init__(self, groups: TeamGroups) -> None:
         super().__init__()
-        self.of_groups: dict[tuple[str, str, str], Judged] = {}
+        self.of_groups: dict[tuple[str, str, str], JudgedAlerts] = {}
         self._groups = groups
 
-    def __missing__(self, key: tuple[str, str, str]) -> Judged:
+    def __missing__(self, key: tuple[str, str, str]) -> JudgedAlerts:
         model, role, team = key
         group = self._groups.name(team)
-        found = self[key] = self.of_groups.setdefault((model, role, group), Judged(model, role, group))
+        found = self[key] = self.of_groups.setdefault((model, role, group), JudgedAlerts(model, role, group))
         return found
 
 
-def judge(decided: Iterable[Decided], groups: TeamGroups) -> Verdicts:
-    """Sort decided alerts by who scored them, and count who is left out."""
-    judged = _Sorted(groups)
+def verdicts_on(decided: Iterable[Decided], groups: TeamGroups) -> Verdicts:
+    """The verdicts on decided alerts, by the models that scored them, and the counts of those left out, by why."""
+    judged = _ByTeam(groups)
     left_out: Counter[str] = Counter()
     for one in decided:
         alert, outcome, flags = one.alert, one.outcome, one.flags
@@ -108,23 +93,27 @@ def _reason(one: Decided) -> LeftOut:
     return "unknown_outcome" if one.outcome == UNKNOWN else "unscored"
 
 
-def open_quality(metrics: QualityMetrics, said: Said, groups: TeamGroups) -> None:
-    """Let one model's series of one role be there, at zero."""
+def open_series(metrics: QualityMetrics, scorer: ModelRole, groups: TeamGroups) -> None:
+    """Open one model's series of quality in one role, at zero."""
     cells = [(part, outcome, last) for part in PARTS for outcome in OUTCOMES for last in LASTS]
-    metrics.scores.open(said, cells)
-    metrics.below.open(said, [(part, *edge) for part in PARTS for edge in EDGE_LABELS])
-    metrics.squared_error.open(said, [(part,) for part in PARTS])
-    metrics.alerts.open(said, [(group, band, to) for group in groups.names for band in BANDS for to in OUTCOMES])
+    metrics.scores.open(scorer, cells)
+    metrics.below.open(scorer, [(part, *edge) for part in PARTS for edge in EDGE_LABELS])
+    metrics.squared_error.open(scorer, [(part,) for part in PARTS])
+    metrics.alerts.open(scorer, [(group, band, to) for group in groups.names for band in BANDS for to in OUTCOMES])
 
 
-def count_quality(
-    metrics: QualityMetrics, said: Said, judged: Sequence[Judged], edges: Sequence[float], groups: TeamGroups
+def count_judged(
+    metrics: QualityMetrics,
+    scorer: ModelRole,
+    judged: Sequence[JudgedAlerts],
+    edges: Sequence[float],
+    groups: TeamGroups,
 ) -> None:
     """Add one model's judged alerts of one role.
 
     Args:
         metrics: where to.
-        said: whose series.
+        scorer: whose series.
         judged: the alerts.
         edges: where the challenger's bands begin; empty for a champion, whose bands were kept.
         groups: the groups of teams.
@@ -137,10 +126,10 @@ def count_quality(
     held_out, noise = cells // 6, cells // 3 % 2
     places = np.searchsorted(_EDGES, p)
     counts = np.bincount(cells * FULL_EDGES + places, minlength=_CELLS * FULL_EDGES)
-    metrics.scores.add(said, counts, np.bincount(cells, weights=p, minlength=_CELLS))
+    metrics.scores.add(scorer, counts, np.bincount(cells, weights=p, minlength=_CELLS))
     size = len(PARTS) * FULL_EDGES
     sums = np.bincount(held_out * FULL_EDGES + places, weights=p, minlength=size).reshape(len(PARTS), FULL_EDGES)
-    metrics.below.add(said, np.cumsum(sums, axis=1)[:, :-1].ravel())
-    metrics.squared_error.add(said, np.bincount(held_out, weights=(p - (1 - noise)) ** 2, minlength=len(PARTS)))
+    metrics.below.add(scorer, np.cumsum(sums, axis=1)[:, :-1].ravel())
+    metrics.squared_error.add(scorer, np.bincount(held_out, weights=(p - (1 - noise)) ** 2, minlength=len(PARTS)))
     places = (group * len(BANDS) + band) * len(OUTCOMES) + noise
-    metrics.alerts.add(said, np.bincount(places, minlength=len(groups.names) * len(BANDS) * len(OUTCOMES)))
+    metrics.alerts.add(scorer, np.bincount(places, minlength=len(groups.names) * len(BANDS) * len(OUTCOMES)))

@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stream.metrics import SCORE_EDGES
+from stream.metrics.scorer import SCORE_EDGES
 from stream.models.reference import Spread
-from stream.scorer.observing import bin_counts, edges_of, score_counts
+from stream.scorer.metrics.drift import bin_counts, edges_of, score_counts
 from tests.core.logs import LAW
 
 singles = st.floats(width=32) | st.sampled_from([0.0, -0.0, 1.0, np.inf, -np.inf, np.nan, 0.10000000149011612])

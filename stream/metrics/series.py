@@ -1,6 +1,6 @@
-"""Series that are counted in arrays: whole batches at once, and all of a model's there at zero from the start.
+"""Metrics kept in arrays: they take whole batches at once, and all series of a model begin at zero.
 
-prometheus-client's own counters take a lock and a dictionary per observation and add a `_created` series to each.
+prometheus-client's own counters take a lock and a dictionary lookup per observation.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,9 +33,9 @@ class Grid(Collector):
     Args:
         kind: counter or gauge.
         name: without the suffix that counters get.
-        text: what it is.
+        text: the help text.
         labels: names; those of the key first.
-        registry: where it is shown.
+        registry: the registry that shows it.
     """
 
     def __init__(
@@ -51,16 +51,13 @@ class Grid(Collector):
         registry.register(self)
 
     def open(self, key: Labels, rest: Sequence[Labels]) -> None:
-        """Let a key's series be there, at zero, with these further label values; those that are there stay."""
+        """Open a key's series at zero, with these further label values; those that are open stay as they are."""
         if key not in self._blocks:
             self._blocks[key] = _Block([key + one for one in rest], np.zeros(len(rest)), np.empty(0))
 
     def close(self, key: Labels) -> None:
-        """Let a key's series go."""
+        """Remove a key's series; a key that is not open is ignored."""
         self._blocks.pop(key, None)
-
-    def __contains__(self, key: Labels) -> bool:
-        return key in self._blocks
 
     def add(self, key: Labels, values: Numbers) -> None:
         """Add to every series of a key, in the order in which it was opened."""
@@ -71,7 +68,7 @@ class Grid(Collector):
         self._blocks[key].values[:] = values
 
     def collect(self) -> Iterable[Metric]:
-        """The family in Prometheus' terms."""
+        """The family, as a registry asks for it."""
         family: Any = _FAMILIES[self._kind](self._name, self._text, labels=self._labels)
         for block in list(self._blocks.values()):
             for labels, value in zip(block.labels, block.values.tolist(), strict=True):
@@ -91,13 +88,13 @@ class HistogramGrid(Collector):
         registry.register(self)
 
     def open(self, key: Labels, rest: Sequence[Labels]) -> None:
-        """Let a key's histograms be there, empty, with these further label values; those that are there stay."""
+        """Open a key's histograms, empty, with these further label values; those that are open stay as they are."""
         if key not in self._blocks:
             shape = len(rest), len(self._edges)
             self._blocks[key] = _Block([key + one for one in rest], np.zeros(shape), np.zeros(len(rest)))
 
     def close(self, key: Labels) -> None:
-        """Let a key's histograms go."""
+        """Remove a key's histograms; a key that is not open is ignored."""
         self._blocks.pop(key, None)
 
     def add(self, key: Labels, counts: Numbers, sums: Numbers) -> None:
@@ -107,7 +104,7 @@ class HistogramGrid(Collector):
         block.sums += sums.reshape(block.sums.shape)
 
     def collect(self) -> Iterable[Metric]:
-        """The family in Prometheus' terms."""
+        """The family, as a registry asks for it."""
         family = HistogramMetricFamily(self._name, self._text, labels=self._labels)
         for block in list(self._blocks.values()):
             for labels, counts, total in self._rows(block):
@@ -134,7 +131,7 @@ class BatchHistogram(HistogramGrid):
 
 
 def le_of(edge: float) -> str:
-    """An edge as the label `le` holds it.
+    """The label `le` of an edge.
 
     >>> le_of(1)
     '1.0'

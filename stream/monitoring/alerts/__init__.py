@@ -1,0 +1,26 @@
+"""The alerts: a table. Each has a section in docs/RUNBOOK.md and a test in deploy/prometheus/tests."""
+
+from collections.abc import Sequence
+
+from stream.monitoring.alerts import models, service
+from stream.monitoring.queries.drift import ALERT_WINDOWS
+from stream.monitoring.queries.service import DEFAULT_JOB
+from stream.monitoring.rules import Group
+
+
+def groups(
+    job: str = DEFAULT_JOB, drift_windows: Sequence[str] = ALERT_WINDOWS, quality_window: str = "7d"
+) -> list[Group]:
+    """All alerting rules.
+
+    Args:
+        job: the scrape job of the scorers; only alerts about scorers that are not there need its name.
+        drift_windows: windows over which drift is alerted on.
+        quality_window: the window of the alerts about quality.
+    """
+    return [
+        Group("noisegate-alerts-service", "30s", service.every(job)),
+        Group("noisegate-alerts-models", "1m", models.of_service(job)),
+        Group("noisegate-alerts-drift", "2m", [alert for each in drift_windows for alert in models.of_drift(each)]),
+        Group("noisegate-alerts-quality", "4m", models.of_quality(quality_window)),
+    ]
