@@ -97,7 +97,8 @@ def test_content_and_name_are_synced(tmp_path: Path) -> None:
     synced: list[str] = []
 
     def sync(handle: int) -> None:
-        synced.append(f"{Path(os.readlink(f'/proc/self/fd/{handle}')).name}, named: {path.exists()}")
+        name = Path(f"/proc/self/fd/{handle}").readlink().name
+        synced.append(f"{name}, named: {path.exists()}")
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", sync)

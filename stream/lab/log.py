@@ -4,6 +4,7 @@ import gzip
 import math
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -12,9 +13,11 @@ from msgspec import Struct
 from stream.core import limits
 from stream.core.errors import BadRecord, LogError
 from stream.core.events import Event, check_time, decode_event
+from stream.files import atomic_file
 
 Progress = Callable[[str, float], None]  # what is being done, and the share of it that is done
 _BLOCK = 64 * 1024  # bytes read at once
+_COMPRESS_LEVEL = 3
 
 
 class Line(Struct, frozen=True, gc=False):
@@ -99,3 +102,23 @@ def _ordered(path: Path, blocks: Iterable[list[bytes]], grace_seconds: float) ->
             f"{path}: is out of order: {late} of {number} events are earlier than one before them by more than "
             f"{grace_seconds:.0f} s, the first in line {first_late}; sort it by `at`"
         )
+
+
+@contextmanager
+def log_file(output: Path) -> Iterator["IO[bytes] | gzip.GzipFile"]:
+    """A file to write, gzip where it ends in .gz; it replaces `output` when the block ends well.
+
+    The same lines give the same bytes, whenever they are written.
+
+    Raises:
+        LogError: it can't be written.
+    """
+    try:
+        with atomic_file(output) as file:
+            if output.suffix == ".gz":
+                with gzip.GzipFile("", "wb", _COMPRESS_LEVEL, file, mtime=0) as packed:
+                    yield packed
+            else:
+                yield file
+    except OSError as error:
+        raise LogError(f"{output}: can't be written: {error.strerror or error}") from None

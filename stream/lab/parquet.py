@@ -1,5 +1,6 @@
 """An event log as Parquet: one row an event, its raw value and columns to look at. The only module with pyarrow."""
 
+import gzip
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -29,7 +30,7 @@ def import_parquet() -> tuple[Any, Any]:
     return arrow, parquet
 
 
-def write_parquet(lines: "Iterable[Line]", file: IO[bytes]) -> None:
+def write_parquet(lines: "Iterable[Line]", file: "IO[bytes] | gzip.GzipFile") -> None:
     """Write events. Columns: `at` (UTC, microseconds), `type`, the names that an event has, and its value."""
     arrow, parquet = import_parquet()
     schema = _schema(arrow)

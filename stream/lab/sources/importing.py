@@ -8,13 +8,12 @@ from typing import IO
 from stream.core import limits
 from stream.core.errors import LogError
 from stream.core.events import Acted, Raised, encode_event, seconds
-from stream.lab.log import Progress, no_progress
+from stream.lab.log import Progress, log_file, no_progress
 from stream.lab.sources.actions import ActionCells, action_id, bind, check_order
 from stream.lab.sources.cells import Cells
 from stream.lab.sources.mapping import Mapping
 from stream.lab.sources.summary import Drop, Summary
 from stream.lab.sources.table import Row, Table
-from stream.lab.whole import packed, whole
 
 _LINES = 2_000  # written at once
 
@@ -174,7 +173,7 @@ def write_lines(lines: list[tuple[float, bytes]], output: Path, progress: Progre
     Raises:
         LogError: they can't be written.
     """
-    with whole(output) as raw, packed(raw, output.suffix == ".gz") as file:
+    with log_file(output) as file:
         _write(lines, file, progress)
     progress("writing", 1.0)
 

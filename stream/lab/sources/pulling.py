@@ -1,5 +1,6 @@
 """`alerts.events` out of Kafka into an event log for the lab, by the scorer's own rules of what can be folded."""
 
+import gzip
 import math
 from collections import Counter
 from collections.abc import Iterator
@@ -25,11 +26,10 @@ from stream.core.events import (
     unknown_fields,
 )
 from stream.kafka import partition_chooser
-from stream.lab.log import Line, Progress, no_progress
+from stream.lab.log import Line, Progress, log_file, no_progress
 from stream.lab.parquet import import_parquet, write_parquet
 from stream.lab.sources.spool import Spool
 from stream.lab.unused import count_names
-from stream.lab.whole import packed, whole
 from stream.misrouted import MisroutedRecords
 from stream.reader import Reader
 
@@ -116,7 +116,7 @@ def pull(
         raise LogError(f"--since {moment(since):%FT%TZ} is not before --until {moment(until):%FT%TZ}")
     grace = settings.load_problem().outcome.grace_minutes * 60.0
     pulled = Pulled(output=str(output), topic=settings.events_topic)
-    with whole(output) as file, Spool(grace) as spool:
+    with log_file(output) as file, Spool(grace) as spool:
         _read(settings, since, until, pulled, spool, progress)
         _write(spool, pulled, file, progress)
     return pulled
@@ -162,7 +162,7 @@ def _read(
     progress("reading", 1.0)
 
 
-def _write(spool: Spool, pulled: Pulled, file: IO[bytes], progress: Progress) -> None:
+def _write(spool: Spool, pulled: Pulled, file: "IO[bytes] | gzip.GzipFile", progress: Progress) -> None:
     if not len(spool):
         bad = sum(left.count for left in pulled.left_out.values())
         raise LogError(
@@ -173,10 +173,9 @@ def _write(spool: Spool, pulled: Pulled, file: IO[bytes], progress: Progress) ->
     if pulled.output.endswith(".parquet"):
         write_parquet(lines, file)
     else:
-        with packed(file, pulled.output.endswith(".gz")) as out:
-            for line in lines:
-                # A line end in a value is between its tokens, where a blank means the same.
-                out.write(line.value.replace(b"\n", b" ").replace(b"\r", b" ") + b"\n")
+        for line in lines:
+            # A line end in a value is between its tokens, where a blank means the same.
+            file.write(line.value.replace(b"\n", b" ").replace(b"\r", b" ") + b"\n")
     pulled.moved, pulled.ticks_left_out = spool.moved, spool.ticks_left_out
     progress("writing", 1.0)
 
