@@ -22,7 +22,7 @@ from stream.lab.check import about, check_log
 from stream.lab.judging.moved import Moved, judge_moved
 from stream.lab.judging.served import Comparison, compare_served, read_outcomes
 from stream.lab.learning.plan import Plan
-from stream.lab.lock import only_one
+from stream.lab.lock import retrain_lock
 from stream.lab.log import Progress, no_progress, read_log
 from stream.lab.replaying import Replayed, replay
 from stream.lab.reporting import retrained as page
@@ -93,7 +93,7 @@ def retrain(
     problem, at = settings.load_problem(), now or datetime.now(UTC)
     require_lab("retraining needs", *TRAINING, *AUDITING, error=LabError)
     store = Store(settings.model_store)
-    with only_one(settings), tempfile.TemporaryDirectory(prefix="noisegate-retrain-") as made:
+    with retrain_lock(settings), tempfile.TemporaryDirectory(prefix="noisegate-retrain-") as made:
         folder = Path(made)
         present = retry_while_away(lambda: _present(settings, store, problem))
         if settings.retrain_promotes:
