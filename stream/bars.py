@@ -1,16 +1,16 @@
 """Progress on standard error, for whatever takes a person's time."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 
 from rich.console import Console, ConsoleOptions, RenderableType
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as ProgressBars
 from rich.segment import Segment
 
 from stream.plain import plain_lines
-
-Told = Callable[[str, float], None]  # what is being done, and the share of it that is done
+from stream.progress import Progress
 
 
 class PlainConsole(Console):
@@ -29,15 +29,15 @@ def stderr_console() -> Console:
 
 
 @contextmanager
-def stage_bars(console: Console | None = None) -> Iterator[Told]:
+def stage_bars(console: Console | None = None) -> Iterator[Progress]:
     """One bar a stage; a stage is there once something was told of it."""
     columns = (TextColumn("{task.description:32}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console or stderr_console()) as bars:
+    with ProgressBars(*columns, console=console or stderr_console()) as bars:
         tasks: dict[str, TaskID] = {}
 
-        def told(what: str, share: float) -> None:
+        def report_progress(what: str, share: float) -> None:
             if what not in tasks:
                 tasks[what] = bars.add_task(what, total=1.0)
             bars.update(tasks[what], completed=share)
 
-        yield told
+        yield report_progress

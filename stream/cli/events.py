@@ -46,13 +46,13 @@ def replay(
     feed = Feed(settings, topic)
     began, sent, newest = time.monotonic(), 0, 0.0
     schedule = Schedule(read_log(events), pace)
-    with shown.bar(f"{events.name} to {feed.topic}", total) as told:
+    with shown.bar(f"{events.name} to {feed.topic}", total) as report_progress:
         while not schedule.done:
             lines = schedule.take(_CHUNK)
             feed.send(lines)
             sent += len(lines)
             newest = max([newest, *(line.at for line in lines)])
-            told(sent)
+            report_progress(sent)
             if not lines:
                 time.sleep(min(schedule.wait_seconds, 0.2))
         feed.flush()
@@ -79,8 +79,8 @@ def _count(log: Path) -> int:
         for line in read_log(log):
             total += 1
             count_names(unknown_fields(line.event, line.value), unread)
-    if told := fields_sentence(unread):
-        shown.progress().print(told, markup=False, soft_wrap=True)
+    if unread_fields := fields_sentence(unread):
+        shown.progress().print(unread_fields, markup=False, soft_wrap=True)
     return total
 
 

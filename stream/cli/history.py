@@ -89,12 +89,12 @@ def rebuild(
     with Progress(*columns, console=shown.progress()) as bars:
         tasks: dict[int, TaskID] = {}
 
-        def told(partition: int, done: int, todo: int) -> None:
+        def report_progress(partition: int, done: int, todo: int) -> None:
             if partition not in tasks:
                 tasks[partition] = bars.add_task(f"partition {partition}")
             bars.update(tasks[partition], completed=done, total=todo)
 
-        rebuilt = rebuild_history(shown.settings(), told, take_over)
+        rebuilt = rebuild_history(shown.settings(), report_progress, take_over)
     if as_json:
         shown.say_json(rebuilt)
         return

@@ -71,8 +71,8 @@ def _import(table: "Table", mapping: "Mapping", output: Path, as_json: bool) -> 
     from stream.bars import stage_bars
     from stream.lab.sources.importing import import_table
 
-    with stage_bars(shown.progress()) as told:
-        summary = import_table(table, mapping, output, told)
+    with stage_bars(shown.progress()) as report_progress:
+        summary = import_table(table, mapping, output, report_progress)
     if as_json:
         shown.say_json(summary)
         return

@@ -26,7 +26,7 @@ def retrain(
     as_json: shown.AsJson = False,
 ) -> None:
     """Train on the log in Kafka, judge beside the champion, publish as challenger. Status 2: trained, but refused."""
-    from stream.bars import Told, stage_bars
+    from stream.bars import stage_bars
     from stream.cli.promoting import promote
     from stream.core.errors import ModelError, StoreAway
     from stream.lab.learning.plan import Plan
@@ -35,6 +35,7 @@ def retrain(
     from stream.lab.retraining import retrain as retrain_once
     from stream.lab.sources.pulling import parse_when, pull
     from stream.models.store import Store
+    from stream.progress import Progress
 
     settings = shown.settings()
     asked = Asked(
@@ -46,8 +47,8 @@ def retrain(
         command=shlex.join(["noisegate", *sys.argv[1:]]),
     )
 
-    def pulled(log: Path, begin: float | None, told: Told) -> dict[str, int]:
-        left_out = pull(settings, log, begin, progress=told).left_out
+    def pulled(log: Path, begin: float | None, report_progress: Progress) -> dict[str, int]:
+        left_out = pull(settings, log, begin, progress=report_progress).left_out
         return {reason: left.count for reason, left in left_out.items()}
 
     def promoted(version: str) -> str | None:
@@ -59,8 +60,8 @@ def retrain(
             return str(error)
         return None
 
-    with stage_bars(shown.progress()) as told:
-        found = retrain_once(settings, asked, pulled, promoted, told)
+    with stage_bars(shown.progress()) as report_progress:
+        found = retrain_once(settings, asked, pulled, promoted, report_progress)
     if as_json:
         shown.say_json(found)
     else:

@@ -14,8 +14,8 @@ from stream.core import limits
 from stream.core.errors import BadRecord, LogError
 from stream.core.events import Event, check_time, decode_event
 from stream.files import atomic_file
+from stream.progress import Progress, no_progress
 
-Progress = Callable[[str, float], None]  # what is being done, and the share of it that is done
 _BLOCK = 64 * 1024  # bytes read at once
 _COMPRESS_LEVEL = 3
 
@@ -28,17 +28,13 @@ class Line(Struct, frozen=True, gc=False):
     value: bytes
 
 
-def no_progress(what: str, share: float) -> None:
-    """For callers that nobody watches."""
-
-
 def read_log(path: Path, grace_seconds: float = math.inf, progress: Progress = no_progress) -> Iterator[Line]:
     """The events of a .jsonl, .jsonl.gz or .parquet file, in log order.
 
     Args:
         path: the file; Parquet as `lab pull` writes it, of which only the column `value` is read.
         grace_seconds: how much earlier than the latest before it an event may be.
-        progress: told now and then how far reading is.
+        progress: called now and then with the share that is read.
 
     Raises:
         LogError: a line is not an event (file and line are named), the log is out of order, or there is nothing in it.
@@ -53,23 +49,23 @@ def read_log(path: Path, grace_seconds: float = math.inf, progress: Progress = n
                 size = max(path.stat().st_size, 1)
                 file = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
 
-                def told() -> None:
+                def report_progress() -> None:
                     progress("reading", min(raw.tell() / size, 1.0))
 
-                yield from _ordered(path, _blocks(file, told), grace_seconds)
+                yield from _ordered(path, _blocks(file, report_progress), grace_seconds)
         except (OSError, EOFError, zlib.error) as error:
             raise LogError(f"{path}: can't be read: {getattr(error, 'strerror', None) or error}") from None
     progress("reading", 1.0)
 
 
-def _blocks(file: "IO[bytes] | gzip.GzipFile", told: Callable[[], None]) -> Iterator[list[bytes]]:
+def _blocks(file: "IO[bytes] | gzip.GzipFile", report_progress: Callable[[], None]) -> Iterator[list[bytes]]:
     """Lines by the block; one of any length is cut above the limit, so that no line fills the memory."""
     longest, rest = limits.EVENT_BYTES + 2, b""
     while block := file.read(_BLOCK):
         lines = (rest + block).split(b"\n")
         rest = lines.pop()[:longest]
         yield [line.rstrip(b"\r") for line in lines] if b"\r" in block else lines
-        told()
+        report_progress()
     yield [rest.rstrip(b"\r")] if rest else []
 
 

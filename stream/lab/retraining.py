@@ -23,7 +23,7 @@ from stream.lab.judging.moved import Moved, judge_moved
 from stream.lab.judging.served import Comparison, compare_served, read_outcomes
 from stream.lab.learning.plan import Plan
 from stream.lab.lock import retrain_lock
-from stream.lab.log import Progress, no_progress, read_log
+from stream.lab.log import read_log
 from stream.lab.replaying import Replayed, replay
 from stream.lab.reporting import retrained as page
 from stream.lab.reporting.retrained import REFUSED, Data, Retrained, Standing
@@ -35,6 +35,7 @@ from stream.models.manifest import Manifest
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.serving import Model, load_model
 from stream.models.store import Store, no_champion
+from stream.progress import Progress, no_progress
 
 JUDGE_DAYS = 14.0
 PAGE = "retrain.md"  # among the version's files

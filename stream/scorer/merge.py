@@ -22,7 +22,7 @@ _BUFFERED_RECORDS = 60_000  # over all partitions, about
 _BUFFERED_BYTES = 64 << 20
 
 _Key = tuple[int, float]  # timestamp and event time
-Progress = Callable[[int, int, int], None]  # partition, records read, records to read
+PartitionProgress = Callable[[int, int, int], None]  # partition, records read, records to read
 
 
 class StoredRecord(Struct, frozen=True):
@@ -102,7 +102,7 @@ class MergedLog:
         decode: Callable[[Batch], Decoded],
         skip: Callable[[int, Record], bool] = lambda partition, record: False,
         to_end: bool = False,
-        progress: Progress = lambda partition, done, todo: None,
+        progress: PartitionProgress = lambda partition, done, todo: None,
     ) -> None:
         self.positions = dict(starts)
         self._consumer, self._topic, self._decode, self._skip = consumer, topic, decode, skip

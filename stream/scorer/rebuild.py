@@ -35,7 +35,7 @@ from stream.models.store import Store
 from stream.models.watch import Watch
 from stream.scorer.assignment import refuse_another_cluster
 from stream.scorer.identity import Identity
-from stream.scorer.merge import Progress
+from stream.scorer.merge import PartitionProgress
 from stream.scorer.redis_history import RedisHistory
 from stream.scorer.reprocess import Report, Reprocessor
 
@@ -44,7 +44,7 @@ _LOCK_SECONDS = 30.0  # a rebuild that died holds up the next one so long
 
 
 def rebuild(
-    settings: Settings, progress: Progress = lambda partition, done, todo: None, take_over: bool = False
+    settings: Settings, progress: PartitionProgress = lambda partition, done, todo: None, take_over: bool = False
 ) -> Report:
     """Rebuild the history of every partition; that of another Kafka cluster only to `take_over`.
 

@@ -22,7 +22,7 @@ from stream.scorer.generation import Generations, NewGeneration
 from stream.scorer.history import NO_META, Meta, Wanted, read_meta_or_none
 from stream.scorer.identity import Identity
 from stream.scorer.maturing import Maturing
-from stream.scorer.merge import MergedLog, Progress, Source
+from stream.scorer.merge import MergedLog, PartitionProgress, Source
 from stream.scorer.partition import Partition, new_generation, new_meta
 from stream.scorer.previous import PreviousHistory
 
@@ -93,7 +93,7 @@ class Reprocessor:
         read_misrouted: Callable[[], MisroutedRecords],
         outlet: Callable[[], Outlet],
         load_models: Callable[[], tuple[Served, list[str]]],
-        progress: Progress,
+        progress: PartitionProgress,
     ) -> None:
         self._settings, self._problem = settings, problem
         self._consumer, self._serving, self._aside = consumer, serving, aside

@@ -24,11 +24,12 @@ from stream.dev.demo.view import Snapshot, line, render, words
 from stream.dev.organisation import write_events
 from stream.dev.shipped import shipped_models, simulated_problem
 from stream.lab.judging.evaluate import evaluate_replayed
-from stream.lab.log import no_progress, read_log
+from stream.lab.log import read_log
 from stream.lab.training import train_replayed
 from stream.models.artifact import verify
 from stream.models.serving import load_model
 from stream.models.store import find
+from stream.progress import no_progress
 
 DEADLINE_SECONDS = 150
 MINE = ("auc", "ece", "suppressed_at_95")

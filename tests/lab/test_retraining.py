@@ -20,7 +20,6 @@ from stream.dev.embedded import EmbeddedBroker
 from stream.kafka import TOPIC_CONFIGS, Topics, producer_settings
 from stream.lab import retraining, retrying
 from stream.lab.lock import retrain_lock
-from stream.lab.log import Progress
 from stream.lab.reporting.retrained import Retrained, write
 from stream.lab.retraining import PAGE, Asked, retrain
 from stream.models.artifact import FINDINGS, verify
@@ -28,6 +27,7 @@ from stream.models.changes import Change
 from stream.models.manifest import Manifest
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.store import Store
+from stream.progress import Progress
 from tests.lab import logs
 from tests.lab.judging.test_moved import ALERTS, changing_log
 from tests.models.conftest import trained

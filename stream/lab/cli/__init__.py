@@ -61,9 +61,17 @@ def train_command(
     except OSError as error:
         raise LabError(f"--out {out}: can't be made a folder ({error.strerror}); name another") from None
     command = shlex.join(["noisegate", *sys.argv[1:]])
-    with log_of(events, simulated) as log, stage_bars() as told:
+    with log_of(events, simulated) as log, stage_bars() as report_progress:
         folder = train(
-            log, definition, out, split=split, seed=seed, plan=plan, command=command, progress=told, notice=notice
+            log,
+            definition,
+            out,
+            split=split,
+            seed=seed,
+            plan=plan,
+            command=command,
+            progress=report_progress,
+            notice=notice,
         )
     manifest = verify(folder)
     if as_json:
@@ -98,8 +106,8 @@ def evaluate_command(
     """Judge a model beside the baselines, on the alerts of a log after the model's split."""
     from stream.lab.judging.evaluate import evaluate
 
-    with log_of(events, simulated) as log, stage_bars() as told:
-        evaluation = evaluate(log, model, told)
+    with log_of(events, simulated) as log, stage_bars() as report_progress:
+        evaluation = evaluate(log, model, report_progress)
     if as_json:
         say_json(evaluation)
         return

@@ -36,8 +36,8 @@ def audit_command(
     from stream.lab.auditing.floods import unflagged
 
     definition = shown.read_problem(problem)
-    with shown.log_of(events, simulated) as log, stage_bars() as told:
-        found = audit(log, definition, split, told)
+    with shown.log_of(events, simulated) as log, stage_bars() as report_progress:
+        found = audit(log, definition, split, report_progress)
     written = write_exclusions(problem, found.proposals, unflagged(found.floods)) if write else None
     if as_json:
         shown.say_json({"audit": found, "written": written})
@@ -55,8 +55,8 @@ def _say(console: Console, found: "Audit", written: "Written | None") -> None:
     if found.tests is not None:
         _say_baselines(console, found)
     if found.delays.maturity:
-        told = ", ".join(f"{of.share:.1%} by {of.hours:.3g} h" for of in found.delays.maturity)
-        console.print(f"decided: {told}\n")
+        maturity = ", ".join(f"{of.share:.1%} by {of.hours:.3g} h" for of in found.delays.maturity)
+        console.print(f"decided: {maturity}\n")
     for finding in found.findings:
         console.print(f"{'[bold]![/bold]' if finding.warns else '-'} {escape(finding.text)}", highlight=False)
     _say_proposals(console, found, written)

@@ -27,8 +27,8 @@ def backtest_command(
     from stream.lab.backtesting import ONCE, RETRAINED, backtest
 
     definition, days = shown.read_problem(problem), days_of(every)
-    with shown.log_of(events, simulated) as log, stage_bars() as told:
-        found = backtest(log, definition, every_days=days, split=split, seed=seed, progress=told)
+    with shown.log_of(events, simulated) as log, stage_bars() as report_progress:
+        found = backtest(log, definition, every_days=days, split=split, seed=seed, progress=report_progress)
     if as_json:
         shown.say_json(found)
         return

@@ -28,8 +28,8 @@ def pull_command(
     now = time.time()
     begin = None if since is None else parse_when(since, "--since", now)
     end = None if until is None else parse_when(until, "--until", now)
-    with stage_bars() as told:
-        pulled: Pulled = pull(load_settings(file=context.obj), output, begin, end, told)
+    with stage_bars() as report_progress:
+        pulled: Pulled = pull(load_settings(file=context.obj), output, begin, end, report_progress)
     if as_json:
         shown.say_json(pulled)
         return
@@ -51,6 +51,6 @@ def pull_command(
         )
     for reason, left in pulled.left_out.items():
         console.print(f"left out: {left.count:,} {reason}, the first {escape(left.first)}", highlight=False)
-    if told_fields := fields_sentence(pulled.unknown_fields):
-        console.print(told_fields, markup=False, highlight=False)
+    if unread := fields_sentence(pulled.unknown_fields):
+        console.print(unread, markup=False, highlight=False)
     console.print(f"written to {escape(pulled.output)}", highlight=False)

@@ -41,14 +41,14 @@ def folds(window: Window, count: int) -> list[Fold]:
 
 
 def cross_validate(
-    window: Window, seed: int, plan: Plan, tuned: Params, told: Callable[[float], None]
+    window: Window, seed: int, plan: Plan, tuned: Params, report_progress: Callable[[float], None]
 ) -> list[FoldFigures]:
     """The figures of each fold, its scores not calibrated; the number of rounds is the best for the fold."""
     made = folds(window, plan.folds)
     figures = []
     for number, fold in enumerate(made):
         figures.append(_judged(window, fold, seed, plan, tuned))
-        told((number + 1) / len(made))
+        report_progress((number + 1) / len(made))
     return figures
 
 

@@ -20,8 +20,8 @@ from stream.lab.learning.parts import Window, enough, parts, try_rounds, weights
 from stream.lab.learning.plan import Plan
 from stream.lab.learning.trees import Params, Trees
 from stream.lab.learning.trials import search
-from stream.lab.log import Progress
 from stream.models.manifest import Calibration
+from stream.progress import Progress
 
 NOISE_AT_MOST = 0.5  # the band likely_noise never reaches above "more probably noise than not"
 ACTIONABLE_FROM = 0.5
@@ -62,8 +62,8 @@ def fit_window(
         scores = calibration.apply(chosen, logits)
     matrix, labels = window.take(window.usable)
     params = {**trees.params_for(len(labels), seed, plan.monotone), **tuned}
-    weights, told = weights_of(replayed, window.usable, plan), lambda share: progress("training", share)
-    fitted = trees.fit(matrix, labels, window.features, params, rounds, told, weights)
+    weights, report_progress = weights_of(replayed, window.usable, plan), lambda share: progress("training", share)
+    fitted = trees.fit(matrix, labels, window.features, params, rounds, report_progress, weights)
     honest = scores is not None
     if scores is None:
         later, scores = window.usable, calibration.apply(chosen, fitted.logits(matrix))

@@ -68,10 +68,10 @@ def try_rounds(
     seed: int,
     plan: Plan,
     tuned: Params,
-    told: Callable[[float], None],
+    report_progress: Callable[[float], None],
 ) -> Trees:
     """Trees of the earlier part, with the number of rounds that is best on the later one."""
     matrix, labels = window.take(earlier)
     params = {**trees.params_for(len(labels), seed, plan.monotone), **tuned}
     weights = weights_of(window.replayed, earlier, plan)
-    return trees.fit_until_best(matrix, labels, window.take(later), window.features, params, told, weights)
+    return trees.fit_until_best(matrix, labels, window.take(later), window.features, params, report_progress, weights)

@@ -66,12 +66,12 @@ def fit(
     features: Sequence[Feature],
     params: Params,
     rounds: int,
-    told: Callable[[float], None],
+    report_progress: Callable[[float], None],
     weights: Array | None = None,
 ) -> Trees:
     """Fit so many rounds."""
     lightgbm = import_lightgbm()
-    callbacks = [lambda env: told((env.iteration + 1) / rounds)]
+    callbacks = [lambda env: report_progress((env.iteration + 1) / rounds)]
     data = lightgbm.Dataset(matrix, labels, weight=weights)
     return Trees(lightgbm.train(_whole(params, features), data, rounds, callbacks=callbacks), rounds)
 
@@ -82,7 +82,7 @@ def fit_until_best(
     later: tuple[Matrix, Labels],
     features: Sequence[Feature],
     params: Params,
-    told: Callable[[float], None],
+    report_progress: Callable[[float], None],
     weights: Array | None = None,
 ) -> Trees:
     """Fit until the log loss on later rows no longer falls; the best number of rounds is kept."""
@@ -90,7 +90,7 @@ def fit_until_best(
     data = lightgbm.Dataset(matrix, labels, weight=weights)
     callbacks = [
         lightgbm.early_stopping(PATIENCE, verbose=False),
-        lambda env: told((env.iteration + 1) / ROUNDS_MOST),
+        lambda env: report_progress((env.iteration + 1) / ROUNDS_MOST),
     ]
     booster = lightgbm.train(
         _whole(params, features),
@@ -99,7 +99,7 @@ def fit_until_best(
         valid_sets=[lightgbm.Dataset(*later, reference=data)],
         callbacks=callbacks,
     )
-    told(1.0)
+    report_progress(1.0)
     return Trees(booster, max(int(booster.best_iteration), ROUNDS_LEAST))
 
 

@@ -8,12 +8,13 @@ from typing import IO
 from stream.core import limits
 from stream.core.errors import LogError
 from stream.core.events import Acted, Raised, encode_event, seconds
-from stream.lab.log import Progress, log_file, no_progress
+from stream.lab.log import log_file
 from stream.lab.sources.actions import ActionCells, action_id, bind, check_order
 from stream.lab.sources.cells import Cells
 from stream.lab.sources.mapping import Mapping
 from stream.lab.sources.summary import Drop, Summary
 from stream.lab.sources.table import Row, Table
+from stream.progress import Progress, no_progress
 
 _LINES = 2_000  # written at once
 

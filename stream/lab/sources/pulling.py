@@ -26,11 +26,12 @@ from stream.core.events import (
     unknown_fields,
 )
 from stream.kafka import partition_chooser
-from stream.lab.log import Line, Progress, log_file, no_progress
+from stream.lab.log import Line, log_file
 from stream.lab.parquet import import_parquet, write_parquet
 from stream.lab.sources.spool import Spool
 from stream.lab.unused import count_names
 from stream.misrouted import MisroutedRecords
+from stream.progress import Progress, no_progress
 from stream.reader import Reader
 
 ENDINGS = (".jsonl", ".jsonl.gz", ".parquet")

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import IO
 
 from stream.core.errors import LogError
-from stream.lab.log import Progress
 from stream.lab.sources.summary import Summary
+from stream.progress import Progress
 
 Row = Sequence[str]  # the used cells
 _CELL = 16 * 1024 * 1024  # characters; csv itself takes no longer cell
