@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from stream.config import Settings
 from stream.core.errors import BrokerError, SettingsError
 from stream.core.events import Tick, encode_event, moment
+from stream.eventlog import Line
 from stream.kafka import Topics, producer_settings
-from stream.lab.log import Line
 from stream.lane.batch import Output
 from stream.lane.publisher import Publisher
 from stream.waiting import until_answered

@@ -37,8 +37,8 @@ def replay(
     as_json: shown.AsJson = False,
 ) -> None:
     """Send an event log to Kafka: keyed by team, in log order."""
+    from stream.eventlog import read_log
     from stream.feed import Feed, Schedule, parse_speed
-    from stream.lab.log import read_log
 
     pace = parse_speed(speed)
     total = _count(events)  # a bad line is told before anything is sent
@@ -71,7 +71,7 @@ def replay(
 def _count(log: Path) -> int:
     """How many events a log holds; fields that nothing reads are named on standard error."""
     from stream.core.events import unknown_fields
-    from stream.lab.log import read_log
+    from stream.eventlog import read_log
     from stream.lab.unused import count_names, fields_sentence
 
     total, unread = 0, Counter[str]()

@@ -15,13 +15,13 @@ from stream.core.events import moment
 from stream.core.frame import Array
 from stream.core.problem import Problem
 from stream.core.state import DAY
+from stream.eventlog import read_log
 from stream.extras import FITTING, require_lab
 from stream.lab.check import about, check_log, check_training
 from stream.lab.judging.baselines import score_baselines
 from stream.lab.judging.judge import MODEL, check_classes, figures
 from stream.lab.learning import calibration
 from stream.lab.learning.fitting import Fitted, Window, fit_window
-from stream.lab.log import read_log
 from stream.lab.matrix import known_matrix, training_matrix
 from stream.lab.priors import Learnt, choose_keys, learn
 from stream.lab.replaying import Replayed, replay

@@ -16,6 +16,7 @@ from stream.config import Settings
 from stream.core.errors import LabError, ModelError, StoreAway
 from stream.core.events import moment
 from stream.core.problem import Problem
+from stream.eventlog import read_log
 from stream.extras import AUDITING, TRAINING, require_lab
 from stream.lab.auditing.audit import audit_replayed
 from stream.lab.check import about, check_log
@@ -23,7 +24,6 @@ from stream.lab.judging.moved import Moved, judge_moved
 from stream.lab.judging.served import Comparison, compare_served, read_outcomes
 from stream.lab.learning.plan import Plan
 from stream.lab.lock import retrain_lock
-from stream.lab.log import read_log
 from stream.lab.replaying import Replayed, replay
 from stream.lab.reporting import retrained as page
 from stream.lab.reporting.retrained import REFUSED, Data, Retrained, Standing

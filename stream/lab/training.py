@@ -15,6 +15,7 @@ from stream.core.errors import LabError
 from stream.core.events import moment
 from stream.core.frame import Array, Matrix, prior_values
 from stream.core.problem import Problem
+from stream.eventlog import read_log
 from stream.extras import TRAINING, require_lab
 from stream.lab import card
 from stream.lab.check import about, check_log, check_training
@@ -27,7 +28,6 @@ from stream.lab.learning import canaries
 from stream.lab.learning.crossval import cross_validate
 from stream.lab.learning.fitting import Fitted, Window, fit_window
 from stream.lab.learning.plan import Plan
-from stream.lab.log import read_log
 from stream.lab.matrix import predict, served_matrix, training_matrix
 from stream.lab.priors import Learnt, choose_keys, learn
 from stream.lab.reference import Origin, make_reference

@@ -10,7 +10,7 @@ from stream.config import Settings, load_problem
 from stream.core.events import Raised, encode_event
 from stream.core.fold import Fold
 from stream.core.frame import Array, Decayed, Inputs, Matrix
-from stream.lab.log import read_log
+from stream.eventlog import read_log
 from stream.lab.replaying import replay
 from stream.lab.training import train_replayed
 from stream.lane.batch import Part

@@ -22,9 +22,9 @@ from stream.dev.demo.plan import Plan, make_plan
 from stream.dev.demo.summary import Figures, Summary, baseline_figures, figures, judge
 from stream.dev.demo.view import Snapshot, line, render, say_summary, snapshot
 from stream.dev.stack import Stack, running_stack
+from stream.eventlog import Line
 from stream.extras import TRAINING, require_lab
 from stream.feed import Feed, Schedule, parse_speed
-from stream.lab.log import Line
 from stream.lab.unused import sentences
 from stream.models.pointers import CHAMPION, Pointer
 from stream.models.store import Store, find

@@ -7,6 +7,7 @@ import msgspec
 from stream.core.errors import LabError
 from stream.core.kinds import MUTED, REOPENED, RESERVED
 from stream.core.problem import Problem
+from stream.eventlog import read_log
 from stream.extras import AUDITING, require_lab
 from stream.lab.auditing import volumes
 from stream.lab.auditing.delays import delays
@@ -15,7 +16,6 @@ from stream.lab.auditing.patterns import proposals, refires, rules_tested
 from stream.lab.auditing.result import Audit
 from stream.lab.auditing.scores import tests
 from stream.lab.auditing.sentences import findings
-from stream.lab.log import read_log
 from stream.lab.replaying import Replayed, replay
 from stream.lab.window import split_at_share
 from stream.progress import Progress, no_progress

@@ -25,9 +25,8 @@ from stream.core.events import (
     seconds,
     unknown_fields,
 )
+from stream.eventlog import Line, import_parquet, log_file, write_parquet
 from stream.kafka import partition_chooser
-from stream.lab.log import Line, log_file
-from stream.lab.parquet import import_parquet, write_parquet
 from stream.lab.sources.spool import Spool
 from stream.lab.unused import count_names
 from stream.misrouted import MisroutedRecords

@@ -14,10 +14,9 @@ from stream.core.errors import BadRecord, LogError
 from stream.core.events import Event, Tick, decode_event, encode_event
 from stream.core.fold import Fold
 from stream.core.state import pack_state
+from stream.eventlog import VALUE, Line, import_parquet, read_log
 from stream.feed import Feed
 from stream.kafka import LOG_APPEND_TIME, TIMESTAMPS, TOPIC_CONFIGS, Topics, partition_chooser, producer_settings
-from stream.lab.log import Line, read_log
-from stream.lab.parquet import VALUE, import_parquet
 from stream.lab.sources.pulling import Left, parse_when, pull
 from stream.lane.batch import Batch, Part
 from stream.lane.failed import failed_output
@@ -254,7 +253,7 @@ sys.modules["pyarrow"] = None
 from pathlib import Path
 from stream.config import load_settings
 from stream.core.errors import LogError
-from stream.lab.log import read_log
+from stream.eventlog import read_log
 from stream.lab.sources.pulling import pull
 for call in (lambda: pull(load_settings({}), Path("log.parquet")), lambda: list(read_log(Path("log.parquet")))):
     try:

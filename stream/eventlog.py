@@ -6,18 +6,25 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from msgspec import Struct
 
 from stream.core import limits
 from stream.core.errors import BadRecord, LogError
-from stream.core.events import Event, check_time, decode_event
+from stream.core.events import Event, Raised, Tick, check_time, decode_event
+from stream.extras import import_extra
 from stream.files import atomic_file
 from stream.progress import Progress, no_progress
 
 _BLOCK = 64 * 1024  # bytes read at once
 _COMPRESS_LEVEL = 3
+
+VALUE = "value"  # the Parquet column with the event as it was in Kafka, byte for byte; the only one that is read
+_COLUMNS = ("team", "alert_id", "rule", "entity", "severity", "source", "kind", "actor")
+_REPEATING = ("team", "rule", "severity", "source", "kind")  # columns stored as dictionaries
+_ROW_GROUP = 20_000  # rows, and so in memory
+_ROWS_READ = 2_000  # at once
 
 
 class Line(Struct, frozen=True, gc=False):
@@ -40,9 +47,7 @@ def read_log(path: Path, grace_seconds: float = math.inf, progress: Progress = n
         LogError: a line is not an event (file and line are named), the log is out of order, or there is nothing in it.
     """
     if path.suffix == ".parquet":
-        from stream.lab.parquet import read_values
-
-        yield from _ordered(path, read_values(path, progress), grace_seconds)
+        yield from _ordered(path, _read_parquet(path, progress), grace_seconds)
     else:
         try:
             with path.open("rb") as raw:
@@ -118,3 +123,71 @@ def log_file(output: Path) -> Iterator["IO[bytes] | gzip.GzipFile"]:
                 yield file
     except OSError as error:
         raise LogError(f"{output}: can't be written: {error.strerror or error}") from None
+
+
+def import_parquet() -> tuple[Any, Any]:
+    """`pyarrow` and `pyarrow.parquet`.
+
+    Raises:
+        LogError: the extra is not installed.
+    """
+    names = ("pyarrow", "pyarrow.parquet")
+    arrow, parquet = (import_extra(name, "lab", ".parquet needs", LogError) for name in names)
+    return arrow, parquet
+
+
+def write_parquet(lines: Iterable[Line], file: "IO[bytes] | gzip.GzipFile") -> None:
+    """Write events. Columns: `at` (UTC, microseconds), `type`, the names that an event has, and its value."""
+    arrow, parquet = import_parquet()
+    schema = _arrow_schema(arrow)
+    with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
+        rows: list[Line] = []
+        for line in lines:
+            rows.append(line)
+            if len(rows) == _ROW_GROUP:
+                writer.write_table(_arrow_table(arrow, schema, rows))
+                rows.clear()
+        writer.write_table(_arrow_table(arrow, schema, rows))
+
+
+def _read_parquet(path: Path, progress: Progress) -> Iterator[list[bytes]]:
+    """The events' raw values, some thousand at a time.
+
+    Raises:
+        LogError: it is no Parquet file, or has no column of values.
+    """
+    arrow, parquet = import_parquet()
+    try:
+        with parquet.ParquetFile(path) as file:
+            if VALUE not in file.schema_arrow.names:
+                raise LogError(f"{path}: has no column {VALUE!r}; take a file that `noisegate lab pull` wrote")
+            total, read = max(file.metadata.num_rows, 1), 0
+            for batch in file.iter_batches(_ROWS_READ, columns=[VALUE]):
+                yield batch.column(0).cast(arrow.binary()).fill_null(b"").to_pylist()
+                read += batch.num_rows
+                progress("reading", read / total)
+    except (OSError, arrow.ArrowException) as error:
+        raise LogError(f"{path}: can't be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _arrow_schema(arrow: Any) -> Any:
+    few, text = arrow.dictionary(arrow.int32(), arrow.string()), arrow.string()
+    names = [(name, few if name in _REPEATING else text) for name in _COLUMNS]
+    return arrow.schema([("at", arrow.timestamp("us", "UTC")), ("type", few), *names, (VALUE, arrow.binary())])
+
+
+def _arrow_table(arrow: Any, schema: Any, rows: list[Line]) -> Any:
+    columns: dict[str, list[Any]] = {name: [getattr(row.event, name, None) for row in rows] for name in _COLUMNS}
+    columns |= {
+        "at": [row.event.at for row in rows],
+        "type": [_type_of(row.event) for row in rows],
+        VALUE: [row.value for row in rows],
+    }
+    arrays = [arrow.array(columns[field.name], field.type) for field in schema]
+    return arrow.Table.from_arrays(arrays, schema=schema)
+
+
+def _type_of(event: Event) -> str:
+    if type(event) is Raised:
+        return "raised"
+    return "tick" if type(event) is Tick else "acted"
