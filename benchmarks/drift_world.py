@@ -18,7 +18,6 @@ from stream.core.events import decode_event, seconds
 from stream.core.features import Feature
 from stream.core.frame import Array, Matrix
 from stream.core.problem import Problem, parse_problem
-from stream.dev.organisation import FLOODS, START, STEADY, Drifts, Event, simulate
 from stream.dev.shipped import simulated_problem
 from stream.eventlog import Line
 from stream.lab.judging.baselines import score_baselines
@@ -33,6 +32,7 @@ from stream.lab.training import later_half, origin_of
 from stream.lab.window import Split, split_at_time, trainable
 from stream.models.reference import Reference, Spread
 from stream.progress import no_progress
+from stream.simulation import FLOODS, START, STEADY, Drifts, Event, simulate
 
 DAY, HOUR = 86_400.0, 3_600.0
 TRAINED_DAYS, WATCHED_DAYS = 60, 90

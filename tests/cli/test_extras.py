@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import pytest
 
-from stream.dev.organisation import write_events
 from stream.dev.shipped import simulated_problem
+from stream.simulation import write_events
 from tests.servers.kafka import ROOT
 
 pytestmark = pytest.mark.timeout(120)

@@ -21,7 +21,6 @@ from stream.core.events import decode_event, moment, seconds
 from stream.core.fold import Fold
 from stream.core.kinds import CORRECTION, HELD_OUT
 from stream.core.problem import Problem, parse_problem
-from stream.dev.organisation import START, TEAMS, Drifts, Shift, simulate
 from stream.dev.shipped import simulated_problem
 from stream.eventlog import Line
 from stream.lab.learning.plan import Plan
@@ -36,6 +35,7 @@ from stream.monitoring.queries import JOB
 from stream.scorer.maturing import Maturing
 from stream.scorer.redis_history import RedisHistory
 from stream.scorer.serving import Serving
+from stream.simulation import START, TEAMS, Drifts, Shift, simulate
 from tests.scorer.rig import TOPIC, Log, Rig
 from tests.scorer.shown import text_of
 from tests.servers.prometheus import Exposed

@@ -90,7 +90,7 @@ def _problem_of(request: Request) -> Path:
 def _log_of(request: Request, folder: Path, console: Console) -> Path:
     if request.events is not None:
         return request.events
-    from stream.dev.organisation import write_events
+    from stream.simulation import write_events
 
     log = folder / "simulated.jsonl"
     with console.status("making the log of the simulated organisation"):

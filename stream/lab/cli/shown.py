@@ -44,7 +44,7 @@ def log_of(events: Path | None, simulated: bool) -> Iterator[Path]:
     if events is not None:
         yield events
         return
-    from stream.dev.organisation import write_events
+    from stream.simulation import write_events
 
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "simulated.jsonl.gz"

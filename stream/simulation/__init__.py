@@ -7,10 +7,10 @@ span        the simulated time: working hours, shares of the span, time stamps
 firings     what fires when: rhythm, flapping, floods, reports
 habits      the truth: how probable it is that a team acts on an alert
 reactions   what people then do, and when
-simulation  all of it in one event log, sorted by time
+log         all of it in one event log, sorted by time
 """
 
-from stream.dev.organisation.catalogue import (
+from stream.simulation.catalogue import (
     DRIFTS,
     FIXES,
     FLOODS,
@@ -23,7 +23,7 @@ from stream.dev.organisation.catalogue import (
     Drifts,
     Shift,
 )
-from stream.dev.organisation.simulation import (
+from stream.simulation.log import (
     START,
     ActedRecord,
     Event,
