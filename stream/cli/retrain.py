@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from stream.cli import shown
+from stream.cli import options
+from stream.console import print_json, stage_bars
 
 
 def retrain(
@@ -23,10 +24,9 @@ def retrain(
         str | None,
         typer.Option(help="Make it challenger whatever gate and champion say; give the reason, it is noted."),
     ] = None,
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Train on the log in Kafka, judge beside the champion, publish as challenger. Status 2: trained, but refused."""
-    from stream.bars import stage_bars
     from stream.cli.promoting import promote
     from stream.core.errors import ModelError, StoreAway
     from stream.lab.learning.plan import Plan
@@ -37,7 +37,7 @@ def retrain(
     from stream.models.store import Store
     from stream.progress import Progress
 
-    settings = shown.settings()
+    settings = options.settings()
     asked = Asked(
         since=None if since is None else parse_when(since, "--since", time.time()),
         judge_days=judge_days,
@@ -60,10 +60,10 @@ def retrain(
             return str(error)
         return None
 
-    with stage_bars(shown.progress()) as report_progress:
+    with stage_bars() as report_progress:
         found = retrain_once(settings, asked, pulled, promoted, report_progress)
     if as_json:
-        shown.say_json(found)
+        print_json(found)
     else:
         sys.stdout.write(write(found))
         sys.stdout.flush()

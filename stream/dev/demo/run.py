@@ -12,8 +12,8 @@ from msgspec import Struct
 from rich.console import Console
 from rich.live import Live
 
-from stream.bars import stage_bars
 from stream.config import load_problem
+from stream.console import stage_bars
 from stream.core.errors import EmbeddedServerFailed, SettingsError
 from stream.core.events import moment
 from stream.dev import shipped

@@ -13,9 +13,9 @@ from msgspec.structs import replace
 from rich.markup import escape
 from rich.table import Table
 
-from stream.bars import PlainConsole
 from stream.cli import main
 from stream.config import load_settings
+from stream.console import SafeConsole, escape_json
 from stream.core.events import encode_event
 from stream.dev.embedded import EmbeddedBroker
 from stream.kafka import TOPIC_CONFIGS, Topics
@@ -25,7 +25,6 @@ from stream.lab.reporting.retrained import write
 from stream.models.artifact import verify
 from stream.monitoring.page import drift_page
 from stream.monitoring.report import DriftReport, FeatureDrift
-from stream.plain import plain_json
 from tests.cli.conftest import Run
 from tests.lab.logs import PROBLEM_TEXT, small_log
 from tests.lab.reporting import sample
@@ -139,7 +138,7 @@ def test_pages_and_cards_steer_nothing() -> None:
 def test_the_console_lets_its_own_styles_through(terminal: bool) -> None:
     """Text, markup and tables steer nothing but for the styles that the console itself writes on a terminal."""
     file = io.StringIO()
-    console = PlainConsole(file=file, width=80, color_system="standard" if terminal else None, force_terminal=terminal)
+    console = SafeConsole(file=file, width=80, color_system="standard" if terminal else None, force_terminal=terminal)
     table = Table(EVIL)
     table.add_row(EVIL)
     console.print(f"[bold]{escape(EVIL)}[/bold]", EVIL, table)
@@ -150,5 +149,5 @@ def test_the_console_lets_its_own_styles_through(terminal: bool) -> None:
 def test_json_keeps_its_meaning() -> None:
     """What is escaped in a document is the same when it is read, beyond the basic plane as well."""
     document = json.dumps({"name": f"{EVIL}\U000e0001é"}, ensure_ascii=False)
-    assert json.loads(plain_json(document)) == json.loads(document)
-    assert plain_json(document).isprintable()
+    assert json.loads(escape_json(document)) == json.loads(document)
+    assert escape_json(document).isprintable()
