@@ -13,8 +13,7 @@ from stream.core import features
 from stream.core.errors import LabError
 from stream.core.events import moment
 from stream.core.frame import Array
-from stream.core.problem import Problem
-from stream.core.state import DAY
+from stream.core.problem import DAY_SECONDS, Problem
 from stream.eventlog import read_log
 from stream.extras import FITTING, require_lab
 from stream.lab.check import about, check_log, check_training
@@ -138,10 +137,10 @@ def backtest_replayed(
 def _starts(replayed: Replayed, first: Split, every_days: float) -> list[float]:
     if not every_days > 0.0:
         raise LabError(f"every={every_days:g} days: give a length above 0")
-    steps = int((float(replayed.at.max()) - first.at) // (every_days * DAY)) + 1
+    steps = int((float(replayed.at.max()) - first.at) // (every_days * DAY_SECONDS)) + 1
     if steps > STEPS_MOST:
         raise LabError(f"every={every_days:g} days means {steps} trainings, at most {STEPS_MOST} are done; take longer")
-    return [first.at + number * every_days * DAY for number in range(steps)]
+    return [first.at + number * every_days * DAY_SECONDS for number in range(steps)]
 
 
 def _train(replayed: Replayed, end: Split, baselines: Mapping[str, Array], seed: int) -> _Trained:

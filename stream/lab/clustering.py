@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from stream.core import drift
 from stream.core.events import Raised
 from stream.core.frame import Array, level_index
+from stream.core.problem import DAY_SECONDS
 
 WINDOWS_DAYS = (1, 7)
 ROWS_LEAST = 20  # a block of fewer says nothing
-_DAY = 86_400.0
 _COMBINED = ("additive", "shifts")  # of several levels, the finest of them that all hold is team and rule
 
 Ints = NDArray[np.int64]
@@ -81,7 +81,7 @@ def level_of(feature: str, labels: Sequence[str]) -> str | None:
 
 def _blocks(at: Array) -> Ints:
     """The day of each alert, counted back from the latest, so that weeks end with the reference."""
-    return np.asarray((at.max() - at) // _DAY, dtype=np.int64)
+    return np.asarray((at.max() - at) // DAY_SECONDS, dtype=np.int64)
 
 
 def _weeks(table: Array) -> Array:

@@ -16,7 +16,7 @@ from stream.core.problem import Exclusion, FloodDay, Problem, parse_problem
 from stream.files import atomic_write
 from stream.lab.auditing import result
 from stream.lab.auditing.floods import named_day
-from stream.lab.auditing.patterns import exclusion_of
+from stream.lab.auditing.sections import exclusion_of
 
 
 class Written(Struct, frozen=True):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from stream.core.problem import Problem
-from stream.lab.auditing import patterns
+from stream.lab.auditing import sections
 from stream.lab.auditing.floods import LEAST_COUNT, LEAST_DAYS
 from stream.lab.auditing.result import Audit, Finding
 from stream.lab.check import LEAST_ALERTS, LEAST_OF_A_CLASS
@@ -231,13 +231,13 @@ def _proposals(audit: Audit) -> Iterator[Finding]:
         yield Finding(
             "visibility-only",
             f"Which rules look visibility-only was not tested: none of {audit.volumes.rules:,} has "
-            f"{patterns.LEAST_KNOWN} outcomes known at the split.",
+            f"{sections.LEAST_KNOWN} outcomes known at the split.",
         )
     elif not audit.proposals:
         yield Finding(
             "visibility-only",
-            f"0 rules look visibility-only: none of the {audit.rules_tested:,} with at least {patterns.LEAST_KNOWN} "
-            f"outcomes known at the split is surely acted on less than {patterns.SMALL_SHARE:.0%} of the time.",
+            f"0 rules look visibility-only: none of the {audit.rules_tested:,} with at least {sections.LEAST_KNOWN} "
+            f"outcomes known at the split is surely acted on less than {sections.SMALL_SHARE:.0%} of the time.",
         )
 
 

@@ -8,6 +8,7 @@ from msgspec import Struct
 from stream.core.features import Feature
 from stream.core.frame import Array, Matrix
 from stream.core.ledger import HELD_OUT
+from stream.core.problem import DAY_SECONDS
 from stream.lab.judging.metrics import Labels
 from stream.lab.learning import trees
 from stream.lab.learning.plan import Plan
@@ -18,7 +19,6 @@ from stream.lab.window import Mask, Split, between, split_at_share, trainable
 EARLIER = 0.8
 LEAST_LATER = 200  # alerts, and
 LEAST_OF_A_CLASS = 20  # of each outcome in either part, to find anything on the later part
-_DAY = 86_400.0
 
 
 class Window(Struct, frozen=True, eq=False):
@@ -56,7 +56,7 @@ def weights_of(replayed: Replayed, mask: Mask, plan: Plan) -> Array | None:
     chosen = np.flatnonzero(mask)
     weights = np.where(replayed.flags[chosen] & HELD_OUT, plan.holdout_weight, 1.0)
     if plan.recency_days is not None:
-        age_days = (replayed.at[chosen].max() - replayed.at[chosen]) / _DAY
+        age_days = (replayed.at[chosen].max() - replayed.at[chosen]) / DAY_SECONDS
         weights = weights * np.exp2(-age_days / plan.recency_days)
     return np.asarray(weights / weights.mean())
 
