@@ -51,8 +51,10 @@ def _names(audit: Audit) -> Iterator[Finding]:
     names = audit.names
     if names.unlisted:
         total = sum(names.unlisted.values())
-        told = _listed([f"{kind} ({count:,})" for kind, count in names.unlisted.items()])
-        yield Finding("kinds", f"{total:,} actions are of kinds in neither list, so they decide nothing: {told}.", True)
+        listed = _listed([f"{kind} ({count:,})" for kind, count in names.unlisted.items()])
+        yield Finding(
+            "kinds", f"{total:,} actions are of kinds in neither list, so they decide nothing: {listed}.", True
+        )
     if names.missing_kinds:
         yield Finding(
             "kinds", f"{len(names.missing_kinds)} listed kinds never occur: {_listed(names.missing_kinds)}.", True
@@ -63,8 +65,8 @@ def _names(audit: Audit) -> Iterator[Finding]:
 
 
 def _unused(audit: Audit, problem: Problem) -> Iterator[Finding]:
-    if told := orphan_sentence(audit.orphans, problem):
-        yield Finding("ledger", told, True)
+    if sentence := orphan_sentence(audit.orphans, problem):
+        yield Finding("ledger", sentence, True)
     if audit.orphans.never:
         yield Finding(
             "ledger",
@@ -72,8 +74,8 @@ def _unused(audit: Audit, problem: Problem) -> Iterator[Finding]:
             f"{problem.outcome.grace_minutes:g} minutes: on Kafka each of them goes to alerts.failed as unknown_alert.",
             True,
         )
-    if told := fields_sentence(audit.unknown_fields):
-        yield Finding("fields", told, True)
+    if sentence := fields_sentence(audit.unknown_fields):
+        yield Finding("fields", sentence, True)
 
 
 def _sides(audit: Audit) -> Iterator[Finding]:

@@ -9,11 +9,9 @@ from stream.core import limits
 from stream.core.errors import LogError
 from stream.core.events import Acted, Raised, encode_event, seconds
 from stream.eventlog import log_file
-from stream.lab.sources.actions import ActionCells, action_id, bind, check_order
-from stream.lab.sources.cells import Cells
+from stream.lab.sources.binding import ActionCells, Cells, action_id, bind_actions, check_order
 from stream.lab.sources.mapping import Mapping
-from stream.lab.sources.summary import Drop, Summary
-from stream.lab.sources.table import Row, Table
+from stream.lab.sources.table import Drop, Row, Summary, Table
 from stream.progress import Progress, no_progress
 
 _LINES = 2_000  # written at once
@@ -52,7 +50,7 @@ def import_table(table: Table, mapping: Mapping, output: Path, progress: Progres
     if not output.name.endswith((".jsonl", ".jsonl.gz")):
         raise LogError(f"{output}: is neither .jsonl nor .jsonl.gz; end the output's name so")
     cells, made, summary = Cells(mapping, table), _Made(), Summary()
-    actions = bind(cells)
+    actions = bind_actions(cells)
     if mapping.form == "alert":
         _alerts(table, cells, actions, made, summary, progress)
     else:
@@ -92,8 +90,8 @@ def _alerts(
 
 def _act(alert: Raised, order: int, rules: list[ActionCells], row: Row, cells: Cells, made: _Made) -> None:
     """The action of one time column: its first rule that fits."""
-    told = rules[0].at(row) if rules[0].at else None
-    if told is None:
+    acted_at = rules[0].at(row) if rules[0].at else None
+    if acted_at is None:
         return  # it did not happen
     for action in rules:
         kind = action.kind(row)
@@ -101,7 +99,7 @@ def _act(alert: Raised, order: int, rules: list[ActionCells], row: Row, cells: C
             break
     else:
         raise Drop("no_kind")
-    at, (actor, agent) = cells.time(action.at_name, told), action.who(row)
+    at, (actor, agent) = cells.time(action.at_name, acted_at), action.who(row)
     name, who = action_id(alert, order), cells.pseudonym(actor)
     made.add(check_order(alert, Acted(at, alert.alert_id, alert.team, name, kind, who, agent)))
 

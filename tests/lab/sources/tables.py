@@ -6,8 +6,7 @@ from stream.core.events import Event
 from stream.eventlog import read_log
 from stream.lab.sources.importing import import_table
 from stream.lab.sources.mapping import Mapping, parse_mapping
-from stream.lab.sources.summary import Summary
-from stream.lab.sources.table import Table
+from stream.lab.sources.table import Summary, Table
 
 ALERT = """
 form = "alert"

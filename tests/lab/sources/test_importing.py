@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from stream.core.errors import LogError
 from stream.core.events import Acted, Raised, moment, seconds
 from stream.lab.sources.mapping import parse_mapping
-from stream.lab.sources.summary import Dropped, Summary
-from stream.lab.sources.table import Table
+from stream.lab.sources.table import Dropped, Summary, Table
 from tests.lab.sources.tables import ALERT, ALERT_HEADER, ALERT_ROW, UPDATE, UPDATE_HEADER, imported
 
 WORDS = ("", "?", "A", "B", "fixed", "Active", "a\x00b", 'q"', "two\nlines", "x" * 300)
