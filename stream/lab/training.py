@@ -26,14 +26,14 @@ from stream.lab.judging.findings import Check
 from stream.lab.judging.judge import judge
 from stream.lab.learning import canaries
 from stream.lab.learning.crossval import cross_validate
-from stream.lab.learning.fitting import Fitted, Window, fit_window
+from stream.lab.learning.fitting import Fitted, fit_window
 from stream.lab.learning.plan import Plan
 from stream.lab.matrix import predict, served_matrix, training_matrix
 from stream.lab.priors import Learnt, choose_keys, learn
 from stream.lab.reference import Origin, make_reference
 from stream.lab.replaying import Replayed, replay
 from stream.lab.unused import Notice, no_notice, sentences
-from stream.lab.window import Mask, Split, judgeable, split_at_share, split_at_time, trainable
+from stream.lab.window import Mask, Split, Window, judgeable, split_at_share, split_at_time, trainable
 from stream.models.artifact import CARD, FINDINGS, ONNX, REFERENCE, REPORT
 from stream.models.graph import Graph
 from stream.models.manifest import FeatureRef, GateVerdict, Golden, Manifest, ProblemRef, Training

@@ -12,10 +12,9 @@ from msgspec import Struct
 from stream.core.events import moment
 from stream.lab.judging.metrics import auc, log_loss
 from stream.lab.learning import calibration
-from stream.lab.learning.parts import Window, enough, try_rounds
 from stream.lab.learning.plan import Plan
-from stream.lab.learning.trees import Params
-from stream.lab.window import Mask, Split, between, split_at_share, trainable
+from stream.lab.learning.trees import Params, try_rounds
+from stream.lab.window import Mask, Split, Window, between, has_enough, split_at_share, trainable
 from stream.models.manifest import Calibration, FoldFigures
 
 
@@ -37,7 +36,7 @@ def folds(window: Window, count: int) -> list[Fold]:
         Fold(start, trainable(replayed, start), between(replayed, start, stop))
         for start, stop in itertools.pairwise(edges)
     ]
-    return [fold for fold in made if enough(window, fold.earlier, fold.later)]
+    return [fold for fold in made if has_enough(window, fold.earlier, fold.later)]
 
 
 def cross_validate(

@@ -8,9 +8,9 @@ import numpy as np
 from stream.core.errors import LabError
 from stream.extras import import_extra
 from stream.lab.learning.crossval import cross_validate, folds
-from stream.lab.learning.parts import Window
 from stream.lab.learning.plan import Plan
 from stream.lab.learning.trees import Params
+from stream.lab.window import Window
 from stream.progress import Progress
 
 if TYPE_CHECKING:
