@@ -25,6 +25,7 @@ from stream.core.events import (
     seconds,
     unknown_fields,
 )
+from stream.core.partitions import TeamPartitions
 from stream.eventlog import Line, import_parquet, log_file, write_parquet
 from stream.kafka import partition_chooser
 from stream.lab.sources.spool import Spool
@@ -129,8 +130,7 @@ def _read(
     recorded = None if since is None else since - limits.SKEW_SECONDS
     low, high = -math.inf if since is None else since, math.inf if until is None else until
     with Reader(settings, [pulled.topic], since=recorded) as reader:
-        choose = partition_chooser(settings.partitioner, reader.partitions[pulled.topic])
-        homes: dict[str, int] = {}
+        teams = TeamPartitions(partition_chooser(settings.partitioner, reader.partitions[pulled.topic]))
         misrouted: MisroutedRecords | None = None
         for message in reader.read_all():
             pulled.records += 1
@@ -143,10 +143,12 @@ def _read(
                 if type(event) is Tick and at < seconds(event.at):
                     event = Tick(moment(at))
                     value = encode_event(event)  # the lab folds what stands in the log
-                if not isinstance(event, Tick) and homes.setdefault(event.team, choose(event.team)) != partition:
+                try:
+                    teams.check(event, partition)
+                except BadRecord:
                     misrouted = misrouted or MisroutedRecords.of(settings)
                     if misrouted.holds(partition, message.offset() or 0, value):
-                        raise BadRecord("misrouted", f"team {event.team!r} belongs elsewhere")
+                        raise
                     pulled.elsewhere += 1
             except BadRecord as error:
                 there = pulled.left_out.setdefault(error.reason, Left(0, ""))
