@@ -59,9 +59,6 @@ class Grid(Collector):
         """Let a key's series go."""
         self._blocks.pop(key, None)
 
-    def __contains__(self, key: Labels) -> bool:
-        return key in self._blocks
-
     def add(self, key: Labels, values: Numbers) -> None:
         """Add to every series of a key, in the order in which it was opened."""
         self._blocks[key].values += values
