@@ -72,7 +72,7 @@ def list_failed(
         newest.append(record)
     ordered = sorted(newest, key=lambda record: record.at)
     if as_json:
-        print_json({"counts": counts, "failed": [_as_told(record) for record in ordered]})
+        print_json({"counts": counts, "failed": [_as_json(record) for record in ordered]})
         return
     console = stdout_console()
     if not counts:
@@ -166,17 +166,17 @@ def read_failed(settings: "Settings", reason: str | None) -> Iterator[FailedReco
 
 
 def _failed(message: "Message") -> FailedRecord:
-    told = {key: bytes(text or b"").decode("utf-8", "replace") for key, text in message.headers() or []}
+    headers = {key: bytes(text or b"").decode("utf-8", "replace") for key, text in message.headers() or []}
     value = message.value() or b""
     return FailedRecord(
         at=message.timestamp()[1] / 1000.0,
-        reason=told.get("reason") or "?",
-        detail=told.get("detail", ""),
-        topic=told.get("topic") or "?",
-        partition=_read_number(told.get("partition")),
-        offset=_read_number(told.get("offset")),
-        length=_read_number(told.get("length")),
-        sha256=told.get("sha256", ""),
+        reason=headers.get("reason") or "?",
+        detail=headers.get("detail", ""),
+        topic=headers.get("topic") or "?",
+        partition=_read_number(headers.get("partition")),
+        offset=_read_number(headers.get("offset")),
+        length=_read_number(headers.get("length")),
+        sha256=headers.get("sha256", ""),
         value=value,
         key=message.key(),
     )
@@ -212,7 +212,7 @@ def _output_of(settings: "Settings", record: FailedRecord) -> "Output | None":
     return Output(record.topic, record.key, record.value)
 
 
-def _as_told(record: FailedRecord) -> dict[str, Any]:
+def _as_json(record: FailedRecord) -> dict[str, Any]:
     return {
         "failed_at": format_time(record.at),
         "reason": record.reason,

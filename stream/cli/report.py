@@ -69,8 +69,8 @@ def _print_drift(found: "DriftReport") -> None:
     for each in found.features:
         verdict = "drifted" if each.drifted and each.rings else "moved, only shown" if each.drifted else ""
         verdict = "not tested" if each.untested else verdict
-        figures = (_told(each.psi), _told(each.threshold), f"{each.observed:,.0f}")
-        shares = (_told(each.missing), _told(each.missing_reference))
+        figures = (_figure(each.psi), _figure(each.threshold), f"{each.observed:,.0f}")
+        shares = (_figure(each.missing), _figure(each.missing_reference))
         named = (Text(each.feature), *([Text(each.model)] if several else []))
         table.add_row(*named, *figures, *shares, verdict)
     console.print(table)
@@ -80,9 +80,9 @@ def _print_drift(found: "DriftReport") -> None:
         console.print("no worker shows a reference now, so nothing can be said to have drifted: does a scorer run?")
     for key, share in found.unseen.items():
         console.print(Text(f"{key}: {share:.1%} of the alerts have a value that training did not know"))
-    for name, told in found.groups.items():
-        acted = f", {told['acted_on']:.1%} acted on" if "acted_on" in told else ""
-        console.print(Text(f"group {name}: {told['alerts']:,.0f} alerts{acted}"))
+    for name, group in found.groups.items():
+        acted = f", {group['acted_on']:.1%} acted on" if "acted_on" in group else ""
+        console.print(Text(f"group {name}: {group['alerts']:,.0f} alerts{acted}"))
 
 
 def _print_quality(found: "QualityReport") -> None:
@@ -100,13 +100,13 @@ def _print_quality(found: "QualityReport") -> None:
         console.print(f"matured: alerts raised up to {format_time(found.matured_until)}")
     table = Table("", *(f"{each.role} {each.model}" for each in found.models))
     table.add_row("matured alerts", *(f"{each.matured:,.0f}" for each in found.models))
-    table.add_row("matured of published", *(_told(each.matured_share) for each in found.models))
+    table.add_row("matured of published", *(_figure(each.matured_share) for each in found.models))
     for name, text in {**FIGURES, **BAND_FIGURES, **ESTIMATES}.items():
-        table.add_row(text, *(_told(each.figures.get(name)) for each in found.models))
+        table.add_row(text, *(_figure(each.figures.get(name)) for each in found.models))
     console.print(table)
 
 
-def _told(value: float | None) -> str:
+def _figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 

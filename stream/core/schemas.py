@@ -150,8 +150,8 @@ def _schema(topic: str, of: Any, description: str) -> dict[str, Any]:
 
 def _allow_null(properties: dict[str, Any], name: str) -> None:
     field = properties[name]
-    told = {key: field.pop(key) for key in ("description", "default")}
-    properties[name] = {"anyOf": [field, {"type": "null"}], **told}
+    annotations = {key: field.pop(key) for key in ("description", "default")}
+    properties[name] = {"anyOf": [field, {"type": "null"}], **annotations}
 
 
 def write(folder: Path) -> None:
