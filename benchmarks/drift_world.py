@@ -22,7 +22,7 @@ from stream.dev.shipped import simulated_problem
 from stream.eventlog import Line
 from stream.lab.judging.baselines import score_baselines
 from stream.lab.learning import calibration
-from stream.lab.learning.fitting import Fitted, fit_window
+from stream.lab.learning.fit import Fitted, fit_window
 from stream.lab.matrix import known_matrix, training_matrix
 from stream.lab.priors import Learnt, choose_keys, learn
 from stream.lab.reference import bins_of, make_reference

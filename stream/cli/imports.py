@@ -69,7 +69,7 @@ def servicenow(
 
 
 def _import(table: "Table", mapping: "Mapping", output: Path, as_json: bool) -> None:
-    from stream.lab.sources.importing import import_table
+    from stream.lab.sources.importer import import_table
 
     with stage_bars() as report_progress:
         summary = import_table(table, mapping, output, report_progress)

@@ -33,7 +33,7 @@ def retrain(
     from stream.lab.reporting.retrained import write
     from stream.lab.retraining import Asked
     from stream.lab.retraining import retrain as retrain_once
-    from stream.lab.sources.pulling import parse_when, pull
+    from stream.lab.sources.pull import parse_when, pull
     from stream.models.store import Store
     from stream.progress import Progress
 

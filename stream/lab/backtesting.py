@@ -20,7 +20,7 @@ from stream.lab.check import about, check_log, check_training
 from stream.lab.judging.baselines import score_baselines
 from stream.lab.judging.judge import MODEL, check_classes, figures
 from stream.lab.learning import calibration
-from stream.lab.learning.fitting import Fitted, fit_window
+from stream.lab.learning.fit import Fitted, fit_window
 from stream.lab.matrix import known_matrix, training_matrix
 from stream.lab.priors import Learnt, choose_keys, learn
 from stream.lab.replaying import Replayed, replay

@@ -26,7 +26,7 @@ from stream.lab.judging.findings import Check
 from stream.lab.judging.judge import judge
 from stream.lab.learning import canaries
 from stream.lab.learning.crossval import cross_validate
-from stream.lab.learning.fitting import Fitted, fit_window
+from stream.lab.learning.fit import Fitted, fit_window
 from stream.lab.learning.plan import Plan
 from stream.lab.matrix import predict, served_matrix, training_matrix
 from stream.lab.priors import Learnt, choose_keys, learn

@@ -10,7 +10,7 @@ from benchmarks.drift_world import Trained, Watched, sums, thinned
 from stream.core import drift
 from stream.core.features import table
 from stream.core.frame import Array, Matrix
-from stream.lab.learning.fitting import Fitted
+from stream.lab.learning.fit import Fitted
 from stream.lab.priors import Learnt
 from stream.lab.reference import spread
 from stream.models.reference import Reference, Spread

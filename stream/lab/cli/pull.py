@@ -24,7 +24,7 @@ def pull_command(
 ) -> None:
     """Read alerts.events from Kafka into an event log, in the order in which the live folds came to know it."""
     from stream.config import load_settings
-    from stream.lab.sources.pulling import Pulled, parse_when, pull
+    from stream.lab.sources.pull import Pulled, parse_when, pull
 
     now = time.time()
     begin = None if since is None else parse_when(since, "--since", now)

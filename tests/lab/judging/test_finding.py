@@ -18,7 +18,7 @@ from stream.lab.judging.finding import Case, encode_findings, find, team_notes
 from stream.lab.judging.findings import Findings
 from stream.lab.judging.judge import MODEL
 from stream.lab.judging.trained import find_trained, floods
-from stream.lab.learning.fitting import fit_window
+from stream.lab.learning.fit import fit_window
 from stream.lab.matrix import predict, served_matrix, training_matrix
 from stream.lab.priors import choose_keys, learn
 from stream.lab.replaying import Replayed, replay

@@ -4,7 +4,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from stream.core.scoring import Thresholds, outcomes_known
-from stream.lab.learning.fitting import GRID, learn_evidence
+from stream.lab.learning.fit import GRID, learn_evidence
 from stream.lab.replaying import Replayed
 
 EDGES = Thresholds()

@@ -17,7 +17,7 @@ from stream.core.state import pack_state
 from stream.eventlog import VALUE, Line, import_parquet, read_log
 from stream.feed import Feed
 from stream.kafka import LOG_APPEND_TIME, TIMESTAMPS, TOPIC_CONFIGS, Topics, partition_chooser, producer_settings
-from stream.lab.sources.pulling import Left, parse_when, pull
+from stream.lab.sources.pull import Left, parse_when, pull
 from stream.lane.batch import Batch, Part
 from stream.lane.failed import failed_output
 from stream.reader import Reader
@@ -254,7 +254,7 @@ from pathlib import Path
 from stream.config import load_settings
 from stream.core.errors import LogError
 from stream.eventlog import read_log
-from stream.lab.sources.pulling import pull
+from stream.lab.sources.pull import pull
 for call in (lambda: pull(load_settings({}), Path("log.parquet")), lambda: list(read_log(Path("log.parquet")))):
     try:
         call()
