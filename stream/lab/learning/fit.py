@@ -19,9 +19,9 @@ from stream.lab.judging.judge import MODEL
 from stream.lab.judging.metrics import threshold_for
 from stream.lab.judging.teams import PREDICTABLE, UNPREDICTABLE, judge_team, judge_teams
 from stream.lab.learning import calibration, trees
+from stream.lab.learning.crossval import search
 from stream.lab.learning.plan import Plan
 from stream.lab.learning.trees import Params, Trees, try_rounds, weights_of
-from stream.lab.learning.trials import search
 from stream.lab.replaying import Replayed
 from stream.lab.window import Window, earlier_and_later, has_enough
 from stream.models.manifest import Calibration

@@ -5,9 +5,8 @@ import pytest
 from msgspec.structs import replace
 
 from stream.core.errors import LabError
-from stream.lab.learning.crossval import cross_validate, folds
+from stream.lab.learning.crossval import cross_validate, folds, search
 from stream.lab.learning.plan import Plan
-from stream.lab.learning.trials import search
 from stream.lab.replaying import Replayed
 from stream.lab.window import Window
 from stream.progress import no_progress
