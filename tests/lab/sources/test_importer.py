@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream.core.errors import LogError
@@ -126,6 +126,7 @@ def test_actions_are_dropped_by_reason(tmp_path: Path, old: str, new: str, reaso
     assert summary.dropped_actions == {reason: Dropped(1, 2)}
 
 
+@settings(deadline=None)  # each example writes a file to disk
 @given(st.lists(st.lists(CELLS, min_size=10, max_size=10), max_size=12))
 def test_every_row_of_alerts_is_accounted_for(cells: list[list[str]]) -> None:
     """Form alert: each row ends in an alert or in a counted reason."""
@@ -133,6 +134,7 @@ def test_every_row_of_alerts_is_accounted_for(cells: list[list[str]]) -> None:
     assert summary.rows == summary.alerts + sum(dropped.count for dropped in summary.dropped_rows.values())
 
 
+@settings(deadline=None)  # each example writes a file to disk
 @given(st.lists(st.lists(CELLS, min_size=7, max_size=7), max_size=12))
 def test_every_row_of_updates_is_accounted_for(cells: list[list[str]]) -> None:
     """Form update: each row ends in an alert, in an action or in a counted reason."""
