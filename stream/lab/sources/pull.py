@@ -16,6 +16,7 @@ from stream.core import limits
 from stream.core.errors import BadRecord, LogError
 from stream.core.events import (
     At,
+    Event,
     Raised,
     Tick,
     decode_event,
@@ -138,11 +139,7 @@ def _read(
                 progress("reading", reader.share)
             value, partition = message.value() or b"", message.partition() or 0
             try:
-                event = decode_event(value)
-                at = event_time(event, message.timestamp()[1] / 1000.0)
-                if type(event) is Tick and at < seconds(event.at):
-                    event = Tick(moment(at))
-                    value = encode_event(event)  # the lab folds what stands in the log
+                event, at, value = _as_folded(value, message.timestamp()[1] / 1000.0)
                 try:
                     teams.check(event, partition)
                 except BadRecord:
@@ -162,6 +159,20 @@ def _read(
             else:
                 pulled.outside += 1
     progress("reading", 1.0)
+
+
+def _as_folded(value: bytes, recorded_at: float) -> tuple[Event, float, bytes]:
+    """An event, its time as the scorer folds it, and its bytes: a tick ahead of its record is written anew.
+
+    Raises:
+        BadRecord: it can't be folded.
+    """
+    event = decode_event(value)
+    at = event_time(event, recorded_at)
+    if type(event) is Tick and at < seconds(event.at):
+        event = Tick(moment(at))
+        value = encode_event(event)
+    return event, at, value
 
 
 def _write(spool: Spool, pulled: Pulled, file: "IO[bytes] | gzip.GzipFile", progress: Progress) -> None:
