@@ -16,6 +16,7 @@ from stream.lab.cli.backtest import backtest_command
 from stream.lab.cli.options import AsJson, Events, ProblemFile, Simulated, chosen_log
 from stream.lab.cli.output import print_metrics, table_console
 from stream.lab.cli.pull import pull_command
+from stream.models.manifest import Manifest
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Make and judge models (extra: lab).")
 
@@ -67,23 +68,7 @@ def train_command(
     if as_json:
         print_json({"folder": str(folder), "version": manifest.version, "metrics": manifest.metrics})
         return
-    console = table_console()
-    console.print(f"[bold]{escape(str(folder))}[/bold]  learnt from {manifest.training.used:,} alerts")
-    if manifest.metrics is not None:
-        print_metrics(console, manifest.metrics, manifest.training.simulated)
-    if manifest.gate is not None and not manifest.gate.passed:
-        said = "could not be tested" if manifest.gate.result == "not tested" else "failed"
-        why = escape(strip_control_characters("; ".join(manifest.gate.faults)))
-        console.print(
-            f"The gate {said}: {why}. Without a reason `noisegate models promote` refuses it; "
-            f"{escape(str(folder / 'report.html'))} says more"
-        )
-        return
-    served = shlex.join([f"NOISEGATE_PROBLEM={problem.resolve()}", f"NOISEGATE_MODEL_STORE={out.resolve()}"])
-    console.print(
-        f"To serve it: {escape(served)} noisegate models promote {manifest.version}"
-        " (scorers with these two settings take it within seconds)"
-    )
+    _print_trained(folder, manifest, problem, out)
 
 
 @app.command("evaluate")
@@ -108,3 +93,23 @@ def evaluate_command(
         f"flood, {evaluation.young:,} whose horizon had not passed"
     )
     print_metrics(console, evaluation.metrics, evaluation.simulated)
+
+
+def _print_trained(folder: Path, manifest: Manifest, problem: Path, out: Path) -> None:
+    console = table_console()
+    console.print(f"[bold]{escape(str(folder))}[/bold]  learnt from {manifest.training.used:,} alerts")
+    if manifest.metrics is not None:
+        print_metrics(console, manifest.metrics, manifest.training.simulated)
+    if manifest.gate is not None and not manifest.gate.passed:
+        verb = "could not be tested" if manifest.gate.result == "not tested" else "failed"
+        why = escape(strip_control_characters("; ".join(manifest.gate.faults)))
+        console.print(
+            f"The gate {verb}: {why}. Without a reason `noisegate models promote` refuses it; "
+            f"{escape(str(folder / 'report.html'))} says more"
+        )
+        return
+    served = shlex.join([f"NOISEGATE_PROBLEM={problem.resolve()}", f"NOISEGATE_MODEL_STORE={out.resolve()}"])
+    console.print(
+        f"To serve it: {escape(served)} noisegate models promote {manifest.version}"
+        " (scorers with these two settings take it within seconds)"
+    )
