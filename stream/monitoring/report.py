@@ -133,12 +133,12 @@ class Prometheus:
             with urllib.request.urlopen(f"{self._url}/api/v1/{path}", body, timeout=TIMEOUT_SECONDS) as answer:
                 return json.loads(answer.read(ANSWER_BYTES))["data"]["result"]
         except urllib.error.HTTPError as error:
-            fault = f"answered {error.code}"
+            told = f"answered {error.code}"
         except (OSError, ValueError) as error:
-            fault = f"can't be reached: {getattr(error, 'reason', None) or error}"
+            told = f"can't be reached: {getattr(error, 'reason', None) or error}"
         except (KeyError, TypeError):
-            fault = "gave an answer that is not Prometheus'"
-        raise MonitoringError(f"Prometheus at {self._url} {fault}; set prometheus_url to yours")
+            told = "gave an answer that is not Prometheus'"
+        raise MonitoringError(f"Prometheus at {self._url} {told}; set prometheus_url to yours")
 
 
 def check_window(since: str, known: tuple[str, ...]) -> str:

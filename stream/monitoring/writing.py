@@ -30,8 +30,8 @@ _Dumper.add_representer(str, _text)
 
 def as_yaml(groups: Sequence[Group], runbook: str = RUNBOOK) -> str:
     """A rule file."""
-    document = {"groups": [_group(group, runbook) for group in groups]}
-    return HEADER + yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=10_000, allow_unicode=True)
+    told = {"groups": [_group(group, runbook) for group in groups]}
+    return HEADER + yaml.dump(told, Dumper=_Dumper, sort_keys=False, width=10_000, allow_unicode=True)
 
 
 def _group(group: Group, runbook: str) -> dict[str, Any]:
@@ -62,8 +62,8 @@ def files(runbook: str = RUNBOOK) -> dict[Path, str]:
         Path("prometheus/rules/alerts.yml"): as_yaml(alerts.groups(), runbook),
     }
     for dashboard in dashboards.every():
-        text = json.dumps(dashboard, cls=JSONEncoder, indent=1, sort_keys=True, ensure_ascii=False)
-        made[Path(f"grafana/dashboards/{dashboard.uid}.json")] = text + "\n"
+        told = json.dumps(dashboard, cls=JSONEncoder, indent=1, sort_keys=True, ensure_ascii=False)
+        made[Path(f"grafana/dashboards/{dashboard.uid}.json")] = told + "\n"
     return made
 
 

@@ -104,12 +104,12 @@ class Observed:
             _show(metrics.label_rate, key, [()], [watched.label_rate])
         about = {feature.name: (feature.group, feature.watch) for feature in model.table} | {SCORE: (SCORE, "ring")}
         ringing = sum(about[name][1] == "ring" for name in names)
-        drawn = [
+        told = [
             (name, *one)
             for name, spread in zip(names, spreads, strict=True)
             for one in chances(spread, ringing).items()
         ]
-        _show(metrics.chance, key, [(name, window) for name, window, _ in drawn], [value for *_, value in drawn])
+        _show(metrics.chance, key, [(name, window) for name, window, _ in told], [value for *_, value in told])
         _show(metrics.info, key, [(name, *about[name]) for name in names], [1.0] * len(names))
         counts = Counter(watched.faults.values())
         _show(metrics.unwatched, key, [(fault,) for fault in FAULTS], [counts[fault] for fault in FAULTS])

@@ -37,8 +37,8 @@ _ABSENCES: Sequence[tuple[str, type[Exception] | tuple[()], str, str]] = (  # th
 )
 
 
-def history_error(error: Exception, call: str, seconds: float) -> NoisegateError:
-    """The history error that stands for an error of redis-py or the network.
+def told(error: Exception, call: str, seconds: float) -> NoisegateError:
+    """What to raise for an error of redis-py or the network.
 
     `HistoryAway` where trying again may help, `HistoryDenied` where Redis refuses us, else `HistoryRefused`.
 

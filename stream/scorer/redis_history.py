@@ -32,7 +32,7 @@ from stream.scorer.evictions import policy_sentence
 from stream.scorer.fence import DAMAGED, execute, execute_each, is_wrong_type, run_fence
 from stream.scorer.history import NO_EVICTION, NO_META, Found, ServerStatus, Wanted, Write
 from stream.scorer.identity import Identity
-from stream.scorer.redis_errors import history_error
+from stream.scorer.redis_errors import told
 
 T = TypeVar("T")
 _GARBAGE_DAYS = 30.0  # beyond what event time forgets
@@ -311,7 +311,7 @@ class RedisHistory:
             except (RedisError, OSError) as error:
                 if is_wrong_type(error):
                     raise _WrongType from None
-                fault = history_error(error, name, self._timeout)
+                fault = told(error, name, self._timeout)
                 if not isinstance(fault, HistoryAway):
                     raise fault from None
                 if isinstance(fault, HistoryDenied) or time.monotonic() + pause >= deadline:

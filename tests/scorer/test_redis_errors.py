@@ -16,7 +16,7 @@ from redis.exceptions import (
 
 from stream.core.errors import HistoryAway, HistoryDenied
 from stream.scorer.history import NO_META, Wanted, Write
-from stream.scorer.redis_errors import history_error
+from stream.scorer.redis_errors import told
 from stream.scorer.redis_history import RedisHistory
 from tests.scorer.test_history_contract import OTHER, PART, first_write, redis_history
 from tests.servers.redis import RedisServer
@@ -88,7 +88,7 @@ def test_a_redis_without_its_replicas(fresh_redis: RedisServer) -> None:
 )
 def test_what_a_server_says_that_no_test_can_bring_about(error: Exception, mend: str) -> None:
     """Each answer is an absence with a mend of its own."""
-    fault = history_error(error, "write", 2.0)
+    fault = told(error, "write", 2.0)
     assert type(fault) is HistoryAway
     assert mend in str(fault).partition("; ")[2]
 

@@ -157,11 +157,8 @@ def _filled(
     base: str = GOOD,
 ) -> P:
     panel.title(title).description(why).datasource(SOURCE).unit(unit)
-    steps_from_base = [
-        models.Threshold(value=None, color=base),
-        *(models.Threshold(value=at, color=c) for at, c in steps),
-    ]
-    panel.thresholds(dashboard.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(steps_from_base))
+    told = [models.Threshold(value=None, color=base), *(models.Threshold(value=at, color=c) for at, c in steps)]
+    panel.thresholds(dashboard.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(told))
     for letter, (legend, expression) in zip("ABCDEFGHIJKLMN", queries.items(), strict=False):
         query = prometheus.Dataquery().expr(expression).legend_format(legend).ref_id(letter).datasource(SOURCE)
         panel.with_target(query.instant().format(PromQueryFormat.TABLE) if instant else query.range())
