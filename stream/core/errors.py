@@ -88,8 +88,3 @@ class EmbeddedServerFailed(NoisegateError):
 
 class LabError(NoisegateError):
     """A log can't be trained on or judged; the message says what is wrong and where."""
-
-
-def first_line(error: Exception) -> str:
-    """The first line of what a library's error says, at most 300 characters; its type's name where it says nothing."""
-    return (str(error).splitlines() or [""])[0][:300] or type(error).__name__

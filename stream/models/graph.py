@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # since 1.29 it is on by default and begins with the import
 import onnxruntime
 
-from stream.core.errors import ModelError, ModelMismatch, first_line
+from stream.core.errors import ModelError, ModelMismatch
 from stream.core.frame import Array, Matrix
 from stream.models.manifest import Runtime
 
@@ -60,7 +60,7 @@ class Graph:
             options = stop.options if stop else None
             output: NDArray[np.float32] = self._session.run(None, {self._input: matrix}, options)[0]
         except Exception as error:  # onnxruntime's own errors share no base
-            raise ModelError(f"{self._where}: model.onnx failed: {first_line(error)}") from error
+            raise ModelError(f"{self._where}: model.onnx failed: {_first_line(error)}") from error
         if output.shape != (len(matrix),):
             raise ModelError(f"{self._where}: model.onnx gave {output.shape} for {len(matrix)} rows")
         probabilities = output.astype(np.float64)
@@ -121,13 +121,17 @@ def _open(onnx: bytes, where: str) -> Any:
     try:
         return onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own errors share no base
-        raise ModelError(f"{where}: model.onnx can't be loaded: {first_line(error)}") from None
+        raise ModelError(f"{where}: model.onnx can't be loaded: {_first_line(error)}") from None
 
 
 def _is(shape: list[int | str | None], wanted: list[int | None]) -> bool:
     """Whether a shape is as wanted; None stands for any number of rows."""
     sizes = [size if isinstance(size, int) else None for size in shape]
     return sizes == wanted
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:300]
 
 
 def _release(version: str) -> tuple[int, int]:

@@ -14,10 +14,10 @@ from typing import Any, Protocol
 import fsspec  # type: ignore[import-untyped]  # it has no types, so it is fenced in here
 from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]  # the same
 
-from stream.core.errors import ModelError, StoreAway, first_line
+from stream.core.errors import ModelError, StoreAway
 from stream.extras import missing_sentence
 from stream.files import atomic_write
-from stream.models.remote import DEPTH, RemotePlace, check_size
+from stream.models.remote import DEPTH, RemotePlace, check_size, first_line
 
 _S3 = ("s3://", "s3a://")
 
