@@ -9,7 +9,6 @@ from stream.core.frame import Array
 
 Labels = NDArray[np.int8]
 BINS = 10
-Z_95 = 1.959963984540054  # standard deviations of a two-sided 95 % interval
 _LEAST = 1e-15  # a probability below it is taken as it, in the log loss
 
 

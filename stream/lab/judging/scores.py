@@ -8,8 +8,9 @@ from stream.core.frame import Array
 from stream.core.scoring import Thresholds
 from stream.lab.judging.bootstrap import Drawn
 from stream.lab.judging.findings import Band, CurvePoint, Fixed, Interval, ReliabilityBin, ScoreFigures
-from stream.lab.judging.metrics import BINS, Z_95, Labels
+from stream.lab.judging.metrics import BINS, Labels
 
+_Z = 1.959963984540054
 _POINTS = 200  # of a curve
 
 
@@ -63,9 +64,9 @@ def wilson(rate: float, count: int) -> Interval:
     >>> round(found.low, 3), round(found.high, 3)
     (0.237, 0.763)
     """
-    square = Z_95 * Z_95 / count
+    square = _Z * _Z / count
     middle = (rate + square / 2.0) / (1.0 + square)
-    wide = Z_95 / (1.0 + square) * math.sqrt(rate * (1.0 - rate) / count + square / (4.0 * count))
+    wide = _Z / (1.0 + square) * math.sqrt(rate * (1.0 - rate) / count + square / (4.0 * count))
     return Interval(rate, max(min(middle - wide, rate), 0.0), min(max(middle + wide, rate), 1.0))
 
 
