@@ -18,7 +18,6 @@ from faust.transport.drivers import aiokafka as driver
 
 from stream.config import Settings
 from stream.core.errors import BrokerError, NoisegateError
-from stream.core.state import GC_THRESHOLDS
 from stream.kafka import TopicFacts, Topics, faust_credentials
 from stream.lane.batch import Bounds, Part, Record
 from stream.lane.broker_watch import BrokerWatch
@@ -30,6 +29,7 @@ from stream.metrics import Metrics
 
 log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.25
+GC_THRESHOLDS = (100_000, 50, 1_000)  # states make no cycles; with the defaults a third of the CPU looked for some
 _SETTLE_SECONDS = 0.001  # nothing more is there: what is begun is finished at once
 _RETRY_SECONDS = 0.5
 _LOOK_SECONDS = 1.0  # how often lag, quiet partitions and commits are seen to
