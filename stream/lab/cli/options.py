@@ -10,10 +10,10 @@ import typer
 
 from stream.core.errors import LabError
 
-Events = Annotated[Path | None, typer.Option(help="An event log, .jsonl, .jsonl.gz or .parquet, in order of time.")]
-Simulated = Annotated[bool, typer.Option("--simulated", help="The simulated organisation's log, instead of a file.")]
-ProblemFile = Annotated[Path, typer.Option(help="The problem file (TOML): what is predicted.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One line of JSON on standard output.")]
+Events = Annotated[Path | None, typer.Option(help="Event log: .jsonl, .jsonl.gz or .parquet, in order of time.")]
+Simulated = Annotated[bool, typer.Option("--simulated", help="Use the simulated organisation's log instead of a file.")]
+ProblemFile = Annotated[Path, typer.Option(help="Problem file (TOML): what to predict.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON on standard output.")]
 
 
 @contextmanager
@@ -24,7 +24,7 @@ def chosen_log(events: Path | None, simulated: bool) -> Iterator[Path]:
         LabError: neither option is given, or both are.
     """
     if (events is None) == (not simulated):
-        raise LabError("name one log: --events FILE, or --simulated")
+        raise LabError("name one log: --events FILE or --simulated")
     if events is not None:
         yield events
         return
