@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from stream.config import Settings
 
 _CHUNK = 500
-_ROLES = ("events", "enriched", "outcomes", "failed")
+_ROLES = tuple(TOPICS)
 _SKEW_MS = 1_000
 _OLD_SECONDS = 3_600.0  # a log that ends longer ago than a tick and this is of the past
 
@@ -95,7 +95,7 @@ def tail(
     ] = True,
 ) -> None:
     """Print a topic's records as they come; jsonl prints each value as it is, one a line."""
-    from stream.reader import Reader
+    from stream.kafka.reader import Reader
 
     settings = options.settings()
     name = getattr(settings, f"{topic}_topic") if topic in _ROLES else topic

@@ -101,7 +101,7 @@ def misplaced() -> bytes:
 
 def home(team: str, partitions: int) -> int:
     """The team's partition."""
-    from stream.kafka import partition_chooser
+    from stream.kafka.partitioner import partition_chooser
 
     return partition_chooser("murmur2_random", partitions)(team)
 

@@ -149,7 +149,7 @@ def test_a_million_bytes_and_garbage_do_not_stop_it(cluster: Cluster) -> None:
     """Large, empty and broken records end in alerts.failed; what follows is scored."""
     from confluent_kafka import Producer  # beside its only use
 
-    from stream.kafka import producer_settings
+    from stream.kafka.clients import producer_settings
 
     cluster.start("one")
     producer = Producer(producer_settings(cluster.settings))

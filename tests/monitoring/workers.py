@@ -26,7 +26,6 @@ from stream.eventlog import Line
 from stream.lab.learning.plan import Plan
 from stream.lab.replaying import Replayed, replay
 from stream.lab.training import train_replayed
-from stream.lane.batch import Part
 from stream.metrics import Metrics
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.serving import Model, load_model

@@ -13,7 +13,6 @@ from stream.core.frame import Array, Decayed, Inputs, Matrix
 from stream.eventlog import read_log
 from stream.lab.replaying import replay
 from stream.lab.training import train_replayed
-from stream.lane.batch import Part
 from stream.metrics import Metrics
 from stream.models.graph import Stop
 from stream.models.serving import Model, load_model

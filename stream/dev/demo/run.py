@@ -28,7 +28,6 @@ from stream.feed import Feed, Schedule, parse_speed
 from stream.lab.unused import sentences
 from stream.models.pointers import CHAMPION, Pointer
 from stream.models.store import Store, find
-from stream.reader import Reader
 
 SEED = 7
 IN_FLIGHT = 4_000  # alerts on their way: enough to keep the scorer busy, and memory bounded

@@ -44,7 +44,7 @@ def settings_of(
         "NOISEGATE_PROBLEM": str(problem),
     }
     settings = load_settings(env)
-    Topics(settings).create(PARTITIONS, 1, {**TOPIC_CONFIGS, "events": {TIMESTAMPS: stamped_by}})
+    Topics(settings).create(PARTITIONS, 1, {**topic_configs(), "events": {TIMESTAMPS: stamped_by}})
     return settings
 
 
