@@ -11,6 +11,7 @@ import typer
 
 from stream.cli import options
 from stream.console import count_bar, format_time, print_json, stderr_console, stdout_console, strip_control_characters
+from stream.core.topics import TOPICS
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
@@ -38,7 +39,7 @@ def replay(
 ) -> None:
     """Send an event log to Kafka: keyed by team, in log order."""
     from stream.eventlog import read_log
-    from stream.feed import Feed, Schedule, parse_speed
+    from stream.kafka.replay import Feed, Schedule, parse_speed
 
     pace = parse_speed(speed)
     total = _count(events)  # a bad line is told before anything is sent

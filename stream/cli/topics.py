@@ -25,7 +25,7 @@ def create(
     """Create the topics that are missing."""
     from stream.kafka.topics import Topics, topic_configs
 
-    configs = {role: dict(config) for role, config in TOPIC_CONFIGS.items()}
+    configs = {role: dict(config) for role, config in topic_configs().items()}
     if retention_days is not None:
         for role in ("events", "outcomes"):
             configs[role]["retention.ms"] = str(round(retention_days * _DAY_MS))

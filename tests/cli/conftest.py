@@ -13,8 +13,8 @@ from stream.cli import main
 from stream.dev.shipped import simulated_problem
 from stream.dev.stack import Stack, running_stack
 from stream.eventlog import read_log
-from stream.feed import Feed, Schedule
-from stream.kafka import producer_settings
+from stream.kafka.clients import producer_settings
+from stream.kafka.replay import Feed, Schedule
 from stream.simulation import write_events
 
 DEADLINE_SECONDS = 30

@@ -16,11 +16,11 @@ from stream.core.records import Enriched, decode_enriched
 from stream.dev.shipped import simulated_problem
 from stream.dev.stack import Stack, running_stack
 from stream.eventlog import Line, read_log
-from stream.feed import Feed
+from stream.kafka.reader import Reader
+from stream.kafka.replay import Feed
 from stream.models.artifact import verify
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.store import Store
-from stream.reader import Reader
 from stream.simulation import write_events
 from tests.servers.kafka import ROOT
 

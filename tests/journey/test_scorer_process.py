@@ -14,7 +14,7 @@ import pytest
 
 from stream.core.errors import BrokerError
 from stream.dev.process import free_port
-from stream.kafka import Topics
+from stream.kafka.topics import Topics
 from stream.simulation import simulate
 from tests.chaos.cluster import Cluster
 from tests.journey.health import get

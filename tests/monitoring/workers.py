@@ -23,6 +23,7 @@ from stream.core.kinds import CORRECTION, HELD_OUT
 from stream.core.problem import Problem, parse_problem
 from stream.dev.shipped import simulated_problem
 from stream.eventlog import Line
+from stream.kafka.records import Part
 from stream.lab.learning.plan import Plan
 from stream.lab.replaying import Replayed, replay
 from stream.lab.training import train_replayed

@@ -11,6 +11,7 @@ from stream.core.events import Raised, encode_event
 from stream.core.fold import Fold
 from stream.core.frame import Array, Decayed, Inputs, Matrix
 from stream.eventlog import read_log
+from stream.kafka.records import Part
 from stream.lab.replaying import replay
 from stream.lab.training import train_replayed
 from stream.metrics import Metrics

@@ -24,7 +24,8 @@ from stream.dev.demo.view import Snapshot, line, render, say_summary, snapshot
 from stream.dev.stack import Stack, running_stack
 from stream.eventlog import Line
 from stream.extras import TRAINING, require_lab
-from stream.feed import Feed, Schedule, parse_speed
+from stream.kafka.reader import Reader
+from stream.kafka.replay import Feed, Schedule, parse_speed
 from stream.lab.unused import sentences
 from stream.models.pointers import CHAMPION, Pointer
 from stream.models.store import Store, find

@@ -28,12 +28,12 @@ from stream.core.events import (
 )
 from stream.core.partitions import TeamPartitions
 from stream.eventlog import Line, import_parquet, log_file, write_parquet
-from stream.kafka import partition_chooser
+from stream.kafka.misrouted import MisroutedRecords
+from stream.kafka.partitioner import partition_chooser
+from stream.kafka.reader import Reader
 from stream.lab.sources.spool import Spool
 from stream.lab.unused import count_names
-from stream.misrouted import MisroutedRecords
 from stream.progress import Progress, no_progress
-from stream.reader import Reader
 
 ENDINGS = (".jsonl", ".jsonl.gz", ".parquet")
 _TELL_EVERY = 2_000

@@ -15,12 +15,15 @@ from stream.core.events import Event, Tick, decode_event, encode_event
 from stream.core.fold import Fold
 from stream.core.state import pack_state
 from stream.eventlog import VALUE, Line, import_parquet, read_log
-from stream.feed import Feed
-from stream.kafka import LOG_APPEND_TIME, TIMESTAMPS, TOPIC_CONFIGS, Topics, partition_chooser, producer_settings
+from stream.kafka.clients import producer_settings
+from stream.kafka.failed import failed_output
+from stream.kafka.partitioner import partition_chooser
+from stream.kafka.reader import Reader
+from stream.kafka.records import Part
+from stream.kafka.replay import Feed
+from stream.kafka.topics import LOG_APPEND_TIME, TIMESTAMPS, Topics, topic_configs
 from stream.lab.sources.pull import Left, parse_when, pull
-from stream.lane.batch import Batch, Part
-from stream.lane.failed import failed_output
-from stream.reader import Reader
+from stream.lane.batch import Batch
 from stream.scorer.decode import Decoder
 from tests.lab.logs import PROBLEM_TEXT, START, acted, lines, raised, small_log, small_problem
 from tests.scorer.rig import LogRecord
