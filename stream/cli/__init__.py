@@ -21,15 +21,15 @@ from stream.cli import (
     imports,
     lab,
     models,
+    options,
     report,
     retrain,
     run,
     schema,
-    shown,
     topics,
 )
+from stream.console import print_notice, strip_control_characters
 from stream.core.errors import NoisegateError
-from stream.plain import plain
 from stream.waiting import announce
 
 app = typer.Typer(
@@ -72,7 +72,7 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback()
-def options(
+def configure(
     context: typer.Context,
     settings: Annotated[
         Path | None, typer.Option(help="A TOML file of settings; NOISEGATE_... variables go over it.")
@@ -82,8 +82,8 @@ def options(
     ] = False,
 ) -> None:
     """For every operations alert, the probability that its team will act on it."""
-    shown.settings_file.set(settings)
-    announce.set(None if context.invoked_subcommand == "run" else shown.say_waiting)
+    options.settings_file.set(settings)
+    announce.set(None if context.invoked_subcommand == "run" else print_notice)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -91,5 +91,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(arguments, prog_name="noisegate")
     except NoisegateError as error:
-        sys.stderr.write(f"noisegate: {plain(str(error))}\n")
+        sys.stderr.write(f"noisegate: {strip_control_characters(str(error))}\n")
         sys.exit(1)

@@ -57,9 +57,9 @@ def check_topics(settings: Settings) -> Iterator[Finding]:
         yield Finding("topics", "wrong", f"{', '.join(missing)} missing", "run `noisegate topics create`")
     counts = {fact["name"]: fact["partitions"] for fact in facts if fact["exists"] and fact["role"] in _SAME_COUNT}
     if len(set(counts.values())) > 1:
-        told = ", ".join(f"{name} has {count}" for name, count in counts.items())
+        listed = ", ".join(f"{name} has {count}" for name, count in counts.items())
         mend = "make them anew with as many as alerts.events has, so that a team's records are in the same partition"
-        yield Finding("topics", "warning", f"partition counts differ: {told}", mend)
+        yield Finding("topics", "warning", f"partition counts differ: {listed}", mend)
     elif not missing:
         yield Finding("topics", "ok", f"all there, {next(iter(counts.values()))} partitions")
     for warning in retention_warnings(facts):
@@ -76,8 +76,8 @@ def check_topics(settings: Settings) -> Iterator[Finding]:
 def check_partitioner(settings: Settings) -> Iterator[Finding]:
     """The records of alerts.events are where the setting `partitioner` puts their teams, and are read whole."""
     placed, count, unread = sample_teams(settings)
-    if told := fields_sentence(unread):
-        found, _, mend = told.removesuffix(".").rpartition("; ")
+    if sentence := fields_sentence(unread):
+        found, _, mend = sentence.removesuffix(".").rpartition("; ")
         yield Finding("fields", "warning", f"{found}, of the newest records", mend)
     if not placed:
         yield Finding("partitioner", "ok", f"{settings.partitioner}; no events to hold it against yet")
@@ -90,8 +90,8 @@ def check_partitioner(settings: Settings) -> Iterator[Finding]:
         yield Finding("partitioner", "ok", f"{total:,} sampled records are where {settings.partitioner} puts them")
         return
     if before := _count_before(settings.partitioner, placed, count):
-        told = f"sampled records are where {settings.partitioner} puts them, of {count} partitions or of {before}"
-        yield Finding("partitioner", "ok", f"{total:,} {told}, as from before the topic grew")
+        where = f"sampled records are where {settings.partitioner} puts them, of {count} partitions or of {before}"
+        yield Finding("partitioner", "ok", f"{total:,} {where}, as from before the topic grew")
         return
     found = f"{total - mine:,} of {total:,} sampled records are not where {settings.partitioner} puts their teams"
     best = max(fits, key=lambda name: fits[name])

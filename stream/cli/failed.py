@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from msgspec import Struct
 
-from stream.cli import shown
-from stream.plain import plain
+from stream.cli import options
+from stream.console import format_time, print_json, stderr_console, stdout_console, strip_control_characters
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
@@ -58,7 +58,7 @@ class FailedRecord(Struct, frozen=True):
 def list_failed(
     limit: Annotated[int, typer.Option(min=1, help="Show the newest so many.")] = 20,
     reason: Reason = None,
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """List failed records, the newest last, and how many there are by reason."""
     from collections import deque
@@ -68,14 +68,14 @@ def list_failed(
 
     newest: deque[FailedRecord] = deque(maxlen=limit)
     counts: Counter[str] = Counter()
-    for record in read_failed(shown.settings(), reason):
+    for record in read_failed(options.settings(), reason):
         counts[record.reason] += 1
         newest.append(record)
     ordered = sorted(newest, key=lambda record: record.at)
     if as_json:
-        shown.say_json({"counts": counts, "failed": [_as_told(record) for record in ordered]})
+        print_json({"counts": counts, "failed": [_as_json(record) for record in ordered]})
         return
-    console = shown.out()
+    console = stdout_console()
     if not counts:
         console.print("no failed records" + (f" with reason {reason}" if reason else ""), markup=False)
         return
@@ -85,16 +85,18 @@ def list_failed(
         begins = record.value[:_SHOWN_BYTES].decode("utf-8", "replace")
         length = "?" if record.length is None else f"{record.length:,}"
         cells = (record.reason, stood, length, record.detail, begins)
-        table.add_row(shown.when(record.at), *(Text(plain(cell)) for cell in cells))
+        table.add_row(format_time(record.at), *(Text(strip_control_characters(cell)) for cell in cells))
     console.print(table)
-    console.print(plain(", ".join(f"{count:,} {name}" for name, count in counts.most_common())), markup=False)
+    console.print(
+        strip_control_characters(", ".join(f"{count:,} {name}" for name, count in counts.most_common())), markup=False
+    )
 
 
 @app.command()
 def replay(
     reason: Reason = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")] = False,
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Send failed records to their own topics again: events to their team's partition, others by their key.
 
@@ -107,7 +109,7 @@ def replay(
     from stream.kafka.topics import Topics
     from stream.waiting import until_answered
 
-    settings = shown.settings()
+    settings = options.settings()
     Topics(settings).require("events", "failed")
     counts = Counter(dict.fromkeys(("replayed", "outputs", "returned", "cut", "unreadable", "foreign", "repeated"), 0))
     publisher = Publisher({**producer_settings(settings), "log_level": 0})
@@ -121,13 +123,13 @@ def replay(
     with until_answered(settings.kafka_bootstrap_servers):
         publisher.flush(FLUSH_SECONDS)
     if as_json:
-        shown.say_json({**counts, "dry_run": dry_run, "topic": settings.events_topic})
+        print_json({**counts, "dry_run": dry_run, "topic": settings.events_topic})
         return
     _say_replayed(counts, settings.events_topic, "would be sent" if dry_run else "sent")
 
 
 def _say_replayed(counts: Counter[str], topic: str, verb: str) -> None:
-    console = shown.out()
+    console = stdout_console()
     console.print(f"{counts['replayed']:,} records {verb} to {topic}")
     if counts["outputs"]:
         console.print(f"{counts['outputs']:,} records that their topics had refused {verb} to those topics")
@@ -152,7 +154,7 @@ def read_failed(settings: "Settings", reason: str | None) -> Iterator[FailedReco
     """All failed records there are, partition by partition in order."""
     from stream.kafka.reader import Reader
 
-    with Reader(settings, [settings.failed_topic]) as reader, shown.progress().status("reading failed records"):
+    with Reader(settings, [settings.failed_topic]) as reader, stderr_console().status("reading failed records"):
         for message in reader.read_all():
             record = _failed(message)
             if reason is None or record.reason == reason:
@@ -160,17 +162,17 @@ def read_failed(settings: "Settings", reason: str | None) -> Iterator[FailedReco
 
 
 def _failed(message: "Message") -> FailedRecord:
-    told = {key: bytes(text or b"").decode("utf-8", "replace") for key, text in message.headers() or []}
+    headers = {key: bytes(text or b"").decode("utf-8", "replace") for key, text in message.headers() or []}
     value = message.value() or b""
     return FailedRecord(
         at=message.timestamp()[1] / 1000.0,
-        reason=told.get("reason") or "?",
-        detail=told.get("detail", ""),
-        topic=told.get("topic") or "?",
-        partition=_read_number(told.get("partition")),
-        offset=_read_number(told.get("offset")),
-        length=_read_number(told.get("length")),
-        sha256=told.get("sha256", ""),
+        reason=headers.get("reason") or "?",
+        detail=headers.get("detail", ""),
+        topic=headers.get("topic") or "?",
+        partition=_read_number(headers.get("partition")),
+        offset=_read_number(headers.get("offset")),
+        length=_read_number(headers.get("length")),
+        sha256=headers.get("sha256", ""),
         value=value,
         key=message.key(),
     )
@@ -225,9 +227,9 @@ def _output_of(settings: "Settings", record: FailedRecord) -> "tuple[str, Output
     return "replayed", Output(record.topic, team.encode(), record.value)
 
 
-def _as_told(record: FailedRecord) -> dict[str, Any]:
+def _as_json(record: FailedRecord) -> dict[str, Any]:
     return {
-        "failed_at": shown.when(record.at),
+        "failed_at": format_time(record.at),
         "reason": record.reason,
         "detail": record.detail,
         "topic": record.topic,

@@ -164,7 +164,7 @@ def redis_version(settings: Settings) -> str:
 
     try:
         with redis.Redis.from_url(settings.redis_url, socket_timeout=settings.history_timeout_seconds) as client:
-            told = client.info("server")
+            server = client.info("server")
     except redis.RedisError:
         return "unknown"
-    return str(told.get("valkey_version") or told.get("redis_version") or "unknown")
+    return str(server.get("valkey_version") or server.get("redis_version") or "unknown")

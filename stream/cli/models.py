@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stream.cli import shown
+from stream.cli import options
+from stream.console import print_json, stdout_console
 
 if TYPE_CHECKING:
     from stream.models.store import Store
@@ -22,21 +23,21 @@ def verbs() -> None:
 
 
 @app.command("list")
-def list_versions(as_json: shown.AsJson = False) -> None:
+def list_versions(as_json: options.AsJson = False) -> None:
     """The versions of the store, what the pointers make of them, and what each worker runs."""
     from stream.cli.models_listed import listed
     from stream.cli.models_shown import say_list
 
-    settings, store = shown.settings(), _store()
+    settings, store = options.settings(), _store()
     rows, notes = listed(settings, store)
     if as_json:
-        shown.say_json({"store": store.url, "versions": rows, "notes": notes})
+        print_json({"store": store.url, "versions": rows, "notes": notes})
     else:
         say_list(store.url, rows, notes)
 
 
 @app.command()
-def show(version: VersionArg, as_json: shown.AsJson = False) -> None:
+def show(version: VersionArg, as_json: options.AsJson = False) -> None:
     """One version: where it came from, how good it was, and what was done with it."""
     from stream.cli.models_shown import report_of, say_version, sentence
 
@@ -44,11 +45,11 @@ def show(version: VersionArg, as_json: shown.AsJson = False) -> None:
     manifest = store.manifest(version)
     about = [change for change in store.changes() if change.version == version]
     if as_json:
-        shown.say_json({**report_of(manifest, f"{store.url}/{version}"), "changes": about})
+        print_json({**report_of(manifest, f"{store.url}/{version}"), "changes": about})
         return
     say_version(manifest, f"{store.url}/{version}")
     for change in about:
-        shown.out().print(f"change    {sentence(change)}", markup=False)
+        stdout_console().print(f"change    {sentence(change)}", markup=False)
 
 
 @app.command()
@@ -56,18 +57,20 @@ def verify(
     what: Annotated[
         str | None, typer.Argument(help="A version of the store, a version's folder, or a folder of versions.")
     ] = None,
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Check a model as the scorer would: hashes, features, golden rows, signature. Status 1 if it can't be served."""
     from stream.cli.models_listed import verified
     from stream.cli.models_shown import report_of, say_version
 
-    folder, manifest = verified(shown.settings(), what)
+    folder, manifest = verified(options.settings(), what)
     if as_json:
-        shown.say_json(report_of(manifest, str(folder)))
+        print_json(report_of(manifest, str(folder)))
         return
     say_version(manifest, str(folder))
-    shown.out().print(f"sound     {len(manifest.files)} files have their hashes, the golden rows their probabilities")
+    stdout_console().print(
+        f"sound     {len(manifest.files)} files have their hashes, the golden rows their probabilities"
+    )
 
 
 @app.command()
@@ -77,20 +80,20 @@ def promote(
         list[str] | None, typer.Option(help="Only for this team, or a pattern of teams; may be given again.")
     ] = None,
     force: Force = None,
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Make a version the champion, if it passed the gate and did no worse as challenger."""
     from stream.cli.models_shown import say_change
     from stream.cli.promoting import promote as promote_version
 
-    say_change(promote_version(shown.settings(), _store(), version, team or [], _reason(force)), as_json)
+    say_change(promote_version(options.settings(), _store(), version, team or [], _reason(force)), as_json)
 
 
 @app.command()
 def challenge(
     version: Annotated[str | None, typer.Argument(metavar="VERSION", help="A version of the store.")] = None,
     none: Annotated[bool, typer.Option("--none", help="End the challenge.")] = False,
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Let a version score beside the champion, in shadow."""
     from stream.cli.models_shown import say_change
@@ -99,11 +102,11 @@ def challenge(
 
     if none == (version is not None):
         raise ModelError("name a version, or say --none to end the challenge")
-    say_change(challenge_with(shown.settings(), _store(), version), as_json)
+    say_change(challenge_with(options.settings(), _store(), version), as_json)
 
 
 @app.command()
-def retire(version: VersionArg, force: Force = None, as_json: shown.AsJson = False) -> None:
+def retire(version: VersionArg, force: Force = None, as_json: options.AsJson = False) -> None:
     """Take a version away for good."""
     from stream.cli.models_shown import say_change
     from stream.cli.promoting import retire as retire_version
@@ -112,7 +115,7 @@ def retire(version: VersionArg, force: Force = None, as_json: shown.AsJson = Fal
 
 
 @app.command()
-def rollback(as_json: shown.AsJson = False) -> None:
+def rollback(as_json: options.AsJson = False) -> None:
     """Make CHAMPION what it was before its last change; again: one further back."""
     from stream.cli.models_shown import say_change
     from stream.cli.promoting import rollback as roll_back
@@ -124,7 +127,7 @@ def rollback(as_json: shown.AsJson = False) -> None:
 def diff(
     before: Annotated[str, typer.Argument(metavar="VERSION")],
     after: Annotated[str, typer.Argument(metavar="VERSION")],
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """What differs between two versions: features, thresholds, training, metrics, priors that moved most."""
     from stream.cli.models_shown import say_differences
@@ -133,7 +136,7 @@ def diff(
     store = _store()
     found = differences(store.manifest(before), store.manifest(after))
     if as_json:
-        shown.say_json(found)
+        print_json(found)
     else:
         say_differences(found)
 
@@ -142,35 +145,35 @@ def diff(
 def sign(
     version: VersionArg,
     key: Annotated[Path, typer.Option(help="The private key; see `models keys`.")],
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Sign a version, its files held to their hashes before."""
     from stream.cli.models_shown import say_change
     from stream.cli.promoting import sign as sign_version
 
-    say_change(sign_version(shown.settings(), _store(), version, key), as_json)
+    say_change(sign_version(options.settings(), _store(), version, key), as_json)
 
 
 @app.command()
 def keys(
     file: Annotated[Path, typer.Argument(help="Where to put the private key; the public one gets .pub.")],
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Make a pair of keys to sign models with."""
     from stream.models.signing import make_keys
 
     public = make_keys(file)
     if as_json:
-        shown.say_json({"private": str(file), "public": str(public)})
+        print_json({"private": str(file), "public": str(public)})
         return
-    shown.out().print(f"{file}: the private key; keep it where models are signed, and nowhere else", markup=False)
-    shown.out().print(f"{public}: the public key; set model_keys to it where models are served", markup=False)
+    stdout_console().print(f"{file}: the private key; keep it where models are signed, and nowhere else", markup=False)
+    stdout_console().print(f"{public}: the public key; set model_keys to it where models are served", markup=False)
 
 
 def _store() -> "Store":
     from stream.models.store import Store
 
-    return Store(shown.settings().model_store)
+    return Store(options.settings().model_store)
 
 
 def _reason(force: str | None) -> str | None:

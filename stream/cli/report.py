@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stream.cli import shown
+from stream.cli import options
+from stream.console import format_time, print_json, stderr_console, stdout_console
 
 if TYPE_CHECKING:
     from stream.monitoring.report import DriftReport, QualityReport
@@ -21,7 +22,7 @@ Html = Annotated[Path | None, typer.Option(help="Draw it into this file, as one 
 
 
 @app.command()
-def drift(since: Since = "7d", html: Html = None, as_json: shown.AsJson = False) -> None:
+def drift(since: Since = "7d", html: Html = None, as_json: options.AsJson = False) -> None:
     """Print PSI of every feature beside what chance explains, the most drifted first."""
     import time
 
@@ -30,17 +31,17 @@ def drift(since: Since = "7d", html: Html = None, as_json: shown.AsJson = False)
     from stream.prometheus import Prometheus
 
     window = report.check_window(since, DRIFT_WINDOWS)
-    found = report.drift_report(Prometheus(shown.settings().prometheus_url), window, time.time())
+    found = report.drift_report(Prometheus(options.settings().prometheus_url), window, time.time())
     if html:
         _write(html, page.drift_page(found))
     if as_json:
-        shown.say_json(found)
+        print_json(found)
     elif not html:
         _print_drift(found)
 
 
 @app.command()
-def quality(since: Since = "7d", html: Html = None, as_json: shown.AsJson = False) -> None:
+def quality(since: Since = "7d", html: Html = None, as_json: options.AsJson = False) -> None:
     """Print how right champion and challenger were, from outcomes that matured, and what scores foretell."""
     import time
 
@@ -49,11 +50,11 @@ def quality(since: Since = "7d", html: Html = None, as_json: shown.AsJson = Fals
     from stream.prometheus import Prometheus
 
     window = report.check_window(since, QUALITY_WINDOWS)
-    found = report.quality_report(Prometheus(shown.settings().prometheus_url), window, time.time())
+    found = report.quality_report(Prometheus(options.settings().prometheus_url), window, time.time())
     if html:
         _write(html, page.quality_page(found))
     if as_json:
-        shown.say_json(found)
+        print_json(found)
     elif not html:
         _print_quality(found)
 
@@ -62,7 +63,7 @@ def _print_drift(found: "DriftReport") -> None:
     from rich.table import Column, Table
     from rich.text import Text
 
-    console = shown.out()
+    console = stdout_console()
     if not found.features:
         console.print(f"Prometheus has no drift figures over {found.window}: {NO_FIGURES}")
         return
@@ -72,8 +73,8 @@ def _print_drift(found: "DriftReport") -> None:
     for each in found.features:
         verdict = "drifted" if each.drifted and each.rings else "moved, only shown" if each.drifted else ""
         verdict = "not tested" if each.untested else verdict
-        figures = (_told(each.psi), _told(each.threshold), f"{each.observed:,.0f}")
-        shares = (_told(each.missing), _told(each.missing_reference))
+        figures = (_figure(each.psi), _figure(each.threshold), f"{each.observed:,.0f}")
+        shares = (_figure(each.missing), _figure(each.missing_reference))
         named = (Text(each.feature), *([Text(each.model)] if several else []))
         table.add_row(*named, *figures, *shares, verdict)
     console.print(table)
@@ -83,9 +84,9 @@ def _print_drift(found: "DriftReport") -> None:
         console.print("no worker shows a reference now, so nothing can be said to have drifted: does a scorer run?")
     for key, share in found.unseen.items():
         console.print(Text(f"{key}: {share:.1%} of the alerts have a value that training did not know"))
-    for name, told in found.groups.items():
-        acted = f", {told['acted_on']:.1%} acted on" if "acted_on" in told else ""
-        console.print(Text(f"group {name}: {told['alerts']:,.0f} alerts{acted}"))
+    for name, group in found.groups.items():
+        acted = f", {group['acted_on']:.1%} acted on" if "acted_on" in group else ""
+        console.print(Text(f"group {name}: {group['alerts']:,.0f} alerts{acted}"))
 
 
 def _print_quality(found: "QualityReport") -> None:
@@ -93,23 +94,23 @@ def _print_quality(found: "QualityReport") -> None:
 
     from stream.monitoring.report import BAND_FIGURES, ESTIMATES, FIGURES
 
-    console = shown.out()
+    console = stdout_console()
     if not found.models:
         console.print(
             f"Prometheus has no quality figures over {found.window}: no scored alert has matured, {NO_FIGURES}"
         )
         return
     if found.matured_until is not None:
-        console.print(f"matured: alerts raised up to {shown.when(found.matured_until)}")
+        console.print(f"matured: alerts raised up to {format_time(found.matured_until)}")
     table = Table("", *(f"{each.role} {each.model}" for each in found.models))
     table.add_row("matured alerts", *(f"{each.matured:,.0f}" for each in found.models))
-    table.add_row("matured of published", *(_told(each.matured_share) for each in found.models))
+    table.add_row("matured of published", *(_figure(each.matured_share) for each in found.models))
     for name, text in {**FIGURES, **BAND_FIGURES, **ESTIMATES}.items():
-        table.add_row(text, *(_told(each.figures.get(name)) for each in found.models))
+        table.add_row(text, *(_figure(each.figures.get(name)) for each in found.models))
     console.print(table)
 
 
-def _told(value: float | None) -> str:
+def _figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
@@ -120,4 +121,4 @@ def _write(path: Path, page: str) -> None:
         path.write_text(page, encoding="utf-8")
     except OSError as error:
         raise MonitoringError(f"{str(path)!r} can't be written: {error.strerror}; name another file") from None
-    shown.progress().print(f"written: {path}")
+    stderr_console().print(f"written: {path}")

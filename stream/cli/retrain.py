@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from stream.cli import shown
+from stream.cli import options
+from stream.console import print_json, stage_bars
 
 
 def retrain(
@@ -23,20 +24,20 @@ def retrain(
         str | None,
         typer.Option(help="Make it challenger whatever gate and champion say; give the reason, it is noted."),
     ] = None,
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Train on the log in Kafka, judge beside the champion, publish as challenger. Status 2: trained, but refused."""
-    from stream.bars import Told, stage_bars
     from stream.cli.promoting import promote
     from stream.core.errors import ModelError, StoreAway
     from stream.lab.learning.plan import Plan
     from stream.lab.reporting.retrained import write
     from stream.lab.retraining import Asked
     from stream.lab.retraining import retrain as retrain_once
-    from stream.lab.sources.pulling import parse_when, pull
+    from stream.lab.sources.pull import parse_when, pull
     from stream.models.store import Store
+    from stream.progress import Progress
 
-    settings = shown.settings()
+    settings = options.settings()
     asked = Asked(
         since=None if since is None else parse_when(since, "--since", time.time()),
         judge_days=judge_days,
@@ -46,8 +47,8 @@ def retrain(
         command=shlex.join(["noisegate", *sys.argv[1:]]),
     )
 
-    def pulled(log: Path, begin: float | None, told: Told) -> dict[str, int]:
-        left_out = pull(settings, log, begin, progress=told).left_out
+    def pulled(log: Path, begin: float | None, report_progress: Progress) -> dict[str, int]:
+        left_out = pull(settings, log, begin, progress=report_progress).left_out
         return {reason: left.count for reason, left in left_out.items()}
 
     def promoted(version: str) -> str | None:
@@ -59,10 +60,10 @@ def retrain(
             return str(error)
         return None
 
-    with stage_bars(shown.progress()) as told:
-        found = retrain_once(settings, asked, pulled, promoted, told)
+    with stage_bars() as report_progress:
+        found = retrain_once(settings, asked, pulled, promoted, report_progress)
     if as_json:
-        shown.say_json(found)
+        print_json(found)
     else:
         sys.stdout.write(write(found))
         sys.stdout.flush()

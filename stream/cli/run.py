@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import typer
 from typer.core import TyperGroup
 
-from stream.cli import shown
+from stream.cli import options
 from stream.core.errors import NoisegateError
 
 
@@ -50,7 +50,7 @@ def run_room(name: str) -> int:
     from stream.logs import set_up_logs
 
     exit_on_sigterm()
-    settings = shown.settings()
+    settings = options.settings()
     set_up_logs(settings.log_level)
     run: Callable[..., int] = getattr(import_module(ROOMS[name].module), ROOMS[name].function)
     return run(settings)

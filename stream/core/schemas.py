@@ -136,8 +136,8 @@ def _schema(topic: Topic) -> dict[str, Any]:
 
 def _allow_null(properties: dict[str, Any], name: str) -> None:
     field = properties[name]
-    told = {key: field.pop(key) for key in ("description", "default")}
-    properties[name] = {"anyOf": [field, {"type": "null"}], **told}
+    annotations = {key: field.pop(key) for key in ("description", "default")}
+    properties[name] = {"anyOf": [field, {"type": "null"}], **annotations}
 
 
 def write(folder: Path) -> None:

@@ -19,6 +19,7 @@ DAY = 86_400.0
 HALF_LIVES_DAYS = (1.0, 7.0, 30.0)
 EPOCH_DAYS = 256.0
 EPOCH = EPOCH_DAYS * DAY
+GC_THRESHOLDS = (100_000, 50, 1_000)  # states make no cycles; with the defaults a third of the CPU looked for some
 NEVER = -math.inf
 RING_BITS = 32
 _RING_END = float(1 << RING_BITS)
@@ -65,11 +66,6 @@ def unpack_state(record: bytes) -> State:
     if _SWAPPED:
         state.byteswap()
     return state
-
-
-def epoch_of(at: float) -> float:
-    """The epoch that holds `at` (seconds since 1970)."""
-    return float(at // EPOCH)
 
 
 def weights(at: float, epoch: float) -> Weights:

@@ -1,1 +1,1 @@
-"""What one laptop needs to try the whole journey: embedded servers, a simulated organisation. Not for production."""
+"""What one laptop needs to try the whole journey: embedded servers, and the demo. Not for production."""

@@ -1,7 +1,6 @@
 """The lab: how a model is made, judged and exported. Only training needs the extra `lab`.
 
 sources    a table or a ServiceNow export, made an event log
-log        an event log on disk
 auditing   what the log holds, and what in it would fool a model
 replaying  the log through the fold: alerts, what became of them, and in which order things were known
 priors     rates by rule, severity, source, entity and label, learnt from what was known
@@ -20,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stream.config import load_problem as load_problem
+    from stream.eventlog import read_log as read_log
     from stream.lab.auditing.audit import audit as audit
     from stream.lab.backtesting import backtest as backtest
     from stream.lab.judging.evaluate import evaluate as evaluate
-    from stream.lab.log import read_log as read_log
     from stream.lab.replaying import replay as replay
     from stream.lab.training import train as train
 
@@ -32,7 +31,7 @@ _NAMES = {
     "backtest": "stream.lab.backtesting",
     "evaluate": "stream.lab.judging.evaluate",
     "load_problem": "stream.config",
-    "read_log": "stream.lab.log",
+    "read_log": "stream.eventlog",
     "replay": "stream.lab.replaying",
     "train": "stream.lab.training",
 }

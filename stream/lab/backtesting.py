@@ -13,20 +13,20 @@ from stream.core import features
 from stream.core.errors import LabError
 from stream.core.events import moment
 from stream.core.frame import Array
-from stream.core.problem import Problem
-from stream.core.state import DAY
+from stream.core.problem import DAY_SECONDS, Problem
+from stream.eventlog import read_log
 from stream.extras import FITTING, require_lab
 from stream.lab.check import about, check_log, check_training
 from stream.lab.judging.baselines import score_baselines
 from stream.lab.judging.judge import MODEL, check_classes, figures
 from stream.lab.learning import calibration
-from stream.lab.learning.fitting import Fitted, Window, fit_window
-from stream.lab.log import Progress, no_progress, read_log
+from stream.lab.learning.fit import Fitted, fit_window
 from stream.lab.matrix import known_matrix, training_matrix
 from stream.lab.priors import Learnt, choose_keys, learn
 from stream.lab.replaying import Replayed, replay
-from stream.lab.window import Mask, Split, judgeable, split_at_share, split_at_time, trainable
+from stream.lab.window import Mask, Split, Window, judgeable, split_at_share, split_at_time, trainable
 from stream.models.manifest import Figures
+from stream.progress import Progress, no_progress
 
 RETRAINED, ONCE = "retrained", "trained once"
 STEPS_MOST = 200
@@ -137,10 +137,10 @@ def backtest_replayed(
 def _starts(replayed: Replayed, first: Split, every_days: float) -> list[float]:
     if not every_days > 0.0:
         raise LabError(f"every={every_days:g} days: give a length above 0")
-    steps = int((float(replayed.at.max()) - first.at) // (every_days * DAY)) + 1
+    steps = int((float(replayed.at.max()) - first.at) // (every_days * DAY_SECONDS)) + 1
     if steps > STEPS_MOST:
         raise LabError(f"every={every_days:g} days means {steps} trainings, at most {STEPS_MOST} are done; take longer")
-    return [first.at + number * every_days * DAY for number in range(steps)]
+    return [first.at + number * every_days * DAY_SECONDS for number in range(steps)]
 
 
 def _train(replayed: Replayed, end: Split, baselines: Mapping[str, Array], seed: int) -> _Trained:

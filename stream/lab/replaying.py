@@ -24,13 +24,12 @@ from stream.core.frame import Array
 from stream.core.kinds import CORRECTION, DRILL_TEAM, is_drill
 from stream.core.ledger import ACTIONABLE, NOISE, UNJUDGED, UNKNOWN, Alert, Held
 from stream.core.problem import Problem
-from stream.lab.log import Line
+from stream.eventlog import Line
 from stream.lab.unused import Action, Orphans, count_names, orphans_of
 
 _ROWS_IN_MEMORY = 8_192
 _KINDS_COUNTED = 1_000
 _PRUNE_EVERY = 1_024  # alerts
-_GC_THRESHOLDS = (100_000, 50, 1_000)  # nothing here makes cycles; looking for them takes longer with every alert kept
 
 
 class Replayed(Struct, frozen=True, eq=False):
@@ -97,7 +96,7 @@ def replay(lines: Iterable[Line], problem: Problem) -> Replayed:
 @contextmanager
 def _rare_collections() -> Iterator[None]:
     before = gc.get_threshold()
-    gc.set_threshold(*_GC_THRESHOLDS)
+    gc.set_threshold(*state.GC_THRESHOLDS)
     try:
         yield
     finally:

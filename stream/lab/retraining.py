@@ -16,14 +16,14 @@ from stream.config import Settings
 from stream.core.errors import LabError, ModelError, StoreAway
 from stream.core.events import moment
 from stream.core.problem import Problem
+from stream.eventlog import read_log
 from stream.extras import AUDITING, TRAINING, require_lab
 from stream.lab.auditing.audit import audit_replayed
 from stream.lab.check import about, check_log
 from stream.lab.judging.moved import Moved, judge_moved
 from stream.lab.judging.served import Comparison, compare_served, read_outcomes
 from stream.lab.learning.plan import Plan
-from stream.lab.lock import only_one
-from stream.lab.log import Progress, no_progress, read_log
+from stream.lab.lock import retrain_lock
 from stream.lab.replaying import Replayed, replay
 from stream.lab.reporting import retrained as page
 from stream.lab.reporting.retrained import REFUSED, Data, Retrained, Standing
@@ -35,6 +35,7 @@ from stream.models.manifest import Manifest
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.serving import Model, load_model
 from stream.models.store import Store, no_champion
+from stream.progress import Progress, no_progress
 
 JUDGE_DAYS = 14.0
 PAGE = "retrain.md"  # among the version's files
@@ -93,7 +94,7 @@ def retrain(
     problem, at = settings.load_problem(), now or datetime.now(UTC)
     require_lab("retraining needs", *TRAINING, *AUDITING, error=LabError)
     store = Store(settings.model_store)
-    with only_one(settings), tempfile.TemporaryDirectory(prefix="noisegate-retrain-") as made:
+    with retrain_lock(settings), tempfile.TemporaryDirectory(prefix="noisegate-retrain-") as made:
         folder = Path(made)
         present = retry_while_away(lambda: _present(settings, store, problem))
         if settings.retrain_promotes:

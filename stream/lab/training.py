@@ -15,6 +15,7 @@ from stream.core.errors import LabError
 from stream.core.events import moment
 from stream.core.frame import Array, Matrix, prior_values
 from stream.core.problem import Problem
+from stream.eventlog import read_log
 from stream.extras import TRAINING, require_lab
 from stream.lab import card
 from stream.lab.check import about, check_log, check_training
@@ -25,20 +26,20 @@ from stream.lab.judging.findings import Check
 from stream.lab.judging.judge import judge
 from stream.lab.learning import canaries
 from stream.lab.learning.crossval import cross_validate
-from stream.lab.learning.fitting import Fitted, Window, fit_window
+from stream.lab.learning.fit import Fitted, fit_window
 from stream.lab.learning.plan import Plan
-from stream.lab.log import Progress, no_progress, read_log
 from stream.lab.matrix import predict, served_matrix, training_matrix
 from stream.lab.priors import Learnt, choose_keys, learn
 from stream.lab.reference import Origin, make_reference
 from stream.lab.replaying import Replayed, replay
 from stream.lab.unused import Notice, no_notice, sentences
-from stream.lab.window import Mask, Split, judgeable, split_at_share, split_at_time, trainable
+from stream.lab.window import Mask, Split, Window, judgeable, split_at_share, split_at_time, trainable
 from stream.models.artifact import CARD, FINDINGS, ONNX, REFERENCE, REPORT
 from stream.models.graph import Graph
 from stream.models.manifest import FeatureRef, GateVerdict, Golden, Manifest, ProblemRef, Training
 from stream.models.publishing import write_artifact
 from stream.models.serving import Model
+from stream.progress import Progress, no_progress
 
 SPLIT, SEED = 0.6, 7
 _DEFAULT = Plan()
@@ -177,8 +178,8 @@ def _judge(
         not_tested=[f"{check.name} ({check.text})" for check in found.gate.checks if check.passed is None],
     )
     manifest = replace(model.manifest, metrics=metrics, gate=gate)
-    told = {CARD: card.write(manifest, found), REPORT: page.write(found)}
-    return manifest, {name: text.encode() for name, text in told.items()} | {FINDINGS: encode_findings(found)}
+    texts = {CARD: card.write(manifest, found), REPORT: page.write(found)}
+    return manifest, {name: text.encode() for name, text in texts.items()} | {FINDINGS: encode_findings(found)}
 
 
 def _check_served(window: Window, fitted: Fitted, model: Model) -> None:
@@ -253,8 +254,8 @@ def _missing(table: Mapping[str, float], values: Sequence[str]) -> float:
 
 def _version(manifest: Manifest, files: Mapping[str, bytes]) -> str:
     """The day it was made and a hash of everything that decides a score, band or drift figure."""
-    told = (manifest.problem.definition, manifest.features, manifest.priors, manifest.thresholds)
-    content = hashlib.sha256(msgspec.json.encode(told, order="sorted"))
+    decisive = (manifest.problem.definition, manifest.features, manifest.priors, manifest.thresholds)
+    content = hashlib.sha256(msgspec.json.encode(decisive, order="sorted"))
     for name in sorted(files):
         content.update(files[name])
     day = manifest.created.astimezone(UTC).date()

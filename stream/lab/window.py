@@ -1,13 +1,21 @@
-"""The split by time, and what may be known on which side of it."""
+"""The split by time, what may be known on which side of it, and the training window before it."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
 from stream.core.errors import LabError
+from stream.core.features import Feature
+from stream.core.frame import Matrix
+from stream.lab.judging.metrics import Labels
 from stream.lab.replaying import Replayed
 
 Mask = NDArray[np.bool_]
+EARLIER = 0.8  # of a training window
+LEAST_LATER = 200  # alerts, and
+LEAST_OF_A_CLASS = 20  # of each outcome in either part, to find anything on the later part
 
 
 class Split(Struct, frozen=True):
@@ -76,3 +84,31 @@ def between(replayed: Replayed, start: Split, end: Split) -> Mask:
     at = replayed.at[: end.alert]
     later: Mask = trainable(replayed, end) & (at >= start.at) & (at + replayed.problem.due_seconds < end.at)
     return later
+
+
+class Window(Struct, frozen=True, eq=False):
+    """The training window: everything before `end`, with float32[end.alert, F] and what may be learnt from."""
+
+    replayed: Replayed
+    end: Split
+    usable: Mask
+    matrix: Matrix
+    features: Sequence[Feature]
+
+    def take(self, mask: Mask) -> tuple[Matrix, Labels]:
+        """Features and labels of some of the window's alerts; a shorter mask takes from the beginning."""
+        return self.matrix[: len(mask)][mask], self.replayed.outcome[: len(mask)][mask]
+
+
+def earlier_and_later(window: Window) -> tuple[Mask, Mask]:
+    """The window's earlier 80 % as known at its end, and what is decided of the rest."""
+    inner = split_at_share(window.replayed, EARLIER, window.end.alert)
+    return trainable(window.replayed, inner), between(window.replayed, inner, window.end)
+
+
+def has_enough(window: Window, earlier: Mask, later: Mask) -> bool:
+    """Whether both parts hold enough alerts of each outcome to find anything on the later one."""
+    if np.count_nonzero(later) < LEAST_LATER:
+        return False
+    labels = [window.take(mask)[1] for mask in (earlier, later)]
+    return all(np.bincount(y, minlength=2).min() >= LEAST_OF_A_CLASS for y in labels)

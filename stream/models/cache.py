@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from stream.core import limits
 from stream.core.errors import ModelError
+from stream.files import atomic_write
 from stream.models.artifact import SIGNATURE, check_files, limit_of
 from stream.models.pointers import is_version
 from stream.models.store import Store, put_folder
@@ -200,7 +201,4 @@ def _read_marker(path: Path, kind: type[T]) -> T | None:
 
 def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, made = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-    Path(made).replace(path)
+    atomic_write(path, content)

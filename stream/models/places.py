@@ -5,7 +5,6 @@ Every call ends: in its result, or in a ModelError of one sentence. Paths are re
 
 import os
 import shutil
-import tempfile
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,6 +16,7 @@ from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-
 
 from stream.core.errors import ModelError, StoreAway
 from stream.extras import missing_sentence
+from stream.files import atomic_write
 from stream.models.remote import DEPTH, RemotePlace, check_size, first_line
 
 _S3 = ("s3://", "s3a://")
@@ -148,17 +148,7 @@ class LocalPlace:
         target = self._root / path
         with self._told(path):
             target.parent.mkdir(parents=True, exist_ok=True)
-            handle, made = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(made).chmod(0o644)
-                Path(made).replace(target)
-            except BaseException:
-                Path(made).unlink(missing_ok=True)
-                raise
+            atomic_write(target, content, mode=0o644)
 
     def staged(self, folder: str) -> str:
         """As `Place`: a hidden neighbour."""

@@ -6,6 +6,7 @@ from msgspec import Struct, field
 
 from stream.core.errors import BadRecord
 from stream.core.events import Event, Tick, decode_event, event_time, seconds
+from stream.core.partitions import TeamPartitions
 from stream.kafka.records import Record
 from stream.lane.batch import Batch
 
@@ -36,9 +37,8 @@ class Decoder:
     """
 
     def __init__(self, choose: Callable[[str], int], anywhere: bool = False) -> None:
-        self._choose = choose
+        self.teams = TeamPartitions(choose)
         self._anywhere = anywhere
-        self._partition_of: dict[str, int] = {}
 
     def decode(self, batch: Batch) -> Decoded:
         """Decode one batch."""
@@ -50,8 +50,8 @@ class Decoder:
                 if isinstance(event, Tick):
                     decoded.ticks.append((seconds(event.at), record.timestamp / 1000.0))
                 at = event_time(event, record.timestamp / 1000.0)
-                if not anywhere and not isinstance(event, Tick) and self.home(event.team) != partition:
-                    raise BadRecord("misrouted", f"team {event.team!r} belongs to partition {self.home(event.team)}")
+                if not anywhere:
+                    self.teams.check(event, partition)
             except BadRecord as error:
                 decoded.failed.append((record, error))
                 continue
@@ -59,15 +59,6 @@ class Decoder:
                 decoded.latest = at
             events.append((event, at, record))
         return decoded
-
-    def home(self, team: str) -> int:
-        """The partition that a team belongs to."""
-        home = self._partition_of.get(team)
-        if home is None:
-            if len(self._partition_of) >= 100_000:
-                self._partition_of.clear()
-            home = self._partition_of[team] = self._choose(team)
-        return home
 
 
 def foreign_offset(partition: int, offset: int) -> int:

@@ -10,11 +10,11 @@ from benchmarks.drift_world import Trained, Watched, sums, thinned
 from stream.core import drift
 from stream.core.features import table
 from stream.core.frame import Array, Matrix
-from stream.dev.organisation import simulate
-from stream.lab.learning.fitting import Fitted
+from stream.lab.learning.fit import Fitted
 from stream.lab.priors import Learnt
 from stream.lab.reference import spread
 from stream.models.reference import Reference, Spread
+from stream.simulation import simulate
 
 RNG = np.random.default_rng(3)
 HOURS, EACH = 30 * 24, 20

@@ -16,11 +16,11 @@ from redis import Redis
 from stream.config import load_settings
 from stream.core.events import decode_event, seconds
 from stream.core.fold import Fold
-from stream.dev.organisation import simulate
 from stream.kafka.partitioner import partition_chooser
 from stream.scorer.decode import foreign_offset
 from stream.scorer.history import decode_meta
 from stream.scorer.rebuild.run import rebuild
+from stream.simulation import simulate
 from tests.chaos.cluster import Cluster
 from tests.scorer.rebuild.grown import decisions
 from tests.scorer.rig import alerts_of, packed_entries, packed_levels, waiting_in, waiting_of

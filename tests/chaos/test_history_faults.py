@@ -14,9 +14,9 @@ from redis import Redis
 from stream.config import load_settings
 from stream.core.errors import HistoryRefused
 from stream.core.events import Tick, decode_event
-from stream.dev.organisation import simulate
 from stream.scorer.identity import Identity
 from stream.scorer.rebuild.run import rebuild
+from stream.simulation import simulate
 from tests.chaos.cluster import PROBLEM, Cluster
 from tests.chaos.test_exactly_once import until
 from tests.scorer.test_suspect import evict

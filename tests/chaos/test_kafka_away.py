@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from stream.dev.organisation import simulate
 from stream.dev.process import free_port
+from stream.simulation import simulate
 from tests.chaos.cluster import Cluster
 from tests.journey.health import get
 from tests.servers.kafka import ApacheKafka

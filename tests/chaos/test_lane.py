@@ -13,8 +13,8 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-from stream.dev.organisation import simulate
 from stream.dev.process import free_port
+from stream.simulation import simulate
 from tests.chaos.cluster import Cluster
 from tests.journey.health import get
 from tests.servers.kafka import ApacheKafka

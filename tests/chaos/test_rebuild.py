@@ -9,9 +9,9 @@ import pytest
 from redis import Redis
 
 from stream.config import load_settings
-from stream.dev.organisation import simulate
 from stream.scorer.history import decode_meta
 from stream.scorer.rebuild.run import rebuild
+from stream.simulation import simulate
 from tests.chaos.cluster import PROBLEM, Cluster
 from tests.servers.kafka import ApacheKafka
 from tests.servers.redis import RedisServer

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 
-from stream.dev.organisation import write_events
 from stream.dev.shipped import simulated_problem
+from stream.simulation import write_events
 from stream.waiting import announce, until_answered
 from tests.cli.conftest import Run, Scored
 from tests.servers.kafka import ApacheKafka

@@ -74,7 +74,7 @@ def test_a_missing_label_leaves_a_gap_in_the_row() -> None:
     row = run(PROBLEMS[0], [raised(0)]).take_rows()[0]
     assert row[0] == START
     assert np.isnan(row[1 + 19 * 4 :]).all()
-    assert row[1:20].tolist() == list(state.new_state(state.epoch_of(START)))
+    assert row[1:20].tolist() == list(state.new_state(START // state.EPOCH))
 
 
 def test_excluded_alerts_move_only_the_levels_of_their_rule() -> None:

@@ -66,15 +66,15 @@ def test_the_fold_is_the_plain_fold(problem: Problem, log: list[Timed]) -> None:
 @given(st.lists(st.tuples(st.floats(0, 700), st.booleans()), min_size=1, max_size=30))
 def test_late_events_are_folded_at_their_own_decay(times: list[tuple[float, bool]]) -> None:
     """Raises and outcomes in any order, over several landmarks, count as a sum of 2^(-age / half-life) in the end."""
-    level = state.new_state(state.epoch_of(START))
+    level = state.new_state(START // state.EPOCH)
     for days, is_raise in times:
         at = START + days * DAY
-        if state.epoch_of(at) > level[state.LANDMARK]:
-            state.move_landmark(level, state.epoch_of(at))
+        if at // state.EPOCH > level[state.LANDMARK]:
+            state.move_landmark(level, at // state.EPOCH)
         if is_raise:
-            state.add_raises([level], at, state.epoch_of(at))
+            state.add_raises([level], at, at // state.EPOCH)
         else:
-            state.add_outcomes([level], at, state.epoch_of(at), actionable=True)
+            state.add_outcomes([level], at, at // state.EPOCH, actionable=True)
     end = START + 700 * DAY
     expected = [
         decayed([START + days * DAY for days, kind in times if kind is wanted], end) for wanted in (True, False)

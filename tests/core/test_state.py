@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stream.core import state
 from tests.core.logs import DAY, LAW, START
 
-EPOCH = state.epoch_of(START)
+EPOCH = START // state.EPOCH
 numbers = st.floats(allow_nan=False)
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from stream.core.errors import BrokerError
-from stream.dev.organisation import simulate
 from stream.dev.process import free_port
 from stream.kafka.topics import Topics
+from stream.simulation import simulate
 from tests.chaos.cluster import Cluster
 from tests.journey.health import get
 from tests.servers.kafka import ROOT, ApacheKafka

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner, Result
 
-from stream.core.errors import LabError, NoisegateError, ProblemError
+from stream.core.errors import LabError, NoisegateError, SettingsError
 from stream.lab.cli import app
 from stream.models.artifact import verify
 from tests.lab.logs import PROBLEM_TEXT, small_log, write
@@ -68,5 +68,5 @@ def test_wrong_use_is_told(files: list[str], tmp_path: Path) -> None:
     for words in (files[2:], [*files, "--simulated"]):
         with pytest.raises(LabError, match="name one log"):
             run("train", *words, *out)
-    with pytest.raises(ProblemError, match=r"nowhere\.toml: can't be read"):
+    with pytest.raises(SettingsError, match=r"nowhere\.toml' can't be read"):
         run("train", *files[:2], "--problem", "nowhere.toml", *out)

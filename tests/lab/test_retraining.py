@@ -21,8 +21,7 @@ from stream.dev.embedded import EmbeddedBroker
 from stream.kafka.clients import producer_settings
 from stream.kafka.topics import Topics, topic_configs
 from stream.lab import retraining, retrying
-from stream.lab.lock import only_one
-from stream.lab.log import Progress
+from stream.lab.lock import retrain_lock
 from stream.lab.reporting.retrained import Retrained, write
 from stream.lab.retraining import PAGE, Asked, retrain
 from stream.models.artifact import FINDINGS, verify
@@ -30,6 +29,7 @@ from stream.models.changes import Change
 from stream.models.manifest import Manifest
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.store import Store
+from stream.progress import Progress
 from tests.lab import logs
 from tests.lab.judging.test_moved import ALERTS, changing_log
 from tests.models.conftest import trained
@@ -311,17 +311,17 @@ def test_a_challenger_is_promoted_only_where_the_settings_say_so(run: Run, store
 
 def test_a_second_run_is_kept_out(run: Run, settings: Settings) -> None:
     """While one is at work; a run that was killed leaves no lock behind."""
-    with only_one(settings), pytest.raises(LabError, match=r"another retraining of .* is at work on this machine"):
+    with retrain_lock(settings), pytest.raises(LabError, match=r"another retraining of .* is at work on this machine"):
         run()
     code = (
         "import os, stream.config, stream.lab.lock as lock\n"
-        "held = lock.only_one(stream.config.load_settings())\n"
+        "held = lock.retrain_lock(stream.config.load_settings())\n"
         "held.__enter__()\n"
         "os.kill(os.getpid(), 9)\n"
     )
     env = {"NOISEGATE_MODEL_CACHE": str(settings.model_cache), "NOISEGATE_DEPLOYMENT": settings.deployment}
     assert subprocess.run([sys.executable, "-c", code], env=env, check=False, timeout=30).returncode == -9
-    with only_one(settings), only_one(replace(settings, deployment="another")):
+    with retrain_lock(settings), retrain_lock(replace(settings, deployment="another")):
         assert (settings.model_cache / f"retrain-{settings.deployment}.lock").exists()
 
 

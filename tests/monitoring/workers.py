@@ -21,11 +21,10 @@ from stream.core.events import decode_event, moment, seconds
 from stream.core.fold import Fold
 from stream.core.kinds import CORRECTION, HELD_OUT
 from stream.core.problem import Problem, parse_problem
-from stream.dev.organisation import START, TEAMS, Drifts, Shift, simulate
 from stream.dev.shipped import simulated_problem
+from stream.eventlog import Line
 from stream.kafka.records import Part
 from stream.lab.learning.plan import Plan
-from stream.lab.log import Line
 from stream.lab.replaying import Replayed, replay
 from stream.lab.training import train_replayed
 from stream.lane.fence import ServerStatus
@@ -37,6 +36,7 @@ from stream.monitoring.queries.service import DEFAULT_JOB
 from stream.scorer.metrics.maturity import MaturityQueue
 from stream.scorer.redis_history import RedisHistory
 from stream.scorer.serving import Serving
+from stream.simulation import START, TEAMS, Drifts, Shift, simulate
 from tests.scorer.rig import TOPIC, Log, Rig
 from tests.scorer.shown import text_of
 from tests.servers.prometheus import Exposed

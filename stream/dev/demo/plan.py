@@ -7,9 +7,10 @@ from msgspec import Struct
 
 from stream.core.events import Raised
 from stream.core.problem import Problem
-from stream.lab.log import Line, Progress, read_log
+from stream.eventlog import Line, read_log
 from stream.lab.replaying import Replayed, replay
 from stream.lab.window import Split, split_at_share
+from stream.progress import Progress
 
 HISTORY_SHARE = 0.6  # of the alerts, by raise time
 AlertKey = tuple[str, str]  # team, alert_id

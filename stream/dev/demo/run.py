@@ -12,8 +12,8 @@ from msgspec import Struct
 from rich.console import Console
 from rich.live import Live
 
-from stream.bars import stage_bars
 from stream.config import load_problem
+from stream.console import stage_bars
 from stream.core.errors import EmbeddedServerFailed, SettingsError
 from stream.core.events import moment
 from stream.dev import shipped
@@ -22,10 +22,10 @@ from stream.dev.demo.plan import Plan, make_plan
 from stream.dev.demo.summary import Figures, Summary, baseline_figures, figures, judge
 from stream.dev.demo.view import Snapshot, line, render, say_summary, snapshot
 from stream.dev.stack import Stack, running_stack
+from stream.eventlog import Line
 from stream.extras import TRAINING, require_lab
 from stream.kafka.reader import Reader
 from stream.kafka.replay import Feed, Schedule, parse_speed
-from stream.lab.log import Line
 from stream.lab.unused import sentences
 from stream.models.pointers import CHAMPION, Pointer
 from stream.models.store import Store, find
@@ -72,8 +72,8 @@ def run_demo(request: Request, console: Console) -> Summary:
         store.mkdir()
         log = _log_of(request, folder, console)
         with running_stack(problem_file, store) as stack:
-            with stage_bars(console) as told:
-                plan = make_plan(log, problem, told)
+            with stage_bars(console) as report_progress:
+                plan = make_plan(log, problem, report_progress)
             for sentence in sentences(plan.replayed.orphans, plan.replayed.unknown_fields, problem):
                 console.print(sentence, markup=False, highlight=False, soft_wrap=True)
             return _Demo(request, console, plan, stack, store, models).run()
@@ -90,7 +90,7 @@ def _problem_of(request: Request) -> Path:
 def _log_of(request: Request, folder: Path, console: Console) -> Path:
     if request.events is not None:
         return request.events
-    from stream.dev.organisation import write_events
+    from stream.simulation import write_events
 
     log = folder / "simulated.jsonl"
     with console.status("making the log of the simulated organisation"):
@@ -169,13 +169,13 @@ class _Demo:
     @contextmanager
     def _watching(self, see: Callable[[], Snapshot]) -> Iterator[Callable[[], None]]:
         """A live view on a terminal, a line now and then elsewhere; what is given is to be called often."""
-        told_at = time.monotonic()
+        shown_at = time.monotonic()
         if not self._console.is_terminal:
 
             def tell() -> None:
-                nonlocal told_at
-                if time.monotonic() - told_at > _LINE_SECONDS:
-                    told_at = time.monotonic()
+                nonlocal shown_at
+                if time.monotonic() - shown_at > _LINE_SECONDS:
+                    shown_at = time.monotonic()
                     self._console.print(line(see()), highlight=False, soft_wrap=True)
 
             yield tell
@@ -184,9 +184,9 @@ class _Demo:
         with Live(render(see()), console=self._console, auto_refresh=False) as live:
 
             def show() -> None:
-                nonlocal told_at
-                if time.monotonic() - told_at > _LOOK_SECONDS:
-                    told_at = time.monotonic()
+                nonlocal shown_at
+                if time.monotonic() - shown_at > _LOOK_SECONDS:
+                    shown_at = time.monotonic()
                     live.update(render(see()), refresh=True)
 
             yield show
@@ -200,14 +200,14 @@ class _Demo:
         else:
             from stream.lab.training import train_replayed
 
-            with stage_bars(self._console) as told:
+            with stage_bars(self._console) as report_progress:
                 made = train_replayed(
                     self._plan.replayed,
                     self._store,
                     seed=self._request.seed,
                     command="noisegate demo",
                     judged=False,
-                    progress=told,
+                    progress=report_progress,
                 )
             version = made.name
         Store(str(self._store)).point(CHAMPION, Pointer(version))

@@ -7,17 +7,15 @@ import msgspec
 from stream.core.errors import LabError
 from stream.core.kinds import MUTED, REOPENED, RESERVED
 from stream.core.problem import Problem
+from stream.eventlog import read_log
 from stream.extras import AUDITING, require_lab
-from stream.lab.auditing import volumes
-from stream.lab.auditing.delays import delays
+from stream.lab.auditing import sections
 from stream.lab.auditing.floods import floods
-from stream.lab.auditing.patterns import proposals, refires, rules_tested
 from stream.lab.auditing.result import Audit
-from stream.lab.auditing.scores import tests
 from stream.lab.auditing.sentences import findings
-from stream.lab.log import Progress, no_progress, read_log
 from stream.lab.replaying import Replayed, replay
 from stream.lab.window import split_at_share
+from stream.progress import Progress, no_progress
 
 OWN_KINDS = RESERVED | {REOPENED, MUTED}
 
@@ -45,18 +43,18 @@ def audit_replayed(replayed: Replayed, split: float = 0.6) -> Audit:
     found = Audit(
         problem=replayed.problem.id,
         simulated=any(alert.labels.get("simulated") == "true" for alert in replayed.alerts),
-        volumes=volumes.volumes(replayed),
-        weeks=volumes.by_week(replayed),
-        teams=volumes.by_team(replayed),
-        rules=volumes.by_rule(replayed),
+        volumes=sections.volumes(replayed),
+        weeks=sections.by_week(replayed),
+        teams=sections.by_team(replayed),
+        rules=sections.by_rule(replayed),
         floods=floods(replayed),
-        refires=refires(replayed, cut),
-        delays=delays(replayed),
-        undecided=volumes.undecided(replayed, cut),
-        names=volumes.names(replayed, OWN_KINDS),
-        tests=None if cut is None else tests(replayed, cut),
-        proposals=[] if cut is None else proposals(replayed, cut),
-        rules_tested=0 if cut is None else rules_tested(replayed, cut),
+        refires=sections.refires(replayed, cut),
+        delays=sections.delays(replayed),
+        undecided=sections.undecided(replayed, cut),
+        names=sections.names(replayed, OWN_KINDS),
+        tests=None if cut is None else sections.tests(replayed, cut),
+        proposals=[] if cut is None else sections.proposals(replayed, cut),
+        rules_tested=0 if cut is None else sections.rules_tested(replayed, cut),
         findings=[],
         orphans=replayed.orphans,
         unknown_fields=dict(replayed.unknown_fields),

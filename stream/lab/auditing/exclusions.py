@@ -1,7 +1,5 @@
 """Proposals into the problem file: its comments and all else stay, and the result is read again before it counts."""
 
-import os
-import tempfile
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -15,9 +13,10 @@ from tomlkit.items import AoT, Array
 
 from stream.core.errors import LabError, ProblemError
 from stream.core.problem import Exclusion, FloodDay, Problem, parse_problem
+from stream.files import atomic_write
 from stream.lab.auditing import result
 from stream.lab.auditing.floods import named_day
-from stream.lab.auditing.patterns import exclusion_of
+from stream.lab.auditing.sections import exclusion_of
 
 
 class Written(Struct, frozen=True):
@@ -53,7 +52,7 @@ def write_exclusions(
     after = parse_problem(changed, f"{path} with {len(new) + len(days)} more exclusions")
     _hold(path, before, after, new, days)
     try:
-        _replace(path, changed.encode())
+        atomic_write(path, changed.encode())
     except OSError as error:
         raise LabError(f"{path}: can't be written ({error.strerror}); make its folder writable") from None
     return Written(len(new), len(days), before.id, after.id)
@@ -96,19 +95,3 @@ def _hold(path: Path, before: Problem, after: Problem, new: list[Exclusion], day
     )
     if after != msgspec.structs.replace(before, exclude=exclude):
         raise LabError(f"{path}: can't be changed without loss; add the printed lines by hand")
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """The whole file or none of it, with the rights it had."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(path.stat().st_mode & 0o777)
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise

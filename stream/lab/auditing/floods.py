@@ -22,7 +22,6 @@ LEAST_COUNT = 20  # alerts on a day
 LEAST_Z = 8.0
 LEAST_DAYS = 7
 ODD_SHARE = 0.1  # of a pair's days: what comes more often is a rhythm
-_DAY = 86_400
 _MAD_TO_SIGMA = 1.4826
 
 Ints = NDArray[np.int64]
@@ -30,7 +29,7 @@ Ints = NDArray[np.int64]
 
 def floods(replayed: Replayed) -> Floods:
     """Every flood day, the worst first."""
-    day_of = (replayed.at // _DAY).astype(np.int64)
+    day_of = (replayed.at // problem.DAY_SECONDS).astype(np.int64)
     flagged = (replayed.flags & FLOOD) != 0
     pairs: dict[tuple[str, str], list[int]] = defaultdict(list)
     for index, alert in enumerate(replayed.alerts):
@@ -94,7 +93,7 @@ def _of_pair(team: str, rule: str, days: Ints, flagged: NDArray[np.bool_], last:
         return []
     return [
         FloodDay(
-            day=datetime.fromtimestamp((first + int(day)) * _DAY, UTC).date(),
+            day=datetime.fromtimestamp((first + int(day)) * problem.DAY_SECONDS, UTC).date(),
             team=team,
             rule=rule,
             count=int(counts[day]),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from stream.core.problem import Problem
-from stream.lab.auditing import patterns
+from stream.lab.auditing import sections
 from stream.lab.auditing.floods import LEAST_COUNT, LEAST_DAYS
 from stream.lab.auditing.result import Audit, Finding
 from stream.lab.check import LEAST_ALERTS, LEAST_OF_A_CLASS
@@ -51,8 +51,10 @@ def _names(audit: Audit) -> Iterator[Finding]:
     names = audit.names
     if names.unlisted:
         total = sum(names.unlisted.values())
-        told = _listed([f"{kind} ({count:,})" for kind, count in names.unlisted.items()])
-        yield Finding("kinds", f"{total:,} actions are of kinds in neither list, so they decide nothing: {told}.", True)
+        listed = _listed([f"{kind} ({count:,})" for kind, count in names.unlisted.items()])
+        yield Finding(
+            "kinds", f"{total:,} actions are of kinds in neither list, so they decide nothing: {listed}.", True
+        )
     if names.missing_kinds:
         yield Finding(
             "kinds", f"{len(names.missing_kinds)} listed kinds never occur: {_listed(names.missing_kinds)}.", True
@@ -63,8 +65,8 @@ def _names(audit: Audit) -> Iterator[Finding]:
 
 
 def _unused(audit: Audit, problem: Problem) -> Iterator[Finding]:
-    if told := orphan_sentence(audit.orphans, problem):
-        yield Finding("ledger", told, True)
+    if sentence := orphan_sentence(audit.orphans, problem):
+        yield Finding("ledger", sentence, True)
     if audit.orphans.never:
         yield Finding(
             "ledger",
@@ -72,8 +74,8 @@ def _unused(audit: Audit, problem: Problem) -> Iterator[Finding]:
             f"{problem.outcome.grace_minutes:g} minutes: on Kafka each of them goes to alerts.failed as unknown_alert.",
             True,
         )
-    if told := fields_sentence(audit.unknown_fields):
-        yield Finding("fields", told, True)
+    if sentence := fields_sentence(audit.unknown_fields):
+        yield Finding("fields", sentence, True)
 
 
 def _sides(audit: Audit) -> Iterator[Finding]:
@@ -231,13 +233,13 @@ def _proposals(audit: Audit) -> Iterator[Finding]:
         yield Finding(
             "visibility-only",
             f"Which rules look visibility-only was not tested: none of {audit.volumes.rules:,} has "
-            f"{patterns.LEAST_KNOWN} outcomes known at the split.",
+            f"{sections.LEAST_KNOWN} outcomes known at the split.",
         )
     elif not audit.proposals:
         yield Finding(
             "visibility-only",
-            f"0 rules look visibility-only: none of the {audit.rules_tested:,} with at least {patterns.LEAST_KNOWN} "
-            f"outcomes known at the split is surely acted on less than {patterns.SMALL_SHARE:.0%} of the time.",
+            f"0 rules look visibility-only: none of the {audit.rules_tested:,} with at least {sections.LEAST_KNOWN} "
+            f"outcomes known at the split is surely acted on less than {sections.SMALL_SHARE:.0%} of the time.",
         )
 
 

@@ -8,24 +8,15 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from stream.bars import stage_bars
+from stream.config import load_problem
+from stream.console import print_json, print_notice, stage_bars, strip_control_characters
 from stream.core.errors import LabError
 from stream.lab.cli.audit import audit_command
 from stream.lab.cli.backtest import backtest_command
+from stream.lab.cli.options import AsJson, Events, ProblemFile, Simulated, chosen_log
+from stream.lab.cli.output import print_metrics, table_console
 from stream.lab.cli.pull import pull_command
-from stream.lab.cli.shown import (
-    AsJson,
-    Events,
-    ProblemFile,
-    Simulated,
-    console,
-    log_of,
-    notice,
-    read_problem,
-    say_json,
-    say_metrics,
-)
-from stream.plain import plain
+from stream.models.manifest import Manifest
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Make and judge models (extra: lab).")
 
@@ -55,37 +46,29 @@ def train_command(
     from stream.models.artifact import verify
 
     plan = make_plan(trials, recency_days, holdout_weight, monotone, calibration)
-    definition = read_problem(problem)
+    definition = load_problem(problem)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LabError(f"--out {out}: can't be made a folder ({error.strerror}); name another") from None
     command = shlex.join(["noisegate", *sys.argv[1:]])
-    with log_of(events, simulated) as log, stage_bars() as told:
+    with chosen_log(events, simulated) as log, stage_bars() as report_progress:
         folder = train(
-            log, definition, out, split=split, seed=seed, plan=plan, command=command, progress=told, notice=notice
+            log,
+            definition,
+            out,
+            split=split,
+            seed=seed,
+            plan=plan,
+            command=command,
+            progress=report_progress,
+            notice=print_notice,
         )
     manifest = verify(folder)
     if as_json:
-        say_json({"folder": str(folder), "version": manifest.version, "metrics": manifest.metrics})
+        print_json({"folder": str(folder), "version": manifest.version, "metrics": manifest.metrics})
         return
-    shown = console()
-    shown.print(f"[bold]{escape(str(folder))}[/bold]  learnt from {manifest.training.used:,} alerts")
-    if manifest.metrics is not None:
-        say_metrics(shown, manifest.metrics, manifest.training.simulated)
-    if manifest.gate is not None and not manifest.gate.passed:
-        said = "could not be tested" if manifest.gate.result == "not tested" else "failed"
-        why = escape(plain("; ".join(manifest.gate.faults)))
-        shown.print(
-            f"The gate {said}: {why}. Without a reason `noisegate models promote` refuses it; "
-            f"{escape(str(folder / 'report.html'))} says more"
-        )
-        return
-    served = shlex.join([f"NOISEGATE_PROBLEM={problem.resolve()}", f"NOISEGATE_MODEL_STORE={out.resolve()}"])
-    shown.print(
-        f"To serve it: {escape(served)} noisegate models promote {manifest.version}"
-        " (scorers with these two settings take it within seconds)"
-    )
+    _print_trained(folder, manifest, problem, out)
 
 
 @app.command("evaluate")
@@ -98,15 +81,35 @@ def evaluate_command(
     """Judge a model beside the baselines, on the alerts of a log after the model's split."""
     from stream.lab.judging.evaluate import evaluate
 
-    with log_of(events, simulated) as log, stage_bars() as told:
-        evaluation = evaluate(log, model, told)
+    with chosen_log(events, simulated) as log, stage_bars() as report_progress:
+        evaluation = evaluate(log, model, report_progress)
     if as_json:
-        say_json(evaluation)
+        print_json(evaluation)
         return
-    shown = console()
-    shown.print(f"[bold]{evaluation.model}[/bold]  {escape(evaluation.question)}")
-    shown.print(
+    console = table_console()
+    console.print(f"[bold]{evaluation.model}[/bold]  {escape(evaluation.question)}")
+    console.print(
         f"after {evaluation.split_at:%Y-%m-%d %H:%M} UTC; not judged: {evaluation.excluded:,} visibility-only or in a "
         f"flood, {evaluation.young:,} whose horizon had not passed"
     )
-    say_metrics(shown, evaluation.metrics, evaluation.simulated)
+    print_metrics(console, evaluation.metrics, evaluation.simulated)
+
+
+def _print_trained(folder: Path, manifest: Manifest, problem: Path, out: Path) -> None:
+    console = table_console()
+    console.print(f"[bold]{escape(str(folder))}[/bold]  learnt from {manifest.training.used:,} alerts")
+    if manifest.metrics is not None:
+        print_metrics(console, manifest.metrics, manifest.training.simulated)
+    if manifest.gate is not None and not manifest.gate.passed:
+        verb = "could not be tested" if manifest.gate.result == "not tested" else "failed"
+        why = escape(strip_control_characters("; ".join(manifest.gate.faults)))
+        console.print(
+            f"The gate {verb}: {why}. Without a reason `noisegate models promote` refuses it; "
+            f"{escape(str(folder / 'report.html'))} says more"
+        )
+        return
+    served = shlex.join([f"NOISEGATE_PROBLEM={problem.resolve()}", f"NOISEGATE_MODEL_STORE={out.resolve()}"])
+    console.print(
+        f"To serve it: {escape(served)} noisegate models promote {manifest.version}"
+        " (scorers with these two settings take it within seconds)"
+    )

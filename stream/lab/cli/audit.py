@@ -8,8 +8,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from stream.bars import stage_bars
-from stream.lab.cli import shown
+from stream.config import load_problem
+from stream.console import print_json, stage_bars
+from stream.lab.cli import options
+from stream.lab.cli.output import table_console
 
 if TYPE_CHECKING:
     from stream.lab.auditing.exclusions import Written
@@ -20,12 +22,12 @@ _WEEKS = 30
 
 
 def audit_command(
-    problem: shown.ProblemFile,
-    events: shown.Events = None,
-    simulated: shown.Simulated = False,
+    problem: options.ProblemFile,
+    events: options.Events = None,
+    simulated: options.Simulated = False,
     split: Annotated[float, typer.Option(help="Share of the alerts, by raise time, to learn from.")] = 0.6,
     write: Annotated[bool, typer.Option("--write", help="Add the proposed exclusions to the problem file.")] = False,
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Look at a log before anything is trained: volumes, rates, floods, re-fires, delays, trivial targets."""
     from stream.extras import AUDITING, require_lab
@@ -35,14 +37,14 @@ def audit_command(
     from stream.lab.auditing.exclusions import write_exclusions
     from stream.lab.auditing.floods import unflagged
 
-    definition = shown.read_problem(problem)
-    with shown.log_of(events, simulated) as log, stage_bars() as told:
-        found = audit(log, definition, split, told)
+    definition = load_problem(problem)
+    with options.chosen_log(events, simulated) as log, stage_bars() as report_progress:
+        found = audit(log, definition, split, report_progress)
     written = write_exclusions(problem, found.proposals, unflagged(found.floods)) if write else None
     if as_json:
-        shown.say_json({"audit": found, "written": written})
+        print_json({"audit": found, "written": written})
         return
-    _say(shown.console(), found, written)
+    _say(table_console(), found, written)
 
 
 def _say(console: Console, found: "Audit", written: "Written | None") -> None:
@@ -55,8 +57,8 @@ def _say(console: Console, found: "Audit", written: "Written | None") -> None:
     if found.tests is not None:
         _say_baselines(console, found)
     if found.delays.maturity:
-        told = ", ".join(f"{of.share:.1%} by {of.hours:.3g} h" for of in found.delays.maturity)
-        console.print(f"decided: {told}\n")
+        maturity = ", ".join(f"{of.share:.1%} by {of.hours:.3g} h" for of in found.delays.maturity)
+        console.print(f"decided: {maturity}\n")
     for finding in found.findings:
         console.print(f"{'[bold]![/bold]' if finding.warns else '-'} {escape(finding.text)}", highlight=False)
     _say_proposals(console, found, written)
@@ -108,8 +110,8 @@ def _say_proposals(console: Console, found: "Audit", written: "Written | None") 
         console.print("\nFor the problem file (--write puts them there):\n\\[exclude]")
         for name, lines in lists.items():
             if lines:
-                shown = "".join(f"    {escape(line)},\n" for line in lines)
-                console.print(f"{name} = \\[\n{shown}]", highlight=False, soft_wrap=True)
+                listed = "".join(f"    {escape(line)},\n" for line in lines)
+                console.print(f"{name} = \\[\n{listed}]", highlight=False, soft_wrap=True)
     elif written is not None and (written.added or written.flood_days):
         console.print(
             f"\nExclusions written: {written.added} rules, {written.flood_days} flood days; {written.before} became "

@@ -7,32 +7,34 @@ from rich.box import SIMPLE
 from rich.markup import escape
 from rich.table import Table
 
-from stream.bars import stage_bars
+from stream.config import load_problem
+from stream.console import print_json, stage_bars
 from stream.core.errors import LabError
-from stream.lab.cli import shown
+from stream.lab.cli import options
+from stream.lab.cli.output import print_figures, table_console
 
 _UNITS = {"d": 1.0, "h": 1 / 24, "w": 7.0}
 
 
 def backtest_command(
-    problem: shown.ProblemFile,
-    events: shown.Events = None,
-    simulated: shown.Simulated = False,
+    problem: options.ProblemFile,
+    events: options.Events = None,
+    simulated: options.Simulated = False,
     every: Annotated[str, typer.Option(help="How often to train again: 7d, 12h, 1w.")] = "7d",
     split: Annotated[float, typer.Option(help="Share of the alerts, by raise time, before the first training.")] = 0.6,
     seed: Annotated[int, typer.Option(help="The same seed and log give the same scores.")] = 7,
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Train again every week, say, and score the next with what was known then; beside training once."""
     from stream.lab.backtesting import ONCE, RETRAINED, backtest
 
-    definition, days = shown.read_problem(problem), days_of(every)
-    with shown.log_of(events, simulated) as log, stage_bars() as told:
-        found = backtest(log, definition, every_days=days, split=split, seed=seed, progress=told)
+    definition, days = load_problem(problem), days_of(every)
+    with options.chosen_log(events, simulated) as log, stage_bars() as report_progress:
+        found = backtest(log, definition, every_days=days, split=split, seed=seed, progress=report_progress)
     if as_json:
-        shown.say_json(found)
+        print_json(found)
         return
-    console = shown.console()
+    console = table_console()
     console.print(f"[bold]Trained again every {every}[/bold]  {escape(found.question)}")
     table = Table(box=SIMPLE)
     for name in ("from", "learnt from", "judged", "acted on", f"AUC {RETRAINED}", ONCE, f"ECE {RETRAINED}", ONCE):
@@ -47,7 +49,7 @@ def backtest_command(
         console.print(
             f"not tested: {found.untested} of {found.untested + len(found.steps)} steps, no alert can be judged"
         )
-    shown.say_figures(console, f"{found.judged:,} alerts judged", found.scores, f"{found.target_detection:.0%}")
+    print_figures(console, f"{found.judged:,} alerts judged", found.scores, f"{found.target_detection:.0%}")
     console.print("* at thresholds fixed before: the retrained one's at each training, the others' at the first")
 
 

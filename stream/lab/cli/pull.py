@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from stream.bars import stage_bars
-from stream.lab.cli import shown
+from stream.console import print_json, stage_bars
+from stream.lab.cli import options
+from stream.lab.cli.output import table_console
 from stream.lab.unused import fields_sentence
 
 _WHEN = "a length before now (30d, 12h) or a time (2026-03-01T00:00:00Z)"
@@ -19,21 +20,21 @@ def pull_command(
     output: Annotated[Path, typer.Option("--output", "-o", help="The log to write: .jsonl, .jsonl.gz or .parquet.")],
     since: Annotated[str | None, typer.Option(help=f"From when, by event time: {_WHEN}; default: everything.")] = None,
     until: Annotated[str | None, typer.Option(help=f"Until before when: {_WHEN}.")] = None,
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Read alerts.events from Kafka into an event log, in the order in which the live folds came to know it."""
     from stream.config import load_settings
-    from stream.lab.sources.pulling import Pulled, parse_when, pull
+    from stream.lab.sources.pull import Pulled, parse_when, pull
 
     now = time.time()
     begin = None if since is None else parse_when(since, "--since", now)
     end = None if until is None else parse_when(until, "--until", now)
-    with stage_bars() as told:
-        pulled: Pulled = pull(load_settings(file=context.obj), output, begin, end, told)
+    with stage_bars() as report_progress:
+        pulled: Pulled = pull(load_settings(file=context.obj), output, begin, end, report_progress)
     if as_json:
-        shown.say_json(pulled)
+        print_json(pulled)
         return
-    console = shown.console()
+    console = table_console()
     console.print(
         f"{pulled.records:,} records of {escape(pulled.topic)} made {pulled.alerts:,} alerts, {pulled.actions:,} "
         f"actions and {pulled.ticks:,} ticks ({pulled.ticks_left_out:,} that change nothing were left out), "
@@ -51,6 +52,6 @@ def pull_command(
         )
     for reason, left in pulled.left_out.items():
         console.print(f"left out: {left.count:,} {reason}, the first {escape(left.first)}", highlight=False)
-    if told_fields := fields_sentence(pulled.unknown_fields):
-        console.print(told_fields, markup=False, highlight=False)
+    if unread := fields_sentence(pulled.unknown_fields):
+        console.print(unread, markup=False, highlight=False)
     console.print(f"written to {escape(pulled.output)}", highlight=False)

@@ -7,10 +7,10 @@ import numpy as np
 from msgspec import Struct
 
 from stream.core.events import seconds
+from stream.eventlog import read_log
 from stream.lab.check import about
 from stream.lab.judging.baselines import score_baselines
 from stream.lab.judging.judge import judge
-from stream.lab.log import Progress, no_progress, read_log
 from stream.lab.matrix import predict, served_matrix
 from stream.lab.replaying import Replayed, replay
 from stream.lab.window import judgeable, split_at_time
@@ -18,6 +18,7 @@ from stream.models.artifact import verify
 from stream.models.manifest import Metrics
 from stream.models.serving import Model, load_model
 from stream.models.store import find
+from stream.progress import Progress, no_progress
 
 
 class Evaluation(Struct, frozen=True):

@@ -13,10 +13,10 @@ from stream.lab.judging.bootstrap import Sorted
 from stream.lab.judging.findings import Ablation, Interval, Shortcut
 from stream.lab.judging.metrics import Labels
 from stream.lab.learning import calibration
-from stream.lab.learning.fitting import Window, fit_window
+from stream.lab.learning.fit import fit_window
 from stream.lab.learning.plan import Plan
-from stream.lab.log import Progress, no_progress
-from stream.lab.window import Mask
+from stream.lab.window import Mask, Window
+from stream.progress import Progress, no_progress
 
 AGREES_FROM = 0.5
 SIMULATED = 200

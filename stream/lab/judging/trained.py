@@ -11,12 +11,12 @@ from stream.lab.judging import metrics, shortcut
 from stream.lab.judging.drifting import judge_drift
 from stream.lab.judging.finding import Case, find
 from stream.lab.judging.findings import Findings, Floods, Importance
-from stream.lab.learning.fitting import Fitted, Window
+from stream.lab.learning.fit import Fitted
 from stream.lab.learning.plan import Plan
-from stream.lab.log import Progress, no_progress
 from stream.lab.matrix import predict, served_matrix
-from stream.lab.window import Mask
+from stream.lab.window import Mask, Window
 from stream.models.serving import Model
+from stream.progress import Progress, no_progress
 
 _DEFAULT = Plan()
 

@@ -1,7 +1,9 @@
 """Calibration: none, Platt's sigmoid (Platt, 1999), or an isotonic map, by log loss on rows unseen by the trees.
 
 The isotonic map is piecewise linear over the logit: shares of actionable in blocks of equal mass, made to rise by
-pooling adjacent violators (Ayer et al., 1955), joined by lines no steeper than float32 can follow.
+pooling adjacent violators (Ayer et al., 1955), joined by lines no steeper than float32 can follow. The shares are
+smoothed by one alert of each outcome a pooled block, so `scipy.optimize.isotonic_regression`, which pools the shares as
+they are, would pool other blocks, and its shares could fall once smoothed.
 """
 
 import numpy as np

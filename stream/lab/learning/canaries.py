@@ -20,12 +20,11 @@ from stream.core.ledger import OPEN
 from stream.lab.judging.findings import Check
 from stream.lab.judging.metrics import Labels, auc
 from stream.lab.learning import trees
-from stream.lab.learning.parts import EARLIER, LEAST_LATER, LEAST_OF_A_CLASS, Window, enough, parts
-from stream.lab.log import Progress
 from stream.lab.matrix import training_matrix
 from stream.lab.priors import learn
 from stream.lab.replaying import Replayed
-from stream.lab.window import Mask
+from stream.lab.window import EARLIER, LEAST_LATER, LEAST_OF_A_CLASS, Mask, Window, earlier_and_later, has_enough
+from stream.progress import Progress
 
 Remake = Callable[[Replayed, int, int], Matrix]  # the matrix of a replay's first steps, with so many alerts raised
 Z = 3.891  # 99.99 %, two-sided
@@ -72,8 +71,8 @@ def remaker(keys: Sequence[str], chosen: Sequence[Feature]) -> Remake:
 def shuffled(window: Window, remake: Remake, seed: int) -> Check:
     """Outcomes shuffled within the window, priors learnt from them: a model of the earlier part must know nothing."""
     name, replayed, end = "shuffled labels", window.replayed, window.end
-    earlier, later = parts(window)
-    if not enough(window, earlier, later):
+    earlier, later = earlier_and_later(window)
+    if not has_enough(window, earlier, later):
         return _too_few(name, window, earlier, later)
     usable = np.flatnonzero(window.usable)
     outcome = replayed.outcome.copy()
@@ -187,8 +186,8 @@ def known_at(replayed: Replayed, place: int) -> tuple[Replayed, int]:
 def shifted(window: Window, seed: int) -> Check:
     """Each alert taught with the outcome of its team's and rule's next one: must not beat the true outcomes."""
     name, replayed = "labels of the next alert", window.replayed
-    earlier, later = parts(window)
-    if not enough(window, earlier, later):
+    earlier, later = earlier_and_later(window)
+    if not has_enough(window, earlier, later):
         return _too_few(name, window, earlier, later)
     rows, following = next_of_team_rule(replayed, np.flatnonzero(earlier))
     rows, following, judged = rows[-ROWS:], following[-ROWS:], _last(later)

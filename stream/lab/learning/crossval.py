@@ -1,22 +1,32 @@
 """Cross-validation in order of time: each fold learns from all that was known before it, and is judged on what follows.
 
-Nothing is chosen by it but parameters, in trials: it tells how steady the training is within its own window.
+It tells how steady the training is within its own window. Nothing is chosen by it but parameters, in trials: a bounded,
+seeded search. The only module with optuna.
 """
 
 import itertools
+import warnings
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from msgspec import Struct
 
+from stream.core.errors import LabError
 from stream.core.events import moment
+from stream.extras import import_extra
 from stream.lab.judging.metrics import auc, log_loss
 from stream.lab.learning import calibration
-from stream.lab.learning.parts import Window, enough, try_rounds
 from stream.lab.learning.plan import Plan
-from stream.lab.learning.trees import Params
-from stream.lab.window import Mask, Split, between, split_at_share, trainable
+from stream.lab.learning.trees import Params, try_rounds
+from stream.lab.window import Mask, Split, Window, between, has_enough, split_at_share, trainable
 from stream.models.manifest import Calibration, FoldFigures
+from stream.progress import Progress
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial
+
+_SEARCH_STAGE = "trying parameters"
 
 
 class Fold(Struct, frozen=True, eq=False):
@@ -37,19 +47,54 @@ def folds(window: Window, count: int) -> list[Fold]:
         Fold(start, trainable(replayed, start), between(replayed, start, stop))
         for start, stop in itertools.pairwise(edges)
     ]
-    return [fold for fold in made if enough(window, fold.earlier, fold.later)]
+    return [fold for fold in made if has_enough(window, fold.earlier, fold.later)]
 
 
 def cross_validate(
-    window: Window, seed: int, plan: Plan, tuned: Params, told: Callable[[float], None]
+    window: Window, seed: int, plan: Plan, tuned: Params, report_progress: Callable[[float], None]
 ) -> list[FoldFigures]:
     """The figures of each fold, its scores not calibrated; the number of rounds is the best for the fold."""
     made = folds(window, plan.folds)
     figures = []
     for number, fold in enumerate(made):
         figures.append(_judged(window, fold, seed, plan, tuned))
-        told((number + 1) / len(made))
+        report_progress((number + 1) / len(made))
     return figures
+
+
+def search(window: Window, seed: int, plan: Plan, progress: Progress) -> Params:
+    """The parameters with the least mean log loss over the folds; none where no trial beats the defaults.
+
+    Raises:
+        LabError: the extra is not installed, or the window is too small to compare anything on.
+    """
+    optuna = import_optuna()
+    if not folds(window, plan.folds):
+        raise LabError("the training window is too small for trials: no fold holds enough alerts of both outcomes")
+    least = _loss(window, seed, plan, {})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        before = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        try:
+            study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
+            study.optimize(
+                lambda trial: _loss(window, seed, plan, _suggested(trial)),
+                n_trials=plan.trials,
+                callbacks=[lambda _, trial: progress(_SEARCH_STAGE, (trial.number + 1) / plan.trials)],
+            )
+        finally:
+            optuna.logging.set_verbosity(before)
+    return dict(study.best_params) if study.best_value < least else {}
+
+
+def import_optuna() -> Any:
+    """The library.
+
+    Raises:
+        LabError: the extra is not installed.
+    """
+    return import_extra("optuna", "lab", "trials need", LabError)
 
 
 def _judged(window: Window, fold: Fold, seed: int, plan: Plan, tuned: Params) -> FoldFigures:
@@ -64,3 +109,18 @@ def _judged(window: Window, fold: Fold, seed: int, plan: Plan, tuned: Params) ->
         log_loss=log_loss(y, scores),
         rounds=fitted.rounds,
     )
+
+
+def _suggested(trial: "Trial") -> Params:
+    return {
+        "num_leaves": trial.suggest_int("num_leaves", 3, 31, log=True),
+        "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.1, log=True),
+        "min_data_in_leaf": trial.suggest_int("min_data_in_leaf", 5, 200, log=True),
+        "lambda_l2": trial.suggest_float("lambda_l2", 0.1, 100.0, log=True),
+        "feature_fraction": trial.suggest_float("feature_fraction", 0.3, 1.0),
+    }
+
+
+def _loss(window: Window, seed: int, plan: Plan, tuned: Params) -> float:
+    figures = cross_validate(window, seed, plan, tuned, lambda share: None)
+    return float(np.mean([fold.log_loss for fold in figures]))

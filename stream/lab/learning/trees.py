@@ -1,4 +1,4 @@
-"""Gradient-boosted trees. The only module that imports lightgbm; the rest sees typed arrays."""
+"""Gradient-boosted trees, and how much each alert weighs in them. The only module that imports lightgbm."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -9,8 +9,13 @@ from msgspec import Struct
 from stream.core.errors import LabError
 from stream.core.features import Feature
 from stream.core.frame import Array, Matrix
+from stream.core.ledger import HELD_OUT
+from stream.core.problem import DAY_SECONDS
 from stream.extras import import_extra
 from stream.lab.judging.metrics import Labels
+from stream.lab.learning.plan import Plan
+from stream.lab.replaying import Replayed
+from stream.lab.window import Mask, Window
 
 Params = dict[str, str | int | float | bool]
 ROUNDS_MOST = 600
@@ -66,14 +71,14 @@ def fit(
     features: Sequence[Feature],
     params: Params,
     rounds: int,
-    told: Callable[[float], None],
+    report_progress: Callable[[float], None],
     weights: Array | None = None,
 ) -> Trees:
     """Fit so many rounds."""
     lightgbm = import_lightgbm()
-    callbacks = [lambda env: told((env.iteration + 1) / rounds)]
+    callbacks = [lambda env: report_progress((env.iteration + 1) / rounds)]
     data = lightgbm.Dataset(matrix, labels, weight=weights)
-    return Trees(lightgbm.train(_whole(params, features), data, rounds, callbacks=callbacks), rounds)
+    return Trees(lightgbm.train(_with_directions(params, features), data, rounds, callbacks=callbacks), rounds)
 
 
 def fit_until_best(
@@ -82,7 +87,7 @@ def fit_until_best(
     later: tuple[Matrix, Labels],
     features: Sequence[Feature],
     params: Params,
-    told: Callable[[float], None],
+    report_progress: Callable[[float], None],
     weights: Array | None = None,
 ) -> Trees:
     """Fit until the log loss on later rows no longer falls; the best number of rounds is kept."""
@@ -90,17 +95,45 @@ def fit_until_best(
     data = lightgbm.Dataset(matrix, labels, weight=weights)
     callbacks = [
         lightgbm.early_stopping(PATIENCE, verbose=False),
-        lambda env: told((env.iteration + 1) / ROUNDS_MOST),
+        lambda env: report_progress((env.iteration + 1) / ROUNDS_MOST),
     ]
     booster = lightgbm.train(
-        _whole(params, features),
+        _with_directions(params, features),
         data,
         ROUNDS_MOST,
         valid_sets=[lightgbm.Dataset(*later, reference=data)],
         callbacks=callbacks,
     )
-    told(1.0)
+    report_progress(1.0)
     return Trees(booster, max(int(booster.best_iteration), ROUNDS_LEAST))
+
+
+def weights_of(replayed: Replayed, mask: Mask, plan: Plan) -> Array | None:
+    """The weight of each alert of the mask when learnt from, their mean 1; None where all weigh the same."""
+    if plan.recency_days is None and plan.holdout_weight == 1.0:
+        return None
+    chosen = np.flatnonzero(mask)
+    weights = np.where(replayed.flags[chosen] & HELD_OUT, plan.holdout_weight, 1.0)
+    if plan.recency_days is not None:
+        age_days = (replayed.at[chosen].max() - replayed.at[chosen]) / DAY_SECONDS
+        weights = weights * np.exp2(-age_days / plan.recency_days)
+    return np.asarray(weights / weights.mean())
+
+
+def try_rounds(
+    window: Window,
+    earlier: Mask,
+    later: Mask,
+    seed: int,
+    plan: Plan,
+    tuned: Params,
+    report_progress: Callable[[float], None],
+) -> Trees:
+    """Trees of the earlier part, with the number of rounds that is best on the later one."""
+    matrix, labels = window.take(earlier)
+    params = {**params_for(len(labels), seed, plan.monotone), **tuned}
+    weights = weights_of(window.replayed, earlier, plan)
+    return fit_until_best(matrix, labels, window.take(later), window.features, params, report_progress, weights)
 
 
 def import_lightgbm() -> Any:
@@ -112,7 +145,7 @@ def import_lightgbm() -> Any:
     return import_extra("lightgbm", "lab", "training needs", LabError)
 
 
-def _whole(params: Params, features: Sequence[Feature]) -> dict[str, Any]:
+def _with_directions(params: Params, features: Sequence[Feature]) -> dict[str, Any]:
     if _MONOTONE not in params:
         return dict(params)
     return {**params, "monotone_constraints": [feature.monotone for feature in features]}

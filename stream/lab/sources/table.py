@@ -1,4 +1,4 @@
-"""A table on disk: its header, and its rows cut to the columns that are used."""
+"""A table on disk: its header, its rows cut to the columns that are used, and what became of each row."""
 
 import csv
 import difflib
@@ -11,14 +11,51 @@ from operator import itemgetter
 from pathlib import Path
 from typing import IO
 
+from msgspec import Struct
+
 from stream.core.errors import LogError
-from stream.lab.log import Progress
-from stream.lab.sources.summary import Summary
+from stream.progress import Progress
 
 Row = Sequence[str]  # the used cells
 _CELL = 16 * 1024 * 1024  # characters; csv itself takes no longer cell
 _TELL_EVERY = 5_000  # rows
 _NEAREST = 3
+
+
+class Drop(Exception):
+    """A row, or an action of one, can't be used: it is counted and the next one read."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Dropped(Struct):
+    """How often something was dropped for a reason, and where first; the header is row 1."""
+
+    count: int
+    first_row: int
+
+
+class Summary(Struct):
+    """What a table's rows became: each ends in an event or in a counted reason.
+
+    Form `alert`: rows = alerts + dropped rows. Form `update`: rows = alerts + actions + dropped rows.
+    """
+
+    rows: int = 0
+    alerts: int = 0
+    actions: int = 0
+    dropped_rows: dict[str, Dropped] = {}
+    dropped_actions: dict[str, Dropped] = {}  # the row's alert stands
+
+    def drop_row(self, reason: str, row: int) -> None:
+        """Count a row that made nothing."""
+        _count(self.dropped_rows, reason, row)
+
+    def drop_action(self, reason: str, row: int) -> None:
+        """Count an action of an alert that stands."""
+        _count(self.dropped_actions, reason, row)
 
 
 class Table:
@@ -95,3 +132,12 @@ def _cutter(used: Sequence[int]) -> Callable[[list[str]], Row]:
         only = used[0]
         return lambda row: (row[only],)
     return itemgetter(*used)
+
+
+def _count(counts: dict[str, Dropped], reason: str, row: int) -> None:
+    found = counts.get(reason)
+    if found is None:
+        counts[reason] = Dropped(1, row)
+    else:
+        found.count += 1
+        found.first_row = min(found.first_row, row)

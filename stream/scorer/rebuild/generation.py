@@ -160,7 +160,7 @@ class NewGeneration:
     def _share_out(self, records: Sequence[Located], place: bool) -> dict[Part, Round]:
         """The records that are folded, by the partition in which they are."""
         rounds: dict[int, Round] = {}
-        home, counts = self._home.home, self.counts
+        home, counts = self._home.teams.of, self.counts
         for located in records:
             source, record, event, at, fault = located
             if event is None or fault is not None:

@@ -23,7 +23,7 @@ _BUFFERED_RECORDS = 60_000  # over all partitions, about
 _BUFFERED_BYTES = 64 << 20
 
 _Key = tuple[int, float]  # timestamp and event time
-Progress = Callable[[int, int, int], None]  # partition, records read, records to read
+PartitionProgress = Callable[[int, int, int], None]  # partition, records read, records to read
 
 
 class StoredRecord(Struct, frozen=True):
@@ -104,7 +104,7 @@ class MergedLog:
         decode: Callable[[Batch], Decoded],
         skip: Callable[[int, Record], bool] = lambda partition, record: False,
         to_end: bool = False,
-        progress: Progress = lambda partition, done, todo: None,
+        progress: PartitionProgress = lambda partition, done, todo: None,
         buffered_records: int = _BUFFERED_RECORDS,
     ) -> None:
         self.positions = dict(starts)

@@ -20,7 +20,7 @@ from stream.scorer.metrics.maturity import MaturityQueue
 from stream.scorer.partition import Partition, new_generation, new_meta
 from stream.scorer.rebuild.backlog import Backlog, Outlet
 from stream.scorer.rebuild.generation import Generations, NewGeneration
-from stream.scorer.rebuild.merge import MergedLog, Progress, Source
+from stream.scorer.rebuild.merge import MergedLog, PartitionProgress, Source
 from stream.scorer.rebuild.offsets import LogOffsets
 from stream.scorer.rebuild.previous import PreviousHistory
 from stream.scorer.rebuild.report import Rebuilt, Report
@@ -59,7 +59,7 @@ class Reprocessor:
         read_misrouted: Callable[[], MisroutedRecords],
         outlet: Callable[[], Outlet],
         load_models: Callable[[], tuple[Served, list[str]]],
-        progress: Progress,
+        progress: PartitionProgress,
     ) -> None:
         self._settings, self._problem = settings, problem
         self._consumer, self._serving, self._aside = consumer, serving, aside

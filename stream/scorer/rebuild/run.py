@@ -40,7 +40,7 @@ from stream.models.watch import Watch
 from stream.redis_keys import REBUILD_LOCK
 from stream.scorer.identity import Identity
 from stream.scorer.ownership import refuse_another_cluster
-from stream.scorer.rebuild.merge import Progress
+from stream.scorer.rebuild.merge import PartitionProgress
 from stream.scorer.rebuild.report import Report
 from stream.scorer.rebuild.reprocess import Reprocessor
 from stream.scorer.redis_history import RedisHistory
@@ -50,7 +50,7 @@ _LOCK_SECONDS = 30.0  # a rebuild that died holds up the next one so long
 
 
 def rebuild(
-    settings: Settings, progress: Progress = lambda partition, done, todo: None, take_over: bool = False
+    settings: Settings, progress: PartitionProgress = lambda partition, done, todo: None, take_over: bool = False
 ) -> Report:
     """Rebuild the history of every partition; that of another Kafka cluster only to `take_over`.
 

@@ -11,8 +11,8 @@ from stream.core.events import Event
 from stream.core.problem import Problem
 from stream.lab.auditing.audit import audit_replayed
 from stream.lab.auditing.floods import LEAST_COUNT, floods
-from stream.lab.auditing.patterns import LEAST_KNOWN, proposals, upper_bound
 from stream.lab.auditing.result import Audit, Finding
+from stream.lab.auditing.sections import LEAST_KNOWN, proposals, upper_bound
 from stream.lab.replaying import Replayed, replay
 from stream.lab.window import split_at_share
 from tests.lab.logs import START, acted, lines, raised, small_log, small_problem

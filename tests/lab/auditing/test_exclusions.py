@@ -14,7 +14,7 @@ from stream.lab.auditing import result
 from stream.lab.auditing.audit import audit_replayed
 from stream.lab.auditing.exclusions import with_exclusions, write_exclusions
 from stream.lab.auditing.floods import unflagged
-from stream.lab.auditing.patterns import exclusion_of, toml_of
+from stream.lab.auditing.sections import exclusion_of, toml_of
 from stream.lab.cli import app
 from tests.lab.auditing.test_audit import quiet, replayed, sorted_log
 from tests.lab.logs import PROBLEM_TEXT, START, raised, small_log, write

@@ -11,9 +11,9 @@ from stream.core.frame import Matrix
 from stream.lab.judging.metrics import auc
 from stream.lab.learning import canaries
 from stream.lab.learning.canaries import cut, leaking, next_of_team_rule, null_deviation, order, paired_deviation
-from stream.lab.learning.parts import Window, parts
-from stream.lab.log import no_progress
 from stream.lab.replaying import Replayed
+from stream.lab.window import Window, earlier_and_later
+from stream.progress import no_progress
 from tests.lab.learning.windows import window_of
 
 Made = tuple[Window, list[str]]
@@ -119,7 +119,7 @@ def test_labels_of_the_next_alert_that_help_are_caught(window: Made) -> None:
     _, following = next_of_team_rule(replayed, places)
     rows, _ = next_of_team_rule(replayed, places)
     matrix = made.matrix.copy()
-    earlier, later = parts(made)
+    earlier, later = earlier_and_later(made)
     matrix[:, 0] = np.random.default_rng(1).normal(size=len(matrix))
     matrix[rows, 0] = replayed.outcome[following]
     judged = np.flatnonzero(later)

@@ -5,12 +5,11 @@ import pytest
 from msgspec.structs import replace
 
 from stream.core.errors import LabError
-from stream.lab.learning.crossval import cross_validate, folds
-from stream.lab.learning.parts import Window
+from stream.lab.learning.crossval import cross_validate, folds, search
 from stream.lab.learning.plan import Plan
-from stream.lab.learning.trials import search
-from stream.lab.log import no_progress
 from stream.lab.replaying import Replayed
+from stream.lab.window import Window
+from stream.progress import no_progress
 from tests.lab.learning.windows import window_of
 
 Made = tuple[Window, list[str]]

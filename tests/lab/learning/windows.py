@@ -1,11 +1,10 @@
 """Training windows for tests of what is learnt from one."""
 
 from stream.core import features
-from stream.lab.learning.parts import Window
 from stream.lab.matrix import training_matrix
 from stream.lab.priors import choose_keys, learn
 from stream.lab.replaying import Replayed
-from stream.lab.window import split_at_share, trainable
+from stream.lab.window import Window, split_at_share, trainable
 
 
 def window_of(replayed: Replayed, share: float = 0.9) -> tuple[Window, list[str]]:

@@ -3,11 +3,10 @@
 from pathlib import Path
 
 from stream.core.events import Event
-from stream.lab.log import read_log
-from stream.lab.sources.importing import import_table
+from stream.eventlog import read_log
+from stream.lab.sources.importer import import_table
 from stream.lab.sources.mapping import Mapping, parse_mapping
-from stream.lab.sources.summary import Summary
-from stream.lab.sources.table import Table
+from stream.lab.sources.table import Summary, Table
 
 ALERT = """
 form = "alert"
