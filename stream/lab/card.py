@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from stream.core.problem import Exclusion
-from stream.lab.judging.findings import Findings, Interval, ScoreFigures, Team
 from stream.lab.judging.judge import MODEL
+from stream.lab.judging.report_schema import Interval, Judgement, ScoreFigures, Team
 from stream.models.manifest import Figures, Manifest, Metrics
 from stream.plain import plain_lines
 
@@ -26,18 +26,18 @@ _LIMITS = """## Known limits
 - An outcome is what the problem definition counts as one. Who acts without telling any system made noise here."""
 
 
-def write(manifest: Manifest, findings: Findings | None = None) -> str:
-    """card.md as text; with findings also intervals, how it does between teams, and the limits that were found."""
+def write(manifest: Manifest, judgement: Judgement | None = None) -> str:
+    """card.md as text; with judgement also intervals, how it does between teams, and the limits that were found."""
     parts = [
         _head(manifest),
         _data(manifest),
         _exclusions(manifest),
         _figures(manifest),
-        _intervals(findings) if findings is not None else "",
-        _teams(findings) if findings is not None else "",
+        _intervals(judgement) if judgement is not None else "",
+        _teams(judgement) if judgement is not None else "",
         _bands(manifest),
         _checks(manifest),
-        _LIMITS.format(found=_found_limits(manifest, findings)),
+        _LIMITS.format(found=_found_limits(manifest, judgement)),
         _made(manifest),
     ]
     return plain_lines("\n\n".join(part for part in parts if part)) + "\n"
@@ -125,16 +125,16 @@ def _row(name: str, of: Figures) -> str:
     return f"| {name} | " + " | ".join(f"{value:.3f}" for value in values) + " |"
 
 
-def _intervals(findings: Findings) -> str:
+def _intervals(judgement: Judgement) -> str:
     """The same figures with their 95 % intervals, and the gains over the baselines."""
-    kept = f"{findings.target_detection:.0%}"
-    rows = "\n".join(_interval_row(figures) for figures in findings.scores)
+    kept = f"{judgement.target_detection:.0%}"
+    rows = "\n".join(_interval_row(figures) for figures in judgement.scores)
     gains = "\n".join(
         f"- over {gain.over}: AUC {_signed(gain.auc)}"
         + (f", suppressed at equal detection {_signed(gain.suppressed)}" if gain.suppressed is not None else "")
-        for gain in findings.gains
+        for gain in judgement.gains
     )
-    checks = "\n".join(f"- {_MET[one.passed]}: {one.name} ({one.text})" for one in findings.gate.checks)
+    checks = "\n".join(f"- {_MET[one.passed]}: {one.name} ({one.text})" for one in judgement.gate.checks)
     return f"""## Intervals
 
 95 %, by a bootstrap over days of raising.
@@ -147,7 +147,7 @@ The model's gain, paired:
 
 {gains}
 
-The gate was {_GATE[findings.gate.passed]}:
+The gate was {_GATE[judgement.gate.passed]}:
 
 {checks}"""
 
@@ -168,9 +168,9 @@ def _signed(figure: Interval) -> str:
     return f"{figure.value:+.3f} ({figure.low:+.3f} to {figure.high:+.3f})"
 
 
-def _teams(findings: Findings) -> str:
+def _teams(judgement: Judgement) -> str:
     """Whom the model serves well, whom it does not, and whose rate it misses."""
-    teams = findings.teams
+    teams = judgement.teams
     if teams is None:
         return ""
     groups = "\n".join(
@@ -208,34 +208,34 @@ def _cell(text: str) -> str:
     return " ".join(text.replace("|", "\\|").split())
 
 
-def _found_limits(manifest: Manifest, findings: Findings | None) -> str:
+def _found_limits(manifest: Manifest, judgement: Judgement | None) -> str:
     """The limits that the judgement found, as list items; those of every model follow."""
-    if manifest.gate is not None and findings is None:
+    if manifest.gate is not None and judgement is None:
         return "".join(f"\n- The gate: {text}." for text in manifest.gate.faults)
-    if findings is None:
+    if judgement is None:
         return "\n- It was not judged: nobody knows how good it is."
     found = [
         f"The gate's condition was {_MET[one.passed].lower()}: {one.name} ({one.text})."
-        for one in findings.gate.checks
+        for one in judgement.gate.checks
         if not one.passed
     ]
     found += [
-        f"The canary {one.name!r} was not tested: {one.text}." for one in findings.canaries or [] if not one.passed
+        f"The canary {one.name!r} was not tested: {one.text}." for one in judgement.canaries or [] if not one.passed
     ]
-    if findings.shortcut is not None and findings.shortcut.flagged:
+    if judgement.shortcut is not None and judgement.shortcut.flagged:
         found.append("It may only repeat the last action; see report.html.")
-    elif findings.shortcut is not None and findings.shortcut.flagged is None:
-        few = f"{findings.shortcut.differs_count:,} of {findings.shortcut.known:,} alerts"
+    elif judgement.shortcut is not None and judgement.shortcut.flagged is None:
+        few = f"{judgement.shortcut.differs_count:,} of {judgement.shortcut.known:,} alerts"
         found.append(f"Whether it only repeats the last action was not tested: {few} came out unlike the last one.")
-    drifted = [one.feature for one in findings.drift or [] if one.drifted and not one.shown_only]
+    drifted = [one.feature for one in judgement.drift or [] if one.drifted and not one.shown_only]
     if drifted:
         found.append(f"Already on the test part these features had moved: {', '.join(drifted[:5])}.")
-    untested = [one for one in findings.drift or [] if one.drifted is None]
+    untested = [one for one in judgement.drift or [] if one.drifted is None]
     if untested:
         found.append(f"Drift of {len(untested)} features was not tested: the test part has {untested[0].n:,} alerts.")
-    if findings.ageing is not None:
-        found.append(f"Age: {findings.ageing.advice}")
-    return "".join(f"\n- {line}" for line in [*found, *findings.notes])
+    if judgement.ageing is not None:
+        found.append(f"Age: {judgement.ageing.advice}")
+    return "".join(f"\n- {line}" for line in [*found, *judgement.notes])
 
 
 def _bands(manifest: Manifest) -> str:

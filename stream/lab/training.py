@@ -20,9 +20,9 @@ from stream.lab import card
 from stream.lab.check import about, check_log, check_training
 from stream.lab.export import OPSET, check_parity, export
 from stream.lab.judging.baselines import score_baselines
-from stream.lab.judging.finding import encode_findings
-from stream.lab.judging.findings import Check
 from stream.lab.judging.judge import judge
+from stream.lab.judging.judgement import encode_judgement
+from stream.lab.judging.report_schema import Check
 from stream.lab.learning import canaries
 from stream.lab.learning.crossval import cross_validate
 from stream.lab.learning.fitting import Fitted, Window, fit_window
@@ -161,14 +161,14 @@ def _judge(
     plan: Plan,
 ) -> tuple[Manifest, dict[str, bytes]]:
     """The manifest with its figures and the gate's verdict, and card and reports, for people and for programs."""
-    from stream.lab.judging.trained import find_trained  # with the report it needs the extra's libraries
+    from stream.lab.judging.trained import judge_trained  # with the report it needs the extra's libraries
     from stream.lab.reporting import page
 
     replayed = window.replayed
     mask = judgeable(replayed, window.end)
     scores = predict(model, served_matrix(replayed, model, np.flatnonzero(mask)))
     metrics = judge(replayed, mask, scores, baselines, fitted.fixed)
-    found = find_trained(window, fitted, model, baselines, scores, mask, plan=plan)
+    found = judge_trained(window, fitted, model, baselines, scores, mask, plan=plan)
     unused = sentences(replayed.orphans, replayed.unknown_fields, replayed.problem)
     found = replace(found, canaries=list(checks), notes=[*found.notes, *unused])
     gate = GateVerdict(
@@ -178,7 +178,7 @@ def _judge(
     )
     manifest = replace(model.manifest, metrics=metrics, gate=gate)
     told = {CARD: card.write(manifest, found), REPORT: page.write(found)}
-    return manifest, {name: text.encode() for name, text in told.items()} | {FINDINGS: encode_findings(found)}
+    return manifest, {name: text.encode() for name, text in told.items()} | {FINDINGS: encode_judgement(found)}
 
 
 def _check_served(window: Window, fitted: Fitted, model: Model) -> None:

@@ -16,7 +16,7 @@ from stream.lab import card
 from stream.lab.auditing.audit import audit_replayed
 from stream.lab.backtesting import backtest_replayed
 from stream.lab.judging.drifting import judge_drift
-from stream.lab.judging.findings import Findings
+from stream.lab.judging.report_schema import Judgement
 from stream.lab.judging.served import compare_served
 from stream.lab.reference import spread
 from stream.lab.replaying import Replayed, replay
@@ -46,12 +46,12 @@ def trained(small: Replayed, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def findings(trained: Path) -> Findings:
+def judgement(trained: Path) -> Judgement:
     """Its report.json."""
-    return msgspec.json.decode(read_file(trained, FINDINGS), type=Findings)
+    return msgspec.json.decode(read_file(trained, FINDINGS), type=Judgement)
 
 
-def test_the_data_has_three_values(trained: Path, findings: Findings) -> None:
+def test_the_data_has_three_values(trained: Path, judgement: Judgement) -> None:
     """report.json has null for what was not tested, with the reason and the number; the manifest names it apart."""
     raw = msgspec.json.decode(read_file(trained, FINDINGS))
     results = {check["name"]: check["passed"] for check in raw["gate"]["checks"] + raw["canaries"]}
@@ -59,7 +59,7 @@ def test_the_data_has_three_values(trained: Path, findings: Findings) -> None:
     assert {"shuffled labels", "labels of the next alert", "detection of 95% kept"} <= untested
     assert results["time order"] is True
     assert raw["gate"]["passed"] is not True
-    for check in [*findings.gate.checks, *(findings.canaries or [])]:
+    for check in [*judgement.gate.checks, *(judgement.canaries or [])]:
         assert check.n
         assert check.passed is not None or "too few" in check.text
     manifest = verify(trained)
@@ -67,11 +67,11 @@ def test_the_data_has_three_values(trained: Path, findings: Findings) -> None:
     assert not manifest.gate.passed
     assert any("too few days" in text for text in manifest.gate.not_tested)
     assert set(manifest.training.untested_canaries) == untested & {*manifest.training.canaries}
-    assert findings.ageing is not None
-    assert findings.ageing.held is None
+    assert judgement.ageing is not None
+    assert judgement.ageing.held is None
 
 
-def test_card_and_page_say_so(trained: Path, findings: Findings) -> None:
+def test_card_and_page_say_so(trained: Path, judgement: Judgement) -> None:
     """Neither calls all canaries passed; both name what was not tested."""
     text = read_file(trained, CARD).decode()
     assert "all passed" not in text
@@ -79,7 +79,7 @@ def test_card_and_page_say_so(trained: Path, findings: Findings) -> None:
     assert "- NOT tested: detection of 95% kept (" in text
     assert "The canary 'shuffled labels' was not tested: too few alerts to tell" in text
     assert "How the model ages was not tested" in text
-    shown = Read(page.write(findings)).text
+    shown = Read(page.write(judgement)).text
     assert "? not tested shuffled labels: too few alerts to tell" in shown
     assert "✓ passed shuffled labels" not in shown
 
@@ -113,7 +113,7 @@ def test_what_was_written_before_can_be_read() -> None:
     for check in [*raw["gate"]["checks"], *raw["canaries"]]:
         check.pop("n", None)
     raw["ageing"].pop("held", None)
-    old = msgspec.convert(raw, Findings)
+    old = msgspec.convert(raw, Judgement)
     assert {check.result for check in old.gate.checks} <= {"passed", "failed"}
 
 

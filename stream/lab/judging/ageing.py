@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from stream.core.frame import Array
 from stream.lab.judging import metrics
 from stream.lab.judging.bootstrap import losses
-from stream.lab.judging.findings import Ageing, AgeWeek
 from stream.lab.judging.metrics import Labels
+from stream.lab.judging.report_schema import Ageing, AgeWeek
 
 WEEK = 7 * 86_400.0
 LEAST = 50  # alerts of a week, to say something of it

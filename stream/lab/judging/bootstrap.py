@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from stream.core.frame import Array
 from stream.lab.judging import metrics
-from stream.lab.judging.findings import Interval
 from stream.lab.judging.metrics import BINS, Labels
+from stream.lab.judging.report_schema import Interval
 
 DRAWS = 1_000
 LEAST_DAYS = 10  # with fewer there is no interval

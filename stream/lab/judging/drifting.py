@@ -7,7 +7,7 @@ import numpy as np
 from stream.core import drift
 from stream.core.features import Feature
 from stream.core.frame import Array, Matrix
-from stream.lab.judging.findings import Drift
+from stream.lab.judging.report_schema import Drift
 from stream.models.reference import Spread, Watched
 
 WEEK = 7.0 * 86_400.0

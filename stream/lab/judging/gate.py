@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from stream.core.problem import Target
 from stream.lab.judging.bootstrap import LEAST_DAYS, Drawn
-from stream.lab.judging.findings import Check, Gain, Gate, Interval
+from stream.lab.judging.report_schema import Check, Gain, Gate, Interval
 
 _NO_THRESHOLD = "no threshold was fixed before the test"
 _TOO_FEW = f"too few days for an interval, at least {LEAST_DAYS} are needed"

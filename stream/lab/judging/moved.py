@@ -12,8 +12,8 @@ from stream.core.events import seconds
 from stream.core.scoring import Thresholds
 from stream.lab.judging import metrics
 from stream.lab.judging.drifting import judge_drift
-from stream.lab.judging.findings import Drift, Importance
 from stream.lab.judging.judge import check_classes
+from stream.lab.judging.report_schema import Drift, Importance
 from stream.lab.judging.served import Comparison, Paired, compare_scores
 from stream.lab.judging.teams import judge_teams
 from stream.lab.matrix import predict, served_matrix
@@ -130,7 +130,7 @@ def _weighed(folder: Path) -> Mapping[str, float]:
 
 
 class _Weighed(Struct, frozen=True):
-    """The one section of `Findings` that is read here."""
+    """The one section of `Judgement` that is read here."""
 
     importance: list[Importance] | None = None
 

@@ -7,8 +7,8 @@ import numpy as np
 from stream.core.frame import Array
 from stream.core.scoring import Thresholds
 from stream.lab.judging.bootstrap import Drawn
-from stream.lab.judging.findings import Band, CurvePoint, Fixed, Interval, ReliabilityBin, ScoreFigures
 from stream.lab.judging.metrics import BINS, Labels
+from stream.lab.judging.report_schema import Band, CurvePoint, Fixed, Interval, ReliabilityBin, ScoreFigures
 
 _Z = 1.959963984540054
 _POINTS = 200  # of a curve

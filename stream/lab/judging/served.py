@@ -25,8 +25,8 @@ from stream.core.problem import Problem
 from stream.core.records import Outcome, decode_outcome
 from stream.lab.judging import metrics
 from stream.lab.judging.bootstrap import DAY, HOUR, LEAST_DAYS, Days, days_of, interval
-from stream.lab.judging.findings import Interval
 from stream.lab.judging.metrics import Labels
+from stream.lab.judging.report_schema import Interval
 
 log = logging.getLogger(__name__)
 

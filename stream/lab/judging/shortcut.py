@@ -10,8 +10,8 @@ from stream.core.features import Feature
 from stream.core.frame import Array, Matrix
 from stream.lab.judging import metrics
 from stream.lab.judging.bootstrap import Sorted
-from stream.lab.judging.findings import Ablation, Interval, Shortcut
 from stream.lab.judging.metrics import Labels
+from stream.lab.judging.report_schema import Ablation, Interval, Shortcut
 from stream.lab.learning import calibration
 from stream.lab.learning.fitting import Window, fit_window
 from stream.lab.learning.plan import Plan

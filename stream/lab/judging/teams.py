@@ -8,8 +8,8 @@ import numpy as np
 from stream.core.frame import Array
 from stream.lab.judging import metrics
 from stream.lab.judging.bootstrap import Sorted
-from stream.lab.judging.findings import Group, Interval, Team, Teams
 from stream.lab.judging.metrics import Labels
+from stream.lab.judging.report_schema import Group, Interval, Team, Teams
 
 LEAST_OF_A_CLASS = 5  # of each outcome, for an interval of the AUC
 LEAST_FOR_ECE = 100

@@ -1,4 +1,4 @@
-"""A judgement of a model just trained: what `find` tells, and what only the model and its window can."""
+"""A judgement of a model just trained: what `judge_scores` finds, and what only the model and its window can."""
 
 from collections.abc import Mapping
 
@@ -9,8 +9,8 @@ from stream.core.frame import Array
 from stream.core.ledger import ACTIONABLE, FLOOD, NOISE, VISIBILITY_ONLY
 from stream.lab.judging import metrics, shortcut
 from stream.lab.judging.drifting import judge_drift
-from stream.lab.judging.finding import Case, find
-from stream.lab.judging.findings import Findings, Floods, Importance
+from stream.lab.judging.judgement import Case, judge_scores
+from stream.lab.judging.report_schema import Floods, Importance, Judgement
 from stream.lab.learning.fitting import Fitted, Window
 from stream.lab.learning.plan import Plan
 from stream.lab.log import Progress, no_progress
@@ -21,7 +21,7 @@ from stream.models.serving import Model
 _DEFAULT = Plan()
 
 
-def find_trained(
+def judge_trained(
     window: Window,
     fitted: Fitted,
     model: Model,
@@ -31,7 +31,7 @@ def find_trained(
     *,
     plan: Plan = _DEFAULT,
     progress: Progress = no_progress,
-) -> Findings:
+) -> Judgement:
     """All sections but the canaries. `scores` are float64[J] of the judged alerts (bool[N]), baselines float64[N].
 
     Three ablations are trained with the manifest's seed and `plan`. Dependence is on the
@@ -43,9 +43,9 @@ def find_trained(
     """
     replayed, seed = window.replayed, model.manifest.training.seed
     case = _case(window, fitted, model, baselines, scores, judged)
-    findings = find(case)
+    judgement = judge_scores(case)
     matrix, y = served_matrix(replayed, model, np.flatnonzero(judged)), replayed.outcome[judged]
-    looked = findings.shortcut
+    looked = judgement.shortcut
     weighed = importance(window, fitted)
     if looked is not None:
         of = next((one.feature for one in weighed if one.feature in shortcut.RATES), "")
@@ -53,7 +53,7 @@ def find_trained(
         again = shortcut.ablations(window, (matrix, y), baselines, seed, plan, progress)
         looked = replace(looked, ablations=again, dependence=reached, dependence_of=of)
     return replace(
-        findings,
+        judgement,
         shortcut=looked,
         importance=weighed,
         drift=judge_drift(model.reference, replayed.at[judged], matrix, window.features),

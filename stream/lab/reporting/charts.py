@@ -5,7 +5,7 @@ from datetime import UTC, datetime, time
 
 from markupsafe import Markup
 
-from stream.lab.judging.findings import AgeWeek, Band, CurvePoint, Drift, Group, Importance, ReliabilityBin, Week
+from stream.lab.judging.report_schema import AgeWeek, Band, CurvePoint, Drift, Group, Importance, ReliabilityBin, Week
 from stream.lab.reporting.svg import (
     BOTTOM,
     SHARES,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from stream.lab.judging.findings import Findings
+from stream.lab.judging.report_schema import Judgement
 from stream.lab.reporting import charts, words
 from stream.lab.reporting.texts import FILTERS
 from stream.plain import plain_lines
@@ -12,15 +12,15 @@ from stream.plain import plain_lines
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def write(findings: Findings) -> str:
-    """The findings as one self-contained HTML page. Whatever came out of a log is escaped, and steers nothing."""
+def write(judgement: Judgement) -> str:
+    """The judgement as one self-contained HTML page. Whatever came out of a log is escaped, and steers nothing."""
     return plain_lines(
         _environment()
         .get_template("page.html")
         .render(
-            f=findings,
-            model=findings.scores[0] if findings.scores else None,
-            best=words.best_baseline(findings),
+            f=judgement,
+            model=judgement.scores[0] if judgement.scores else None,
+            best=words.best_baseline(judgement),
             charts=charts,
             words=words,
         )

@@ -6,8 +6,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from stream.lab.judging.findings import Interval
 from stream.lab.judging.moved import Moved
+from stream.lab.judging.report_schema import Interval
 from stream.lab.judging.served import Comparison
 from stream.lab.reporting.texts import count, day, moment, number, percent, signed
 from stream.models.manifest import Metrics

@@ -3,7 +3,7 @@
 import math
 from datetime import date, datetime
 
-from stream.lab.judging.findings import Interval
+from stream.lab.judging.report_schema import Interval
 
 NONE = "–"
 

@@ -1,28 +1,28 @@
 """What the figures say, in sentences a head of operations reads first."""
 
-from stream.lab.judging.findings import Findings, ScoreFigures, Shortcut, Teams
+from stream.lab.judging.report_schema import Judgement, ScoreFigures, Shortcut, Teams
 from stream.lab.reporting.texts import level, number, percent, told
 
 TEAMS_SHOWN = 40
 
 
-def best_baseline(findings: Findings) -> ScoreFigures | None:
+def best_baseline(judgement: Judgement) -> ScoreFigures | None:
     """The baseline that suppresses most noise at the target."""
-    known = [score for score in findings.scores[1:] if told(score.suppressed_target.value)]
+    known = [score for score in judgement.scores[1:] if told(score.suppressed_target.value)]
     return max(known, key=lambda score: score.suppressed_target.value, default=None)
 
 
-def outcome_words(findings: Findings) -> list[str]:
+def outcome_words(judgement: Judgement) -> list[str]:
     """The problem definition in sentences."""
-    rule, exclude = findings.problem.outcome, findings.problem.exclude.visibility_only
+    rule, exclude = judgement.problem.outcome, judgement.problem.exclude.visibility_only
     order = "The first deciding action counts" if rule.decides == "first" else "Any actionable action counts"
     expiry = "noise" if rule.on_expiry == "noise" else "left out as unknown"
     said = [
         f"Actionable: {', '.join(rule.actionable)}. Noise: {', '.join(rule.noise) or 'no action by itself'}.",
         f"{order}, within {rule.horizon_hours:g} hours of the raise; an alert without one is {expiry}.",
         f"A late event is waited for {rule.grace_minutes:g} minutes.",
-        f"Promoted is a model that keeps at least {level(findings.target_detection)} of the actionable alerts as its "
-        "target and beats " + ", ".join(name.replace("_", " ") for name in findings.problem.target.must_beat) + ".",
+        f"Promoted is a model that keeps at least {level(judgement.target_detection)} of the actionable alerts as its "
+        "target and beats " + ", ".join(name.replace("_", " ") for name in judgement.problem.target.must_beat) + ".",
     ]
     if exclude:
         said.append(f"For reading only, never judged: alerts of {len(exclude)} pattern{'s' * (len(exclude) > 1)}.")

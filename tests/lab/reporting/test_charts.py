@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from stream.lab.judging.findings import (
+from stream.lab.judging.report_schema import (
     AgeWeek,
     Band,
     CurvePoint,

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from stream.lab.judging.findings import Drift, Interval
 from stream.lab.judging.moved import Moved, Shift, Verdict
+from stream.lab.judging.report_schema import Drift, Interval
 from stream.lab.judging.served import Comparison, Kept
 from stream.lab.reporting.retrained import Data, Retrained, write
 from stream.models.manifest import Figures, Metrics

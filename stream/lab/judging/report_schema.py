@@ -270,7 +270,7 @@ class Gate(Struct, frozen=True):
         return result_of(self.passed)
 
 
-class Findings(Struct, frozen=True, kw_only=True):
+class Judgement(Struct, frozen=True, kw_only=True):
     """Everything one judgement found."""
 
     title: str

@@ -1,4 +1,4 @@
-"""A judgement: what a replay, a split and scores of its judged alerts say, as `Findings`."""
+"""A judgement: what a replay, a split and scores of its judged alerts say, as `Judgement`."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,10 +15,10 @@ from stream.core.scoring import Thresholds
 from stream.lab.judging import scores as figures
 from stream.lab.judging.ageing import judge_ageing
 from stream.lab.judging.bootstrap import DAY, LEAST_DAYS, Days, Drawn, days_of, draw, gain_at_equal_detection
-from stream.lab.judging.findings import Ageing, Data, Findings, Gain, Week
 from stream.lab.judging.gate import best_of, judge_gate
 from stream.lab.judging.judge import MODEL, check_classes
 from stream.lab.judging.metrics import Labels
+from stream.lab.judging.report_schema import Ageing, Data, Gain, Judgement, Week
 from stream.lab.judging.shortcut import judge_shortcut
 from stream.lab.judging.teams import judge_teams
 from stream.lab.replaying import Replayed
@@ -50,7 +50,7 @@ class Case(Struct, frozen=True, eq=False, kw_only=True):
     seed: int = SEED
 
 
-def find(case: Case) -> Findings:
+def judge_scores(case: Case) -> Judgement:
     """Everything that scores alone can tell; sections that need the model itself stay None.
 
     Raises:
@@ -67,7 +67,7 @@ def find(case: Case) -> Findings:
     gains = [_gain(y, drawn[MODEL], name, other, sets[name], days) for name, other in others.items()]
     names = [replayed.alerts[place].team for place in np.flatnonzero(judged).tolist()]
     compared = {MODEL: case.scores} if best is None else {MODEL: case.scores, best: sets[best]}
-    return Findings(
+    return Judgement(
         title=f"{problem.name}: {case.model}",
         model=case.model,
         created=case.created,
@@ -96,9 +96,9 @@ def find(case: Case) -> Findings:
     )
 
 
-def encode_findings(findings: Findings) -> bytes:
+def encode_judgement(judgement: Judgement) -> bytes:
     """`report.json`: indented, ending in a line end; what is not a number is null."""
-    return msgspec.json.format(msgspec.json.encode(findings), indent=1) + b"\n"
+    return msgspec.json.format(msgspec.json.encode(judgement), indent=1) + b"\n"
 
 
 def _ageing(case: Case, sets: Mapping[str, Array], best: str | None) -> Ageing | None:
