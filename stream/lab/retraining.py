@@ -19,8 +19,8 @@ from stream.core.problem import Problem
 from stream.extras import AUDITING, TRAINING, require_lab
 from stream.lab.auditing.audit import audit_replayed
 from stream.lab.check import about, check_log
-from stream.lab.judging.moved import Moved, judge_moved
-from stream.lab.judging.served import Comparison, compare_served, read_outcomes
+from stream.lab.judging.compare_live import Comparison, compare_live, read_outcomes
+from stream.lab.judging.compare_versions import VersionComparison, compare_versions
 from stream.lab.learning.plan import Plan
 from stream.lab.lock import only_one
 from stream.lab.log import Progress, no_progress, read_log
@@ -134,7 +134,7 @@ def _present(settings: Settings, store: Store, problem: Problem) -> Present:
         return Present(champion, challenger, None)
     since = challenged_since(store.changes(), challenger)
     outcomes = read_outcomes(settings, since)
-    return Present(champion, challenger, compare_served(outcomes, *names, problem, edges))
+    return Present(champion, challenger, compare_live(outcomes, *names, problem, edges))
 
 
 def _challenger(store: Store) -> Pointer | None:
@@ -210,7 +210,9 @@ def _fetch_champion(store: Store, champion: Pointer | None, into: Path) -> Path 
         return error
 
 
-def _beside(champion: Path | ModelError | None, replayed: Replayed, new: _New) -> tuple[Moved | None, str | None]:
+def _beside(
+    champion: Path | ModelError | None, replayed: Replayed, new: _New
+) -> tuple[VersionComparison | None, str | None]:
     """The new model beside the champion of most teams, or why that can't be."""
     if champion is None or isinstance(champion, ModelError):
         return None, None if champion is None else str(champion)
@@ -218,7 +220,7 @@ def _beside(champion: Path | ModelError | None, replayed: Replayed, new: _New) -
         return None, None
     try:
         old = load_model(champion, replayed.problem)
-        return judge_moved(replayed, old, champion, new.model, new.folder), None
+        return compare_versions(replayed, old, champion, new.model, new.folder), None
     except (ModelError, LabError) as error:
         return None, str(error)
 
@@ -229,7 +231,7 @@ def _judged(
     manifest: Manifest,
     asked: Asked,
     warnings: list[str],
-    moved: Moved | None,
+    moved: VersionComparison | None,
     unjudged: str | None,
     signed: bool,
 ) -> Retrained:

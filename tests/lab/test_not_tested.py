@@ -15,9 +15,9 @@ from stream.core.features import table
 from stream.lab import card
 from stream.lab.auditing.audit import audit_replayed
 from stream.lab.backtesting import backtest_replayed
+from stream.lab.judging.compare_live import compare_live
 from stream.lab.judging.drifting import judge_drift
 from stream.lab.judging.report_schema import Judgement
-from stream.lab.judging.served import compare_served
 from stream.lab.reference import spread
 from stream.lab.replaying import Replayed, replay
 from stream.lab.reporting import page
@@ -29,7 +29,7 @@ from stream.models.manifest import GateVerdict, Manifest, decode_manifest, encod
 from stream.models.reference import Watched
 from stream.monitoring.page import drift_page
 from stream.monitoring.report import DriftReport, FeatureDrift
-from tests.lab.judging.test_served import EDGES, NEW, OLD, PROBLEM, served
+from tests.lab.judging.test_compare_live import EDGES, NEW, OLD, PROBLEM, served
 from tests.lab.logs import START, lines, raised, small_log, small_problem
 from tests.lab.reporting import sample
 from tests.lab.reporting.html import Read
@@ -136,15 +136,15 @@ def test_the_retrained_page_tells_the_three_apart() -> None:
 def test_a_comparison_without_a_bound_is_not_no_worse() -> None:
     """Where nobody acted, detection was not tested: neither page nor promotion takes it for as good."""
     noise = [replace(one, outcome="noise", by="dismissed") for one in served()]
-    of = compare_served(noise, OLD, NEW, PROBLEM, EDGES)
+    of = compare_live(noise, OLD, NEW, PROBLEM, EDGES)
     assert of.not_tested == ["detection (none of the 900 alerts was acted on)"]
     assert of.fault is not None
     assert "was not tested beside" in of.fault
-    few = compare_served(served(count=310, every=timedelta(seconds=60)), OLD, NEW, PROBLEM, EDGES)
+    few = compare_live(served(count=310, every=timedelta(seconds=60)), OLD, NEW, PROBLEM, EDGES)
     assert [text.split(" (")[0] for text in few.not_tested] == ["Brier score", "detection"]
     shown = write(found(evidence=replace(compared(NEW), not_tested=of.not_tested)))
     assert "Not tested: detection (none of the 900 alerts was acted on). Not surely worse in Brier." in shown
-    assert compare_served(served(), OLD, NEW, PROBLEM, EDGES).not_tested == []
+    assert compare_live(served(), OLD, NEW, PROBLEM, EDGES).not_tested == []
 
 
 def test_drift_of_too_few_alerts_is_not_no_drift() -> None:

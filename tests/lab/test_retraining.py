@@ -29,7 +29,7 @@ from stream.models.manifest import Manifest
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.store import Store
 from tests.lab import logs
-from tests.lab.judging.test_moved import ALERTS, changing_log
+from tests.lab.judging.test_compare_versions import ALERTS, changing_log
 from tests.models.conftest import trained
 
 __all__ = ["trained"]

@@ -6,9 +6,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-from stream.lab.judging.moved import Moved
+from stream.lab.judging.compare_live import Comparison
+from stream.lab.judging.compare_versions import VersionComparison
 from stream.lab.judging.report_schema import Interval
-from stream.lab.judging.served import Comparison
 from stream.lab.reporting.texts import count, day, moment, number, percent, signed
 from stream.models.manifest import Metrics
 from stream.plain import plain, plain_lines
@@ -66,7 +66,7 @@ class Retrained(Struct, frozen=True, kw_only=True):
     data: Data
     warnings: list[str]
     metrics: Metrics | None
-    moved: Moved | None
+    moved: VersionComparison | None
     unjudged: str | None
     to_sign: bool
 
@@ -218,7 +218,7 @@ def _row(title: str, of: Comparison, name: str, say: _Say, differ: _Say) -> str:
     return f"| {title} | {values[0]} | {values[1]} | {differ(None if moved is None else moved.value)} | {wide} |"
 
 
-def _moved(moved: Moved | None) -> str:
+def _moved(moved: VersionComparison | None) -> str:
     if moved is None:
         return ""
     drifted = [f"{one.feature} (PSI {one.psi:.2f}, rings above {one.threshold:.2f})" for one in moved.drift]

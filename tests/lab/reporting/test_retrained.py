@@ -7,9 +7,9 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from stream.lab.judging.moved import Moved, Shift, Verdict
+from stream.lab.judging.compare_live import Comparison, Kept
+from stream.lab.judging.compare_versions import Shift, VerdictChange, VersionComparison
 from stream.lab.judging.report_schema import Drift, Interval
-from stream.lab.judging.served import Comparison, Kept
 from stream.lab.reporting.retrained import Data, Retrained, write
 from stream.models.manifest import Figures, Metrics
 
@@ -42,14 +42,14 @@ def compared(challenger: str, matured: int = 2_507, worse: tuple[str, ...] = ())
 
 def found(**changed: Any) -> Retrained:
     """A challenger that passed."""
-    moved = Moved(
+    moved = VersionComparison(
         comparison=compared(NEW),
         auc=Shift("AUC", 0.835, 0.837),
         drift=[Drift("team.rate_7d", 0.27, 0.1, True, False)],
         watched=46,
         importance=[Shift("team_rule.shrunk", 0.24, 0.08)],
         thresholds=[Shift("likely_noise", 0.106, 0.138)],
-        verdicts=[Verdict("pay\x1b[2Jments\n# Hacked", 91, "predictable", "not yet")],
+        verdicts=[VerdictChange("pay\x1b[2Jments\n# Hacked", 91, "predictable", "not yet")],
         newly_unreadable=[f"team-{number}" for number in range(9)],
         readable_again=[],
     )

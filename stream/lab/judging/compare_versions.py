@@ -11,10 +11,10 @@ from stream.core.errors import ModelError
 from stream.core.events import seconds
 from stream.core.scoring import Thresholds
 from stream.lab.judging import metrics
+from stream.lab.judging.compare_live import Comparison, Paired, compare_scores
 from stream.lab.judging.drifting import judge_drift
 from stream.lab.judging.judge import check_classes
 from stream.lab.judging.report_schema import Drift, Importance
-from stream.lab.judging.served import Comparison, Paired, compare_scores
 from stream.lab.judging.teams import judge_teams
 from stream.lab.matrix import predict, served_matrix
 from stream.lab.replaying import Replayed
@@ -34,7 +34,7 @@ class Shift(Struct, frozen=True):
     after: float
 
 
-class Verdict(Struct, frozen=True):
+class VerdictChange(Struct, frozen=True):
     """A team that one model can read and the other can't, on the same alerts."""
 
     team: str
@@ -43,7 +43,7 @@ class Verdict(Struct, frozen=True):
     after: str
 
 
-class Moved(Struct, frozen=True, kw_only=True):
+class VersionComparison(Struct, frozen=True, kw_only=True):
     """What is different between champion and new model.
 
     Attributes:
@@ -63,14 +63,16 @@ class Moved(Struct, frozen=True, kw_only=True):
     watched: int
     importance: list[Shift] | None
     thresholds: list[Shift]
-    verdicts: list[Verdict]
+    verdicts: list[VerdictChange]
     newly_unreadable: list[str]
     readable_again: list[str]
     untested: int = 0
     alerts: int = 0
 
 
-def judge_moved(replayed: Replayed, champion: Model, champion_folder: Path, new: Model, new_folder: Path) -> Moved:
+def compare_versions(
+    replayed: Replayed, champion: Model, champion_folder: Path, new: Model, new_folder: Path
+) -> VersionComparison:
     """Both models on one replay; their folders hold the reference and the report.
 
     Raises:
@@ -87,7 +89,7 @@ def judge_moved(replayed: Replayed, champion: Model, champion_folder: Path, new:
     teams = [replayed.alerts[place].team for place in places.tolist()]
     unreadable = [set(model.thresholds.unreadable) for model in (champion, new)]
     drift = _drift(replayed, champion, splits[1])
-    return Moved(
+    return VersionComparison(
         comparison=compare_scores(pair, champion.version, new.version, replayed.problem, edges),
         auc=Shift("AUC", metrics.auc(y, scores[0]), metrics.auc(y, scores[1])),
         drift=[one for one in drift if one.drifted],
@@ -140,12 +142,12 @@ def _edges(before: Thresholds, after: Thresholds) -> list[Shift]:
     return [shift for shift in shifts if shift.before != shift.after]
 
 
-def _verdicts(teams: Sequence[str], pair: Paired) -> list[Verdict]:
+def _verdicts(teams: Sequence[str], pair: Paired) -> list[VerdictChange]:
     """Judged on the same alerts, so that a difference is the models' and not that of their test parts."""
     before, after = (judge_teams(teams, pair.y, p).teams for p in (pair.champion, pair.challenger))
     verdict = {team.name: team.verdict for team in after}
     return [
-        Verdict(team.name, team.count, team.verdict, verdict[team.name])
+        VerdictChange(team.name, team.count, team.verdict, verdict[team.name])
         for team in before
         if team.verdict != verdict[team.name]
     ]

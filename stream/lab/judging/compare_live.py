@@ -118,7 +118,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
         return None
 
 
-def compare_served(
+def compare_live(
     outcomes: Iterable[Outcome], champion: str, challenger: str, problem: Problem, edges: Mapping[str, float]
 ) -> Comparison:
     """Compare two versions on outcomes, in any order and with repetitions: neither changes a digit.
