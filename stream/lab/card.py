@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from stream.core.problem import Exclusion
-from stream.lab.judging.judge import MODEL
+from stream.lab.judging.metrics import MODEL
 from stream.lab.judging.report_schema import Interval, Judgement, ScoreFigures, Team
 from stream.models.manifest import Figures, Manifest, Metrics
 from stream.plain import plain_lines

@@ -20,8 +20,8 @@ from stream.lab import card
 from stream.lab.check import about, check_log, check_training
 from stream.lab.export import OPSET, check_parity, export
 from stream.lab.judging.baselines import score_baselines
-from stream.lab.judging.judge import judge
 from stream.lab.judging.judgement import encode_judgement
+from stream.lab.judging.metrics import model_metrics
 from stream.lab.judging.report_schema import Check
 from stream.lab.learning import canaries
 from stream.lab.learning.crossval import cross_validate
@@ -167,7 +167,7 @@ def _judge(
     replayed = window.replayed
     mask = judgeable(replayed, window.end)
     scores = predict(model, served_matrix(replayed, model, np.flatnonzero(mask)))
-    metrics = judge(replayed, mask, scores, baselines, fitted.fixed)
+    metrics = model_metrics(replayed, mask, scores, baselines, fitted.fixed)
     found = judge_trained(window, fitted, model, baselines, scores, mask, plan=plan)
     unused = sentences(replayed.orphans, replayed.unknown_fields, replayed.problem)
     found = replace(found, canaries=list(checks), notes=[*found.notes, *unused])

@@ -16,7 +16,7 @@ from rich.table import Table
 from stream.bars import PlainConsole, stderr_console
 from stream.core.errors import LabError, ProblemError
 from stream.core.problem import Problem, parse_problem
-from stream.lab.judging.judge import MODEL
+from stream.lab.judging.metrics import MODEL
 from stream.models.manifest import Figures, Metrics
 from stream.plain import plain_json
 

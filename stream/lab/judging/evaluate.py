@@ -9,7 +9,7 @@ from msgspec import Struct
 from stream.core.events import seconds
 from stream.lab.check import about
 from stream.lab.judging.baselines import score_baselines
-from stream.lab.judging.judge import judge
+from stream.lab.judging.metrics import model_metrics
 from stream.lab.log import Progress, no_progress, read_log
 from stream.lab.matrix import predict, served_matrix
 from stream.lab.replaying import Replayed, replay
@@ -75,5 +75,5 @@ def evaluate_replayed(replayed: Replayed, model: Model) -> Evaluation:
         or any(alert.labels.get("simulated") == "true" for alert in replayed.alerts),
         young=int(np.count_nonzero(after & replayed.counts & ~replayed.mature)),
         excluded=int(np.count_nonzero(after & ~replayed.counts)),
-        metrics=judge(replayed, mask, scores, score_baselines(replayed), thresholds),
+        metrics=model_metrics(replayed, mask, scores, score_baselines(replayed), thresholds),
     )

@@ -16,8 +16,7 @@ from stream.lab.judging import scores as figures
 from stream.lab.judging.ageing import judge_ageing
 from stream.lab.judging.bootstrap import DAY, LEAST_DAYS, Days, Drawn, days_of, draw, gain_at_equal_detection
 from stream.lab.judging.gate import best_of, judge_gate
-from stream.lab.judging.judge import MODEL, check_classes
-from stream.lab.judging.metrics import Labels
+from stream.lab.judging.metrics import MODEL, Labels, check_classes
 from stream.lab.judging.report_schema import Ageing, Data, Gain, Judgement, Week
 from stream.lab.judging.shortcut import judge_shortcut
 from stream.lab.judging.teams import judge_teams

@@ -1,13 +1,19 @@
 """The figures by which scores are judged. `y` is 1 for actionable and 0 for noise, `p` the scores, both [N]."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.core.errors import LabError
 from stream.core.frame import Array
+from stream.lab.replaying import Replayed
+from stream.lab.window import Mask
+from stream.models.manifest import Figures, Metrics
 
 Labels = NDArray[np.int8]
+MODEL = "model"  # the model's name among the scores; the baselines have their own
 BINS = 10
 _LEAST = 1e-15  # a probability below it is taken as it, in the log loss
 
@@ -97,3 +103,61 @@ def suppressed_at(y: Labels, p: Array, detection: float) -> float:
     0.5
     """
     return suppressed_below(y, p, threshold_for(y, p, detection))
+
+
+def figures(y: Labels, p: Array, detection: float, threshold: float) -> Figures:
+    """All figures of one score at a `threshold` that was fixed before these outcomes."""
+    return Figures(
+        auc=auc(y, p),
+        ece=ece(y, p),
+        brier=brier(y, p),
+        log_loss=log_loss(y, p),
+        suppressed_at=suppressed_at(y, p, detection),
+        threshold=threshold,
+        detection=detected_from(y, p, threshold),
+        suppressed=suppressed_below(y, p, threshold),
+    )
+
+
+def model_metrics(
+    replayed: Replayed,
+    judged: Mask,
+    scores: Array,
+    baselines: Mapping[str, Array],
+    thresholds: Mapping[str, float],
+) -> Metrics:
+    """The figures of the model and of every baseline that has a threshold.
+
+    `scores` are the model's of the J judged alerts, float64[J]; each baseline's are of all alerts, float64[N].
+
+    Raises:
+        LabError: nothing to judge, or one class only.
+    """
+    y, detection = replayed.outcome[judged], replayed.problem.target.detection
+    check_classes(y, "test part")
+    return Metrics(
+        judged=len(y),
+        label_rate=float(y.mean()),
+        target_detection=detection,
+        model=figures(y, scores, detection, thresholds[MODEL]),
+        baselines={
+            name: figures(y, p[judged], detection, thresholds[name])
+            for name, p in baselines.items()
+            if name in thresholds
+        },
+    )
+
+
+def check_classes(y: Labels, part: str) -> None:
+    """Check that a part of the log has alerts of both outcomes.
+
+    Raises:
+        LabError: it has not.
+    """
+    if not len(y):
+        raise LabError(
+            f"the {part} is empty: no alert in it has an outcome and had its horizon and grace pass within the log"
+        )
+    if y.min() == y.max():
+        only = "actionable" if y[0] else "noise"
+        raise LabError(f"all {len(y)} alerts of the {part} are {only}: with one class only there is nothing to learn")

@@ -12,8 +12,7 @@ from msgspec import Struct
 
 from stream.core.frame import Array
 from stream.core.scoring import Thresholds
-from stream.lab.judging.judge import MODEL
-from stream.lab.judging.metrics import threshold_for
+from stream.lab.judging.metrics import MODEL, threshold_for
 from stream.lab.learning import calibration, trees
 from stream.lab.learning.evidence import learn_evidence
 from stream.lab.learning.parts import Window, enough, parts, try_rounds, weights_of
