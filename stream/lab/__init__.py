@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stream.config import load_problem as load_problem
     from stream.lab.auditing.audit import audit as audit
     from stream.lab.backtesting import backtest as backtest
-    from stream.lab.judging.evaluate import evaluate as evaluate
+    from stream.lab.judging.evaluation import evaluate as evaluate
     from stream.lab.log import read_log as read_log
     from stream.lab.replaying import replay as replay
     from stream.lab.training import train as train
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _NAMES = {
     "audit": "stream.lab.auditing.audit",
     "backtest": "stream.lab.backtesting",
-    "evaluate": "stream.lab.judging.evaluate",
+    "evaluate": "stream.lab.judging.evaluation",
     "load_problem": "stream.config",
     "read_log": "stream.lab.log",
     "replay": "stream.lab.replaying",

@@ -23,7 +23,7 @@ from stream.dev.demo.summary import figures
 from stream.dev.demo.view import Snapshot, line, render, words
 from stream.dev.organisation import write_events
 from stream.dev.shipped import shipped_models, simulated_problem
-from stream.lab.judging.evaluate import evaluate_replayed
+from stream.lab.judging.evaluation import evaluate_replayed
 from stream.lab.log import no_progress, read_log
 from stream.lab.training import train_replayed
 from stream.models.artifact import verify

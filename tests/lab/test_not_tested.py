@@ -16,7 +16,7 @@ from stream.lab import card
 from stream.lab.auditing.audit import audit_replayed
 from stream.lab.backtesting import backtest_replayed
 from stream.lab.judging.compare_live import compare_live
-from stream.lab.judging.drifting import judge_drift
+from stream.lab.judging.drift import judge_drift
 from stream.lab.judging.report_schema import Judgement
 from stream.lab.reference import spread
 from stream.lab.replaying import Replayed, replay

@@ -12,7 +12,7 @@ from stream.core.events import seconds
 from stream.core.scoring import Thresholds
 from stream.lab.judging import metrics
 from stream.lab.judging.compare_live import Comparison, Paired, compare_scores
-from stream.lab.judging.drifting import judge_drift
+from stream.lab.judging.drift import judge_drift
 from stream.lab.judging.metrics import check_classes
 from stream.lab.judging.report_schema import Drift, Importance
 from stream.lab.judging.teams import judge_teams

@@ -12,7 +12,7 @@ from stream.core.events import moment
 from stream.core.frame import Array
 from stream.core.ledger import FLOOD, MAINTENANCE, VISIBILITY_ONLY
 from stream.core.scoring import Thresholds
-from stream.lab.judging import scores as figures
+from stream.lab.judging import score_figures as figures
 from stream.lab.judging.ageing import judge_ageing
 from stream.lab.judging.bootstrap import DAY, LEAST_DAYS, Days, Drawn, days_of, draw, gain_at_equal_detection
 from stream.lab.judging.gate import best_of, judge_gate

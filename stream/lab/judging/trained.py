@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from stream.core.frame import Array
 from stream.core.ledger import ACTIONABLE, FLOOD, NOISE, VISIBILITY_ONLY
 from stream.lab.judging import metrics, shortcut
-from stream.lab.judging.drifting import judge_drift
+from stream.lab.judging.drift import judge_drift
 from stream.lab.judging.judgement import Case, judge_scores
 from stream.lab.judging.report_schema import Floods, Importance, Judgement
 from stream.lab.learning.fitting import Fitted, Window

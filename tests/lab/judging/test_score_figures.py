@@ -5,7 +5,7 @@ import pytest
 
 from stream.core.scoring import Thresholds
 from stream.lab.judging.metrics import brier
-from stream.lab.judging.scores import bands_of, curve, decompose, reliability_bins, wilson
+from stream.lab.judging.score_figures import bands_of, curve, decompose, reliability_bins, wilson
 
 
 def test_the_decomposition_adds_up() -> None:
