@@ -20,7 +20,7 @@ from stream.lab import card
 from stream.lab.check import about, check_log, check_training
 from stream.lab.export import OPSET, check_parity, export
 from stream.lab.judging.baselines import score_baselines
-from stream.lab.judging.judgement import encode_judgement
+from stream.lab.judging.judgement import encode_judgement, judge_trained
 from stream.lab.judging.metrics import model_metrics
 from stream.lab.judging.report_schema import Check
 from stream.lab.learning import canaries
@@ -161,8 +161,7 @@ def _judge(
     plan: Plan,
 ) -> tuple[Manifest, dict[str, bytes]]:
     """The manifest with its figures and the gate's verdict, and card and reports, for people and for programs."""
-    from stream.lab.judging.trained import judge_trained  # with the report it needs the extra's libraries
-    from stream.lab.reporting import page
+    from stream.lab.reporting import page  # it needs the extra's libraries
 
     replayed = window.replayed
     mask = judgeable(replayed, window.end)

@@ -1,4 +1,4 @@
-"""A judgement: what a replay, a split and scores of its judged alerts say, as `Judgement`."""
+"""The judgement of a model on its test part, which becomes report.json and report.html."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -7,25 +7,33 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
 from stream.core.events import moment
 from stream.core.frame import Array
-from stream.core.ledger import FLOOD, MAINTENANCE, VISIBILITY_ONLY
+from stream.core.ledger import ACTIONABLE, FLOOD, MAINTENANCE, NOISE, VISIBILITY_ONLY
 from stream.core.scoring import Thresholds
+from stream.lab.judging import metrics, shortcut
 from stream.lab.judging import score_figures as figures
 from stream.lab.judging.ageing import judge_ageing
 from stream.lab.judging.bootstrap import DAY, LEAST_DAYS, Days, Drawn, days_of, draw, gain_at_equal_detection
+from stream.lab.judging.drift import judge_drift
 from stream.lab.judging.gate import best_of, judge_gate
 from stream.lab.judging.metrics import MODEL, Labels, check_classes
-from stream.lab.judging.report_schema import Ageing, Data, Gain, Judgement, Week
-from stream.lab.judging.shortcut import judge_shortcut
+from stream.lab.judging.report_schema import Ageing, Data, Floods, Gain, Importance, Judgement, Week
 from stream.lab.judging.teams import judge_teams
+from stream.lab.learning.fitting import Fitted, Window
+from stream.lab.learning.plan import Plan
+from stream.lab.log import Progress, no_progress
+from stream.lab.matrix import predict, served_matrix
 from stream.lab.replaying import Replayed
 from stream.lab.window import Mask, Split, trainable
+from stream.models.serving import Model
 
 SEED = 7
 LEAK = 0.1  # an AUC that much above the best baseline's asks for a second look
 _WEEK = timedelta(days=7)
+_DEFAULT = Plan()
 
 
 class Case(Struct, frozen=True, eq=False, kw_only=True):
@@ -85,7 +93,7 @@ def judge_scores(case: Case) -> Judgement:
         curves={name: figures.curve(y, p) for name, p in compared.items()},
         bands=figures.bands_of(y, case.scores, case.bands),
         gate=judge_gate(drawn[MODEL], others, gains, problem.target, len(y)),
-        shortcut=judge_shortcut(y, case.scores, replayed.last_outcome[judged], case.seed),
+        shortcut=shortcut.judge_shortcut(y, case.scores, replayed.last_outcome[judged], case.seed),
         teams=judge_teams(names, y, case.scores),
         ageing=_ageing(case, sets, best),
         notes=[
@@ -93,6 +101,94 @@ def judge_scores(case: Case) -> Judgement:
             *team_notes([alert.team for alert in replayed.alerts[: case.split.alert]], names),
         ],
     )
+
+
+def judge_trained(
+    window: Window,
+    fitted: Fitted,
+    model: Model,
+    baselines: Mapping[str, Array],
+    scores: Array,
+    judged: Mask,
+    *,
+    plan: Plan = _DEFAULT,
+    progress: Progress = no_progress,
+) -> Judgement:
+    """All sections but the canaries. `scores` are float64[J] of the judged alerts (bool[N]), baselines float64[N].
+
+    Three ablations are trained with the manifest's seed and `plan`. Dependence is on the
+    smoothed rate of team and rule by which the trees gain most. Version, creation time and command are those of
+    the model's manifest.
+
+    Raises:
+        LabError: nothing to judge, or one class only.
+    """
+    replayed, seed = window.replayed, model.manifest.training.seed
+    case = _case(window, fitted, model, baselines, scores, judged)
+    judgement = judge_scores(case)
+    matrix, y = served_matrix(replayed, model, np.flatnonzero(judged)), replayed.outcome[judged]
+    looked = judgement.shortcut
+    weighed = importance(window, fitted)
+    if looked is not None:
+        of = next((one.feature for one in weighed if one.feature in shortcut.RATES), "")
+        reached = shortcut.dependence(matrix, window.features, model.predict, of)
+        again = shortcut.ablations(window, (matrix, y), baselines, seed, plan, progress)
+        looked = replace(looked, ablations=again, dependence=reached, dependence_of=of)
+    return replace(
+        judgement,
+        shortcut=looked,
+        importance=weighed,
+        drift=judge_drift(model.reference, replayed.at[judged], matrix, window.features),
+        floods=floods(case, model),
+    )
+
+
+def _case(
+    window: Window, fitted: Fitted, model: Model, baselines: Mapping[str, Array], scores: Array, judged: Mask
+) -> Case:
+    manifest = model.manifest
+    return Case(
+        replayed=window.replayed,
+        split=window.end,
+        judged=judged,
+        scores=scores,
+        baselines=baselines,
+        fixed=fitted.fixed,
+        model=model.version,
+        created=manifest.created,
+        command=manifest.training.command,
+        simulated=manifest.training.simulated,
+        bands=model.thresholds,
+        seed=manifest.training.seed,
+    )
+
+
+def importance(window: Window, fitted: Fitted) -> list[Importance]:
+    """Each feature's share of the gain of all splits, the largest first; zero everywhere without a split."""
+    gains = np.asarray(fitted.trees.booster.feature_importance(importance_type="gain"), dtype=np.float64)
+    shares = gains / max(float(gains.sum()), 1e-12)
+    rows = zip(window.features, shares.tolist(), strict=True)
+    found = [Importance(feature.name, share, feature.meaning) for feature, share in rows]
+    return sorted(found, key=lambda one: (-one.share, one.feature))
+
+
+def floods(case: Case, model: Model) -> Floods | None:
+    """The model with the test part's flood alerts judged too (visibility-only never); None without such alerts."""
+    replayed = case.replayed
+    flood = ((replayed.flags & FLOOD) != 0) & ((replayed.flags & VISIBILITY_ONLY) == 0)
+    flood &= replayed.at >= case.split.at
+    if not flood.any():
+        return None
+    labelled = flood & replayed.mature & np.isin(replayed.outcome, (NOISE, ACTIONABLE))
+    y = replayed.outcome[case.judged]
+    without = metrics.auc(y, case.scores), metrics.ece(y, case.scores)
+    count = int(np.count_nonzero(labelled))
+    if not count:
+        return Floods(int(flood.sum()), 0, without[0], None, without[1], None)
+    added = predict(model, served_matrix(replayed, model, np.flatnonzero(labelled)))
+    all_y, all_p = np.concatenate([y, replayed.outcome[labelled]]), np.concatenate([case.scores, added])
+    both = metrics.auc(all_y, all_p), metrics.ece(all_y, all_p)
+    return Floods(int(flood.sum()), count, without[0], both[0], without[1], both[1])
 
 
 def encode_judgement(judgement: Judgement) -> bytes:

@@ -14,10 +14,9 @@ from stream.core.events import moment
 from stream.core.ledger import FLOOD
 from stream.lab.judging import metrics
 from stream.lab.judging.baselines import score_baselines
-from stream.lab.judging.judgement import Case, encode_judgement, judge_scores, team_notes
+from stream.lab.judging.judgement import Case, encode_judgement, floods, judge_scores, judge_trained, team_notes
 from stream.lab.judging.metrics import MODEL
 from stream.lab.judging.report_schema import Judgement
-from stream.lab.judging.trained import floods, judge_trained
 from stream.lab.learning.fitting import Window, fit_window
 from stream.lab.log import no_progress
 from stream.lab.matrix import predict, served_matrix, training_matrix
