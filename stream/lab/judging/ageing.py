@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 
 from stream.core.frame import Array
 from stream.lab.judging import metrics
-from stream.lab.judging.bootstrap import losses
-from stream.lab.judging.metrics import Labels
+from stream.lab.judging.metrics import Labels, losses
 from stream.lab.judging.report_schema import Ageing, AgeWeek
 
 WEEK = 7 * 86_400.0

@@ -7,7 +7,7 @@ import numpy as np
 from stream.core.frame import Array
 from stream.core.scoring import Thresholds
 from stream.lab.judging.bootstrap import Drawn
-from stream.lab.judging.metrics import BINS, Labels
+from stream.lab.judging.metrics import Labels, RankedScores, equal_edges
 from stream.lab.judging.report_schema import Band, CurvePoint, Fixed, Interval, ReliabilityBin, ScoreFigures
 
 _Z = 1.959963984540054
@@ -37,11 +37,8 @@ def score_figures(name: str, y: Labels, p: Array, drawn: Drawn, threshold: float
 
 
 def bins(y: Labels, p: Array) -> list[tuple[int, float, float]]:
-    """Bins of equal mass by score: count, mean score, share of actionable; equal scores share their outcomes."""
-    _, group, sizes = np.unique(p, return_inverse=True, return_counts=True)
-    shared = (np.bincount(group, weights=y) / sizes)[group]
-    parts = np.array_split(np.argsort(p, kind="stable"), BINS)
-    return [(len(part), float(p[part].mean()), float(shared[part].mean())) for part in parts if len(part)]
+    """Count, mean score and share of actionable of ten bins of equal mass by score, as the ECE has them."""
+    return RankedScores(y, p).bins(equal_edges(len(y)))
 
 
 def decompose(y: Labels, p: Array) -> tuple[float, float, float]:

@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from stream.core.features import Feature
 from stream.core.frame import Array, Matrix
 from stream.lab.judging import metrics
-from stream.lab.judging.bootstrap import Sorted
 from stream.lab.judging.metrics import Labels
 from stream.lab.judging.report_schema import Ablation, Interval, Shortcut
 from stream.lab.learning import calibration
@@ -140,7 +139,5 @@ def dependence(matrix: Matrix, chosen: Sequence[Feature], predict: Predict, of: 
 
 
 def _auc(y: Labels, p: Array) -> float | None:
-    if not len(y):
-        return None
-    value: float = Sorted(y, p).figures(np.ones(len(y)), ())[0]
+    value = metrics.auc(y, p)
     return None if math.isnan(value) else value

@@ -7,7 +7,6 @@ import numpy as np
 
 from stream.core.frame import Array
 from stream.lab.judging import metrics
-from stream.lab.judging.bootstrap import Sorted
 from stream.lab.judging.metrics import Labels
 from stream.lab.judging.report_schema import Group, Interval, Team, Teams
 
@@ -67,7 +66,7 @@ def delong(y: Labels, p: Array) -> Interval | None:
     positives, negatives = p[y == 1], p[y == 0]
     if min(len(positives), len(negatives)) < LEAST_OF_A_CLASS:
         return None
-    value = Sorted(y, p).figures(np.ones(len(y)), ())[0]
+    value = metrics.auc(y, p)
     above, below = _placed(positives, negatives), _placed(-negatives, -positives)
     variance = float(above.var(ddof=1)) / len(positives) + float(below.var(ddof=1)) / len(negatives)
     least = 1.0 / (12.0 * len(positives) * len(negatives))  # a perfect ranking is not a certain one
