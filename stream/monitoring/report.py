@@ -148,8 +148,8 @@ def check_window(since: str, known: tuple[str, ...]) -> str:
     return since
 
 
-def drift(server: Prometheus, window: str, at: float) -> DriftReport:
-    """What drifted over the window that ends at `at`."""
+def drift_report(server: Prometheus, window: str, at: float) -> DriftReport:
+    """The drift of every feature over the window that ends at `at`, seconds since 1970."""
     by = ("model", "feature")
 
     def now(name: str, window: str = window) -> dict[Key, float]:
@@ -186,8 +186,8 @@ def drift(server: Prometheus, window: str, at: float) -> DriftReport:
     return DriftReport(window, at, features, unseen, groups)
 
 
-def judge(server: Prometheus, window: str, at: float) -> QualityReport:
-    """How right the models were over the window that ends at `at`."""
+def quality_report(server: Prometheus, window: str, at: float) -> QualityReport:
+    """The quality of champion and challenger over the window that ends at `at`, seconds since 1970."""
     by = ("model", "role")
     part = equals("part", "open")
     figures = {name: server.now(recorded(name, window, part), at, by) for name in FIGURES}

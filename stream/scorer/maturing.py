@@ -16,7 +16,7 @@ from stream.core.ledger import Timer
 from stream.core.problem import Problem
 from stream.scorer.answers import unknown_version
 from stream.scorer.groups import TeamGroups
-from stream.scorer.quality import Verdicts, judge
+from stream.scorer.quality import Verdicts, verdicts_by_model
 
 PAYLOAD_VERSION = 1  # of the timers' payloads: another form of `Verdicts`, another version
 _SHARE = 1 / 64  # of horizon and grace that the alerts of a timer may lie apart
@@ -86,7 +86,7 @@ class Maturing:
             else:
                 waiting[due] = [one]
         timers = {
-            f"{batch}/{number}": Timer(due, PAYLOAD_VERSION, _encode(judge(ones, self._groups)))
+            f"{batch}/{number}": Timer(due, PAYLOAD_VERSION, _encode(verdicts_by_model(ones, self._groups)))
             for number, (due, ones) in enumerate(waiting.items())
         }
-        return judge(matured, self._groups), timers
+        return verdicts_by_model(matured, self._groups), timers

@@ -73,8 +73,8 @@ class _Sorted(dict[tuple[str, str, str], Judged]):
         return found
 
 
-def judge(decided: Iterable[Decided], groups: TeamGroups) -> Verdicts:
-    """Sort decided alerts by who scored them, and count who is left out."""
+def verdicts_by_model(decided: Iterable[Decided], groups: TeamGroups) -> Verdicts:
+    """Decided alerts by model, role and group of teams, and how many are left out, by why."""
     judged = _Sorted(groups)
     left_out: Counter[str] = Counter()
     for one in decided:

@@ -162,7 +162,7 @@ def test_quality_is_what_was_simulated(server: PrometheusServer) -> None:
 def test_the_report_tells_the_same(server: PrometheusServer, tmp_path: Path) -> None:
     """`noisegate report` names what drifted first, with the figures that Prometheus recorded, and draws them."""
     client = report.Prometheus(server.url)
-    drift = report.drift(client, "24h", NOW)
+    drift = report.drift_report(client, "24h", NOW)
     assert {each.feature for each in drift.features if each.drifted and each.rings} == {
         "sudden", "slow", "broken", "habit"
     }  # fmt: skip
@@ -170,7 +170,7 @@ def test_the_report_tells_the_same(server: PrometheusServer, tmp_path: Path) -> 
     assert first.psi == server.by(["feature"], "noisegate:psi:24h", NOW)[(first.feature,)]
     assert len(first.line) > 50
     assert set(drift.groups) == {"network", "other"}
-    judged = report.judge(client, "7d", NOW)
+    judged = report.quality_report(client, "7d", NOW)
     assert [each.role for each in judged.models] == ["champion", "challenger"]
     wanted = {*report.FIGURES, *report.BAND_FIGURES, *report.ESTIMATES}
     assert set(judged.models[0].figures) == wanted
