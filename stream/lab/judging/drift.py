@@ -54,7 +54,7 @@ def _drift(feature: Feature, spread: Spread, column: Matrix, rows: int, ringing:
         feature=feature.name,
         psi=index,
         threshold=max(chance, drift.EFFECT_FLOOR),
-        drifted=None if few and not shown else drift.rings(index, chance, len(column)) and not shown,
+        drifted=None if few and not shown else drift.is_significant(index, chance, len(column)) and not shown,
         shown_only=shown,
         n=len(column),
     )
