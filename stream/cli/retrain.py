@@ -30,14 +30,14 @@ def retrain(
     from stream.cli.promoting import promote
     from stream.core.errors import ModelError, StoreAway
     from stream.lab.learning.plan import Plan
-    from stream.lab.reporting.retrained import write
-    from stream.lab.retraining import Asked
+    from stream.lab.reporting.retrain_report import write
+    from stream.lab.retraining import RetrainRequest
     from stream.lab.retraining import retrain as retrain_once
     from stream.lab.sources.pulling import parse_when, pull
     from stream.models.store import Store
 
     settings = shown.settings()
-    asked = Asked(
+    request = RetrainRequest(
         since=None if since is None else parse_when(since, "--since", time.time()),
         judge_days=judge_days,
         seed=seed,
@@ -60,7 +60,7 @@ def retrain(
         return None
 
     with stage_bars(shown.progress()) as told:
-        found = retrain_once(settings, asked, pulled, promoted, told)
+        found = retrain_once(settings, request, pulled, promoted, told)
     if as_json:
         shown.say_json(found)
     else:

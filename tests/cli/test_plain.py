@@ -21,7 +21,7 @@ from stream.dev.embedded import EmbeddedBroker
 from stream.kafka import TOPIC_CONFIGS, Topics
 from stream.lab import card
 from stream.lab.reporting import page
-from stream.lab.reporting.retrained import write
+from stream.lab.reporting.retrain_report import write
 from stream.models.artifact import verify
 from stream.monitoring.page import drift_page
 from stream.monitoring.report import DriftReport, FeatureDrift
@@ -29,7 +29,7 @@ from stream.plain import plain_json
 from tests.cli.conftest import Run
 from tests.lab.logs import PROBLEM_TEXT, small_log
 from tests.lab.reporting import sample
-from tests.lab.reporting.test_retrained import found
+from tests.lab.reporting.test_retrain_report import found
 from tests.servers.kafka import ROOT
 
 EVIL = "\x1b]0;owned\x07\x9b31m\u202ered\r\b"

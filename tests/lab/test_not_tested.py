@@ -21,7 +21,7 @@ from stream.lab.judging.report_schema import Judgement
 from stream.lab.reference import spread
 from stream.lab.replaying import Replayed, replay
 from stream.lab.reporting import page
-from stream.lab.reporting.retrained import write
+from stream.lab.reporting.retrain_report import write
 from stream.lab.retraining import _gate_faults
 from stream.lab.training import train_replayed
 from stream.models.artifact import CARD, FINDINGS, read_file, verify
@@ -33,7 +33,7 @@ from tests.lab.judging.test_compare_live import EDGES, NEW, OLD, PROBLEM, served
 from tests.lab.logs import START, lines, raised, small_log, small_problem
 from tests.lab.reporting import sample
 from tests.lab.reporting.html import Read
-from tests.lab.reporting.test_retrained import compared, found
+from tests.lab.reporting.test_retrain_report import compared, found
 from tests.servers.kafka import ROOT
 
 SHIPPED = next((ROOT / "model_artifacts").glob("*/manifest.json")).parent
@@ -125,9 +125,9 @@ def with_passed(manifest: Manifest) -> Manifest:
 def test_the_retrained_page_tells_the_three_apart() -> None:
     """The gate's section counts failed and untested conditions; without a fault it passed."""
     assert "Passed." in write(found())
-    mixed = write(found(standing="refused", faults=["gate: AUC 0.6", "gate: not tested: detection (too few days)"]))
+    mixed = write(found(verdict="refused", faults=["gate: AUC 0.6", "gate: not tested: detection (too few days)"]))
     assert "Failed on 1 of its conditions, 1 could not be tested:" in mixed
-    only = write(found(standing="refused", faults=["gate: not tested: detection (too few days)"]))
+    only = write(found(verdict="refused", faults=["gate: not tested: detection (too few days)"]))
     assert "\n1 could not be tested:" in only
     assert "Passed." not in only
     assert "Failed" not in only
@@ -142,7 +142,7 @@ def test_a_comparison_without_a_bound_is_not_no_worse() -> None:
     assert "was not tested beside" in of.fault
     few = compare_live(served(count=310, every=timedelta(seconds=60)), OLD, NEW, PROBLEM, EDGES)
     assert [text.split(" (")[0] for text in few.not_tested] == ["Brier score", "detection"]
-    shown = write(found(evidence=replace(compared(NEW), not_tested=of.not_tested)))
+    shown = write(found(live_comparison=replace(compared(NEW), not_tested=of.not_tested)))
     assert "Not tested: detection (none of the 900 alerts was acted on). Not surely worse in Brier." in shown
     assert compare_live(served(), OLD, NEW, PROBLEM, EDGES).not_tested == []
 

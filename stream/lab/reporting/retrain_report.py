@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from stream.lab.judging.compare_live import Comparison
 from stream.lab.judging.compare_versions import VersionComparison
@@ -13,8 +13,8 @@ from stream.lab.reporting.texts import count, day, moment, number, percent, sign
 from stream.models.manifest import Metrics
 from stream.plain import plain, plain_lines
 
-Standing = Literal["challenger", "first", "refused", "there_already"]
-REFUSED: Standing = "refused"
+Verdict = Literal["challenger", "first", "refused", "there_already"]
+REFUSED: Verdict = "refused"
 NOT_TESTED = "not tested: "  # begins a fault of the gate that is none of the model's
 SHOWN = 6  # of a list
 _Say = Callable[[float | None], str]
@@ -35,15 +35,15 @@ class Data(Struct, frozen=True, kw_only=True):
     label_rate: float
 
 
-class Retrained(Struct, frozen=True, kw_only=True):
+class RetrainResult(Struct, frozen=True, kw_only=True):
     """What a retraining did.
 
     Attributes:
-        standing: the new version is challenger; the first, so that nothing is pointed at it; refused; or was there
+        verdict: the new version is challenger; the first, so that nothing is pointed at it; refused; or was there
             already.
         faults: why it should not be challenger; `forced` is the reason why it is all the same.
         champion: of most teams; `other_champions` serve some.
-        replaced: who was challenger, with its live evidence.
+        replaced: who was challenger, with what both models made of the same live alerts in `live_comparison`.
         promoted: who became champion before the training, and `not_promoted` why the challenger did not.
         moved: the new version beside the champion; `unjudged` why there is none.
         to_sign: workers take signed versions only.
@@ -54,13 +54,13 @@ class Retrained(Struct, frozen=True, kw_only=True):
     problem: str
     question: str
     simulated: bool
-    standing: Standing
+    verdict: Verdict = field(name="standing")
     faults: list[str]
     forced: str | None
     champion: str | None
     other_champions: list[str]
     replaced: str | None
-    evidence: Comparison | None
+    live_comparison: Comparison | None = field(name="evidence")
     promoted: str | None
     not_promoted: str | None
     data: Data
@@ -76,7 +76,7 @@ class Retrained(Struct, frozen=True, kw_only=True):
         return 2 if self.faults and self.forced is None else 0
 
 
-def write(found: Retrained) -> str:
+def write(found: RetrainResult) -> str:
     """The page, as Markdown that is readable as it stands."""
     sections = [
         f"# Retrained: {found.version}",
@@ -85,27 +85,27 @@ def write(found: Retrained) -> str:
         _section(f"The audit warns ({len(found.warnings)})", _warnings(found.warnings)),
         _section("The gate", _gate(found)),
         _section("Beside the champion", _beside(found)),
-        _section("The challenger until now", _evidence(found)),
+        _section("The challenger until now", _live(found)),
         _section("What moved", _moved(found.moved)),
         _section("What next", _next(found)),
     ]
     return plain_lines("\n\n".join(section for section in sections if section)) + "\n"
 
 
-def _verdict(found: Retrained) -> str:
+def _verdict(found: RetrainResult) -> str:
     said = {
         "challenger": f"It is the challenger of {found.champion}: it scores every alert in shadow, nobody is told yet.",
         "first": "There is no champion yet: it serves nobody until it is promoted." + _though(found),
         "refused": "It is kept in the store, but it is **not** the challenger: " + "; ".join(found.faults) + ".",
         "there_already": "The store's pointers name this very version already: the log taught nothing new.",
-    }[found.standing]
+    }[found.verdict]
     if found.forced is not None:
         said += f" That was forced ({found.forced}), although: {'; '.join(found.faults)}."
     simulated = " **SIMULATED data.**" if found.simulated else ""
     return f"{plain(found.question)} ({found.problem}, {moment(found.created)}){simulated}\n\n{said}"
 
 
-def _though(found: Retrained) -> str:
+def _though(found: RetrainResult) -> str:
     return f" It should not be: {'; '.join(found.faults)}." if found.faults and found.forced is None else ""
 
 
@@ -129,7 +129,7 @@ def _warnings(warnings: Sequence[str]) -> str:
     return _some([f"- {plain(text)}" for text in warnings], "more; see `noisegate lab audit`")
 
 
-def _gate(found: Retrained) -> str:
+def _gate(found: RetrainResult) -> str:
     faults = [fault.removeprefix("gate: ") for fault in found.faults if fault.startswith("gate: ")]
     untested = [fault for fault in faults if fault.startswith(NOT_TESTED)]
     failed = len(faults) - len(untested)
@@ -147,7 +147,7 @@ def _gate(found: Retrained) -> str:
     return "\n".join(lines)
 
 
-def _beside(found: Retrained) -> str:
+def _beside(found: RetrainResult) -> str:
     if found.unjudged is not None:
         return f"The champion can't be judged on this log: {plain(found.unjudged)}"
     if found.moved is None:
@@ -160,21 +160,21 @@ def _beside(found: Retrained) -> str:
     return text
 
 
-def _evidence(found: Retrained) -> str:
+def _live(found: RetrainResult) -> str:
     lines = []
     if found.promoted is not None:
         lines.append(f"{found.promoted} was promoted before this training: `retrain_promotes` is set.")
-    elif found.replaced is not None and found.standing == "challenger":
+    elif found.replaced is not None and found.verdict == "challenger":
         lines.append(f"{found.replaced} was the challenger; this version takes its place.")
     elif found.replaced is not None:
         lines.append(f"{found.replaced} stays the challenger.")
     if found.not_promoted is not None:
         lines.append(f"It was not promoted: {found.not_promoted}.")
-    of = found.evidence
+    of = found.live_comparison
     if of is None:
         return "\n".join(lines)
     lines.append(f"Live it scored {count(of.matured)} matured alerts with the champion, {count(of.needed)} are needed.")
-    if found.promoted is None and found.standing == "challenger" and of.matured < of.needed:
+    if found.promoted is None and found.verdict == "challenger" and of.matured < of.needed:
         lines.append("It was replaced before it could be judged: retrain less often, or lower target.min_outcomes.")
     table = _compared(of, "champion", "challenger", []) if of.matured else ""
     return "\n".join(lines) + (f"\n\n{table}" if table else "")
@@ -244,19 +244,19 @@ def _moved(moved: VersionComparison | None) -> str:
     return "\n".join(lines)
 
 
-def _next(found: Retrained) -> str:
+def _next(found: RetrainResult) -> str:
     promote = f"`noisegate models promote {found.version}`"
     sign = (
         f" Workers take signed versions only: first `noisegate models sign {found.version}`." if found.to_sign else ""
     )
-    if found.standing == "there_already":
+    if found.verdict == "there_already":
         return "Nothing to do."
-    if found.standing == "refused":
+    if found.verdict == "refused":
         return (
             f"Read its `report.html`; the mend is in the data or the problem file. To see it in shadow all the same: "
             f'`noisegate models challenge {found.version}`, or retrain with `--force "reason"`.'
         )
-    if found.standing == "first":
+    if found.verdict == "first":
         forced = ' (with `--force "reason"`, as it did not pass the gate)' if found.faults else ""
         return f"Read its `report.html`, then {promote}{forced}: a first version needs no evidence from serving.{sign}"
     return (

@@ -1,4 +1,4 @@
-"""The retraining's page: each standing says what is so and what to do next, and no name can steer a terminal."""
+"""The retraining's report: each verdict says what is so and what to do next, and no name can steer a terminal."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from stream.lab.judging.compare_live import Comparison, Kept
 from stream.lab.judging.compare_versions import Shift, VerdictChange, VersionComparison
 from stream.lab.judging.report_schema import Drift, Interval
-from stream.lab.reporting.retrained import Data, Retrained, write
+from stream.lab.reporting.retrain_report import Data, RetrainResult, write
 from stream.models.manifest import Figures, Metrics
 
 AT = datetime(2026, 3, 8, 4, 10, tzinfo=UTC)
@@ -40,7 +40,7 @@ def compared(challenger: str, matured: int = 2_507, worse: tuple[str, ...] = ())
     )
 
 
-def found(**changed: Any) -> Retrained:
+def found(**changed: Any) -> RetrainResult:
     """A challenger that passed."""
     moved = VersionComparison(
         comparison=compared(NEW),
@@ -65,19 +65,19 @@ def found(**changed: Any) -> Retrained:
         excluded=2_289,
         label_rate=0.302,
     )
-    whole = Retrained(
+    whole = RetrainResult(
         version=NEW,
         created=AT,
         problem="actionable@6071ef19",
         question="Will they act?",
         simulated=False,
-        standing="challenger",
+        verdict="challenger",
         faults=[],
         forced=None,
         champion=OLD,
         other_champions=[],
         replaced=LAST,
-        evidence=compared(LAST, 212),
+        live_comparison=compared(LAST, 212),
         promoted=None,
         not_promoted=None,
         data=data,
@@ -119,7 +119,7 @@ def test_no_name_steers_the_terminal_or_the_page() -> None:
 @pytest.mark.parametrize("fault", ["gate: AUC 0.6, team_rate has 0.7", "surely worse than the champion: Brier"])
 def test_a_refused_one(fault: str) -> None:
     """It says why, leads to no promotion, and the status is 2; forced, it is a challenger with the reason beside it."""
-    refused = found(standing="refused", faults=[fault])
+    refused = found(verdict="refused", faults=[fault])
     page = write(refused)
     assert refused.status == 2
     assert f"it is **not** the challenger: {fault}." in page
@@ -133,7 +133,7 @@ def test_a_refused_one(fault: str) -> None:
 
 def test_a_first_one() -> None:
     """Nothing to compare with: the page is shorter, and says that somebody has to promote it."""
-    bare = found(standing="first", champion=None, replaced=None, evidence=None, moved=None)
+    bare = found(verdict="first", champion=None, replaced=None, live_comparison=None, moved=None)
     page = write(bare)
     assert "There is no champion yet" in page
     assert "a first version needs no evidence from serving" in page
@@ -153,7 +153,7 @@ def test_what_is_unusual_is_said() -> None:
     assert "It was not promoted: 212 of 500." in write(found(not_promoted="212 of 500"))
     assert f"first `noisegate models sign {NEW}`" in write(found(to_sign=True))
     assert "can't be judged on this log: other problem" in write(found(moved=None, unjudged="other problem"))
-    assert "Nothing to do." in write(found(standing="there_already"))
+    assert "Nothing to do." in write(found(verdict="there_already"))
 
 
 def test_it_is_one_page_and_json() -> None:
@@ -162,4 +162,4 @@ def test_it_is_one_page_and_json() -> None:
     page = write(found(warnings=many))
     assert len(page.splitlines()) < 70
     assert "- and 194 more; see `noisegate lab audit`" in page
-    assert msgspec.json.decode(msgspec.json.encode(found()), type=Retrained) == found()
+    assert msgspec.json.decode(msgspec.json.encode(found()), type=RetrainResult) == found()
