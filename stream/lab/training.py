@@ -161,7 +161,7 @@ def _judge(
     plan: Plan,
 ) -> tuple[Manifest, dict[str, bytes]]:
     """The manifest with its figures and the gate's verdict, and card and reports, for people and for programs."""
-    from stream.lab.reporting import page  # it needs the extra's libraries
+    from stream.lab.reporting import report  # it needs the extra's libraries
 
     replayed = window.replayed
     mask = judgeable(replayed, window.end)
@@ -176,7 +176,7 @@ def _judge(
         not_tested=[f"{check.name} ({check.text})" for check in found.gate.checks if check.passed is None],
     )
     manifest = replace(model.manifest, metrics=metrics, gate=gate)
-    told = {CARD: card.write(manifest, found), REPORT: page.write(found)}
+    told = {CARD: card.write(manifest, found), REPORT: report.write(found)}
     return manifest, {name: text.encode() for name, text in told.items()} | {FINDINGS: encode_judgement(found)}
 
 

@@ -20,7 +20,7 @@ from stream.core.events import encode_event
 from stream.dev.embedded import EmbeddedBroker
 from stream.kafka import TOPIC_CONFIGS, Topics
 from stream.lab import card
-from stream.lab.reporting import page
+from stream.lab.reporting import report
 from stream.lab.reporting.retrain_report import write
 from stream.models.artifact import verify
 from stream.monitoring.page import drift_page
@@ -124,7 +124,7 @@ def test_pages_and_cards_steer_nothing() -> None:
         drift=[replace(whole.drift[0], feature=EVIL)],
         notes=[EVIL],
     )
-    assert not steers(page.write(evil))
+    assert not steers(report.write(evil))
     manifest = verify(next((ROOT / "model_artifacts").glob("*/manifest.json")).parent)
     assert not steers(card.write(replace(manifest, labels=[EVIL]), evil))
     assert not steers(write(found(question=EVIL, warnings=[EVIL], faults=[f"gate: {EVIL}"], forced=EVIL)))

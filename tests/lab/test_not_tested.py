@@ -20,7 +20,7 @@ from stream.lab.judging.drift import judge_drift
 from stream.lab.judging.report_schema import Judgement
 from stream.lab.reference import spread
 from stream.lab.replaying import Replayed, replay
-from stream.lab.reporting import page
+from stream.lab.reporting import report
 from stream.lab.reporting.retrain_report import write
 from stream.lab.retraining import _gate_faults
 from stream.lab.training import train_replayed
@@ -79,7 +79,7 @@ def test_card_and_page_say_so(trained: Path, judgement: Judgement) -> None:
     assert "- NOT tested: detection of 95% kept (" in text
     assert "The canary 'shuffled labels' was not tested: too few alerts to tell" in text
     assert "How the model ages was not tested" in text
-    shown = Read(page.write(judgement)).text
+    shown = Read(report.write(judgement)).text
     assert "? not tested shuffled labels: too few alerts to tell" in shown
     assert "✓ passed shuffled labels" not in shown
 
@@ -160,9 +160,9 @@ def test_drift_of_too_few_alerts_is_not_no_drift() -> None:
     [enough] = judge_drift(reference, at, matrix, chosen)
     assert (few.drifted, few.n) == (None, count)
     assert enough.drifted is True
-    drawn = Read(page.write(replace(sample.full(), drift=[few]))).text
+    drawn = Read(report.write(replace(sample.full(), drift=[few]))).text
     assert f"Not tested: 1 features, for there are too few alerts in the test part ({count})." in drawn
-    assert "Not tested:" not in Read(page.write(replace(sample.full(), drift=[enough]))).text
+    assert "Not tested:" not in Read(report.write(replace(sample.full(), drift=[enough]))).text
     moved = found().moved
     assert moved is not None
     shown = write(found(moved=replace(moved, drift=[], untested=46, alerts=count)))
@@ -173,7 +173,7 @@ def test_drift_of_too_few_alerts_is_not_no_drift() -> None:
 def test_no_last_outcome_is_no_answer() -> None:
     """Where no alert had a last outcome, no share of agreement is made up."""
     none = replace(sample.shortcut(), known=0, agreement=0.0, differs_count=0, auc_differs=None, flagged=None)
-    shown = Read(page.write(replace(sample.full(), shortcut=none))).text
+    shown = Read(report.write(replace(sample.full(), shortcut=none))).text
     assert "Not tested: no judged alert had a last outcome of its team and rule." in shown
     assert "On 0%" not in shown
 

@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from stream.lab.judging.compare_live import Comparison
 from stream.lab.judging.compare_versions import VersionComparison
 from stream.lab.judging.report_schema import Interval
-from stream.lab.reporting.texts import count, day, moment, number, percent, signed
+from stream.lab.reporting.formats import count, day, moment, number, percent, signed
 from stream.models.manifest import Metrics
 from stream.plain import plain, plain_lines
 

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from stream.lab.judging.report_schema import Gate, Interval, Judgement
-from stream.lab.reporting.page import write
+from stream.lab.reporting.report import write
 from tests.lab.reporting import sample
 from tests.lab.reporting.html import Read
 

@@ -1,13 +1,52 @@
-"""What the figures say, in sentences a head of operations reads first."""
+"""report.html: the whole judgement as one page, the verdict first."""
 
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from stream.html import Markup, page
 from stream.lab.judging.report_schema import Judgement, ScoreFigures, Shortcut, Teams
-from stream.lab.reporting.texts import level, number, percent, told
+from stream.lab.reporting import charts
+from stream.lab.reporting.formats import FILTERS, level, number, percent, told
 
 TEAMS_SHOWN = 40
+_TEMPLATES = Path(__file__).parent / "templates"
+_SIMULATED = "SIMULATED: teams, alerts and outcomes are made up"
+
+
+def write(judgement: Judgement) -> str:
+    """The judgement as one self-contained HTML page. Whatever came out of a log is escaped, and steers nothing."""
+    body = (
+        _environment()
+        .get_template("report.html")
+        .render(
+            f=judgement,
+            model=judgement.scores[0] if judgement.scores else None,
+            best=best_baseline(judgement),
+            charts=charts,
+            outcome_words=outcome_words,
+            shortcut_answer=shortcut_answer,
+            rest_of=rest_of,
+            TEAMS_SHOWN=TEAMS_SHOWN,
+        )
+    )
+    return page(judgement.title, Markup(body), banner=_SIMULATED if judgement.simulated else "")
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(FILTERS)
+    return environment
 
 
 def best_baseline(judgement: Judgement) -> ScoreFigures | None:
-    """The baseline that suppresses most noise at the target."""
+    """The baseline that suppresses most noise at the target; None without any."""
     known = [score for score in judgement.scores[1:] if told(score.suppressed_target.value)]
     return max(known, key=lambda score: score.suppressed_target.value, default=None)
 
@@ -30,7 +69,7 @@ def outcome_words(judgement: Judgement) -> list[str]:
 
 
 def shortcut_answer(found: Shortcut) -> str:
-    """Is it only repeating the last action?"""
+    """The answer to: is it only repeating the last action?"""
     if not found.known:
         return "Not tested: no judged alert had a last outcome of its team and rule."
     agrees = f"On {percent(found.agreement, 0)} of the alerts with a last outcome it says the same as that outcome."
@@ -49,6 +88,6 @@ def shortcut_answer(found: Shortcut) -> str:
 
 
 def rest_of(teams: Teams) -> str:
-    """The teams that the table leaves out, counted."""
+    """How many teams the table leaves out, with how many alerts; empty where it shows them all."""
     rest = teams.teams[TEAMS_SHOWN:]
     return f"and {len(rest):,} more teams with {sum(team.count for team in rest):,} alerts" if rest else ""
