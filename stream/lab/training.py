@@ -228,7 +228,8 @@ def _reference(window: Window, learnt: Learnt, model: Model) -> bytes:
     matrix = served_matrix(replayed, model, later)
     names = [feature.name for feature in window.features]
     scores, rate = predict(model, matrix), model.manifest.training.label_rate
-    return make_reference(matrix, names, scores, rate, origin_of(replayed, window.end, later, learnt))
+    ringing = [feature.name for feature in window.features if feature.watch == "ring"]
+    return make_reference(matrix, names, scores, rate, origin_of(replayed, window.end, later, learnt), ringing)
 
 
 def later_half(replayed: Replayed, end: Split) -> NDArray[np.int64]:

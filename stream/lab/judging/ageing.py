@@ -7,13 +7,12 @@ from numpy.typing import NDArray
 
 from stream.core.frame import Array
 from stream.lab.judging import metrics
-from stream.lab.judging.metrics import Labels, losses
+from stream.lab.judging.metrics import Z_95, Labels, losses
 from stream.lab.judging.report_schema import Ageing, AgeWeek
 
 WEEK = 7 * 86_400.0
 LEAST = 50  # alerts of a week, to say something of it
 IN_A_ROW = 2
-_Z = 1.959963984540054
 
 
 def judge_ageing(at: Array, y: Labels, p: Array, best: tuple[str, Array], detection: float) -> Ageing:
@@ -43,7 +42,7 @@ def _week(number: int, y: Labels, p: Array, detection: float) -> AgeWeek:
 
 def vanished(gains: Array) -> bool:
     """Whether the mean of paired gains, float64[N], is not surely above zero (normal interval, 95 %)."""
-    return float(gains.mean()) - _Z * float(gains.std(ddof=1)) / math.sqrt(len(gains)) <= 0.0
+    return float(gains.mean()) - Z_95 * float(gains.std(ddof=1)) / math.sqrt(len(gains)) <= 0.0
 
 
 def _advice(numbers: list[int], week: NDArray[np.int64], gains: Array, name: str) -> tuple[str, bool | None]:

@@ -15,6 +15,7 @@ from stream.models.manifest import Figures, Metrics
 Labels = NDArray[np.int8]
 MODEL = "model"  # the model's name among the scores; the baselines have their own
 BINS = 10
+Z_95, Z_80 = 1.959963984540054, 0.8416212335729143  # 97.5 % and 80 % quantiles of the standard normal
 _LEAST = 1e-15  # a probability below it is taken as it, in the log loss
 _TINY, _SLACK = 1e-12, 1e-9
 

@@ -1,7 +1,5 @@
 """One score in figures: decomposition, reliability, curve, bands."""
 
-import math
-
 import numpy as np
 
 from stream.core.frame import Array
@@ -10,7 +8,6 @@ from stream.lab.judging.bootstrap import Drawn
 from stream.lab.judging.metrics import Labels, RankedScores, equal_edges
 from stream.lab.judging.report_schema import Band, CurvePoint, Fixed, Interval, ReliabilityBin, ScoreFigures
 
-_Z = 1.959963984540054
 _POINTS = 200  # of a curve
 
 
@@ -55,16 +52,16 @@ def reliability_bins(y: Labels, p: Array) -> list[ReliabilityBin]:
 
 
 def wilson(rate: float, count: int) -> Interval:
-    """A share and its 95 % interval (Wilson, 1927).
+    """A share of `count` alerts and its 95 % interval (Wilson, 1927), that of the nearest whole number of them.
 
     >>> found = wilson(0.5, 10)
     >>> round(found.low, 3), round(found.high, 3)
     (0.237, 0.763)
     """
-    square = _Z * _Z / count
-    middle = (rate + square / 2.0) / (1.0 + square)
-    wide = _Z / (1.0 + square) * math.sqrt(rate * (1.0 - rate) / count + square / (4.0 * count))
-    return Interval(rate, max(min(middle - wide, rate), 0.0), min(max(middle + wide, rate), 1.0))
+    from scipy.stats import binomtest
+
+    found = binomtest(round(rate * count), count).proportion_ci(method="wilson")
+    return Interval(rate, min(float(found.low), rate), max(float(found.high), rate))
 
 
 def curve(y: Labels, p: Array) -> list[CurvePoint]:

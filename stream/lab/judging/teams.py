@@ -7,7 +7,7 @@ import numpy as np
 
 from stream.core.frame import Array
 from stream.lab.judging import metrics
-from stream.lab.judging.metrics import Labels
+from stream.lab.judging.metrics import Z_80, Z_95, Labels
 from stream.lab.judging.report_schema import Group, Interval, Team, Teams
 
 LEAST_OF_A_CLASS = 5  # of each outcome, for an interval of the AUC
@@ -19,7 +19,6 @@ TEST = (
     "alerts of both outcomes that an AUC of 0.6 would have been seen in four of five cases, and the upper bound is "
     f"below 0.6; not yet: neither, or fewer than {LEAST_OF_A_CLASS} alerts of an outcome"
 )
-_Z, _POWER = 1.959963984540054, 0.8416212335729143
 
 
 def judge_teams(names: Sequence[str], y: Labels, p: Array) -> Teams:
@@ -54,7 +53,7 @@ def verdict_of(auc: Interval | None, positives: int, negatives: int) -> str:
     if auc.low > 0.5:
         return PREDICTABLE
     chance = math.sqrt((positives + negatives + 1) / (12.0 * positives * negatives))
-    seen = 0.5 + (_Z + _POWER) * chance <= SEEN
+    seen = 0.5 + (Z_95 + Z_80) * chance <= SEEN
     return UNPREDICTABLE if seen and auc.high < SEEN else NOT_YET
 
 
@@ -70,7 +69,7 @@ def delong(y: Labels, p: Array) -> Interval | None:
     above, below = _placed(positives, negatives), _placed(-negatives, -positives)
     variance = float(above.var(ddof=1)) / len(positives) + float(below.var(ddof=1)) / len(negatives)
     least = 1.0 / (12.0 * len(positives) * len(negatives))  # a perfect ranking is not a certain one
-    wide = _Z * math.sqrt(max(variance, least))
+    wide = Z_95 * math.sqrt(max(variance, least))
     return Interval(value, max(value - wide, 0.0), min(value + wide, 1.0))
 
 
