@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from stream.core import drift
 from stream.core.events import Raised
 from stream.core.frame import Array, Matrix
-from stream.lab.clustering import Effects, Ints, effects, level_effects, level_of
+from stream.lab.design_effects import Effects, Ints, effects, level_effects, level_of
 from stream.models.reference import BINS, SCORE, Reference, Spread
 
 

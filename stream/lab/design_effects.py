@@ -1,4 +1,4 @@
-"""How much less n alerts say than n independent ones would: design effects, by feature, for a day and for a week.
+"""Design effects: how much less n alerts say than n independent ones would, by feature, for a day and for a week.
 
 Two reasons, which add up (docs/DRIFT.md): days and weeks differ from each other, bursts included, which the reference
 part's own days and weeks show; and a level's state is one draw for all alerts of the same team, rule or entity, which

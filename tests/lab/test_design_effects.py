@@ -8,7 +8,7 @@ import pytest
 from stream.core.events import seconds
 from stream.core.features import table
 from stream.core.frame import Array
-from stream.lab.clustering import Effects, Ints, effects, level_effects, level_of
+from stream.lab.design_effects import Effects, Ints, effects, level_effects, level_of
 from tests.lab.logs import START, raised
 
 DAYS, A_DAY, BINS = 28, 300, 10
