@@ -16,7 +16,6 @@ from stream.core.events import moment
 from stream.core.frame import Array, Matrix, prior_values
 from stream.core.problem import Problem
 from stream.extras import TRAINING, require_lab
-from stream.lab import card
 from stream.lab.check import about, check_log, check_training
 from stream.lab.export import OPSET, check_parity, export
 from stream.lab.judging.baselines import score_baselines
@@ -32,6 +31,7 @@ from stream.lab.matrix import predict, served_matrix, training_matrix
 from stream.lab.priors import Learnt, choose_keys, learn
 from stream.lab.reference import Origin, make_reference
 from stream.lab.replaying import Replayed, replay
+from stream.lab.reporting import card
 from stream.lab.unused import Notice, no_notice, sentences
 from stream.lab.window import Mask, Split, judgeable, split_at_share, split_at_time, trainable
 from stream.models.artifact import CARD, FINDINGS, ONNX, REFERENCE, REPORT

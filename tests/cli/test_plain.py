@@ -19,8 +19,7 @@ from stream.config import load_settings
 from stream.core.events import encode_event
 from stream.dev.embedded import EmbeddedBroker
 from stream.kafka import TOPIC_CONFIGS, Topics
-from stream.lab import card
-from stream.lab.reporting import report
+from stream.lab.reporting import card, report
 from stream.lab.reporting.retrain_report import write
 from stream.models.artifact import verify
 from stream.monitoring.page import drift_page

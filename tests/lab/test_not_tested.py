@@ -12,7 +12,6 @@ from stream.cli.models_shown import gate_word, report_of
 from stream.cli.promoting import gate_fault
 from stream.core import drift
 from stream.core.features import table
-from stream.lab import card
 from stream.lab.auditing.audit import audit_replayed
 from stream.lab.backtesting import backtest_replayed
 from stream.lab.judging.compare_live import compare_live
@@ -20,7 +19,7 @@ from stream.lab.judging.drift import judge_drift
 from stream.lab.judging.report_schema import Judgement
 from stream.lab.reference import spread
 from stream.lab.replaying import Replayed, replay
-from stream.lab.reporting import report
+from stream.lab.reporting import card, report
 from stream.lab.reporting.retrain_report import write
 from stream.lab.retraining import _gate_faults
 from stream.lab.training import train_replayed

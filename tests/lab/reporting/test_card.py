@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from stream.core.problem import Exclude, Exclusion
-from stream.lab import card
 from stream.lab.judging.report_schema import Judgement
 from stream.lab.replaying import Replayed
+from stream.lab.reporting import card
 from stream.lab.training import train_replayed
 from stream.models.artifact import CARD, FINDINGS, read_file, verify
 from stream.models.manifest import GateVerdict, Manifest
