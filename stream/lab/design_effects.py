@@ -31,7 +31,7 @@ class Effects(Struct, frozen=True):
 
 
 def effects(bins: Ints, count: int, at: Array, within: Array | None = None) -> Effects:
-    """Of one feature.
+    """The design effects of one feature.
 
     Args:
         bins: the bin of each of n alerts, of `count` bins.
@@ -56,7 +56,7 @@ def effects(bins: Ints, count: int, at: Array, within: Array | None = None) -> E
 
 
 def level_effects(alerts: Sequence[Raised], at: Array, labels: Sequence[str]) -> dict[str, Array]:
-    """By level: what stands in for n in a day and in a week if all alerts of one key agree, as float64[2].
+    """By level, what stands in for n in a day and in a week if all alerts of one key agree, as float64[2].
 
     It is the sum of n_k² over n for the n_k alerts of each key (Kish 1965), the mean over blocks.
     """

@@ -1,4 +1,4 @@
-"""The reference of drift: how features and scores were spread when the model was made; see `models/reference.py`."""
+"""The reference of drift, made in training: the spread of features and scores; `models/reference.py` reads it."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -15,7 +15,7 @@ from stream.models.reference import BINS, SCORE, Reference, Spread
 
 
 class Origin(Struct, frozen=True, eq=False):
-    """Where the rows of a reference come from, for what they tell of clustering.
+    """The origin of a reference's rows, from which design effects are measured.
 
     `at` is when each alert was raised, seconds since 1970; `labels` are the problem's history labels.
     """
@@ -27,7 +27,7 @@ class Origin(Struct, frozen=True, eq=False):
 
 
 def spread(values: Array) -> Spread:
-    """Bins of about equal mass; fewer where values repeat.
+    """The spread of values over bins of about equal mass; fewer bins where values repeat.
 
     >>> found = spread(np.array([0.0, 0.0, 0.0, 1.0]))
     >>> found.edges, found.shares, found.missing

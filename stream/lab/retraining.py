@@ -76,7 +76,7 @@ def retrain(
     progress: Progress = no_progress,
     now: datetime | None = None,
 ) -> RetrainResult:
-    """Run the loop once.
+    """The result of one run of the loop.
 
     Raises:
         LabError: another run is at work, or the log can't be trained on.

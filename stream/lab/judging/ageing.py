@@ -1,4 +1,4 @@
-"""How the model does in each week after its training, and how often to train from that."""
+"""The model's quality by week after training, and how often to train it again."""
 
 import math
 
@@ -16,10 +16,11 @@ IN_A_ROW = 2
 
 
 def judge_ageing(at: Array, y: Labels, p: Array, best: tuple[str, Array], detection: float) -> Ageing:
-    """By week since training. `at` are seconds from the split to each raise, `best` the best baseline and its scores.
+    """The quality by week since training, with advice on how often to train.
 
-    All arrays are [N]. The advice follows one rule: the gain in log loss over the best baseline has vanished in the
-    first of two weeks in a row (of those with 50 alerts at least) in which its 95 % interval reaches down to zero.
+    `at` are seconds from the split to each raise, `best` is the best baseline and its scores; all arrays are [N]. The
+    advice follows one rule: the gain in log loss over the best baseline has vanished in the first of two weeks in a
+    row (of those with 50 alerts at least) in which its 95 % interval reaches down to zero.
     """
     week = np.floor(at / WEEK).astype(np.int64)
     numbers = [int(number) for number in np.unique(week)]

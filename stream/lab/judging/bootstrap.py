@@ -1,4 +1,4 @@
-"""Intervals by a bootstrap over days of raising: alerts of a day resemble each other, so whole days are drawn.
+"""Bootstrap intervals over days of raising: alerts of a day resemble each other, so whole days are drawn.
 
 Where there are too few days, a caller may ask for hours: better than nothing, and narrower than the truth.
 
@@ -32,7 +32,7 @@ class Days(Struct, frozen=True, eq=False):
 
     @property
     def enough(self) -> bool:
-        """Whether there are days enough for intervals."""
+        """Whether there are enough days for intervals."""
         return bool(self.counts.shape[1] >= LEAST_DAYS)
 
     def share(self, of: NDArray[np.bool_], among: NDArray[np.bool_]) -> Array:
@@ -50,7 +50,7 @@ class Days(Struct, frozen=True, eq=False):
 
 
 def days_of(at: Array, seed: int, draws: int = DRAWS, seconds: float = DAY) -> Days:
-    """Draw days (UTC), or stretches of `seconds`, of raises at these times, seconds since 1970, float64[N]."""
+    """Draws of days (UTC), or of stretches of `seconds`, in which alerts were raised; `at` is in seconds since 1970."""
     names, day = np.unique(np.floor(at / seconds), return_inverse=True)
     count = len(names)
     drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1.0 / count), size=draws)
@@ -111,7 +111,7 @@ def draw(y: Labels, p: Array, days: Days, detection: float, threshold: float | N
 
 
 def gain_at_equal_detection(y: Labels, model: Drawn, other: Array, days: Days) -> Interval:
-    """What a model suppresses at its threshold fixed before, over what another score (float64[N]) could at best.
+    """The noise a model suppresses at its fixed threshold, less what another score (float64[N]) could at best.
 
     In each draw the other score has the highest threshold that keeps as many of the actionable as the model really
     kept there: hindsight, which the model has not. A model that keeps more than was asked for is not held against one

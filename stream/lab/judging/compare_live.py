@@ -1,6 +1,6 @@
-"""Champion and challenger on the alerts that both scored live, once what became of them is known.
+"""The live comparison of champion and challenger, on alerts that both scored and whose outcome is known.
 
-The evidence for a promotion. It needs the outcomes topic and numpy, no library of the lab's. An alert is judged when
+A promotion rests on it. It needs the outcomes topic and numpy, no library of the lab's. An alert is judged when
 the latest decision seen lies at its raise + horizon + grace or later, whatever came of it, so that fast outcomes do not
 run ahead of slow ones. Held-out alerts are judged: no rule touched them.
 """
@@ -55,7 +55,7 @@ class Paired(Struct, frozen=True, eq=False):
 
 
 class Kept(Struct, frozen=True):
-    """Of one model: Brier score, share of the actionable at or above its likely_noise edge, share of noise below it."""
+    """One model's Brier score, and the shares of actionable at or above its likely_noise edge and of noise below it."""
 
     brier: float | None
     detection: float | None
@@ -121,7 +121,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
 def compare_live(
     outcomes: Iterable[Outcome], champion: str, challenger: str, problem: Problem, edges: Mapping[str, float]
 ) -> Comparison:
-    """Compare two versions on outcomes, in any order and with repetitions: neither changes a digit.
+    """The comparison of two versions on outcomes, in any order and with repetitions: neither changes a digit.
 
     An alert's first outcome stands. A correction replaces it; but as only alerts that a rule closed are ever corrected,
     and only if they were acted on, to judge by them would hold against the champion what its own scores had closed:
@@ -157,7 +157,7 @@ def compare_live(
 def compare_scores(
     pair: Paired, champion: str, challenger: str, problem: Problem, edges: Mapping[str, float]
 ) -> Comparison:
-    """The same on alerts that all count."""
+    """The comparison of two versions on alerts that all count."""
     days = len(np.unique(np.floor(pair.at / DAY)))
     blocks: Literal["days", "hours"] = "days" if days >= LEAST_DAYS else "hours"
     counted = len(pair.at)
@@ -246,7 +246,7 @@ def _kept(y: Labels, p: Array, edge: float) -> Kept:
 
 
 def _moved(before: Mask, after: Mask, among: Mask, drawn: Days) -> Interval | None:
-    """The change of a share from `before` to `after` among some of the rows (all bool[N]); None without any."""
+    """The change of a share, from `before` to `after` among some of the rows (all bool[N]); None without any."""
     if not among.any():
         return None
     value = float(after[among].mean() - before[among].mean())

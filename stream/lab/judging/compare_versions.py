@@ -1,4 +1,4 @@
-"""A new model beside the champion: on the same alerts, and what moved between the two."""
+"""The comparison of a new model with the champion, on the same alerts."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ from stream.lab.window import judgeable, split_at_time
 from stream.models.artifact import FINDINGS, read_file
 from stream.models.serving import Model
 
-LEAST_SHIFT = 0.01  # of all gain in the trees: less is not told
+LEAST_SHIFT = 0.01  # of all gain in the trees: less is left out
 EDGES = ("likely_noise", "likely_actionable", "weak", "some", "strong")
 
 
@@ -44,14 +44,14 @@ class VerdictChange(Struct, frozen=True):
 
 
 class VersionComparison(Struct, frozen=True, kw_only=True):
-    """What is different between champion and new model.
+    """The differences between champion and new model.
 
     Attributes:
         comparison: both on the matured alerts raised after both were split.
         auc: of both on them.
-        drift: features that have drifted from the champion's training to the alerts after the new split.
+        drift: features that drifted from the champion's training to the alerts after the new split.
         watched: how many features were looked at for it; `untested` of them have too few of the `alerts` to tell.
-        importance: features whose share of the gain in the trees moved most; None where the champion tells of none.
+        importance: features whose share of the gain in the trees moved most; None where the champion's report has none.
         thresholds: edges of bands and evidence that differ.
         verdicts: teams whose verdict differs.
         newly_unreadable, readable_again: teams of whom people are told "not enough history" by one of them only.
@@ -73,7 +73,7 @@ class VersionComparison(Struct, frozen=True, kw_only=True):
 def compare_versions(
     replayed: Replayed, champion: Model, champion_folder: Path, new: Model, new_folder: Path
 ) -> VersionComparison:
-    """Both models on one replay; their folders hold the reference and the report.
+    """The comparison on one replay; the models' folders hold the reference and the report.
 
     Raises:
         LabError: no alert after both splits can be judged, or all came out alike.
@@ -113,25 +113,25 @@ def _drift(replayed: Replayed, champion: Model, start: float) -> list[Drift]:
 
 
 def _importance(*folders: Path) -> list[Shift] | None:
-    told = [_weighed(folder) for folder in folders]
-    if any(not shares for shares in told):
+    shares = [_importance_shares(folder) for folder in folders]
+    if not all(shares):
         return None
-    before, after = told
+    before, after = shares
     shifts = [Shift(name, before.get(name, 0.0), after.get(name, 0.0)) for name in before.keys() | after.keys()]
     moved = [shift for shift in shifts if abs(shift.after - shift.before) >= LEAST_SHIFT]
     return sorted(moved, key=lambda shift: (-abs(shift.after - shift.before), shift.name))
 
 
-def _weighed(folder: Path) -> Mapping[str, float]:
+def _importance_shares(folder: Path) -> Mapping[str, float]:
     """Each feature's share of the gain, from report.json; empty where an older model has none, or another form."""
     try:
-        found = msgspec.json.decode(read_file(folder, FINDINGS), type=_Weighed)
+        found = msgspec.json.decode(read_file(folder, FINDINGS), type=_ImportanceSection)
     except (ModelError, msgspec.DecodeError, ValueError):
         return {}
     return {one.feature: one.share for one in found.importance or []}
 
 
-class _Weighed(Struct, frozen=True):
+class _ImportanceSection(Struct, frozen=True):
     """The one section of `Judgement` that is read here."""
 
     importance: list[Importance] | None = None

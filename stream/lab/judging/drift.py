@@ -14,7 +14,7 @@ WEEK = 7.0 * 86_400.0
 
 
 def judge_drift(reference: Watched, at: Array, matrix: Matrix, chosen: Sequence[Feature]) -> list[Drift]:
-    """Every feature that is watched, the most drifted first; nothing where there is nothing to hold against another.
+    """The drift of every watched feature, the most drifted first; empty where alerts or reference are.
 
     Args:
         reference: the model's.

@@ -1,4 +1,4 @@
-"""Evaluation: an artifact, as it would be served, beside the baselines on what came after its split."""
+"""The evaluation of a stored model, as it would be served, on a log's alerts after the model's split."""
 
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from stream.models.store import find
 
 
 class Evaluation(Struct, frozen=True):
-    """What was judged, and how it did.
+    """What was evaluated, and the figures.
 
     `young` alerts after the split had their horizon not yet passed when the log ended, `excluded` ones are
     visibility-only or in a flood; neither is judged.
@@ -38,7 +38,7 @@ class Evaluation(Struct, frozen=True):
 
 
 def evaluate(log: Path, model_dir: Path, progress: Progress = no_progress) -> Evaluation:
-    """Judge a model on the alerts of a log that were raised at its split or later.
+    """The evaluation of a model on the alerts of a log that were raised at its split or later.
 
     `model_dir` is an artifact, or a store of them: then its champion is meant, else the newest version. The problem is
     the one in the manifest.
@@ -60,7 +60,7 @@ def evaluate(log: Path, model_dir: Path, progress: Progress = no_progress) -> Ev
 
 
 def evaluate_replayed(replayed: Replayed, model: Model) -> Evaluation:
-    """The same on a replay."""
+    """The evaluation on a replay that is done already."""
     manifest = model.manifest
     split = split_at_time(replayed, seconds(manifest.training.split_at))
     mask, after = judgeable(replayed, split), replayed.at >= split.at

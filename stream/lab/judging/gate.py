@@ -1,4 +1,4 @@
-"""DESIGN's gate: what a model must show before it may be promoted."""
+"""The gate: the conditions that a model must meet before it may be promoted."""
 
 from collections.abc import Mapping, Sequence
 
@@ -23,7 +23,7 @@ def best_of(drawn: Mapping[str, Drawn], names: Sequence[str]) -> str | None:
 def judge_gate(
     model: Drawn, baselines: Mapping[str, Drawn], gains: Sequence[Gain], target: Target, judged: int | None = None
 ) -> Gate:
-    """AUC above each that must be beaten, detection as asked for, and surely more suppressed than the best of them.
+    """The gate: AUC above each baseline that must be beaten, detection kept, more suppressed than the best of them.
 
     Detection at the threshold fixed before the test is as asked for unless its upper 95 % bound is below. The gain in
     suppression is at equal detection (see `gain_at_equal_detection`); surely is its lower 95 % bound above zero. Where

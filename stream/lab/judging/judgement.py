@@ -37,7 +37,7 @@ _DEFAULT = Plan()
 
 
 class Case(Struct, frozen=True, eq=False, kw_only=True):
-    """What is judged: `scores` are of the J judged alerts (float64[J], log order), baselines of all N, by name.
+    """The input of a judgement: scores of the J judged alerts (float64[J], log order), baselines of all N, by name.
 
     `judged` is bool[N], `fixed` the threshold of each score fixed before the split (`model` and the baselines), `model`
     what the scores are called, `bands` the shipped edges.
@@ -58,7 +58,7 @@ class Case(Struct, frozen=True, eq=False, kw_only=True):
 
 
 def judge_scores(case: Case) -> Judgement:
-    """Everything that scores alone can tell; sections that need the model itself stay None.
+    """The judgement as far as scores alone allow; sections that need the model itself stay None.
 
     Raises:
         LabError: nothing to judge, or one class only.
@@ -114,11 +114,11 @@ def judge_trained(
     plan: Plan = _DEFAULT,
     progress: Progress = no_progress,
 ) -> Judgement:
-    """All sections but the canaries. `scores` are float64[J] of the judged alerts (bool[N]), baselines float64[N].
+    """The judgement of a model just trained: all sections but the canaries.
 
-    Three ablations are trained with the manifest's seed and `plan`. Dependence is on the
-    smoothed rate of team and rule by which the trees gain most. Version, creation time and command are those of
-    the model's manifest.
+    `scores` are float64[J] of the judged alerts (bool[N]), baselines float64[N]. Three ablations are trained with the
+    manifest's seed and `plan`. Dependence is on the rate of team and rule by which the trees gain most. Version,
+    creation time and command are those of the model's manifest.
 
     Raises:
         LabError: nothing to judge, or one class only.
@@ -192,7 +192,7 @@ def floods(case: Case, model: Model) -> Floods | None:
 
 
 def encode_judgement(judgement: Judgement) -> bytes:
-    """`report.json`: indented, ending in a line end; what is not a number is null."""
+    """The bytes of `report.json`: indented, ending in a line end; what is not a number is null."""
     return msgspec.json.format(msgspec.json.encode(judgement), indent=1) + b"\n"
 
 
@@ -267,7 +267,7 @@ def _notes(drawn: Mapping[str, Drawn], days: int) -> list[str]:
 
 
 def team_notes(learnt: Sequence[str], judged: Sequence[str]) -> list[str]:
-    """What the teams of the alerts before the split and of the judged ones (one name an alert) leave open."""
+    """Notes on what the teams of the training window and of the judged alerts (one name an alert) leave open."""
     known, count = set(learnt), len(set(judged) | set(learnt))
     if count == 1:
         return [f"All alerts are of one team, {judged[0]!r}: nothing here says how the model does on another."]

@@ -1,4 +1,4 @@
-"""One score in figures: decomposition, reliability, curve, bands."""
+"""The figures of one score: decomposition, reliability, curve, bands."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ _POINTS = 200  # of a curve
 
 
 def score_figures(name: str, y: Labels, p: Array, drawn: Drawn, threshold: float | None) -> ScoreFigures:
-    """A score's figures with intervals; `threshold` was fixed before the test part."""
+    """All figures of a score with intervals; `threshold` was fixed before the test part."""
     reliability, resolution, uncertainty = decompose(y, p)
     fixed = None
     if threshold is not None:
@@ -65,7 +65,7 @@ def wilson(rate: float, count: int) -> Interval:
 
 
 def curve(y: Labels, p: Array) -> list[CurvePoint]:
-    """Detection and suppression at thresholds all over the score, rising."""
+    """Points of detection and suppression at thresholds all over the score, rising."""
     thresholds = np.unique(np.quantile(p, np.linspace(0.0, 1.0, _POINTS + 1), method="lower"))
     below = [
         np.searchsorted(np.sort(p[y == side]), thresholds, "left") / max(int((y == side).sum()), 1) for side in (0, 1)

@@ -1,4 +1,4 @@
-"""Team by team: whose alerts the model can tell apart, whose it can't, and of whom it is too early to say."""
+"""The verdict by team: whose alerts the model can tell apart, whose it can't, and for whom it is too early to say."""
 
 import math
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ TEST = (
 
 
 def judge_teams(names: Sequence[str], y: Labels, p: Array) -> Teams:
-    """Every team of the judged alerts (names, outcomes and scores, each [N]), those with most alerts first."""
+    """The section of all teams of the judged alerts, those with most alerts first; all arguments are [N]."""
     known, which = np.unique(np.array(names, dtype=object).astype(str), return_inverse=True)
     order = np.argsort(which, kind="stable")
     ends = np.cumsum(np.bincount(which, minlength=len(known)))[:-1]
@@ -47,7 +47,7 @@ def judge_team(name: str, y: Labels, p: Array) -> Team:
 
 
 def verdict_of(auc: Interval | None, positives: int, negatives: int) -> str:
-    """The test (see `TEST`)."""
+    """The verdict of a team by the test that `TEST` describes."""
     if auc is None or auc.low is None or auc.high is None:
         return NOT_YET
     if auc.low > 0.5:

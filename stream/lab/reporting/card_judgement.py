@@ -75,7 +75,7 @@ read gets scores near its own rate, which are no help to it; people of such team
 
 
 def _team_table(teams: Sequence[Team]) -> str:
-    """The teams with most alerts; a mean score far from the share acted on means too much, or too little, is rung."""
+    """The teams with most alerts; a mean score far from the share acted on means too many alarms, or too few."""
     rows = "\n".join(
         f"| {_cell(team.name)} | {team.count:,} | {team.rate:.1%} | {team.mean_score:.1%} "
         f"| {'' if team.auc is None else _bounded(team.auc)} | {team.verdict} |"

@@ -7,7 +7,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from stream.html import Markup, page
 from stream.lab.judging.report_schema import Judgement, ScoreFigures, Shortcut, Teams
 from stream.lab.reporting import charts
-from stream.lab.reporting.formats import FILTERS, level, number, percent, told
+from stream.lab.reporting.formats import FILTERS, is_known, level, number, percent
 
 TEAMS_SHOWN = 40
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -47,7 +47,7 @@ def _environment() -> Environment:
 
 def best_baseline(judgement: Judgement) -> ScoreFigures | None:
     """The baseline that suppresses most noise at the target; None without any."""
-    known = [score for score in judgement.scores[1:] if told(score.suppressed_target.value)]
+    known = [score for score in judgement.scores[1:] if is_known(score.suppressed_target.value)]
     return max(known, key=lambda score: score.suppressed_target.value, default=None)
 
 
@@ -69,7 +69,7 @@ def outcome_words(judgement: Judgement) -> list[str]:
 
 
 def shortcut_answer(found: Shortcut) -> str:
-    """The answer to: is it only repeating the last action?"""
+    """The sentence on whether the model only repeats the last action."""
     if not found.known:
         return "Not tested: no judged alert had a last outcome of its team and rule."
     agrees = f"On {percent(found.agreement, 0)} of the alerts with a last outcome it says the same as that outcome."

@@ -1,4 +1,4 @@
-"""The one page that a retraining leaves: what it learnt from, how it did beside the champion, what moved, what next."""
+"""retrain.md: what a retraining learnt from, how the new model did beside the champion, what changed, what next."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -36,7 +36,7 @@ class Data(Struct, frozen=True, kw_only=True):
 
 
 class RetrainResult(Struct, frozen=True, kw_only=True):
-    """What a retraining did.
+    """The result of one retraining.
 
     Attributes:
         verdict: the new version is challenger; the first, so that nothing is pointed at it; refused; or was there
@@ -77,7 +77,7 @@ class RetrainResult(Struct, frozen=True, kw_only=True):
 
 
 def write(found: RetrainResult) -> str:
-    """The page, as Markdown that is readable as it stands."""
+    """The page as Markdown."""
     sections = [
         f"# Retrained: {found.version}",
         _verdict(found),
