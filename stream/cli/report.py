@@ -79,9 +79,9 @@ def _print_drift(found: "DriftReport") -> None:
         console.print("no worker shows a reference now, so nothing can be said to have drifted: does a scorer run?")
     for key, share in found.unseen.items():
         console.print(Text(f"{key}: {share:.1%} of the alerts have a value that training did not know"))
-    for name, told in found.groups.items():
-        acted = f", {told['acted_on']:.1%} acted on" if "acted_on" in told else ""
-        console.print(Text(f"group {name}: {told['alerts']:,.0f} alerts{acted}"))
+    for name, counted in found.groups.items():
+        acted = f", {counted['acted_on']:.1%} acted on" if "acted_on" in counted else ""
+        console.print(Text(f"group {name}: {counted['alerts']:,.0f} alerts{acted}"))
 
 
 def _print_quality(found: "QualityReport") -> None:

@@ -8,7 +8,7 @@ priors     rates by rule, severity, source, entity and label, learnt from what w
 learning   trees, their number, calibration, thresholds, canaries: all from the training window
 training   replay -> split by time -> learn -> ONNX -> judge -> artifact
 judging    figures, baselines, intervals, the gate: a model on what came after its split
-reporting  what was found, as one page
+reporting  what people read of a model: report.html, card.md, retrain.md
 backtesting  training again every so often, beside training once
 retraining   the loop for cron: pull, audit, train, judge beside the champion, publish as challenger
 

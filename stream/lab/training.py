@@ -176,8 +176,8 @@ def _judge(
         not_tested=[f"{check.name} ({check.text})" for check in found.gate.checks if check.passed is None],
     )
     manifest = replace(model.manifest, metrics=metrics, gate=gate)
-    told = {CARD: card.write(manifest, found), REPORT: report.write(found)}
-    return manifest, {name: text.encode() for name, text in told.items()} | {FINDINGS: encode_judgement(found)}
+    texts = {CARD: card.write(manifest, found), REPORT: report.write(found)}
+    return manifest, {name: text.encode() for name, text in texts.items()} | {FINDINGS: encode_judgement(found)}
 
 
 def _check_served(window: Window, fitted: Fitted, model: Model) -> None:
@@ -253,8 +253,8 @@ def _missing(table: Mapping[str, float], values: Sequence[str]) -> float:
 
 def _version(manifest: Manifest, files: Mapping[str, bytes]) -> str:
     """The day it was made and a hash of everything that decides a score, band or drift figure."""
-    told = (manifest.problem.definition, manifest.features, manifest.priors, manifest.thresholds)
-    content = hashlib.sha256(msgspec.json.encode(told, order="sorted"))
+    decisive = (manifest.problem.definition, manifest.features, manifest.priors, manifest.thresholds)
+    content = hashlib.sha256(msgspec.json.encode(decisive, order="sorted"))
     for name in sorted(files):
         content.update(files[name])
     day = manifest.created.astimezone(UTC).date()

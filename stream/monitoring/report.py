@@ -40,7 +40,7 @@ class FeatureDrift(Struct, frozen=True, kw_only=True):
 
 
 class Bin(Struct, frozen=True):
-    """One bin of p: its upper edge, its alerts, what was said and what happened."""
+    """One bin of p: its upper edge, its alerts, the mean score and the share acted on."""
 
     upper: str
     alerts: float
@@ -88,7 +88,7 @@ FIGURES = {
     "last_agreement": "says the same as the last outcome",
     "right_where_last_wrong": "right where that was wrong",
 }
-"""Recorded by part; the open one is told."""
+"""Recorded by part; reports show the open one."""
 BAND_FIGURES = {
     "suppressed": "noise called likely noise",
     "detection": "detection above likely_noise",
@@ -133,12 +133,12 @@ class Prometheus:
             with urllib.request.urlopen(f"{self._url}/api/v1/{path}", body, timeout=TIMEOUT_SECONDS) as answer:
                 return json.loads(answer.read(ANSWER_BYTES))["data"]["result"]
         except urllib.error.HTTPError as error:
-            told = f"answered {error.code}"
+            fault = f"answered {error.code}"
         except (OSError, ValueError) as error:
-            told = f"can't be reached: {getattr(error, 'reason', None) or error}"
+            fault = f"can't be reached: {getattr(error, 'reason', None) or error}"
         except (KeyError, TypeError):
-            told = "gave an answer that is not Prometheus'"
-        raise MonitoringError(f"Prometheus at {self._url} {told}; set prometheus_url to yours")
+            fault = "gave an answer that is not Prometheus'"
+        raise MonitoringError(f"Prometheus at {self._url} {fault}; set prometheus_url to yours")
 
 
 def check_window(since: str, known: tuple[str, ...]) -> str:

@@ -66,7 +66,7 @@ def interval(value: float, draws: Array, enough: bool) -> Interval:
     return Interval(value, min(float(low), value), max(float(high), value))
 
 
-class Drawn(Struct, frozen=True, eq=False):
+class BootstrapFigures(Struct, frozen=True, eq=False):
     """One score's figures, and each of them in every draw, float64[B], by name; empty where days are too few."""
 
     values: dict[str, float]
@@ -76,7 +76,7 @@ class Drawn(Struct, frozen=True, eq=False):
         """A figure with its interval."""
         return interval(self.values[name], self.draws.get(name, np.empty(0)), name in self.draws)
 
-    def gain(self, other: "Drawn", name: str) -> Interval:
+    def gain(self, other: "BootstrapFigures", name: str) -> Interval:
         """The paired gain in a figure over another score on the same rows and draws."""
         value = self.values[name] - other.values[name]
         if name not in self.draws:
@@ -84,7 +84,7 @@ class Drawn(Struct, frozen=True, eq=False):
         return interval(value, self.draws[name] - other.draws[name], True)
 
 
-def draw(y: Labels, p: Array, days: Days, detection: float, threshold: float | None) -> Drawn:
+def draw(y: Labels, p: Array, days: Days, detection: float, threshold: float | None) -> BootstrapFigures:
     """All figures of a score with their draws; `threshold` is the one that was fixed before, if there is one."""
     ranked = RankedScores(y, p)
     detections = (detection, 0.99)
@@ -98,7 +98,7 @@ def draw(y: Labels, p: Array, days: Days, detection: float, threshold: float | N
         values["suppressed_fixed"] = metrics.suppressed_below(y, p, threshold)
         values["detection_fixed"] = metrics.detected_from(y, p, threshold)
     if not days.enough:
-        return Drawn(values, {})
+        return BootstrapFigures(values, {})
     day = days.day[ranked.order]
     columns = np.array([ranked.figures_in_order(row[day], detections) for row in days.counts]).T
     draws = dict(zip(names, columns, strict=True))
@@ -107,10 +107,10 @@ def draw(y: Labels, p: Array, days: Days, detection: float, threshold: float | N
     if threshold is not None:
         draws["suppressed_fixed"] = days.share(p < threshold, y == 0)
         draws["detection_fixed"] = days.share(p >= threshold, y == 1)
-    return Drawn(values, draws)
+    return BootstrapFigures(values, draws)
 
 
-def gain_at_equal_detection(y: Labels, model: Drawn, other: Array, days: Days) -> Interval:
+def gain_at_equal_detection(y: Labels, model: BootstrapFigures, other: Array, days: Days) -> Interval:
     """The noise a model suppresses at its fixed threshold, less what another score (float64[N]) could at best.
 
     In each draw the other score has the highest threshold that keeps as many of the actionable as the model really

@@ -11,7 +11,7 @@ from stream.core.errors import ModelError
 from stream.core.events import seconds
 from stream.core.scoring import Thresholds
 from stream.lab.judging import metrics
-from stream.lab.judging.compare_live import Comparison, Paired, compare_scores
+from stream.lab.judging.compare_live import Comparison, PairedScores, compare_scores
 from stream.lab.judging.drift import judge_drift
 from stream.lab.judging.metrics import check_classes
 from stream.lab.judging.report_schema import Drift, Importance
@@ -85,7 +85,7 @@ def compare_versions(
     check_classes(y, "part after both models' splits")
     scores = [predict(model, served_matrix(replayed, model, places)) for model in (champion, new)]
     edges = {model.version: model.thresholds.likely_noise for model in (champion, new)}
-    pair = Paired(replayed.at[judged], y, *scores)
+    pair = PairedScores(replayed.at[judged], y, *scores)
     teams = [replayed.alerts[place].team for place in places.tolist()]
     unreadable = [set(model.thresholds.unreadable) for model in (champion, new)]
     drift = _drift(replayed, champion, splits[1])
@@ -142,7 +142,7 @@ def _edges(before: Thresholds, after: Thresholds) -> list[Shift]:
     return [shift for shift in shifts if shift.before != shift.after]
 
 
-def _verdicts(teams: Sequence[str], pair: Paired) -> list[VerdictChange]:
+def _verdicts(teams: Sequence[str], pair: PairedScores) -> list[VerdictChange]:
     """Judged on the same alerts, so that a difference is the models' and not that of their test parts."""
     before, after = (judge_teams(teams, pair.y, p).teams for p in (pair.champion, pair.challenger))
     verdict = {team.name: team.verdict for team in after}

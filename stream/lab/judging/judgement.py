@@ -16,7 +16,7 @@ from stream.core.scoring import Thresholds
 from stream.lab.judging import metrics, shortcut
 from stream.lab.judging import score_figures as figures
 from stream.lab.judging.ageing import judge_ageing
-from stream.lab.judging.bootstrap import DAY, LEAST_DAYS, Days, Drawn, days_of, draw, gain_at_equal_detection
+from stream.lab.judging.bootstrap import DAY, LEAST_DAYS, BootstrapFigures, Days, days_of, draw, gain_at_equal_detection
 from stream.lab.judging.drift import judge_drift
 from stream.lab.judging.gate import best_of, judge_gate
 from stream.lab.judging.metrics import MODEL, Labels, check_classes
@@ -204,7 +204,7 @@ def _ageing(case: Case, sets: Mapping[str, Array], best: str | None) -> Ageing |
     return judge_ageing(since, replayed.outcome[judged], case.scores, (best, sets[best]), detection)
 
 
-def _gain(y: Labels, model: Drawn, name: str, other: Drawn, p: Array, days: Days) -> Gain:
+def _gain(y: Labels, model: BootstrapFigures, name: str, other: BootstrapFigures, p: Array, days: Days) -> Gain:
     fixed = "detection_fixed" in model.values
     suppressed = gain_at_equal_detection(y, model, p, days) if fixed else None
     return Gain(over=name, auc=model.gain(other, "auc"), suppressed=suppressed)
@@ -253,7 +253,7 @@ def _weeks(replayed: Replayed, split: Split) -> list[Week]:
     return made
 
 
-def _notes(drawn: Mapping[str, Drawn], days: int) -> list[str]:
+def _notes(drawn: Mapping[str, BootstrapFigures], days: int) -> list[str]:
     notes = []
     others = {name: one.values["auc"] for name, one in drawn.items() if name != MODEL}
     if others:

@@ -4,14 +4,14 @@ import numpy as np
 
 from stream.core.frame import Array
 from stream.core.scoring import Thresholds
-from stream.lab.judging.bootstrap import Drawn
+from stream.lab.judging.bootstrap import BootstrapFigures
 from stream.lab.judging.metrics import Labels, RankedScores, equal_edges
 from stream.lab.judging.report_schema import Band, CurvePoint, Fixed, Interval, ReliabilityBin, ScoreFigures
 
 _POINTS = 200  # of a curve
 
 
-def score_figures(name: str, y: Labels, p: Array, drawn: Drawn, threshold: float | None) -> ScoreFigures:
+def score_figures(name: str, y: Labels, p: Array, drawn: BootstrapFigures, threshold: float | None) -> ScoreFigures:
     """All figures of a score with intervals; `threshold` was fixed before the test part."""
     reliability, resolution, uncertainty = decompose(y, p)
     fixed = None

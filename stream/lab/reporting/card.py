@@ -87,8 +87,8 @@ def _exclusions(manifest: Manifest) -> str:
 
 def _pattern(exclusion: Exclusion) -> str:
     fields = ("team", "rule", "entity", "severity", "source")
-    told = [f"{name} `{getattr(exclusion, name)}`" for name in fields if getattr(exclusion, name) is not None]
-    return ", ".join(told + [f"label {key} `{value}`" for key, value in exclusion.labels.items()]) or "every alert"
+    parts = [f"{name} `{getattr(exclusion, name)}`" for name in fields if getattr(exclusion, name) is not None]
+    return ", ".join(parts + [f"label {key} `{value}`" for key, value in exclusion.labels.items()]) or "every alert"
 
 
 def _figures(manifest: Manifest) -> str:
@@ -172,8 +172,9 @@ followed. The number of rounds is the fold's own best, so its log loss is a litt
         lines = "\n".join(
             f"- {name}: {'not tested: ' if name in untested else ''}{text}" for name, text in canaries.items()
         )
-        told = f"{len(canaries) - len(untested)} passed, {len(untested)} were not tested" if untested else "all passed"
-        parts.append(f"## Canaries\n\nChecked before anything was learnt; {told}.\n\n{lines}")
+        passed = len(canaries) - len(untested)
+        result = f"{passed} passed, {len(untested)} were not tested" if untested else "all passed"
+        parts.append(f"## Canaries\n\nChecked before anything was learnt; {result}.\n\n{lines}")
     return "\n\n".join(parts)
 
 

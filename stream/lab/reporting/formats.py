@@ -75,8 +75,8 @@ def bounds(interval: Interval | None, unit: str = "") -> str:
     """
     if interval is None or not is_known(interval.low) or not is_known(interval.high):
         return ""
-    say = {"%": percent, "+": signed}.get(unit, number)
-    return f"{say(interval.low)} to {say(interval.high)}"
+    text_of = {"%": percent, "+": signed}.get(unit, number)
+    return f"{text_of(interval.low)} to {text_of(interval.high)}"
 
 
 def day(value: date | datetime) -> str:

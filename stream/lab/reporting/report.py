@@ -56,7 +56,7 @@ def outcome_words(judgement: Judgement) -> list[str]:
     rule, exclude = judgement.problem.outcome, judgement.problem.exclude.visibility_only
     order = "The first deciding action counts" if rule.decides == "first" else "Any actionable action counts"
     expiry = "noise" if rule.on_expiry == "noise" else "left out as unknown"
-    said = [
+    sentences = [
         f"Actionable: {', '.join(rule.actionable)}. Noise: {', '.join(rule.noise) or 'no action by itself'}.",
         f"{order}, within {rule.horizon_hours:g} hours of the raise; an alert without one is {expiry}.",
         f"A late event is waited for {rule.grace_minutes:g} minutes.",
@@ -64,8 +64,8 @@ def outcome_words(judgement: Judgement) -> list[str]:
         "target and beats " + ", ".join(name.replace("_", " ") for name in judgement.problem.target.must_beat) + ".",
     ]
     if exclude:
-        said.append(f"For reading only, never judged: alerts of {len(exclude)} pattern{'s' * (len(exclude) > 1)}.")
-    return said
+        sentences.append(f"For reading only, never judged: alerts of {len(exclude)} pattern{'s' * (len(exclude) > 1)}.")
+    return sentences
 
 
 def shortcut_answer(found: Shortcut) -> str:

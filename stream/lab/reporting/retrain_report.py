@@ -17,7 +17,7 @@ Verdict = Literal["challenger", "first", "refused", "there_already"]
 REFUSED: Verdict = "refused"
 NOT_TESTED = "not tested: "  # begins a fault of the gate that is none of the model's
 SHOWN = 6  # of a list
-_Say = Callable[[float | None], str]
+_Format = Callable[[float | None], str]
 
 
 class Data(Struct, frozen=True, kw_only=True):
@@ -93,16 +93,16 @@ def write(found: RetrainResult) -> str:
 
 
 def _verdict(found: RetrainResult) -> str:
-    said = {
+    text = {
         "challenger": f"It is the challenger of {found.champion}: it scores every alert in shadow, nobody is told yet.",
         "first": "There is no champion yet: it serves nobody until it is promoted." + _though(found),
         "refused": "It is kept in the store, but it is **not** the challenger: " + "; ".join(found.faults) + ".",
         "there_already": "The store's pointers name this very version already: the log taught nothing new.",
     }[found.verdict]
     if found.forced is not None:
-        said += f" That was forced ({found.forced}), although: {'; '.join(found.faults)}."
+        text += f" That was forced ({found.forced}), although: {'; '.join(found.faults)}."
     simulated = " **SIMULATED data.**" if found.simulated else ""
-    return f"{plain(found.question)} ({found.problem}, {moment(found.created)}){simulated}\n\n{said}"
+    return f"{plain(found.question)} ({found.problem}, {moment(found.created)}){simulated}\n\n{text}"
 
 
 def _though(found: RetrainResult) -> str:
@@ -133,9 +133,9 @@ def _gate(found: RetrainResult) -> str:
     faults = [fault.removeprefix("gate: ") for fault in found.faults if fault.startswith("gate: ")]
     untested = [fault for fault in faults if fault.startswith(NOT_TESTED)]
     failed = len(faults) - len(untested)
-    told = [f"Failed on {failed} of its conditions"] if failed else []
-    told += [f"{len(untested)} could not be tested"] if untested else []
-    lines = [f"{', '.join(told)}:", ""] if told else ["Passed."]
+    faulty = [f"Failed on {failed} of its conditions"] if failed else []
+    faulty += [f"{len(untested)} could not be tested"] if untested else []
+    lines = [f"{', '.join(faulty)}:", ""] if faulty else ["Passed."]
     lines += [f"- {plain(fault)}" for fault in faults]
     if found.metrics is not None:
         of, kept = found.metrics.model, percent(found.metrics.target_detection, 0)
@@ -198,22 +198,22 @@ def _compared(of: Comparison, first: str, second: str, extra: Sequence[str]) -> 
 
 def _worse(of: Comparison) -> str:
     """In what the second is surely worse, and what of it could not be tested."""
-    said = [f"Surely worse: {'; '.join(of.worse)}."] if of.worse else []
+    sentences = [f"Surely worse: {'; '.join(of.worse)}."] if of.worse else []
     if of.not_tested:
-        said.append(f"Not tested: {'; '.join(of.not_tested)}.")
+        sentences.append(f"Not tested: {'; '.join(of.not_tested)}.")
     tested = [name for name in ("Brier", "detection") if not any(text.startswith(name) for text in of.not_tested)]
     if tested and not of.worse:
-        said.append(
+        sentences.append(
             f"Surely worse in neither {' nor '.join(tested)}."
             if len(tested) > 1
             else f"Not surely worse in {tested[0]}."
         )
-    return " ".join(said)
+    return " ".join(sentences)
 
 
-def _row(title: str, of: Comparison, name: str, say: _Say, differ: _Say) -> str:
+def _row(title: str, of: Comparison, name: str, form: _Format, differ: _Format) -> str:
     moved: Interval | None = getattr(of, name)
-    values = [say(getattr(kept, name)) for kept in (of.of_champion, of.of_challenger)]
+    values = [form(getattr(kept, name)) for kept in (of.of_champion, of.of_challenger)]
     wide = "–" if moved is None or moved.low is None else f"{differ(moved.low)} to {differ(moved.high)}"
     return f"| {title} | {values[0]} | {values[1]} | {differ(None if moved is None else moved.value)} | {wide} |"
 
@@ -274,9 +274,9 @@ def _some(lines: Sequence[str], more: str) -> str:
     return "\n".join([*lines[:SHOWN], *([f"- and {rest} {more}"] if rest > 0 else [])])
 
 
-def _names(told: Sequence[str]) -> str:
-    rest = len(told) - SHOWN
-    return ", ".join(map(plain, told[:SHOWN])) + (f", and {rest} more" if rest > 0 else "")
+def _names(names: Sequence[str]) -> str:
+    rest = len(names) - SHOWN
+    return ", ".join(map(plain, names[:SHOWN])) + (f", and {rest} more" if rest > 0 else "")
 
 
 def _brier(value: float | None) -> str:

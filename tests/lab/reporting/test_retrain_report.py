@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from stream.lab.judging.compare_live import Comparison, Kept
+from stream.lab.judging.compare_live import Comparison, EdgeFigures
 from stream.lab.judging.compare_versions import Shift, VerdictChange, VersionComparison
 from stream.lab.judging.report_schema import Drift, Interval
 from stream.lab.reporting.retrain_report import Data, RetrainResult, write
@@ -30,8 +30,8 @@ def compared(challenger: str, matured: int = 2_507, worse: tuple[str, ...] = ())
         days=15,
         blocks="days",
         label_rate=0.295,
-        of_champion=Kept(0.1441, 0.963, 0.376),
-        of_challenger=Kept(0.1438, 0.939, 0.459),
+        of_champion=EdgeFigures(0.1441, 0.963, 0.376),
+        of_challenger=EdgeFigures(0.1438, 0.939, 0.459),
         brier=Interval(-0.0003, -0.0021, 0.0012),
         detection=Interval(-0.024, -0.035, -0.011),
         suppressed=Interval(0.083, 0.061, 0.104),
