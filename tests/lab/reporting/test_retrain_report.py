@@ -163,3 +163,11 @@ def test_it_is_one_page_and_json() -> None:
     assert len(page.splitlines()) < 70
     assert "- and 194 more; see `noisegate lab audit`" in page
     assert msgspec.json.decode(msgspec.json.encode(found()), type=RetrainResult) == found()
+
+
+def test_the_json_keeps_its_keys() -> None:
+    """Scripts that read `retrain --json` find the outcome under `standing` and the live figures under `evidence`."""
+    shown = msgspec.json.decode(msgspec.json.encode(found()))
+    assert shown["standing"] == "challenger"
+    assert shown["evidence"]["matured"] == 212
+    assert not {"verdict", "live_comparison"} & shown.keys()
