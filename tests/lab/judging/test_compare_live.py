@@ -214,9 +214,9 @@ def test_it_is_json() -> None:
 @pytest.fixture
 def on_kafka(kafka: ApacheKafka, unique_name: str) -> Any:
     """Settings of a Kafka with topics of the test's own."""
-    env = {f"NOISEGATE_{role.upper()}_TOPIC": f"{unique_name}.{role}" for role in TOPIC_CONFIGS}
+    env = {f"NOISEGATE_{role.upper()}_TOPIC": f"{unique_name}.{role}" for role in TOPICS}
     settings = load_settings({**env, "NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers})
-    Topics(settings).create(3, 1, {**TOPIC_CONFIGS, "outcomes": {}})  # stamped by the test
+    Topics(settings).create(3, 1, {**topic_configs(), "outcomes": {}})  # stamped by the test
     return settings
 
 
