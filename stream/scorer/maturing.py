@@ -16,7 +16,6 @@ from stream.core.ledger import Timer
 from stream.core.problem import Problem
 from stream.scorer.groups import TeamGroups
 from stream.scorer.quality import Verdicts, verdicts_by_model
-from stream.scorer.quality import Verdicts, judge
 from stream.scorer.score import unknown_version
 
 PAYLOAD_VERSION = 1  # of the timers' payloads: another form of `Verdicts`, another version

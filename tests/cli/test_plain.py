@@ -19,7 +19,7 @@ from stream.config import load_settings
 from stream.core.events import encode_event
 from stream.core.topics import TOPICS
 from stream.dev.embedded import EmbeddedBroker
-from stream.kafka import TOPIC_CONFIGS, Topics
+from stream.kafka.topics import Topics, topic_configs
 from stream.lab.reporting import card, report
 from stream.lab.reporting.retrain_report import write
 from stream.models.artifact import verify

@@ -18,7 +18,8 @@ from stream.core.events import Event, Tick, encode_event
 from stream.core.records import Outcome, encode_record
 from stream.core.topics import TOPICS
 from stream.dev.embedded import EmbeddedBroker
-from stream.kafka import TOPIC_CONFIGS, Topics, producer_settings
+from stream.kafka.clients import producer_settings
+from stream.kafka.topics import Topics, topic_configs
 from stream.lab import retraining, store_state
 from stream.lab.lock import only_one
 from stream.lab.log import Progress

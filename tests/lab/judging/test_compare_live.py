@@ -15,7 +15,9 @@ from msgspec.structs import replace
 from stream.config import load_settings
 from stream.core.problem import parse_problem
 from stream.core.records import Outcome, encode_record
-from stream.kafka import TOPIC_CONFIGS, Topics, producer_settings
+from stream.core.topics import TOPICS
+from stream.kafka.clients import producer_settings
+from stream.kafka.topics import Topics, topic_configs
 from stream.lab.judging.compare_live import Comparison, compare_live, read_outcomes
 from tests.lab.logs import PROBLEM_TEXT
 from tests.servers.kafka import ApacheKafka
