@@ -17,6 +17,7 @@ from stream.eventlog import read_log
 from stream.lab.replaying import replay
 from stream.lab.training import SEED, SPLIT
 from stream.lab.window import split_at_share
+from stream.models.reference import chance
 
 _SHOWN = 12
 
@@ -58,12 +59,12 @@ def _score_lines(trained: Trained, watched: Watched, hours: int, since: float) -
 def _line(trained: Trained, watched: Watched, hours: int, since: float, name: str, window: str) -> tuple[float, str]:
     """The share of time it rang, and its row."""
     spread = ringing(trained)[name]
-    rows, bins = trained.reference.rows, len(spread.shares) + 1
+    rows = trained.reference.rows
     counts = sums(watched.column(trained.chosen, name), watched.hour, spread.edges, hours, WINDOWS[window])
     index = drift.psi_each(counts, [*spread.shares, spread.missing], rows)
     rung = evaluate(counts, spread, trained, window)["ours"]
     effect = {"24h": spread.design_effect, "7d": spread.design_effect_7d}[window]
-    threshold = drift.chance_threshold(float(counts[-1].sum()), rows, bins, len(ringing(trained)), effect or 1.0)
+    threshold = chance(spread, len(ringing(trained)), effect or 1.0) * (1.0 / float(counts[-1].sum()) + 1.0 / rows)
     first = "never"
     if rung.any():
         after = float(np.flatnonzero(rung)[0]) + 1.0

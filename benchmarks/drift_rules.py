@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from benchmarks.drift_world import Trained, Watched, flooded, ringing, sums
 from stream.core import drift
 from stream.core.frame import Array
-from stream.models.reference import Spread
+from stream.models.reference import Spread, chance
 
 RULES = ("ours", "one effect", "no clustering", "psi > 0.1", "psi > 0.2")
 WINDOWS = {"24h": 24, "7d": 168}
@@ -57,7 +57,7 @@ def alarms(trained: Trained, watched: Watched, hours: int, calm: bool) -> dict[s
 
 def evaluate(counts: Array, spread: Spread, trained: Trained, window: str) -> dict[str, Rings]:
     """Each rule's verdict on each of N windows' counts, float64[N, B]."""
-    rows, bins, watched = trained.reference.rows, counts.shape[1], len(ringing(trained))
+    rows, watched = trained.reference.rows, len(ringing(trained))
     index = drift.psi_each(counts, [*spread.shares, spread.missing], rows)
     n = counts.sum(axis=1)
     effect = {"24h": spread.design_effect, "7d": spread.design_effect_7d}[window]
@@ -65,7 +65,7 @@ def evaluate(counts: Array, spread: Spread, trained: Trained, window: str) -> di
     def ours(design_effect: float | None) -> Rings:
         assert design_effect is not None, "the reference was made with its origin"
         with np.errstate(divide="ignore"):
-            threshold = drift.chance(bins, watched, design_effect) * (1.0 / n + 1.0 / rows)
+            threshold = chance(spread, watched, design_effect) * (1.0 / n + 1.0 / rows)
         return np.asarray((n >= drift.ROWS_LEAST) & (index > threshold) & (index > drift.EFFECT_FLOOR))
 
     return {

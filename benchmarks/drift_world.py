@@ -97,7 +97,9 @@ def train(replayed: Replayed, end: Split, seed: int) -> Trained:
     seen = known_matrix(replayed, learnt.priors, chosen, later)
     names = [feature.name for feature in chosen]
     label_rate = float(replayed.outcome[: end.alert][window.usable].mean())
-    made = make_reference(seen, names, _scores(fitted, seen), label_rate, origin_of(replayed, end, later, learnt))
+    origin = origin_of(replayed, end, later, learnt)
+    watched = [feature.name for feature in chosen if feature.watch == "ring"]
+    made = make_reference(seen, names, _scores(fitted, seen), label_rate, origin, watched)
     return Trained(learnt, fitted, chosen, msgspec.json.decode(made, type=Reference))
 
 

@@ -7,7 +7,7 @@ from stream.core.errors import NoisegateError
 
 AUDITING = ("scipy.stats", "tomlkit")  # what each part of the lab imports
 FITTING = ("lightgbm",)
-TRAINING = (*FITTING, "onnx", "jinja2")
+TRAINING = (*FITTING, "onnx", "jinja2", "scipy.stats")
 
 
 def import_extra(module: str, extra: str, needs: str, error: type[NoisegateError] = NoisegateError) -> Any:

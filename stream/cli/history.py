@@ -190,8 +190,7 @@ def level_of(name: str, level: "State", at: float) -> Level:
     """A level's state read at event time `at`, seconds since 1970."""
     from stream.core import state
 
-    days = (at - level[state.LANDMARK] * state.EPOCH) / state.DAY
-    decay = [*(math.exp2(-days / half_life) for half_life in state.HALF_LIVES_DAYS), 1.0]
+    decay = state.decay_factors(level[state.LANDMARK], at).tolist()
 
     def counts(start: int) -> dict[str, float]:
         return {window: level[start + index] * decay[index] for index, window in enumerate(WINDOWS)}

@@ -96,11 +96,11 @@ def evidence_fault(settings: Settings, store: Store, champion: str, version: str
     since = challenged_since(store.changes(), version)
     if since is None:
         return "has not served as challenger; run `noisegate models challenge` and wait for outcomes"
-    from stream.lab.judging.served import compare_served, read_outcomes
+    from stream.lab.judging.compare_live import compare_live, read_outcomes
 
     problem = settings.load_problem()
     edges = {name: store.manifest(name).thresholds.likely_noise for name in (champion, version)}
-    return compare_served(read_outcomes(settings, since), champion, version, problem, edges).fault
+    return compare_live(read_outcomes(settings, since), champion, version, problem, edges).fault
 
 
 def challenge(settings: Settings, store: Store, version: str | None) -> Change:

@@ -30,15 +30,15 @@ def retrain(
     from stream.cli.promoting import promote
     from stream.core.errors import ModelError, StoreAway
     from stream.lab.learning.plan import Plan
-    from stream.lab.reporting.retrained import write
-    from stream.lab.retraining import Asked
+    from stream.lab.reporting.retrain_report import write
+    from stream.lab.retraining import RetrainRequest
     from stream.lab.retraining import retrain as retrain_once
     from stream.lab.sources.pull import parse_when, pull
     from stream.models.store import Store
     from stream.progress import Progress
 
     settings = options.settings()
-    asked = Asked(
+    request = RetrainRequest(
         since=None if since is None else parse_when(since, "--since", time.time()),
         judge_days=judge_days,
         seed=seed,
@@ -61,7 +61,7 @@ def retrain(
         return None
 
     with stage_bars() as report_progress:
-        found = retrain_once(settings, asked, pulled, promoted, report_progress)
+        found = retrain_once(settings, request, pulled, promoted, report_progress)
     if as_json:
         print_json(found)
     else:

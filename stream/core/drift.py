@@ -98,11 +98,13 @@ def chance_threshold(
     return chance(bins, watched, design_effect, alpha) * (1.0 / n + 1.0 / m)
 
 
-def rings(index: float, threshold: float, n: float) -> bool:
-    """Whether to wake somebody: enough rows, more than chance gives, and enough of it to matter.
+def is_significant(index: float, threshold: float, n: float) -> bool:
+    """Whether an index is drift worth an alert: enough rows, above what chance gives, and above the effect floor.
 
-    >>> rings(0.15, 0.09, 400), rings(0.15, 0.2, 400), rings(0.09, 0.01, 4000), rings(3.0, 0.5, 60)
-    (True, False, False, False)
+    >>> is_significant(0.15, 0.09, 400), is_significant(0.15, 0.2, 400)
+    (True, False)
+    >>> is_significant(0.09, 0.01, 4000), is_significant(3.0, 0.5, 60)
+    (False, False)
     """
     return n >= ROWS_LEAST and index > threshold and index > EFFECT_FLOOR
 

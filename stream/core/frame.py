@@ -90,11 +90,9 @@ class Decayed:
         self.at: Array = rows[:, 0]
         self.levels = rows[:, 1:].reshape(count, levels, state.WIDTH)
         self.now = read_times(self.at, self.levels)
-        days = (self.now[:, None] - self.levels[:, :, state.LANDMARK] * state.EPOCH) / state.DAY
-        decay = np.ones((count, levels, 1, 4))
-        for window, half_life in enumerate(state.HALF_LIVES_DAYS):
-            decay[:, :, 0, window] = np.exp2(-days / half_life)
-        counts = self.levels[:, :, state.RAISED : state.RING].reshape(count, levels, 3, 4) * decay
+        factors = state.decay_factors(self.levels[:, :, state.LANDMARK], self.now[:, None])
+        stored = self.levels[:, :, state.RAISED : state.RING].reshape(count, levels, 3, 4)
+        counts = stored * factors[:, :, None, :]
         np.copyto(counts, 0.0, where=np.isnan(counts))  # an absent level holds nothing
         self.counts: Array = counts
 

@@ -50,8 +50,8 @@ def outcomes_known(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     levels = rows[:, 1:].reshape(len(rows), rows.shape[1] // state.WIDTH, state.WIDTH)
     at = read_times(rows[:, 0], levels)[:, None]
     levels = levels[:, (TEAM, TEAM_RULE)]
-    days = (at - levels[:, :, state.LANDMARK] * state.EPOCH) / state.DAY
-    return np.asarray(np.nan_to_num(levels[:, :, state.DECIDED + 2] * np.exp2(-days / 30.0)))
+    factors = state.decay_factors(levels[:, :, state.LANDMARK], at)
+    return np.asarray(np.nan_to_num(levels[:, :, state.DECIDED + 2] * factors[:, :, 2]))
 
 
 def evidence_of(rows: NDArray[np.float64], teams: Sequence[str], thresholds: Thresholds) -> list[Evidence]:

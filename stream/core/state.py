@@ -12,6 +12,9 @@ from array import array
 from collections.abc import Iterable
 from typing import TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 State: TypeAlias = "array[float]"
 Weights = tuple[float, float, float]
 
@@ -76,6 +79,21 @@ def weights(at: float, epoch: float) -> Weights:
     """
     days = (at - epoch * EPOCH) / DAY
     return math.exp2(days), math.exp2(days / 7.0), math.exp2(days / 30.0)
+
+
+def decay_factors(landmark: float | NDArray[np.float64], at: float | NDArray[np.float64]) -> NDArray[np.float64]:
+    """What stored counts are multiplied by when they are read at `at`, seconds since 1970: float64[..., 4].
+
+    The last axis is the layout's: half-lives 1 d, 7 d, 30 d, and no decay. `landmark` and `at` are of one shape.
+
+    >>> decay_factors(0.0, 7 * 86_400.0)[1:].round(3).tolist()
+    [0.5, 0.851, 1.0]
+    """
+    days = np.asarray((at - landmark * EPOCH) / DAY)
+    factors = np.ones((*days.shape, 4))
+    for window, half_life in enumerate(HALF_LIVES_DAYS):
+        factors[..., window] = np.exp2(-days / half_life)
+    return factors
 
 
 def move_landmark(state: State, epoch: float) -> None:

@@ -7,7 +7,7 @@ priors     rates by rule, severity, source, entity and label, learnt from what w
 learning   trees, their number, calibration, thresholds, canaries: all from the training window
 training   replay -> split by time -> learn -> ONNX -> judge -> artifact
 judging    figures, baselines, intervals, the gate: a model on what came after its split
-reporting  what was found, as one page
+reporting  what people read of a model: report.html, card.md, retrain.md
 backtesting  training again every so often, beside training once
 retraining   the loop for cron: pull, audit, train, judge beside the champion, publish as challenger
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from stream.eventlog import read_log as read_log
     from stream.lab.auditing.audit import audit as audit
     from stream.lab.backtesting import backtest as backtest
-    from stream.lab.judging.evaluate import evaluate as evaluate
+    from stream.lab.judging.evaluation import evaluate as evaluate
     from stream.lab.replaying import replay as replay
     from stream.lab.training import train as train
 
 _NAMES = {
     "audit": "stream.lab.auditing.audit",
     "backtest": "stream.lab.backtesting",
-    "evaluate": "stream.lab.judging.evaluate",
+    "evaluate": "stream.lab.judging.evaluation",
     "load_problem": "stream.config",
     "read_log": "stream.eventlog",
     "replay": "stream.lab.replaying",

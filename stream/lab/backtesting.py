@@ -18,7 +18,7 @@ from stream.eventlog import read_log
 from stream.extras import FITTING, require_lab
 from stream.lab.check import about, check_log, check_training
 from stream.lab.judging.baselines import score_baselines
-from stream.lab.judging.judge import MODEL, check_classes, figures
+from stream.lab.judging.metrics import MODEL, check_classes, figures
 from stream.lab.learning import calibration
 from stream.lab.learning.fit import Fitted, fit_window
 from stream.lab.matrix import known_matrix, training_matrix

@@ -5,8 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from stream.core.errors import LabError
-from stream.lab.judging.judge import check_classes
-from stream.lab.judging.metrics import Labels
+from stream.lab.judging.metrics import Labels, check_classes
 from stream.lab.replaying import Replayed
 
 LEAST_ALERTS = 50  # with a known outcome, before the split

@@ -1,4 +1,4 @@
-"""How much less n alerts say than n independent ones would: design effects, by feature, for a day and for a week.
+"""Design effects: how much less n alerts say than n independent ones would, by feature, for a day and for a week.
 
 Two reasons, which add up (docs/DRIFT.md): days and weeks differ from each other, bursts included, which the reference
 part's own days and weeks show; and a level's state is one draw for all alerts of the same team, rule or entity, which
@@ -31,7 +31,7 @@ class Effects(Struct, frozen=True):
 
 
 def effects(bins: Ints, count: int, at: Array, within: Array | None = None) -> Effects:
-    """Of one feature.
+    """The design effects of one feature.
 
     Args:
         bins: the bin of each of n alerts, of `count` bins.
@@ -56,7 +56,7 @@ def effects(bins: Ints, count: int, at: Array, within: Array | None = None) -> E
 
 
 def level_effects(alerts: Sequence[Raised], at: Array, labels: Sequence[str]) -> dict[str, Array]:
-    """By level: what stands in for n in a day and in a week if all alerts of one key agree, as float64[2].
+    """By level, what stands in for n in a day and in a week if all alerts of one key agree, as float64[2].
 
     It is the sum of n_k² over n for the n_k alerts of each key (Kish 1965), the mean over blocks.
     """

@@ -1,20 +1,21 @@
-"""The reference of drift: how features and scores were spread when the model was made; see `models/reference.py`."""
+"""The reference of drift, made in training: the spread of features and scores; `models/reference.py` reads it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
+from stream.core import drift
 from stream.core.events import Raised
 from stream.core.frame import Array, Matrix
 from stream.lab.design_effects import Effects, Ints, effects, level_effects, level_of
-from stream.models.reference import BINS, Reference, Spread
+from stream.models.reference import BINS, SCORE, Reference, Spread
 
 
 class Origin(Struct, frozen=True, eq=False):
-    """Where the rows of a reference come from, for what they tell of clustering.
+    """The origin of a reference's rows, from which design effects are measured.
 
     `at` is when each alert was raised, seconds since 1970; `labels` are the problem's history labels.
     """
@@ -26,7 +27,7 @@ class Origin(Struct, frozen=True, eq=False):
 
 
 def spread(values: Array) -> Spread:
-    """Bins of about equal mass; fewer where values repeat.
+    """The spread of values over bins of about equal mass; fewer bins where values repeat.
 
     >>> found = spread(np.array([0.0, 0.0, 0.0, 1.0]))
     >>> found.edges, found.shares, found.missing
@@ -53,9 +54,17 @@ def bins_of(values: Array, edges: Sequence[float]) -> Ints:
 
 
 def make_reference(
-    matrix: Matrix, names: list[str], scores: Array, label_rate: float, origin: Origin | None = None
+    matrix: Matrix,
+    names: list[str],
+    scores: Array,
+    label_rate: float,
+    origin: Origin | None = None,
+    ringing: Collection[str] = (),
 ) -> bytes:
-    """reference.json. Without an origin, rows count as independent."""
+    """reference.json of float32[n, F] and float64[n] scores; `ringing` are the features that may alert, by name.
+
+    Without an origin, rows count as independent, and nothing rings.
+    """
     columns = {name: matrix[:, column].astype(np.float64) for column, name in enumerate(names)}
     by_name = {name: spread(values) for name, values in columns.items()}
     score = spread(scores)
@@ -66,8 +75,24 @@ def make_reference(
             name: _clustered(found, columns[name], origin, levels.get(level_of(name, origin.labels) or ""))
             for name, found in by_name.items()
         }
+    quantiles = chi2_quantiles({**by_name, SCORE: score}, {*ringing, SCORE})
+    score = replace(score, chi2=quantiles.get(SCORE))
+    by_name = {name: replace(found, chi2=quantiles.get(name)) for name, found in by_name.items()}
     reference = Reference(len(matrix), label_rate, score, by_name, origin.unseen if origin is not None else {})
     return msgspec.json.format(msgspec.json.encode(reference), indent=1) + b"\n"
+
+
+def chi2_quantiles(spreads: Mapping[str, Spread], ringing: Collection[str]) -> dict[str, float]:
+    """By feature, the quantile of chi-squared that none of the `ringing` ones passes by chance (Bonferroni).
+
+    Features of one bin have none: they can't drift. Degrees of freedom are the bins less one; that of missing values
+    is one of them.
+    """
+    from scipy.stats import chi2
+
+    parted = {name: len(spread.shares) for name, spread in spreads.items() if spread.edges}
+    share = drift.ALPHA / max(sum(name in ringing for name in parted), 1)
+    return {name: round(float(chi2.isf(share, freedom)), 4) for name, freedom in parted.items()}
 
 
 def _clustered(found: Spread, values: Array, origin: Origin, within: Array | None) -> Spread:

@@ -1,7 +1,7 @@
 """The retraining loop, for cron: pull the log, audit, train, judge beside the champion, publish as challenger.
 
 It promotes nothing, unless `retrain_promotes` is set: then, before anything is trained, the present challenger becomes
-the champion if its evidence allows it.
+the champion if its live comparison allows it.
 """
 
 import tempfile
@@ -10,31 +10,37 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from stream.config import Settings
-from stream.core.errors import LabError, ModelError, StoreAway
+from stream.core.errors import LabError, ModelError
 from stream.core.events import moment
-from stream.core.problem import Problem
 from stream.eventlog import read_log
 from stream.extras import AUDITING, TRAINING, require_lab
 from stream.lab.auditing.audit import audit_replayed
 from stream.lab.check import about, check_log
-from stream.lab.judging.moved import Moved, judge_moved
-from stream.lab.judging.served import Comparison, compare_served, read_outcomes
+from stream.lab.judging.compare_versions import VersionComparison, compare_versions
 from stream.lab.learning.plan import Plan
 from stream.lab.lock import retrain_lock
 from stream.lab.replaying import Replayed, replay
-from stream.lab.reporting import retrained as page
-from stream.lab.reporting.retrained import REFUSED, Data, Retrained, Standing
-from stream.lab.retrying import retry_while_away
+from stream.lab.reporting import retrain_report
+from stream.lab.reporting.retrain_report import REFUSED, Data, RetrainResult, Verdict
+from stream.lab.store_state import (
+    Promote,
+    StoreState,
+    after_promotion,
+    fetch_champion,
+    lost_champion,
+    read_pointer_or_none,
+    read_store_state,
+    retry_while_away,
+)
 from stream.lab.training import SEED, train_replayed
 from stream.models.artifact import read_file
-from stream.models.changes import Change, Verb, before_last, challenged_since, who
+from stream.models.changes import Change, Verb, who
 from stream.models.manifest import Manifest
-from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
+from stream.models.pointers import CHALLENGER, Pointer
 from stream.models.serving import Model, load_model
-from stream.models.store import Store, no_champion
+from stream.models.store import Store
 from stream.progress import Progress, no_progress
 
 JUDGE_DAYS = 14.0
@@ -42,11 +48,9 @@ PAGE = "retrain.md"  # among the version's files
 DAY = 86_400.0
 Pull = Callable[[Path, float | None, Progress], Mapping[str, int]]
 """Write the log to a file, from a time (seconds since 1970) or from its beginning; what was left out, by reason."""
-Promote = Callable[[str], str | None]
-"""Make a version the champion if that is allowed; returns why not, None if it was done."""
 
 
-class Asked(Struct, frozen=True, kw_only=True):
+class RetrainRequest(Struct, frozen=True, kw_only=True):
     """The options of a retraining.
 
     Attributes:
@@ -65,49 +69,39 @@ class Asked(Struct, frozen=True, kw_only=True):
     command: str = "noisegate retrain"
 
 
-class Present(Struct, frozen=True):
-    """The store as it is before the new version: whom the pointers name, and the challenger's evidence so far."""
-
-    champion: Pointer | None
-    challenger: str | None
-    evidence: Comparison | None
-    promoted: str | None = None
-    not_promoted: str | None = None
-
-
 def retrain(
     settings: Settings,
-    asked: Asked,
+    request: RetrainRequest,
     pull: Pull,
     promote: Promote,
     progress: Progress = no_progress,
     now: datetime | None = None,
-) -> Retrained:
-    """Run the loop once.
+) -> RetrainResult:
+    """The result of one run of the loop.
 
     Raises:
         LabError: another run is at work, or the log can't be trained on.
         BrokerError, ModelError: Kafka or the model store can't be used.
     """
-    if asked.force is not None and not asked.force.strip():
+    if request.force is not None and not request.force.strip():
         raise LabError("--force is empty: say why, it is noted in the store's log of changes")
     problem, at = settings.load_problem(), now or datetime.now(UTC)
     require_lab("retraining needs", *TRAINING, *AUDITING, error=LabError)
     store = Store(settings.model_store)
     with retrain_lock(settings), tempfile.TemporaryDirectory(prefix="noisegate-retrain-") as made:
         folder = Path(made)
-        present = retry_while_away(lambda: _present(settings, store, problem))
+        before = retry_while_away(lambda: read_store_state(settings, store, problem))
         if settings.retrain_promotes:
-            present = _promoted(store, present, promote)
-        champion = _fetch_champion(store, present.champion, folder / "champion")
+            before = after_promotion(store, before, promote)
+        champion = fetch_champion(store, before.champion, folder / "champion")
         log = folder / "events.jsonl.gz"
-        left_out = pull(log, asked.since, progress)
+        left_out = pull(log, request.since, progress)
         replayed = replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem)
         with about(Path(settings.events_topic)):
-            new = _train(replayed, asked, folder / "models", at, progress)
-            warnings = _lost_champion(store, present) + _audit(replayed, new, left_out)
+            new = _train(replayed, request, folder / "models", at, progress)
+            warnings = lost_champion(store, before) + _audit(replayed, new, left_out)
             moved, unjudged = _beside(champion, replayed, new)
-        found = _judged(replayed, present, new.manifest, asked, warnings, moved, unjudged, bool(settings.model_keys))
+        found = _judged(replayed, before, new.manifest, request, warnings, moved, unjudged, bool(settings.model_keys))
         _publish(store, new, found)
         return found
 
@@ -121,73 +115,29 @@ class _New(Struct, frozen=True):
     split_at: float
 
 
-def _present(settings: Settings, store: Store, problem: Problem) -> Present:
-    champion, pointed = store.pointer(CHAMPION), _challenger(store)
-    challenger = pointed.default if pointed else None
-    if champion is None or challenger is None or challenger == champion.default:
-        return Present(champion, challenger, None)
-    names = champion.default, challenger
-    try:
-        edges = {name: store.manifest(name).thresholds.likely_noise for name in names}
-    except StoreAway:
-        raise
-    except ModelError:  # a pointer to nothing
-        return Present(champion, challenger, None)
-    since = challenged_since(store.changes(), challenger)
-    outcomes = read_outcomes(settings, since)
-    return Present(champion, challenger, compare_served(outcomes, *names, problem, edges))
-
-
-def _challenger(store: Store) -> Pointer | None:
-    """None also where the pointer can't be understood: what is trained now mends it."""
-    try:
-        return store.pointer(CHALLENGER)
-    except StoreAway:
-        raise
-    except ModelError:
-        return None
-
-
-def _promoted(store: Store, present: Present, promote: Promote) -> Present:
-    """As it is once the challenger was promoted, if that was allowed."""
-    if present.evidence is None or present.challenger is None:
-        return present
-    fault = promote(present.challenger)
-    if fault is not None:
-        return replace(present, not_promoted=fault)
-    return replace(present, champion=store.pointer(CHAMPION), challenger=None, promoted=present.challenger)
-
-
-def _train(replayed: Replayed, asked: Asked, out: Path, at: datetime, progress: Progress) -> _New:
+def _train(replayed: Replayed, request: RetrainRequest, out: Path, at: datetime, progress: Progress) -> _New:
     check_log(replayed)
     # where nothing was raised any more, ticks let time go on: the days to judge by are the last that hold alerts
     matured = min(replayed.ended_at - replayed.problem.due_seconds, float(replayed.at.max()))
-    split_at = matured - asked.judge_days * DAY
+    split_at = matured - request.judge_days * DAY
     if split_at <= float(replayed.at.min()):
         days = (replayed.ended_at - float(replayed.at.min())) / DAY
         raise LabError(
-            f"the log spans {days:.1f} days, too few to judge on the last {asked.judge_days:g} days that have matured; "
-            "give fewer --judge-days, or wait"
+            f"the log spans {days:.1f} days, too few to judge on the last {request.judge_days:g} days that have "
+            "matured; give fewer --judge-days, or wait"
         )
     folder = train_replayed(
         replayed,
         out,
         split_at=split_at,
-        seed=asked.seed,
-        plan=asked.plan,
-        command=asked.command,
+        seed=request.seed,
+        plan=request.plan,
+        command=request.command,
         created=at,
         progress=progress,
     )
     model = load_model(folder, replayed.problem)
     return _New(folder, model.manifest, model, split_at)
-
-
-def _lost_champion(store: Store, present: Present) -> list[str]:
-    """That there was a champion, where there is none any more: the new version is then not the first."""
-    if present.champion is not None or before_last(retry_while_away(store.changes), None) is None:
-        return []
-    return [no_champion(store)]
 
 
 def _audit(replayed: Replayed, new: _New, left_out: Mapping[str, int]) -> list[str]:
@@ -196,22 +146,9 @@ def _audit(replayed: Replayed, new: _New, left_out: Mapping[str, int]) -> list[s
     return unused + [finding.text for finding in found.findings if finding.warns]
 
 
-def _fetch_champion(store: Store, champion: Pointer | None, into: Path) -> Path | ModelError | None:
-    """The folder of the champion of most teams, or why it is not sound; None where there is none.
-
-    It is fetched before the hours of training: a store that can't be reached ends the run here.
-    """
-    if champion is None:
-        return None
-    try:
-        return retry_while_away(lambda: store.fetch(champion.default, into))
-    except StoreAway:
-        raise
-    except ModelError as error:
-        return error
-
-
-def _beside(champion: Path | ModelError | None, replayed: Replayed, new: _New) -> tuple[Moved | None, str | None]:
+def _beside(
+    champion: Path | ModelError | None, replayed: Replayed, new: _New
+) -> tuple[VersionComparison | None, str | None]:
     """The new model beside the champion of most teams, or why that can't be."""
     if champion is None or isinstance(champion, ModelError):
         return None, None if champion is None else str(champion)
@@ -219,42 +156,42 @@ def _beside(champion: Path | ModelError | None, replayed: Replayed, new: _New) -
         return None, None
     try:
         old = load_model(champion, replayed.problem)
-        return judge_moved(replayed, old, champion, new.model, new.folder), None
+        return compare_versions(replayed, old, champion, new.model, new.folder), None
     except (ModelError, LabError) as error:
         return None, str(error)
 
 
 def _judged(
     replayed: Replayed,
-    present: Present,
+    before: StoreState,
     manifest: Manifest,
-    asked: Asked,
+    request: RetrainRequest,
     warnings: list[str],
-    moved: Moved | None,
+    moved: VersionComparison | None,
     unjudged: str | None,
     signed: bool,
-) -> Retrained:
+) -> RetrainResult:
     metrics = manifest.metrics
     faults = [f"gate: {text}" for text in _gate_faults(manifest)]
     if moved is not None:
         faults += [f"surely worse than the champion: {text}" for text in moved.comparison.worse]
-    known = {present.challenger, *(present.champion.versions if present.champion else ())}
-    return Retrained(
+    known = {before.challenger, *(before.champion.versions if before.champion else ())}
+    return RetrainResult(
         version=manifest.version,
         created=manifest.created,
         problem=replayed.problem.id,
         question=replayed.problem.question,
         simulated=manifest.training.simulated,
-        standing=_standing(manifest.version in known, present.champion is not None, faults, asked.force),
+        verdict=_verdict(manifest.version in known, before.champion is not None, faults, request.force),
         faults=faults,
-        forced=asked.force if faults else None,
-        champion=present.champion.default if present.champion else None,
-        other_champions=list(present.champion.versions[1:]) if present.champion else [],
-        replaced=present.challenger,
-        evidence=present.evidence,
-        promoted=present.promoted,
-        not_promoted=present.not_promoted,
-        data=_data(replayed, manifest, asked),
+        forced=request.force if faults else None,
+        champion=before.champion.default if before.champion else None,
+        other_champions=list(before.champion.versions[1:]) if before.champion else [],
+        replaced=before.challenger,
+        live_comparison=before.live_comparison,
+        promoted=before.promoted,
+        not_promoted=before.not_promoted,
+        data=_data(replayed, manifest, request),
         warnings=warnings,
         metrics=metrics,
         moved=moved,
@@ -265,11 +202,11 @@ def _judged(
 
 def _gate_faults(manifest: Manifest) -> list[str]:
     if manifest.gate is None:
-        return [f"{page.NOT_TESTED}the model was not judged"]
+        return [f"{retrain_report.NOT_TESTED}the model was not judged"]
     return [] if manifest.gate.passed else manifest.gate.faults or ["no condition is told"]
 
 
-def _standing(there: bool, champion: bool, faults: list[str], force: str | None) -> Standing:
+def _verdict(there: bool, champion: bool, faults: list[str], force: str | None) -> Verdict:
     if there:
         return "there_already"
     if not champion:
@@ -277,7 +214,7 @@ def _standing(there: bool, champion: bool, faults: list[str], force: str | None)
     return REFUSED if faults and force is None else "challenger"
 
 
-def _data(replayed: Replayed, manifest: Manifest, asked: Asked) -> Data:
+def _data(replayed: Replayed, manifest: Manifest, request: RetrainRequest) -> Data:
     made = manifest.training
     return Data(
         events=made.events,
@@ -285,7 +222,7 @@ def _data(replayed: Replayed, manifest: Manifest, asked: Asked) -> Data:
         first_raise=made.first_raise,
         split_at=made.split_at,
         ended_at=moment(replayed.ended_at),
-        since=None if asked.since is None else moment(asked.since),
+        since=None if request.since is None else moment(request.since),
         used=made.used,
         purged=made.purged,
         excluded=made.excluded,
@@ -293,22 +230,24 @@ def _data(replayed: Replayed, manifest: Manifest, asked: Asked) -> Data:
     )
 
 
-def _publish(store: Store, new: _New, found: Retrained) -> None:
+def _publish(store: Store, new: _New, found: RetrainResult) -> None:
     files = {name: read_file(new.folder, name) for name in new.manifest.files}
-    whole = {**files, PAGE: page.write(found).encode()}
+    whole = {**files, PAGE: retrain_report.write(found).encode()}
     retry_while_away(lambda: store.publish(new.manifest, whole))
-    if found.standing == "there_already":
+    if found.verdict == "there_already":
         return
     published = _change("publish", found, None, None)
     retry_while_away(lambda: store.note(published))
-    if found.standing == "challenger":
+    if found.verdict == "challenger":
         after = Pointer(found.version)
-        challenge = _change("challenge", found, retry_while_away(lambda: _challenger(store)), after)
+        challenge = _change(
+            "challenge", found, retry_while_away(lambda: read_pointer_or_none(store, CHALLENGER)), after
+        )
         retry_while_away(lambda: store.point(CHALLENGER, after))
         retry_while_away(lambda: store.note(challenge))
 
 
-def _change(verb: Verb, found: Retrained, before: Pointer | None, after: Pointer | None) -> Change:
+def _change(verb: Verb, found: RetrainResult, before: Pointer | None, after: Pointer | None) -> Change:
     return Change(
         at=datetime.now(UTC),
         who=who(),

@@ -17,13 +17,12 @@ from stream.core.frame import Array, Matrix, prior_values
 from stream.core.problem import Problem
 from stream.eventlog import read_log
 from stream.extras import TRAINING, require_lab
-from stream.lab import card
 from stream.lab.check import about, check_log, check_training
 from stream.lab.export import OPSET, check_parity, export
 from stream.lab.judging.baselines import score_baselines
-from stream.lab.judging.finding import encode_findings
-from stream.lab.judging.findings import Check
-from stream.lab.judging.judge import judge
+from stream.lab.judging.judgement import encode_judgement, judge_trained
+from stream.lab.judging.metrics import model_metrics
+from stream.lab.judging.report_schema import Check
 from stream.lab.learning import canaries
 from stream.lab.learning.crossval import cross_validate
 from stream.lab.learning.fit import Fitted, fit_window
@@ -32,6 +31,7 @@ from stream.lab.matrix import predict, served_matrix, training_matrix
 from stream.lab.priors import Learnt, choose_keys, learn
 from stream.lab.reference import Origin, make_reference
 from stream.lab.replaying import Replayed, replay
+from stream.lab.reporting import card
 from stream.lab.unused import Notice, no_notice, sentences
 from stream.lab.window import Mask, Split, Window, judgeable, split_at_share, split_at_time, trainable
 from stream.models.artifact import CARD, FINDINGS, ONNX, REFERENCE, REPORT
@@ -162,14 +162,13 @@ def _judge(
     plan: Plan,
 ) -> tuple[Manifest, dict[str, bytes]]:
     """The manifest with its figures and the gate's verdict, and card and reports, for people and for programs."""
-    from stream.lab.judging.trained import find_trained  # with the report it needs the extra's libraries
-    from stream.lab.reporting import page
+    from stream.lab.reporting import report  # it needs the extra's libraries
 
     replayed = window.replayed
     mask = judgeable(replayed, window.end)
     scores = predict(model, served_matrix(replayed, model, np.flatnonzero(mask)))
-    metrics = judge(replayed, mask, scores, baselines, fitted.fixed)
-    found = find_trained(window, fitted, model, baselines, scores, mask, plan=plan)
+    metrics = model_metrics(replayed, mask, scores, baselines, fitted.fixed)
+    found = judge_trained(window, fitted, model, baselines, scores, mask, plan=plan)
     unused = sentences(replayed.orphans, replayed.unknown_fields, replayed.problem)
     found = replace(found, canaries=list(checks), notes=[*found.notes, *unused])
     gate = GateVerdict(
@@ -178,8 +177,8 @@ def _judge(
         not_tested=[f"{check.name} ({check.text})" for check in found.gate.checks if check.passed is None],
     )
     manifest = replace(model.manifest, metrics=metrics, gate=gate)
-    texts = {CARD: card.write(manifest, found), REPORT: page.write(found)}
-    return manifest, {name: text.encode() for name, text in texts.items()} | {FINDINGS: encode_findings(found)}
+    texts = {CARD: card.write(manifest, found), REPORT: report.write(found)}
+    return manifest, {name: text.encode() for name, text in texts.items()} | {FINDINGS: encode_judgement(found)}
 
 
 def _check_served(window: Window, fitted: Fitted, model: Model) -> None:
@@ -230,7 +229,8 @@ def _reference(window: Window, learnt: Learnt, model: Model) -> bytes:
     matrix = served_matrix(replayed, model, later)
     names = [feature.name for feature in window.features]
     scores, rate = predict(model, matrix), model.manifest.training.label_rate
-    return make_reference(matrix, names, scores, rate, origin_of(replayed, window.end, later, learnt))
+    ringing = [feature.name for feature in window.features if feature.watch == "ring"]
+    return make_reference(matrix, names, scores, rate, origin_of(replayed, window.end, later, learnt), ringing)
 
 
 def later_half(replayed: Replayed, end: Split) -> NDArray[np.int64]:

@@ -19,6 +19,7 @@ SCORE = "score"  # the score's own name among the features
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 Effect = Annotated[float, Meta(ge=1, le=1e6)]
+Quantile = Annotated[float, Meta(ge=0, le=1e6)]
 Fault = Literal["unreadable", "missing", "malformed", "bad_edges", "no_edges"]
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 
@@ -27,7 +28,9 @@ class Spread(Struct, frozen=True):
     """One feature's, or the score's: at most nine edges, so at most ten bins.
 
     The design effects say by how much clustering widens chance in a window of 24 h and of 7 d: n alerts tell as much
-    as n / design_effect would if they came one by one (docs/DRIFT.md). Not measured (None): nothing rings.
+    as n / design_effect would if they came one by one (docs/DRIFT.md). Not measured (None): nothing rings. `chi2` is
+    the quantile of chi-squared that none of the model's ringing features passes by chance; models made before it was
+    shipped have none.
     """
 
     edges: list[float]
@@ -35,6 +38,7 @@ class Spread(Struct, frozen=True):
     missing: Share
     design_effect: Effect | None = None
     design_effect_7d: Effect | None = None
+    chi2: Quantile | None = None
 
 
 class Reference(Struct, frozen=True):
@@ -108,12 +112,18 @@ def read_reference(data: bytes, names: Sequence[str]) -> Watched:
 def chances(spread: Spread, ringing: int) -> dict[str, float]:
     """What (1/n + 1/m) is to be multiplied by, in a window of 24 h and of 7 d, for the PSI that chance stays below.
 
-    n live alerts, m those of the reference; `ringing` features share the chance (see `core.drift.chance`). A window
-    whose design effect is not known has none.
+    n live alerts, m those of the reference; `ringing` features share the chance. A window whose design effect is not
+    known has none.
     """
     effects = {"24h": spread.design_effect, "7d": spread.design_effect_7d}
-    bins = len(spread.shares) + 1
-    return {window: drift.chance(bins, ringing, effect) for window, effect in effects.items() if effect is not None}
+    return {window: chance(spread, ringing, effect) for window, effect in effects.items() if effect is not None}
+
+
+def chance(spread: Spread, ringing: int, effect: float) -> float:
+    """The same for one design effect: its product with the shipped quantile, or where none is with an approximation."""
+    if spread.chi2 is None:
+        return drift.chance(len(spread.shares) + 1, ringing, effect)
+    return max(effect, 1.0) * spread.chi2
 
 
 def _spread(raw: msgspec.Raw | None) -> Spread | Fault:

@@ -49,7 +49,7 @@ def test_sums_are_those_of_the_window() -> None:
 
 @pytest.mark.parametrize("design_effect", [1.0, 3.0])
 def test_the_rule_is_the_products(design_effect: float) -> None:
-    """Row by row, the study's verdict is that of `drift.rings`, for many rows and few."""
+    """Row by row, the study's verdict is that of `drift.is_significant`, for many rows and few."""
     model = trained(design_effect)
     spreads = model.reference.features[NAME]
     counts = np.array([RNG.multinomial(n, RNG.dirichlet(np.full(11, 3.0))) for n in RNG.integers(1, 900, 300)], float)
@@ -58,7 +58,7 @@ def test_the_rule_is_the_products(design_effect: float) -> None:
     for row in counts:
         index = drift.psi(row, [*spreads.shares, spreads.missing], 10_000)
         threshold = drift.chance_threshold(row.sum(), 10_000, 11, 2, design_effect)
-        verdicts.append(drift.rings(index, threshold, row.sum()))
+        verdicts.append(drift.is_significant(index, threshold, row.sum()))
     assert found.tolist() == verdicts
     assert 0 < sum(verdicts) < 300
 

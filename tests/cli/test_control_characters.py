@@ -20,16 +20,15 @@ from stream.core.events import encode_event
 from stream.core.topics import TOPICS
 from stream.dev.embedded import EmbeddedBroker
 from stream.kafka.topics import Topics, topic_configs
-from stream.lab import card
-from stream.lab.reporting import page
-from stream.lab.reporting.retrained import write
+from stream.lab.reporting import card, report
+from stream.lab.reporting.retrain_report import write
 from stream.models.artifact import verify
 from stream.monitoring.page import drift_page
 from stream.monitoring.report import DriftReport, FeatureDrift
 from tests.cli.conftest import Run
 from tests.lab.logs import PROBLEM_TEXT, small_log
 from tests.lab.reporting import sample
-from tests.lab.reporting.test_retrained import found
+from tests.lab.reporting.test_retrain_report import found
 from tests.servers.kafka import ROOT
 
 EVIL = "\x1b]0;owned\x07\x9b31m\u202ered\r\b"
@@ -124,7 +123,7 @@ def test_pages_and_cards_steer_nothing() -> None:
         drift=[replace(whole.drift[0], feature=EVIL)],
         notes=[EVIL],
     )
-    assert not steers(page.write(evil))
+    assert not steers(report.write(evil))
     manifest = verify(next((ROOT / "model_artifacts").glob("*/manifest.json")).parent)
     assert not steers(card.write(replace(manifest, labels=[EVIL]), evil))
     assert not steers(write(found(question=EVIL, warnings=[EVIL], faults=[f"gate: {EVIL}"], forced=EVIL)))

@@ -47,7 +47,7 @@ def test_nothing_observed_is_finite() -> None:
     """No row at all gives an index, and one that never rings."""
     index = drift.psi([0.0, 0.0, 0.0], [0.5, 0.5, 0.0], 1000)
     assert math.isfinite(index)
-    assert not drift.rings(index, drift.chance_threshold(0, 1000, 3, 1), 0)
+    assert not drift.is_significant(index, drift.chance_threshold(0, 1000, 3, 1), 0)
 
 
 @given(ROWS, ROWS, st.integers(2, 12), st.integers(1, 60), st.floats(1.0, 50.0))

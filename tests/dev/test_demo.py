@@ -23,7 +23,7 @@ from stream.dev.demo.summary import figures
 from stream.dev.demo.view import Snapshot, line, render, words
 from stream.dev.shipped import shipped_models, simulated_problem
 from stream.eventlog import read_log
-from stream.lab.judging.evaluate import evaluate_replayed
+from stream.lab.judging.evaluation import evaluate_replayed
 from stream.lab.training import train_replayed
 from stream.models.artifact import verify
 from stream.models.serving import load_model

@@ -12,16 +12,15 @@ from stream.cli.models_shown import gate_word, report_of
 from stream.cli.promoting import gate_fault
 from stream.core import drift
 from stream.core.features import table
-from stream.lab import card
 from stream.lab.auditing.audit import audit_replayed
 from stream.lab.backtesting import backtest_replayed
-from stream.lab.judging.drifting import judge_drift
-from stream.lab.judging.findings import Findings
-from stream.lab.judging.served import compare_served
+from stream.lab.judging.compare_live import compare_live
+from stream.lab.judging.drift import judge_drift
+from stream.lab.judging.report_schema import Judgement
 from stream.lab.reference import spread
 from stream.lab.replaying import Replayed, replay
-from stream.lab.reporting import page
-from stream.lab.reporting.retrained import write
+from stream.lab.reporting import card, report
+from stream.lab.reporting.retrain_report import write
 from stream.lab.retraining import _gate_faults
 from stream.lab.training import train_replayed
 from stream.models.artifact import CARD, FINDINGS, read_file, verify
@@ -29,11 +28,11 @@ from stream.models.manifest import GateVerdict, Manifest, decode_manifest, encod
 from stream.models.reference import Watched
 from stream.monitoring.page import drift_page
 from stream.monitoring.report import DriftReport, FeatureDrift
-from tests.lab.judging.test_served import EDGES, NEW, OLD, PROBLEM, served
+from tests.lab.judging.test_compare_live import EDGES, NEW, OLD, PROBLEM, served
 from tests.lab.logs import START, lines, raised, small_log, small_problem
 from tests.lab.reporting import sample
 from tests.lab.reporting.html import Read
-from tests.lab.reporting.test_retrained import compared, found
+from tests.lab.reporting.test_retrain_report import compared, found
 from tests.servers.kafka import ROOT
 
 SHIPPED = next((ROOT / "model_artifacts").glob("*/manifest.json")).parent
@@ -46,12 +45,12 @@ def trained(small: Replayed, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def findings(trained: Path) -> Findings:
+def judgement(trained: Path) -> Judgement:
     """Its report.json."""
-    return msgspec.json.decode(read_file(trained, FINDINGS), type=Findings)
+    return msgspec.json.decode(read_file(trained, FINDINGS), type=Judgement)
 
 
-def test_the_data_has_three_values(trained: Path, findings: Findings) -> None:
+def test_the_data_has_three_values(trained: Path, judgement: Judgement) -> None:
     """report.json has null for what was not tested, with the reason and the number; the manifest names it apart."""
     raw = msgspec.json.decode(read_file(trained, FINDINGS))
     results = {check["name"]: check["passed"] for check in raw["gate"]["checks"] + raw["canaries"]}
@@ -59,7 +58,7 @@ def test_the_data_has_three_values(trained: Path, findings: Findings) -> None:
     assert {"shuffled labels", "labels of the next alert", "detection of 95% kept"} <= untested
     assert results["time order"] is True
     assert raw["gate"]["passed"] is not True
-    for check in [*findings.gate.checks, *(findings.canaries or [])]:
+    for check in [*judgement.gate.checks, *(judgement.canaries or [])]:
         assert check.n
         assert check.passed is not None or "too few" in check.text
     manifest = verify(trained)
@@ -67,11 +66,11 @@ def test_the_data_has_three_values(trained: Path, findings: Findings) -> None:
     assert not manifest.gate.passed
     assert any("too few days" in text for text in manifest.gate.not_tested)
     assert set(manifest.training.untested_canaries) == untested & {*manifest.training.canaries}
-    assert findings.ageing is not None
-    assert findings.ageing.held is None
+    assert judgement.ageing is not None
+    assert judgement.ageing.held is None
 
 
-def test_card_and_page_say_so(trained: Path, findings: Findings) -> None:
+def test_card_and_page_say_so(trained: Path, judgement: Judgement) -> None:
     """Neither calls all canaries passed; both name what was not tested."""
     text = read_file(trained, CARD).decode()
     assert "all passed" not in text
@@ -79,7 +78,7 @@ def test_card_and_page_say_so(trained: Path, findings: Findings) -> None:
     assert "- NOT tested: detection of 95% kept (" in text
     assert "The canary 'shuffled labels' was not tested: too few alerts to tell" in text
     assert "How the model ages was not tested" in text
-    shown = Read(page.write(findings)).text
+    shown = Read(report.write(judgement)).text
     assert "? not tested shuffled labels: too few alerts to tell" in shown
     assert "✓ passed shuffled labels" not in shown
 
@@ -113,7 +112,7 @@ def test_what_was_written_before_can_be_read() -> None:
     for check in [*raw["gate"]["checks"], *raw["canaries"]]:
         check.pop("n", None)
     raw["ageing"].pop("held", None)
-    old = msgspec.convert(raw, Findings)
+    old = msgspec.convert(raw, Judgement)
     assert {check.result for check in old.gate.checks} <= {"passed", "failed"}
 
 
@@ -125,9 +124,9 @@ def with_passed(manifest: Manifest) -> Manifest:
 def test_the_retrained_page_tells_the_three_apart() -> None:
     """The gate's section counts failed and untested conditions; without a fault it passed."""
     assert "Passed." in write(found())
-    mixed = write(found(standing="refused", faults=["gate: AUC 0.6", "gate: not tested: detection (too few days)"]))
+    mixed = write(found(verdict="refused", faults=["gate: AUC 0.6", "gate: not tested: detection (too few days)"]))
     assert "Failed on 1 of its conditions, 1 could not be tested:" in mixed
-    only = write(found(standing="refused", faults=["gate: not tested: detection (too few days)"]))
+    only = write(found(verdict="refused", faults=["gate: not tested: detection (too few days)"]))
     assert "\n1 could not be tested:" in only
     assert "Passed." not in only
     assert "Failed" not in only
@@ -136,15 +135,15 @@ def test_the_retrained_page_tells_the_three_apart() -> None:
 def test_a_comparison_without_a_bound_is_not_no_worse() -> None:
     """Where nobody acted, detection was not tested: neither page nor promotion takes it for as good."""
     noise = [replace(one, outcome="noise", by="dismissed") for one in served()]
-    of = compare_served(noise, OLD, NEW, PROBLEM, EDGES)
+    of = compare_live(noise, OLD, NEW, PROBLEM, EDGES)
     assert of.not_tested == ["detection (none of the 900 alerts was acted on)"]
     assert of.fault is not None
     assert "was not tested beside" in of.fault
-    few = compare_served(served(count=310, every=timedelta(seconds=60)), OLD, NEW, PROBLEM, EDGES)
+    few = compare_live(served(count=310, every=timedelta(seconds=60)), OLD, NEW, PROBLEM, EDGES)
     assert [text.split(" (")[0] for text in few.not_tested] == ["Brier score", "detection"]
-    shown = write(found(evidence=replace(compared(NEW), not_tested=of.not_tested)))
+    shown = write(found(live_comparison=replace(compared(NEW), not_tested=of.not_tested)))
     assert "Not tested: detection (none of the 900 alerts was acted on). Not surely worse in Brier." in shown
-    assert compare_served(served(), OLD, NEW, PROBLEM, EDGES).not_tested == []
+    assert compare_live(served(), OLD, NEW, PROBLEM, EDGES).not_tested == []
 
 
 def test_drift_of_too_few_alerts_is_not_no_drift() -> None:
@@ -160,9 +159,9 @@ def test_drift_of_too_few_alerts_is_not_no_drift() -> None:
     [enough] = judge_drift(reference, at, matrix, chosen)
     assert (few.drifted, few.n) == (None, count)
     assert enough.drifted is True
-    drawn = Read(page.write(replace(sample.full(), drift=[few]))).text
+    drawn = Read(report.write(replace(sample.full(), drift=[few]))).text
     assert f"Not tested: 1 features, for there are too few alerts in the test part ({count})." in drawn
-    assert "Not tested:" not in Read(page.write(replace(sample.full(), drift=[enough]))).text
+    assert "Not tested:" not in Read(report.write(replace(sample.full(), drift=[enough]))).text
     moved = found().moved
     assert moved is not None
     shown = write(found(moved=replace(moved, drift=[], untested=46, alerts=count)))
@@ -173,7 +172,7 @@ def test_drift_of_too_few_alerts_is_not_no_drift() -> None:
 def test_no_last_outcome_is_no_answer() -> None:
     """Where no alert had a last outcome, no share of agreement is made up."""
     none = replace(sample.shortcut(), known=0, agreement=0.0, differs_count=0, auc_differs=None, flagged=None)
-    shown = Read(page.write(replace(sample.full(), shortcut=none))).text
+    shown = Read(report.write(replace(sample.full(), shortcut=none))).text
     assert "Not tested: no judged alert had a last outcome of its team and rule." in shown
     assert "On 0%" not in shown
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from stream.core.problem import parse_problem
-from stream.lab.judging.evaluate import evaluate
+from stream.lab.judging.evaluation import evaluate
 from stream.lab.training import train
 from stream.models.artifact import verify
 

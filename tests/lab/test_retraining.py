@@ -20,10 +20,10 @@ from stream.core.topics import TOPICS
 from stream.dev.embedded import EmbeddedBroker
 from stream.kafka.clients import producer_settings
 from stream.kafka.topics import Topics, topic_configs
-from stream.lab import retraining, retrying
+from stream.lab import retraining, store_state
 from stream.lab.lock import retrain_lock
-from stream.lab.reporting.retrained import Retrained, write
-from stream.lab.retraining import PAGE, Asked, retrain
+from stream.lab.reporting.retrain_report import RetrainResult, write
+from stream.lab.retraining import PAGE, RetrainRequest, retrain
 from stream.models.artifact import FINDINGS, verify
 from stream.models.changes import Change
 from stream.models.manifest import Manifest
@@ -31,14 +31,14 @@ from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.store import Store
 from stream.progress import Progress
 from tests.lab import logs
-from tests.lab.judging.test_moved import ALERTS, changing_log
+from tests.lab.judging.test_compare_versions import ALERTS, changing_log
 from tests.models.conftest import trained
 
 __all__ = ["trained"]
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 EARLY = logs.START + timedelta(minutes=10 * ALERTS * 0.7)
-Run = Callable[..., Retrained]
+Run = Callable[..., RetrainResult]
 
 
 @pytest.fixture
@@ -72,10 +72,10 @@ def run(settings: Settings) -> Run:
         settings: Settings = settings,
         then: Sequence[Event] = (),
         **asked: str | float | None,
-    ) -> Retrained:
+    ) -> RetrainResult:
         events = [event for event in changing_log() if until is None or event.at < until]
         events += then
-        options = Asked(**{"judge_days": 3.0, **asked})  # type: ignore[arg-type]  # as a test gives them
+        options = RetrainRequest(**{"judge_days": 3.0, **asked})  # type: ignore[arg-type]  # as a test gives them
         return retrain(settings, options, pulling(events), promote, now=now)
 
     return call
@@ -96,7 +96,7 @@ def pulling(events: list[Event]) -> Callable[[Path, float | None, Progress], dic
 def test_the_first_version_is_published_and_pointed_at_by_nothing(run: Run, store: Store) -> None:
     """It serves nobody until somebody promotes it; the page beside it is the one that is printed."""
     found = run(EARLY)
-    assert found.standing == "first"
+    assert found.verdict == "first"
     assert store.versions() == [found.version]
     assert store.pointer(CHAMPION) is None
     assert store.pointer(CHALLENGER) is None
@@ -140,7 +140,7 @@ def test_a_hiccup_of_the_store_is_waited_for(
     """The champion is found and compared with, and the version published, once the store answers again."""
     first = run(EARLY)
     store.point(CHAMPION, Pointer(first.version))
-    monkeypatch.setattr(retrying, "AWAY_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr(store_state, "AWAY_SECONDS", (0.01, 0.01))
     monkeypatch.setattr(retraining, "Store", lambda url: Away(url, call, 2))
     found = run(force="as a test")
     assert found.champion == first.version
@@ -154,7 +154,7 @@ def test_a_store_away_ends_the_run_before_it_trains(
     """That the champion can't be fetched is not taken for "there is none": nothing is trained, nobody is challenged."""
     shutil.copytree(trained, Path(store.url) / trained.name)
     store.point(CHAMPION, Pointer(trained.name))
-    monkeypatch.setattr(retrying, "AWAY_SECONDS", (0.01,))
+    monkeypatch.setattr(store_state, "AWAY_SECONDS", (0.01,))
     monkeypatch.setattr(retraining, "Store", lambda url: Away(url, "fetch", 5))
     with pytest.raises(StoreAway, match="the cable is out"):
         run(EARLY)
@@ -196,7 +196,7 @@ def test_a_failed_gate_is_kept_out_of_shadow_unless_forced(run: Run, store: Stor
     first = run(EARLY)
     store.point(CHAMPION, Pointer(first.version))
     refused = run()
-    assert (refused.standing, refused.status) == ("refused", 2)
+    assert (refused.verdict, refused.status) == ("refused", 2)
     assert refused.version in store.versions()
     assert store.pointer(CHALLENGER) is None
     assert store.pointer(CHAMPION) == Pointer(first.version)
@@ -204,7 +204,7 @@ def test_a_failed_gate_is_kept_out_of_shadow_unless_forced(run: Run, store: Stor
     assert "**not** the challenger" in write(refused)
 
     forced = run(now=NOW + timedelta(days=1), force="we want to look at it")
-    assert (forced.standing, forced.status) == ("challenger", 0)
+    assert (forced.verdict, forced.status) == ("challenger", 0)
     assert store.pointer(CHALLENGER) == Pointer(forced.version)
     last = store.changes()[-1]
     assert (last.verb, last.version, last.forced, last.reason) == (
@@ -222,7 +222,7 @@ def test_the_same_log_teaches_nothing_new(run: Run, store: Store) -> None:
     first = run(EARLY)
     store.point(CHAMPION, Pointer(first.version))
     again = run(EARLY)
-    assert (again.version, again.standing) == (first.version, "there_already")
+    assert (again.version, again.verdict) == (first.version, "there_already")
     assert store.pointer(CHALLENGER) is None
     assert store.versions() == [first.version]
 
@@ -285,8 +285,8 @@ def test_a_challenger_is_promoted_only_where_the_settings_say_so(run: Run, store
     third = run(now=NOW + timedelta(days=1), settings=live, force="a test", promote=pytest.fail)
     assert store.pointer(CHAMPION) == Pointer(first.version)
     assert (third.replaced, third.promoted) == (second.version, None)
-    assert third.evidence is not None
-    assert 100 < third.evidence.matured < 120
+    assert third.live_comparison is not None
+    assert 100 < third.live_comparison.matured < 120
     assert "It was replaced before it could be judged" in write(third)
 
     asked: list[str] = []

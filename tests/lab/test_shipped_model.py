@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import asdict
 
 from stream.core.problem import parse_problem
 from stream.eventlog import read_log
@@ -58,4 +59,9 @@ def test_the_shipped_model_is_made_again(tmp_path: Path) -> None:
         again.score(rows, replayed.alerts), shipped.score(rows, replayed.alerts), atol=1e-6, rtol=0
     )
     assert again.thresholds == shipped.thresholds
-    assert again.manifest.metrics == shipped.manifest.metrics
+    made, kept = again.manifest.metrics, shipped.manifest.metrics
+    assert made is not None
+    assert kept is not None
+    assert (made.judged, made.baselines.keys()) == (kept.judged, kept.baselines.keys())
+    for new, old in zip((made.model, *made.baselines.values()), (kept.model, *kept.baselines.values()), strict=True):
+        assert asdict(new) == pytest.approx(asdict(old), rel=1e-12)

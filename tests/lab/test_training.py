@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from stream.core.errors import NoisegateError
 from stream.core.events import Event, Raised, Tick, moment
 from stream.core.problem import Problem
-from stream.lab.judging.evaluate import evaluate_replayed
+from stream.lab.judging.evaluation import evaluate_replayed
 from stream.lab.matrix import predict, served_matrix
 from stream.lab.replaying import Replayed, replay
 from stream.lab.training import train, train_replayed
@@ -95,7 +95,7 @@ def test_the_reference_is_what_is_served(small: Replayed, tmp_path: Path) -> Non
     later = np.flatnonzero(small.counts[:window])
     matrix = served_matrix(small, model, later[later >= window // 2])
     assert made.rows == len(matrix)
-    unclustered = replace(made.score, design_effect=None, design_effect_7d=None)
+    unclustered = replace(made.score, design_effect=None, design_effect_7d=None, chi2=None)
     assert unclustered == spread(predict(model, matrix))
     assert made.score.design_effect is not None
     assert made.score.design_effect >= 1.0
@@ -174,7 +174,7 @@ for name in ("lightgbm", "onnx", "onnxmltools", "sklearn", "scipy"):
     sys.modules[name] = None
 from pathlib import Path
 import stream.lab.replaying, stream.lab.judging.metrics, stream.lab.judging.baselines
-import stream.lab.judging.evaluate, stream.lab.cli
+import stream.lab.judging.evaluation, stream.lab.cli
 import stream.models.serving
 from stream.core.errors import LabError
 from stream.core.problem import parse_problem

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream.core import drift
 from stream.models.reference import SCORE, Fault, Spread, chances, read_reference
 from tests.core.logs import LAW
 
@@ -30,6 +31,7 @@ def written(feature: Any) -> bytes:
         ({"shares": [0.5, 0.5, 0.5]}, "malformed"),
         ({"missing": None}, "malformed"),
         ({"design_effect": 0.5}, "malformed"),
+        ({"chi2": -1.0}, "malformed"),
     ],
 )
 def test_a_broken_spread_leaves_that_feature_unwatched(change: dict[str, Any], fault: Fault) -> None:
@@ -69,6 +71,17 @@ def test_chance_grows_with_bins_features_and_clustering() -> None:
     clustered = Spread([0.0], [0.5, 0.5], 0.0, 3.0, 7.0)
     assert chances(clustered, 1)["24h"] == pytest.approx(3 * chances(small, 1)["24h"])
     assert chances(clustered, 1)["7d"] == pytest.approx(7 * chances(small, 1)["7d"])
+
+
+def test_a_shipped_quantile_is_used_and_one_that_lacks_is_approximated() -> None:
+    """The lab's quantile times the window's effect; a model made before it was shipped has the scorer's own."""
+    made = Spread([0.0], [0.5, 0.5], 0.0, 3.0, 7.0, chi2=12.5)
+    assert chances(made, 40) == {"24h": 37.5, "7d": 87.5}
+    before = Spread([0.0], [0.5, 0.5], 0.0, 3.0, 7.0)
+    assert chances(before, 40)["24h"] == drift.chance(3, 40, 3.0)
+    read = read_reference(written(SOUND | {"chi2": 12.5}), ["one"])
+    assert read.spreads["one"].chi2 == 12.5
+    assert read_reference(written(SOUND), ["one"]).spreads["one"].chi2 is None
 
 
 def test_without_a_design_effect_there_is_no_chance_to_ring() -> None:

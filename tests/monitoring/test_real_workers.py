@@ -19,7 +19,7 @@ from stream.health import HealthServer
 from stream.lab.matrix import predict, served_matrix
 from stream.lab.reference import bins_of
 from stream.metrics.scorer import SCORE_EDGES
-from stream.models.reference import SCORE
+from stream.models.reference import SCORE, chance
 from stream.models.serving import Model
 from stream.monitoring import alerts, rules
 from stream.monitoring.queries import promql, quality
@@ -143,7 +143,7 @@ def test_psi_is_numpys(
 
 
 def test_a_threshold_is_the_studys(server: PrometheusServer, organisation: Organisation) -> None:
-    """What PSI is held against by PromQL is `core.drift.chance_threshold`, by feature and window."""
+    """What PSI is held against by PromQL is `models.reference.chance`, by feature and window."""
     model = organisation.champion
     watched = [feature.name for feature in model.table if feature.watch == "ring"]
     ringing = [name for name in (*watched, SCORE) if name in model.reference.spreads]
@@ -155,8 +155,7 @@ def test_a_threshold_is_the_studys(server: PrometheusServer, organisation: Organ
             spread = model.reference.spreads[name]
             effect = spread.design_effect if window == "24h" else spread.design_effect_7d
             assert effect is not None
-            rows, bins = model.reference.rows, len(spread.shares) + 1
-            wanted = drift.chance_threshold(n[(name,)], rows, bins, len(ringing), effect)
+            wanted = chance(spread, len(ringing), effect) * (1.0 / n[(name,)] + 1.0 / model.reference.rows)
             assert said[(name,)] == pytest.approx(wanted, rel=1e-6), name
 
 

@@ -73,8 +73,8 @@ class Judged(Struct, frozen=True, eq=False):
     undecided: int
 
 
-def judge(plan: Plan, collected: Collector) -> Judged:
-    """Bring together what was published of each alert after the split with what came of it."""
+def judged_alerts(plan: Plan, collected: Collector) -> Judged:
+    """The alerts published after the split, each with its score and what came of it."""
     indices, labels, scores = [], [], []
     unscored = excluded = undecided = 0
     mature, at = plan.replayed.mature, plan.replayed.at

@@ -79,7 +79,7 @@ def evaluate_command(
     as_json: AsJson = False,
 ) -> None:
     """Judge a model beside the baselines, on the alerts of a log after the model's split."""
-    from stream.lab.judging.evaluate import evaluate
+    from stream.lab.judging.evaluation import evaluate
 
     with chosen_log(events, simulated) as log, stage_bars() as report_progress:
         evaluation = evaluate(log, model, report_progress)

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from stream.console import SafeConsole
-from stream.lab.judging.judge import MODEL
+from stream.lab.judging.metrics import MODEL
 from stream.models.manifest import Figures, Metrics
 
 _WIDTH = 110

@@ -1,4 +1,4 @@
-"""How the model does in each week after its training, and how often to train from that."""
+"""The model's quality by week after training, and how often to train it again."""
 
 import math
 
@@ -7,21 +7,20 @@ from numpy.typing import NDArray
 
 from stream.core.frame import Array
 from stream.lab.judging import metrics
-from stream.lab.judging.bootstrap import losses
-from stream.lab.judging.findings import Ageing, AgeWeek
-from stream.lab.judging.metrics import Labels
+from stream.lab.judging.metrics import Z_95, Labels, losses
+from stream.lab.judging.report_schema import Ageing, AgeWeek
 
 WEEK = 7 * 86_400.0
 LEAST = 50  # alerts of a week, to say something of it
 IN_A_ROW = 2
-_Z = 1.959963984540054
 
 
 def judge_ageing(at: Array, y: Labels, p: Array, best: tuple[str, Array], detection: float) -> Ageing:
-    """By week since training. `at` are seconds from the split to each raise, `best` the best baseline and its scores.
+    """The quality by week since training, with advice on how often to train.
 
-    All arrays are [N]. The advice follows one rule: the gain in log loss over the best baseline has vanished in the
-    first of two weeks in a row (of those with 50 alerts at least) in which its 95 % interval reaches down to zero.
+    `at` are seconds from the split to each raise, `best` is the best baseline and its scores; all arrays are [N]. The
+    advice follows one rule: the gain in log loss over the best baseline has vanished in the first of two weeks in a
+    row (of those with 50 alerts at least) in which its 95 % interval reaches down to zero.
     """
     week = np.floor(at / WEEK).astype(np.int64)
     numbers = [int(number) for number in np.unique(week)]
@@ -44,7 +43,7 @@ def _week(number: int, y: Labels, p: Array, detection: float) -> AgeWeek:
 
 def vanished(gains: Array) -> bool:
     """Whether the mean of paired gains, float64[N], is not surely above zero (normal interval, 95 %)."""
-    return float(gains.mean()) - _Z * float(gains.std(ddof=1)) / math.sqrt(len(gains)) <= 0.0
+    return float(gains.mean()) - Z_95 * float(gains.std(ddof=1)) / math.sqrt(len(gains)) <= 0.0
 
 
 def _advice(numbers: list[int], week: NDArray[np.int64], gains: Array, name: str) -> tuple[str, bool | None]:

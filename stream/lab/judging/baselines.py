@@ -1,4 +1,4 @@
-"""The five baselines of the problem definition: what the simplest readers of history would say at each raise.
+"""The five baselines of the problem definition: the simplest scores that history gives at each raise.
 
 Each knows only what was known at the raise. With g the global rate so far: `always_noise` says g for every alert;
 `team_rate` and `rule_rate` (k + 10 g) / (n + 10) of k actionable among n outcomes; `team_rule_rate` likewise towards
@@ -19,7 +19,7 @@ _NONE = (0, 0)
 
 
 class Baselines:
-    """What was known so far. Excluded and flood alerts are neither asked about nor told."""
+    """The outcomes known so far, counted. Excluded and flood alerts are left out by the caller."""
 
     def __init__(self) -> None:
         self._all = _NONE
@@ -43,7 +43,7 @@ class Baselines:
         }
 
     def known(self, team: str, rule: str, outcome: int) -> None:
-        """An outcome became known: 1 actionable, 0 noise."""
+        """Count an outcome that has become known: 1 actionable, 0 noise."""
         self._all = _plus(self._all, outcome)
         self._teams[team] = _plus(self._teams.get(team, _NONE), outcome)
         self._rules[rule] = _plus(self._rules.get(rule, _NONE), outcome)

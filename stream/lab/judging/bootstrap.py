@@ -1,4 +1,4 @@
-"""Intervals by a bootstrap over days of raising: alerts of a day resemble each other, so whole days are drawn.
+"""Bootstrap intervals over days of raising: alerts of a day resemble each other, so whole days are drawn.
 
 Where there are too few days, a caller may ask for hours: better than nothing, and narrower than the truth.
 
@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from stream.core.frame import Array
 from stream.lab.judging import metrics
-from stream.lab.judging.findings import Interval
-from stream.lab.judging.metrics import BINS, Labels
+from stream.lab.judging.metrics import Labels, RankedScores, losses
+from stream.lab.judging.report_schema import Interval
 
 DRAWS = 1_000
 LEAST_DAYS = 10  # with fewer there is no interval
 HOUR, DAY = 3_600.0, 86_400.0
-_TINY, _SLACK = 1e-12, 1e-9
+_TINY = 1e-12
 
 
 class Days(Struct, frozen=True, eq=False):
@@ -32,7 +32,7 @@ class Days(Struct, frozen=True, eq=False):
 
     @property
     def enough(self) -> bool:
-        """Whether there are days enough for intervals."""
+        """Whether there are enough days for intervals."""
         return bool(self.counts.shape[1] >= LEAST_DAYS)
 
     def share(self, of: NDArray[np.bool_], among: NDArray[np.bool_]) -> Array:
@@ -50,7 +50,7 @@ class Days(Struct, frozen=True, eq=False):
 
 
 def days_of(at: Array, seed: int, draws: int = DRAWS, seconds: float = DAY) -> Days:
-    """Draw days (UTC), or stretches of `seconds`, of raises at these times, seconds since 1970, float64[N]."""
+    """Draws of days (UTC), or of stretches of `seconds`, in which alerts were raised; `at` is in seconds since 1970."""
     names, day = np.unique(np.floor(at / seconds), return_inverse=True)
     count = len(names)
     drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1.0 / count), size=draws)
@@ -66,75 +66,7 @@ def interval(value: float, draws: Array, enough: bool) -> Interval:
     return Interval(value, min(float(low), value), max(float(high), value))
 
 
-class Sorted:
-    """One score's rows in its order, so that weighted figures take a pass each. Equal scores make one group."""
-
-    def __init__(self, y: Labels, p: Array) -> None:
-        self.order = np.argsort(p, kind="stable")
-        self._scores, self._starts = np.unique(p[self.order], return_index=True)
-        self._actionable = y[self.order].astype(np.float64)
-        self._alone = len(self._starts) == len(p)
-
-    def figures(self, weights: Array, detections: tuple[float, ...]) -> list[float]:
-        """AUC, average precision, ECE, and the noise suppressed at each detection, of weighted rows (float64[N]).
-
-        NaN where a class has no weight.
-        """
-        return self.figures_in_order(weights[self.order], detections)
-
-    def figures_in_order(self, rows: Array, detections: tuple[float, ...]) -> list[float]:
-        """`figures` of weights that stand in the score's order already."""
-        positive = self._grouped(rows * self._actionable)
-        mass = self._grouped(rows)
-        negative = mass - positive
-        positives, negatives = float(positive.sum()), float(negative.sum())
-        if positives <= 0 or negatives <= 0:
-            return [math.nan] * (3 + len(detections))
-        below = np.cumsum(negative) - negative
-        lost = np.cumsum(positive) - positive
-        kept = positives - lost
-        wrong = negatives - below
-        auc = _product(positive, below + negative / 2.0) / (positives * negatives)
-        precision = kept / np.maximum(kept + wrong, _TINY)
-        found = [auc, _product(positive, precision) / positives, self._ece(mass, positive)]
-        return found + [_suppressed(positives, lost, below, detection) / negatives for detection in detections]
-
-    def suppressed(self, weights: Array, detection: float) -> float:
-        """The noise suppressed at a detection, of weighted rows (float64[N]); NaN where a class has no weight."""
-        rows = weights[self.order]
-        positive = self._grouped(rows * self._actionable)
-        negative = self._grouped(rows) - positive
-        positives, negatives = float(positive.sum()), float(negative.sum())
-        if positives <= 0 or negatives <= 0:
-            return math.nan
-        lost, below = np.cumsum(positive) - positive, np.cumsum(negative) - negative
-        return _suppressed(positives, lost, below, detection) / negatives
-
-    def _ece(self, mass: Array, positive: Array) -> float:
-        upto = np.concatenate([[0.0], np.cumsum(mass)])
-        edges = np.linspace(0.0, upto[-1], BINS + 1)
-        gap = np.concatenate([[0.0], np.cumsum(positive - mass * self._scores)])
-        return float(np.abs(np.diff(np.interp(edges, upto, gap))).sum() / upto[-1])
-
-    def _grouped(self, rows: Array) -> Array:
-        return rows if self._alone else np.add.reduceat(rows, self._starts)
-
-
-def _product(one: Array, other: Array) -> float:
-    """Their inner product without BLAS, whose threads take thirty times as long for it where cores are busy."""
-    return float((one * other).sum())
-
-
-def _suppressed(positives: float, lost: Array, below: Array, detection: float) -> float:
-    """The noise below the highest place that keeps `detection` of the actionable.
-
-    `lost` and `below` are the actionable and the noise before each place, weights in order of score.
-    """
-    most = (1.0 - detection) * positives + _SLACK
-    return float(below[int(np.searchsorted(lost, most, side="right")) - 1])
-
-
-class Drawn(Struct, frozen=True, eq=False):
+class BootstrapFigures(Struct, frozen=True, eq=False):
     """One score's figures, and each of them in every draw, float64[B], by name; empty where days are too few."""
 
     values: dict[str, float]
@@ -144,7 +76,7 @@ class Drawn(Struct, frozen=True, eq=False):
         """A figure with its interval."""
         return interval(self.values[name], self.draws.get(name, np.empty(0)), name in self.draws)
 
-    def gain(self, other: "Drawn", name: str) -> Interval:
+    def gain(self, other: "BootstrapFigures", name: str) -> Interval:
         """The paired gain in a figure over another score on the same rows and draws."""
         value = self.values[name] - other.values[name]
         if name not in self.draws:
@@ -152,11 +84,11 @@ class Drawn(Struct, frozen=True, eq=False):
         return interval(value, self.draws[name] - other.draws[name], True)
 
 
-def draw(y: Labels, p: Array, days: Days, detection: float, threshold: float | None) -> Drawn:
+def draw(y: Labels, p: Array, days: Days, detection: float, threshold: float | None) -> BootstrapFigures:
     """All figures of a score with their draws; `threshold` is the one that was fixed before, if there is one."""
-    places = Sorted(y, p)
+    ranked = RankedScores(y, p)
     detections = (detection, 0.99)
-    average = places.figures(np.ones(len(y)), detections)[1]
+    average = ranked.figures(np.ones(len(y)), detections)[1]
     names = ["auc", "pr_auc", "ece", "suppressed_target", "suppressed_99"]
     plain = (
         metrics.auc(y, p), average, metrics.ece(y, p), *(metrics.suppressed_at(y, p, share) for share in detections)
@@ -166,34 +98,28 @@ def draw(y: Labels, p: Array, days: Days, detection: float, threshold: float | N
         values["suppressed_fixed"] = metrics.suppressed_below(y, p, threshold)
         values["detection_fixed"] = metrics.detected_from(y, p, threshold)
     if not days.enough:
-        return Drawn(values, {})
-    day = days.day[places.order]
-    columns = np.array([places.figures_in_order(row[day], detections) for row in days.counts]).T
+        return BootstrapFigures(values, {})
+    day = days.day[ranked.order]
+    columns = np.array([ranked.figures_in_order(row[day], detections) for row in days.counts]).T
     draws = dict(zip(names, columns, strict=True))
     draws["brier"] = days.mean((p - y) ** 2)
     draws["log_loss"] = days.mean(losses(y, p))
     if threshold is not None:
         draws["suppressed_fixed"] = days.share(p < threshold, y == 0)
         draws["detection_fixed"] = days.share(p >= threshold, y == 1)
-    return Drawn(values, draws)
+    return BootstrapFigures(values, draws)
 
 
-def gain_at_equal_detection(y: Labels, model: Drawn, other: Array, days: Days) -> Interval:
-    """What a model suppresses at its threshold fixed before, over what another score (float64[N]) could at best.
+def gain_at_equal_detection(y: Labels, model: BootstrapFigures, other: Array, days: Days) -> Interval:
+    """The noise a model suppresses at its fixed threshold, less what another score (float64[N]) could at best.
 
     In each draw the other score has the highest threshold that keeps as many of the actionable as the model really
     kept there: hindsight, which the model has not. A model that keeps more than was asked for is not held against one
     that keeps less.
     """
-    places = Sorted(y, other)
+    ranked = RankedScores(y, other)
     rows = zip(days.counts, model.draws.get("detection_fixed", np.empty(0)), strict=False)
-    reached = np.array([places.suppressed(row[days.day], float(kept)) for row, kept in rows])
+    reached = np.array([ranked.suppressed(row[days.day], float(kept)) for row, kept in rows])
     value = metrics.suppressed_at(y, other, model.values["detection_fixed"])
     ours = model.draws.get("suppressed_fixed", np.empty(0))
     return interval(model.values["suppressed_fixed"] - value, ours - reached, days.enough)
-
-
-def losses(y: Labels, p: Array) -> Array:
-    """Each row's negative log likelihood in nats, float64[N]."""
-    kept = np.clip(p, 1e-15, 1.0 - 1e-15)
-    return np.asarray(-np.where(y == 1, np.log(kept), np.log1p(-kept)))

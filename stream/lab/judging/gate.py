@@ -1,19 +1,19 @@
-"""DESIGN's gate: what a model must show before it may be promoted."""
+"""The gate: the conditions that a model must meet before it may be promoted."""
 
 from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
 from stream.core.problem import Target
-from stream.lab.judging.bootstrap import LEAST_DAYS, Drawn
-from stream.lab.judging.findings import Check, Gain, Gate, Interval
+from stream.lab.judging.bootstrap import LEAST_DAYS, BootstrapFigures
+from stream.lab.judging.report_schema import Check, Gain, Gate, Interval
 
 _NO_THRESHOLD = "no threshold was fixed before the test"
 _TOO_FEW = f"too few days for an interval, at least {LEAST_DAYS} are needed"
 _NO_BASELINE = "none of the scores that must be beaten is there to compare with"
 
 
-def best_of(drawn: Mapping[str, Drawn], names: Sequence[str]) -> str | None:
+def best_of(drawn: Mapping[str, BootstrapFigures], names: Sequence[str]) -> str | None:
     """The baseline that suppresses most at the target detection on the test part; of equal ones that of highest AUC."""
     known = [name for name in names if name in drawn]
     ranked = sorted(known, key=lambda name: (drawn[name].values["suppressed_target"], drawn[name].values["auc"]))
@@ -21,9 +21,13 @@ def best_of(drawn: Mapping[str, Drawn], names: Sequence[str]) -> str | None:
 
 
 def judge_gate(
-    model: Drawn, baselines: Mapping[str, Drawn], gains: Sequence[Gain], target: Target, judged: int | None = None
+    model: BootstrapFigures,
+    baselines: Mapping[str, BootstrapFigures],
+    gains: Sequence[Gain],
+    target: Target,
+    judged: int | None = None,
 ) -> Gate:
-    """AUC above each that must be beaten, detection as asked for, and surely more suppressed than the best of them.
+    """The gate: AUC above each baseline that must be beaten, detection kept, more suppressed than the best of them.
 
     Detection at the threshold fixed before the test is as asked for unless its upper 95 % bound is below. The gain in
     suppression is at equal detection (see `gain_at_equal_detection`); surely is its lower 95 % bound above zero. Where
@@ -44,7 +48,7 @@ def judge_gate(
     return Gate(False if False in results else None if None in results else True, checks)
 
 
-def _auc(model: Drawn, other: Drawn | None, name: str) -> Check:
+def _auc(model: BootstrapFigures, other: BootstrapFigures | None, name: str) -> Check:
     asked = f"AUC above {name}"
     if other is None:
         return Check(asked, None, f"there is no score {name} to compare with")
@@ -52,7 +56,7 @@ def _auc(model: Drawn, other: Drawn | None, name: str) -> Check:
     return Check(asked, ours > theirs, f"AUC {ours:.3f}, {name} has {theirs:.3f}")
 
 
-def _detection(model: Drawn, wanted: float) -> Check:
+def _detection(model: BootstrapFigures, wanted: float) -> Check:
     asked = f"detection of {wanted:.0%} kept"
     if "detection_fixed" not in model.values:
         return Check(asked, None, _NO_THRESHOLD)
@@ -63,7 +67,7 @@ def _detection(model: Drawn, wanted: float) -> Check:
     return Check(asked, kept.high >= wanted, f"{text}, 95 % interval {kept.low:.1%} to {kept.high:.1%}")
 
 
-def _suppression(model: Drawn, gain: Interval | None, name: str) -> Check:
+def _suppression(model: BootstrapFigures, gain: Interval | None, name: str) -> Check:
     asked = f"more noise suppressed than by {name}"
     if gain is None:
         return Check(asked, None, _NO_THRESHOLD)

@@ -1,15 +1,23 @@
 """The figures by which scores are judged. `y` is 1 for actionable and 0 for noise, `p` the scores, both [N]."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stream.core.errors import LabError
 from stream.core.frame import Array
+from stream.lab.replaying import Replayed
+from stream.lab.window import Mask
+from stream.models.manifest import Figures, Metrics
 
 Labels = NDArray[np.int8]
+MODEL = "model"  # the model's name among the scores; the baselines have their own
 BINS = 10
+Z_95, Z_80 = 1.959963984540054, 0.8416212335729143  # 97.5 % and 80 % quantiles of the standard normal
 _LEAST = 1e-15  # a probability below it is taken as it, in the log loss
+_TINY, _SLACK = 1e-12, 1e-9
 
 
 def auc(y: Labels, p: Array) -> float:
@@ -20,30 +28,29 @@ def auc(y: Labels, p: Array) -> float:
     >>> auc(np.array([0, 0, 1, 1], dtype=np.int8), np.array([0.1, 0.4, 0.4, 0.8]))
     0.875
     """
-    positives = int(y.sum())
-    negatives = len(y) - positives
-    if not positives or not negatives:
-        return math.nan
-    _, group, sizes = np.unique(p, return_inverse=True, return_counts=True)
-    mean_rank = np.cumsum(sizes) - (sizes - 1) / 2.0  # equal scores share their ranks' mean
-    rank_sum = float(mean_rank[group][y == 1].sum())
-    return (rank_sum - positives * (positives + 1) / 2.0) / (positives * negatives)
+    return RankedScores(y, p).auc(np.ones(len(y)))
 
 
 def ece(y: Labels, p: Array, bins: int = BINS) -> float:
     """Expected calibration error over bins of equal mass: mean |share of actionable - mean score|, by mass.
 
-    Alerts with equal scores may fall into two bins; each then counts as their common share of actionable, so that the
-    figure does not depend on their order.
+    Bins hold whole alerts, the first ones one more where the number does not divide. Alerts with equal scores may fall
+    into two bins; each then counts as their common share of actionable, so that the figure does not depend on order.
 
     >>> ece(np.array([0, 1, 0, 1], dtype=np.int8), np.array([0.5, 0.5, 0.5, 0.5]))
     0.0
     """
-    _, group, sizes = np.unique(p, return_inverse=True, return_counts=True)
-    shared = (np.bincount(group, weights=y) / sizes)[group]
-    order = np.argsort(p, kind="stable")
-    parts = (part for part in np.array_split(order, bins) if len(part))
-    return float(sum(abs(shared[part].sum() - p[part].sum()) for part in parts) / len(y))
+    return RankedScores(y, p).ece(np.ones(len(y)), equal_edges(len(y), bins))
+
+
+def equal_edges(count: int, bins: int = BINS) -> Array:
+    """The places that part `count` sorted rows into bins of equal size, float64[bins + 1]; they differ by one at most.
+
+    >>> equal_edges(11, 4)
+    array([ 0.,  3.,  6.,  9., 11.])
+    """
+    size, more = divmod(count, bins)
+    return np.array([number * size + min(number, more) for number in range(bins + 1)], dtype=np.float64)
 
 
 def brier(y: Labels, p: Array) -> float:
@@ -61,8 +68,13 @@ def log_loss(y: Labels, p: Array) -> float:
     >>> round(log_loss(np.array([0, 1], dtype=np.int8), np.array([0.5, 0.5])), 4)
     0.6931
     """
+    return float(np.mean(losses(y, p)))
+
+
+def losses(y: Labels, p: Array) -> Array:
+    """Each row's negative log likelihood in nats, float64[N]."""
     kept = np.clip(p, _LEAST, 1.0 - _LEAST)
-    return float(-np.mean(np.where(y == 1, np.log(kept), np.log1p(-kept))))
+    return np.asarray(-np.where(y == 1, np.log(kept), np.log1p(-kept)))
 
 
 def threshold_for(y: Labels, p: Array, detection: float) -> float:
@@ -97,3 +109,164 @@ def suppressed_at(y: Labels, p: Array, detection: float) -> float:
     0.5
     """
     return suppressed_below(y, p, threshold_for(y, p, detection))
+
+
+class RankedScores:
+    """One score's rows in rising order, for figures in which each row has a weight. Equal scores make one group.
+
+    A weight says how often a row counts; with weights of 1 the figures are the plain ones. All arrays are float64[N].
+    """
+
+    def __init__(self, y: Labels, p: Array) -> None:
+        self.order = np.argsort(p, kind="stable")
+        self._scores, self._starts = np.unique(p[self.order], return_index=True)
+        self._actionable = y[self.order].astype(np.float64)
+        self._alone = len(self._starts) == len(p)
+
+    def auc(self, weights: Array) -> float:
+        """Share of pairs that are ranked right, see `auc`; NaN where a class has no weight."""
+        return _Curve(*self._groups(weights[self.order])).auc()
+
+    def ece(self, weights: Array, edges: Array | None = None) -> float:
+        """Calibration error over bins of equal mass, see `ece`; `edges` are cumulated weights, ten equal by default."""
+        return self._ece(*self._groups(weights[self.order]), edges)
+
+    def suppressed(self, weights: Array, detection: float) -> float:
+        """The share of noise suppressed at a detection; NaN where a class has no weight."""
+        return _Curve(*self._groups(weights[self.order])).suppressed(detection)
+
+    def figures(self, weights: Array, detections: tuple[float, ...]) -> list[float]:
+        """AUC, average precision, ECE, and the noise suppressed at each detection; NaN where a class has no weight."""
+        return self.figures_in_order(weights[self.order], detections)
+
+    def figures_in_order(self, rows: Array, detections: tuple[float, ...]) -> list[float]:
+        """`figures` of weights that stand in the score's order already."""
+        mass, positive = self._groups(rows)
+        curve = _Curve(mass, positive)
+        if not curve.both:
+            return [math.nan] * (3 + len(detections))
+        suppressed = [curve.suppressed(detection) for detection in detections]
+        return [curve.auc(), curve.average_precision(), self._ece(mass, positive), *suppressed]
+
+    def bins(self, edges: Array) -> list[tuple[int, float, float]]:
+        """Count, mean score and share of actionable of each bin that holds a row; equal scores share their outcomes."""
+        mass, positive = self._groups(np.ones(len(self.order)))
+        sizes = np.diff(edges)
+        scores, acted = (_by_bin(part, mass, edges) for part in (mass * self._scores, positive))
+        rows = zip(sizes.tolist(), scores.tolist(), acted.tolist(), strict=True)
+        return [(int(size), score / size, share / size) for size, score, share in rows if size]
+
+    def _ece(self, mass: Array, positive: Array, edges: Array | None = None) -> float:
+        total = float(mass.sum())
+        if edges is None:
+            edges = np.linspace(0.0, total, BINS + 1)
+        return float(np.abs(_by_bin(positive - mass * self._scores, mass, edges)).sum() / total)
+
+    def _groups(self, rows: Array) -> tuple[Array, Array]:
+        """Weights of all rows and of the actionable ones, by score."""
+        return self._grouped(rows), self._grouped(rows * self._actionable)
+
+    def _grouped(self, rows: Array) -> Array:
+        return rows if self._alone else np.add.reduceat(rows, self._starts)
+
+
+def _by_bin(values: Array, mass: Array, edges: Array) -> Array:
+    """Sums of values (one a score) between edges of the cumulated mass; a score on an edge is split by its mass."""
+    return np.diff(np.interp(edges, _cumulated(mass), _cumulated(values)))
+
+
+def _cumulated(values: Array) -> Array:
+    """Sums of all values before each, and of all: float64[N + 1]."""
+    sums = np.zeros(len(values) + 1)
+    np.cumsum(values, out=sums[1:])
+    return sums
+
+
+class _Curve:
+    """The actionable and the noise at each score and below it, float64[scores]; without both, figures are NaN."""
+
+    def __init__(self, mass: Array, positive: Array) -> None:
+        self._positive, self._negative = positive, mass - positive
+        self._positives, self._negatives = float(positive.sum()), float(self._negative.sum())
+        self._lost = _cumulated(positive)[:-1]
+        self._below = _cumulated(self._negative)[:-1]
+        self.both = self._positives > 0 and self._negatives > 0
+
+    def auc(self) -> float:
+        if not self.both:
+            return math.nan
+        return _product(self._positive, self._below + self._negative / 2.0) / (self._positives * self._negatives)
+
+    def average_precision(self) -> float:
+        kept, wrong = self._positives - self._lost, self._negatives - self._below
+        return _product(self._positive, kept / np.maximum(kept + wrong, _TINY)) / self._positives
+
+    def suppressed(self, detection: float) -> float:
+        """The share of noise below the highest score that keeps `detection` of the actionable."""
+        if not self.both:
+            return math.nan
+        most = (1.0 - detection) * self._positives + _SLACK
+        return float(self._below[int(np.searchsorted(self._lost, most, side="right")) - 1]) / self._negatives
+
+
+def _product(one: Array, other: Array) -> float:
+    """Their inner product without BLAS, whose threads take thirty times as long for it where cores are busy."""
+    return float((one * other).sum())
+
+
+def figures(y: Labels, p: Array, detection: float, threshold: float) -> Figures:
+    """All figures of one score at a `threshold` that was fixed before these outcomes."""
+    return Figures(
+        auc=auc(y, p),
+        ece=ece(y, p),
+        brier=brier(y, p),
+        log_loss=log_loss(y, p),
+        suppressed_at=suppressed_at(y, p, detection),
+        threshold=threshold,
+        detection=detected_from(y, p, threshold),
+        suppressed=suppressed_below(y, p, threshold),
+    )
+
+
+def model_metrics(
+    replayed: Replayed,
+    judged: Mask,
+    scores: Array,
+    baselines: Mapping[str, Array],
+    thresholds: Mapping[str, float],
+) -> Metrics:
+    """The figures of the model and of every baseline that has a threshold.
+
+    `scores` are the model's of the J judged alerts, float64[J]; each baseline's are of all alerts, float64[N].
+
+    Raises:
+        LabError: nothing to judge, or one class only.
+    """
+    y, detection = replayed.outcome[judged], replayed.problem.target.detection
+    check_classes(y, "test part")
+    return Metrics(
+        judged=len(y),
+        label_rate=float(y.mean()),
+        target_detection=detection,
+        model=figures(y, scores, detection, thresholds[MODEL]),
+        baselines={
+            name: figures(y, p[judged], detection, thresholds[name])
+            for name, p in baselines.items()
+            if name in thresholds
+        },
+    )
+
+
+def check_classes(y: Labels, part: str) -> None:
+    """Check that a part of the log has alerts of both outcomes.
+
+    Raises:
+        LabError: it has not.
+    """
+    if not len(y):
+        raise LabError(
+            f"the {part} is empty: no alert in it has an outcome and had its horizon and grace pass within the log"
+        )
+    if y.min() == y.max():
+        only = "actionable" if y[0] else "noise"
+        raise LabError(f"all {len(y)} alerts of the {part} are {only}: with one class only there is nothing to learn")

@@ -1,4 +1,4 @@
-"""Is the model only repeating the last action? Four looks at it: agreement, AUC, ablations, dependence."""
+"""Whether the model only repeats the last action, by four tests: agreement, AUC, ablations, dependence."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -9,9 +9,8 @@ from msgspec.structs import replace
 from stream.core.features import Feature
 from stream.core.frame import Array, Matrix
 from stream.lab.judging import metrics
-from stream.lab.judging.bootstrap import Sorted
-from stream.lab.judging.findings import Ablation, Interval, Shortcut
 from stream.lab.judging.metrics import Labels
+from stream.lab.judging.report_schema import Ablation, Interval, Shortcut
 from stream.lab.learning import calibration
 from stream.lab.learning.fit import fit_window
 from stream.lab.learning.plan import Plan
@@ -28,10 +27,11 @@ Predict = Callable[[Matrix], Array]
 
 
 def judge_shortcut(y: Labels, p: Array, last: Labels, seed: int) -> Shortcut:
-    """What scores alone tell. `last` is the last outcome of team and rule: 1, 0, or -1 for none; all arrays are [N].
+    """The section as far as scores alone allow.
 
-    Flagged where it ranks worse than it promises; None where too few outcomes differ from the last one to tell. Flagged
-    as well: a score that ranks little among alerts with the same last outcome, and much better over all.
+    `last` is the last outcome of team and rule: 1, 0, or -1 for none; all arrays are [N]. Flagged where
+    it ranks worse than it promises; None where too few outcomes differ from the last one to decide. Flagged as well: a
+    score that ranks little among alerts with the same last outcome, and much better over all.
     """
     known = last >= 0
     y, p, last = y[known], p[known], last[known]
@@ -95,7 +95,7 @@ def ablations(
     plan: Plan,
     progress: Progress = no_progress,
 ) -> list[Ablation]:
-    """Train again on fewer features of the window, judge on the test part's float32[N, F] and outcomes.
+    """The model trained again on fewer features, each judged on the test part's float32[N, F] and outcomes.
 
     Trials are not repeated. A set that is empty, or holds all features, is left out.
     """
@@ -140,7 +140,5 @@ def dependence(matrix: Matrix, chosen: Sequence[Feature], predict: Predict, of: 
 
 
 def _auc(y: Labels, p: Array) -> float | None:
-    if not len(y):
-        return None
-    value: float = Sorted(y, p).figures(np.ones(len(y)), ())[0]
+    value = metrics.auc(y, p)
     return None if math.isnan(value) else value

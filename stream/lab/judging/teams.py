@@ -1,4 +1,4 @@
-"""Team by team: whose alerts the model can tell apart, whose it can't, and of whom it is too early to say."""
+"""The verdict by team: whose alerts the model can tell apart, whose it can't, and for whom it is too early to say."""
 
 import math
 from collections.abc import Sequence
@@ -7,9 +7,8 @@ import numpy as np
 
 from stream.core.frame import Array
 from stream.lab.judging import metrics
-from stream.lab.judging.bootstrap import Sorted
-from stream.lab.judging.findings import Group, Interval, Team, Teams
-from stream.lab.judging.metrics import Labels
+from stream.lab.judging.metrics import Z_80, Z_95, Labels
+from stream.lab.judging.report_schema import Group, Interval, Team, Teams
 
 LEAST_OF_A_CLASS = 5  # of each outcome, for an interval of the AUC
 LEAST_FOR_ECE = 100
@@ -20,11 +19,10 @@ TEST = (
     "alerts of both outcomes that an AUC of 0.6 would have been seen in four of five cases, and the upper bound is "
     f"below 0.6; not yet: neither, or fewer than {LEAST_OF_A_CLASS} alerts of an outcome"
 )
-_Z, _POWER = 1.959963984540054, 0.8416212335729143
 
 
 def judge_teams(names: Sequence[str], y: Labels, p: Array) -> Teams:
-    """Every team of the judged alerts (names, outcomes and scores, each [N]), those with most alerts first."""
+    """The section of all teams of the judged alerts, those with most alerts first; all arguments are [N]."""
     known, which = np.unique(np.array(names, dtype=object).astype(str), return_inverse=True)
     order = np.argsort(which, kind="stable")
     ends = np.cumsum(np.bincount(which, minlength=len(known)))[:-1]
@@ -49,13 +47,13 @@ def judge_team(name: str, y: Labels, p: Array) -> Team:
 
 
 def verdict_of(auc: Interval | None, positives: int, negatives: int) -> str:
-    """The test (see `TEST`)."""
+    """The verdict of a team by the test that `TEST` describes."""
     if auc is None or auc.low is None or auc.high is None:
         return NOT_YET
     if auc.low > 0.5:
         return PREDICTABLE
     chance = math.sqrt((positives + negatives + 1) / (12.0 * positives * negatives))
-    seen = 0.5 + (_Z + _POWER) * chance <= SEEN
+    seen = 0.5 + (Z_95 + Z_80) * chance <= SEEN
     return UNPREDICTABLE if seen and auc.high < SEEN else NOT_YET
 
 
@@ -67,11 +65,11 @@ def delong(y: Labels, p: Array) -> Interval | None:
     positives, negatives = p[y == 1], p[y == 0]
     if min(len(positives), len(negatives)) < LEAST_OF_A_CLASS:
         return None
-    value = Sorted(y, p).figures(np.ones(len(y)), ())[0]
+    value = metrics.auc(y, p)
     above, below = _placed(positives, negatives), _placed(-negatives, -positives)
     variance = float(above.var(ddof=1)) / len(positives) + float(below.var(ddof=1)) / len(negatives)
     least = 1.0 / (12.0 * len(positives) * len(negatives))  # a perfect ranking is not a certain one
-    wide = _Z * math.sqrt(max(variance, least))
+    wide = Z_95 * math.sqrt(max(variance, least))
     return Interval(value, max(value - wide, 0.0), min(value + wide, 1.0))
 
 

@@ -17,8 +17,8 @@ from stream.core.errors import LabError
 from stream.core.features import Feature
 from stream.core.frame import Array, Matrix, level_index
 from stream.core.ledger import OPEN
-from stream.lab.judging.findings import Check
 from stream.lab.judging.metrics import Labels, auc
+from stream.lab.judging.report_schema import Check
 from stream.lab.learning import trees
 from stream.lab.matrix import training_matrix
 from stream.lab.priors import learn

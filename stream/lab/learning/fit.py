@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from stream.core.frame import Array
 from stream.core.scoring import Thresholds, outcomes_known
-from stream.lab.judging.judge import MODEL
-from stream.lab.judging.metrics import threshold_for
+from stream.lab.judging.metrics import MODEL, threshold_for
 from stream.lab.judging.teams import PREDICTABLE, UNPREDICTABLE, judge_team, judge_teams
 from stream.lab.learning import calibration, trees
 from stream.lab.learning.crossval import search

@@ -1,34 +1,30 @@
-"""The page's charts: from findings to SVG. Each draws what it is given and leaves out what is no number."""
+"""The charts of report.html, each from a section of the judgement; what is no number is left out."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time
 
-from markupsafe import Markup
-
-from stream.lab.judging.findings import AgeWeek, Band, CurvePoint, Drift, Group, Importance, ReliabilityBin, Week
-from stream.lab.reporting.svg import (
-    BOTTOM,
+from stream.html import Markup, joined, legend
+from stream.lab.judging.report_schema import AgeWeek, Band, CurvePoint, Drift, Group, Importance, ReliabilityBin, Week
+from stream.lab.reporting.formats import day, is_known, level, name_of, number, percent
+from stream.svg import (
     SHARES,
-    TOP,
     WIDTH,
     Plane,
     Point,
     axes,
     box,
     broken_line,
+    column,
     dot,
     drawing,
     finite,
-    joined,
     label,
-    legend,
     line,
     rows,
     segment,
     shortened,
     steps,
 )
-from stream.lab.reporting.texts import day, level, name_of, number, percent, told
 
 _SHARES = (0.0, 1.0)
 _DAY = 86_400.0
@@ -38,7 +34,7 @@ VERDICTS = {"predictable": "good", "not yet": "fair", "unpredictable": "poor"}
 
 
 def weeks_chart(weeks: Sequence[Week], split_at: datetime) -> Markup:
-    """Alerts a week as bars, the share acted on as a line, the split marked."""
+    """The chart of alerts a week as bars, the share acted on as a line, the split marked."""
     starts = [datetime.combine(week.start, time(), UTC).timestamp() for week in weeks]
     scale = steps(max((week.alerts for week in weeks), default=1) or 1)
     first, last = min(starts, default=0.0), max(starts, default=0.0) + 7 * _DAY
@@ -47,14 +43,14 @@ def weeks_chart(weeks: Sequence[Week], split_at: datetime) -> Markup:
     wide = plane.px(first + 7 * _DAY) - plane.px(first)
     bars = []
     for start, week in zip(starts, weeks, strict=True):
-        top, kind = plane.py(week.alerts), {"training": "train", "test": "test"}.get(week.part, "both")
-        bars.append(box(plane.px(start) + wide * 0.08, top, wide * 0.84, plane.height - BOTTOM - top, f"bar {kind}"))
+        kind = {"training": "train", "test": "test"}.get(week.part, "both")
+        bars.append(column(plane, plane.px(start) + wide * 0.08, week.alerts, wide * 0.84, f"bar {kind}"))
     middles = [(start + 3.5 * _DAY, week.rate) for start, week in zip(starts, weeks, strict=True)]
     split = plane.px(split_at.timestamp())
-    mark = segment((split, TOP - 6), (split, plane.height - BOTTOM), "mark")
+    mark = segment((split, plane.top - 6), (split, plane.floor), "mark")
     side = [label(WIDTH - 36, rate.py(value) + 4, text) for value, text in SHARES]
     ends = [(first + 5 * _DAY, day(weeks[0].start)), (last - 8 * _DAY, day(weeks[-1].start))] if len(weeks) > 3 else []
-    return drawing(
+    chart = drawing(
         "Alerts a week and the share acted on",
         plane.height,
         rows(plane, [(value, f"{value:,.0f}") for value in scale]),
@@ -63,11 +59,13 @@ def weeks_chart(weeks: Sequence[Week], split_at: datetime) -> Markup:
         mark,
         *side,
         axes(plane, "week of raising (UTC)", "alerts a week", ends),
-    ) + legend([("train", "training"), ("test", "test"), ("both", "both"), ("s2", "share acted on (right axis)")])
+    )
+    keys = [("train", "training"), ("test", "test"), ("both", "both"), ("s2", "share acted on (right axis)")]
+    return joined([chart, legend(keys)])
 
 
 def reliability_chart(bins: Sequence[ReliabilityBin]) -> Markup:
-    """Share acted on against mean score, with intervals, beside the diagonal."""
+    """The chart of share acted on against mean score, with intervals, beside the diagonal."""
     plane = Plane(_SHARES, _SHARES, 300.0)
     marks = []
     for each in bins:
@@ -86,7 +84,7 @@ def reliability_chart(bins: Sequence[ReliabilityBin]) -> Markup:
 
 
 def curve_chart(curves: Mapping[str, Sequence[CurvePoint]], bands: Sequence[Band], target: float) -> Markup:
-    """Noise suppressed against detection, a line a score; the model's band edges are dots on the first."""
+    """The chart of noise suppressed against detection, a line a score; the model's band edges are dots on the first."""
     plane = Plane(_SHARES, _SHARES, 300.0)
     lines, marks = [], []
     for kind, points in zip(("s1", "s2", "s3"), curves.values(), strict=False):
@@ -96,11 +94,11 @@ def curve_chart(curves: Mapping[str, Sequence[CurvePoint]], bands: Sequence[Band
         if band.low > 0 and first:
             near = min(first, key=lambda p: abs(p.threshold - band.low))
             for at in finite([(near.detection, near.suppressed)]):
-                text = f"{shortened(band.name, 14)} from {level(band.low)}" if told(band.low) else band.name
+                text = f"{shortened(band.name, 14)} from {level(band.low)}" if is_known(band.low) else band.name
                 marks += [dot(plane, at, "edge", 4.0), label(plane.px(at[0]) - 8, plane.py(at[1]) + 12, text, "end")]
     place = plane.px(target)
-    mark = segment((place, TOP), (place, plane.height - BOTTOM), "mark")
-    return drawing(
+    mark = segment((place, plane.top), (place, plane.floor), "mark")
+    chart = drawing(
         "Noise suppressed against detection",
         plane.height,
         rows(plane, SHARES),
@@ -108,7 +106,9 @@ def curve_chart(curves: Mapping[str, Sequence[CurvePoint]], bands: Sequence[Band
         *lines,
         *marks,
         axes(plane, "detection: share of actionable kept (%)", "noise suppressed (%)", SHARES),
-    ) + legend([*zip(("s1", "s2", "s3"), map(name_of, curves), strict=False), ("mark", f"target {level(target)}")])
+    )
+    keys = [*zip(("s1", "s2", "s3"), map(name_of, curves), strict=False), ("mark", f"target {level(target)}")]
+    return joined([chart, legend(keys)])
 
 
 def _thinned(points: Sequence[CurvePoint]) -> Sequence[CurvePoint]:
@@ -116,7 +116,7 @@ def _thinned(points: Sequence[CurvePoint]) -> Sequence[CurvePoint]:
 
 
 def dependence_chart(points: Sequence[Point]) -> Markup:
-    """The mean score if every alert had this rate of team and rule."""
+    """The chart of the mean score if every alert had this rate of team and rule."""
     plane = Plane(_SHARES, _SHARES, 220.0)
     drawn = sorted(finite(points))
     return drawing(
@@ -131,12 +131,12 @@ def dependence_chart(points: Sequence[Point]) -> Markup:
 
 
 def groups_chart(groups: Sequence[Group]) -> Markup:
-    """Each verdict's share of alerts, as one bar."""
-    total, left = sum(max(g.share, 0.0) for g in groups if told(g.share)) or 1.0, 0.0
+    """The chart of each verdict's share of alerts, as one bar."""
+    total, left = sum(max(g.share, 0.0) for g in groups if is_known(g.share)) or 1.0, 0.0
     parts, keys = [], []
     for group in groups:
         kind = VERDICTS.get(group.verdict, "fair")
-        wide = (max(group.share, 0.0) if told(group.share) else 0.0) / total * WIDTH
+        wide = (max(group.share, 0.0) if is_known(group.share) else 0.0) / total * WIDTH
         parts.append(box(left, 4, wide, 34, f"bar {kind}"))
         if wide > 44:
             parts.append(label(left + wide / 2, 26, percent(group.share, 0), "middle", "on"))
@@ -144,20 +144,20 @@ def groups_chart(groups: Sequence[Group]) -> Markup:
         keys.append((kind, f"{group.verdict}: {group.teams:,} teams, {percent(group.share)} of alerts"))
     axis = [label(0, 54, "0%"), label(WIDTH / 2, 54, "share of judged alerts (%)", "middle", "name")]
     axis.append(label(WIDTH, 54, "100%", "end"))
-    return drawing("Share of alerts by the teams' verdict", 60, *parts, *axis) + legend(keys)
+    return joined([drawing("Share of alerts by the teams' verdict", 60, *parts, *axis), legend(keys)])
 
 
 def importance_chart(features: Sequence[Importance]) -> Markup:
-    """Shares of gain, the largest first."""
-    drawn = sorted((f for f in features if told(f.share)), key=lambda f: -f.share)[:BARS]
+    """The chart of the features' shares of gain, the largest first."""
+    drawn = sorted((f for f in features if is_known(f.share)), key=lambda f: -f.share)[:BARS]
     scale = steps(max((f.share for f in drawn), default=0.1) or 0.1)
     entries = [(f.feature, f.share, percent(f.share), "s1") for f in drawn]
     return _bars("Importance of features", entries, scale[-1], "share of all gain in the trees (%)", {})
 
 
 def drift_chart(drifts: Sequence[Drift]) -> Markup:
-    """Drift of each feature, the largest first, beside what chance would give."""
-    drawn = sorted((d for d in drifts if told(d.psi) and told(d.threshold)), key=lambda d: -d.psi)[:BARS]
+    """The chart of each feature's drift, the largest first, beside what chance would give."""
+    drawn = sorted((d for d in drifts if is_known(d.psi) and is_known(d.threshold)), key=lambda d: -d.psi)[:BARS]
     scale = steps(max([d.psi for d in drawn] + [d.threshold for d in drawn] + [0.01]))
     kinds = {True: "poor", False: "s1", None: "quiet"}
     entries = [(d.feature, d.psi, number(d.psi), "quiet" if d.shown_only else kinds[d.drifted]) for d in drawn]
@@ -169,7 +169,7 @@ def drift_chart(drifts: Sequence[Drift]) -> Markup:
         ("quiet", "shown only, or not tested"),
         ("mark", "chance would give at most"),
     ]
-    return chart + legend(keys)
+    return joined([chart, legend(keys)])
 
 
 def _bars(
@@ -191,14 +191,15 @@ def _bars(
 
 
 def ageing_chart(weeks: Sequence[AgeWeek]) -> Markup:
-    """AUC and calibration error by week after training."""
+    """The chart of AUC and calibration error by week after training."""
     plane = Plane((0.5, max((w.week for w in weeks), default=1) + 0.5), _SHARES, 220.0)
     tick = max(1, len(weeks) // 8 + (len(weeks) > 8))
-    return drawing(
+    chart = drawing(
         "AUC and calibration error by week after training",
         plane.height,
         rows(plane, [(n / 4, f"{n / 4:.2f}") for n in range(5)]),
         broken_line(plane, [(float(w.week), w.auc) for w in weeks], "s1"),
         broken_line(plane, [(float(w.week), w.ece) for w in weeks], "s2"),
         axes(plane, "weeks after training", "AUC, error (0 to 1)", [(w.week, str(w.week)) for w in weeks[::tick]]),
-    ) + legend([("s1", "AUC (higher is better)"), ("s2", "calibration error (lower is better)")])
+    )
+    return joined([chart, legend([("s1", "AUC (higher is better)"), ("s2", "calibration error (lower is better)")])])

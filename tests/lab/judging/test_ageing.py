@@ -4,7 +4,7 @@ import numpy as np
 
 from stream.core.frame import Array
 from stream.lab.judging.ageing import WEEK, judge_ageing
-from stream.lab.judging.findings import Ageing
+from stream.lab.judging.report_schema import Ageing
 
 RNG = np.random.default_rng(6)
 TRUE = RNG.random(2_400)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stream.core.frame import Array
 from stream.lab import export, reference
 from stream.lab.judging import baselines, metrics
-from stream.lab.judging.metrics import Labels
+from stream.lab.judging.metrics import Labels, RankedScores
 from stream.lab.learning import calibration
 
 scored = st.lists(
@@ -20,6 +20,7 @@ scored = st.lists(
     min_size=1,
     max_size=60,
 )
+ROWS = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 8), st.integers(0, 3)), min_size=2, max_size=60)
 Scored = list[tuple[int, float]]
 
 
@@ -85,6 +86,57 @@ def test_calibration_of_distinct_scores_is_that_of_ten_equal_bins() -> None:
     order = np.argsort(p)
     bins = [order[start : start + 100] for start in range(0, 1_000, 100)]
     assert metrics.ece(y, p) == pytest.approx(np.mean([abs(y[part].mean() - p[part].mean()) for part in bins]))
+
+
+@given(scored)
+def test_ece_is_the_gap_of_each_bin_by_its_size(pairs: Scored) -> None:
+    """Against a loop over the sorted alerts, cut into ten parts; alerts of one score count as their common rate."""
+    y, p = columns(pairs)
+    rate = {score: Fraction(int(y[p == score].sum()), int((p == score).sum())) for score in set(p.tolist())}
+    ordered = sorted(p.tolist())
+    gap, start = Fraction(0), 0
+    for number in range(10):
+        size = len(y) // 10 + (number < len(y) % 10)
+        part = ordered[start : start + size]
+        gap += abs(sum((rate[score] - Fraction(score) for score in part), Fraction(0)))
+        start += size
+    assert start == len(y)
+    assert metrics.ece(y, p) == pytest.approx(float(gap / len(y)), abs=1e-12)
+
+
+@given(ROWS)
+def test_equal_weights_give_the_plain_figures(rows: list[tuple[int, int, int]]) -> None:
+    """AUC and suppression of rows that all weigh 1 are those of the metrics, whatever the ties."""
+    y = np.array([row[0] for row in rows], dtype=np.int8)
+    p = np.array([row[1] / 8.0 for row in rows])
+    found = RankedScores(y, p).figures(np.ones(len(y)), (0.9,))
+    if y.min() == y.max():
+        assert all(math.isnan(value) for value in found)
+        return
+    assert found[0] == pytest.approx(metrics.auc(y, p))
+    assert found[3] == pytest.approx(metrics.suppressed_at(y, p, 0.9))
+    if len(y) % metrics.BINS == 0:
+        assert found[2] == pytest.approx(metrics.ece(y, p))
+
+
+@given(ROWS)
+def test_a_weight_is_so_many_copies(rows: list[tuple[int, int, int]]) -> None:
+    """A row of weight 3 counts as three rows of weight 1, in every figure."""
+    y = np.array([row[0] for row in rows], dtype=np.int8)
+    p = np.array([row[1] / 8.0 for row in rows])
+    weights = np.array([row[2] for row in rows])
+    copies = np.repeat(np.arange(len(y)), weights)
+    if not len(copies):
+        return
+    one = RankedScores(y, p).figures(weights.astype(np.float64), (0.95,))
+    other = RankedScores(y[copies], p[copies]).figures(np.ones(len(copies)), (0.95,))
+    assert one == pytest.approx(other, nan_ok=True)
+
+
+def test_average_precision_by_hand() -> None:
+    """Two of four actionable, ranked first and third: (1 + 2/3) / 2."""
+    y, p = np.array([1, 0, 1, 0], dtype=np.int8), np.array([0.9, 0.8, 0.7, 0.6])
+    assert RankedScores(y, p).figures(np.ones(4), ())[1] == pytest.approx((1 + 2 / 3) / 2)
 
 
 def test_certain_and_wrong_is_finite() -> None:

@@ -1,4 +1,4 @@
-"""Reads a page: its tags in balance, its text, its headings, what it refers to."""
+"""Reads a page: its tags in balance, its text, its headings, what it refers to, and the shapes of its charts."""
 
 from html.parser import HTMLParser
 
@@ -47,3 +47,22 @@ class Read(HTMLParser):
             self.headings.append(data)
         if "style" not in self.open:
             self.words.append(data)
+
+
+class _Shapes(HTMLParser):
+    def __init__(self, page: str, tag: str) -> None:
+        super().__init__()
+        self.found: list[dict[str, str]] = []
+        self._tag = tag
+        self.feed(page)
+        self.close()
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """A shape, its attributes as they are written."""
+        if tag == self._tag:
+            self.found.append({name: value or "" for name, value in attrs})
+
+
+def shapes(chart: str, tag: str, kind: str | None = None) -> list[dict[str, str]]:
+    """The attributes of every shape of a tag (rect, circle, line, polyline), and of a class where one is given."""
+    return [one for one in _Shapes(chart, tag).found if kind is None or one["class"] == kind]

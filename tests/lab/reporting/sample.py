@@ -4,7 +4,7 @@ import math
 from datetime import UTC, date, datetime, timedelta
 
 from stream.core.problem import BASELINES, OutcomeRule, Problem
-from stream.lab.judging.findings import (
+from stream.lab.judging.report_schema import (
     Ablation,
     Ageing,
     AgeWeek,
@@ -13,7 +13,6 @@ from stream.lab.judging.findings import (
     CurvePoint,
     Data,
     Drift,
-    Findings,
     Fixed,
     Floods,
     Gain,
@@ -21,6 +20,7 @@ from stream.lab.judging.findings import (
     Group,
     Importance,
     Interval,
+    Judgement,
     ReliabilityBin,
     ScoreFigures,
     Shortcut,
@@ -174,10 +174,10 @@ def ageing() -> Ageing:
     return Ageing(found, "AUC falls by 0.006 a week: training once a month is enough.")
 
 
-def full() -> Findings:
+def full() -> Judgement:
     """Every section there."""
     names = ("model", *BASELINES)
-    return Findings(
+    return Judgement(
         title="Alerts that are acted on",
         model="2025-05-12-a1b2c3",
         created=datetime(2025, 7, 1, 9, 30, tzinfo=UTC),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from stream.lab.reporting.page import write
+from stream.lab.reporting.report import write
 from tests.lab.reporting import sample
 from tests.servers.availability import unavailable
 

@@ -1,4 +1,4 @@
-"""Evaluation: an artifact, as it would be served, beside the baselines on what came after its split."""
+"""The evaluation of a stored model, as it would be served, on a log's alerts after the model's split."""
 
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +10,7 @@ from stream.core.events import seconds
 from stream.eventlog import read_log
 from stream.lab.check import about
 from stream.lab.judging.baselines import score_baselines
-from stream.lab.judging.judge import judge
+from stream.lab.judging.metrics import model_metrics
 from stream.lab.matrix import predict, served_matrix
 from stream.lab.replaying import Replayed, replay
 from stream.lab.window import judgeable, split_at_time
@@ -22,7 +22,7 @@ from stream.progress import Progress, no_progress
 
 
 class Evaluation(Struct, frozen=True):
-    """What was judged, and how it did.
+    """What was evaluated, and the figures.
 
     `young` alerts after the split had their horizon not yet passed when the log ended, `excluded` ones are
     visibility-only or in a flood; neither is judged.
@@ -39,7 +39,7 @@ class Evaluation(Struct, frozen=True):
 
 
 def evaluate(log: Path, model_dir: Path, progress: Progress = no_progress) -> Evaluation:
-    """Judge a model on the alerts of a log that were raised at its split or later.
+    """The evaluation of a model on the alerts of a log that were raised at its split or later.
 
     `model_dir` is an artifact, or a store of them: then its champion is meant, else the newest version. The problem is
     the one in the manifest.
@@ -61,7 +61,7 @@ def evaluate(log: Path, model_dir: Path, progress: Progress = no_progress) -> Ev
 
 
 def evaluate_replayed(replayed: Replayed, model: Model) -> Evaluation:
-    """The same on a replay."""
+    """The evaluation on a replay that is done already."""
     manifest = model.manifest
     split = split_at_time(replayed, seconds(manifest.training.split_at))
     mask, after = judgeable(replayed, split), replayed.at >= split.at
@@ -76,5 +76,5 @@ def evaluate_replayed(replayed: Replayed, model: Model) -> Evaluation:
         or any(alert.labels.get("simulated") == "true" for alert in replayed.alerts),
         young=int(np.count_nonzero(after & replayed.counts & ~replayed.mature)),
         excluded=int(np.count_nonzero(after & ~replayed.counts)),
-        metrics=judge(replayed, mask, scores, score_baselines(replayed), thresholds),
+        metrics=model_metrics(replayed, mask, scores, score_baselines(replayed), thresholds),
     )

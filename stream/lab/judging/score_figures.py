@@ -1,21 +1,18 @@
-"""One score in figures: decomposition, reliability, curve, bands."""
-
-import math
+"""The figures of one score: decomposition, reliability, curve, bands."""
 
 import numpy as np
 
 from stream.core.frame import Array
 from stream.core.scoring import Thresholds
-from stream.lab.judging.bootstrap import Drawn
-from stream.lab.judging.findings import Band, CurvePoint, Fixed, Interval, ReliabilityBin, ScoreFigures
-from stream.lab.judging.metrics import BINS, Labels
+from stream.lab.judging.bootstrap import BootstrapFigures
+from stream.lab.judging.metrics import Labels, RankedScores, equal_edges
+from stream.lab.judging.report_schema import Band, CurvePoint, Fixed, Interval, ReliabilityBin, ScoreFigures
 
-_Z = 1.959963984540054
 _POINTS = 200  # of a curve
 
 
-def score_figures(name: str, y: Labels, p: Array, drawn: Drawn, threshold: float | None) -> ScoreFigures:
-    """A score's figures with intervals; `threshold` was fixed before the test part."""
+def score_figures(name: str, y: Labels, p: Array, drawn: BootstrapFigures, threshold: float | None) -> ScoreFigures:
+    """All figures of a score with intervals; `threshold` was fixed before the test part."""
     reliability, resolution, uncertainty = decompose(y, p)
     fixed = None
     if threshold is not None:
@@ -37,11 +34,8 @@ def score_figures(name: str, y: Labels, p: Array, drawn: Drawn, threshold: float
 
 
 def bins(y: Labels, p: Array) -> list[tuple[int, float, float]]:
-    """Bins of equal mass by score: count, mean score, share of actionable; equal scores share their outcomes."""
-    _, group, sizes = np.unique(p, return_inverse=True, return_counts=True)
-    shared = (np.bincount(group, weights=y) / sizes)[group]
-    parts = np.array_split(np.argsort(p, kind="stable"), BINS)
-    return [(len(part), float(p[part].mean()), float(shared[part].mean())) for part in parts if len(part)]
+    """Count, mean score and share of actionable of ten bins of equal mass by score, as the ECE has them."""
+    return RankedScores(y, p).bins(equal_edges(len(y)))
 
 
 def decompose(y: Labels, p: Array) -> tuple[float, float, float]:
@@ -58,20 +52,20 @@ def reliability_bins(y: Labels, p: Array) -> list[ReliabilityBin]:
 
 
 def wilson(rate: float, count: int) -> Interval:
-    """A share and its 95 % interval (Wilson, 1927).
+    """A share of `count` alerts and its 95 % interval (Wilson, 1927), that of the nearest whole number of them.
 
     >>> found = wilson(0.5, 10)
     >>> round(found.low, 3), round(found.high, 3)
     (0.237, 0.763)
     """
-    square = _Z * _Z / count
-    middle = (rate + square / 2.0) / (1.0 + square)
-    wide = _Z / (1.0 + square) * math.sqrt(rate * (1.0 - rate) / count + square / (4.0 * count))
-    return Interval(rate, max(min(middle - wide, rate), 0.0), min(max(middle + wide, rate), 1.0))
+    from scipy.stats import binomtest
+
+    found = binomtest(round(rate * count), count).proportion_ci(method="wilson")
+    return Interval(rate, min(float(found.low), rate), max(float(found.high), rate))
 
 
 def curve(y: Labels, p: Array) -> list[CurvePoint]:
-    """Detection and suppression at thresholds all over the score, rising."""
+    """Points of detection and suppression at thresholds all over the score, rising."""
     thresholds = np.unique(np.quantile(p, np.linspace(0.0, 1.0, _POINTS + 1), method="lower"))
     below = [
         np.searchsorted(np.sort(p[y == side]), thresholds, "left") / max(int((y == side).sum()), 1) for side in (0, 1)

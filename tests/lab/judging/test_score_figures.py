@@ -1,11 +1,15 @@
 """Decomposition, reliability, curves and bands, by hand and by law."""
 
+import math
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stream.core.scoring import Thresholds
-from stream.lab.judging.metrics import brier
-from stream.lab.judging.scores import bands_of, curve, decompose, reliability_bins, wilson
+from stream.lab.judging.metrics import Z_95, brier
+from stream.lab.judging.score_figures import bands_of, curve, decompose, reliability_bins, wilson
 
 
 def test_the_decomposition_adds_up() -> None:
@@ -39,6 +43,29 @@ def test_wilson_by_hand() -> None:
     found = wilson(0.0, 10)
     assert found.low == 0.0
     assert found.high == pytest.approx(3.8415 / 13.8415, abs=1e-4)
+
+
+@given(st.integers(1, 3_000), st.data())
+def test_wilson_is_the_closed_form(count: int, data: st.DataObject) -> None:
+    """For any whole number of actionable, both bounds are those of Wilson's formula, written out."""
+    rate = data.draw(st.integers(0, count)) / count
+    square = Z_95**2 / count
+    middle = (rate + square / 2) / (1 + square)
+    wide = Z_95 / (1 + square) * math.sqrt(rate * (1 - rate) / count + square / (4 * count))
+    found = wilson(rate, count)
+    assert found.value == rate
+    assert found.low == pytest.approx(max(middle - wide, 0.0), abs=1e-9)
+    assert found.high == pytest.approx(min(middle + wide, 1.0), abs=1e-9)
+
+
+def test_a_share_of_split_ties_is_within_its_interval() -> None:
+    """Equal scores in two bins give a share of no whole number of alerts; its bounds move by less than one alert."""
+    found, below, above = wilson(0.255, 10), wilson(0.2, 10), wilson(0.3, 10)
+    assert found.low is not None
+    assert found.high is not None
+    assert below.low is not None
+    assert above.high is not None
+    assert below.low <= found.low <= 0.255 <= found.high <= above.high
 
 
 def test_a_curve_falls_and_rises() -> None:

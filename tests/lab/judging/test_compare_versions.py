@@ -8,7 +8,7 @@ import pytest
 
 from stream.core.errors import LabError
 from stream.core.events import Event, seconds
-from stream.lab.judging.moved import judge_moved
+from stream.lab.judging.compare_versions import compare_versions
 from stream.lab.replaying import Replayed, replay
 from stream.lab.training import train_replayed
 from stream.lab.window import judgeable, split_at_time
@@ -51,7 +51,7 @@ def folders(changing: Replayed, tmp_path_factory: pytest.TempPathFactory) -> tup
 def test_a_model_beside_itself(changing: Replayed, folders: tuple[Path, Path]) -> None:
     """Nothing is different, and nothing is surely worse."""
     model = load_model(folders[0], changing.problem)
-    found = judge_moved(changing, model, folders[0], model, folders[0])
+    found = compare_versions(changing, model, folders[0], model, folders[0])
     assert (found.importance, found.thresholds, found.verdicts) == ([], [], [])
     assert (found.newly_unreadable, found.readable_again) == ([], [])
     assert found.comparison.brier is not None
@@ -62,7 +62,7 @@ def test_a_model_beside_itself(changing: Replayed, folders: tuple[Path, Path]) -
 def test_a_model_that_learnt_of_a_change_is_better(changing: Replayed, folders: tuple[Path, Path]) -> None:
     """Judged on what matured after the later of both splits; the change is seen in the features and the trees."""
     old, new = (load_model(folder, changing.problem) for folder in folders)
-    found = judge_moved(changing, old, folders[0], new, folders[1])
+    found = compare_versions(changing, old, folders[0], new, folders[1])
     after = split_at_time(changing, seconds(new.manifest.training.split_at))
     assert found.comparison.matured == int(judgeable(changing, after).sum())
     assert found.comparison.brier is not None
@@ -75,7 +75,7 @@ def test_a_model_that_learnt_of_a_change_is_better(changing: Replayed, folders: 
     edges = {one.name: one.after for one in found.thresholds}
     if "likely_noise" in edges:
         assert edges["likely_noise"] == new.thresholds.likely_noise
-    back = judge_moved(changing, new, folders[1], old, folders[0])
+    back = compare_versions(changing, new, folders[1], old, folders[0])
     assert back.comparison.matured == found.comparison.matured
     assert (back.auc.before, back.auc.after) == (found.auc.after, found.auc.before)
     assert back.comparison.brier is not None
@@ -88,7 +88,7 @@ def test_nothing_after_both_splits(changing: Replayed, folders: tuple[Path, Path
     end = new.manifest.training.split_at
     cut = replay(lines([event for event in changing_log() if event.at < end]), small_problem())
     with pytest.raises(LabError, match="after both models' splits is empty"):
-        judge_moved(cut, old, folders[0], new, folders[1])
+        compare_versions(cut, old, folders[0], new, folders[1])
 
 
 def test_an_older_champion_without_a_report(changing: Replayed, folders: tuple[Path, Path], tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_an_older_champion_without_a_report(changing: Replayed, folders: tuple[P
     model = load_model(folders[0], changing.problem)
     files = {path.name: path.read_bytes() for path in folders[0].iterdir() if path.name in model.manifest.files}
     bare = write_artifact(tmp_path, model.manifest, {name: files[name] for name in files if name != FINDINGS})
-    assert judge_moved(changing, load_model(bare, changing.problem), bare, model, folders[0]).importance is None
+    assert compare_versions(changing, load_model(bare, changing.problem), bare, model, folders[0]).importance is None
     broken = write_artifact(tmp_path / "broken", model.manifest, {**files, REFERENCE: b"{}"})
-    moved = judge_moved(changing, load_model(broken, changing.problem), broken, model, folders[0])
+    moved = compare_versions(changing, load_model(broken, changing.problem), broken, model, folders[0])
     assert (moved.watched, moved.drift) == (0, [])

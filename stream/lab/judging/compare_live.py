@@ -1,6 +1,6 @@
-"""Champion and challenger on the alerts that both scored live, once what became of them is known.
+"""The live comparison of champion and challenger, on alerts that both scored and whose outcome is known.
 
-The evidence for a promotion. It needs the outcomes topic and numpy, no library of the lab's. An alert is judged when
+A promotion rests on it. It needs the outcomes topic and numpy, no library of the lab's. An alert is judged when
 the latest decision seen lies at its raise + horizon + grace or later, whatever came of it, so that fast outcomes do not
 run ahead of slow ones. Held-out alerts are judged: no rule touched them.
 """
@@ -25,8 +25,8 @@ from stream.core.problem import Problem
 from stream.core.records import Outcome, decode_outcome
 from stream.lab.judging import metrics
 from stream.lab.judging.bootstrap import DAY, HOUR, LEAST_DAYS, Days, days_of, interval
-from stream.lab.judging.findings import Interval
 from stream.lab.judging.metrics import Labels
+from stream.lab.judging.report_schema import Interval
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ LeftOut = Literal[
 ]
 
 
-class Paired(Struct, frozen=True, eq=False):
+class PairedScores(Struct, frozen=True, eq=False):
     """N alerts with an outcome and two scores: raised at (seconds since 1970), 0 noise or 1 actionable, both scores."""
 
     at: Array
@@ -54,8 +54,8 @@ class Paired(Struct, frozen=True, eq=False):
     challenger: Array
 
 
-class Kept(Struct, frozen=True):
-    """Of one model: Brier score, share of the actionable at or above its likely_noise edge, share of noise below it."""
+class EdgeFigures(Struct, frozen=True):
+    """One model's Brier score, and the shares of actionable at or above its likely_noise edge and of noise below it."""
 
     brier: float | None
     detection: float | None
@@ -89,8 +89,8 @@ class Comparison(Struct, frozen=True, kw_only=True):
     young: int = 0
     left_out: dict[LeftOut, int] = {}
     label_rate: float | None = None
-    of_champion: Kept
-    of_challenger: Kept
+    of_champion: EdgeFigures
+    of_challenger: EdgeFigures
     brier: Interval | None
     detection: Interval | None
     suppressed: Interval | None
@@ -118,10 +118,10 @@ class Comparison(Struct, frozen=True, kw_only=True):
         return None
 
 
-def compare_served(
+def compare_live(
     outcomes: Iterable[Outcome], champion: str, challenger: str, problem: Problem, edges: Mapping[str, float]
 ) -> Comparison:
-    """Compare two versions on outcomes, in any order and with repetitions: neither changes a digit.
+    """The comparison of two versions on outcomes, in any order and with repetitions: neither changes a digit.
 
     An alert's first outcome stands. A correction replaces it; but as only alerts that a rule closed are ever corrected,
     and only if they were acted on, to judge by them would hold against the champion what its own scores had closed:
@@ -149,15 +149,15 @@ def compare_served(
             label = int(outcome.outcome == "actionable")
             rows.append((raised_at, label, outcome.scores[champion], outcome.scores[challenger]))
     columns = np.array(sorted(rows), dtype=np.float64).reshape(len(rows), 4).T
-    pair = Paired(columns[0], columns[1].astype(np.int8), columns[2], columns[3])
+    pair = PairedScores(columns[0], columns[1].astype(np.int8), columns[2], columns[3])
     compared = compare_scores(pair, champion, challenger, problem, edges)
     return msgspec.structs.replace(compared, young=young, left_out=dict(left_out))
 
 
 def compare_scores(
-    pair: Paired, champion: str, challenger: str, problem: Problem, edges: Mapping[str, float]
+    pair: PairedScores, champion: str, challenger: str, problem: Problem, edges: Mapping[str, float]
 ) -> Comparison:
-    """The same on alerts that all count."""
+    """The comparison of two versions on alerts that all count."""
     days = len(np.unique(np.floor(pair.at / DAY)))
     blocks: Literal["days", "hours"] = "days" if days >= LEAST_DAYS else "hours"
     counted = len(pair.at)
@@ -239,14 +239,14 @@ def _left_out(outcome: Outcome, champion: str, challenger: str, problem: Problem
     return "visibility_only" if "visibility_only" in outcome.flags else None
 
 
-def _kept(y: Labels, p: Array, edge: float) -> Kept:
+def _kept(y: Labels, p: Array, edge: float) -> EdgeFigures:
     brier = metrics.brier(y, p) if len(y) else math.nan
     figures = brier, metrics.detected_from(y, p, edge), metrics.suppressed_below(y, p, edge)
-    return Kept(*(value if math.isfinite(value) else None for value in figures))
+    return EdgeFigures(*(value if math.isfinite(value) else None for value in figures))
 
 
 def _moved(before: Mask, after: Mask, among: Mask, drawn: Days) -> Interval | None:
-    """The change of a share from `before` to `after` among some of the rows (all bool[N]); None without any."""
+    """The change of a share, from `before` to `after` among some of the rows (all bool[N]); None without any."""
     if not among.any():
         return None
     value = float(after[among].mean() - before[among].mean())
@@ -264,15 +264,15 @@ def _not_tested(brier: Interval | None, detection: Interval | None, count: int, 
 
 
 def _worse(brier: Interval | None, detection: Interval | None, reached: Interval | None, target: float) -> list[str]:
-    said = []
+    reasons = []
     if brier is not None and brier.low is not None and brier.high is not None and brier.low > 0.0:
-        said.append(f"Brier score {brier.value:+.4f}, 95 % interval {brier.low:+.4f} to {brier.high:+.4f}")
+        reasons.append(f"Brier score {brier.value:+.4f}, 95 % interval {brier.low:+.4f} to {brier.high:+.4f}")
     if detection is None or detection.low is None or detection.high is None or detection.high >= 0.0:
-        return said
+        return reasons
     if reached is not None and reached.high is not None and reached.high < target:
         bounds = f"95 % interval {detection.low:+.1%} to {detection.high:+.1%}"
-        said.append(
+        reasons.append(
             f"detection at its own likely_noise edge {detection.value:+.1%}, {bounds}, to {reached.value:.1%}, "
             f"surely below the target of {target:.0%}"
         )
-    return said
+    return reasons

@@ -1,4 +1,4 @@
-"""A judgement: what a replay, a split and scores of its judged alerts say, as `Findings`."""
+"""The judgement of a model on its test part, which becomes report.json and report.html."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -7,30 +7,37 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
 from stream.core.events import moment
 from stream.core.frame import Array
-from stream.core.ledger import FLOOD, MAINTENANCE, VISIBILITY_ONLY
+from stream.core.ledger import ACTIONABLE, FLOOD, MAINTENANCE, NOISE, VISIBILITY_ONLY
 from stream.core.scoring import Thresholds
-from stream.lab.judging import scores as figures
+from stream.lab.judging import metrics, shortcut
+from stream.lab.judging import score_figures as figures
 from stream.lab.judging.ageing import judge_ageing
-from stream.lab.judging.bootstrap import DAY, LEAST_DAYS, Days, Drawn, days_of, draw, gain_at_equal_detection
-from stream.lab.judging.findings import Ageing, Data, Findings, Gain, Week
+from stream.lab.judging.bootstrap import DAY, LEAST_DAYS, BootstrapFigures, Days, days_of, draw, gain_at_equal_detection
+from stream.lab.judging.drift import judge_drift
 from stream.lab.judging.gate import best_of, judge_gate
-from stream.lab.judging.judge import MODEL, check_classes
-from stream.lab.judging.metrics import Labels
-from stream.lab.judging.shortcut import judge_shortcut
+from stream.lab.judging.metrics import MODEL, Labels, check_classes
+from stream.lab.judging.report_schema import Ageing, Data, Floods, Gain, Importance, Judgement, Week
 from stream.lab.judging.teams import judge_teams
+from stream.lab.learning.fit import Fitted
+from stream.lab.learning.plan import Plan
+from stream.lab.matrix import predict, served_matrix
 from stream.lab.replaying import Replayed
-from stream.lab.window import Mask, Split, trainable
+from stream.lab.window import Mask, Split, Window, trainable
+from stream.models.serving import Model
+from stream.progress import Progress, no_progress
 
 SEED = 7
 LEAK = 0.1  # an AUC that much above the best baseline's asks for a second look
 _WEEK = timedelta(days=7)
+_DEFAULT = Plan()
 
 
 class Case(Struct, frozen=True, eq=False, kw_only=True):
-    """What is judged: `scores` are of the J judged alerts (float64[J], log order), baselines of all N, by name.
+    """The input of a judgement: scores of the J judged alerts (float64[J], log order), baselines of all N, by name.
 
     `judged` is bool[N], `fixed` the threshold of each score fixed before the split (`model` and the baselines), `model`
     what the scores are called, `bands` the shipped edges.
@@ -50,8 +57,8 @@ class Case(Struct, frozen=True, eq=False, kw_only=True):
     seed: int = SEED
 
 
-def find(case: Case) -> Findings:
-    """Everything that scores alone can tell; sections that need the model itself stay None.
+def judge_scores(case: Case) -> Judgement:
+    """The judgement as far as scores alone allow; sections that need the model itself stay None.
 
     Raises:
         LabError: nothing to judge, or one class only.
@@ -67,7 +74,7 @@ def find(case: Case) -> Findings:
     gains = [_gain(y, drawn[MODEL], name, other, sets[name], days) for name, other in others.items()]
     names = [replayed.alerts[place].team for place in np.flatnonzero(judged).tolist()]
     compared = {MODEL: case.scores} if best is None else {MODEL: case.scores, best: sets[best]}
-    return Findings(
+    return Judgement(
         title=f"{problem.name}: {case.model}",
         model=case.model,
         created=case.created,
@@ -86,7 +93,7 @@ def find(case: Case) -> Findings:
         curves={name: figures.curve(y, p) for name, p in compared.items()},
         bands=figures.bands_of(y, case.scores, case.bands),
         gate=judge_gate(drawn[MODEL], others, gains, problem.target, len(y)),
-        shortcut=judge_shortcut(y, case.scores, replayed.last_outcome[judged], case.seed),
+        shortcut=shortcut.judge_shortcut(y, case.scores, replayed.last_outcome[judged], case.seed),
         teams=judge_teams(names, y, case.scores),
         ageing=_ageing(case, sets, best),
         notes=[
@@ -96,9 +103,97 @@ def find(case: Case) -> Findings:
     )
 
 
-def encode_findings(findings: Findings) -> bytes:
-    """`report.json`: indented, ending in a line end; what is not a number is null."""
-    return msgspec.json.format(msgspec.json.encode(findings), indent=1) + b"\n"
+def judge_trained(
+    window: Window,
+    fitted: Fitted,
+    model: Model,
+    baselines: Mapping[str, Array],
+    scores: Array,
+    judged: Mask,
+    *,
+    plan: Plan = _DEFAULT,
+    progress: Progress = no_progress,
+) -> Judgement:
+    """The judgement of a model just trained: all sections but the canaries.
+
+    `scores` are float64[J] of the judged alerts (bool[N]), baselines float64[N]. Three ablations are trained with the
+    manifest's seed and `plan`. Dependence is on the rate of team and rule by which the trees gain most. Version,
+    creation time and command are those of the model's manifest.
+
+    Raises:
+        LabError: nothing to judge, or one class only.
+    """
+    replayed, seed = window.replayed, model.manifest.training.seed
+    case = _case(window, fitted, model, baselines, scores, judged)
+    judgement = judge_scores(case)
+    matrix, y = served_matrix(replayed, model, np.flatnonzero(judged)), replayed.outcome[judged]
+    looked = judgement.shortcut
+    weighed = importance(window, fitted)
+    if looked is not None:
+        of = next((one.feature for one in weighed if one.feature in shortcut.RATES), "")
+        reached = shortcut.dependence(matrix, window.features, model.predict, of)
+        again = shortcut.ablations(window, (matrix, y), baselines, seed, plan, progress)
+        looked = replace(looked, ablations=again, dependence=reached, dependence_of=of)
+    return replace(
+        judgement,
+        shortcut=looked,
+        importance=weighed,
+        drift=judge_drift(model.reference, replayed.at[judged], matrix, window.features),
+        floods=floods(case, model),
+    )
+
+
+def _case(
+    window: Window, fitted: Fitted, model: Model, baselines: Mapping[str, Array], scores: Array, judged: Mask
+) -> Case:
+    manifest = model.manifest
+    return Case(
+        replayed=window.replayed,
+        split=window.end,
+        judged=judged,
+        scores=scores,
+        baselines=baselines,
+        fixed=fitted.fixed,
+        model=model.version,
+        created=manifest.created,
+        command=manifest.training.command,
+        simulated=manifest.training.simulated,
+        bands=model.thresholds,
+        seed=manifest.training.seed,
+    )
+
+
+def importance(window: Window, fitted: Fitted) -> list[Importance]:
+    """Each feature's share of the gain of all splits, the largest first; zero everywhere without a split."""
+    gains = np.asarray(fitted.trees.booster.feature_importance(importance_type="gain"), dtype=np.float64)
+    shares = gains / max(float(gains.sum()), 1e-12)
+    rows = zip(window.features, shares.tolist(), strict=True)
+    found = [Importance(feature.name, share, feature.meaning) for feature, share in rows]
+    return sorted(found, key=lambda one: (-one.share, one.feature))
+
+
+def floods(case: Case, model: Model) -> Floods | None:
+    """The model with the test part's flood alerts judged too (visibility-only never); None without such alerts."""
+    replayed = case.replayed
+    flood = ((replayed.flags & FLOOD) != 0) & ((replayed.flags & VISIBILITY_ONLY) == 0)
+    flood &= replayed.at >= case.split.at
+    if not flood.any():
+        return None
+    labelled = flood & replayed.mature & np.isin(replayed.outcome, (NOISE, ACTIONABLE))
+    y = replayed.outcome[case.judged]
+    without = metrics.auc(y, case.scores), metrics.ece(y, case.scores)
+    count = int(np.count_nonzero(labelled))
+    if not count:
+        return Floods(int(flood.sum()), 0, without[0], None, without[1], None)
+    added = predict(model, served_matrix(replayed, model, np.flatnonzero(labelled)))
+    all_y, all_p = np.concatenate([y, replayed.outcome[labelled]]), np.concatenate([case.scores, added])
+    both = metrics.auc(all_y, all_p), metrics.ece(all_y, all_p)
+    return Floods(int(flood.sum()), count, without[0], both[0], without[1], both[1])
+
+
+def encode_judgement(judgement: Judgement) -> bytes:
+    """The bytes of `report.json`: indented, ending in a line end; what is not a number is null."""
+    return msgspec.json.format(msgspec.json.encode(judgement), indent=1) + b"\n"
 
 
 def _ageing(case: Case, sets: Mapping[str, Array], best: str | None) -> Ageing | None:
@@ -109,7 +204,7 @@ def _ageing(case: Case, sets: Mapping[str, Array], best: str | None) -> Ageing |
     return judge_ageing(since, replayed.outcome[judged], case.scores, (best, sets[best]), detection)
 
 
-def _gain(y: Labels, model: Drawn, name: str, other: Drawn, p: Array, days: Days) -> Gain:
+def _gain(y: Labels, model: BootstrapFigures, name: str, other: BootstrapFigures, p: Array, days: Days) -> Gain:
     fixed = "detection_fixed" in model.values
     suppressed = gain_at_equal_detection(y, model, p, days) if fixed else None
     return Gain(over=name, auc=model.gain(other, "auc"), suppressed=suppressed)
@@ -158,7 +253,7 @@ def _weeks(replayed: Replayed, split: Split) -> list[Week]:
     return made
 
 
-def _notes(drawn: Mapping[str, Drawn], days: int) -> list[str]:
+def _notes(drawn: Mapping[str, BootstrapFigures], days: int) -> list[str]:
     notes = []
     others = {name: one.values["auc"] for name, one in drawn.items() if name != MODEL}
     if others:
@@ -172,7 +267,7 @@ def _notes(drawn: Mapping[str, Drawn], days: int) -> list[str]:
 
 
 def team_notes(learnt: Sequence[str], judged: Sequence[str]) -> list[str]:
-    """What the teams of the alerts before the split and of the judged ones (one name an alert) leave open."""
+    """Notes on what the teams of the training window and of the judged alerts (one name an alert) leave open."""
     known, count = set(learnt), len(set(judged) | set(learnt))
     if count == 1:
         return [f"All alerts are of one team, {judged[0]!r}: nothing here says how the model does on another."]

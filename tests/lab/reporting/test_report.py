@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from stream.lab.judging.findings import Findings, Gate, Interval
-from stream.lab.reporting.page import write
+from stream.lab.judging.report_schema import Gate, Interval, Judgement
+from stream.lab.reporting.report import write
 from tests.lab.reporting import sample
 from tests.lab.reporting.html import Read
 
@@ -24,7 +24,7 @@ OPTIONAL = {
 ALWAYS = ["What is predicted", "Data and exclusions", "Scores, model beside baselines"]
 
 
-def bare() -> Findings:
+def bare() -> Judgement:
     """The sample with no optional section."""
     return replace(sample.full(), **dict.fromkeys(OPTIONAL), notes=[])
 
@@ -79,7 +79,7 @@ def test_hostile_names_escaped() -> None:
     plain["problem"]["outcome"]["actionable"] = [HOSTILE]
     plain["shortcut"]["dependence_of"] = plain["teams"]["test"] = plain["ageing"]["advice"] = HOSTILE
     plain |= dict.fromkeys(("title", "model", "command", "question", "problem_id"), HOSTILE) | {"notes": [HOSTILE]}
-    read = Read(write(msgspec.convert(plain, Findings)))
+    read = Read(write(msgspec.convert(plain, Judgement)))
     assert "script" not in read.seen
     assert read.faults == []
     assert HOSTILE in read.text

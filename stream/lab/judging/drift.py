@@ -1,4 +1,4 @@
-"""Drift between a model's reference and later alerts, by the arithmetic that Prometheus rings by; see docs/DRIFT.md."""
+"""Drift between a model's reference and later alerts, as the recording rules in Prometheus compute it."""
 
 from collections.abc import Sequence
 
@@ -7,14 +7,14 @@ import numpy as np
 from stream.core import drift
 from stream.core.features import Feature
 from stream.core.frame import Array, Matrix
-from stream.lab.judging.findings import Drift
-from stream.models.reference import Spread, Watched
+from stream.lab.judging.report_schema import Drift
+from stream.models.reference import Spread, Watched, chance
 
 WEEK = 7.0 * 86_400.0
 
 
 def judge_drift(reference: Watched, at: Array, matrix: Matrix, chosen: Sequence[Feature]) -> list[Drift]:
-    """Every feature that is watched, the most drifted first; nothing where there is nothing to hold against another.
+    """The drift of every watched feature, the most drifted first; empty where alerts or reference are.
 
     Args:
         reference: the model's.
@@ -47,14 +47,14 @@ def _drift(feature: Feature, spread: Spread, column: Matrix, rows: int, ringing:
     shares = [*spread.shares, spread.missing]
     index = drift.psi(counts, shares, rows)
     effect = spread.design_effect_7d if weekly else spread.design_effect
-    chance = drift.chance_threshold(len(column), rows, len(shares), ringing, effect or 1.0)
+    threshold = chance(spread, ringing, effect or 1.0) * (1.0 / len(column) + 1.0 / rows)
     shown = feature.watch == "show" or effect is None
     few = len(column) < drift.ROWS_LEAST
     return Drift(
         feature=feature.name,
         psi=index,
-        threshold=max(chance, drift.EFFECT_FLOOR),
-        drifted=None if few and not shown else drift.rings(index, chance, len(column)) and not shown,
+        threshold=max(threshold, drift.EFFECT_FLOOR),
+        drifted=None if few and not shown else drift.is_significant(index, threshold, len(column)) and not shown,
         shown_only=shown,
         n=len(column),
     )

@@ -1,4 +1,4 @@
-"""What a judgement found, as data: `report.json`, and what the page is drawn from; sections not asked for are None.
+"""The types of `report.json`, from which report.html is drawn; sections that were not made are None.
 
 Times are UTC; shares, rates and scores lie between 0 and 1. An interval is 95 %, by a bootstrap over days of raising.
 """
@@ -11,14 +11,8 @@ from stream.core.problem import Problem
 
 
 def result_of(passed: bool | None) -> str:
-    """A three-valued result in words.
-
-    >>> result_of(True), result_of(False), result_of(None)
-    ('passed', 'failed', 'not tested')
-    """
-    if passed is None:
-        return "not tested"
-    return "passed" if passed else "failed"
+    """A three-valued result in words: passed, failed, or not tested (None)."""
+    return {True: "passed", False: "failed", None: "not tested"}[passed]
 
 
 class Interval(Struct, frozen=True):
@@ -30,7 +24,7 @@ class Interval(Struct, frozen=True):
 
 
 class Fixed(Struct, frozen=True):
-    """What a threshold fixed before the test part really kept (detection) and suppressed there."""
+    """A threshold fixed before the test part, and what it really kept (detection) and suppressed there."""
 
     threshold: float
     detection: float
@@ -103,7 +97,7 @@ class ReliabilityBin(Struct, frozen=True):
 
 
 class CurvePoint(Struct, frozen=True):
-    """What a threshold keeps and suppresses."""
+    """A threshold, and what it keeps and suppresses."""
 
     threshold: float
     detection: float
@@ -131,7 +125,7 @@ class Ablation(Struct, frozen=True):
 
 
 class Shortcut(Struct, frozen=True, kw_only=True):
-    """Is it only repeating the last action?
+    """Whether the model only repeats the last action.
 
     `agreement`: share of alerts with a last outcome on which `score >= 0.5` says the same as it. `same` and `differs`:
     AUC where the outcome was that of the last one, and where it was not; the latter beside what labels simulated from
@@ -217,7 +211,7 @@ class AgeWeek(Struct, frozen=True):
 
 
 class Ageing(Struct, frozen=True):
-    """Quality by week after training, and what it says of how often to train.
+    """Quality by week after training, and how often to train in view of it.
 
     `held`: whether the gain over the best baseline lasted; None where there were too few weeks with alerts to test it.
     """
@@ -239,7 +233,7 @@ class Floods(Struct, frozen=True):
 
 
 class Check(Struct, frozen=True):
-    """One condition of the gate, or one canary: what was asked, what was found.
+    """One condition of the gate, or one canary, and what was found.
 
     `passed` is None where it could not be tested: `text` then says why. `n` is how many alerts it rests on, or would.
     """
@@ -256,7 +250,7 @@ class Check(Struct, frozen=True):
 
 
 class Gate(Struct, frozen=True):
-    """DESIGN's gate: AUC above each of must_beat, and a gain in suppression that is surely above zero.
+    """The gate: AUC above each of must_beat, and a gain in suppression that is surely above zero.
 
     `passed` is False where a condition failed, else None where one could not be tested.
     """
@@ -270,8 +264,8 @@ class Gate(Struct, frozen=True):
         return result_of(self.passed)
 
 
-class Findings(Struct, frozen=True, kw_only=True):
-    """Everything one judgement found."""
+class Judgement(Struct, frozen=True, kw_only=True):
+    """A whole judgement: every section of the report."""
 
     title: str
     model: str

@@ -1,18 +1,14 @@
-"""The model card: what a model is for, what it was made from, how good it was and to whom, where it ends."""
-
-from collections.abc import Sequence
+"""card.md, the model card: what a model is for, what it was made from, how good it was and to whom, where it ends."""
 
 from stream.console import strip_lines
 from stream.core.problem import Exclusion
-from stream.lab.judging.findings import Findings, Interval, ScoreFigures, Team
-from stream.lab.judging.judge import MODEL
+from stream.lab.judging.metrics import MODEL
+from stream.lab.judging.report_schema import Judgement
+from stream.lab.reporting.card_judgement import intervals, limits, teams_section
 from stream.models.manifest import Figures, Manifest, Metrics
 
 _DAY = "%Y-%m-%d %H:%M"
-_TEAMS = 10  # told one by one
 _PATTERNS = 20
-_MET = {True: "met", False: "NOT met", None: "NOT tested"}
-_GATE = {True: "passed", False: "NOT passed", None: "NOT tested"}
 _SIMULATED = """
 **SIMULATED.** The alerts, teams and actions of the log are made up, and so is every figure below. This model is for
 trying noisegate out; train one on your own log before you believe a score.
@@ -26,18 +22,18 @@ _LIMITS = """## Known limits
 - An outcome is what the problem definition counts as one. Who acts without telling any system made noise here."""
 
 
-def write(manifest: Manifest, findings: Findings | None = None) -> str:
-    """card.md as text; with findings also intervals, how it does between teams, and the limits that were found."""
+def write(manifest: Manifest, judgement: Judgement | None = None) -> str:
+    """card.md as text; with judgement also intervals, how it does between teams, and the limits that were found."""
     parts = [
         _head(manifest),
         _data(manifest),
         _exclusions(manifest),
         _figures(manifest),
-        _intervals(findings) if findings is not None else "",
-        _teams(findings) if findings is not None else "",
+        intervals(judgement) if judgement is not None else "",
+        teams_section(judgement) if judgement is not None else "",
         _bands(manifest),
         _checks(manifest),
-        _LIMITS.format(found=_found_limits(manifest, findings)),
+        _LIMITS.format(found=_found_limits(manifest, judgement)),
         _made(manifest),
     ]
     return strip_lines("\n\n".join(part for part in parts if part)) + "\n"
@@ -91,8 +87,8 @@ def _exclusions(manifest: Manifest) -> str:
 
 def _pattern(exclusion: Exclusion) -> str:
     fields = ("team", "rule", "entity", "severity", "source")
-    told = [f"{name} `{getattr(exclusion, name)}`" for name in fields if getattr(exclusion, name) is not None]
-    return ", ".join(told + [f"label {key} `{value}`" for key, value in exclusion.labels.items()]) or "every alert"
+    parts = [f"{name} `{getattr(exclusion, name)}`" for name in fields if getattr(exclusion, name) is not None]
+    return ", ".join(parts + [f"label {key} `{value}`" for key, value in exclusion.labels.items()]) or "every alert"
 
 
 def _figures(manifest: Manifest) -> str:
@@ -125,117 +121,15 @@ def _row(name: str, of: Figures) -> str:
     return f"| {name} | " + " | ".join(f"{value:.3f}" for value in values) + " |"
 
 
-def _intervals(findings: Findings) -> str:
-    """The same figures with their 95 % intervals, and the gains over the baselines."""
-    kept = f"{findings.target_detection:.0%}"
-    rows = "\n".join(_interval_row(figures) for figures in findings.scores)
-    gains = "\n".join(
-        f"- over {gain.over}: AUC {_signed(gain.auc)}"
-        + (f", suppressed at equal detection {_signed(gain.suppressed)}" if gain.suppressed is not None else "")
-        for gain in findings.gains
-    )
-    checks = "\n".join(f"- {_MET[one.passed]}: {one.name} ({one.text})" for one in findings.gate.checks)
-    return f"""## Intervals
-
-95 %, by a bootstrap over days of raising.
-
-| score | AUC | ECE | Brier | suppressed at {kept} |
-|---|---|---|---|---|
-{rows}
-
-The model's gain, paired:
-
-{gains}
-
-The gate was {_GATE[findings.gate.passed]}:
-
-{checks}"""
-
-
-def _interval_row(of: ScoreFigures) -> str:
-    return f"| {of.name} | " + " | ".join(map(_bounded, (of.auc, of.ece, of.brier, of.suppressed_target))) + " |"
-
-
-def _bounded(figure: Interval) -> str:
-    if figure.low is None or figure.high is None:
-        return f"{figure.value:.3f}"
-    return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"
-
-
-def _signed(figure: Interval) -> str:
-    if figure.low is None or figure.high is None:
-        return f"{figure.value:+.3f}"
-    return f"{figure.value:+.3f} ({figure.low:+.3f} to {figure.high:+.3f})"
-
-
-def _teams(findings: Findings) -> str:
-    """Whom the model serves well, whom it does not, and whose rate it misses."""
-    teams = findings.teams
-    if teams is None:
-        return ""
-    groups = "\n".join(
-        f"| {group.verdict} | {group.teams:,} | {group.alerts:,} | {group.share:.0%} |" for group in teams.groups
-    )
-    return f"""## Fairness between teams
-
-No feature is a team's name: teams differ by their history, their rules and their entities. A team that the model can't
-read gets scores near its own rate, which are no help to it; people of such teams should be told.
-
-| verdict | teams | judged alerts | share |
-|---|---|---|---|
-{groups}
-
-{teams.test}.
-
-{_team_table(teams.teams)}"""
-
-
-def _team_table(teams: Sequence[Team]) -> str:
-    """The teams with most alerts; a mean score far from the share acted on means too much, or too little, is rung."""
-    rows = "\n".join(
-        f"| {_cell(team.name)} | {team.count:,} | {team.rate:.1%} | {team.mean_score:.1%} "
-        f"| {'' if team.auc is None else _bounded(team.auc)} | {team.verdict} |"
-        for team in teams[:_TEAMS]
-    )
-    more = len(teams) - _TEAMS
-    rest = f"\n\n{more:,} teams with fewer alerts are in report.json." if more > 0 else ""
-    return f"""| team | alerts | acted on | mean score | AUC | verdict |
-|---|---|---|---|---|---|
-{rows}{rest}"""
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())
-
-
-def _found_limits(manifest: Manifest, findings: Findings | None) -> str:
-    """The limits that the judgement found, as list items; those of every model follow."""
-    if manifest.gate is not None and findings is None:
-        return "".join(f"\n- The gate: {text}." for text in manifest.gate.faults)
-    if findings is None:
-        return "\n- It was not judged: nobody knows how good it is."
-    found = [
-        f"The gate's condition was {_MET[one.passed].lower()}: {one.name} ({one.text})."
-        for one in findings.gate.checks
-        if not one.passed
-    ]
-    found += [
-        f"The canary {one.name!r} was not tested: {one.text}." for one in findings.canaries or [] if not one.passed
-    ]
-    if findings.shortcut is not None and findings.shortcut.flagged:
-        found.append("It may only repeat the last action; see report.html.")
-    elif findings.shortcut is not None and findings.shortcut.flagged is None:
-        few = f"{findings.shortcut.differs_count:,} of {findings.shortcut.known:,} alerts"
-        found.append(f"Whether it only repeats the last action was not tested: {few} came out unlike the last one.")
-    drifted = [one.feature for one in findings.drift or [] if one.drifted and not one.shown_only]
-    if drifted:
-        found.append(f"Already on the test part these features had moved: {', '.join(drifted[:5])}.")
-    untested = [one for one in findings.drift or [] if one.drifted is None]
-    if untested:
-        found.append(f"Drift of {len(untested)} features was not tested: the test part has {untested[0].n:,} alerts.")
-    if findings.ageing is not None:
-        found.append(f"Age: {findings.ageing.advice}")
-    return "".join(f"\n- {line}" for line in [*found, *findings.notes])
+def _found_limits(manifest: Manifest, judgement: Judgement | None) -> str:
+    """The limits of this model as list items; those of every model follow."""
+    if judgement is not None:
+        found = limits(judgement)
+    elif manifest.gate is not None:
+        found = [f"The gate: {text}." for text in manifest.gate.faults]
+    else:
+        found = ["It was not judged: nobody knows how good it is."]
+    return "".join(f"\n- {line}" for line in found)
 
 
 def _bands(manifest: Manifest) -> str:
@@ -278,8 +172,9 @@ followed. The number of rounds is the fold's own best, so its log loss is a litt
         lines = "\n".join(
             f"- {name}: {'not tested: ' if name in untested else ''}{text}" for name, text in canaries.items()
         )
-        told = f"{len(canaries) - len(untested)} passed, {len(untested)} were not tested" if untested else "all passed"
-        parts.append(f"## Canaries\n\nChecked before anything was learnt; {told}.\n\n{lines}")
+        passed = len(canaries) - len(untested)
+        result = f"{passed} passed, {len(untested)} were not tested" if untested else "all passed"
+        parts.append(f"## Canaries\n\nChecked before anything was learnt; {result}.\n\n{lines}")
     return "\n\n".join(parts)
 
 

@@ -10,7 +10,7 @@ from stream.core.errors import LabError, LogError, ModelError
 from stream.core.events import seconds
 from stream.lab.judging import metrics
 from stream.lab.judging.baselines import score_baselines
-from stream.lab.judging.evaluate import evaluate
+from stream.lab.judging.evaluation import evaluate
 from stream.lab.replaying import Replayed
 from stream.lab.training import train_replayed
 from stream.models.serving import load_model

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from stream.core.problem import Exclude, Exclusion
-from stream.lab import card
-from stream.lab.judging.findings import Findings
+from stream.lab.judging.report_schema import Judgement
 from stream.lab.replaying import Replayed
+from stream.lab.reporting import card
 from stream.lab.training import train_replayed
 from stream.models.artifact import CARD, FINDINGS, read_file, verify
 from stream.models.manifest import GateVerdict, Manifest
@@ -23,9 +23,9 @@ def judged(small: Replayed, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def findings(judged: Path) -> Findings:
+def judgement(judged: Path) -> Judgement:
     """What its judgement found."""
-    return msgspec.json.decode(read_file(judged, FINDINGS), type=Findings)
+    return msgspec.json.decode(read_file(judged, FINDINGS), type=Judgement)
 
 
 @pytest.fixture(scope="module")
@@ -34,45 +34,47 @@ def manifest(judged: Path) -> Manifest:
     return verify(judged)
 
 
-def test_the_card_holds_every_part(judged: Path, manifest: Manifest, findings: Findings) -> None:
-    """The card that ships beside the model is the one of its manifest and its findings, with all sections in order."""
+def test_the_card_holds_every_part(judged: Path, manifest: Manifest, judgement: Judgement) -> None:
+    """The card that ships beside the model is the one of its manifest and its judgement, with all sections in order."""
     text = read_file(judged, CARD).decode()
-    assert text == card.write(manifest, findings)
+    assert text == card.write(manifest, judgement)
     places = [text.index(f"## {section}\n") for section in SECTIONS]
     assert places == sorted(places)
     assert f"{manifest.training.last_raise:%Y-%m-%d %H:%M}" in text
     assert "visibility only: rule `report/*`" in text
 
 
-def test_figures_have_their_intervals(judged: Path, findings: Findings) -> None:
+def test_figures_have_their_intervals(judged: Path, judgement: Judgement) -> None:
     """The AUC of the model and of each baseline stands with the bounds that report.json has."""
     text = read_file(judged, CARD).decode()
-    assert len(findings.scores) == 6
-    for score in findings.scores:
+    assert len(judgement.scores) == 6
+    for score in judgement.scores:
         auc = score.auc
         bounds = "" if auc.low is None else f" ({auc.low:.3f} to {auc.high:.3f})"
         assert f"| {score.name} | {auc.value:.3f}{bounds} |" in text
 
 
-def test_every_team_is_told_with_its_verdict(judged: Path, findings: Findings) -> None:
+def test_every_team_is_told_with_its_verdict(judged: Path, judgement: Judgement) -> None:
     """What the model is to each team: alerts, share acted on, mean score, verdict."""
     text = read_file(judged, CARD).decode()
-    assert findings.teams is not None
-    assert len(findings.teams.teams) == 3
-    for team in findings.teams.teams:
+    assert judgement.teams is not None
+    assert len(judgement.teams.teams) == 3
+    for team in judgement.teams.teams:
         assert f"| {team.name} | {team.count:,} | {team.rate:.1%} | {team.mean_score:.1%} |" in text
         [row] = [line for line in text.splitlines() if line.startswith(f"| {team.name} | ")]
         assert row.endswith(f"| {team.verdict} |")
 
 
-def test_a_failed_gate_is_a_known_limit(manifest: Manifest, findings: Findings) -> None:
+def test_a_failed_gate_is_a_known_limit(manifest: Manifest, judgement: Judgement) -> None:
     """Each condition that was not met stands among the limits; where all are met none does."""
-    checks = [msgspec.structs.replace(check, passed=False) for check in findings.gate.checks]
-    failed = msgspec.structs.replace(findings, gate=msgspec.structs.replace(findings.gate, passed=False, checks=checks))
+    checks = [msgspec.structs.replace(check, passed=False) for check in judgement.gate.checks]
+    failed = msgspec.structs.replace(
+        judgement, gate=msgspec.structs.replace(judgement.gate, passed=False, checks=checks)
+    )
     limits = card.write(manifest, failed).split("## Known limits")[1]
     assert limits.count("condition was not met") == len(checks) > 3
-    met = [msgspec.structs.replace(check, passed=True) for check in findings.gate.checks]
-    passed = msgspec.structs.replace(findings, gate=msgspec.structs.replace(findings.gate, passed=True, checks=met))
+    met = [msgspec.structs.replace(check, passed=True) for check in judgement.gate.checks]
+    passed = msgspec.structs.replace(judgement, gate=msgspec.structs.replace(judgement.gate, passed=True, checks=met))
     assert "not met" not in card.write(manifest, passed).split("## Known limits")[1]
 
 

@@ -1,23 +1,23 @@
-"""The one page that a retraining leaves: what it learnt from, how it did beside the champion, what moved, what next."""
+"""retrain.md: what a retraining learnt from, how the new model did beside the champion, what changed, what next."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from stream.console import strip_control_characters, strip_lines
-from stream.lab.judging.findings import Interval
-from stream.lab.judging.moved import Moved
-from stream.lab.judging.served import Comparison
-from stream.lab.reporting.texts import count, day, moment, number, percent, signed
+from stream.lab.judging.compare_live import Comparison
+from stream.lab.judging.compare_versions import VersionComparison
+from stream.lab.judging.report_schema import Interval
+from stream.lab.reporting.formats import count, day, moment, number, percent, signed
 from stream.models.manifest import Metrics
 
-Standing = Literal["challenger", "first", "refused", "there_already"]
-REFUSED: Standing = "refused"
+Verdict = Literal["challenger", "first", "refused", "there_already"]
+REFUSED: Verdict = "refused"
 NOT_TESTED = "not tested: "  # begins a fault of the gate that is none of the model's
 SHOWN = 6  # of a list
-_Say = Callable[[float | None], str]
+_Format = Callable[[float | None], str]
 
 
 class Data(Struct, frozen=True, kw_only=True):
@@ -35,15 +35,15 @@ class Data(Struct, frozen=True, kw_only=True):
     label_rate: float
 
 
-class Retrained(Struct, frozen=True, kw_only=True):
-    """What a retraining did.
+class RetrainResult(Struct, frozen=True, kw_only=True):
+    """The result of one retraining.
 
     Attributes:
-        standing: the new version is challenger; the first, so that nothing is pointed at it; refused; or was there
+        verdict: the new version is challenger; the first, so that nothing is pointed at it; refused; or was there
             already.
         faults: why it should not be challenger; `forced` is the reason why it is all the same.
         champion: of most teams; `other_champions` serve some.
-        replaced: who was challenger, with its live evidence.
+        replaced: who was challenger, with what both models made of the same live alerts in `live_comparison`.
         promoted: who became champion before the training, and `not_promoted` why the challenger did not.
         moved: the new version beside the champion; `unjudged` why there is none.
         to_sign: workers take signed versions only.
@@ -54,19 +54,19 @@ class Retrained(Struct, frozen=True, kw_only=True):
     problem: str
     question: str
     simulated: bool
-    standing: Standing
+    verdict: Verdict = field(name="standing")
     faults: list[str]
     forced: str | None
     champion: str | None
     other_champions: list[str]
     replaced: str | None
-    evidence: Comparison | None
+    live_comparison: Comparison | None = field(name="evidence")
     promoted: str | None
     not_promoted: str | None
     data: Data
     warnings: list[str]
     metrics: Metrics | None
-    moved: Moved | None
+    moved: VersionComparison | None
     unjudged: str | None
     to_sign: bool
 
@@ -76,8 +76,8 @@ class Retrained(Struct, frozen=True, kw_only=True):
         return 2 if self.faults and self.forced is None else 0
 
 
-def write(found: Retrained) -> str:
-    """The page, as Markdown that is readable as it stands."""
+def write(found: RetrainResult) -> str:
+    """The page as Markdown."""
     sections = [
         f"# Retrained: {found.version}",
         _verdict(found),
@@ -85,27 +85,27 @@ def write(found: Retrained) -> str:
         _section(f"The audit warns ({len(found.warnings)})", _warnings(found.warnings)),
         _section("The gate", _gate(found)),
         _section("Beside the champion", _beside(found)),
-        _section("The challenger until now", _evidence(found)),
+        _section("The challenger until now", _live(found)),
         _section("What moved", _moved(found.moved)),
         _section("What next", _next(found)),
     ]
     return strip_lines("\n\n".join(section for section in sections if section)) + "\n"
 
 
-def _verdict(found: Retrained) -> str:
-    said = {
+def _verdict(found: RetrainResult) -> str:
+    text = {
         "challenger": f"It is the challenger of {found.champion}: it scores every alert in shadow, nobody is told yet.",
         "first": "There is no champion yet: it serves nobody until it is promoted." + _though(found),
         "refused": "It is kept in the store, but it is **not** the challenger: " + "; ".join(found.faults) + ".",
         "there_already": "The store's pointers name this very version already: the log taught nothing new.",
-    }[found.standing]
+    }[found.verdict]
     if found.forced is not None:
-        said += f" That was forced ({found.forced}), although: {'; '.join(found.faults)}."
+        text += f" That was forced ({found.forced}), although: {'; '.join(found.faults)}."
     simulated = " **SIMULATED data.**" if found.simulated else ""
-    return f"{strip_control_characters(found.question)} ({found.problem}, {moment(found.created)}){simulated}\n\n{said}"
+    return f"{strip_control_characters(found.question)} ({found.problem}, {moment(found.created)}){simulated}\n\n{text}"
 
 
-def _though(found: Retrained) -> str:
+def _though(found: RetrainResult) -> str:
     return f" It should not be: {'; '.join(found.faults)}." if found.faults and found.forced is None else ""
 
 
@@ -129,13 +129,13 @@ def _warnings(warnings: Sequence[str]) -> str:
     return _some([f"- {strip_control_characters(text)}" for text in warnings], "more; see `noisegate lab audit`")
 
 
-def _gate(found: Retrained) -> str:
+def _gate(found: RetrainResult) -> str:
     faults = [fault.removeprefix("gate: ") for fault in found.faults if fault.startswith("gate: ")]
     untested = [fault for fault in faults if fault.startswith(NOT_TESTED)]
     failed = len(faults) - len(untested)
-    told = [f"Failed on {failed} of its conditions"] if failed else []
-    told += [f"{len(untested)} could not be tested"] if untested else []
-    lines = [f"{', '.join(told)}:", ""] if told else ["Passed."]
+    faulty = [f"Failed on {failed} of its conditions"] if failed else []
+    faulty += [f"{len(untested)} could not be tested"] if untested else []
+    lines = [f"{', '.join(faulty)}:", ""] if faulty else ["Passed."]
     lines += [f"- {strip_control_characters(fault)}" for fault in faults]
     if found.metrics is not None:
         of, kept = found.metrics.model, percent(found.metrics.target_detection, 0)
@@ -147,7 +147,7 @@ def _gate(found: Retrained) -> str:
     return "\n".join(lines)
 
 
-def _beside(found: Retrained) -> str:
+def _beside(found: RetrainResult) -> str:
     if found.unjudged is not None:
         return f"The champion can't be judged on this log: {strip_control_characters(found.unjudged)}"
     if found.moved is None:
@@ -160,21 +160,21 @@ def _beside(found: Retrained) -> str:
     return text
 
 
-def _evidence(found: Retrained) -> str:
+def _live(found: RetrainResult) -> str:
     lines = []
     if found.promoted is not None:
         lines.append(f"{found.promoted} was promoted before this training: `retrain_promotes` is set.")
-    elif found.replaced is not None and found.standing == "challenger":
+    elif found.replaced is not None and found.verdict == "challenger":
         lines.append(f"{found.replaced} was the challenger; this version takes its place.")
     elif found.replaced is not None:
         lines.append(f"{found.replaced} stays the challenger.")
     if found.not_promoted is not None:
         lines.append(f"It was not promoted: {found.not_promoted}.")
-    of = found.evidence
+    of = found.live_comparison
     if of is None:
         return "\n".join(lines)
     lines.append(f"Live it scored {count(of.matured)} matured alerts with the champion, {count(of.needed)} are needed.")
-    if found.promoted is None and found.standing == "challenger" and of.matured < of.needed:
+    if found.promoted is None and found.verdict == "challenger" and of.matured < of.needed:
         lines.append("It was replaced before it could be judged: retrain less often, or lower target.min_outcomes.")
     table = _compared(of, "champion", "challenger", []) if of.matured else ""
     return "\n".join(lines) + (f"\n\n{table}" if table else "")
@@ -198,27 +198,27 @@ def _compared(of: Comparison, first: str, second: str, extra: Sequence[str]) -> 
 
 def _worse(of: Comparison) -> str:
     """In what the second is surely worse, and what of it could not be tested."""
-    said = [f"Surely worse: {'; '.join(of.worse)}."] if of.worse else []
+    sentences = [f"Surely worse: {'; '.join(of.worse)}."] if of.worse else []
     if of.not_tested:
-        said.append(f"Not tested: {'; '.join(of.not_tested)}.")
+        sentences.append(f"Not tested: {'; '.join(of.not_tested)}.")
     tested = [name for name in ("Brier", "detection") if not any(text.startswith(name) for text in of.not_tested)]
     if tested and not of.worse:
-        said.append(
+        sentences.append(
             f"Surely worse in neither {' nor '.join(tested)}."
             if len(tested) > 1
             else f"Not surely worse in {tested[0]}."
         )
-    return " ".join(said)
+    return " ".join(sentences)
 
 
-def _row(title: str, of: Comparison, name: str, say: _Say, differ: _Say) -> str:
+def _row(title: str, of: Comparison, name: str, form: _Format, differ: _Format) -> str:
     moved: Interval | None = getattr(of, name)
-    values = [say(getattr(kept, name)) for kept in (of.of_champion, of.of_challenger)]
+    values = [form(getattr(kept, name)) for kept in (of.of_champion, of.of_challenger)]
     wide = "–" if moved is None or moved.low is None else f"{differ(moved.low)} to {differ(moved.high)}"
     return f"| {title} | {values[0]} | {values[1]} | {differ(None if moved is None else moved.value)} | {wide} |"
 
 
-def _moved(moved: Moved | None) -> str:
+def _moved(moved: VersionComparison | None) -> str:
     if moved is None:
         return ""
     drifted = [f"{one.feature} (PSI {one.psi:.2f}, rings above {one.threshold:.2f})" for one in moved.drift]
@@ -244,19 +244,19 @@ def _moved(moved: Moved | None) -> str:
     return "\n".join(lines)
 
 
-def _next(found: Retrained) -> str:
+def _next(found: RetrainResult) -> str:
     promote = f"`noisegate models promote {found.version}`"
     sign = (
         f" Workers take signed versions only: first `noisegate models sign {found.version}`." if found.to_sign else ""
     )
-    if found.standing == "there_already":
+    if found.verdict == "there_already":
         return "Nothing to do."
-    if found.standing == "refused":
+    if found.verdict == "refused":
         return (
             f"Read its `report.html`; the mend is in the data or the problem file. To see it in shadow all the same: "
             f'`noisegate models challenge {found.version}`, or retrain with `--force "reason"`.'
         )
-    if found.standing == "first":
+    if found.verdict == "first":
         forced = ' (with `--force "reason"`, as it did not pass the gate)' if found.faults else ""
         return f"Read its `report.html`, then {promote}{forced}: a first version needs no evidence from serving.{sign}"
     return (
@@ -274,9 +274,9 @@ def _some(lines: Sequence[str], more: str) -> str:
     return "\n".join([*lines[:SHOWN], *([f"- and {rest} {more}"] if rest > 0 else [])])
 
 
-def _names(told: Sequence[str]) -> str:
-    rest = len(told) - SHOWN
-    return ", ".join(map(strip_control_characters, told[:SHOWN])) + (f", and {rest} more" if rest > 0 else "")
+def _names(names: Sequence[str]) -> str:
+    rest = len(names) - SHOWN
+    return ", ".join(map(strip_control_characters, names[:SHOWN])) + (f", and {rest} more" if rest > 0 else "")
 
 
 def _brier(value: float | None) -> str:

@@ -1,4 +1,4 @@
-"""The retraining's page: each standing says what is so and what to do next, and no name can steer a terminal."""
+"""The retraining's report: each verdict says what is so and what to do next, and no name can steer a terminal."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -7,10 +7,10 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from stream.lab.judging.findings import Drift, Interval
-from stream.lab.judging.moved import Moved, Shift, Verdict
-from stream.lab.judging.served import Comparison, Kept
-from stream.lab.reporting.retrained import Data, Retrained, write
+from stream.lab.judging.compare_live import Comparison, EdgeFigures
+from stream.lab.judging.compare_versions import Shift, VerdictChange, VersionComparison
+from stream.lab.judging.report_schema import Drift, Interval
+from stream.lab.reporting.retrain_report import Data, RetrainResult, write
 from stream.models.manifest import Figures, Metrics
 
 AT = datetime(2026, 3, 8, 4, 10, tzinfo=UTC)
@@ -30,8 +30,8 @@ def compared(challenger: str, matured: int = 2_507, worse: tuple[str, ...] = ())
         days=15,
         blocks="days",
         label_rate=0.295,
-        of_champion=Kept(0.1441, 0.963, 0.376),
-        of_challenger=Kept(0.1438, 0.939, 0.459),
+        of_champion=EdgeFigures(0.1441, 0.963, 0.376),
+        of_challenger=EdgeFigures(0.1438, 0.939, 0.459),
         brier=Interval(-0.0003, -0.0021, 0.0012),
         detection=Interval(-0.024, -0.035, -0.011),
         suppressed=Interval(0.083, 0.061, 0.104),
@@ -40,16 +40,16 @@ def compared(challenger: str, matured: int = 2_507, worse: tuple[str, ...] = ())
     )
 
 
-def found(**changed: Any) -> Retrained:
+def found(**changed: Any) -> RetrainResult:
     """A challenger that passed."""
-    moved = Moved(
+    moved = VersionComparison(
         comparison=compared(NEW),
         auc=Shift("AUC", 0.835, 0.837),
         drift=[Drift("team.rate_7d", 0.27, 0.1, True, False)],
         watched=46,
         importance=[Shift("team_rule.shrunk", 0.24, 0.08)],
         thresholds=[Shift("likely_noise", 0.106, 0.138)],
-        verdicts=[Verdict("pay\x1b[2Jments\n# Hacked", 91, "predictable", "not yet")],
+        verdicts=[VerdictChange("pay\x1b[2Jments\n# Hacked", 91, "predictable", "not yet")],
         newly_unreadable=[f"team-{number}" for number in range(9)],
         readable_again=[],
     )
@@ -65,19 +65,19 @@ def found(**changed: Any) -> Retrained:
         excluded=2_289,
         label_rate=0.302,
     )
-    whole = Retrained(
+    whole = RetrainResult(
         version=NEW,
         created=AT,
         problem="actionable@6071ef19",
         question="Will they act?",
         simulated=False,
-        standing="challenger",
+        verdict="challenger",
         faults=[],
         forced=None,
         champion=OLD,
         other_champions=[],
         replaced=LAST,
-        evidence=compared(LAST, 212),
+        live_comparison=compared(LAST, 212),
         promoted=None,
         not_promoted=None,
         data=data,
@@ -119,7 +119,7 @@ def test_no_name_steers_the_terminal_or_the_page() -> None:
 @pytest.mark.parametrize("fault", ["gate: AUC 0.6, team_rate has 0.7", "surely worse than the champion: Brier"])
 def test_a_refused_one(fault: str) -> None:
     """It says why, leads to no promotion, and the status is 2; forced, it is a challenger with the reason beside it."""
-    refused = found(standing="refused", faults=[fault])
+    refused = found(verdict="refused", faults=[fault])
     page = write(refused)
     assert refused.status == 2
     assert f"it is **not** the challenger: {fault}." in page
@@ -133,7 +133,7 @@ def test_a_refused_one(fault: str) -> None:
 
 def test_a_first_one() -> None:
     """Nothing to compare with: the page is shorter, and says that somebody has to promote it."""
-    bare = found(standing="first", champion=None, replaced=None, evidence=None, moved=None)
+    bare = found(verdict="first", champion=None, replaced=None, live_comparison=None, moved=None)
     page = write(bare)
     assert "There is no champion yet" in page
     assert "a first version needs no evidence from serving" in page
@@ -153,7 +153,7 @@ def test_what_is_unusual_is_said() -> None:
     assert "It was not promoted: 212 of 500." in write(found(not_promoted="212 of 500"))
     assert f"first `noisegate models sign {NEW}`" in write(found(to_sign=True))
     assert "can't be judged on this log: other problem" in write(found(moved=None, unjudged="other problem"))
-    assert "Nothing to do." in write(found(standing="there_already"))
+    assert "Nothing to do." in write(found(verdict="there_already"))
 
 
 def test_it_is_one_page_and_json() -> None:
@@ -162,4 +162,12 @@ def test_it_is_one_page_and_json() -> None:
     page = write(found(warnings=many))
     assert len(page.splitlines()) < 70
     assert "- and 194 more; see `noisegate lab audit`" in page
-    assert msgspec.json.decode(msgspec.json.encode(found()), type=Retrained) == found()
+    assert msgspec.json.decode(msgspec.json.encode(found()), type=RetrainResult) == found()
+
+
+def test_the_json_keeps_its_keys() -> None:
+    """Scripts that read `retrain --json` find the outcome under `standing` and the live figures under `evidence`."""
+    shown = msgspec.json.decode(msgspec.json.encode(found()))
+    assert shown["standing"] == "challenger"
+    assert shown["evidence"]["matured"] == 212
+    assert not {"verdict", "live_comparison"} & shown.keys()

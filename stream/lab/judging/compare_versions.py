@@ -1,4 +1,4 @@
-"""A new model beside the champion: on the same alerts, and what moved between the two."""
+"""The comparison of a new model with the champion, on the same alerts."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,10 +11,10 @@ from stream.core.errors import ModelError
 from stream.core.events import seconds
 from stream.core.scoring import Thresholds
 from stream.lab.judging import metrics
-from stream.lab.judging.drifting import judge_drift
-from stream.lab.judging.findings import Drift, Importance
-from stream.lab.judging.judge import check_classes
-from stream.lab.judging.served import Comparison, Paired, compare_scores
+from stream.lab.judging.compare_live import Comparison, PairedScores, compare_scores
+from stream.lab.judging.drift import judge_drift
+from stream.lab.judging.metrics import check_classes
+from stream.lab.judging.report_schema import Drift, Importance
 from stream.lab.judging.teams import judge_teams
 from stream.lab.matrix import predict, served_matrix
 from stream.lab.replaying import Replayed
@@ -22,7 +22,7 @@ from stream.lab.window import judgeable, split_at_time
 from stream.models.artifact import FINDINGS, read_file
 from stream.models.serving import Model
 
-LEAST_SHIFT = 0.01  # of all gain in the trees: less is not told
+LEAST_SHIFT = 0.01  # of all gain in the trees: less is left out
 EDGES = ("likely_noise", "likely_actionable", "weak", "some", "strong")
 
 
@@ -34,7 +34,7 @@ class Shift(Struct, frozen=True):
     after: float
 
 
-class Verdict(Struct, frozen=True):
+class VerdictChange(Struct, frozen=True):
     """A team that one model can read and the other can't, on the same alerts."""
 
     team: str
@@ -43,15 +43,15 @@ class Verdict(Struct, frozen=True):
     after: str
 
 
-class Moved(Struct, frozen=True, kw_only=True):
-    """What is different between champion and new model.
+class VersionComparison(Struct, frozen=True, kw_only=True):
+    """The differences between champion and new model.
 
     Attributes:
         comparison: both on the matured alerts raised after both were split.
         auc: of both on them.
-        drift: features that have drifted from the champion's training to the alerts after the new split.
+        drift: features that drifted from the champion's training to the alerts after the new split.
         watched: how many features were looked at for it; `untested` of them have too few of the `alerts` to tell.
-        importance: features whose share of the gain in the trees moved most; None where the champion tells of none.
+        importance: features whose share of the gain in the trees moved most; None where the champion's report has none.
         thresholds: edges of bands and evidence that differ.
         verdicts: teams whose verdict differs.
         newly_unreadable, readable_again: teams of whom people are told "not enough history" by one of them only.
@@ -63,15 +63,17 @@ class Moved(Struct, frozen=True, kw_only=True):
     watched: int
     importance: list[Shift] | None
     thresholds: list[Shift]
-    verdicts: list[Verdict]
+    verdicts: list[VerdictChange]
     newly_unreadable: list[str]
     readable_again: list[str]
     untested: int = 0
     alerts: int = 0
 
 
-def judge_moved(replayed: Replayed, champion: Model, champion_folder: Path, new: Model, new_folder: Path) -> Moved:
-    """Both models on one replay; their folders hold the reference and the report.
+def compare_versions(
+    replayed: Replayed, champion: Model, champion_folder: Path, new: Model, new_folder: Path
+) -> VersionComparison:
+    """The comparison on one replay; the models' folders hold the reference and the report.
 
     Raises:
         LabError: no alert after both splits can be judged, or all came out alike.
@@ -83,11 +85,11 @@ def judge_moved(replayed: Replayed, champion: Model, champion_folder: Path, new:
     check_classes(y, "part after both models' splits")
     scores = [predict(model, served_matrix(replayed, model, places)) for model in (champion, new)]
     edges = {model.version: model.thresholds.likely_noise for model in (champion, new)}
-    pair = Paired(replayed.at[judged], y, *scores)
+    pair = PairedScores(replayed.at[judged], y, *scores)
     teams = [replayed.alerts[place].team for place in places.tolist()]
     unreadable = [set(model.thresholds.unreadable) for model in (champion, new)]
     drift = _drift(replayed, champion, splits[1])
-    return Moved(
+    return VersionComparison(
         comparison=compare_scores(pair, champion.version, new.version, replayed.problem, edges),
         auc=Shift("AUC", metrics.auc(y, scores[0]), metrics.auc(y, scores[1])),
         drift=[one for one in drift if one.drifted],
@@ -111,26 +113,26 @@ def _drift(replayed: Replayed, champion: Model, start: float) -> list[Drift]:
 
 
 def _importance(*folders: Path) -> list[Shift] | None:
-    told = [_weighed(folder) for folder in folders]
-    if any(not shares for shares in told):
+    shares = [_importance_shares(folder) for folder in folders]
+    if not all(shares):
         return None
-    before, after = told
+    before, after = shares
     shifts = [Shift(name, before.get(name, 0.0), after.get(name, 0.0)) for name in before.keys() | after.keys()]
     moved = [shift for shift in shifts if abs(shift.after - shift.before) >= LEAST_SHIFT]
     return sorted(moved, key=lambda shift: (-abs(shift.after - shift.before), shift.name))
 
 
-def _weighed(folder: Path) -> Mapping[str, float]:
+def _importance_shares(folder: Path) -> Mapping[str, float]:
     """Each feature's share of the gain, from report.json; empty where an older model has none, or another form."""
     try:
-        found = msgspec.json.decode(read_file(folder, FINDINGS), type=_Weighed)
+        found = msgspec.json.decode(read_file(folder, FINDINGS), type=_ImportanceSection)
     except (ModelError, msgspec.DecodeError, ValueError):
         return {}
     return {one.feature: one.share for one in found.importance or []}
 
 
-class _Weighed(Struct, frozen=True):
-    """The one section of `Findings` that is read here."""
+class _ImportanceSection(Struct, frozen=True):
+    """The one section of `Judgement` that is read here."""
 
     importance: list[Importance] | None = None
 
@@ -140,12 +142,12 @@ def _edges(before: Thresholds, after: Thresholds) -> list[Shift]:
     return [shift for shift in shifts if shift.before != shift.after]
 
 
-def _verdicts(teams: Sequence[str], pair: Paired) -> list[Verdict]:
+def _verdicts(teams: Sequence[str], pair: PairedScores) -> list[VerdictChange]:
     """Judged on the same alerts, so that a difference is the models' and not that of their test parts."""
     before, after = (judge_teams(teams, pair.y, p).teams for p in (pair.champion, pair.challenger))
     verdict = {team.name: team.verdict for team in after}
     return [
-        Verdict(team.name, team.count, team.verdict, verdict[team.name])
+        VerdictChange(team.name, team.count, team.verdict, verdict[team.name])
         for team in before
         if team.verdict != verdict[team.name]
     ]

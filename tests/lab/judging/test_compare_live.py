@@ -18,7 +18,7 @@ from stream.core.records import Outcome, encode_record
 from stream.core.topics import TOPICS
 from stream.kafka.clients import producer_settings
 from stream.kafka.topics import Topics, topic_configs
-from stream.lab.judging.served import Comparison, compare_served, read_outcomes
+from stream.lab.judging.compare_live import Comparison, compare_live, read_outcomes
 from tests.lab.logs import PROBLEM_TEXT
 from tests.servers.kafka import ApacheKafka
 
@@ -64,7 +64,7 @@ def served(
 
 def compared(outcomes: list[Outcome]) -> Comparison:
     """The comparison with edges that are alike."""
-    return compare_served(outcomes, OLD, NEW, PROBLEM, EDGES)
+    return compare_live(outcomes, OLD, NEW, PROBLEM, EDGES)
 
 
 @settings(max_examples=25, deadline=None)
@@ -93,7 +93,7 @@ def test_a_clearly_worse_one_is_refused() -> None:
 
 def test_a_better_one_is_not_refused() -> None:
     """The same two, the other way about."""
-    found = compare_served(served(blur=0.5), NEW, OLD, PROBLEM, EDGES)
+    found = compare_live(served(blur=0.5), NEW, OLD, PROBLEM, EDGES)
     assert found.fault is None
     assert found.brier is not None
     assert found.brier.high is not None
@@ -102,7 +102,7 @@ def test_a_better_one_is_not_refused() -> None:
 
 def test_detection_alone_can_refuse() -> None:
     """A challenger with the champion's very scores, but an edge that calls more of them noise, misses more."""
-    found = compare_served(served(), OLD, NEW, PROBLEM, {OLD: 0.1, NEW: 0.6})
+    found = compare_live(served(), OLD, NEW, PROBLEM, {OLD: 0.1, NEW: 0.6})
     assert found.brier is not None
     assert found.brier.value == 0.0
     assert len(found.worse) == 1
@@ -114,7 +114,7 @@ def test_detection_alone_can_refuse() -> None:
 
 def test_detection_as_asked_for_is_enough() -> None:
     """A champion that keeps more than the problem asks for does not bar one that keeps what it asks for."""
-    found = compare_served(served(), OLD, NEW, PROBLEM, {OLD: 0.01, NEW: 0.15})
+    found = compare_live(served(), OLD, NEW, PROBLEM, {OLD: 0.01, NEW: 0.15})
     assert found.detection is not None
     assert found.detection.high is not None
     assert found.detection.high < 0

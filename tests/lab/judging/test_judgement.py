@@ -1,4 +1,4 @@
-"""Findings of a whole replay: they agree with the plain figures, add up, and are JSON."""
+"""Judgement of a whole replay: they agree with the plain figures, add up, and are JSON."""
 
 import json
 from pathlib import Path
@@ -14,10 +14,9 @@ from stream.core.events import moment
 from stream.core.ledger import FLOOD
 from stream.lab.judging import metrics
 from stream.lab.judging.baselines import score_baselines
-from stream.lab.judging.finding import Case, encode_findings, find, team_notes
-from stream.lab.judging.findings import Findings
-from stream.lab.judging.judge import MODEL
-from stream.lab.judging.trained import find_trained, floods
+from stream.lab.judging.judgement import Case, encode_judgement, floods, judge_scores, judge_trained, team_notes
+from stream.lab.judging.metrics import MODEL
+from stream.lab.judging.report_schema import Judgement
 from stream.lab.learning.fit import fit_window
 from stream.lab.matrix import predict, served_matrix, training_matrix
 from stream.lab.priors import choose_keys, learn
@@ -57,7 +56,7 @@ def case_of(replayed: Replayed, name: str) -> Case:
 def test_a_baseline_as_the_model(long: Replayed) -> None:
     """Its figures are the plain ones, it gains nothing over itself, and the gate stays shut."""
     case = case_of(long, "team_rule_rate")
-    found, y = find(case), long.outcome[case.judged]
+    found, y = judge_scores(case), long.outcome[case.judged]
     assert found.scores[0].auc.value == metrics.auc(y, case.scores)
     assert found.scores[0].name == MODEL
     assert found.scores[0].auc.low is not None
@@ -69,7 +68,7 @@ def test_a_baseline_as_the_model(long: Replayed) -> None:
 
 def test_counts_add_up(long: Replayed) -> None:
     """Every alert is in one count, one week and, if judged, one team."""
-    found = find(case_of(long, "team_rate"))
+    found = judge_scores(case_of(long, "team_rate"))
     data = found.data
     counted = data.train_used + data.train_purged + data.judged + data.undecided
     assert counted + data.excluded_visibility + data.excluded_flood == data.alerts == 4_000
@@ -81,23 +80,23 @@ def test_counts_add_up(long: Replayed) -> None:
 
 def test_the_last_outcome_as_the_model_is_a_shortcut(long: Replayed) -> None:
     """A model that repeats the last outcome is flagged, the rate of team and rule is not."""
-    found = [find(case_of(long, name)).shortcut for name in ("last_outcome", "team_rule_rate")]
+    found = [judge_scores(case_of(long, name)).shortcut for name in ("last_outcome", "team_rule_rate")]
     assert [shortcut is not None and shortcut.flagged for shortcut in found] == [True, False]
 
 
 def test_a_leak_is_suspected(long: Replayed) -> None:
     """Scores that are the outcomes are far above any baseline: the notes say where to look."""
     case = case_of(long, "team_rate")
-    found = find(replace(case, scores=long.outcome[case.judged].astype(np.float64)))
+    found = judge_scores(replace(case, scores=long.outcome[case.judged].astype(np.float64)))
     assert any("look for a leak first" in note for note in found.notes)
 
 
 def test_few_days_are_noted(small: Replayed) -> None:
     """Three days of alerts have figures without bounds, and a note; JSON reads back the same."""
-    found = find(case_of(small, "team_rate"))
+    found = judge_scores(case_of(small, "team_rate"))
     assert found.scores[0].auc.low is None
     assert any("too few for intervals" in note for note in found.notes)
-    assert msgspec.json.decode(encode_findings(found), type=Findings) == found
+    assert msgspec.json.decode(encode_judgement(found), type=Judgement) == found
 
 
 def test_one_outcome_only_is_refused(long: Replayed) -> None:
@@ -105,7 +104,7 @@ def test_one_outcome_only_is_refused(long: Replayed) -> None:
     case = case_of(long, "team_rate")
     noise = case.judged & (long.outcome == 0)
     with pytest.raises(LabError, match="noise"):
-        find(replace(case, judged=noise, scores=np.full(int(noise.sum()), 0.1)))
+        judge_scores(replace(case, judged=noise, scores=np.full(int(noise.sum()), 0.1)))
 
 
 @pytest.mark.slow
@@ -119,7 +118,7 @@ def test_a_trained_model(long: Replayed, tmp_path: Path) -> None:
     baselines, judged = score_baselines(long), judgeable(long, end)
     fitted = fit_window(window, baselines, 7, no_progress)
     scores = predict(model, served_matrix(long, model, np.flatnonzero(judged)))
-    found = find_trained(window, fitted, model, baselines, scores, judged)
+    found = judge_trained(window, fitted, model, baselines, scores, judged)
     assert found.importance is not None
     assert sum(one.share for one in found.importance) == pytest.approx(1.0)
     assert found.drift is not None
@@ -130,7 +129,7 @@ def test_a_trained_model(long: Replayed, tmp_path: Path) -> None:
     assert found.ageing is not None
     assert sum(week.count for week in found.ageing.weeks) == found.data.judged
     assert sum(band.share for band in found.bands) == pytest.approx(1.0)
-    json.loads(encode_findings(found), parse_constant=pytest.fail)
+    json.loads(encode_judgement(found), parse_constant=pytest.fail)
 
 
 def test_floods_are_judged_beside(small: Replayed, tmp_path: Path) -> None:
@@ -151,13 +150,13 @@ def test_floods_are_judged_beside(small: Replayed, tmp_path: Path) -> None:
 
 def test_one_team_and_teams_never_seen_are_told() -> None:
     """One sentence each, with the team: all alerts of one, and alerts of teams that came after the split."""
-    one = find(case_of(replay(lines(small_log(600, teams=1)), small_problem()), "rule_rate"))
+    one = judge_scores(case_of(replay(lines(small_log(600, teams=1)), small_problem()), "rule_rate"))
     assert [note for note in one.notes if "one team" in note] == team_notes([], ["team-0"])
     late = [
         event if event.at.day < 9 or event.team == "team-0" else msgspec.structs.replace(event, team="new")  # type: ignore[union-attr]
         for event in small_log(900)
     ]
-    found = find(case_of(replay(lines(late), small_problem()), "rule_rate"))
+    found = judge_scores(case_of(replay(lines(late), small_problem()), "rule_rate"))
     (told,) = [note for note in found.notes if "never seen" in note]
     of = next(team for team in found.teams.teams if team.name == "new")  # type: ignore[union-attr]
     assert told.startswith(f"{of.count:,} of {found.data.judged:,} judged alerts")

@@ -1,14 +1,14 @@
-"""Figures as a reader meets them: sensible digits, and a dash for what can't be told."""
+"""Figures as text: sensible digits, and a dash for what is not known."""
 
 import math
 from datetime import date, datetime
 
-from stream.lab.judging.findings import Interval
+from stream.lab.judging.report_schema import Interval
 
 NONE = "–"
 
 
-def told(value: float | None) -> bool:
+def is_known(value: float | None) -> bool:
     """Whether there is a figure to show."""
     return value is not None and math.isfinite(value)
 
@@ -73,10 +73,10 @@ def bounds(interval: Interval | None, unit: str = "") -> str:
     >>> bounds(Interval(0.5, 0.4, 0.6)), bounds(Interval(0.5, 0.4, 0.6), "%"), bounds(Interval(0.5))
     ('0.400 to 0.600', '40.0% to 60.0%', '')
     """
-    if interval is None or not told(interval.low) or not told(interval.high):
+    if interval is None or not is_known(interval.low) or not is_known(interval.high):
         return ""
-    say = {"%": percent, "+": signed}.get(unit, number)
-    return f"{say(interval.low)} to {say(interval.high)}"
+    text_of = {"%": percent, "+": signed}.get(unit, number)
+    return f"{text_of(interval.low)} to {text_of(interval.high)}"
 
 
 def day(value: date | datetime) -> str:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from stream.core import drift
 from stream.core.features import table
 from stream.core.frame import Array, Matrix
-from stream.lab.judging.drifting import WEEK, judge_drift
+from stream.lab.judging.drift import WEEK, judge_drift
 from stream.lab.reference import spread
 from stream.models.reference import Watched
 
