@@ -1,8 +1,13 @@
 """The loop on a source in memory: rebalances, lost seeks, gaps, failing calls, quiet times, in milliseconds."""
 
+import asyncio
+import random
+from collections.abc import Callable
+
 import pytest
 
 from stream.core.errors import BrokerError, HistoryRefused
+from stream.lane.batch import Part
 from stream.lane.engine import Engine
 from stream.lane.loop import Loop, Pauses
 from stream.metrics import Metrics
@@ -384,5 +389,57 @@ def test_what_the_fetch_beside_a_step_has_brought_still_waits() -> None:
             bench.room.open()
             await bench.until_written(ONE, 10)
         assert bench.room.idles[0] == []
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_happens_each_record_is_written_once_in_order(seed: int) -> None:
+    """Records, gaps, rebalances, lost seeks, failing calls and conflicts in any order, on two topics."""
+    chance = random.Random(seed)
+    expected: dict[Part, list[int]] = {ONE: [], TWO: [], OTHER: []}
+
+    def append(bench: Bench, part: Part | None = None) -> None:
+        part = part or chance.choice(list(expected))
+        start = bench.source.topics[part.topic].end(part.partition)
+        count, gap = chance.randint(1, 30), chance.choice([0, 0, 0, 1, 5])
+        bench.source.append(part, count, gap)
+        expected[part] += range(start + gap, start + gap + count)
+
+    def rebalance(bench: Bench) -> None:
+        bench.source.assign(*chance.sample(list(expected), chance.randint(0, 3)))
+
+    def write_elsewhere(bench: Bench) -> None:
+        part = chance.choice(list(expected))
+        following = [offset for offset in expected[part] if offset >= bench.room.positions.get(part, 0)]
+        for offset in following[:1]:
+            bench.room.write_elsewhere(part, offset)
+
+    actions: list[Callable[[Bench], object]] = [
+        append,
+        append,
+        append,
+        rebalance,
+        write_elsewhere,
+        lambda bench: bench.source.revoke(),
+        lambda bench: setattr(bench.source, "lost_seeks", 1),
+        lambda bench: bench.source.bounds_faults.append(BrokerError("no answer")),
+        lambda bench: bench.source.seek_faults.append(BrokerError("not assigned")),
+        lambda bench: bench.source.commit_faults.append(BrokerError("the group rebalances")),
+    ]
+
+    async def scenario() -> None:
+        bench = Bench(max_records=7)
+        bench.source.max_records = 20
+        async with bench.running():
+            for _ in range(150):
+                chance.choice(actions)(bench)
+                await asyncio.sleep(chance.choice([0.0, 0.0, 0.001, 0.003]))
+            bench.source.commit_faults.clear()
+            bench.source.assign(*expected)
+            for part in expected:
+                append(bench, part)
+            await until(lambda: all(bench.room.written.get(part, []) == expected[part] for part in expected))
+        assert bench.source.committed == bench.room.positions
 
     run(scenario())
