@@ -393,53 +393,73 @@ def test_what_the_fetch_beside_a_step_has_brought_still_waits() -> None:
     run(scenario())
 
 
+class Chaos:
+    """Things that happen to a loop, by a seed, and what has to be written in the end."""
+
+    def __init__(self, bench: Bench, seed: int) -> None:
+        self.bench = bench
+        self.chance = random.Random(seed)
+        self.expected: dict[Part, list[int]] = {ONE: [], TWO: [], OTHER: []}
+
+    def happen(self) -> None:
+        """One thing, of any kind."""
+        source = self.bench.source
+        actions: list[Callable[[], object]] = [
+            self.append,
+            self.append,
+            self.append,
+            self.rebalance,
+            self.write_elsewhere,
+            source.revoke,
+            lambda: setattr(source, "lost_seeks", 1),
+            lambda: source.bounds_faults.append(BrokerError("no answer")),
+            lambda: source.seek_faults.append(BrokerError("not assigned")),
+            lambda: source.commit_faults.append(BrokerError("the group rebalances")),
+        ]
+        self.chance.choice(actions)()
+
+    def append(self, part: Part | None = None) -> None:
+        """Records, sometimes after a gap."""
+        part = part or self.chance.choice(list(self.expected))
+        start = self.bench.source.topics[part.topic].end(part.partition)
+        count, gap = self.chance.randint(1, 30), self.chance.choice([0, 0, 0, 1, 5])
+        self.bench.source.append(part, count, gap)
+        self.expected[part] += range(start + gap, start + gap + count)
+
+    def rebalance(self) -> None:
+        """Any partitions, or none."""
+        self.bench.source.assign(*self.chance.sample(list(self.expected), self.chance.randint(0, 3)))
+
+    def write_elsewhere(self) -> None:
+        """Another worker is a record ahead, where there is one."""
+        part = self.chance.choice(list(self.expected))
+        position = self.bench.room.positions.get(part, 0)
+        following = [offset for offset in self.expected[part] if offset >= position]
+        for offset in following[:1]:
+            self.bench.room.write_elsewhere(part, offset)
+
+    def done(self) -> bool:
+        """Whether all that can be read is written, once and in order."""
+        return all(self.bench.room.written.get(part, []) == offsets for part, offsets in self.expected.items())
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_whatever_happens_each_record_is_written_once_in_order(seed: int) -> None:
     """Records, gaps, rebalances, lost seeks, failing calls and conflicts in any order, on two topics."""
-    chance = random.Random(seed)
-    expected: dict[Part, list[int]] = {ONE: [], TWO: [], OTHER: []}
-
-    def append(bench: Bench, part: Part | None = None) -> None:
-        part = part or chance.choice(list(expected))
-        start = bench.source.topics[part.topic].end(part.partition)
-        count, gap = chance.randint(1, 30), chance.choice([0, 0, 0, 1, 5])
-        bench.source.append(part, count, gap)
-        expected[part] += range(start + gap, start + gap + count)
-
-    def rebalance(bench: Bench) -> None:
-        bench.source.assign(*chance.sample(list(expected), chance.randint(0, 3)))
-
-    def write_elsewhere(bench: Bench) -> None:
-        part = chance.choice(list(expected))
-        following = [offset for offset in expected[part] if offset >= bench.room.positions.get(part, 0)]
-        for offset in following[:1]:
-            bench.room.write_elsewhere(part, offset)
-
-    actions: list[Callable[[Bench], object]] = [
-        append,
-        append,
-        append,
-        rebalance,
-        write_elsewhere,
-        lambda bench: bench.source.revoke(),
-        lambda bench: setattr(bench.source, "lost_seeks", 1),
-        lambda bench: bench.source.bounds_faults.append(BrokerError("no answer")),
-        lambda bench: bench.source.seek_faults.append(BrokerError("not assigned")),
-        lambda bench: bench.source.commit_faults.append(BrokerError("the group rebalances")),
-    ]
 
     async def scenario() -> None:
         bench = Bench(max_records=7)
         bench.source.max_records = 20
+        chaos = Chaos(bench, seed)
         async with bench.running():
             for _ in range(150):
-                chance.choice(actions)(bench)
-                await asyncio.sleep(chance.choice([0.0, 0.0, 0.001, 0.003]))
+                chaos.happen()
+                await asyncio.sleep(chaos.chance.choice([0.0, 0.0, 0.001, 0.003]))
             bench.source.commit_faults.clear()
-            bench.source.assign(*expected)
-            for part in expected:
-                append(bench, part)
-            await until(lambda: all(bench.room.written.get(part, []) == expected[part] for part in expected))
+            bench.source.assign(*chaos.expected)
+            for part in chaos.expected:
+                chaos.append(part)
+            await until(chaos.done)
         assert bench.source.committed == bench.room.positions
 
     run(scenario())
