@@ -83,7 +83,7 @@ class Engine:
         self._waiting: dict[Part, list[Record]] = {}  # fetched, in order, from the partition's position on
         self._unseen: set[Part] = set()  # nothing was fetched of them since they were assigned
         self._rewinds: dict[Part, int] = {}
-        self._gaps: dict[Part, int] = {}
+        self._gaps: dict[Part, tuple[int, int]] = {}  # position and first record of a gap that was seen once
         self._committed: dict[Part, int] = {}  # when assigned: what is folded again before it is not committed anew
         self.positions: dict[Part, int] = {}
         self.progressed_at = self._clock()
@@ -198,12 +198,14 @@ class Engine:
             result.reassign = True
             return []
         first = records[0].offset
-        if first == position or (first > position and (sound or self._gaps.get(part) == position)):
+        if first == position or (first > position and (sound or self._gaps.get(part) == (position, first))):
             self._rewinds.pop(part, None)
+            if first == position:
+                self._gaps.pop(part, None)
             self._unseen.discard(part)
             return list(records)
-        if first > position:  # a gap, or a seek that was lost: it is a gap if it is there after a seek, too
-            self._gaps[part] = position
+        if first > position:  # a gap, or a seek that was lost: it is a gap if the same one is there after a seek, too
+            self._gaps[part] = position, first
             result.reassign = True
             return []
         self._rewinds[part] = self._rewinds.get(part, 0) + 1

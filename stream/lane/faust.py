@@ -71,6 +71,12 @@ def make_app(lane: Lane) -> faust.App:
     )
     app.lane = lane
     app.transport = _transport(lane)(app.conf.broker_consumer, app, app.loop)
+    _attach(app, lane)
+    return app
+
+
+def _attach(app: faust.App, lane: Lane) -> None:
+    """Subscribe to the lane's topics, by an agent that is never called, and start and stop the lane with the app."""
 
     async def never_called(stream: Any) -> None:
         async for _ in stream:  # pragma: no cover - the lane takes every record before any agent could
@@ -85,7 +91,6 @@ def make_app(lane: Lane) -> faust.App:
     app.agent(app.topic(*lane.topics, value_serializer="raw", value_type=bytes), name="lane")(never_called)
     app.task(start)
     app.on_before_shutdown.connect(stop)  # type: ignore[arg-type]  # its handler type fits no function
-    return app
 
 
 class LaneApp(faust.App):

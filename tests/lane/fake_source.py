@@ -35,7 +35,8 @@ class FakeSource:
         committed: the group's offsets, which outlive a rebalance.
         commits: every commit in turn, also those that failed.
         seeks: every seek in turn, also those that were lost.
-        lost_seeks: so many of the next seeks do nothing, though nobody is told.
+        lost_seeks: so many of the next seeks do nothing, though nobody is told; never two running of one partition,
+            since what is there after a second seek is taken for a gap.
         bounds_faults, seek_faults, commit_faults: what the next calls raise, in turn.
         on_fetch: called in the middle of each fetch.
         on_bounds: called in the middle of each call of `bounds`.
@@ -63,6 +64,7 @@ class FakeSource:
         self._number = 0
         self._rebalancing = True
         self._positions: dict[Part, int] = {}
+        self._lost: set[Part] = set()  # whose last seek was lost
         self._news = asyncio.Event()
 
     # What a test does.
@@ -142,9 +144,11 @@ class FakeSource:
             raise self.seek_faults.pop(0)
         if part not in self._positions:
             raise BrokerError(f"{part} is not assigned")
-        if self.lost_seeks:
+        if self.lost_seeks and part not in self._lost:
             self.lost_seeks -= 1
+            self._lost.add(part)
             return
+        self._lost.discard(part)
         self._positions[part] = offset
         self._news.set()
 

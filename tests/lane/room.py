@@ -1,7 +1,7 @@
 """A room whose history is a position a partition behind a fence, as a real one's is, with gates and faults."""
 
 from collections.abc import Mapping, Sequence
-from threading import Event
+from threading import Event, Lock
 from typing import Any
 
 from stream.core.errors import HistoryRefused
@@ -35,6 +35,7 @@ class FencedRoom:
         self.in_process, self.in_commit = Event(), Event()
         self.fault: Exception | None = None
         self.publishes = True
+        self._lock = Lock()
         self.open()
 
     def open(self) -> None:
@@ -71,14 +72,23 @@ class FencedRoom:
         self.in_commit.set()
         assert self.commit_gate.wait(10)
         self.in_commit.clear()
-        fenced = []
-        for batch in work.kept:
+        return [batch for batch in work.kept if not self._write(batch)]
+
+    def write_elsewhere(self, part: Part, offset: int) -> None:
+        """Write one record's offset as another worker would, if it is next."""
+        with self._lock:
+            if self.positions.get(part, 0) == offset:
+                self.positions[part] = offset + 1
+                self.written.setdefault(part, []).append(offset)
+
+    def _write(self, batch: Batch) -> bool:
+        """Write a batch if it begins where its history stands."""
+        with self._lock:
             if self.positions[batch.part] != batch.start:
-                fenced.append(batch)
-                continue
+                return False
             self.positions[batch.part] = batch.end
             self.written.setdefault(batch.part, []).extend(record.offset for record in batch.records)
-        return fenced
+            return True
 
     def on_committed(self, work: Work, answer: Any) -> bool:
         """Give way where another got there first."""

@@ -202,6 +202,39 @@ def test_a_gap_on_the_first_fetch_is_believed_when_it_is_there_after_a_seek_too(
     assert [(batch.start, batch.end) for batch in room.batches] == [(0, 10)]
 
 
+def test_a_gap_is_not_believed_for_another_one() -> None:
+    """Two fetches that begin at different records beyond the position are two lost seeks, or one and a gap."""
+    engine, room = make()
+    assert engine.step({ONE: records(5, 10)}).reassign
+    assert engine.step({ONE: records(10, 15)}).reassign
+    assert engine.step({ONE: records(3, 10)}).reassign
+    assert room.batches == []
+    assert not engine.step({ONE: records(3, 10)}).reassign
+    assert [(batch.start, batch.end) for batch in room.batches] == [(0, 10)]
+
+
+def test_a_gap_that_was_none_is_forgotten() -> None:
+    """Once a fetch goes on where the partition stands, a later gap there is looked at anew."""
+    engine, _ = make()
+    assert engine.step({ONE: records(3, 5)}).reassign
+    engine.assign({ONE: Bounds(None, 0, None, "id", 2)})
+    engine.step({ONE: records(0, 2)})
+    engine.assign({ONE: Bounds(None, 0, None, "id", 2)})
+    assert engine.step({ONE: records(3, 5)}).reassign
+
+
+def test_gaps_of_two_partitions_are_believed_in_turn() -> None:
+    """What was seen of the one outlives the new assignment that the other one asks for."""
+    engine, room = make()
+    bounds = Bounds(None, 0, None, "id", 2)
+    first_looks: list[dict[Part, list[LogRecord]]] = [{ONE: records(1, 3)}, {ONE: records(1, 3), TWO: records(2, 4)}]
+    for fetched in first_looks:
+        assert engine.step(fetched).reassign
+        engine.assign({ONE: bounds, TWO: bounds})
+    assert not engine.step(first_looks[1]).reassign
+    assert [(batch.part, batch.end) for batch in room.batches] == [(ONE, 3), (TWO, 4)]
+
+
 def test_a_later_gap_is_looked_at_before_it_is_believed() -> None:
     """A marker of one offset and a record that Kafka has deleted look alike: the caller says which are sound."""
     engine, room = make()

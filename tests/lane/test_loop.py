@@ -1,8 +1,13 @@
 """The loop on a source in memory: rebalances, lost seeks, gaps, failing calls, quiet times, in milliseconds."""
 
+import asyncio
+import random
+from collections.abc import Callable
+
 import pytest
 
 from stream.core.errors import BrokerError, HistoryRefused
+from stream.lane.batch import Part
 from stream.lane.engine import Engine
 from stream.lane.loop import Loop, Pauses
 from stream.metrics.lane import LaneMetrics
@@ -384,5 +389,77 @@ def test_what_the_fetch_beside_a_step_has_brought_still_waits() -> None:
             bench.room.open()
             await bench.until_written(ONE, 10)
         assert bench.room.idles[0] == []
+
+    run(scenario())
+
+
+class Chaos:
+    """Things that happen to a loop, by a seed, and what has to be written in the end."""
+
+    def __init__(self, bench: Bench, seed: int) -> None:
+        self.bench = bench
+        self.chance = random.Random(seed)
+        self.expected: dict[Part, list[int]] = {ONE: [], TWO: [], OTHER: []}
+
+    def happen(self) -> None:
+        """One thing, of any kind."""
+        source = self.bench.source
+        actions: list[Callable[[], object]] = [
+            self.append,
+            self.append,
+            self.append,
+            self.rebalance,
+            self.write_elsewhere,
+            source.revoke,
+            lambda: setattr(source, "lost_seeks", 1),
+            lambda: source.bounds_faults.append(BrokerError("no answer")),
+            lambda: source.seek_faults.append(BrokerError("not assigned")),
+            lambda: source.commit_faults.append(BrokerError("the group rebalances")),
+        ]
+        self.chance.choice(actions)()
+
+    def append(self, part: Part | None = None) -> None:
+        """Records, sometimes after a gap."""
+        part = part or self.chance.choice(list(self.expected))
+        start = self.bench.source.topics[part.topic].end(part.partition)
+        count, gap = self.chance.randint(1, 30), self.chance.choice([0, 0, 0, 1, 5])
+        self.bench.source.append(part, count, gap)
+        self.expected[part] += range(start + gap, start + gap + count)
+
+    def rebalance(self) -> None:
+        """Any partitions, or none."""
+        self.bench.source.assign(*self.chance.sample(list(self.expected), self.chance.randint(0, 3)))
+
+    def write_elsewhere(self) -> None:
+        """Another worker is a record ahead, where there is one."""
+        part = self.chance.choice(list(self.expected))
+        position = self.bench.room.positions.get(part, 0)
+        following = [offset for offset in self.expected[part] if offset >= position]
+        for offset in following[:1]:
+            self.bench.room.write_elsewhere(part, offset)
+
+    def done(self) -> bool:
+        """Whether all that can be read is written, once and in order."""
+        return all(self.bench.room.written.get(part, []) == offsets for part, offsets in self.expected.items())
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_happens_each_record_is_written_once_in_order(seed: int) -> None:
+    """Records, gaps, rebalances, lost seeks, failing calls and conflicts in any order, on two topics."""
+
+    async def scenario() -> None:
+        bench = Bench(max_records=7)
+        bench.source.max_records = 20
+        chaos = Chaos(bench, seed)
+        async with bench.running():
+            for _ in range(150):
+                chaos.happen()
+                await asyncio.sleep(chaos.chance.choice([0.0, 0.0, 0.001, 0.003]))
+            bench.source.commit_faults.clear()
+            bench.source.assign(*chaos.expected)
+            for part in chaos.expected:
+                chaos.append(part)
+            await until(chaos.done)
+        assert bench.source.committed == bench.room.positions
 
     run(scenario())
