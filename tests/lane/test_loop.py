@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from stream.core.errors import BrokerError, HistoryRefused
-from stream.lane.batch import Part
+from stream.kafka.records import Part
 from stream.lane.engine import Engine
 from stream.lane.loop import Loop, Pauses
 from stream.metrics.lane import LaneMetrics
