@@ -15,10 +15,11 @@ from statistics import median
 
 from msgspec import Struct
 from prometheus_client import generate_latest
+from stream.models.model import Model, load_model
 
 from benchmarks import load
 from benchmarks.model import make_model
-from stream.config import Settings
+from stream.config import make_settings
 from stream.core.effects import Decided
 from stream.core.events import Event, decode_event, seconds
 from stream.core.ledger import Timer
@@ -26,7 +27,6 @@ from stream.core.problem import Problem, parse_problem
 from stream.kafka.records import Part
 from stream.lane.process import GC_THRESHOLDS
 from stream.metrics.scorer import ScorerMetrics
-from stream.models.serving import Model, load_model
 from stream.scorer.metrics.maturity import MaturityQueue
 from stream.scorer.metrics.recorder import MetricsRecorder
 from stream.scorer.metrics.tally import Tally
@@ -97,11 +97,11 @@ def _run(server: RedisServer, log: Log, problem: Problem, model: Model, number: 
             log,
             problem,
             RedisHistory.of(
-                Settings(redis_url=server.url, deployment=f"{name}{number}", history_timeout_seconds=5.0),
+                make_settings(redis_url=server.url, deployment=f"{name}{number}", history_timeout_seconds=5.0),
                 problem,
                 ScorerMetrics(),
             ),
-            Settings(tick_seconds=0),
+            make_settings(tick_seconds=0),
             model,
         )
         for name in ("on", "off")

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from msgspec import Struct
+from stream.models.active import ActiveModels
 
 from benchmarks import load
 from benchmarks.setting import Setting
@@ -19,7 +20,6 @@ from stream.core.fold import Fold
 from stream.core.ledger import Alert, pack_entry, unpack_entry
 from stream.core.levels import LevelKey
 from stream.core.records import Enriched, encode_record
-from stream.models.served import Served
 from stream.scorer.output import enriched
 from stream.scorer.score import BatchScores
 
@@ -38,7 +38,7 @@ class Job:
 
     def __init__(self, setting: Setting, partition: int) -> None:
         self._fold = Fold(setting.problem())
-        self._served = Served((setting.model(),))
+        self._served = ActiveModels((setting.model(),))
         self._prefix = setting.name
         self._topic = f"{setting.events_topic}/{partition}"
 

@@ -101,7 +101,8 @@ def _ordered(path: Path, blocks: Iterable[list[bytes]], grace_seconds: float) ->
     if late:
         raise LogError(
             f"{path}: is out of order: {late} of {number} events are earlier than one before them by more than "
-            f"{grace_seconds:.0f} s, the first in line {first_late}; sort it by `at`"
+            f"{grace_seconds:.0f} s, the first in line {first_late}",
+            "sort it by `at`",
         )
 
 
@@ -160,7 +161,7 @@ def _read_parquet(path: Path, progress: Progress) -> Iterator[list[bytes]]:
     try:
         with parquet.ParquetFile(path) as file:
             if VALUE not in file.schema_arrow.names:
-                raise LogError(f"{path}: has no column {VALUE!r}; take a file that `noisegate lab pull` wrote")
+                raise LogError(f"{path}: has no column {VALUE!r}", "take a file that `noisegate lab pull` wrote")
             total, read = max(file.metadata.num_rows, 1), 0
             for batch in file.iter_batches(_ROWS_READ, columns=[VALUE]):
                 yield batch.column(0).cast(arrow.binary()).fill_null(b"").to_pylist()

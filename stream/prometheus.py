@@ -111,7 +111,7 @@ class Prometheus:
         return self._error(f"gave no whole answer in {self._timeout:g} s", mend)
 
     def _error(self, fault: str, mend: str) -> MonitoringError:
-        return MonitoringError(f"Prometheus at {_without_login(self._url)} {' '.join(fault.split())}; {mend}")
+        return MonitoringError(f"Prometheus at {_without_login(self._url)} {' '.join(fault.split())}", mend)
 
 
 Point = tuple[float, str]

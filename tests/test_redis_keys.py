@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from stream.scorer.heartbeat import Heart, Heartbeat
 
-from stream.config import Settings
+from stream.config import make_settings
 from stream.lane.redis_fence import RedisFence
 from stream.metrics.lane import LaneMetrics
 from stream.metrics.scorer import ScorerMetrics
-from stream.models.heartbeat import Heart, Heartbeat
 from stream.redis_keys import (
     ENTRY,
     IDENTITY,
@@ -51,7 +51,7 @@ def markdown(key: RedisKey) -> str:
 
 def test_every_key_of_a_real_run_is_in_the_catalogue(redis_url: str) -> None:
     """A scorer, a heartbeat and a rebuild leave keys of every kind, each as the catalogue says and no other."""
-    settings = Settings(redis_url=redis_url, tick_seconds=0)
+    settings = make_settings(redis_url=redis_url, tick_seconds=0)
     for aside in (False, True):
         Rig(log_of(random_log(1)), PROBLEM, RedisHistory.of(settings, PROBLEM, ScorerMetrics(), aside)).run((50,))
     Heart(redis_url, settings.deployment).beat("host:1", Heartbeat(0.0, {}))

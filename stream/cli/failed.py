@@ -120,12 +120,12 @@ def replay(
         if output is not None and not dry_run:
             publisher.publish([output])
         seen.add(record.identity)
-    with until_answered(settings.kafka_bootstrap_servers):
+    with until_answered(settings.kafka.bootstrap_servers):
         publisher.flush(FLUSH_SECONDS)
     if as_json:
-        print_json({**counts, "dry_run": dry_run, "topic": settings.events_topic})
+        print_json({**counts, "dry_run": dry_run, "topic": settings.topics.events})
         return
-    _say_replayed(counts, settings.events_topic, "would be sent" if dry_run else "sent")
+    _say_replayed(counts, settings.topics.events, "would be sent" if dry_run else "sent")
 
 
 def _say_replayed(counts: Counter[str], topic: str, verb: str) -> None:
@@ -154,7 +154,7 @@ def read_failed(settings: "Settings", reason: str | None) -> Iterator[FailedReco
     """All failed records there are, partition by partition in order."""
     from stream.kafka.reader import Reader
 
-    with Reader(settings, [settings.failed_topic]) as reader, stderr_console().status("reading failed records"):
+    with Reader(settings, [settings.topics.failed]) as reader, stderr_console().status("reading failed records"):
         for message in reader.read_all():
             record = _failed(message)
             if reason is None or record.reason == reason:
@@ -208,7 +208,7 @@ def _output_of(settings: "Settings", record: FailedRecord) -> "tuple[str, Output
     from stream.core.records import decode_enriched, decode_outcome
     from stream.kafka.records import Output
 
-    decoders = {settings.enriched_topic: decode_enriched, settings.outcomes_topic: decode_outcome}
+    decoders = {settings.topics.enriched: decode_enriched, settings.topics.outcomes: decode_outcome}
     if record.cut:
         return "cut", None
     if record.topic in decoders:
@@ -222,7 +222,7 @@ def _output_of(settings: "Settings", record: FailedRecord) -> "tuple[str, Output
     team = _team_of(record)
     if team is None:
         return "unreadable", None
-    if record.topic != settings.events_topic:
+    if record.topic != settings.topics.events:
         return "foreign", None
     return "replayed", Output(record.topic, team.encode(), record.value)
 

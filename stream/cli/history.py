@@ -151,12 +151,12 @@ def read_levels(
     from stream.scorer.redis_history import RedisHistory
 
     problem = settings.load_problem()
-    count = Topics(settings).require("events")[settings.events_topic]
-    part = Part(settings.events_topic, partition_chooser(settings.partitioner, count)(team))
+    count = Topics(settings).require("events")[settings.topics.events]
+    part = Part(settings.topics.events, partition_chooser(settings.kafka.partitioner, count)(team))
     history = RedisHistory.of(settings, problem, ScorerMetrics())
     meta = decode_meta(history.read({part: Wanted(0)})[part].meta)
     if meta is None:
-        raise HistoryRefused(f"no history of {part.topic}/{part.partition} is in Redis yet; is a scorer running?")
+        raise HistoryRefused(f"no history of {part.topic}/{part.partition} is in Redis yet", "is a scorer running?")
     wanted = _keys(team, rule, entity)
     found = history.read({part: Wanted(meta.generation, list(wanted.values()))})[part].levels
     levels = [
@@ -178,8 +178,8 @@ def near_teams(settings: "Settings", team: str) -> list[str]:
     from stream.scorer.redis_history import RedisHistory
 
     history = RedisHistory.of(settings, settings.load_problem(), ScorerMetrics())
-    count = Topics(settings).require("events")[settings.events_topic]
-    found = history.read({Part(settings.events_topic, number): Wanted(0) for number in range(count)})
+    count = Topics(settings).require("events")[settings.topics.events]
+    found = history.read({Part(settings.topics.events, number): Wanted(0) for number in range(count)})
     metas = {part: meta for part, one in found.items() if (meta := read_meta_or_none(one.meta)) is not None}
     teams = history.teams({part: meta.generation for part, meta in metas.items()}, _NEAR_SECONDS)
     folded = {name.casefold(): name for name in sorted(teams) if name != team}

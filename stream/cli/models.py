@@ -25,8 +25,8 @@ def verbs() -> None:
 @app.command("list")
 def list_versions(as_json: options.AsJson = False) -> None:
     """The versions of the store, what the pointers make of them, and what each worker runs."""
-    from stream.cli.models_listed import listed
-    from stream.cli.models_shown import say_list
+    from stream.cli.models_output import say_list
+    from stream.cli.models_query import listed
 
     settings, store = options.settings(), _store()
     rows, notes = listed(settings, store)
@@ -39,7 +39,7 @@ def list_versions(as_json: options.AsJson = False) -> None:
 @app.command()
 def show(version: VersionArg, as_json: options.AsJson = False) -> None:
     """One version: where it came from, how good it was, and what was done with it."""
-    from stream.cli.models_shown import report_of, say_version, sentence
+    from stream.cli.models_output import report_of, say_version, sentence
 
     store = _store()
     manifest = store.manifest(version)
@@ -60,8 +60,8 @@ def verify(
     as_json: options.AsJson = False,
 ) -> None:
     """Check a model as the scorer would: hashes, features, golden rows, signature. Status 1 if it can't be served."""
-    from stream.cli.models_listed import verified
-    from stream.cli.models_shown import report_of, say_version
+    from stream.cli.models_output import report_of, say_version
+    from stream.cli.models_query import verified
 
     folder, manifest = verified(options.settings(), what)
     if as_json:
@@ -83,8 +83,8 @@ def promote(
     as_json: options.AsJson = False,
 ) -> None:
     """Make a version the champion, if it passed the gate and did no worse as challenger."""
-    from stream.cli.models_shown import say_change
-    from stream.cli.promoting import promote as promote_version
+    from stream.cli.models_output import say_change
+    from stream.models.promotion import promote as promote_version
 
     say_change(promote_version(options.settings(), _store(), version, team or [], _reason(force)), as_json)
 
@@ -96,9 +96,9 @@ def challenge(
     as_json: options.AsJson = False,
 ) -> None:
     """Let a version score beside the champion, in shadow."""
-    from stream.cli.models_shown import say_change
-    from stream.cli.promoting import challenge as challenge_with
+    from stream.cli.models_output import say_change
     from stream.core.errors import ModelError
+    from stream.models.promotion import challenge as challenge_with
 
     if none == (version is not None):
         raise ModelError("name a version, or say --none to end the challenge")
@@ -108,8 +108,8 @@ def challenge(
 @app.command()
 def retire(version: VersionArg, force: Force = None, as_json: options.AsJson = False) -> None:
     """Take a version away for good."""
-    from stream.cli.models_shown import say_change
-    from stream.cli.promoting import retire as retire_version
+    from stream.cli.models_output import say_change
+    from stream.models.promotion import retire as retire_version
 
     say_change(retire_version(_store(), version, _reason(force)), as_json)
 
@@ -117,8 +117,8 @@ def retire(version: VersionArg, force: Force = None, as_json: options.AsJson = F
 @app.command()
 def rollback(as_json: options.AsJson = False) -> None:
     """Make CHAMPION what it was before its last change; again: one further back."""
-    from stream.cli.models_shown import say_change
-    from stream.cli.promoting import rollback as roll_back
+    from stream.cli.models_output import say_change
+    from stream.models.promotion import rollback as roll_back
 
     say_change(roll_back(_store()), as_json)
 
@@ -130,7 +130,7 @@ def diff(
     as_json: options.AsJson = False,
 ) -> None:
     """What differs between two versions: features, thresholds, training, metrics, priors that moved most."""
-    from stream.cli.models_shown import say_differences
+    from stream.cli.models_output import say_differences
     from stream.models.differences import differences
 
     store = _store()
@@ -148,8 +148,8 @@ def sign(
     as_json: options.AsJson = False,
 ) -> None:
     """Sign a version, its files held to their hashes before."""
-    from stream.cli.models_shown import say_change
-    from stream.cli.promoting import sign as sign_version
+    from stream.cli.models_output import say_change
+    from stream.models.promotion import sign as sign_version
 
     say_change(sign_version(options.settings(), _store(), version, key), as_json)
 
@@ -173,7 +173,7 @@ def keys(
 def _store() -> "Store":
     from stream.models.store import Store
 
-    return Store(options.settings().model_store)
+    return Store(options.settings().models.store)
 
 
 def _reason(force: str | None) -> str | None:

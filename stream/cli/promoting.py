@@ -11,8 +11,8 @@ from stream.models.artifact import check_files
 from stream.models.cache import fetch
 from stream.models.changes import Change, Verb, before_last, challenged_since, who
 from stream.models.manifest import Manifest
+from stream.models.model import Model, load_model
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
-from stream.models.serving import Model, load_model
 from stream.models.signing import check_signature
 from stream.models.signing import sign as signature_of
 from stream.models.store import Store
@@ -26,8 +26,8 @@ def load_checked(settings: Settings, store: Store, version: str) -> Model:
         SettingsError: the file of keys can't be used.
     """
     store.manifest(version)
-    folder = fetch(store, version, settings.model_cache)
-    trusted = None if settings.model_keys is None else check_signature(folder, settings.model_keys)
+    folder = fetch(store, version, settings.models.cache)
+    trusted = None if settings.models.keys is None else check_signature(folder, settings.models.keys)
     return load_model(folder, settings.load_problem(), trusted)
 
 
@@ -44,11 +44,11 @@ def promote(
     before = _champion(store, force)
     manifest = load_checked(settings, store, version).manifest
     if teams and before is None:
-        raise ModelError(f"{store.url}: no CHAMPION serves the other teams yet; promote without --team first")
+        raise ModelError(f"{store.url}: no CHAMPION serves the other teams yet", "promote without --team first")
     if "default" in teams:
-        raise ModelError("--team default: that word stands for all other teams in the pointer; write 'defaul[t]'")
+        raise ModelError("--team default: that word stands for all other teams in the pointer", "write 'defaul[t]'")
     if not all(team.strip() for team in teams):
-        raise ModelError("--team names nobody; give a team or a pattern, or leave it out to serve all teams")
+        raise ModelError("--team names nobody", "give a team or a pattern, or leave it out to serve all teams")
     after = Pointer(version)
     if teams and before is not None:
         after = Pointer(before.default, {**before.teams, **dict.fromkeys(teams, version)})
@@ -72,7 +72,8 @@ def _check_patterns(store: Store, after: Pointer, version: str, teams: Sequence[
         if first != team and set(team) & set("*?[") and after.teams[first] != version:
             raise ModelError(
                 f"{store.url}: --team {team!r} would change nothing, as {first!r} comes first in CHAMPION and fits the "
-                f"same teams; promote for {first!r}, or for each team by its name"
+                f"same teams",
+                f"promote for {first!r}, or for each team by its name",
             )
 
 
@@ -131,7 +132,7 @@ def rollback(store: Store) -> Change:
     target = before_last(store.changes(), now)
     if target is None:
         raise ModelError(
-            f"{store.url}: before its last change CHAMPION named nothing that could serve; promote a version instead"
+            f"{store.url}: before its last change CHAMPION named nothing that could serve", "promote a version instead"
         )
     for version in target.versions:
         store.manifest_bytes(version)
@@ -170,7 +171,7 @@ def sign(settings: Settings, store: Store, version: str, key: Path) -> Change:
         SettingsError: the key can't be used.
     """
     store.manifest(version)
-    manifest = check_files(fetch(store, version, settings.model_cache))
+    manifest = check_files(fetch(store, version, settings.models.cache))
     store.sign(version, signature_of(manifest, key))
     change = Change(at=datetime.now(UTC), who=who(), verb="sign", version=version)
     store.note(change)
@@ -194,7 +195,7 @@ def _champion(store: Store, force: str | None) -> Pointer | None:
         raise
     except ModelError as error:
         if force is None:
-            raise ModelError(f"{error}; run `noisegate models rollback` first") from None
+            raise ModelError(error, "run `noisegate models rollback` first") from None
         return None
 
 

@@ -31,7 +31,7 @@ def drift(since: Since = "7d", html: Html = None, as_json: options.AsJson = Fals
     from stream.prometheus import Prometheus
 
     window = report.check_window(since, DRIFT_WINDOWS)
-    found = report.drift_report(Prometheus(options.settings().prometheus_url), window, time.time())
+    found = report.drift_report(Prometheus(options.settings().metrics.prometheus_url), window, time.time())
     if html:
         _write(html, page.drift_page(found))
     if as_json:
@@ -50,7 +50,7 @@ def quality(since: Since = "7d", html: Html = None, as_json: options.AsJson = Fa
     from stream.prometheus import Prometheus
 
     window = report.check_window(since, QUALITY_WINDOWS)
-    found = report.quality_report(Prometheus(options.settings().prometheus_url), window, time.time())
+    found = report.quality_report(Prometheus(options.settings().metrics.prometheus_url), window, time.time())
     if html:
         _write(html, page.quality_page(found))
     if as_json:
@@ -120,5 +120,5 @@ def _write(path: Path, page: str) -> None:
     try:
         path.write_text(page, encoding="utf-8")
     except OSError as error:
-        raise MonitoringError(f"{str(path)!r} can't be written: {error.strerror}; name another file") from None
+        raise MonitoringError(f"{str(path)!r} can't be written: {error.strerror}", "name another file") from None
     stderr_console().print(f"written: {path}")

@@ -27,13 +27,13 @@ def retrain(
     as_json: options.AsJson = False,
 ) -> None:
     """Train on the log in Kafka, judge beside the champion, publish as challenger. Status 2: trained, but refused."""
-    from stream.cli.promoting import promote
     from stream.core.errors import ModelError, StoreAway
     from stream.lab.learning.plan import Plan
     from stream.lab.reporting.retrain_report import write
     from stream.lab.retraining import RetrainRequest
     from stream.lab.retraining import retrain as retrain_once
     from stream.lab.sources.pull import parse_when, pull
+    from stream.models.promotion import promote
     from stream.models.store import Store
     from stream.progress import Progress
 
@@ -53,7 +53,7 @@ def retrain(
 
     def promoted(version: str) -> str | None:
         try:
-            promote(settings, Store(settings.model_store), version)
+            promote(settings, Store(settings.models.store), version)
         except StoreAway:  # nobody knows whether it was promoted
             raise
         except ModelError as error:

@@ -32,7 +32,7 @@ class _Rooms(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The room that is named; raises NoisegateError where there is none of that name."""
         if args and not args[0].startswith("-") and args[0] not in ROOMS:
-            raise NoisegateError(f"there is no room {args[0]!r}; the rooms are: {', '.join(ROOMS)}")
+            raise NoisegateError(f"there is no room {args[0]!r}", f"the rooms are: {', '.join(ROOMS)}")
         return super().resolve_command(ctx, args)
 
 

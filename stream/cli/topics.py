@@ -52,8 +52,8 @@ def describe(as_json: options.AsJson = False) -> None:
 
     settings = options.settings()
     facts = topic_facts(Topics(settings))
-    stamped = timestamp_warning(facts, settings.kafka_bootstrap_servers)
-    warnings = retention_warnings(facts) + size_warnings(facts, settings.kafka_bootstrap_servers)
+    stamped = timestamp_warning(facts, settings.kafka.bootstrap_servers)
+    warnings = retention_warnings(facts) + size_warnings(facts, settings.kafka.bootstrap_servers)
     warnings += [stamped] if stamped else []
     if as_json:
         print_json({"topics": facts, "warnings": warnings})

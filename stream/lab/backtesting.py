@@ -139,7 +139,9 @@ def _starts(replayed: Replayed, first: Split, every_days: float) -> list[float]:
         raise LabError(f"every={every_days:g} days: give a length above 0")
     steps = int((float(replayed.at.max()) - first.at) // (every_days * DAY_SECONDS)) + 1
     if steps > STEPS_MOST:
-        raise LabError(f"every={every_days:g} days means {steps} trainings, at most {STEPS_MOST} are done; take longer")
+        raise LabError(
+            f"every={every_days:g} days means {steps} trainings, at most {STEPS_MOST} are done", "take longer"
+        )
     return [first.at + number * every_days * DAY_SECONDS for number in range(steps)]
 
 

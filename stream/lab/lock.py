@@ -19,7 +19,7 @@ def retrain_lock(settings: Settings) -> Iterator[None]:
         LabError: another retraining holds it, or the folder of `model_cache` can't be written.
     """
     filelock = import_extra("filelock", "lab", "retraining needs", LabError)
-    cache = cache_folder(settings.model_cache)
+    cache = cache_folder(settings.models.cache)
     path = cache / f"retrain-{settings.deployment}.lock"
     lock = filelock.FileLock(path, timeout=0)
     try:
@@ -27,11 +27,11 @@ def retrain_lock(settings: Settings) -> Iterator[None]:
         lock.acquire()
     except filelock.Timeout:
         raise LabError(
-            f"another retraining of {settings.deployment} is at work on this machine ({path} is locked); "
-            "wait until it ends"
+            f"another retraining of {settings.deployment} is at work on this machine ({path} is locked)",
+            "wait until it ends",
         ) from None
     except OSError as error:
-        raise LabError(f"{path}: can't be written ({error.strerror}); set NOISEGATE_MODEL_CACHE") from None
+        raise LabError(f"{path}: can't be written ({error.strerror})", "set NOISEGATE_MODEL_CACHE") from None
     try:
         yield
     finally:

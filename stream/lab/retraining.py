@@ -38,8 +38,8 @@ from stream.lab.training import SEED, train_replayed
 from stream.models.artifact import read_file
 from stream.models.changes import Change, Verb, who
 from stream.models.manifest import Manifest
+from stream.models.model import Model, load_model
 from stream.models.pointers import CHALLENGER, Pointer
-from stream.models.serving import Model, load_model
 from stream.models.store import Store
 from stream.progress import Progress, no_progress
 
@@ -87,21 +87,21 @@ def retrain(
         raise LabError("--force is empty: say why, it is noted in the store's log of changes")
     problem, at = settings.load_problem(), now or datetime.now(UTC)
     require_lab("retraining needs", *TRAINING, *AUDITING, error=LabError)
-    store = Store(settings.model_store)
+    store = Store(settings.models.store)
     with retrain_lock(settings), tempfile.TemporaryDirectory(prefix="noisegate-retrain-") as made:
         folder = Path(made)
         before = retry_while_away(lambda: read_store_state(settings, store, problem))
-        if settings.retrain_promotes:
+        if settings.models.retrain_promotes:
             before = after_promotion(store, before, promote)
         champion = fetch_champion(store, before.champion, folder / "champion")
         log = folder / "events.jsonl.gz"
         left_out = pull(log, request.since, progress)
         replayed = replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem)
-        with about(Path(settings.events_topic)):
+        with about(Path(settings.topics.events)):
             new = _train(replayed, request, folder / "models", at, progress)
             warnings = lost_champion(store, before) + _audit(replayed, new, left_out)
             moved, unjudged = _beside(champion, replayed, new)
-        found = _judged(replayed, before, new.manifest, request, warnings, moved, unjudged, bool(settings.model_keys))
+        found = _judged(replayed, before, new.manifest, request, warnings, moved, unjudged, bool(settings.models.keys))
         _publish(store, new, found)
         return found
 
@@ -124,7 +124,8 @@ def _train(replayed: Replayed, request: RetrainRequest, out: Path, at: datetime,
         days = (replayed.ended_at - float(replayed.at.min())) / DAY
         raise LabError(
             f"the log spans {days:.1f} days, too few to judge on the last {request.judge_days:g} days that have "
-            "matured; give fewer --judge-days, or wait"
+            "matured",
+            "give fewer --judge-days, or wait",
         )
     folder = train_replayed(
         replayed,

@@ -37,8 +37,8 @@ from stream.lab.window import Mask, Split, Window, judgeable, split_at_share, sp
 from stream.models.artifact import CARD, FINDINGS, ONNX, REFERENCE, REPORT
 from stream.models.graph import Graph
 from stream.models.manifest import FeatureRef, GateVerdict, Golden, Manifest, ProblemRef, Training
-from stream.models.publishing import write_artifact
-from stream.models.serving import Model
+from stream.models.model import Model
+from stream.models.store import write_artifact
 from stream.progress import Progress, no_progress
 
 SPLIT, SEED = 0.6, 7

@@ -211,8 +211,8 @@ class Engine:
         self._rewinds[part] = self._rewinds.get(part, 0) + 1
         if self._rewinds[part] > _MOST_REWINDS:
             raise BrokerError(
-                f"{part} gives offset {records[0].offset} again and again where {position} is"
-                " next: the log was cut; run `noisegate history rebuild`"
+                f"{part} gives offset {records[0].offset} again and again where {position} is next: the log was cut",
+                "run `noisegate history rebuild`",
             )
         result.reassign = True
         return []

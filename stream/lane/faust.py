@@ -48,7 +48,7 @@ def make_app(lane: Lane) -> faust.App:
     settings = lane.settings
     app = LaneApp(
         lane.group,
-        broker=[f"aiokafka://{server.strip()}" for server in settings.kafka_bootstrap_servers.split(",")],
+        broker=[f"aiokafka://{server.strip()}" for server in settings.kafka.bootstrap_servers.split(",")],
         broker_credentials=faust_credentials(settings),
         store="memory://",
         autodiscover=False,
@@ -59,13 +59,13 @@ def make_app(lane: Lane) -> faust.App:
         web_enabled=False,
         worker_redirect_stdouts=False,
         consumer_auto_offset_reset="earliest",
-        broker_client_id=settings.kafka.get("client.id", settings.deployment),
-        broker_max_poll_records=settings.batch_max_records,
-        broker_max_poll_interval=max(300.0, 3 * settings.stall_seconds),
-        broker_session_timeout=settings.session_timeout_seconds,
-        broker_heartbeat_interval=settings.heartbeat_seconds,
-        broker_rebalance_timeout=settings.rebalance_timeout_seconds,
-        broker_request_timeout=max(30.0, settings.session_timeout_seconds + 5.0),
+        broker_client_id=settings.kafka.client.get("client.id", settings.deployment),
+        broker_max_poll_records=settings.lane.batch_max_records,
+        broker_max_poll_interval=max(300.0, 3 * settings.lane.stall_seconds),
+        broker_session_timeout=settings.lane.session_timeout_seconds,
+        broker_heartbeat_interval=settings.lane.heartbeat_seconds,
+        broker_rebalance_timeout=settings.lane.rebalance_timeout_seconds,
+        broker_request_timeout=max(30.0, settings.lane.session_timeout_seconds + 5.0),
         producer_request_timeout=30.0,
         Worker=LaneWorker,
     )
@@ -136,7 +136,7 @@ class LaneWorker(faust.Worker):
         async def drain() -> None:
             if lane.loop.assigned:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(lane.loop.drained.wait(), lane.settings.drain_seconds)
+                    await asyncio.wait_for(lane.loop.drained.wait(), lane.settings.lane.drain_seconds)
             leave()
 
         self._draining = asyncio.get_running_loop().create_task(drain())
@@ -188,7 +188,7 @@ class FaustSource:
             begins = await self._thread.call_thread(consumer.beginning_offsets, tps)
             if begin_only:
                 return {part: Bounds(None, begins[_tp(part)], None, "", 0) for part in parts}
-            trusted = self._settings.broker_end_offsets
+            trusted = self._settings.kafka.end_offsets
             ends = await self._thread.call_thread(consumer.end_offsets, tps) if trusted else {}
             bounds = {}
             for topic in sorted({part.topic for part in parts}):
@@ -248,7 +248,7 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         made = super()._create_worker_consumer(transport)
         lane: Lane = self.consumer.lane  # type: ignore[attr-defined]  # it is a LaneConsumer
         made._isolation_level = "read_committed"
-        made._fetch_max_wait_ms = int(lane.settings.fetch_wait_seconds * 1000)
+        made._fetch_max_wait_ms = int(lane.settings.lane.fetch_wait_seconds * 1000)
         return made
 
 
@@ -293,13 +293,13 @@ def _tp(part: Part) -> Any:
 
 
 def faust_credentials(settings: Settings) -> Any:
-    """Faust's broker credentials for the librdkafka settings in `settings.kafka`; None for plain text.
+    """Faust's broker credentials for the librdkafka settings in `settings.kafka.client`; None for plain text.
 
     Raises:
         SettingsError: a security setting that aiokafka, Faust's driver, can't honour.
     """
 
-    kafka = settings.kafka
+    kafka = settings.kafka.client
     protocol = kafka.get("security.protocol", "plaintext").upper()
     if protocol == "PLAINTEXT":
         return None

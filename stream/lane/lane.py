@@ -63,19 +63,19 @@ class Lane:
             room,
             Publisher(
                 producer_settings(settings),
-                settings.failed_topic,
+                settings.topics.failed,
                 lambda reason: metrics.failed.labels(reason).inc(),
                 self._away,
             ),
             metrics,
-            settings.batch_max_records,
-            settings.batch_max_bytes,
-            settings.batch_seconds,
-            settings.stall_seconds,
+            settings.lane.batch_max_records,
+            settings.lane.batch_max_bytes,
+            settings.lane.batch_seconds,
+            settings.lane.stall_seconds,
         )
-        self.loop = Loop(self.engine, metrics, settings.drain_seconds, identity.hold, self._away)
+        self.loop = Loop(self.engine, metrics, settings.lane.drain_seconds, identity.hold, self._away)
         self.loop.may_begin = False
-        self._watchdog = Watchdog(settings.stall_seconds, self.stalled_for)
+        self._watchdog = Watchdog(settings.lane.stall_seconds, self.stalled_for)
         self.process = Process(settings, metrics.registry, self._watchdog, self._ready, callbacks)
 
     def open(self) -> None:

@@ -102,17 +102,17 @@ class Process:
         Raises:
             SettingsError: the port can't be opened.
         """
-        if not self._settings.metrics_port:
+        if not self._settings.metrics.port:
             return
         server = HealthServer(
-            self._settings.metrics_host,
-            self._settings.metrics_port,
+            self._settings.metrics.host,
+            self._settings.metrics.port,
             self._registry,
             live=self._watchdog.faults,
             ready=self._ready,
             notes=self._callbacks.notes,
         )
-        log.info("health", extra={"fields": {"host": self._settings.metrics_host, "port": server.port}})
+        log.info("health", extra={"fields": {"host": self._settings.metrics.host, "port": server.port}})
 
     def start(self) -> None:
         """Begin what runs beside the work; called from the process's event loop."""
@@ -122,7 +122,7 @@ class Process:
 
     def stop(self) -> None:
         """Stop what `start` began; the process ends within `drain_seconds` and a little, whatever hangs."""
-        _after(self._settings.drain_seconds + self._shutdown_seconds, lambda: self._end(EXIT_FAULT))
+        _after(self._settings.lane.drain_seconds + self._shutdown_seconds, lambda: self._end(EXIT_FAULT))
         self._watchdog.stop()
         self._callbacks.stop()
 
@@ -146,11 +146,11 @@ class Process:
                 log.warning(
                     "Kafka gave no answer in time: the process ends without leaving its group, drain_seconds = %g after"
                     " it was asked to; nothing is lost, what was begun is read again",
-                    self._settings.drain_seconds,
+                    self._settings.lane.drain_seconds,
                 )
             self._end(self.status())
 
-        _after(self._settings.drain_seconds + self._leave_seconds, end_now)
+        _after(self._settings.lane.drain_seconds + self._leave_seconds, end_now)
 
     def status(self, unfinished: bool = False) -> int:
         """The exit status: 0, or 1 after a fault; writes what a person can mend to standard error.
@@ -164,7 +164,7 @@ class Process:
         if unfinished and self.fault is None:
             log.warning(
                 "what was begun could not be finished in drain_seconds = %g; nothing is lost, it is read again",
-                self._settings.drain_seconds,
+                self._settings.lane.drain_seconds,
             )
         return EXIT_FAULT if self.fault is not None else 0
 

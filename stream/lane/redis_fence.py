@@ -57,8 +57,8 @@ class RedisFence:
     def of(cls, settings: Settings, metrics: LaneMetrics) -> "RedisFence":
         """The one that the settings name, with the lane's metrics."""
         return cls(
-            settings.redis_url,
-            settings.history_timeout_seconds,
+            settings.redis.url,
+            settings.redis.timeout_seconds,
             metrics.history_round_trips,
             metrics.history_up,
             PROBE.name(deployment=settings.deployment),

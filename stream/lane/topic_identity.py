@@ -15,7 +15,7 @@ def grown(topic: str, had: int, has: int) -> str:
 
 def gone(topic: str) -> HistoryRefused:
     """The refusal of a topic that was deleted under a running worker."""
-    return HistoryRefused(f"{topic} is gone; run `noisegate topics create`, then `noisegate history rebuild`")
+    return HistoryRefused(f"{topic} is gone", "run `noisegate topics create`, then `noisegate history rebuild`")
 
 
 class TopicIdentity:
@@ -42,6 +42,6 @@ class TopicIdentity:
                 f" set NOISEGATE_KAFKA_BOOTSTRAP_SERVERS to the right one, or {REBUILD}"
             )
         if facts.topic_id != first.topic_id:
-            raise HistoryRefused(f"{topic} was made anew since this worker started; {REBUILD}")
+            raise HistoryRefused(f"{topic} was made anew since this worker started", REBUILD)
         if facts.partitions != first.partitions:
-            raise HistoryRefused(f"{grown(topic, first.partitions, facts.partitions)}; {REBUILD}")
+            raise HistoryRefused(f"{grown(topic, first.partitions, facts.partitions)}", REBUILD)

@@ -11,7 +11,7 @@ from stream.core.problem import Problem
 from stream.kafka.records import Output, Part
 from stream.lane.batch import Work
 from stream.metrics.scorer import ScorerMetrics
-from stream.models.served import Served
+from stream.models.active import ActiveModels
 from stream.scorer.bad_records import bad_flags
 from stream.scorer.decode import Decoded
 from stream.scorer.history import Write
@@ -51,7 +51,7 @@ class Pipeline:
         settings: Settings,
         problem: Problem,
         metrics: ScorerMetrics,
-        served: Callable[[], Served],
+        served: Callable[[], ActiveModels],
         clock: Callable[[], float],
         maturing: MaturityQueue,
         model_faults: ModelFaults,

@@ -186,5 +186,5 @@ class RedisHistory:
 
     def _no_identity(self) -> HistoryRefused:
         return HistoryRefused(
-            f"what stands under {self._identity_key} in Redis is no identity; run `noisegate history rebuild`"
+            f"what stands under {self._identity_key} in Redis is no identity", "run `noisegate history rebuild`"
         )

@@ -11,7 +11,7 @@ from stream.kafka.partitioner import partition_chooser
 from stream.kafka.records import Output, Part
 from stream.lane.batch import Batch, Bounds, Work
 from stream.metrics.scorer import ScorerMetrics
-from stream.models.served import Served
+from stream.models.active import ActiveModels
 from stream.scorer.assignment import Assignment
 from stream.scorer.bad_records import BadRecordWatch
 from stream.scorer.clocks import ClockWatch
@@ -57,7 +57,7 @@ class ScorerRoom:
         problem: Problem,
         history: History,
         metrics: ScorerMetrics,
-        served: Callable[[], Served],
+        served: Callable[[], ActiveModels],
         clock: Callable[[], float] = time.time,
         recorder: MetricsRecorder | None = None,
         check_topic: Callable[[], None] = lambda: None,
@@ -70,20 +70,22 @@ class ScorerRoom:
         self._metrics = metrics
         self._clock = clock
         self._check_topic = check_topic
-        self._recorder = recorder or MetricsRecorder(metrics, settings.team_groups, settings.series_keep_seconds)
+        self._recorder = recorder or MetricsRecorder(
+            metrics, settings.metrics.team_groups, settings.metrics.series_keep_seconds
+        )
         self._model_faults = ModelFaults(metrics)
         metrics.maturity.set(problem.due_seconds + wait_seconds(problem))
-        maturing = MaturityQueue(problem, settings.team_groups)
+        maturing = MaturityQueue(problem, settings.metrics.team_groups)
         self._pipeline = Pipeline(settings, problem, metrics, served, clock, maturing, self._model_faults)
-        self._clocks = ClockWatch(metrics, settings.tick_seconds > 0, monotonic)
+        self._clocks = ClockWatch(metrics, settings.scorer.tick_seconds > 0, monotonic)
         self._server = ServerWatch(history, self._clocks, clock, monotonic)
-        self._degraded = DegradedMode(history, settings.enriched_topic, metrics.unscored, clock, monotonic)
+        self._degraded = DegradedMode(history, settings.topics.enriched, metrics.unscored, clock, monotonic)
         self._ownership = Ownership(settings, problem, history, check_refold)
         self._assignment = Assignment(
             problem, self._ownership, self._server, self._degraded, metrics.history_suspect, timers_window
         )
         self._gauges = PartitionGauges(metrics)
-        self._ticks = Ticks(history, settings.tick_seconds, self._clocks, self._gauges, metrics.ticks)
+        self._ticks = Ticks(history, settings.scorer.tick_seconds, self._clocks, self._gauges, metrics.ticks)
         self._bad_records = BadRecordWatch(settings, metrics)
         self._decoder: Decoder | None = None
         self._assigned: set[Part] = set()
@@ -110,7 +112,7 @@ class ScorerRoom:
             self._degraded.keep_only(bounds)
             return {}
         partitions = next(iter(bounds.values())).partitions
-        self._decoder = Decoder(partition_chooser(self._settings.partitioner, partitions))
+        self._decoder = Decoder(partition_chooser(self._settings.kafka.partitioner, partitions))
         assigned = self._assignment.assign(bounds)
         self._partitions = assigned.partitions
         for part, partition in self._partitions.items():
@@ -207,8 +209,8 @@ class ScorerRoom:
 
     def _limit(self, batches: Sequence[Batch], decoded: dict[Part, Decoded], ends: dict[Part, int]) -> None:
         """Leave for the next round what would make too many timers fire in this one."""
-        levels = self._settings.history_cache_levels // max(1, len(self._partitions))
-        timers = max(1, self._settings.batch_max_records // max(1, len(decoded)))
+        levels = self._settings.scorer.history_cache_levels // max(1, len(self._partitions))
+        timers = max(1, self._settings.lane.batch_max_records // max(1, len(decoded)))
         for batch in batches:
             part, whole = batch.part, decoded[batch.part]
             decoded[part] = taken = limit_timers(self._history, self._partitions[part], whole, levels, timers)

@@ -9,9 +9,9 @@ from stream.lane.process import Callbacks
 from stream.metrics.scorer import ScorerMetrics
 from stream.scorer.layout import refuse_moved_teams
 from stream.scorer.metrics.recorder import MetricsRecorder
+from stream.scorer.models import ModelPoller
 from stream.scorer.redis_history import RedisHistory
 from stream.scorer.room import ScorerRoom
-from stream.scorer.serving import Serving
 
 log = logging.getLogger(__name__)
 _FIRST_SECONDS = 60.0  # alerts wait so long for the first model, then they go unscored
@@ -28,8 +28,8 @@ class Scorer:
         problem = settings.load_problem()
         metrics = ScorerMetrics()
         history = RedisHistory.of(settings, problem, metrics)
-        recorder = MetricsRecorder(metrics, settings.team_groups, settings.series_keep_seconds)
-        self.models = Serving(settings, problem, metrics, self._partitions, recorder)
+        recorder = MetricsRecorder(metrics, settings.metrics.team_groups, settings.metrics.series_keep_seconds)
+        self.models = ModelPoller(settings, problem, metrics, self._partitions, recorder)
         self.room = ScorerRoom(
             settings,
             problem,
@@ -43,7 +43,7 @@ class Scorer:
         self.lane = Lane(
             settings,
             SCORER,
-            [settings.events_topic],
+            [settings.topics.events],
             self.room,
             metrics.lane,
             ("events", "enriched", "outcomes", "failed"),

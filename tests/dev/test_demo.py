@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from rich.console import Console
+from stream.models.model import load_model
 
 from stream.config import load_problem
 from stream.core.events import Raised
@@ -26,7 +27,6 @@ from stream.eventlog import read_log
 from stream.lab.judging.evaluation import evaluate_replayed
 from stream.lab.training import train_replayed
 from stream.models.artifact import verify
-from stream.models.serving import load_model
 from stream.models.store import find
 from stream.progress import no_progress
 from stream.simulation import write_events

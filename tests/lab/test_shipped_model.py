@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from msgspec.structs import asdict
+from stream.models.model import load_model
 
 from stream.core.problem import parse_problem
 from stream.eventlog import read_log
@@ -13,7 +14,6 @@ from stream.lab.replaying import replay
 from stream.lab.training import train_replayed
 from stream.models.artifact import CARD, read_file
 from stream.models.pointers import CHAMPION
-from stream.models.serving import load_model
 from stream.models.store import Store
 from stream.simulation import write_events
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import stream
-from stream.config import Settings
+from stream.config import make_settings
 from stream.core.errors import SettingsError
 from stream.lane.faust import faust_credentials
 
@@ -18,8 +18,8 @@ A_PURE_HASH = "aiokafka.partitioner"
 
 def test_security_settings_reach_faust(tmp_path: Path) -> None:
     """TLS and SASL by librdkafka's names work for aiokafka too; what can't be honoured is refused."""
-    assert faust_credentials(Settings()) is None
-    tls = faust_credentials(Settings(kafka={"security.protocol": "SSL"}))
+    assert faust_credentials(make_settings()) is None
+    tls = faust_credentials(make_settings(kafka={"security.protocol": "SSL"}))
     assert isinstance(tls.context, ssl.SSLContext)
     both = {
         "security.protocol": "SASL_SSL",
@@ -27,12 +27,12 @@ def test_security_settings_reach_faust(tmp_path: Path) -> None:
         "sasl.username": "u",
         "sasl.password": "p",
     }
-    sasl = faust_credentials(Settings(kafka=both))
+    sasl = faust_credentials(make_settings(kafka=both))
     assert (sasl.username, sasl.password, sasl.mechanism.value) == ("u", "p", "SCRAM-SHA-512")
     with pytest.raises(SettingsError, match="GSSAPI"):
-        faust_credentials(Settings(kafka={"security.protocol": "SASL_SSL", "sasl.mechanism": "GSSAPI"}))
+        faust_credentials(make_settings(kafka={"security.protocol": "SASL_SSL", "sasl.mechanism": "GSSAPI"}))
     with pytest.raises(SettingsError, match="ssl"):
-        faust_credentials(Settings(kafka={"security.protocol": "SSL", "ssl.ca.location": str(tmp_path / "none")}))
+        faust_credentials(make_settings(kafka={"security.protocol": "SSL", "ssl.ca.location": str(tmp_path / "none")}))
 
 
 def imports_of(path: Path) -> set[str]:

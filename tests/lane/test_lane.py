@@ -7,7 +7,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from stream.config import Settings
+from stream.config import make_settings
 from stream.core.errors import SettingsError
 from stream.kafka.records import Part
 from stream.lane.faust import make_app
@@ -40,7 +40,7 @@ def test_health_is_open_before_kafka_is_looked_for() -> None:
     """With neither a port nor a Kafka to be had, it is the port that is missed."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        settings = Settings(kafka_bootstrap_servers="127.0.0.1:1", metrics_port=port)
+        settings = make_settings(kafka_bootstrap_servers="127.0.0.1:1", metrics_port=port)
         lane = Lane(settings, "closer", ["alerts.events"], FencedRoom(), LaneMetrics(), ["events"], Callbacks())
         with pytest.raises(SettingsError, match=f"metrics_port = {port}"):
             lane.open()
@@ -55,7 +55,7 @@ def test_a_room_of_two_topics_works_on_both_and_ends_in_order(kafka: ApacheKafka
     for future in admin.create_topics([NewTopic(topics[0], 2, 1), NewTopic(topics[1], 1, 1)]).values():
         future.result(10)
     one, other = Part(topics[0], 1), Part(topics[1], 0)
-    settings = Settings(
+    settings = make_settings(
         deployment=unique_name,
         kafka_bootstrap_servers=kafka.bootstrap_servers,
         events_topic=topics[0],

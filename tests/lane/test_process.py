@@ -12,7 +12,7 @@ from threading import Event
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
-from stream.config import Settings
+from stream.config import Settings, make_settings
 from stream.core.errors import BrokerError, SettingsError
 from stream.dev.process import free_port
 from stream.lane.process import Callbacks, Process
@@ -63,7 +63,7 @@ def get(port: int, path: str) -> tuple[int, str]:
 def test_health_shows_what_the_room_says() -> None:
     """/metrics is the registry, /livez the watchdog, /readyz what is missing or else the room's notes."""
     port, missing = free_port(), ["nothing is assigned"]
-    process = make(Settings(metrics_port=port), missing, 99.0, Callbacks(notes=lambda: ["no model"]))
+    process = make(make_settings(metrics_port=port), missing, 99.0, Callbacks(notes=lambda: ["no model"]))
     process.open()
     assert "of_the_room 7.0" in get(port, "/metrics")[1]
     assert get(port, "/livez") == (503, "no progress for 99 s while records wait\n")
@@ -71,13 +71,13 @@ def test_health_shows_what_the_room_says() -> None:
     missing.clear()
     assert get(port, "/readyz") == (200, "ok\nno model\n")
     with pytest.raises(SettingsError, match=f"metrics_port = {port}"):
-        make(Settings(metrics_port=port)).open()
+        make(make_settings(metrics_port=port)).open()
 
 
 def test_without_a_port_nothing_is_served() -> None:
     """`metrics_port = 0` opens no port, and two such processes live side by side."""
     for _ in range(2):
-        make(Settings(metrics_port=0)).open()
+        make(make_settings(metrics_port=0)).open()
 
 
 def test_start_reload_and_stop_reach_the_room() -> None:
@@ -92,7 +92,7 @@ def test_start_reload_and_stop_reach_the_room() -> None:
             reloaded.set()
 
         callbacks = Callbacks(start=lambda: calls.append("start"), reload=reload, stop=lambda: calls.append("stop"))
-        process = make(Settings(), callbacks=callbacks)
+        process = make(make_settings(), callbacks=callbacks)
         process.start()
         os.kill(os.getpid(), signal.SIGHUP)
         await asyncio.wait_for(reloaded.wait(), 5)
@@ -117,7 +117,7 @@ def test_a_fault_ends_the_process_with_its_sentence(
     terminated: Event, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     """SIGTERM to itself, status 1, the first fault on standard error; a person's mistake has no traceback."""
-    process = make(Settings())
+    process = make(make_settings())
     process.fail(BrokerError("Kafka has no topic alerts.events; run `noisegate topics create`"))
     process.fail(BrokerError("later"))
     assert terminated.wait(5)
@@ -131,7 +131,7 @@ def test_a_bug_ends_the_process_with_its_traceback(
     terminated: Event, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is in the log, for whoever mends it, and not on standard error beside it."""
-    process = make(Settings())
+    process = make(make_settings())
     try:
         raise ZeroDivisionError("in the fold")
     except ZeroDivisionError as error:
@@ -147,7 +147,7 @@ def test_a_bug_ends_the_process_with_its_traceback(
 
 def test_what_could_not_be_finished_is_said_and_is_no_fault(caplog: pytest.LogCaptureFixture) -> None:
     """It is read again: status 0 with one sentence in the log, and status 0 without one where all was finished."""
-    process = make(Settings(drain_seconds=3.0))
+    process = make(make_settings(drain_seconds=3.0))
     assert process.status() == 0
     assert caplog.records == []
     assert process.status(unfinished=True) == 0
@@ -173,7 +173,7 @@ def test_a_process_that_hangs_after_a_signal_ends_in_time(
 ) -> None:
     """From another thread, with the status that it would have had."""
     ended = Ended()
-    process = make(Settings(drain_seconds=0.01), end=ended)
+    process = make(make_settings(drain_seconds=0.01), end=ended)
     process.fault = fault
     process.end_in_time(lambda: crash)
     assert ended.wait() == status
@@ -188,7 +188,7 @@ def test_an_end_that_no_signal_began_has_a_deadline_too() -> None:
     ended = Ended()
     registry, watchdog = CollectorRegistry(), Watchdog(10.0, lambda: 0.0)
     process = Process(
-        Settings(drain_seconds=0.01), registry, watchdog, list, Callbacks(), shutdown_seconds=0.01, end=ended
+        make_settings(drain_seconds=0.01), registry, watchdog, list, Callbacks(), shutdown_seconds=0.01, end=ended
     )
     process.stop()
     assert ended.wait() == 1

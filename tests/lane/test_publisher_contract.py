@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from stream.config import Settings
+from stream.config import make_settings
 from stream.core.errors import BrokerError
 from stream.kafka.clients import producer_settings
 from stream.kafka.publisher import Publisher
@@ -57,7 +57,7 @@ def test_the_publisher_in_memory_keeps_the_promise() -> None:
 
 def test_the_real_publisher_keeps_the_promise(kafka: ApacheKafka, unique_name: str) -> None:
     """On topics of one partition of Apache Kafka, where order can be seen; a topic that is missing is an error."""
-    settings = Settings(kafka_bootstrap_servers=kafka.bootstrap_servers)
+    settings = make_settings(kafka_bootstrap_servers=kafka.bootstrap_servers)
     topics = (f"{unique_name}.enriched", f"{unique_name}.failed")
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
     for future in admin.create_topics([NewTopic(topic, 1, 1) for topic in topics]).values():

@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from stream.config import Settings
+from stream.config import Settings, make_settings
 from stream.kafka.records import Part
 from stream.lane.faust import make_app
 from stream.lane.lane import Lane
@@ -168,7 +168,7 @@ class KafkaGround:
 
     async def append(self, part: Part, count: int) -> None:
         """Write records."""
-        producer = Producer({"bootstrap.servers": self.settings.kafka_bootstrap_servers})
+        producer = Producer({"bootstrap.servers": self.settings.kafka.bootstrap_servers})
         for _ in range(count):
             producer.produce(part.topic, b"x", partition=part.partition)
         assert await asyncio.to_thread(producer.flush, 10) == 0
@@ -191,7 +191,7 @@ def test_faust_s_consumer_keeps_the_promise(kafka: ApacheKafka, unique_name: str
     new = [NewTopic(name, count, 1) for name, count in zip(topics, PARTITIONS, strict=True)]
     for future in admin.create_topics(new).values():
         future.result(10)
-    settings = Settings(
+    settings = make_settings(
         deployment=unique_name,
         kafka_bootstrap_servers=kafka.bootstrap_servers,
         events_topic=topics[0],

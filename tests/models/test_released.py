@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stream.models.model import load_model
 
 from stream.core import state
 from stream.core.events import Raised, moment
@@ -12,9 +13,7 @@ from stream.core.frame import level_index
 from stream.models.artifact import MANIFEST, golden_matrix, load_artifact
 from stream.models.graph import check_runtime
 from stream.models.pointers import CHAMPION, Pointer
-from stream.models.publishing import write_artifact
-from stream.models.serving import load_model
-from stream.models.store import Store
+from stream.models.store import Store, write_artifact
 
 RELEASED = Path(__file__).parent / "released"
 MADE = {

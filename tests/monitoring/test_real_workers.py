@@ -11,6 +11,7 @@ import pytest
 import yaml
 from numpy.typing import NDArray
 from prometheus_client.parser import text_string_to_metric_families
+from stream.models.model import Model
 
 from stream.core import drift
 from stream.core.frame import Array
@@ -20,7 +21,6 @@ from stream.lab.matrix import predict, served_matrix
 from stream.lab.reference import bins_of
 from stream.metrics.scorer import SCORE_EDGES
 from stream.models.reference import SCORE, chance
-from stream.models.serving import Model
 from stream.monitoring import alerts, rules
 from stream.monitoring.queries import promql, quality
 from stream.monitoring.queries.drift import ALERT_WINDOWS, EFFECT_FLOOR, LEAST_OBSERVED

@@ -14,8 +14,10 @@ from typing import Any
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from stream.models.model import Model, load_model
+from stream.scorer.models import ModelPoller
 
-from stream.config import Settings
+from stream.config import Settings, make_settings
 from stream.core.effects import Decided
 from stream.core.events import decode_event, moment, seconds
 from stream.core.fold import Fold
@@ -30,12 +32,10 @@ from stream.lab.training import train_replayed
 from stream.lane.fence import ServerStatus
 from stream.metrics.scorer import ScorerMetrics
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
-from stream.models.serving import Model, load_model
 from stream.models.store import Store
 from stream.monitoring.queries.service import DEFAULT_JOB
 from stream.scorer.metrics.maturity import MaturityQueue
 from stream.scorer.redis_history import RedisHistory
-from stream.scorer.serving import Serving
 from stream.simulation import START, TEAMS, Drifts, Shift, simulate
 from tests.scorer.rig import TOPIC, Log, Rig
 from tests.scorer.shown import text_of
@@ -125,12 +125,12 @@ class Worker:
         metrics.lane.kafka_up.set(1)  # these workers read a log in memory
         history = Timeless.of(settings, problem, metrics)
         self.rig = Rig(log, problem, history, settings, metrics=metrics)
-        self.serving: Serving | None = None
+        self.serving: ModelPoller | None = None
 
     def serve(self) -> None:
         """Load what the store's pointers name, as a process that starts does."""
         rig = self.rig
-        self.serving = Serving(
+        self.serving = ModelPoller(
             self._settings, self._problem, rig.metrics, lambda: [self.part.partition], rig.room._recorder
         )
         self.serving._poll(anew=False)
@@ -248,7 +248,7 @@ class Organisation:
         return champion, challenger
 
     def _settings(self) -> Settings:
-        return Settings(
+        return make_settings(
             tick_seconds=0,
             redis_url=self.redis_url,
             model_store=str(self.folder / "store"),

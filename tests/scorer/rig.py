@@ -6,7 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from weakref import WeakSet
 
-from stream.config import Settings
+from stream.models.active import ActiveModels, ScoringModel
+
+from stream.config import Settings, make_settings
 from stream.core import fold
 from stream.core.effects import Decided
 from stream.core.errors import BrokerError
@@ -20,7 +22,6 @@ from stream.kafka.records import Output, Part
 from stream.lane.batch import Bounds
 from stream.lane.engine import Engine, StepResult
 from stream.metrics.scorer import ScorerMetrics
-from stream.models.served import Scores, Served
 from stream.scorer.history import History
 from stream.scorer.metrics.maturity import MaturityQueue, verdicts_of
 from stream.scorer.metrics.verdicts import Verdicts
@@ -129,14 +130,14 @@ class Rig:
         problem: Problem,
         history: History,
         settings: Settings | None = None,
-        model: Scores | None = None,
+        model: ScoringModel | None = None,
         metrics: ScorerMetrics | None = None,
         timers_window: int = TIMERS_WINDOW,
         check_topic: Callable[[], None] = lambda: None,
     ) -> None:
         self.log, self.problem, self.history = log, problem, history
-        self.served = Served((model,) if model else ())
-        self.settings = settings or Settings(tick_seconds=0)
+        self.served = ActiveModels((model,) if model else ())
+        self.settings = settings or make_settings(tick_seconds=0)
         self.metrics = metrics or ScorerMetrics()
         self.publisher = MemoryPublisher()
         self._writers: list[ThreadPoolExecutor] = []
@@ -144,7 +145,7 @@ class Rig:
         self.committed: dict[Part, int] = {}
         self.topic_id, self.cluster_id = "topic-1", "cluster-1"
         self._timers_window, self._check_topic = timers_window, check_topic
-        self.ask_served: Callable[[], Served] = lambda: self.served
+        self.ask_served: Callable[[], ActiveModels] = lambda: self.served
         self.now = 2_000_000_000.0
         self.monotonic = 1_000.0
         self.start()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from stream.config import Settings
+from stream.config import make_settings
 from stream.core.errors import HistoryAway, HistoryDenied, HistoryRefused
 from stream.core.events import Raised, Tick
 from stream.core.problem import Problem, parse_problem
@@ -20,7 +20,7 @@ from tests.scorer.test_history_contract import key_of, redis_history
 from tests.scorer.test_room import ONLY, assert_exact, log_of
 from tests.servers.redis import admin
 
-LATEST = Settings(tick_seconds=0, start_from="latest")
+LATEST = make_settings(tick_seconds=0, start_from="latest")
 
 
 def meta_of(history: MemoryHistory | RedisHistory, part: Part = ONLY) -> Meta:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from stream.scorer.models import ModelPoller
 
 from stream.config import Settings, load_settings
 from stream.metrics.scorer import ScorerMetrics
@@ -13,7 +14,6 @@ from stream.models.pointers import CHAMPION, Pointer
 from stream.models.store import Store
 from stream.scorer import serving
 from stream.scorer.metrics.recorder import MetricsRecorder
-from stream.scorer.serving import Serving
 from tests.cli.versions import A, Shop, open_shop
 from tests.models.conftest import trained
 from tests.scorer.shown import shown, total
@@ -35,11 +35,11 @@ def metrics() -> ScorerMetrics:
 
 
 @pytest.fixture
-def models(shop: Shop, metrics: ScorerMetrics, redis_url: str, unique_name: str) -> Iterator[Serving]:
+def models(shop: Shop, metrics: ScorerMetrics, redis_url: str, unique_name: str) -> Iterator[ModelPoller]:
     """A worker's models, not started."""
     names = {"NOISEGATE_REDIS_URL": redis_url, "NOISEGATE_DEPLOYMENT": unique_name}
     settings: Settings = load_settings({**shop.env, **names, "NOISEGATE_MODEL_POLL_SECONDS": "0.02"})
-    made = Serving(settings, settings.load_problem(), metrics, lambda: [0], MetricsRecorder(metrics, {}, 60.0))
+    made = ModelPoller(settings, settings.load_problem(), metrics, lambda: [0], MetricsRecorder(metrics, {}, 60.0))
     yield made
     made.stop()
 
@@ -65,7 +65,7 @@ def test_a_store_that_hangs_holds_up_nobody(
 
     monkeypatch.setattr(serving, "Store", Hanging)
     settings = load_settings({**shop.env, "NOISEGATE_REDIS_URL": redis_url, "NOISEGATE_DEPLOYMENT": unique_name})
-    models = Serving(settings, settings.load_problem(), metrics, lambda: [0], MetricsRecorder(metrics, {}, 60.0))
+    models = ModelPoller(settings, settings.load_problem(), metrics, lambda: [0], MetricsRecorder(metrics, {}, 60.0))
     began = time.monotonic()
     models.start()
     assert time.monotonic() - began < 1.0
@@ -79,7 +79,7 @@ def test_a_store_that_hangs_holds_up_nobody(
 
 
 def test_what_serves_is_shown(
-    shop: Shop, models: Serving, metrics: ScorerMetrics, trained: Path, caplog: pytest.LogCaptureFixture
+    shop: Shop, models: ModelPoller, metrics: ScorerMetrics, trained: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Without a model the log has the mend; with one its counters are there at zero."""
     models.start()

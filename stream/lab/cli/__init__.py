@@ -50,7 +50,7 @@ def train_command(
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise LabError(f"--out {out}: can't be made a folder ({error.strerror}); name another") from None
+        raise LabError(f"--out {out}: can't be made a folder ({error.strerror})", "name another") from None
     command = shlex.join(["noisegate", *sys.argv[1:]])
     with chosen_log(events, simulated) as log, stage_bars() as report_progress:
         folder = train(

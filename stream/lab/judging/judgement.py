@@ -27,7 +27,7 @@ from stream.lab.learning.plan import Plan
 from stream.lab.matrix import predict, served_matrix
 from stream.lab.replaying import Replayed
 from stream.lab.window import Mask, Split, Window, trainable
-from stream.models.serving import Model
+from stream.models.model import Model
 from stream.progress import Progress, no_progress
 
 SEED = 7

@@ -111,13 +111,13 @@ def pull(
         SettingsError, ProblemError: the settings' problem file, whose grace decides what is late, can't be used.
     """
     if not output.name.endswith(ENDINGS):
-        raise LogError(f"{output}: ends neither in .jsonl nor .jsonl.gz nor .parquet; end the output's name so")
+        raise LogError(f"{output}: ends neither in .jsonl nor .jsonl.gz nor .parquet", "end the output's name so")
     if output.suffix == ".parquet":
         import_parquet()
     if since is not None and until is not None and since >= until:
         raise LogError(f"--since {moment(since):%FT%TZ} is not before --until {moment(until):%FT%TZ}")
     grace = settings.load_problem().outcome.grace_minutes * 60.0
-    pulled = Pulled(output=str(output), topic=settings.events_topic)
+    pulled = Pulled(output=str(output), topic=settings.topics.events)
     with log_file(output) as file, Spool(grace) as spool:
         _read(settings, since, until, pulled, spool, progress)
         _write(spool, pulled, file, progress)
@@ -131,7 +131,7 @@ def _read(
     recorded = None if since is None else since - limits.SKEW_SECONDS
     low, high = -math.inf if since is None else since, math.inf if until is None else until
     with Reader(settings, [pulled.topic], since=recorded) as reader:
-        teams = TeamPartitions(partition_chooser(settings.partitioner, reader.partitions[pulled.topic]))
+        teams = TeamPartitions(partition_chooser(settings.kafka.partitioner, reader.partitions[pulled.topic]))
         misrouted: MisroutedRecords | None = None
         for message in reader.read_all():
             pulled.records += 1

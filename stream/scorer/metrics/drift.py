@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from stream.core.frame import Array, Inputs, Matrix
 from stream.metrics.scorer import SCORE_EDGES, DriftMetrics
 from stream.metrics.series import Grid, Labels, le_of
+from stream.models.model import Model
 from stream.models.reference import BINS, FAULTS, SCORE, Spread, chances
-from stream.models.serving import Model
 
 Counts = NDArray[np.int64]
 _EDGES = np.array(SCORE_EDGES)

@@ -9,8 +9,8 @@ from msgspec import Struct
 from stream.core import limits
 from stream.core.scoring import Thresholds
 from stream.metrics.scorer import ScorerMetrics
-from stream.models.served import Scores
-from stream.models.serving import Model
+from stream.models.active import ScoringModel
+from stream.models.model import Model
 from stream.scorer.metrics.drift import EDGE_LABELS, DriftSeries
 from stream.scorer.metrics.team_groups import TeamGroups
 from stream.scorer.metrics.verdicts import ModelRole, open_series
@@ -42,7 +42,7 @@ class ModelSeries:
         self._shown: dict[str, ShownModel] = {}
         self._served: frozenset[ModelRole] = frozenset()
 
-    def serve(self, models: Iterable[tuple[Scores, str]], now: float) -> None:
+    def serve(self, models: Iterable[tuple[ScoringModel, str]], now: float) -> None:
         """Open the series of exactly these models in service, and close those long out of service and use."""
         served = list(models)
         self._served = frozenset((model.version, role) for model, role in served)
@@ -50,7 +50,7 @@ class ModelSeries:
         for model, role in served:
             self.show(model, role, now)
 
-    def show(self, model: Scores, role: str, now: float) -> ShownModel | None:
+    def show(self, model: ScoringModel, role: str, now: float) -> ShownModel | None:
         """A model that this process has, with its series open; None where too many are shown, all of them served."""
         shown = self._shown.get(model.version) or self._enter(model.version)
         if shown is None:
@@ -71,7 +71,7 @@ class ModelSeries:
             self._open_role(version, role, shown, now)
         return shown
 
-    def _open_drift(self, model: Scores) -> DriftSeries | None:
+    def _open_drift(self, model: ScoringModel) -> DriftSeries | None:
         """The series of what a model sees; None where its reference can't be used for any."""
         if not isinstance(model, Model):
             return None

@@ -16,8 +16,8 @@ import numpy as np
 from stream.core.kinds import CORRECTION, is_drill
 from stream.core.ledger import ACTIONABLE, NOISE, UNJUDGED, UNKNOWN
 from stream.metrics.scorer import LEFT_OUT, ScorerMetrics
-from stream.models.served import Role, Scores
-from stream.models.serving import Model
+from stream.models.active import Role, ScoringModel
+from stream.models.model import Model
 from stream.scorer.metrics.drift import score_counts
 from stream.scorer.metrics.model_series import ModelSeries
 from stream.scorer.metrics.tally import Tally
@@ -57,7 +57,7 @@ class MetricsRecorder:
         self._quality.team_outcomes.open((), [(group, outcome) for group in names for outcome in _OUTCOMES])
         self._quality.left_out.open((), [(reason,) for reason in LEFT_OUT])
 
-    def serve(self, served: Iterable[tuple[Scores, Role]]) -> None:
+    def serve(self, served: Iterable[tuple[ScoringModel, Role]]) -> None:
         """Open the series of these models in service, at zero, and close those long out of service and use."""
         with self._lock:
             self._series.serve([(model, _metric_role(role)) for model, role in served], self._clock())

@@ -32,13 +32,13 @@ class LogOffsets:
 
     def __init__(self, consumer: Source, settings: Settings, topic_id: str, partitions: int) -> None:
         self._consumer, self._settings, self._topic_id = consumer, settings, topic_id
-        self._topic = settings.events_topic
+        self._topic = settings.topics.events
         self.begins: dict[int, int] = {}
         self.ends: dict[int, int] = {}
         for number in range(partitions):
             tp = TopicPartition(self._topic, number)
             self.begins[number], end = consumer.get_watermark_offsets(tp, timeout=_ANSWER_SECONDS)
-            self.ends[number] = end if settings.broker_end_offsets else sys.maxsize
+            self.ends[number] = end if settings.kafka.end_offsets else sys.maxsize
         parts = [TopicPartition(self._topic, number) for number in self.begins]
         committed = {tp.partition: int(tp.offset) for tp in consumer.committed(parts, timeout=_ANSWER_SECONDS)}
         self.committed = {
@@ -58,7 +58,11 @@ class LogOffsets:
         begin = self.begins[number]
         if meta is not None and self.is_usable(number, meta):
             return max(meta.offset, self.committed.get(number, begin))
-        if number not in self.committed and self._settings.start_from == "latest" and self.ends[number] < sys.maxsize:
+        if (
+            number not in self.committed
+            and self._settings.lane.start_from == "latest"
+            and self.ends[number] < sys.maxsize
+        ):
             return self.ends[number]  # a worker would begin there, so the old log is history, and no news
         return self.committed.get(number, begin)
 

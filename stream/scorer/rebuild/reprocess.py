@@ -12,7 +12,7 @@ from stream.kafka.partitioner import partition_chooser
 from stream.kafka.records import Part
 from stream.lane.batch import Bounds
 from stream.lane.fence import NO_META
-from stream.models.served import Served
+from stream.models.active import ActiveModels
 from stream.scorer.decode import Decoder
 from stream.scorer.history import Meta, Wanted, read_meta_or_none
 from stream.scorer.identity import Identity
@@ -58,7 +58,7 @@ class Reprocessor:
         aside: Generations,
         read_misrouted: Callable[[], MisroutedRecords],
         outlet: Callable[[], Outlet],
-        load_models: Callable[[], tuple[Served, list[str]]],
+        load_models: Callable[[], tuple[ActiveModels, list[str]]],
         progress: PartitionProgress,
     ) -> None:
         self._settings, self._problem = settings, problem
@@ -67,7 +67,7 @@ class Reprocessor:
         self._progress = progress
         self._topic, self._count = identity.topic, partitions
         self._identity = identity
-        self._decoder = Decoder(partition_chooser(settings.partitioner, partitions), anywhere=True)
+        self._decoder = Decoder(partition_chooser(settings.kafka.partitioner, partitions), anywhere=True)
         # The committed offsets are read before the metas, which are never behind them.
         self._offsets = LogOffsets(consumer, settings, identity.topic_id, partitions)
         self._previous = PreviousHistory(serving, settings, partitions)
@@ -126,14 +126,14 @@ class Reprocessor:
             bounds = Bounds(None, self._offsets.begins[number], None, self._identity.topic_id, self._count)
             meta = new_meta(bounds, self._offsets.begins[number], self._problem, generation, evictions=self._evictions)
             partitions[part] = Partition(part, self._problem, meta, NO_META, sys.maxsize)
-        maturity = MaturityQueue(self._problem, self._settings.team_groups)
-        most = self._settings.history_cache_levels
+        maturity = MaturityQueue(self._problem, self._settings.metrics.team_groups)
+        most = self._settings.scorer.history_cache_levels
         return NewGeneration(partitions, self._aside, self._previous, maturity, most, self._decoder, backlog)
 
     def _backlog(self, published: Mapping[int, int]) -> Backlog:
         return Backlog(self._settings, self._problem, published, self._previous, self._outlet(), self._models)
 
-    def _models(self) -> Served:
+    def _models(self) -> ActiveModels:
         served, notes = self._load_models()
         self._notes += notes
         return served
@@ -156,12 +156,13 @@ class Reprocessor:
             meta = read_meta_or_none(stored)
             if meta is not None and meta.generation == generation.number(part):
                 raise HistoryRefused(
-                    f"workers began a history of {part.topic}/{number} meanwhile; run `noisegate history rebuild` again"
+                    f"workers began a history of {part.topic}/{number} meanwhile",
+                    "run `noisegate history rebuild` again",
                 )
             behind = meta is not None and self._offsets.is_usable(number, meta) and meta.offset > position
             if not behind and self._aside.switch(part, stored):
                 return self._rebuilt(part, generation.number(part), position)
-        raise HistoryRefused(f"{self._topic}/{number}: the history moves too fast; stop its workers")
+        raise HistoryRefused(f"{self._topic}/{number}: the history moves too fast", "stop its workers")
 
     def _switch_all(self, finished: Mapping[Part, Meta], switched: Mapping[Part, Meta]) -> list[Rebuilt]:
         """Take the place of histories that nobody serves any more; some may have been switched before."""
@@ -172,8 +173,8 @@ class Reprocessor:
                 for other, meta in finished.items():  # else the next rebuild would take them for its own
                     self._aside.forget(other, meta.generation, fence=True)
                 raise HistoryRefused(
-                    f"a worker wrote the history of {self._topic} while it was rebuilt; stop the workers of"
-                    f" {self._settings.deployment}, then run `noisegate history rebuild` again"
+                    f"a worker wrote the history of {self._topic} while it was rebuilt",
+                    f"stop the workers of {self._settings.deployment}, then run `noisegate history rebuild` again",
                 )
         done = {**switched, **finished}
         if not self._offsets.commit({part.partition: meta.offset for part, meta in done.items()}):

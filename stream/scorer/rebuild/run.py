@@ -33,10 +33,9 @@ from stream.lane.group import SCORER, consumer_group
 from stream.lane.redis_fence import RedisFence
 from stream.metrics.lane import LaneMetrics
 from stream.metrics.scorer import ScorerMetrics
-from stream.models.loading import Loader
-from stream.models.served import Served
+from stream.models.active import ActiveModels
+from stream.models.reload import Loader, Reloader
 from stream.models.store import Store
-from stream.models.watch import Watch
 from stream.redis_keys import REBUILD_LOCK
 from stream.scorer.identity import Identity
 from stream.scorer.ownership import refuse_another_cluster
@@ -64,8 +63,8 @@ def rebuild(
     aside = RedisHistory.of(settings, problem, ScorerMetrics(), aside=True)
     aside.check()
     topics.require("events", "enriched", "outcomes", "failed")
-    facts, serving = topics.facts(settings.events_topic), RedisHistory.of(settings, problem, ScorerMetrics())
-    mine = Identity(facts.cluster_id, settings.events_topic, facts.topic_id, problem.digest)
+    facts, serving = topics.facts(settings.topics.events), RedisHistory.of(settings, problem, ScorerMetrics())
+    mine = Identity(facts.cluster_id, settings.topics.events, facts.topic_id, problem.digest)
     if not take_over:
         refuse_another_cluster(serving, mine, settings.deployment)
     consumer = Consumer(
@@ -90,7 +89,7 @@ def rebuild(
                 serving,
                 aside,
                 lambda: MisroutedRecords.of(settings),
-                lambda: Publisher({**producer_settings(settings), "log_level": 0}, settings.failed_topic),
+                lambda: Publisher({**producer_settings(settings), "log_level": 0}, settings.topics.failed),
                 lambda: _load_models(settings, problem),
                 progress,
             ).run()
@@ -111,8 +110,8 @@ def _alone(settings: Settings) -> Iterator[None]:
     lock = RedisFence.of(settings, LaneMetrics()).lock(key, _LOCK_SECONDS)
     if not lock.acquire(blocking=False):
         raise HistoryRefused(
-            f"another `noisegate history rebuild` of this deployment runs; let it finish, or wait {_LOCK_SECONDS:.0f} s"
-            " where it died"
+            "another `noisegate history rebuild` of this deployment runs",
+            f"let it finish, or wait {_LOCK_SECONDS:.0f} s where it died",
         )
     done = Event()
 
@@ -132,15 +131,15 @@ def _alone(settings: Settings) -> Iterator[None]:
             lock.release()
 
 
-def _load_models(settings: Settings, problem: Problem) -> tuple[Served, list[str]]:
+def _load_models(settings: Settings, problem: Problem) -> tuple[ActiveModels, list[str]]:
     """What workers would score with, and why not with what the pointers name.
 
     Raises:
         StoreAway: the store can't be reached, and no last good copy is here.
     """
-    store = Store(settings.model_store)
-    loader = Loader(store, problem, settings.model_cache, settings.deployment, settings.model_keys)
-    watch = Watch(loader, settings.model_poll_seconds, settings.challenger_seconds)
+    store = Store(settings.models.store)
+    loader = Loader(store, problem, settings.models.cache, settings.deployment, settings.models.keys)
+    watch = Reloader(loader, settings.models.poll_seconds, settings.models.challenger_seconds)
     for pause in (*_MODEL_PAUSES, None):
         watch.poll()
         if watch.store_up or pause is None:
@@ -148,7 +147,7 @@ def _load_models(settings: Settings, problem: Problem) -> tuple[Served, list[str
         time.sleep(pause)
     if not watch.store_up and not watch.served.champions:
         raise StoreAway(
-            f"{settings.model_store}: the model store can't be reached, and what waits is to be scored; let this"
-            " machine reach it, then run `noisegate history rebuild` again"
+            f"{settings.models.store}: the model store can't be reached, and what waits is to be scored",
+            "let this machine reach it, then run `noisegate history rebuild` again",
         )
     return watch.served, watch.faults

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stream.models.model import load_model
 
 from stream.core.errors import LabError, LogError, ModelError
 from stream.core.events import seconds
@@ -13,7 +14,6 @@ from stream.lab.judging.baselines import score_baselines
 from stream.lab.judging.evaluation import evaluate
 from stream.lab.replaying import Replayed
 from stream.lab.training import train_replayed
-from stream.models.serving import load_model
 from tests.lab.logs import raised, small_log, write
 
 

@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 from msgspec.structs import replace
+from stream.models.model import load_model
 
 from stream.core import features
 from stream.core.errors import LabError
@@ -23,7 +24,6 @@ from stream.lab.priors import choose_keys, learn
 from stream.lab.replaying import Replayed, replay
 from stream.lab.training import train_replayed
 from stream.lab.window import Window, judgeable, split_at_share, trainable
-from stream.models.serving import load_model
 from stream.progress import no_progress
 from tests.lab.logs import lines, small_log, small_problem
 

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, cast
 
 from confluent_kafka import KafkaError, Message, TopicPartition
+from stream.models.active import ScoringModel
 
-from stream.config import Settings
+from stream.config import make_settings
 from stream.core import fold
 from stream.core.effects import Decided
 from stream.core.events import Tick, decode_event, encode_event, seconds
@@ -15,7 +16,6 @@ from stream.kafka.misrouted import MisroutedRecords
 from stream.kafka.partitioner import partition_chooser
 from stream.kafka.records import Part
 from stream.lane.batch import Bounds
-from stream.models.served import Scores
 from stream.scorer.decode import foreign_offset
 from stream.scorer.identity import Identity
 from stream.scorer.rebuild.generation import Generations
@@ -25,7 +25,7 @@ from tests.scorer.memory_history import MemoryHistory
 from tests.scorer.models import Says
 from tests.scorer.rig import TOPIC, Crash, Log, LogRecord, MemoryPublisher, Rig
 
-SETTINGS = Settings(tick_seconds=0)
+SETTINGS = make_settings(tick_seconds=0)
 
 
 class GrowingLog(Log):
@@ -251,7 +251,7 @@ class GrowingRig(Rig):
         ).run()
 
 
-def grown_rig(log: GrowingLog, problem: Problem, model: Scores | None = None) -> GrowingRig:
+def grown_rig(log: GrowingLog, problem: Problem, model: ScoringModel | None = None) -> GrowingRig:
     """A rig on an empty history."""
     return GrowingRig(log, problem, MemoryGenerations(), SETTINGS, model or Says("champion", lambda alert: 0.25))
 
