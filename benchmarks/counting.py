@@ -26,7 +26,7 @@ from stream.core.problem import Problem, parse_problem
 from stream.lane.app import GC_THRESHOLDS
 from stream.lane.batch import Part
 from stream.metrics import Metrics
-from stream.models.serving import Model, load_model
+from stream.models.model import Model, load_model
 from stream.scorer.answers import Scored
 from stream.scorer.counting import Counting
 from stream.scorer.maturing import Maturing

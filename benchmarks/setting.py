@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from stream.config import Partitioner, Settings, load_problem
 from stream.core.problem import Problem
-from stream.models.serving import Model, load_model
+from stream.models.model import Model, load_model
 from stream.models.store import find
 
 PARTITIONS = 4

@@ -22,7 +22,7 @@ from stream.core.ledger import ACTIONABLE, NARROW, NOISE, UNKNOWN
 from stream.core.scoring import Thresholds
 from stream.metrics import Metrics
 from stream.models.served import Role, Scores
-from stream.models.serving import Model
+from stream.models.model import Model
 from stream.scorer.answers import Scored
 from stream.scorer.groups import TeamGroups
 from stream.scorer.model_faults import Failure

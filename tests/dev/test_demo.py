@@ -27,7 +27,7 @@ from stream.lab.judging.evaluate import evaluate_replayed
 from stream.lab.log import no_progress, read_log
 from stream.lab.training import train_replayed
 from stream.models.artifact import verify
-from stream.models.serving import load_model
+from stream.models.model import load_model
 from stream.models.store import find
 
 DEADLINE_SECONDS = 150

@@ -23,14 +23,14 @@ from stream.core.limits import CHAMPIONS
 from stream.lab.replaying import replay
 from stream.lab.training import train_replayed
 from stream.models import artifact as artifacts
-from stream.models import serving
+from stream.models import model as model_module
 from stream.models.artifact import MANIFEST, ONNX, golden_matrix, load_artifact
 from stream.models.cache import KEPT, fetch
 from stream.models.graph import Graph
 from stream.models.loading import Loaded, Loader
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.served import Challenger, Served
-from stream.models.serving import Model, load_model
+from stream.models.model import Model, load_model
 from stream.models.signing import make_keys, sign
 from stream.models.store import Store
 from stream.models.watch import MOST_SECONDS, Watch
@@ -586,7 +586,7 @@ def test_a_graph_that_never_ends_is_ended(
 ) -> None:
     """It is refused like any other bad version, and the polls go on."""
     monkeypatch.setattr(artifacts, "TRIAL_SECONDS", 0.2)
-    monkeypatch.setattr(serving, "TRIAL_SECONDS", 0.2)
+    monkeypatch.setattr(model_module, "TRIAL_SECONDS", 0.2)
     width = len(load_model(other, small_problem()).manifest.features)
     put_onnx(desk.folder / other.name, endless_graph(width))
     desk.point(artifact.name)

@@ -20,7 +20,7 @@ from stream.core.ledger import NARROW
 from stream.lane.batch import Batch, Part
 from stream.metrics import Metrics
 from stream.models.served import Served
-from stream.models.serving import Model
+from stream.models.model import Model
 from stream.scorer.answers import Scored
 from stream.scorer.counting import Counting
 from stream.scorer.history import Write

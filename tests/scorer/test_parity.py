@@ -16,7 +16,7 @@ from stream.lab.training import train_replayed
 from stream.lane.batch import Part
 from stream.metrics import Metrics
 from stream.models.graph import Stop
-from stream.models.serving import Model, load_model
+from stream.models.model import Model, load_model
 from stream.scorer.history import Wanted, decode_meta
 from stream.scorer.redis_history import RedisHistory
 from tests.scorer.rig import Log, Rig, packed_levels

@@ -14,7 +14,7 @@ from stream.lab.training import train_replayed
 from stream.lane.batch import Part
 from stream.models.loading import Loader
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
-from stream.models.serving import load_model
+from stream.models.model import load_model
 from stream.models.store import Store
 from stream.models.watch import Watch
 from tests.lab.logs import lines, small_log, small_problem

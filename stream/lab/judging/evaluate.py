@@ -16,7 +16,7 @@ from stream.lab.replaying import Replayed, replay
 from stream.lab.window import judgeable, split_at_time
 from stream.models.artifact import verify
 from stream.models.manifest import Metrics
-from stream.models.serving import Model, load_model
+from stream.models.model import Model, load_model
 from stream.models.store import find
 
 

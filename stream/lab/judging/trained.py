@@ -16,7 +16,7 @@ from stream.lab.learning.plan import Plan
 from stream.lab.log import Progress, no_progress
 from stream.lab.matrix import predict, served_matrix
 from stream.lab.window import Mask
-from stream.models.serving import Model
+from stream.models.model import Model
 
 _DEFAULT = Plan()
 

@@ -25,7 +25,7 @@ from stream.lab.priors import choose_keys, learn
 from stream.lab.replaying import Replayed, replay
 from stream.lab.training import train_replayed
 from stream.lab.window import judgeable, split_at_share, trainable
-from stream.models.serving import load_model
+from stream.models.model import load_model
 from tests.lab.logs import lines, small_log, small_problem
 
 
