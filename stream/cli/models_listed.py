@@ -9,8 +9,8 @@ from stream.core.errors import ModelError, StoreAway
 from stream.models.artifact import verify as verify_artifact
 from stream.models.cache import fetch
 from stream.models.manifest import Manifest
-from stream.models.pointers import CHALLENGER, CHAMPION, Pointer, is_version
 from stream.models.model import load_model
+from stream.models.pointers import CHALLENGER, CHAMPION, Pointer, is_version
 from stream.models.signing import check_signature, check_signed
 from stream.models.store import Entry, Store, find, no_champion
 

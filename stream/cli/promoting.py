@@ -11,8 +11,8 @@ from stream.models.artifact import check_files
 from stream.models.cache import fetch
 from stream.models.changes import Change, Verb, before_last, challenged_since, who
 from stream.models.manifest import Manifest
-from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.model import Model, load_model
+from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.signing import check_signature
 from stream.models.signing import sign as signature_of
 from stream.models.store import Store

@@ -32,8 +32,8 @@ from stream.lab.training import SEED, train_replayed
 from stream.models.artifact import read_file
 from stream.models.changes import Change, Verb, before_last, challenged_since, who
 from stream.models.manifest import Manifest
-from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.model import Model, load_model
+from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.store import Store, no_champion
 
 JUDGE_DAYS = 14.0

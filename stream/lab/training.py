@@ -37,8 +37,8 @@ from stream.lab.window import Mask, Split, judgeable, split_at_share, split_at_t
 from stream.models.artifact import CARD, FINDINGS, ONNX, REFERENCE, REPORT
 from stream.models.graph import Graph
 from stream.models.manifest import FeatureRef, GateVerdict, Golden, Manifest, ProblemRef, Training
-from stream.models.publishing import write_artifact
 from stream.models.model import Model
+from stream.models.publishing import write_artifact
 
 SPLIT, SEED = 0.6, 7
 _DEFAULT = Plan()

@@ -9,8 +9,8 @@ from msgspec import Struct
 from stream.core.errors import ModelError, StoreAway
 from stream.core.problem import Problem
 from stream.models.cache import fetch, find_last_good, read_last_good, write_in_use, write_last_good
-from stream.models.pointers import CHAMPION
 from stream.models.model import Model, load_model
+from stream.models.pointers import CHAMPION
 from stream.models.signing import check_signature
 from stream.models.store import Store
 

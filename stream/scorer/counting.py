@@ -21,8 +21,8 @@ from stream.core.kinds import CORRECTION, is_drill
 from stream.core.ledger import ACTIONABLE, NARROW, NOISE, UNKNOWN
 from stream.core.scoring import Thresholds
 from stream.metrics import Metrics
-from stream.models.served import Role, Scores
 from stream.models.model import Model
+from stream.models.served import Role, Scores
 from stream.scorer.answers import Scored
 from stream.scorer.groups import TeamGroups
 from stream.scorer.model_faults import Failure

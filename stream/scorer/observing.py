@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from stream.core.frame import Array, Inputs, Matrix
 from stream.metrics import SCORE_EDGES, DriftMetrics
-from stream.models.reference import BINS, FAULTS, SCORE, Spread, chances
 from stream.models.model import Model
+from stream.models.reference import BINS, FAULTS, SCORE, Spread, chances
 from stream.series import Grid, Labels, le_of
 
 Counts = NDArray[np.int64]

@@ -28,9 +28,9 @@ from stream.models.artifact import MANIFEST, ONNX, golden_matrix, load_artifact
 from stream.models.cache import KEPT, fetch
 from stream.models.graph import Graph
 from stream.models.loading import Loaded, Loader
+from stream.models.model import Model, load_model
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.served import Challenger, Served
-from stream.models.model import Model, load_model
 from stream.models.signing import make_keys, sign
 from stream.models.store import Store
 from stream.models.watch import MOST_SECONDS, Watch

@@ -29,8 +29,8 @@ from stream.lab.replaying import Replayed, replay
 from stream.lab.training import train_replayed
 from stream.lane.batch import Part
 from stream.metrics import Metrics
-from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.model import Model, load_model
+from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.store import Store
 from stream.monitoring.queries import JOB
 from stream.scorer.maturing import Maturing

@@ -19,8 +19,8 @@ from stream.core.kinds import DRILL_TEAM
 from stream.core.ledger import NARROW
 from stream.lane.batch import Batch, Part
 from stream.metrics import Metrics
-from stream.models.served import Served
 from stream.models.model import Model
+from stream.models.served import Served
 from stream.scorer.answers import Scored
 from stream.scorer.counting import Counting
 from stream.scorer.history import Write

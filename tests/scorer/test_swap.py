@@ -13,8 +13,8 @@ from stream.lab.replaying import replay
 from stream.lab.training import train_replayed
 from stream.lane.batch import Part
 from stream.models.loading import Loader
-from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.model import load_model
+from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.store import Store
 from stream.models.watch import Watch
 from tests.lab.logs import lines, small_log, small_problem
@@ -58,7 +58,7 @@ def test_swaps_under_load_lose_no_alert_and_mix_no_models(tmp_path: Path) -> Non
     alone = {}
     for folder in made:
         model = load_model(folder, problem)
-        alone[folder.name] = model.score(np.asarray(replayed.rows), replayed.alerts).tolist()
+        alone[folder.name] = model.predict(model.features(np.asarray(replayed.rows), replayed.alerts)).tolist()
     index = {alert.alert_id: number for number, alert in enumerate(replayed.alerts)}
     records = rig.publisher.enriched()
     assert [r.alert.alert_id for r in records] == [e.alert_id for e in events if isinstance(e, Raised)]
