@@ -21,8 +21,8 @@ from stream.core.kinds import CORRECTION, is_drill
 from stream.core.ledger import ACTIONABLE, NARROW, NOISE, UNKNOWN
 from stream.core.scoring import Thresholds
 from stream.metrics import Metrics
+from stream.models.active import Role, ScoringModel
 from stream.models.model import Model
-from stream.models.served import Role, Scores
 from stream.scorer.answers import Scored
 from stream.scorer.groups import TeamGroups
 from stream.scorer.model_faults import Failure
@@ -72,7 +72,7 @@ class Counting:
         self._quality.team_outcomes.open((), [(group, outcome) for group in names for outcome in _OUTCOMES])
         self._quality.left_out.open((), [(reason,) for reason in LEFT_OUT])
 
-    def serve(self, served: Iterable[tuple[Scores, Role]]) -> None:
+    def serve(self, served: Iterable[tuple[ScoringModel, Role]]) -> None:
         """These models are in service: their series are there at zero, those long out of service and use go."""
         with self._lock:
             now = self._clock()
@@ -174,7 +174,7 @@ class Counting:
 
     # Series.
 
-    def _show(self, model: Scores, role: str, now: float) -> _Shown | None:
+    def _show(self, model: ScoringModel, role: str, now: float) -> _Shown | None:
         version = model.version
         shown = self._shown.get(version) or self._enter(version)
         if shown is None:
@@ -185,7 +185,7 @@ class Counting:
         self._open_role(version, role, shown, now)
         return shown
 
-    def _observe(self, model: Scores) -> Observed | None:
+    def _observe(self, model: ScoringModel) -> Observed | None:
         """The series of what a model sees; None where its reference can't be used for any."""
         if not isinstance(model, Model):
             return None

@@ -29,8 +29,8 @@ from stream.kafka import Topics, client_settings, producer_settings
 from stream.lane.publisher import Publisher
 from stream.metrics import Metrics
 from stream.misrouted import MisroutedRecords
+from stream.models.active import ActiveModels
 from stream.models.loading import Loader
-from stream.models.served import Served
 from stream.models.store import Store
 from stream.models.watch import Watch
 from stream.scorer.assignment import refuse_another_cluster
@@ -124,7 +124,7 @@ def _alone(history: RedisHistory) -> Iterator[None]:
             lock.release()
 
 
-def _load_models(settings: Settings, problem: Problem) -> tuple[Served, list[str]]:
+def _load_models(settings: Settings, problem: Problem) -> tuple[ActiveModels, list[str]]:
     """What workers would score with, and why not with what the pointers name.
 
     Raises:

@@ -15,7 +15,7 @@ from stream.core.problem import Problem
 from stream.kafka import TopicFacts, partition_chooser
 from stream.lane.batch import Bounds, Part
 from stream.misrouted import MisroutedRecords
-from stream.models.served import Served
+from stream.models.active import ActiveModels
 from stream.scorer.backlog import Backlog, Outlet
 from stream.scorer.decode import Decoder
 from stream.scorer.generation import Generations, NewGeneration
@@ -92,7 +92,7 @@ class Reprocessor:
         aside: Generations,
         read_misrouted: Callable[[], MisroutedRecords],
         outlet: Callable[[], Outlet],
-        load_models: Callable[[], tuple[Served, list[str]]],
+        load_models: Callable[[], tuple[ActiveModels, list[str]]],
         progress: Progress,
     ) -> None:
         self._settings, self._problem = settings, problem
@@ -194,7 +194,7 @@ class Reprocessor:
     def _backlog(self, published: Mapping[int, int]) -> Backlog:
         return Backlog(self._settings, self._problem, published, self._previous, self._outlet(), self._models)
 
-    def _models(self) -> Served:
+    def _models(self) -> ActiveModels:
         served, notes = self._load_models()
         self._notes += notes
         return served

@@ -27,7 +27,7 @@ from stream.core.records import encode_record
 from stream.kafka import partition_chooser
 from stream.lane.batch import Batch, Bounds, Output, Part, Record, Work
 from stream.metrics import Metrics
-from stream.models.served import Served
+from stream.models.active import ActiveModels
 from stream.scorer.answers import Answers, Scored, unscored
 from stream.scorer.assignment import Assignment, Taken, evicted_sentence
 from stream.scorer.bad_records import BadRecordWatch, bad_marks
@@ -81,7 +81,7 @@ class ScorerRoom:
         problem: Problem,
         history: History,
         metrics: Metrics,
-        served: Callable[[], Served],
+        served: Callable[[], ActiveModels],
         clock: Callable[[], float] = time.time,
         counting: Counting | None = None,
         check_topic: Callable[[], None] = lambda: None,

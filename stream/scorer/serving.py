@@ -12,9 +12,9 @@ from redis.exceptions import RedisError
 from stream.config import Settings
 from stream.core.problem import Problem
 from stream.metrics import Metrics
+from stream.models.active import ActiveModels
 from stream.models.heartbeat import Heart, Heartbeat
 from stream.models.loading import Loader
-from stream.models.served import Served
 from stream.models.signing import public_keys
 from stream.models.store import Store
 from stream.models.watch import Watch
@@ -66,7 +66,7 @@ class Serving:
         self._thread = Thread(target=self._run, name="models", daemon=True)
 
     @property
-    def served(self) -> Served:
+    def served(self) -> ActiveModels:
         """What to score with now."""
         return self.watch.served
 

@@ -24,13 +24,13 @@ from stream.lab.replaying import replay
 from stream.lab.training import train_replayed
 from stream.models import artifact as artifacts
 from stream.models import model as model_module
+from stream.models.active import ActiveModels, Challenger
 from stream.models.artifact import MANIFEST, ONNX, golden_matrix, load_artifact
 from stream.models.cache import KEPT, fetch
 from stream.models.graph import Graph
 from stream.models.loading import Loaded, Loader
 from stream.models.model import Model, load_model
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
-from stream.models.served import Challenger, Served
 from stream.models.signing import make_keys, sign
 from stream.models.store import Store
 from stream.models.watch import MOST_SECONDS, Watch
@@ -108,7 +108,7 @@ def test_no_pointer_is_no_model_and_no_fault(desk: Desk) -> None:
     """Starting without a model is a supported mode; before the first look nobody claims that there is none."""
     assert desk.watch.served.reason == "model_failed"
     watch = desk.poll()
-    assert watch.served == Served((), None, None, "no_model")
+    assert watch.served == ActiveModels((), None, None, "no_model")
     assert (watch.faults, watch.swaps, watch.refusals, watch.store_up) == ([], 0, 0, True)
 
 
@@ -355,9 +355,9 @@ def test_a_store_that_hiccups_while_there_is_no_model_changes_no_reason(desk: De
     desk.start()
     assert desk.poll().served.reason == "no_model"
     desk.store.away = True
-    assert desk.poll().served == Served((), None, None, "no_model")
+    assert desk.poll().served == ActiveModels((), None, None, "no_model")
     desk.store.away = False
-    assert desk.poll().served == Served((), None, None, "no_model")
+    assert desk.poll().served == ActiveModels((), None, None, "no_model")
 
 
 def test_a_start_without_the_store_ends_in_no_model_when_it_answers(
@@ -438,7 +438,7 @@ def test_a_folder_that_never_was_is_an_empty_store(
     new = Desk(tmp_path / "new", tmp_path / "cache")
     for _ in range(3):
         watch = new.poll()
-        assert (watch.served, watch.store_up) == (Served((), None, None, "no_model"), True)
+        assert (watch.served, watch.store_up) == (ActiveModels((), None, None, "no_model"), True)
     told = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert [text.split(";")[0] for text in told] == [f"{tmp_path / 'new'}: there is no such folder, so no model"]
 
@@ -521,7 +521,7 @@ def test_a_start_without_the_store_or_with_a_broken_champion_serves_the_last_goo
 ) -> None:
     """The copy on this machine serves, though the store is away or emptied; without one, alerts are model_failed."""
     desk.store.away = True
-    assert desk.poll().served == Served((), None, None, "model_failed")
+    assert desk.poll().served == ActiveModels((), None, None, "model_failed")
     desk.store.away = False
     desk.point(artifact.name)
     desk.poll()
@@ -547,7 +547,7 @@ def test_a_first_start_with_a_broken_champion_is_told_as_such(desk: Desk, other:
     """Nothing to serve, and the reason is that the model failed, not that there is none."""
     (desk.folder / other.name / ONNX).write_bytes(b"")
     desk.point(other.name)
-    assert desk.poll().served == Served((), None, None, "model_failed")
+    assert desk.poll().served == ActiveModels((), None, None, "model_failed")
     desk.point(None)
     assert desk.poll().served.reason == "no_model"
 

@@ -14,7 +14,7 @@ from stream.core.problem import Problem
 from stream.kafka import TopicFacts, partition_chooser
 from stream.lane.batch import Bounds, Part
 from stream.misrouted import MisroutedRecords
-from stream.models.served import Scores
+from stream.models.active import ScoringModel
 from stream.scorer.decode import foreign_offset
 from stream.scorer.generation import Generations
 from stream.scorer.reprocess import Report, Reprocessor
@@ -247,7 +247,7 @@ class GrowingRig(Rig):
         ).run()
 
 
-def grown_rig(log: GrowingLog, problem: Problem, model: Scores | None = None) -> GrowingRig:
+def grown_rig(log: GrowingLog, problem: Problem, model: ScoringModel | None = None) -> GrowingRig:
     """A rig on an empty history."""
     return GrowingRig(log, problem, MemoryGenerations(), SETTINGS, model or Says("champion", lambda alert: 0.25))
 

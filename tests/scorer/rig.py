@@ -17,7 +17,7 @@ from stream.lane.batch import Bounds, Output, Part
 from stream.lane.engine import Engine, Moves
 from stream.lane.publisher import Publisher
 from stream.metrics import Metrics
-from stream.models.served import Scores, Served
+from stream.models.active import ActiveModels, ScoringModel
 from stream.scorer.history import History
 from stream.scorer.maturing import Maturing, verdicts_of
 from stream.scorer.quality import Verdicts
@@ -111,12 +111,12 @@ class Rig:
         problem: Problem,
         history: History,
         settings: Settings | None = None,
-        model: Scores | None = None,
+        model: ScoringModel | None = None,
         room: type[ScorerRoom] = ScorerRoom,
         metrics: Metrics | None = None,
     ) -> None:
         self.log, self.problem, self.history = log, problem, history
-        self.served = Served((model,) if model else ())
+        self.served = ActiveModels((model,) if model else ())
         self.settings = settings or Settings(tick_seconds=0)
         self.metrics = metrics or Metrics()
         self.publisher = MemoryPublisher()

@@ -19,8 +19,8 @@ from stream.core.kinds import DRILL_TEAM
 from stream.core.ledger import NARROW
 from stream.lane.batch import Batch, Part
 from stream.metrics import Metrics
+from stream.models.active import ActiveModels
 from stream.models.model import Model
-from stream.models.served import Served
 from stream.scorer.answers import Scored
 from stream.scorer.counting import Counting
 from stream.scorer.history import Write
@@ -293,7 +293,7 @@ def test_what_is_not_judged_is_counted_under_a_reason(small_model: Model) -> Non
     rig = Rig(log_of(events), small_problem(), MemoryHistory(), SETTINGS, small_model)
     rig.run()
     rig.log.append(acted(1, START.replace(hour=10)))
-    rig.served = Served()
+    rig.served = ActiveModels()
     rig.log.append(raised(8, START.replace(hour=11)))
     rig.log.append(Tick(START.replace(hour=15)))
     rig.run()

@@ -13,7 +13,7 @@ from stream.core.problem import Problem
 from stream.lane.batch import Bounds, Part
 from stream.lane.topic_identity import REBUILD, grown
 from stream.metrics import Metrics
-from stream.models.served import Served
+from stream.models.active import ActiveModels
 from stream.scorer.assignment import Assignment
 from stream.scorer.decode import foreign_offset, whereabouts
 from stream.scorer.history import History, decode_meta
@@ -39,7 +39,7 @@ class Asking(ScorerRoom):
         problem: Problem,
         history: History,
         metrics: Metrics,
-        served: Callable[[], Served],
+        served: Callable[[], ActiveModels],
         clock: Callable[[], float],
     ) -> None:
         super().__init__(settings, problem, history, metrics, served, clock, check_topic=self.check)
