@@ -13,8 +13,8 @@ from stream.core.errors import BadRecord, ModelError, NoisegateError, SettingsEr
 from stream.core.events import Raised, Tick, decode_event, is_simulated, unknown_fields
 from stream.kafka import Topics, partition_chooser
 from stream.lab.unused import count_names, fields_sentence
-from stream.models.loading import Loader
 from stream.models.pointers import CHALLENGER, CHAMPION
+from stream.models.reload import Loader
 from stream.models.store import Store, no_champion
 from stream.reader import Reader
 

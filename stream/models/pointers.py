@@ -71,6 +71,14 @@ def parse_pointer(data: bytes, where: str) -> Pointer:
     return _pointer_of(table, where)
 
 
+def parse_challenger(data: bytes, where: str) -> Pointer:
+    """Read the pointer file of a challenger, which is one version for all teams; errors as `parse_pointer`."""
+    pointer = parse_pointer(data, where)
+    if pointer.teams:
+        raise ModelError(f"{where}: a challenger is one for all teams; write one version in it")
+    return pointer
+
+
 def encode_pointer(pointer: Pointer) -> bytes:
     """The file's bytes. In a table the default comes last: what was cut short lacks it, and is refused."""
     if not pointer.teams:

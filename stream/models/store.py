@@ -28,8 +28,16 @@ from stream.models.changes import (
 )
 from stream.models.manifest import Manifest, decode_manifest
 from stream.models.places import Place, open_place
-from stream.models.pointers import CHALLENGER, CHAMPION, POINTER_BYTES, Pointer, encode_pointer, is_version
-from stream.models.pointers import parse_pointer as parse
+from stream.models.pointers import (
+    CHALLENGER,
+    CHAMPION,
+    POINTER_BYTES,
+    Pointer,
+    encode_pointer,
+    is_version,
+    parse_challenger,
+    parse_pointer,
+)
 from stream.models.publishing import check_sizes, publish
 
 
@@ -84,10 +92,7 @@ class Store:
         data = self.pointer_bytes(name)
         if data is None:
             return None
-        pointer = parse(data, f"{self.url}/{name}")
-        if name == CHALLENGER and pointer.teams:
-            raise ModelError(f"{self.url}/{name}: a challenger is one for all teams; write one version in it")
-        return pointer
+        return _parse(name, data, f"{self.url}/{name}")
 
     def point(self, name: str, pointer: Pointer | None) -> None:
         """Readers see the old pointer or the new one; None removes it."""
@@ -95,7 +100,7 @@ class Store:
             self._place.remove(name)
             return
         data = encode_pointer(pointer)
-        parse(data, f"{self.url}/{name}")  # what could not be read again is not written
+        _parse(name, data, f"{self.url}/{name}")  # what could not be read again is not written
         self._place.write(name, data)
 
     def manifest_bytes(self, version: str) -> bytes:
@@ -177,6 +182,10 @@ class Store:
         if content is None:
             raise ModelError(f"{self.url}/{version}: {name} is missing")
         return content
+
+
+def _parse(name: str, data: bytes, where: str) -> Pointer:
+    return parse_challenger(data, where) if name == CHALLENGER else parse_pointer(data, where)
 
 
 def no_champion(store: Store) -> str:

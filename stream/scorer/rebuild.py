@@ -30,9 +30,8 @@ from stream.lane.publisher import Publisher
 from stream.metrics import Metrics
 from stream.misrouted import MisroutedRecords
 from stream.models.active import ActiveModels
-from stream.models.loading import Loader
+from stream.models.reload import Loader, Reloader
 from stream.models.store import Store
-from stream.models.watch import Watch
 from stream.scorer.assignment import refuse_another_cluster
 from stream.scorer.identity import Identity
 from stream.scorer.merge import Progress
@@ -132,15 +131,15 @@ def _load_models(settings: Settings, problem: Problem) -> tuple[ActiveModels, li
     """
     store = Store(settings.model_store)
     loader = Loader(store, problem, settings.model_cache, settings.deployment, settings.model_keys)
-    watch = Watch(loader, settings.model_poll_seconds, settings.challenger_seconds)
+    reloader = Reloader(loader, settings.model_poll_seconds, settings.challenger_seconds)
     for pause in (*_MODEL_PAUSES, None):
-        watch.poll()
-        if watch.store_up or pause is None:
+        reloader.poll()
+        if reloader.store_up or pause is None:
             break
         time.sleep(pause)
-    if not watch.store_up and not watch.served.champions:
+    if not reloader.store_up and not reloader.active.champions:
         raise StoreAway(
             f"{settings.model_store}: the model store can't be reached, and what waits is to be scored; let this"
             " machine reach it, then run `noisegate history rebuild` again"
         )
-    return watch.served, watch.faults
+    return reloader.active, reloader.faults

@@ -14,10 +14,9 @@ from stream.core.problem import Problem
 from stream.metrics import Metrics
 from stream.models.active import ActiveModels
 from stream.models.heartbeat import Heart, Heartbeat
-from stream.models.loading import Loader
+from stream.models.reload import Loader, Reloader
 from stream.models.signing import public_keys
 from stream.models.store import Store
-from stream.models.watch import Watch
 from stream.scorer.counting import Counting
 
 log = logging.getLogger(__name__)
@@ -52,7 +51,7 @@ class Serving:
             public_keys(keys)
         store = Store(settings.model_store)
         loader = Loader(store, problem, settings.model_cache, settings.deployment, keys)
-        self.watch = Watch(loader, settings.model_poll_seconds, settings.challenger_seconds)
+        self.watch = Reloader(loader, settings.model_poll_seconds, settings.challenger_seconds)
         self.worker = f"{socket.gethostname()}:{os.getpid()}"
         self._poll_seconds = settings.model_poll_seconds
         self._metrics = metrics

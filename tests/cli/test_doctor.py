@@ -13,8 +13,8 @@ from stream.cli.history_checks import suspicion
 from stream.config import load_settings
 from stream.dev.embedded import EmbeddedBroker
 from stream.kafka import TOPIC_CONFIGS, Topics, partition_chooser
-from stream.models.loading import Loader
 from stream.models.pointers import CHAMPION, Pointer
+from stream.models.reload import Loader
 from stream.scorer.history import ServerStatus, decode_meta, encode_meta
 from stream.scorer.identity import Identity
 from tests.cli.conftest import Ran, Run, Scored
