@@ -18,9 +18,9 @@ from stream.lane.publisher import Publisher
 from stream.metrics import Metrics
 from stream.scorer.counting import Counting
 from stream.scorer.layout import refuse_moved_teams
+from stream.scorer.models import ModelPoller
 from stream.scorer.redis_history import RedisHistory
 from stream.scorer.room import ScorerRoom
-from stream.scorer.serving import Serving
 
 log = logging.getLogger(__name__)
 _LEAVE_SECONDS = 10.0  # leaving the group and closing connections
@@ -40,13 +40,13 @@ class Scorer:
         self.metrics = Metrics()
         self.history = RedisHistory.of(settings, self.problem, self.metrics)
         self.counting = Counting(self.metrics, settings.team_groups, settings.series_keep_seconds)
-        self.models = Serving(settings, self.problem, self.metrics, self._partitions, self.counting)
+        self.models = ModelPoller(settings, self.problem, self.metrics, self._partitions, self.counting)
         self.room = ScorerRoom(
             settings,
             self.problem,
             self.history,
             self.metrics,
-            lambda: self.models.served,
+            lambda: self.models.active,
             counting=self.counting,
             check_topic=lambda: self.lane.broker_watch.check_now(),
             check_refold=lambda: refuse_moved_teams(settings),

@@ -34,8 +34,8 @@ from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.store import Store
 from stream.monitoring.queries import JOB
 from stream.scorer.maturing import Maturing
+from stream.scorer.models import ModelPoller
 from stream.scorer.redis_history import RedisHistory
-from stream.scorer.serving import Serving
 from tests.scorer.rig import TOPIC, Log, Rig
 from tests.scorer.shown import text_of
 from tests.servers.prometheus import Exposed
@@ -116,16 +116,16 @@ class Worker:
         metrics.kafka_up.set(1)  # these workers read a log in memory
         history = RedisHistory.of(settings, problem, metrics)
         self.rig = Rig(log, problem, history, settings, metrics=metrics)
-        self.serving: Serving | None = None
+        self.serving: ModelPoller | None = None
 
     def serve(self) -> None:
         """Load what the store's pointers name, as a process that starts does."""
         rig = self.rig
-        self.serving = Serving(
+        self.serving = ModelPoller(
             self._settings, self._problem, rig.metrics, lambda: [self.part.partition], rig.room._counting
         )
         self.serving._poll(anew=False)
-        served = self.serving.served
+        served = self.serving.active
         assert served.champions
         rig.served = served
 

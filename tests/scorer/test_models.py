@@ -11,9 +11,9 @@ from stream.config import Settings, load_settings
 from stream.metrics import Metrics
 from stream.models.pointers import CHAMPION, Pointer
 from stream.models.store import Store
-from stream.scorer import serving
+from stream.scorer import models as scorer_models
 from stream.scorer.counting import Counting
-from stream.scorer.serving import Serving
+from stream.scorer.models import ModelPoller
 from tests.cli.versions import A, Shop, open_shop
 from tests.models.conftest import trained
 from tests.scorer.shown import shown, total
@@ -35,11 +35,11 @@ def metrics() -> Metrics:
 
 
 @pytest.fixture
-def models(shop: Shop, metrics: Metrics, redis_url: str, unique_name: str) -> Iterator[Serving]:
+def models(shop: Shop, metrics: Metrics, redis_url: str, unique_name: str) -> Iterator[ModelPoller]:
     """A worker's models, not started."""
     names = {"NOISEGATE_REDIS_URL": redis_url, "NOISEGATE_DEPLOYMENT": unique_name}
     settings: Settings = load_settings({**shop.env, **names, "NOISEGATE_MODEL_POLL_SECONDS": "0.02"})
-    made = Serving(settings, settings.load_problem(), metrics, lambda: [0], Counting(metrics, {}, 60.0))
+    made = ModelPoller(settings, settings.load_problem(), metrics, lambda: [0], Counting(metrics, {}, 60.0))
     yield made
     made.stop()
 
@@ -63,23 +63,23 @@ def test_a_store_that_hangs_holds_up_nobody(
             answers.wait(30)
             return super().pointer_bytes(name)
 
-    monkeypatch.setattr(serving, "Store", Hanging)
+    monkeypatch.setattr(scorer_models, "Store", Hanging)
     settings = load_settings({**shop.env, "NOISEGATE_REDIS_URL": redis_url, "NOISEGATE_DEPLOYMENT": unique_name})
-    models = Serving(settings, settings.load_problem(), metrics, lambda: [0], Counting(metrics, {}, 60.0))
+    models = ModelPoller(settings, settings.load_problem(), metrics, lambda: [0], Counting(metrics, {}, 60.0))
     began = time.monotonic()
     models.start()
     assert time.monotonic() - began < 1.0
     assert not models.wait_first(0.05)
-    before = models.served
+    before = models.active
     assert models.faults == [NO_MODEL]
     answers.set()
     assert models.wait_first(10.0)
-    assert (before.reason, models.served.reason) == ("model_failed", "no_model")
+    assert (before.reason, models.active.reason) == ("model_failed", "no_model")
     models.stop()
 
 
 def test_what_serves_is_shown(
-    shop: Shop, models: Serving, metrics: Metrics, trained: Path, caplog: pytest.LogCaptureFixture
+    shop: Shop, models: ModelPoller, metrics: Metrics, trained: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Without a model the log has the mend; with one its counters are there at zero."""
     models.start()
@@ -89,7 +89,7 @@ def test_what_serves_is_shown(
     assert total(metrics, "model_store_up") == 1.0
     shop.add(trained, A)
     shop.store.point(CHAMPION, Pointer(A))
-    until(lambda: bool(models.served.champions))
+    until(lambda: bool(models.active.champions))
     assert models.faults == []
     until(lambda: bool(shown(metrics, "model_failures_total")))
     for name in ("model_failures_total", "model_simulated"):
