@@ -114,7 +114,7 @@ def _running(settings: Settings, notes: list[str]) -> dict[str, list[str]]:
     """The workers that run each version, by their heartbeats."""
     from redis import RedisError
 
-    from stream.models.heartbeat import read_heartbeats
+    from stream.scorer.heartbeat import read_heartbeats
 
     try:
         beats = read_heartbeats(settings.redis_url, settings.deployment)

@@ -16,5 +16,4 @@ differences what differs between two versions
 loading    from a version's name to a warm model
 watch      hot swap when a pointer changes
 served     what is in service at one moment: champions, and a challenger in shadow
-heartbeat  which models each worker runs
 """

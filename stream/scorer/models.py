@@ -13,11 +13,11 @@ from stream.config import Settings
 from stream.core.problem import Problem
 from stream.metrics import Metrics
 from stream.models.active import ActiveModels
-from stream.models.heartbeat import Heart, Heartbeat
 from stream.models.reload import Loader, Reloader
 from stream.models.signing import public_keys
 from stream.models.store import Store
 from stream.scorer.counting import Counting
+from stream.scorer.heartbeat import Heartbeat, Heartbeats
 
 log = logging.getLogger(__name__)
 _LEAVE_SECONDS = 1.0
@@ -57,7 +57,7 @@ class ModelPoller:
         self._metrics = metrics
         self._partitions = partitions
         self._counting = counting
-        self._heart = Heart(settings.redis_url, settings.deployment)
+        self._heartbeats = Heartbeats(settings.redis_url, settings.deployment)
         self._beats = True
         self._shown: dict[str, str] = {}
         self._first, self._wake, self._stop = Event(), Event(), Event()
@@ -161,7 +161,7 @@ class ModelPoller:
             partitions=self._partitions(),
         )
         try:
-            self._heart.beat(self.worker, heartbeat)
+            self._heartbeats.write(self.worker, heartbeat)
         except (RedisError, OSError) as error:
             if self._beats:
                 log.warning("no heartbeat could be written to Redis: %s", error)
@@ -171,7 +171,7 @@ class ModelPoller:
 
     def _leave(self) -> None:
         try:
-            self._heart.stop(self.worker)
+            self._heartbeats.remove(self.worker)
         except (RedisError, OSError) as error:
             log.warning("this worker could not say to Redis that it leaves: %s", error)
-        self._heart.close()
+        self._heartbeats.close()

@@ -12,9 +12,9 @@ from stream.core.records import Enriched
 from stream.dev.organisation import simulate
 from stream.dev.process import free_port
 from stream.models.artifact import ONNX, verify
-from stream.models.heartbeat import Heartbeat, read_heartbeats
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.store import Store
+from stream.scorer.heartbeat import Heartbeat, read_heartbeats
 from tests.chaos.cluster import Cluster
 from tests.journey.health import get
 from tests.models.damage import Content, constant_graph, edit_manifest, put_onnx
