@@ -1,4 +1,4 @@
-"""Heartbeats of the workers: which models each one runs, one field a worker in the Redis hash `<deployment>:workers`."""
+"""Heartbeats: which models each worker runs, one field a worker in the Redis hash `<deployment>:workers`."""
 
 import time
 from typing import Any
