@@ -62,7 +62,7 @@ class Loader:
         data = self.store.pointer_bytes(name)
         if data is None:
             last = find_last_good(self._cache, self._deployment, CHAMPION)
-            if last is not None and last.store == self.store.place and self.store.is_empty():
+            if last is not None and last.store == self.store.location and self.store.is_empty():
                 raise StoreAway(
                     f"{self.store.url}: holds nothing, though {last.version} of it has served here; bring the store "
                     "back, or name another in NOISEGATE_MODEL_STORE"
@@ -87,11 +87,11 @@ class Loader:
 
     def keep(self, loaded: Loaded) -> None:
         """Remember the champion of all teams as the last good one; raises ModelError where that can't be written."""
-        write_last_good(self._cache, self._deployment, CHAMPION, loaded.folder, self.store.place)
+        write_last_good(self._cache, self._deployment, CHAMPION, loaded.folder, self.store.location)
 
     def last_good(self) -> Loaded | None:
         """The version of this store that served last, from this machine's copy; None: none did. Errors as `load`."""
-        folder = read_last_good(self._cache, self._deployment, CHAMPION, self.store.place)
+        folder = read_last_good(self._cache, self._deployment, CHAMPION, self.store.location)
         return None if folder is None else self._load(folder, folder.name)
 
     def _load(self, folder: Path, version: str) -> Loaded:

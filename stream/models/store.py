@@ -27,7 +27,6 @@ from stream.models.changes import (
     name_of,
 )
 from stream.models.manifest import Manifest, decode_manifest
-from stream.models.places import Place, open_place
 from stream.models.pointers import (
     CHALLENGER,
     CHAMPION,
@@ -39,6 +38,7 @@ from stream.models.pointers import (
     parse_pointer,
 )
 from stream.models.publishing import check_sizes, publish
+from stream.models.storage import StorageBackend, open_storage
 
 
 class Entry(Struct, frozen=True):
@@ -55,18 +55,18 @@ class Store:
     Attributes:
         url: as given.
         folder: where a local store lies, else None.
-        place: which store it is, by whatever path it was named.
+        location: the URL or absolute folder; the same for every way of naming one store.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._place: Place = open_place(url)
-        self.folder = self._place.folder
-        self.place = url.rstrip("/") if self.folder is None else str(self.folder.absolute())
+        self._storage: StorageBackend = open_storage(url)
+        self.folder = self._storage.folder
+        self.location = url.rstrip("/") if self.folder is None else str(self.folder.absolute())
 
     def is_empty(self) -> bool:
         """Whether nothing at all lies there, also where the folder or bucket itself does not exist."""
-        return self._place.is_empty()
+        return self._storage.is_empty()
 
     def versions(self) -> list[str]:
         """The visible ones, oldest first (by date, then hash)."""
@@ -74,7 +74,7 @@ class Store:
 
     def entries(self) -> list[Entry]:
         """The visible versions with what a listing tells, oldest first."""
-        sizes = self._place.walk()
+        sizes = self._storage.walk()
         found = []
         for path in sorted(sizes):
             version, _, name = path.partition("/")
@@ -85,7 +85,7 @@ class Store:
 
     def pointer_bytes(self, name: str) -> bytes | None:
         """A pointer file as it lies there; None where there is none."""
-        return self._place.read(name, POINTER_BYTES)
+        return self._storage.read(name, POINTER_BYTES)
 
     def pointer(self, name: str) -> Pointer | None:
         """What a pointer says; None where there is none."""
@@ -97,17 +97,17 @@ class Store:
     def point(self, name: str, pointer: Pointer | None) -> None:
         """Readers see the old pointer or the new one; None removes it."""
         if pointer is None:
-            self._place.remove(name)
+            self._storage.remove(name)
             return
         data = encode_pointer(pointer)
         _parse(name, data, f"{self.url}/{name}")  # what could not be read again is not written
-        self._place.write(name, data)
+        self._storage.write(name, data)
 
     def manifest_bytes(self, version: str) -> bytes:
         """A visible version's manifest, as it lies there."""
         if not is_version(version):
             raise ModelError(f"{self.url}: {version[:40]!r} is not the name of a version")
-        data = self._place.read(f"{version}/{MANIFEST}", limit_of(MANIFEST))
+        data = self._storage.read(f"{version}/{MANIFEST}", limit_of(MANIFEST))
         if data is None:
             raise ModelError(f"{self.url}/{version}: there is no such version")
         return data
@@ -129,7 +129,7 @@ class Store:
         if self.folder is not None:
             return self.folder / version
         names = list(decode_manifest(manifest, where).files)
-        sizes = {name: self._place.size(f"{version}/{name}") for name in (*names, SIGNATURE)}
+        sizes = {name: self._storage.size(f"{version}/{name}") for name in (*names, SIGNATURE)}
         missing = [name for name in names if sizes[name] is None]
         if missing:
             raise ModelError(f"{where}: {missing[0]} is missing")
@@ -150,35 +150,37 @@ class Store:
 
     def publish(self, manifest: Manifest, files: Mapping[str, bytes]) -> str:
         """Add a version; see `publishing.publish`."""
-        return publish(self._place, manifest, files)
+        return publish(self._storage, manifest, files)
 
     def signature(self, version: str) -> bytes | None:
         """The version's signature, unchecked; None where there is none."""
-        return self._place.read(f"{version}/{SIGNATURE}", limit_of(SIGNATURE))
+        return self._storage.read(f"{version}/{SIGNATURE}", limit_of(SIGNATURE))
 
     def sign(self, version: str, signature: bytes) -> None:
         """Put a signature beside the manifest that it signs."""
         self.manifest_bytes(version)
-        self._place.write(f"{version}/{SIGNATURE}", signature)
+        self._storage.write(f"{version}/{SIGNATURE}", signature)
 
     def remove(self, version: str) -> None:
         """Take a version away: first out of sight, then its files."""
         self.manifest_bytes(version)
-        self._place.remove(f"{version}/{MANIFEST}")
-        self._place.remove(version)
+        self._storage.remove(f"{version}/{MANIFEST}")
+        self._storage.remove(version)
 
     def changes(self) -> list[Change]:
         """The newest changes noted, at most CHANGES_READ, oldest first; what is no change is passed over."""
-        names = sorted(path for path in self._place.walk() if path.startswith(f"{CHANGES}/") and path.endswith(".json"))
-        read = self._place.read_many(names[-CHANGES_READ:], CHANGE_BYTES)
+        names = sorted(
+            path for path in self._storage.walk() if path.startswith(f"{CHANGES}/") and path.endswith(".json")
+        )
+        read = self._storage.read_many(names[-CHANGES_READ:], CHANGE_BYTES)
         return [change for change in map(decode_change, read) if change is not None]
 
     def note(self, change: Change) -> None:
         """Add to the log of changes."""
-        self._place.write(name_of(change), encode_change(change))
+        self._storage.write(name_of(change), encode_change(change))
 
     def _read(self, version: str, name: str) -> bytes:
-        content = self._place.read(f"{version}/{name}", limit_of(name))
+        content = self._storage.read(f"{version}/{name}", limit_of(name))
         if content is None:
             raise ModelError(f"{self.url}/{version}: {name} is missing")
         return content

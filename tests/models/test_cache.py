@@ -11,7 +11,7 @@ from stream.models.artifact import MANIFEST, ONNX, SIGNATURE, load_artifact, ver
 from stream.models.cache import KEPT, fetch, read_last_good, trim, write_last_good
 from stream.models.pointers import CHAMPION
 from stream.models.store import Store
-from tests.models.places import new_url
+from tests.models.storage import new_url
 
 
 @pytest.fixture
