@@ -24,8 +24,7 @@ from stream.models.artifact import CARD, ONNX, REFERENCE
 from stream.models.graph import Graph
 from stream.models.manifest import Calibration, FeatureRef, Golden, Manifest, ProblemRef, Training
 from stream.models.pointers import CHAMPION, Pointer
-from stream.models.publishing import write_artifact
-from stream.models.store import Store
+from stream.models.store import Store, write_artifact
 
 TREES = 200
 TRAINING_EVENTS = 40_000

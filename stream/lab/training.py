@@ -38,7 +38,7 @@ from stream.models.artifact import CARD, FINDINGS, ONNX, REFERENCE, REPORT
 from stream.models.graph import Graph
 from stream.models.manifest import FeatureRef, GateVerdict, Golden, Manifest, ProblemRef, Training
 from stream.models.model import Model
-from stream.models.publishing import write_artifact
+from stream.models.store import write_artifact
 
 SPLIT, SEED = 0.6, 7
 _DEFAULT = Plan()

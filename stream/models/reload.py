@@ -120,7 +120,7 @@ class FollowedPointer(Struct):
         return data != self.refused or now >= self.again_at
 
 
-class Watch:
+class Reloader:
     """Keeps the active models those that the store's pointers name.
 
     One thread calls `poll`; any other thread may read `active` at any time.

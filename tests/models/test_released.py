@@ -13,8 +13,7 @@ from stream.models.artifact import MANIFEST, golden_matrix, load_artifact
 from stream.models.graph import check_runtime
 from stream.models.model import load_model
 from stream.models.pointers import CHAMPION, Pointer
-from stream.models.publishing import write_artifact
-from stream.models.store import Store
+from stream.models.store import Store, write_artifact
 
 RELEASED = Path(__file__).parent / "released"
 MADE = {

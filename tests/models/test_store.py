@@ -16,9 +16,8 @@ from stream.models import remote, storage
 from stream.models.artifact import CARD, FILE_BYTES, ONNX, SIGNATURE, load_artifact, verify
 from stream.models.changes import CHANGES, Change
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
-from stream.models.publishing import publish
 from stream.models.storage import open_storage
-from stream.models.store import Store, find
+from stream.models.store import Store, find, publish
 from tests.models.storage import BUCKET, KINDS, Died, DyingStorage, Frozen, new_url, s3_server, use_endpoint
 from tests.servers.kafka import ROOT
 
