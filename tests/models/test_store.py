@@ -15,7 +15,7 @@ from stream.core.limits import STORE_CALLS_STUCK
 from stream.models import remote, storage
 from stream.models.artifact import CARD, FILE_BYTES, ONNX, SIGNATURE, load_artifact, verify
 from stream.models.changes import CHANGES, Change
-from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
+from stream.models.pointers import CHALLENGER, CHAMPION, Pointer, encode_pointer
 from stream.models.storage import open_storage
 from stream.models.store import Store, find, publish
 from tests.models.storage import BUCKET, KINDS, Died, DyingStorage, Frozen, new_url, s3_server, use_endpoint
@@ -105,9 +105,12 @@ def test_pointers_come_back(url: str, pointer: Pointer) -> None:
 
 
 def test_a_table_of_challengers_is_refused(url: str) -> None:
-    """A challenger is one for all."""
+    """A challenger is one version for all teams: a table is neither written nor read."""
     store = Store(url)
-    store.point(CHALLENGER, TABLE)
+    with pytest.raises(ModelError, match="CHALLENGER: a challenger is one"):
+        store.point(CHALLENGER, TABLE)
+    assert store.pointer_bytes(CHALLENGER) is None
+    open_storage(url).write(CHALLENGER, encode_pointer(TABLE))
     with pytest.raises(ModelError, match="CHALLENGER: a challenger is one"):
         store.pointer(CHALLENGER)
 
