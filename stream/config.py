@@ -62,7 +62,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A PEM file with Ed25519 public keys: only models signed by one of them are served or promoted."""
     model_poll_seconds: Seconds = 5.0
     retrain_promotes: bool = False
-    """`noisegate retrain` promotes the present challenger first, where its evidence from serving allows it."""
+    """`noisegate retrain` first promotes the present challenger, if its live comparison allows it."""
     challenger_seconds: Seconds = 0.5
     """A batch waits so long for the challenger once all else is done; one that takes longer is dropped."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from stream.cli.finding import Check, Finding, Verdict
 from stream.cli.history_checks import check_clocks, check_history, check_redis
-from stream.cli.promoting import load_checked
+from stream.cli.models_query import loader_of
 from stream.cli.topics import retention_warnings, size_warnings, timestamp_warning, topic_facts
 from stream.config import Settings
 from stream.core.errors import BadRecord, ModelError, NoisegateError, SettingsError, StoreAway
@@ -170,7 +170,7 @@ def check_models(settings: Settings) -> Iterator[Finding]:
 def check_version(settings: Settings, store: Store, version: str, mend: str) -> Finding:
     """A version that a pointer names can be served."""
     try:
-        load_checked(settings, store, version)
+        loader_of(settings, store).load(version)
     except SettingsError as error:
         return Finding("model", "wrong", str(error), "set model_keys to a file of public keys")
     except ModelError as error:

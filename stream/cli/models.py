@@ -24,11 +24,11 @@ def verbs() -> None:
 @app.command("list")
 def list_versions(as_json: shown.AsJson = False) -> None:
     """The versions of the store, what the pointers make of them, and what each worker runs."""
-    from stream.cli.models_listed import listed
-    from stream.cli.models_shown import say_list
+    from stream.cli.models_output import say_list
+    from stream.cli.models_query import list_versions as query_versions
 
     settings, store = shown.settings(), _store()
-    rows, notes = listed(settings, store)
+    rows, notes = query_versions(settings, store)
     if as_json:
         shown.say_json({"store": store.url, "versions": rows, "notes": notes})
     else:
@@ -38,7 +38,7 @@ def list_versions(as_json: shown.AsJson = False) -> None:
 @app.command()
 def show(version: VersionArg, as_json: shown.AsJson = False) -> None:
     """One version: where it came from, how good it was, and what was done with it."""
-    from stream.cli.models_shown import report_of, say_version, sentence
+    from stream.cli.models_output import report_of, say_version, sentence
 
     store = _store()
     manifest = store.manifest(version)
@@ -59,10 +59,10 @@ def verify(
     as_json: shown.AsJson = False,
 ) -> None:
     """Check a model as the scorer would: hashes, features, golden rows, signature. Status 1 if it can't be served."""
-    from stream.cli.models_listed import verified
-    from stream.cli.models_shown import report_of, say_version
+    from stream.cli.models_output import report_of, say_version
+    from stream.cli.models_query import verify as verify_version
 
-    folder, manifest = verified(shown.settings(), what)
+    folder, manifest = verify_version(shown.settings(), what)
     if as_json:
         shown.say_json(report_of(manifest, str(folder)))
         return
@@ -80,10 +80,13 @@ def promote(
     as_json: shown.AsJson = False,
 ) -> None:
     """Make a version the champion, if it passed the gate and did no worse as challenger."""
-    from stream.cli.models_shown import say_change
-    from stream.cli.promoting import promote as promote_version
+    from stream.cli.models_output import say_change
+    from stream.cli.models_query import live_comparison_of, loader_of
+    from stream.models.promotion import promote as promote_version
 
-    say_change(promote_version(shown.settings(), _store(), version, team or [], _reason(force)), as_json)
+    settings, store, reason = shown.settings(), _store(), _reason(force)
+    compare_live = live_comparison_of(settings, store)
+    say_change(promote_version(loader_of(settings, store), compare_live, version, team or [], reason), as_json)
 
 
 @app.command()
@@ -93,20 +96,25 @@ def challenge(
     as_json: shown.AsJson = False,
 ) -> None:
     """Let a version score beside the champion, in shadow."""
-    from stream.cli.models_shown import say_change
-    from stream.cli.promoting import challenge as challenge_with
+    from stream.cli.models_output import say_change
+    from stream.cli.models_query import loader_of
     from stream.core.errors import ModelError
+    from stream.models.promotion import challenge as challenge_with
+    from stream.models.promotion import end_challenge
 
     if none == (version is not None):
         raise ModelError("name a version, or say --none to end the challenge")
-    say_change(challenge_with(shown.settings(), _store(), version), as_json)
+    if version is None:
+        say_change(end_challenge(_store()), as_json)
+    else:
+        say_change(challenge_with(loader_of(shown.settings(), _store()), version), as_json)
 
 
 @app.command()
 def retire(version: VersionArg, force: Force = None, as_json: shown.AsJson = False) -> None:
     """Take a version away for good."""
-    from stream.cli.models_shown import say_change
-    from stream.cli.promoting import retire as retire_version
+    from stream.cli.models_output import say_change
+    from stream.models.promotion import retire as retire_version
 
     say_change(retire_version(_store(), version, _reason(force)), as_json)
 
@@ -114,8 +122,8 @@ def retire(version: VersionArg, force: Force = None, as_json: shown.AsJson = Fal
 @app.command()
 def rollback(as_json: shown.AsJson = False) -> None:
     """Make CHAMPION what it was before its last change; again: one further back."""
-    from stream.cli.models_shown import say_change
-    from stream.cli.promoting import rollback as roll_back
+    from stream.cli.models_output import say_change
+    from stream.models.promotion import rollback as roll_back
 
     say_change(roll_back(_store()), as_json)
 
@@ -127,7 +135,7 @@ def diff(
     as_json: shown.AsJson = False,
 ) -> None:
     """What differs between two versions: features, thresholds, training, metrics, priors that moved most."""
-    from stream.cli.models_shown import say_differences
+    from stream.cli.models_output import say_differences
     from stream.models.differences import differences
 
     store = _store()
@@ -145,10 +153,10 @@ def sign(
     as_json: shown.AsJson = False,
 ) -> None:
     """Sign a version, its files held to their hashes before."""
-    from stream.cli.models_shown import say_change
-    from stream.cli.promoting import sign as sign_version
+    from stream.cli.models_output import say_change
+    from stream.models.promotion import sign as sign_version
 
-    say_change(sign_version(shown.settings(), _store(), version, key), as_json)
+    say_change(sign_version(_store(), shown.settings().model_cache, version, key), as_json)
 
 
 @app.command()

@@ -27,13 +27,14 @@ def retrain(
 ) -> None:
     """Train on the log in Kafka, judge beside the champion, publish as challenger. Status 2: trained, but refused."""
     from stream.bars import Told, stage_bars
-    from stream.cli.promoting import promote
+    from stream.cli.models_query import live_comparison_of, loader_of
     from stream.core.errors import ModelError, StoreAway
     from stream.lab.learning.plan import Plan
     from stream.lab.reporting.retrained import write
     from stream.lab.retraining import Asked
     from stream.lab.retraining import retrain as retrain_once
     from stream.lab.sources.pulling import parse_when, pull
+    from stream.models.promotion import promote
     from stream.models.store import Store
 
     settings = shown.settings()
@@ -52,7 +53,8 @@ def retrain(
 
     def promoted(version: str) -> str | None:
         try:
-            promote(settings, Store(settings.model_store), version)
+            store = Store(settings.model_store)
+            promote(loader_of(settings, store), live_comparison_of(settings, store), version)
         except StoreAway:  # nobody knows whether it was promoted
             raise
         except ModelError as error:

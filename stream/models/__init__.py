@@ -10,6 +10,7 @@ storage      the backends of a store: a folder, or elsewhere; the only module th
 remote       the backend elsewhere: each request within a time limit, and hanging ones abandoned
 pointers     which version serves whom
 changes      the log of changes: who moved what; what a rollback restores
+promotion    the rules for moving pointers, and the moves
 signing      Ed25519 over the manifest; the only module that imports cryptography
 cache        verified copies on this machine, and the last good one
 differences  what differs between two versions

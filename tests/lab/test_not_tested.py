@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from stream.cli.models_shown import gate_word, report_of
-from stream.cli.promoting import gate_fault
+from stream.cli.models_output import gate_word, report_of
 from stream.core import drift
 from stream.core.features import table
 from stream.lab import card
@@ -26,6 +25,7 @@ from stream.lab.retraining import _gate_faults
 from stream.lab.training import train_replayed
 from stream.models.artifact import CARD, FINDINGS, read_file, verify
 from stream.models.manifest import GateVerdict, Manifest, decode_manifest, encode_manifest
+from stream.models.promotion import gate_fault
 from stream.models.reference import Watched
 from stream.monitoring.page import drift_page
 from stream.monitoring.report import DriftReport, FeatureDrift
