@@ -116,9 +116,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         if self.problem is None:
             example = example_problem()
             raise SettingsError(
-                "no problem file is named, so nothing says what is being predicted; set NOISEGATE_PROBLEM (or "
+                "no problem file is named, so nothing says what is being predicted",
+                "set NOISEGATE_PROBLEM (or "
                 "`problem` in the settings file) to one: docs/PROBLEM.md of the project says how it is written"
-                f"{f', and {example} is an example' if example else ''}"
+                f"{f', and {example} is an example' if example else ''}",
             )
         return load_problem(self.problem)
 
@@ -136,7 +137,7 @@ def load_problem(path: Path) -> Problem:
         raise SettingsError(f"problem = {str(path)!r} can't be read: this user has no home folder") from None
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise SettingsError(f"problem = {str(path)!r} can't be read: {reason}; name a problem file") from None
+        raise SettingsError(f"problem = {str(path)!r} can't be read: {reason}", "name a problem file") from None
     return parse_problem(text, str(path))
 
 
@@ -162,7 +163,7 @@ def load_settings(environment: Mapping[str, str] | None = None, file: Path | Non
         elif key.startswith(_KAFKA):
             kafka[key.removeprefix(_KAFKA).lower().replace("_", ".")] = value
         else:
-            raise SettingsError(f"{key} is set, but noisegate has no such setting; see README, Settings")
+            raise SettingsError(f"{key} is set, but noisegate has no such setting", "see README, Settings")
     return _convert({**values, "kafka": kafka}, str(path) if path else "the environment")
 
 
@@ -186,7 +187,7 @@ def _convert(values: dict[str, Any], source: str) -> Settings:
     if not settings.redis_url.startswith(("redis://", "rediss://", "unix://")):
         raise SettingsError("redis_url must begin with redis://, rediss:// or unix://")
     if OTHER_TEAMS in settings.team_groups:
-        raise SettingsError(f"team_groups names a group {OTHER_TEAMS!r}, which is who is in no group; rename it")
+        raise SettingsError(f"team_groups names a group {OTHER_TEAMS!r}, which is who is in no group", "rename it")
     return settings
 
 

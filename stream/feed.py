@@ -76,7 +76,7 @@ class Feed:
         self.topic = topic or settings.events_topic
         there = Topics(settings).partitions()
         if self.topic not in there:
-            raise BrokerError(f"Kafka has no topic {self.topic}; run `noisegate topics create`")
+            raise BrokerError(f"Kafka has no topic {self.topic}", "run `noisegate topics create`")
         self.partitions = there[self.topic]
         self.sent = 0
         self._servers = settings.kafka_bootstrap_servers

@@ -70,7 +70,7 @@ def check_client_keys(kafka: Mapping[str, str]) -> None:
         if key not in _CLIENT_KEYS | _PRODUCER_KEYS:
             shown = "***" if "password" in key or "secret" in key else repr(value)
             instead = _INSTEAD.get(key, "take it out")
-            raise SettingsError(f"kafka {key} = {shown} can't be honoured by the scorer's consumer; {instead}")
+            raise SettingsError(f"kafka {key} = {shown} can't be honoured by the scorer's consumer", instead)
 
 
 def client_settings(settings: Settings) -> dict[str, Any]:
@@ -158,7 +158,7 @@ class Topics:
         there = self.partitions()
         missing = [self.names[role] for role in roles if self.names[role] not in there]
         if missing:
-            raise BrokerError(f"Kafka has no topic {', '.join(missing)}; run `noisegate topics create`")
+            raise BrokerError(f"Kafka has no topic {', '.join(missing)}", "run `noisegate topics create`")
         return {self.names[role]: there[self.names[role]] for role in roles}
 
     def topic_id(self, topic: str) -> str:

@@ -38,7 +38,7 @@ class Reader:
         there = Topics(settings).partitions()
         missing = [topic for topic in topics if topic not in there]
         if missing:
-            raise BrokerError(f"Kafka has no topic {', '.join(missing)}; run `noisegate topics create`")
+            raise BrokerError(f"Kafka has no topic {', '.join(missing)}", "run `noisegate topics create`")
         start = OFFSET_BEGINNING if last is None else OFFSET_END if last == 0 else _OFFSET_TAIL - last
         self.partitions = {topic: there[topic] for topic in topics}
         self._open = {(topic, number) for topic in topics for number in range(there[topic])}
@@ -102,7 +102,7 @@ class Reader:
                     yield message
             quiet = 0.0 if found else quiet + 0.2
             if quiet > quiet_seconds:
-                raise BrokerError(f"Kafka gives no more records of {', '.join(self.partitions)}; is it up?")
+                raise BrokerError(f"Kafka gives no more records of {', '.join(self.partitions)}", "is it up?")
         self._ended |= done
 
     @property

@@ -155,7 +155,7 @@ def read_levels(
     history = RedisHistory.of(settings, problem, Metrics())
     meta = decode_meta(history.read({part: Wanted(0)})[part].meta)
     if meta is None:
-        raise HistoryRefused(f"no history of {part.topic}/{part.partition} is in Redis yet; is a scorer running?")
+        raise HistoryRefused(f"no history of {part.topic}/{part.partition} is in Redis yet", "is a scorer running?")
     wanted = _keys(team, rule, entity)
     found = history.read({part: Wanted(meta.generation, list(wanted.values()))})[part].levels
     levels = [

@@ -46,7 +46,7 @@ def list_versions(settings: Settings, store: Store) -> tuple[list[Row], list[str
     entries = store.entries()
     there = {entry.version for entry in entries}
     if store.pointer_bytes(CHAMPION) is None:
-        notes.append(no_champion(store))
+        notes.append(str(no_champion(store)))
     for name, pointer in ((CHAMPION, champion), (CHALLENGER, challenger)):
         gone = [version for version in (pointer.versions if pointer else ()) if version not in there]
         notes += [f"{name} names {version}, which is not there" for version in gone]
@@ -67,7 +67,7 @@ def verify(settings: Settings, what: str | None) -> tuple[Path, Manifest]:
     if version is None:
         pointer = store.pointer(CHAMPION)
         if pointer is None:
-            raise ModelError(no_champion(store))
+            raise ModelError(*no_champion(store))
         version = pointer.default
     loaded = loader_of(settings, store).load(version)
     return loaded.folder, loaded.model.manifest
@@ -76,7 +76,7 @@ def verify(settings: Settings, what: str | None) -> tuple[Path, Manifest]:
 def _verify_folder(folder: Path, keys: Path | None) -> tuple[Path, Manifest]:
     found = find(folder)
     if found != folder and Store(str(folder)).pointer(CHAMPION) is None:
-        raise ModelError(no_champion(Store(str(folder))))
+        raise ModelError(*no_champion(Store(str(folder))))
     manifest = verify_artifact(found)
     if keys is not None:
         check_signature(found, keys)

@@ -115,5 +115,5 @@ def _write(path: Path, page: str) -> None:
     try:
         path.write_text(page, encoding="utf-8")
     except OSError as error:
-        raise MonitoringError(f"{str(path)!r} can't be written: {error.strerror}; name another file") from None
+        raise MonitoringError(f"{str(path)!r} can't be written: {error.strerror}", "name another file") from None
     shown.progress().print(f"written: {path}")

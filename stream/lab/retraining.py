@@ -186,7 +186,7 @@ def _lost_champion(store: Store, present: Present) -> list[str]:
     """That there was a champion, where there is none any more: the new version is then not the first."""
     if present.champion is not None or before_last(retry_while_away(store.changes), None) is None:
         return []
-    return [no_champion(store)]
+    return [str(no_champion(store))]
 
 
 def _audit(replayed: Replayed, new: _New, left_out: Mapping[str, int]) -> list[str]:

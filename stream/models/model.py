@@ -84,14 +84,14 @@ def load_model(folder: Path, problem: Problem, trusted: bytes | None = None) -> 
     theirs = artifact.manifest.problem
     if theirs.digest != problem.digest:
         raise ModelMismatch(
-            f"{folder}: was made for the problem {theirs.name}@{theirs.digest}, this is {problem.id}; "
-            "train it again with this problem file"
+            f"{folder}: was made for the problem {theirs.name}@{theirs.digest}, this is {problem.id}",
+            "train it again with this problem file",
         )
     if artifact.manifest.labels != problem.history.labels:
         raise ModelMismatch(f"{folder}: was made with the history labels {artifact.manifest.labels}")
     try:
         model = Model(artifact.manifest, artifact.graph, artifact.reference)
     except ModelMismatch as error:
-        raise ModelMismatch(f"{folder}: {error}") from None
+        raise ModelMismatch(f"{folder}: {error.problem}", error.mend) from None
     model.warm_up()
     return model

@@ -75,7 +75,7 @@ def parse_challenger(data: bytes, where: str) -> Pointer:
     """Read the pointer file of a challenger, which is one version for all teams; errors as `parse_pointer`."""
     pointer = parse_pointer(data, where)
     if pointer.teams:
-        raise ModelError(f"{where}: a challenger is one for all teams; write one version in it")
+        raise ModelError(f"{where}: a challenger is one for all teams", "write one version in it")
     return pointer
 
 

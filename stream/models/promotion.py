@@ -40,11 +40,11 @@ def promote(
     before = _champion(store, force)
     manifest = loader.load(version).model.manifest
     if teams and before is None:
-        raise ModelError(f"{store.url}: no CHAMPION serves the other teams yet; promote without --team first")
+        raise ModelError(f"{store.url}: no CHAMPION serves the other teams yet", "promote without --team first")
     if "default" in teams:
-        raise ModelError("--team default: that word stands for all other teams in the pointer; write 'defaul[t]'")
+        raise ModelError("--team default: that word stands for all other teams in the pointer", "write 'defaul[t]'")
     if not all(team.strip() for team in teams):
-        raise ModelError("--team names nobody; give a team or a pattern, or leave it out to serve all teams")
+        raise ModelError("--team names nobody", "give a team or a pattern, or leave it out to serve all teams")
     after = Pointer(version)
     if teams and before is not None:
         after = Pointer(before.default, {**before.teams, **dict.fromkeys(teams, version)})
@@ -68,7 +68,8 @@ def _check_patterns(store: Store, after: Pointer, version: str, teams: Sequence[
         if first != team and set(team) & set("*?[") and after.teams[first] != version:
             raise ModelError(
                 f"{store.url}: --team {team!r} would change nothing, as {first!r} comes first in CHAMPION and fits the "
-                f"same teams; promote for {first!r}, or for each team by its name"
+                f"same teams",
+                f"promote for {first!r}, or for each team by its name",
             )
 
 
@@ -128,7 +129,7 @@ def rollback(store: Store) -> Change:
     target = before_last(store.changes(), now)
     if target is None:
         raise ModelError(
-            f"{store.url}: before its last change CHAMPION named nothing that could serve; promote a version instead"
+            f"{store.url}: before its last change CHAMPION named nothing that could serve", "promote a version instead"
         )
     for version in target.versions:
         store.manifest_bytes(version)
@@ -191,7 +192,7 @@ def _champion(store: Store, force: str | None) -> Pointer | None:
         raise
     except ModelError as error:
         if force is None:
-            raise ModelError(f"{error}; run `noisegate models rollback` first") from None
+            raise ModelError(str(error), "run `noisegate models rollback` first") from None
         return None
 
 

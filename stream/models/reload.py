@@ -64,8 +64,8 @@ class Loader:
             last = find_last_good(self._cache, self._deployment, CHAMPION)
             if last is not None and last.store == self.store.location and self.store.is_empty():
                 raise StoreAway(
-                    f"{self.store.url}: holds nothing, though {last.version} of it has served here; bring the store "
-                    "back, or name another in NOISEGATE_MODEL_STORE"
+                    f"{self.store.url}: holds nothing, though {last.version} of it has served here",
+                    "bring the store back, or name another in NOISEGATE_MODEL_STORE",
                 )
         return data
 
@@ -213,7 +213,7 @@ class Reloader:
         if data is None:
             if self.active.champions:
                 raise ModelError(
-                    f"{self._where(CHAMPION)}: is gone, and the running model stays; run `noisegate models rollback`"
+                    f"{self._where(CHAMPION)}: is gone, and the running model stays", "run `noisegate models rollback`"
                 )
             self._serve([], None, "no_model")
             self._report_no_champion()

@@ -16,7 +16,7 @@ import fsspec  # type: ignore[import-untyped]  # it has no types, so it is fence
 from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]  # the same
 
 from stream.core.errors import ModelError, StoreAway
-from stream.extras import missing_sentence
+from stream.extras import missing_package
 from stream.models.remote import DEPTH, RemoteStorage, check_size, first_line
 
 _S3 = ("s3://", "s3a://")
@@ -66,7 +66,7 @@ def open_storage(url: str) -> StorageBackend:
         files, root = _open(url)
     except ImportError as error:
         if url.startswith(_S3):
-            raise ModelError(missing_sentence("s3fs", "s3", f"model_store = {url!r} needs")) from None
+            raise ModelError(*missing_package("s3fs", "s3", f"model_store = {url!r} needs")) from None
         raise ModelError(f"model_store = {url!r} can't be opened: {first_line(error)}") from None
     except ValueError as error:
         raise ModelError(f"model_store = {url!r} can't be opened: {first_line(error)}") from None
@@ -80,8 +80,8 @@ def _at_home(url: str) -> Path:
         return Path(url).expanduser()
     except RuntimeError:
         raise ModelError(
-            f"model_store = {url!r} can't be opened: this user has no home folder; name a folder or an URL in "
-            "NOISEGATE_MODEL_STORE"
+            f"model_store = {url!r} can't be opened: this user has no home folder",
+            "name a folder or an URL in NOISEGATE_MODEL_STORE",
         ) from None
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from stream.core.errors import ModelError
+from stream.core.errors import Fault, ModelError
 from stream.models.artifact import FILES, MANIFEST, ONNX, REFERENCE, SIGNATURE, VERSION_BYTES, limit_of
 from stream.models.changes import (
     CHANGE_BYTES,
@@ -247,21 +247,23 @@ def check_sizes(sizes: Mapping[str, int], where: str) -> None:
         raise ModelError(f"{where}: has {sum(sizes.values())} bytes, at most {VERSION_BYTES} are taken")
 
 
-def no_champion(store: Store) -> str:
-    """Why a store in which CHAMPION is not there has none, and the mend: one sentence.
+def no_champion(store: Store) -> Fault:
+    """Why a store without the file CHAMPION has no champion.
 
     Raises:
         StoreAway: the store can't be reached.
     """
     back = before_last(store.changes(), None)
     if back is not None:
-        return f"{store.url}: CHAMPION is gone; run `noisegate models rollback`, which restores {back.default}"
+        return Fault(
+            f"{store.url}: CHAMPION is gone", f"run `noisegate models rollback`, which restores {back.default}"
+        )
     train = "train a model (`noisegate lab train`) and `noisegate models promote` it; until then alerts are unscored"
     if store.folder is not None and not store.folder.is_dir():
-        return f"{store.url}: there is no such folder, so no model; {train}"
+        return Fault(f"{store.url}: there is no such folder, so no model", train)
     if store.is_empty():
-        return f"{store.url}: is empty or does not exist, so no model; {train}"
-    return f"{store.url}: no CHAMPION; {train}"
+        return Fault(f"{store.url}: is empty or does not exist, so no model", train)
+    return Fault(f"{store.url}: no CHAMPION", train)
 
 
 def put_folder(made: Path, target: Path) -> None:
@@ -293,5 +295,5 @@ def find(folder: Path) -> Path:
     pointer = store.pointer(CHAMPION)
     version = pointer.default if pointer else next(reversed(store.versions()), None)
     if version is None:
-        raise ModelError(f"{folder}: holds no model; name a version's folder, or a folder of versions")
+        raise ModelError(f"{folder}: holds no model", "name a version's folder, or a folder of versions")
     return folder / version

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from stream.config import Settings
 from stream.core import fold
-from stream.core.errors import HistoryAway, HistoryDamaged, HistoryRefused
+from stream.core.errors import Fault, HistoryAway, HistoryDamaged, HistoryRefused
 from stream.core.problem import Problem
 from stream.lane.batch import Bounds, Part
 from stream.lane.topic_identity import REBUILD, grown
@@ -102,7 +102,7 @@ class Assignment:
             if waiting:
                 taken |= self._read({part: bounds[part] for part in waiting})
         raise HistoryAway(
-            "other workers keep writing the histories of our partitions; see whether two deployments share the name"
+            "other workers keep writing the histories of our partitions", "see whether two deployments share the name"
         )
 
     def _refuse_grown(self, bounds: Mapping[Part, Bounds]) -> None:
@@ -113,14 +113,14 @@ class Assignment:
         for stored in self._history.read_metas(others).values():
             meta = read_meta_or_none(stored)
             if meta is not None and meta.topic_id == known.topic_id and meta.layout != known.partitions:
-                raise HistoryRefused(f"{grown(topic, meta.layout, known.partitions)}; {REBUILD}")
+                raise HistoryRefused(f"{grown(topic, meta.layout, known.partitions)}", REBUILD)
 
     def _read(self, bounds: Mapping[Part, Bounds]) -> dict[Part, Taken | None]:
         """The histories that there are, each held against what is to be folded on."""
         holder = self._history.holder()
         for part, known in bounds.items():
             if holder is not None and (fault := conflict(holder, self._identity(part, known), self._deployment)):
-                raise HistoryRefused(fault)
+                raise HistoryRefused(*fault)
         taken: dict[Part, Taken | None] = {}
         for part, stored in self._history.read_metas(bounds).items():
             try:
@@ -136,7 +136,7 @@ class Assignment:
         for part, known in bounds.items():  # one topic, so one identity
             mine = self._identity(part, known)
             if fault := conflict(self._history.claim(mine), mine, self._deployment):
-                raise HistoryRefused(fault)
+                raise HistoryRefused(*fault)
             return
 
     def _writes(
@@ -195,14 +195,19 @@ def refuse_another_cluster(history: History, mine: Identity, deployment: str) ->
     except HistoryRefused:  # what stands there can't be read, so a rebuild is its mend
         return
     if holder is not None and (fault := of_another_cluster(holder, mine, deployment)):
-        raise HistoryRefused(fault)
+        raise HistoryRefused(*fault)
 
 
 def evicted_sentence(keys: int) -> str:
     """Why a history can't be trusted any more, with the mend."""
-    return (
-        f"Redis evicted {keys:,} keys, so history may be missing; set maxmemory-policy to noeviction"
-        " and run `noisegate history rebuild`"
+    return str(evicted_fault(keys))
+
+
+def evicted_fault(keys: int) -> Fault:
+    """Why a history can't be trusted after this many keys were evicted."""
+    return Fault(
+        f"Redis evicted {keys:,} keys, so history may be missing",
+        "set maxmemory-policy to noeviction and run `noisegate history rebuild`",
     )
 
 
@@ -225,4 +230,4 @@ def hold_against(part: Part, known: Bounds, meta: Meta, problem: Problem) -> Non
     elif meta.offset < known.begin:
         fault = f"{name} begins at offset {known.begin}, but its history goes on at {meta.offset}: records are gone"
     if fault:
-        raise HistoryRefused(f"{fault}; {REBUILD}")
+        raise HistoryRefused(fault, REBUILD)

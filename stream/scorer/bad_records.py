@@ -42,7 +42,7 @@ class BadRecordWatch:
         if rings and not self._ringing:
             log.error("%.0f %% of the last records are bad; see `noisegate failed list`", 100 * share)
         if rings and self._settings.stop_on_bad:
-            raise NoisegateError(f"{share:.0%} of the last records are bad and stop_on_bad is set; see alerts.failed")
+            raise NoisegateError(f"{share:.0%} of the last records are bad and stop_on_bad is set", "see alerts.failed")
         self._ringing = rings
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Any
 
+from stream.core.errors import Fault
 from stream.core.events import words_for
 from stream.lane.batch import Part
 from stream.metrics import Metrics
@@ -103,5 +104,11 @@ def difference(before: float, theirs: float, after: float) -> float:
 
 def sentence(seconds: float, whose: str) -> str:
     """What is wrong with a clock that is so far ahead, or behind below 0, with the mend."""
+    return str(clock_fault(seconds, whose))
+
+
+def clock_fault(seconds: float, whose: str) -> Fault:
+    """What is wrong with a clock that is so far ahead, or behind below 0."""
     side = "ahead of" if seconds > 0 else "behind"
-    return f"this machine's clock is {words_for(abs(seconds))} {side} that of {whose}; set the one that is wrong (NTP)"
+    problem = f"this machine's clock is {words_for(abs(seconds))} {side} that of {whose}"
+    return Fault(problem, "set the one that is wrong (NTP)")

@@ -102,8 +102,8 @@ def _alone(history: RedisHistory) -> Iterator[None]:
     lock = history.rebuild_lock(_LOCK_SECONDS)
     if not lock.acquire(blocking=False):
         raise HistoryRefused(
-            f"another `noisegate history rebuild` of this deployment runs; let it finish, or wait {_LOCK_SECONDS:.0f} s"
-            " where it died"
+            "another `noisegate history rebuild` of this deployment runs",
+            f"let it finish, or wait {_LOCK_SECONDS:.0f} s where it died",
         )
     done = Event()
 
@@ -139,7 +139,7 @@ def _load_models(settings: Settings, problem: Problem) -> tuple[ActiveModels, li
         time.sleep(pause)
     if not reloader.store_up and not reloader.active.champions:
         raise StoreAway(
-            f"{settings.model_store}: the model store can't be reached, and what waits is to be scored; let this"
-            " machine reach it, then run `noisegate history rebuild` again"
+            f"{settings.model_store}: the model store can't be reached, and what waits is to be scored",
+            "let this machine reach it, then run `noisegate history rebuild` again",
         )
     return reloader.active, reloader.faults

@@ -28,7 +28,7 @@ from stream.core.errors import HistoryAway, HistoryDamaged, HistoryDenied, Histo
 from stream.core.problem import Problem
 from stream.lane.batch import Part
 from stream.metrics import Metrics
-from stream.scorer.evictions import policy_sentence
+from stream.scorer.evictions import policy_fault
 from stream.scorer.fence import DAMAGED, execute, execute_each, is_wrong_type, run_fence
 from stream.scorer.history import NO_EVICTION, NO_META, Found, ServerStatus, Wanted, Write
 from stream.scorer.identity import Identity
@@ -97,7 +97,7 @@ class RedisHistory:
         """Refuse a Redis that would evict history; one that loads, is full or only reads is away."""
         policy = self.status(patient).policy
         if policy != NO_EVICTION:
-            raise HistoryRefused(policy_sentence(policy))
+            raise HistoryRefused(*policy_fault(policy))
 
     def status(self, patient: bool = True) -> ServerStatus:
         """Write a probe, and ask INFO and TIME, all in one round trip."""
@@ -269,7 +269,7 @@ class RedisHistory:
             return msgspec.json.decode(stored, type=Identity) if stored is not None else None
         except msgspec.MsgspecError:
             raise HistoryRefused(
-                f"what stands under {self._identity_key} in Redis is no identity; run `noisegate history rebuild`"
+                f"what stands under {self._identity_key} in Redis is no identity", "run `noisegate history rebuild`"
             ) from None
 
     def _read(self, wanted: Mapping[Part, Wanted]) -> list[list[bytes | None]]:

@@ -217,12 +217,13 @@ class Reprocessor:
             meta = read_meta_or_none(stored)
             if meta is not None and meta.generation == generation.number(part):
                 raise HistoryRefused(
-                    f"workers began a history of {part.topic}/{number} meanwhile; run `noisegate history rebuild` again"
+                    f"workers began a history of {part.topic}/{number} meanwhile",
+                    "run `noisegate history rebuild` again",
                 )
             behind = meta is not None and self._is_usable(number, meta) and meta.offset > position
             if not behind and self._aside.switch(part, stored):
                 return self._rebuilt(part, generation.number(part), position)
-        raise HistoryRefused(f"{self._topic}/{number}: the history moves too fast; stop its workers")
+        raise HistoryRefused(f"{self._topic}/{number}: the history moves too fast", "stop its workers")
 
     def _switch_all(self, finished: Mapping[Part, Meta], switched: Mapping[Part, Meta]) -> list[Rebuilt]:
         """Take the place of histories that nobody serves any more; some may have been switched before."""
@@ -233,8 +234,8 @@ class Reprocessor:
                 for other, meta in finished.items():  # else the next rebuild would take them for its own
                     self._aside.forget(other, meta.generation, fence=True)
                 raise HistoryRefused(
-                    f"a worker wrote the history of {self._topic} while it was rebuilt; stop the workers of"
-                    f" {self._settings.deployment}, then run `noisegate history rebuild` again"
+                    f"a worker wrote the history of {self._topic} while it was rebuilt",
+                    f"stop the workers of {self._settings.deployment}, then run `noisegate history rebuild` again",
                 )
         done = {**switched, **finished}
         self._commit({part.partition: meta.offset for part, meta in done.items()})

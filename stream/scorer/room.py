@@ -34,7 +34,7 @@ from stream.scorer.bad_records import BadRecordWatch, bad_marks
 from stream.scorer.clocks import ClockWatch
 from stream.scorer.counting import Counting
 from stream.scorer.decode import Decoded, Decoder
-from stream.scorer.evictions import EvictionWatch, policy_sentence
+from stream.scorer.evictions import EvictionWatch, policy_fault
 from stream.scorer.history import NO_EVICTION, History, ServerStatus, Write, read_meta_or_none
 from stream.scorer.layout import strays_sentence
 from stream.scorer.maturing import Maturing, wait_seconds
@@ -141,7 +141,7 @@ class ScorerRoom:
         try:
             status = self._ask()
             if status.policy != NO_EVICTION and not self._began:
-                raise HistoryRefused(policy_sentence(status.policy))
+                raise HistoryRefused(*policy_fault(status.policy))
             self._evictions.look(status)
             taken = self._assignment.take(bounds, status)
         except HistoryAway as error:
