@@ -1,25 +1,19 @@
-"""What `noisegate doctor` looks at: one function a thing, each says what it found and how to mend what is wrong."""
+"""The table of doctor's checks, and those of problem file, topics and partitioner."""
 
-import time
 from collections import Counter
 from collections.abc import Iterator
 
-from stream.cli.finding import Check, Finding, Verdict
-from stream.cli.history_checks import check_clocks, check_history, check_redis
-from stream.cli.models_query import loader_of
+from stream.cli.doctor.finding import Check, Finding, Verdict, finding_of
+from stream.cli.doctor.history import check_clocks, check_history, check_redis
+from stream.cli.doctor.models import check_models, check_simulated
+from stream.cli.doctor.sample import open_sample, sample_events
 from stream.cli.topics import retention_warnings, size_warnings, timestamp_warning, topic_facts
 from stream.config import Settings
-from stream.core.errors import BadRecord, ModelError, NoisegateError, SettingsError, StoreAway
-from stream.core.events import Raised, Tick, decode_event, is_simulated, unknown_fields
+from stream.core.errors import NoisegateError
+from stream.core.events import Tick, unknown_fields
 from stream.kafka import Topics, partition_chooser
-from stream.lab.unused import count_names, fields_sentence
-from stream.models.pointers import CHALLENGER, CHAMPION
-from stream.models.reload import Loader
-from stream.models.store import Store, no_champion
-from stream.reader import Reader
+from stream.lab.unused import count_names, fields_fault
 
-SAMPLED = 500  # records of each partition
-SAMPLE_SECONDS = 10.0
 STRAY_SHARE = 0.05  # fewer are strays, mended long ago perhaps: the log keeps them
 GROWTH_TEAMS = 5  # that must have moved before their topic is said to have grown
 PARTITIONERS = ("murmur2_random", "consistent_random")  # the two that differ where there is a key
@@ -37,8 +31,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
             yield from check(settings)
         except NoisegateError as error:
             gone.add(name)
-            found, _, mend = str(error).rpartition("; ")
-            yield Finding(name, "wrong", found or mend, mend if found else None)
+            yield Finding(name, "wrong", error.problem, error.mend)
 
 
 def check_problem(settings: Settings) -> Iterator[Finding]:
@@ -62,22 +55,18 @@ def check_topics(settings: Settings) -> Iterator[Finding]:
     elif not missing:
         yield Finding("topics", "ok", f"all there, {next(iter(counts.values()))} partitions")
     for warning in retention_warnings(facts):
-        found, _, mend = warning.rpartition("; ")
-        yield Finding("retention", "warning", found, mend)
+        yield finding_of("retention", "warning", warning)
     for warning in size_warnings(facts, settings.kafka_bootstrap_servers):
-        found, _, mend = warning.rpartition("; ")
-        yield Finding("record size", "warning", found, mend)
+        yield finding_of("record size", "warning", warning)
     if stamped := timestamp_warning(facts, settings.kafka_bootstrap_servers):
-        found, _, mend = stamped.rpartition("; ")
-        yield Finding("timestamps", "warning", found, mend)
+        yield finding_of("timestamps", "warning", stamped)
 
 
 def check_partitioner(settings: Settings) -> Iterator[Finding]:
     """The records of alerts.events are where the setting `partitioner` puts their teams, and are read whole."""
     placed, count, unread = sample_teams(settings)
-    if told := fields_sentence(unread):
-        found, _, mend = told.removesuffix(".").rpartition("; ")
-        yield Finding("fields", "warning", f"{found}, of the newest records", mend)
+    if fault := fields_fault(unread):
+        yield Finding("fields", "warning", f"{fault.problem}, of the newest records", fault.mend)
     if not placed:
         yield Finding("partitioner", "ok", f"{settings.partitioner}; no events to hold it against yet")
         return
@@ -124,95 +113,12 @@ def _fits(partitioner: str, placed: list[tuple[str, int]], counts: tuple[int, ..
 def sample_teams(settings: Settings) -> tuple[list[tuple[str, int]], int, Counter[str]]:
     """Teams and partitions of some records of alerts.events, its partition count, and fields that nothing reads."""
     placed, unread = [], Counter[str]()
-    with Reader(settings, [settings.events_topic], SAMPLED if settings.broker_end_offsets else None) as reader:
-        deadline, read = time.monotonic() + SAMPLE_SECONDS, 0
-        count = reader.partitions[settings.events_topic]
-        while not reader.at_end and read < SAMPLED * count and time.monotonic() < deadline:
-            found = reader.read(0.2, SAMPLED)
-            read += len(found)
-            for message in found:
-                value = message.value() or b""
-                try:
-                    event = decode_event(value)
-                except BadRecord:
-                    continue
-                count_names(unknown_fields(event, value), unread)
-                if not isinstance(event, Tick):
-                    placed.append((event.team, message.partition() or 0))
-    return placed, count, unread
-
-
-def check_models(settings: Settings) -> Iterator[Finding]:
-    """The champion can be served for this problem."""
-    try:
-        store = Store(settings.model_store)
-        loader = Loader(store, settings.load_problem(), settings.model_cache, settings.deployment)
-        loader.pointer_bytes(CHAMPION)  # a store that was emptied is away
-        pointer, challenger = store.pointer(CHAMPION), store.pointer(CHALLENGER)
-    except StoreAway as error:
-        found, _, mend = str(error).partition("; ")
-        yield Finding("model", "wrong", found, mend or "let this machine reach model_store")
-        return
-    except ModelError as error:
-        yield Finding("model", "wrong", str(error), "run `noisegate models rollback`, or promote a sound version")
-        return
-    if pointer is None:
-        found, _, mend = no_champion(store).partition("; ")
-        yield Finding("model", "warning", found, mend)
-    for version in pointer.versions if pointer else ():
-        yield check_version(settings, store, version, "run `noisegate models rollback`, or promote a sound version")
-    for version in challenger.versions if challenger else ():
-        yield check_version(
-            settings, store, version, "run `noisegate models challenge --none`, or name a sound version"
-        )
-
-
-def check_version(settings: Settings, store: Store, version: str, mend: str) -> Finding:
-    """A version that a pointer names can be served."""
-    try:
-        loader_of(settings, store).load(version)
-    except SettingsError as error:
-        return Finding("model", "wrong", str(error), "set model_keys to a file of public keys")
-    except ModelError as error:
-        return Finding("model", "wrong", str(error), mend)
-    return Finding("model", "ok", f"{version} can be served")
-
-
-def check_simulated(settings: Settings) -> Iterator[Finding]:
-    """A champion made of simulated alerts scores simulated alerts only."""
-    store = Store(settings.model_store)
-    pointer = store.pointer(CHAMPION)
-    made_up = [one for one in (pointer.versions if pointer else ()) if store.manifest(one).training.simulated]
-    if not made_up:
-        return
-    alerts = sample_alerts(settings)
-    real = sum(not is_simulated(alert) for alert in alerts)
-    if real:
-        found = (
-            f"{', '.join(made_up)} was made of simulated alerts, and {real:,} of {len(alerts):,} sampled alerts are "
-            "not simulated: their scores mean nothing, and are flagged `simulated`"
-        )
-        mend = "train a model on your own log (`noisegate lab train`), and name its store in NOISEGATE_MODEL_STORE"
-        yield Finding("simulated", "warning", found, mend)
-
-
-def sample_alerts(settings: Settings) -> list[Raised]:
-    """Some of the newest alerts of alerts.events."""
-    alerts: list[Raised] = []
-    with Reader(settings, [settings.events_topic], SAMPLED if settings.broker_end_offsets else None) as reader:
-        deadline, read = time.monotonic() + SAMPLE_SECONDS, 0
-        most = SAMPLED * reader.partitions[settings.events_topic]
-        while not reader.at_end and read < most and time.monotonic() < deadline:
-            found = reader.read(0.2, SAMPLED)
-            read += len(found)
-            for message in found:
-                try:
-                    event = decode_event(message.value() or b"")
-                except BadRecord:
-                    continue
-                if isinstance(event, Raised):
-                    alerts.append(event)
-    return alerts
+    with open_sample(settings) as reader:
+        for event, message in sample_events(reader):
+            count_names(unknown_fields(event, message.value() or b""), unread)
+            if not isinstance(event, Tick):
+                placed.append((event.team, message.partition() or 0))
+        return placed, reader.partitions[settings.events_topic], unread
 
 
 CHECKS: dict[str, tuple[Check, *tuple[str, ...]]] = {  # what each needs of those before it

@@ -1,4 +1,11 @@
-"""`noisegate doctor`: reaches everything the settings name, and says what is wrong and how to mend it."""
+"""`noisegate doctor`: checks everything the settings name, and prints what is wrong and how to mend it.
+
+finding   the result of a check
+sample    the newest records of the events topic
+checks    the table of checks; problem file, Kafka, partitioner
+history   Redis, clocks, histories
+models    champion and challenger
+"""
 
 import typer
 
@@ -9,7 +16,7 @@ _STYLE = {"ok": "green", "warning": "yellow", "wrong": "bold red"}
 
 def doctor(as_json: shown.AsJson = False) -> None:
     """Check Kafka, topics, partitioner, Redis, problem file and model. Status 1 if anything is wrong."""
-    from stream.cli.checks import examine
+    from stream.cli.doctor.checks import examine
 
     settings = shown.settings()
     with shown.progress().status("looking"):
