@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from stream.core.records import Enriched
-from stream.dev.demo.collect import Collector
+from stream.core.scoring import history_words
+from stream.dev.demo.collector import Collector
 from stream.dev.demo.summary import Figures, Summary
 from stream.plain import plain
 
@@ -72,18 +73,6 @@ def line(seen: Snapshot) -> str:
     return f"{seen.step}: {seen.done:,} of {seen.of:,} alerts, {seen.rate:,.0f}/s{noise}"
 
 
-def words(record: Enriched) -> str:
-    """An alert's history, as a person can check it."""
-    if record.score.reason is not None:
-        return record.score.reason.replace("_", " ")
-    if record.score.evidence == "none" or record.why is None:
-        return "not enough history"
-    known = record.why.team_rule
-    if not known.decided:
-        return f"new here; the team acted on {record.why.team.acted} of its last {record.why.team.decided}"
-    return f"acted on {known.acted} of the last {known.decided} like this"
-
-
 def say_summary(console: Console, summary: Summary, question: str) -> None:
     """The closing summary."""
     simulated = " (SIMULATED: alerts, teams and figures are made up)" if summary.simulated else ""
@@ -123,7 +112,7 @@ def _latest(records: list[Enriched]) -> Table:
         alert, score = record.alert, record.score
         probability = "-" if score.probability is None else f"{score.probability:.0%}"
         raised = f"{alert.at.astimezone(UTC):%m-%d %H:%M}"
-        cells = (raised, alert.team, alert.rule, probability, words(record))
+        cells = (raised, alert.team, alert.rule, probability, history_words(record.score, record.why))
         table.add_row(*(Text(plain(cell)) for cell in cells), style=_BANDS[score.band])
     return table
 
