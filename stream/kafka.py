@@ -148,8 +148,8 @@ class Topics:
                 listed = self._admin.list_topics(timeout=self._seconds)
         except KafkaException as error:
             raise BrokerError(
-                f"Kafka at {self._settings.kafka_bootstrap_servers} can't be reached ({error.args[0].str()});"
-                " start it, or set NOISEGATE_KAFKA_BOOTSTRAP_SERVERS"
+                f"Kafka at {self._settings.kafka_bootstrap_servers} can't be reached ({error.args[0].str()})",
+                "start it, or set NOISEGATE_KAFKA_BOOTSTRAP_SERVERS",
             ) from None
         return {name: len(topic.partitions) for name, topic in listed.topics.items() if topic.error is None}
 
@@ -227,8 +227,8 @@ def faust_credentials(settings: Settings) -> Any:
     mechanism = kafka.get("sasl.mechanism") or kafka.get("sasl.mechanisms") or "PLAIN"
     if protocol not in ("SASL_PLAINTEXT", "SASL_SSL") or mechanism not in ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"):
         raise SettingsError(
-            f"kafka security.protocol = {protocol!r} with sasl.mechanism = {mechanism!r} is not supported;"
-            " use SSL, SASL_SSL or SASL_PLAINTEXT with PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
+            f"kafka security.protocol = {protocol!r} with sasl.mechanism = {mechanism!r} is not supported",
+            "use SSL, SASL_SSL or SASL_PLAINTEXT with PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
         )
     return SASLCredentials(
         username=kafka.get("sasl.username"),
