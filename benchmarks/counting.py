@@ -18,7 +18,7 @@ from prometheus_client import generate_latest
 
 from benchmarks import load
 from benchmarks.model import make_model
-from stream.config import Settings
+from stream.config import make_settings
 from stream.core.came import Decided
 from stream.core.events import Event, decode_event, seconds
 from stream.core.ledger import Timer
@@ -99,7 +99,7 @@ def _run(server: RedisServer, log: Log, problem: Problem, model: Model, number: 
             RedisHistory(
                 server.url, f"{name}{number}", 5.0, problem.history.forget_days, problem.ledger_seconds, Metrics()
             ),
-            Settings(tick_seconds=0),
+            make_settings(tick_seconds=0),
             model,
         )
         for name in ("on", "off")

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from stream.config import Partitioner, Settings, load_problem
+from stream.config import Partitioner, Settings, load_problem, make_settings
 from stream.core.problem import Problem
 from stream.models.model import Model, load_model
 from stream.models.store import find
@@ -50,7 +50,7 @@ class Setting(Struct, frozen=True):
 
     def settings(self) -> Settings:
         """The same as noisegate's settings."""
-        return Settings(
+        return make_settings(
             deployment=self.name,
             kafka_bootstrap_servers=self.kafka,
             partitioner=PARTITIONER,

@@ -37,7 +37,7 @@ TOPIC_CONFIGS: Mapping[str, Mapping[str, str]] = {
     "outcomes": {"retention.ms": FOREVER, "retention.bytes": FOREVER, TIMESTAMPS: LOG_APPEND_TIME},  # labels, evidence
     "failed": {"retention.ms": _MONTH, TIMESTAMPS: LOG_APPEND_TIME},  # a rebuild asks it what failed as misrouted
 }
-_CLIENT_KEYS = {  # of `settings.kafka`: what the scorer's consumer, aiokafka, honours as well as librdkafka
+_CLIENT_KEYS = {  # of `settings.kafka.client`: what the scorer's consumer, aiokafka, honours as well as librdkafka
     "client.id", "security.protocol", "sasl.mechanism", "sasl.mechanisms", "sasl.username", "sasl.password",
     "ssl.ca.location", "ssl.certificate.location", "ssl.key.location", "ssl.key.password",
     "enable.ssl.certificate.verification", "ssl.endpoint.identification.algorithm",
@@ -61,7 +61,7 @@ _INSTEAD = {
 
 
 def check_client_keys(kafka: Mapping[str, str]) -> None:
-    """Refuse what `settings.kafka` names and not every client of noisegate would honour.
+    """Refuse what `settings.kafka.client` names and not every client of noisegate would honour.
 
     Raises:
         SettingsError: naming the key and what to do instead.
@@ -75,11 +75,11 @@ def check_client_keys(kafka: Mapping[str, str]) -> None:
 
 def client_settings(settings: Settings) -> dict[str, Any]:
     """librdkafka settings that every client shares; raises SettingsError for what not every client would honour."""
-    check_client_keys(settings.kafka)
+    check_client_keys(settings.kafka.client)
     return {
-        "bootstrap.servers": settings.kafka_bootstrap_servers,
+        "bootstrap.servers": settings.kafka.bootstrap_servers,
         "client.id": settings.deployment,
-        **settings.kafka,
+        **settings.kafka.client,
     }
 
 
@@ -94,7 +94,7 @@ def producer_settings(settings: Settings) -> dict[str, Any]:
         "message.max.bytes": 2_000_000,
         "message.timeout.ms": 0,  # `Publisher.flush` says how long to wait
         "delivery.report.only.error": True,
-        "partitioner": settings.partitioner,
+        "partitioner": settings.kafka.partitioner,
         **client_settings(settings),
     }
 
@@ -139,16 +139,16 @@ class Topics:
     @property
     def names(self) -> dict[str, str]:
         """The topics of the settings, by role."""
-        return {role: getattr(self._settings, f"{role}_topic") for role in TOPIC_CONFIGS}
+        return {role: getattr(self._settings.topics, role) for role in TOPIC_CONFIGS}
 
     def partitions(self) -> dict[str, int]:
         """The partition count of every topic there is."""
         try:
-            with until_answered(self._settings.kafka_bootstrap_servers):
+            with until_answered(self._settings.kafka.bootstrap_servers):
                 listed = self._admin.list_topics(timeout=self._seconds)
         except KafkaException as error:
             raise BrokerError(
-                f"Kafka at {self._settings.kafka_bootstrap_servers} can't be reached ({error.args[0].str()})",
+                f"Kafka at {self._settings.kafka.bootstrap_servers} can't be reached ({error.args[0].str()})",
                 "start it, or set NOISEGATE_KAFKA_BOOTSTRAP_SERVERS",
             ) from None
         return {name: len(topic.partitions) for name, topic in listed.topics.items() if topic.error is None}
@@ -199,7 +199,7 @@ class Topics:
 
     def _answer(self, future: "Future[Any]", what: str) -> Any:
         try:
-            with until_answered(self._settings.kafka_bootstrap_servers):
+            with until_answered(self._settings.kafka.bootstrap_servers):
                 return future.result(self._seconds + _ANSWER_SECONDS)
         except KafkaException as error:
             kind = _KIND_OF_ERROR.get(error.args[0].code(), BrokerError)
@@ -209,7 +209,7 @@ class Topics:
 
 
 def faust_credentials(settings: Settings) -> Any:
-    """Faust's broker credentials for the librdkafka settings in `settings.kafka`; None for plain text.
+    """Faust's broker credentials for the librdkafka settings in `settings.kafka.client`; None for plain text.
 
     Raises:
         SettingsError: a security setting that aiokafka, Faust's driver, can't honour.
@@ -217,7 +217,7 @@ def faust_credentials(settings: Settings) -> Any:
     from faust.auth import SASLCredentials, SSLCredentials
     from faust.types.auth import SASLMechanism
 
-    kafka = settings.kafka
+    kafka = settings.kafka.client
     protocol = kafka.get("security.protocol", "plaintext").upper()
     if protocol == "PLAINTEXT":
         return None

@@ -43,7 +43,7 @@ class Reader:
         self.partitions = {topic: there[topic] for topic in topics}
         self._open = {(topic, number) for topic in topics for number in range(there[topic])}
         self._ended: set[tuple[str, int]] = set()
-        self._servers = settings.kafka_bootstrap_servers
+        self._servers = settings.kafka.bootstrap_servers
         self._silent_seconds = 0.0
         self._announced = False
         self._consumer = Consumer(
@@ -59,7 +59,7 @@ class Reader:
             }
         )
         parts = [TopicPartition(*part, start) for part in sorted(self._open)]
-        if since is not None and settings.broker_end_offsets:
+        if since is not None and settings.kafka.end_offsets:
             parts = self._since(parts, since)
         self._begun: dict[tuple[str, int], int] = {}
         self._read: dict[tuple[str, int], int] = {}

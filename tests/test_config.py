@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stream.config import load_settings
+from stream.config import change_settings, load_settings, make_settings, setting_names
 from stream.core.errors import ProblemError, SettingsError
 from stream.models.pointers import CHAMPION
 from stream.models.store import Store
@@ -19,8 +19,8 @@ def test_the_environment_goes_over_the_file(tmp_path: Path) -> None:
     settings = load_settings(
         {"NOISEGATE_DEPLOYMENT": "b", "NOISEGATE_KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "HOME": "x"}, file
     )
-    assert (settings.deployment, settings.tick_seconds) == ("b", 5)
-    assert settings.kafka == {"sasl.username": "u", "security.protocol": "SASL_SSL"}
+    assert (settings.deployment, settings.scorer.tick_seconds) == ("b", 5)
+    assert settings.kafka.client == {"sasl.username": "u", "security.protocol": "SASL_SSL"}
 
 
 def test_team_groups_are_an_inline_table_in_the_environment(tmp_path: Path) -> None:
@@ -28,8 +28,8 @@ def test_team_groups_are_an_inline_table_in_the_environment(tmp_path: Path) -> N
     file = tmp_path / "noisegate.toml"
     file.write_text('[team_groups]\nmoney = ["payments", "pay-*"]\n')
     groups = {"money": ["payments", "pay-*"]}
-    assert load_settings({}, file).team_groups == groups
-    assert load_settings({"NOISEGATE_TEAM_GROUPS": '{ money = ["payments", "pay-*"] }'}).team_groups == groups
+    assert load_settings({}, file).metrics.team_groups == groups
+    assert load_settings({"NOISEGATE_TEAM_GROUPS": '{ money = ["payments", "pay-*"] }'}).metrics.team_groups == groups
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,26 @@ def test_a_wrong_setting_is_told_by_key_and_value(name: str, value: str, words: 
     assert "secret" not in str(error.value)
 
 
+def test_every_setting_has_one_flat_name() -> None:
+    """No two parts share a name, and what can't be a value of one is refused by that name."""
+    names = setting_names()
+    assert len(names) == len(set(names)) > 30
+    for name in names:
+        with pytest.raises(SettingsError, match=f"^{name} = "):
+            make_settings(**{name: object()})
+
+
+def test_settings_are_changed_by_flat_names() -> None:
+    """What is not named keeps its value, in every part; a wrong value is refused as in a file."""
+    settings = make_settings(deployment="a", metrics_port=0, model_cache="/x", team_groups={"money": ["pay-*"]})
+    changed = change_settings(settings, events_topic="other.events")
+    assert (changed.deployment, changed.metrics.port, changed.models.cache) == ("a", 0, Path("/x"))
+    assert changed.topics.events == "other.events"
+    assert change_settings(changed, events_topic="alerts.events") == settings
+    with pytest.raises(SettingsError, match=r"metrics_port = -1 \(arguments\)"):
+        change_settings(settings, metrics_port=-1)
+
+
 def test_a_setting_that_is_no_more_is_told(tmp_path: Path) -> None:
     """A settings file of before, with models_dir, does not serve from elsewhere in silence."""
     (tmp_path / "old.toml").write_text('models_dir = "models"\n')
@@ -83,7 +103,7 @@ def test_the_default_store_is_empty_and_the_same_from_any_folder(
     """Nobody's alerts are scored by a model that a folder happens to hold; a home that is new has no store yet."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(ROOT)
-    store = Store(load_settings({}).model_store)
+    store = Store(load_settings({}).models.store)
     assert store.folder == tmp_path / ".local/share/noisegate/models"
     assert (store.versions(), store.pointer(CHAMPION)) == ([], None)
 

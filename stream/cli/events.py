@@ -61,7 +61,7 @@ def replay(
         shown.say_json({"events": sent, "topic": feed.topic, "seconds": seconds})
     else:
         shown.out().print(f"{sent:,} events sent to {feed.topic} in {seconds:.1f} s")
-    if settings.tick_seconds and newest < time.time() - settings.tick_seconds - _OLD_SECONDS:
+    if settings.scorer.tick_seconds and newest < time.time() - settings.scorer.tick_seconds - _OLD_SECONDS:
         shown.progress().print(
             f"The log ends at {shown.when(newest)}. A quiet scorer's ticks move its time to now, and what is sent of "
             "that past later comes late: give scorers of old logs tick_seconds = 0"
@@ -98,11 +98,11 @@ def tail(
     from stream.reader import Reader
 
     settings = shown.settings()
-    name = getattr(settings, f"{topic}_topic") if topic in _ROLES else topic
+    name = getattr(settings.topics, topic) if topic in _ROLES else topic
     show = _jsonl if output is Format.jsonl else _table_line
     # The embedded broker does not know its end: there, what is older than this command is read and left out.
-    since = 0.0 if beginning or settings.broker_end_offsets else time.time() * 1000 - _SKEW_MS
-    with Reader(settings, [name], None if beginning or not settings.broker_end_offsets else 0) as reader:
+    since = 0.0 if beginning or settings.kafka.end_offsets else time.time() * 1000 - _SKEW_MS
+    with Reader(settings, [name], None if beginning or not settings.kafka.end_offsets else 0) as reader:
         quiet_since = time.monotonic()
         try:
             while until_idle is None or time.monotonic() - quiet_since < until_idle:
@@ -133,16 +133,16 @@ def _cells(message: "Message", settings: "Settings") -> list[str]:
     import msgspec
 
     value = message.value() or b""
-    if message.topic() == settings.failed_topic:
+    if message.topic() == settings.topics.failed:
         headers = {key: bytes(text or b"").decode("utf-8", "replace") for key, text in message.headers() or []}
         return [f"{headers.get('reason', '?'):<14}", headers.get("detail", "")]
     try:
         record: dict[str, Any] = msgspec.json.decode(value, type=dict)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return [value[:200].decode("utf-8", "replace")]
-    if message.topic() == settings.enriched_topic:
+    if message.topic() == settings.topics.enriched:
         return _enriched_cells(record)
-    if message.topic() == settings.outcomes_topic:
+    if message.topic() == settings.topics.outcomes:
         names = ("outcome", "by", "team", "rule", "alert_id")
     else:
         names = ("type", "kind", "team", "rule", "alert_id")

@@ -127,14 +127,14 @@ def replay(
         else:
             counts["replayed"] += 1
             if not dry_run:
-                publisher.publish([Output(settings.events_topic, team.encode(), record.value)])
+                publisher.publish([Output(settings.topics.events, team.encode(), record.value)])
         seen.add(identity)
-    with until_answered(settings.kafka_bootstrap_servers):
+    with until_answered(settings.kafka.bootstrap_servers):
         publisher.flush(FLUSH_SECONDS)
     if as_json:
-        shown.say_json({**counts, "dry_run": dry_run, "topic": settings.events_topic})
+        shown.say_json({**counts, "dry_run": dry_run, "topic": settings.topics.events})
         return
-    _say_replayed(counts, settings.events_topic, "would be sent" if dry_run else "sent")
+    _say_replayed(counts, settings.topics.events, "would be sent" if dry_run else "sent")
 
 
 def _say_replayed(counts: Counter[str], topic: str, verb: str) -> None:
@@ -156,7 +156,7 @@ def read_failed(settings: "Settings", reason: str | None) -> Iterator[FailedReco
     """All failed records there are, partition by partition in order."""
     from stream.reader import Reader
 
-    with Reader(settings, [settings.failed_topic]) as reader, shown.progress().status("reading failed records"):
+    with Reader(settings, [settings.topics.failed]) as reader, shown.progress().status("reading failed records"):
         for message in reader.read_all():
             record = _failed(message)
             if reason is None or record.reason == reason:
@@ -204,7 +204,7 @@ def _output_of(settings: "Settings", record: FailedRecord) -> "Output | None":
     """A record for the topic that had refused it; None for what is not one of ours."""
     from stream.lane.batch import Output
 
-    ours = (settings.enriched_topic, settings.outcomes_topic)
+    ours = (settings.topics.enriched, settings.topics.outcomes)
     if record.reason != "refused_by_topic" or record.topic not in ours:
         return None
     return Output(record.topic, record.key, record.value)

@@ -150,8 +150,8 @@ def read_levels(
     from stream.scorer.redis_history import RedisHistory
 
     problem = settings.load_problem()
-    count = Topics(settings).require("events")[settings.events_topic]
-    part = Part(settings.events_topic, partition_chooser(settings.partitioner, count)(team))
+    count = Topics(settings).require("events")[settings.topics.events]
+    part = Part(settings.topics.events, partition_chooser(settings.kafka.partitioner, count)(team))
     history = RedisHistory.of(settings, problem, Metrics())
     meta = decode_meta(history.read({part: Wanted(0)})[part].meta)
     if meta is None:
@@ -177,8 +177,8 @@ def near_teams(settings: "Settings", team: str) -> list[str]:
     from stream.scorer.redis_history import RedisHistory
 
     history = RedisHistory.of(settings, settings.load_problem(), Metrics())
-    count = Topics(settings).require("events")[settings.events_topic]
-    found = history.read({Part(settings.events_topic, number): Wanted(0) for number in range(count)})
+    count = Topics(settings).require("events")[settings.topics.events]
+    found = history.read({Part(settings.topics.events, number): Wanted(0) for number in range(count)})
     metas = {part: meta for part, one in found.items() if (meta := read_meta_or_none(one.meta)) is not None}
     teams = history.teams({part: meta.generation for part, meta in metas.items()}, _NEAR_SECONDS)
     folded = {name.casefold(): name for name in sorted(teams) if name != team}

@@ -156,7 +156,7 @@ def sign(
     from stream.cli.models_output import say_change
     from stream.models.promotion import sign as sign_version
 
-    say_change(sign_version(_store(), shown.settings().model_cache, version, key), as_json)
+    say_change(sign_version(_store(), shown.settings().models.cache, version, key), as_json)
 
 
 @app.command()
@@ -178,7 +178,7 @@ def keys(
 def _store() -> "Store":
     from stream.models.store import Store
 
-    return Store(shown.settings().model_store)
+    return Store(shown.settings().models.store)
 
 
 def _reason(force: str | None) -> str | None:

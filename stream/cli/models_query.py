@@ -22,7 +22,7 @@ def loader_of(settings: Settings, store: Store) -> Loader:
         SettingsError: no problem file is named, or it can't be read.
         ProblemError: the problem file can't be used.
     """
-    return Loader(store, settings.load_problem(), settings.model_cache, settings.deployment, settings.model_keys)
+    return Loader(store, settings.load_problem(), settings.models.cache, settings.deployment, settings.models.keys)
 
 
 def live_comparison_of(settings: Settings, store: Store) -> LiveComparison:
@@ -50,7 +50,7 @@ def list_versions(settings: Settings, store: Store) -> tuple[list[Row], list[str
     for name, pointer in ((CHAMPION, champion), (CHALLENGER, challenger)):
         gone = [version for version in (pointer.versions if pointer else ()) if version not in there]
         notes += [f"{name} names {version}, which is not there" for version in gone]
-    notes += _wrongly_signed(store, [entry.version for entry in entries if entry.signed], settings.model_keys)
+    notes += _wrongly_signed(store, [entry.version for entry in entries if entry.signed], settings.models.keys)
     return [_row(store, entry, roles_of(entry.version, champion, challenger), running) for entry in entries], notes
 
 
@@ -61,8 +61,8 @@ def verify(settings: Settings, what: str | None) -> tuple[Path, Manifest]:
         ModelError: it can't be served, or there is none.
     """
     if what is not None and not is_version(what):
-        return _verify_folder(Path(what), settings.model_keys)
-    store = Store(settings.model_store)
+        return _verify_folder(Path(what), settings.models.keys)
+    store = Store(settings.models.store)
     version = what
     if version is None:
         pointer = store.pointer(CHAMPION)
@@ -140,7 +140,7 @@ def _running(settings: Settings, notes: list[str]) -> dict[str, list[str]]:
     from stream.scorer.heartbeat import read_heartbeats
 
     try:
-        beats = read_heartbeats(settings.redis_url, settings.deployment)
+        beats = read_heartbeats(settings.redis.url, settings.deployment)
     except RedisError:
         notes.append("workers unknown: Redis can't be reached")
         return {}

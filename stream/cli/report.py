@@ -28,7 +28,7 @@ def drift(since: Since = "7d", html: Html = None, as_json: shown.AsJson = False)
     from stream.monitoring import page, queries, report
 
     window = report.check_window(since, queries.DRIFT_WINDOWS)
-    found = report.drift(report.Prometheus(shown.settings().prometheus_url), window, time.time())
+    found = report.drift(report.Prometheus(shown.settings().metrics.prometheus_url), window, time.time())
     if html:
         _write(html, page.drift_page(found))
     if as_json:
@@ -45,7 +45,7 @@ def quality(since: Since = "7d", html: Html = None, as_json: shown.AsJson = Fals
     from stream.monitoring import page, queries, report
 
     window = report.check_window(since, queries.QUALITY_WINDOWS)
-    found = report.judge(report.Prometheus(shown.settings().prometheus_url), window, time.time())
+    found = report.judge(report.Prometheus(shown.settings().metrics.prometheus_url), window, time.time())
     if html:
         _write(html, page.quality_page(found))
     if as_json:

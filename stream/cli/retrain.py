@@ -53,7 +53,7 @@ def retrain(
 
     def promoted(version: str) -> str | None:
         try:
-            store = Store(settings.model_store)
+            store = Store(settings.models.store)
             promote(loader_of(settings, store), live_comparison_of(settings, store), version)
         except StoreAway:  # nobody knows whether it was promoted
             raise

@@ -58,8 +58,8 @@ def describe(as_json: shown.AsJson = False) -> None:
 
     settings = shown.settings()
     facts = topic_facts(Topics(settings))
-    stamped = timestamp_warning(facts, settings.kafka_bootstrap_servers)
-    warnings = retention_warnings(facts) + size_warnings(facts, settings.kafka_bootstrap_servers)
+    stamped = timestamp_warning(facts, settings.kafka.bootstrap_servers)
+    warnings = retention_warnings(facts) + size_warnings(facts, settings.kafka.bootstrap_servers)
     warnings += [stamped] if stamped else []
     if as_json:
         shown.say_json({"topics": facts, "warnings": [str(warning) for warning in warnings]})

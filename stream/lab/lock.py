@@ -19,7 +19,7 @@ def only_one(settings: Settings) -> Iterator[None]:
     Raises:
         LabError: one is at work, or the folder of `model_cache` can't be written.
     """
-    cache = cache_folder(settings.model_cache)
+    cache = cache_folder(settings.models.cache)
     path = cache / f"retrain-{settings.deployment}.lock"
     try:
         cache.mkdir(parents=True, exist_ok=True)

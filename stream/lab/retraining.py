@@ -92,21 +92,21 @@ def retrain(
         raise LabError("--force is empty: say why, it is noted in the store's log of changes")
     problem, at = settings.load_problem(), now or datetime.now(UTC)
     require_lab("retraining needs", *TRAINING, *AUDITING, error=LabError)
-    store = Store(settings.model_store)
+    store = Store(settings.models.store)
     with only_one(settings), tempfile.TemporaryDirectory(prefix="noisegate-retrain-") as made:
         folder = Path(made)
         present = retry_while_away(lambda: _present(settings, store, problem))
-        if settings.retrain_promotes:
+        if settings.models.retrain_promotes:
             present = _promoted(store, present, promote)
         champion = _fetch_champion(store, present.champion, folder / "champion")
         log = folder / "events.jsonl.gz"
         left_out = pull(log, asked.since, progress)
         replayed = replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem)
-        with about(Path(settings.events_topic)):
+        with about(Path(settings.topics.events)):
             new = _train(replayed, asked, folder / "models", at, progress)
             warnings = _lost_champion(store, present) + _audit(replayed, new, left_out)
             moved, unjudged = _beside(champion, replayed, new)
-        found = _judged(replayed, present, new.manifest, asked, warnings, moved, unjudged, bool(settings.model_keys))
+        found = _judged(replayed, present, new.manifest, asked, warnings, moved, unjudged, bool(settings.models.keys))
         _publish(store, new, found)
         return found
 

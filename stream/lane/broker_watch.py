@@ -83,9 +83,9 @@ class BrokerWatch:
         refuse: Callable[[NoisegateError], None],
     ) -> "BrokerWatch":
         """The watch of a worker by its settings; not started."""
-        outage = Outage(settings.kafka_bootstrap_servers, metrics.kafka_up, LIBRARY_MESSAGES)
+        outage = Outage(settings.kafka.bootstrap_servers, metrics.kafka_up, LIBRARY_MESSAGES)
         kafka = Topics(settings, ANSWER_SECONDS)
-        return cls(kafka, settings.deployment, identity, outage, partitions, refuse, settings.topic_check_seconds)
+        return cls(kafka, settings.deployment, identity, outage, partitions, refuse, settings.lane.topic_check_seconds)
 
     @property
     def away(self) -> bool:

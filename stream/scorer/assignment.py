@@ -161,7 +161,7 @@ class Assignment:
 
     def _first_offset(self, part: Part, known: Bounds) -> int:
         """Where a partition begins that has neither history nor a committed offset."""
-        if self._settings.start_from != "latest" or known.end is None:
+        if self._settings.lane.start_from != "latest" or known.end is None:
             return known.begin
         return min(self._starts.setdefault(part, known.end), known.end)
 

@@ -77,8 +77,8 @@ class Backlog:
         served: Callable[[], ActiveModels],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._topic = settings.events_topic
-        self._flush_seconds = settings.stall_seconds
+        self._topic = settings.topics.events
+        self._flush_seconds = settings.lane.stall_seconds
         self._published, self._previous, self._outlet = published, previous, outlet
         self._ask_served, self._served = served, ActiveModels()
         self._asked = False

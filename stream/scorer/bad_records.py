@@ -24,7 +24,7 @@ class BadRecordWatch:
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings, self._metrics = settings, metrics
-        self._recent: deque[bool] = deque(maxlen=settings.bad_window)
+        self._recent: deque[bool] = deque(maxlen=settings.scorer.bad_window)
         self._ringing = False
 
     def count(self, marks: list[bool]) -> None:
@@ -33,15 +33,15 @@ class BadRecordWatch:
         Raises:
             NoisegateError: more are bad than `bad_share`, and `stop_on_bad` is set.
         """
-        self._recent.extend(marks[-self._settings.bad_window :])
+        self._recent.extend(marks[-self._settings.scorer.bad_window :])
         if not self._ringing and not any(marks):
             return
-        share = sum(self._recent) / self._settings.bad_window
+        share = sum(self._recent) / self._settings.scorer.bad_window
         self._metrics.bad_share.set(share)
-        rings = share > self._settings.bad_share
+        rings = share > self._settings.scorer.bad_share
         if rings and not self._ringing:
             log.error("%.0f %% of the last records are bad; see `noisegate failed list`", 100 * share)
-        if rings and self._settings.stop_on_bad:
+        if rings and self._settings.scorer.stop_on_bad:
             raise NoisegateError(f"{share:.0%} of the last records are bad and stop_on_bad is set", "see alerts.failed")
         self._ringing = rings
 

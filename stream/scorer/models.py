@@ -46,18 +46,18 @@ class ModelPoller:
         partitions: Callable[[], list[int]],
         counting: Counting,
     ) -> None:
-        keys = settings.model_keys
+        keys = settings.models.keys
         if keys is not None:
             public_keys(keys)
-        store = Store(settings.model_store)
-        loader = Loader(store, problem, settings.model_cache, settings.deployment, keys)
-        self.reloader = Reloader(loader, settings.model_poll_seconds, settings.challenger_seconds)
+        store = Store(settings.models.store)
+        loader = Loader(store, problem, settings.models.cache, settings.deployment, keys)
+        self.reloader = Reloader(loader, settings.models.poll_seconds, settings.models.challenger_seconds)
         self.worker = f"{socket.gethostname()}:{os.getpid()}"
-        self._poll_seconds = settings.model_poll_seconds
+        self._poll_seconds = settings.models.poll_seconds
         self._metrics = metrics
         self._partitions = partitions
         self._counting = counting
-        self._heartbeats = Heartbeats(settings.redis_url, settings.deployment)
+        self._heartbeats = Heartbeats(settings.redis.url, settings.deployment)
         self._beats = True
         self._shown: dict[str, str] = {}
         self._first, self._wake, self._stop = Event(), Event(), Event()

@@ -57,8 +57,8 @@ def rebuild(
     aside = RedisHistory.of(settings, problem, Metrics(), "rebuild")
     aside.check()
     topics.require("events", "enriched", "outcomes", "failed")
-    facts, serving = topics.facts(settings.events_topic), RedisHistory.of(settings, problem, Metrics())
-    mine = Identity(facts.cluster_id, settings.events_topic, facts.topic_id, problem.digest)
+    facts, serving = topics.facts(settings.topics.events), RedisHistory.of(settings, problem, Metrics())
+    mine = Identity(facts.cluster_id, settings.topics.events, facts.topic_id, problem.digest)
     if not take_over:
         refuse_another_cluster(serving, mine, settings.deployment)
     consumer = Consumer(
@@ -82,7 +82,7 @@ def rebuild(
                 serving,
                 aside,
                 lambda: MisroutedRecords.of(settings),
-                lambda: Publisher({**producer_settings(settings), "log_level": 0}, settings.failed_topic),
+                lambda: Publisher({**producer_settings(settings), "log_level": 0}, settings.topics.failed),
                 lambda: _load_models(settings, problem),
                 progress,
             ).run()
@@ -129,9 +129,9 @@ def _load_models(settings: Settings, problem: Problem) -> tuple[ActiveModels, li
     Raises:
         StoreAway: the store can't be reached, and no last good copy is here.
     """
-    store = Store(settings.model_store)
-    loader = Loader(store, problem, settings.model_cache, settings.deployment, settings.model_keys)
-    reloader = Reloader(loader, settings.model_poll_seconds, settings.challenger_seconds)
+    store = Store(settings.models.store)
+    loader = Loader(store, problem, settings.models.cache, settings.deployment, settings.models.keys)
+    reloader = Reloader(loader, settings.models.poll_seconds, settings.models.challenger_seconds)
     for pause in (*_MODEL_PAUSES, None):
         reloader.poll()
         if reloader.store_up or pause is None:
@@ -139,7 +139,7 @@ def _load_models(settings: Settings, problem: Problem) -> tuple[ActiveModels, li
         time.sleep(pause)
     if not reloader.store_up and not reloader.active.champions:
         raise StoreAway(
-            f"{settings.model_store}: the model store can't be reached, and what waits is to be scored",
+            f"{settings.models.store}: the model store can't be reached, and what waits is to be scored",
             "let this machine reach it, then run `noisegate history rebuild` again",
         )
     return reloader.active, reloader.faults

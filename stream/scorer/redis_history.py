@@ -84,9 +84,9 @@ class RedisHistory:
     def of(cls, settings: Settings, problem: Problem, metrics: Metrics, fence: str = "meta") -> "RedisHistory":
         """The history that the settings name."""
         return cls(
-            settings.redis_url,
+            settings.redis.url,
             settings.deployment,
-            settings.history_timeout_seconds,
+            settings.redis.timeout_seconds,
             problem.history.forget_days,
             problem.ledger_seconds,
             metrics,

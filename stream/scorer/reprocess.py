@@ -99,15 +99,15 @@ class Reprocessor:
         self._consumer, self._serving, self._aside = consumer, serving, aside
         self._read_misrouted, self._outlet, self._load_models = read_misrouted, outlet, load_models
         self._progress = progress
-        self._topic, self._topic_id, self._count = settings.events_topic, facts.topic_id, facts.partitions
+        self._topic, self._topic_id, self._count = settings.topics.events, facts.topic_id, facts.partitions
         self.identity = Identity(facts.cluster_id, self._topic, self._topic_id, problem.digest)
-        self._decoder = Decoder(partition_chooser(settings.partitioner, facts.partitions), anywhere=True)
+        self._decoder = Decoder(partition_chooser(settings.kafka.partitioner, facts.partitions), anywhere=True)
         self._begins: dict[int, int] = {}
         self._ends: dict[int, int] = {}
         for number in range(facts.partitions):
             tp = TopicPartition(self._topic, number)
             self._begins[number], end = consumer.get_watermark_offsets(tp, timeout=_ANSWER_SECONDS)
-            self._ends[number] = end if settings.broker_end_offsets else sys.maxsize
+            self._ends[number] = end if settings.kafka.end_offsets else sys.maxsize
         self._committed = self._read_committed()  # before the metas, which are never behind what is committed
         self._previous = PreviousHistory(serving, settings, facts.partitions)
         self._evictions = serving.status().evictions  # before the first record: what is evicted later is missing
@@ -165,7 +165,11 @@ class Reprocessor:
         begin = self._begins[number]
         if meta is not None and self._is_usable(number, meta):
             return max(meta.offset, self._committed.get(number, begin))
-        if number not in self._committed and self._settings.start_from == "latest" and self._ends[number] < sys.maxsize:
+        if (
+            number not in self._committed
+            and self._settings.lane.start_from == "latest"
+            and self._ends[number] < sys.maxsize
+        ):
             return self._ends[number]  # a worker would begin there, so the old log is history, and no news
         return self._committed.get(number, begin)
 
@@ -187,8 +191,8 @@ class Reprocessor:
             bounds = Bounds(None, self._begins[number], None, self._topic_id, self._count)
             meta = new_meta(bounds, self._begins[number], self._problem, generation, evictions=self._evictions)
             partitions[part] = Partition(part, self._problem, meta, NO_META, sys.maxsize)
-        maturing = Maturing(self._problem, self._settings.team_groups)
-        most = self._settings.history_cache_levels
+        maturing = Maturing(self._problem, self._settings.metrics.team_groups)
+        most = self._settings.scorer.history_cache_levels
         return NewGeneration(partitions, self._aside, self._previous, maturing, most, self._decoder, backlog)
 
     def _backlog(self, published: Mapping[int, int]) -> Backlog:

@@ -94,9 +94,11 @@ class ScorerRoom:
         self._served = served
         self._clock = clock
         self._check_topic = check_topic
-        self._counting = counting or Counting(metrics, settings.team_groups, settings.series_keep_seconds)
+        self._counting = counting or Counting(
+            metrics, settings.metrics.team_groups, settings.metrics.series_keep_seconds
+        )
         self._model_faults = ModelFaults(metrics)
-        self._maturing = Maturing(problem, settings.team_groups)
+        self._maturing = Maturing(problem, settings.metrics.team_groups)
         metrics.maturity.set(problem.due_seconds + wait_seconds(problem))
         self._speaker = Speaker(settings, problem)
         self._decoder: Decoder | None = None
@@ -104,7 +106,7 @@ class ScorerRoom:
         self._partitions: dict[Part, Partition] = {}
         self._assignment = Assignment(settings, problem, history, check_refold)
         self._evictions = EvictionWatch()
-        self._clocks = ClockWatch(metrics, settings.tick_seconds > 0)
+        self._clocks = ClockWatch(metrics, settings.scorer.tick_seconds > 0)
         self._began = False  # whether anything was assigned: what refuses a start does not end a worker that serves
         self._away: str | None = None  # why alerts are published unscored
         self._suspect = False  # away because the history is wrong, not because it can't be reached
@@ -135,7 +137,7 @@ class ScorerRoom:
         self._show_only(bounds)
         self._unscored_until = {part: until for part, until in self._unscored_until.items() if part in bounds}
         for known in bounds.values():
-            self._decoder = Decoder(partition_chooser(self._settings.partitioner, known.partitions))
+            self._decoder = Decoder(partition_chooser(self._settings.kafka.partitioner, known.partitions))
         if not bounds:
             return {}
         try:
@@ -234,8 +236,8 @@ class ScorerRoom:
 
     def _bound(self, batches: Sequence[Batch], decoded: dict[Part, Decoded], ends: dict[Part, int]) -> None:
         """Leave for the next round what would make too many timers fire in this one."""
-        levels = self._settings.history_cache_levels // max(1, len(self._partitions))
-        timers = max(1, self._settings.batch_max_records // max(1, len(decoded)))
+        levels = self._settings.scorer.history_cache_levels // max(1, len(self._partitions))
+        timers = max(1, self._settings.lane.batch_max_records // max(1, len(decoded)))
         for batch in batches:
             part, whole = batch.part, decoded[batch.part]
             decoded[part] = taken = bounded(self._history, self._partitions[part], whole, levels, timers)
@@ -385,7 +387,7 @@ class ScorerRoom:
             for event, record in _folded_or_misrouted(batch):
                 if type(event) is Raised and record.offset >= until:
                     value = encode_record(unscored(event, now, f"{part.topic}/{part.partition}/{record.offset}"))
-                    outputs.append(Output(self._settings.enriched_topic, event.team.encode(), value))
+                    outputs.append(Output(self._settings.topics.enriched, event.team.encode(), value))
         return outputs
 
     def _is_back(self) -> bool:
@@ -419,7 +421,7 @@ class ScorerRoom:
             return []
         if not self._look():
             return []
-        every = self._settings.tick_seconds
+        every = self._settings.scorer.tick_seconds
         outputs: list[Output] = []
         if not every or not self._clocks.may_tick():
             return outputs

@@ -39,7 +39,7 @@ class Scorer:
         self.problem = settings.load_problem()
         self.metrics = Metrics()
         self.history = RedisHistory.of(settings, self.problem, self.metrics)
-        self.counting = Counting(self.metrics, settings.team_groups, settings.series_keep_seconds)
+        self.counting = Counting(self.metrics, settings.metrics.team_groups, settings.metrics.series_keep_seconds)
         self.models = ModelPoller(settings, self.problem, self.metrics, self._partitions, self.counting)
         self.room = ScorerRoom(
             settings,
@@ -55,17 +55,17 @@ class Scorer:
             self.room,
             Publisher(
                 producer_settings(settings),
-                settings.failed_topic,
+                settings.topics.failed,
                 lambda reason: self.metrics.failed.labels(reason).inc(),
                 lambda: self.lane.broker_watch.away,
             ),
             self.metrics,
-            settings.batch_max_records,
-            settings.batch_max_bytes,
-            settings.batch_seconds,
-            settings.stall_seconds,
+            settings.lane.batch_max_records,
+            settings.lane.batch_max_bytes,
+            settings.lane.batch_seconds,
+            settings.lane.stall_seconds,
         )
-        self.lane = Lane(settings, engine, settings.events_topic, self.metrics)
+        self.lane = Lane(settings, engine, settings.topics.events, self.metrics)
         self.lane.may_begin = False
         self.app: faust.App = make_app(settings, self.lane)
 
@@ -76,16 +76,16 @@ class Scorer:
             NoisegateError: the port is taken, Kafka can't be reached or a topic is missing; one sentence with the mend.
         """
         settings = self.settings
-        if settings.metrics_port:
+        if settings.metrics.port:
             server = HealthServer(
-                settings.metrics_host,
-                settings.metrics_port,
+                settings.metrics.host,
+                settings.metrics.port,
                 self.metrics.registry,
                 live=self._live,
                 ready=self._ready,
                 notes=self._notes,
             )
-            log.info("health", extra={"fields": {"host": settings.metrics_host, "port": server.port}})
+            log.info("health", extra={"fields": {"host": settings.metrics.host, "port": server.port}})
         Topics(settings).require("events", "enriched", "outcomes", "failed")
         self.metrics.kafka_up.set(1)
 
@@ -103,7 +103,7 @@ class Scorer:
 
     def stop(self) -> None:
         """Stop what `start` began; the process ends within `drain_seconds` and a little, whatever hangs."""
-        deadline = Timer(self.settings.drain_seconds + _LEAVE_SECONDS, os._exit, (1,))
+        deadline = Timer(self.settings.lane.drain_seconds + _LEAVE_SECONDS, os._exit, (1,))
         deadline.daemon = True
         deadline.start()
         self.lane.watchdog.stop()

@@ -142,9 +142,9 @@ def test_a_topic_made_anew_is_refused_in_one_sentence(cluster: Cluster) -> None:
     cluster.wait()
     cluster.kill("one")
     admin = AdminClient({"bootstrap.servers": cluster.kafka.bootstrap_servers})
-    for future in admin.delete_topics([cluster.settings.events_topic]).values():
+    for future in admin.delete_topics([cluster.settings.topics.events]).values():
         future.result(10)
-    until(lambda: cluster.settings.events_topic not in Topics(cluster.settings).partitions(), 20)
+    until(lambda: cluster.settings.topics.events not in Topics(cluster.settings).partitions(), 20)
     Topics(cluster.settings).create(4, 1, TOPIC_CONFIGS)
     cluster.start("two")
     assert cluster.workers["two"].wait(40) == 1

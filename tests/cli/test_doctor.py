@@ -150,7 +150,7 @@ def test_servers_away(run: Run) -> None:
 
 def test_evicting_redis_is_found(run: Run, scored: Scored) -> None:
     """A Redis that may throw history away is wrong, with the mend."""
-    with Redis.from_url(scored.stack.settings.redis_url) as client:
+    with Redis.from_url(scored.stack.settings.redis.url) as client:
         client.config_set("maxmemory-policy", "allkeys-lru")
         try:
             found = finding(run("doctor", "--json", env=scored.env), "redis")
@@ -162,7 +162,7 @@ def test_evicting_redis_is_found(run: Run, scored: Scored) -> None:
 
 def with_history(scored: Scored, key: str, value: bytes | None, look: Callable[[], None]) -> None:
     """Look while a key of the deployment in Redis holds something else."""
-    with Redis.from_url(scored.stack.settings.redis_url) as client:
+    with Redis.from_url(scored.stack.settings.redis.url) as client:
         before = client.dump(key)
         client.delete(key)
         if value is None:
@@ -206,7 +206,7 @@ def test_a_history_that_can_t_go_on_is_found(
     run: Run, scored: Scored, change: dict[str, str | int], found_words: str, mend_words: str
 ) -> None:
     """Suspect, of another topic, or behind what the log still holds: each with its mend; a restarted Redis is none."""
-    with Redis.from_url(scored.stack.settings.redis_url) as client:
+    with Redis.from_url(scored.stack.settings.redis.url) as client:
         meta = decode_meta(client.get(META) or b"")
     assert meta is not None
 
@@ -233,7 +233,7 @@ def test_another_cluster_s_histories_are_found(run: Run, scored: Scored) -> None
 
 def test_keys_that_redis_evicted_are_found(run: Run, scored: Scored) -> None:
     """A count beyond what the history recorded at its beginning, after the policy was mended again."""
-    with Redis.from_url(scored.stack.settings.redis_url) as client:
+    with Redis.from_url(scored.stack.settings.redis.url) as client:
         meta = decode_meta(client.get(META) or b"")
     assert meta is not None
     status = ServerStatus(meta.evictions.partition("/")[0], 9)

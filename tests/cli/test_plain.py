@@ -94,7 +94,7 @@ def test_tail_on_a_terminal_steers_nothing(
     Topics(settings).create(1, 1, TOPIC_CONFIGS)
     producer = Producer({"bootstrap.servers": embedded_broker.bootstrap_servers})
     for value in (EVIL.encode(), b"\xff" + EVIL.encode(), json.dumps({"type": EVIL, "team": EVIL}).encode()):
-        producer.produce(settings.events_topic, value)
+        producer.produce(settings.topics.events, value)
     producer.flush()
     for name, setting in env.items():
         monkeypatch.setenv(name, setting)

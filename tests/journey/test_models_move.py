@@ -81,7 +81,7 @@ class Journey:
     def heartbeats(self) -> dict[str, Heartbeat]:
         """What the workers say of themselves."""
         settings = self.cluster.settings
-        return read_heartbeats(settings.redis_url, settings.deployment)
+        return read_heartbeats(settings.redis.url, settings.deployment)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from stream.config import Settings
+from stream.config import make_settings
 from stream.lane.app import Lane
 from stream.metrics import Metrics
 from tests.lane.test_engine import make
@@ -15,7 +15,7 @@ def test_progress_is_of_the_last_batch_while_records_wait(waiting: bool, age: fl
     """Else the alert on no progress could never ring in its own case; while nothing waits there is nothing to miss."""
     engine, _ = make()
     metrics = Metrics()
-    lane = Lane(Settings(), engine, "t", metrics)
+    lane = Lane(make_settings(), engine, "t", metrics)
     lane.waiting = waiting
     engine.progressed_at = time.monotonic() - 300.0
     lane.show_progress()

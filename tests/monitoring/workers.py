@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.config import Settings
+from stream.config import Settings, make_settings
 from stream.core.came import Decided
 from stream.core.events import decode_event, moment, seconds
 from stream.core.fold import Fold
@@ -239,7 +239,7 @@ class Organisation:
         return champion, challenger
 
     def _settings(self) -> Settings:
-        return Settings(
+        return make_settings(
             tick_seconds=0,
             redis_url=self.redis_url,
             model_store=str(self.folder / "store"),

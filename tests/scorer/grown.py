@@ -6,7 +6,7 @@ from typing import Any, Literal, cast
 
 from confluent_kafka import KafkaError, Message, TopicPartition
 
-from stream.config import Settings
+from stream.config import make_settings
 from stream.core import fold
 from stream.core.came import Decided
 from stream.core.events import Tick, decode_event, encode_event, seconds
@@ -22,7 +22,7 @@ from tests.scorer.memory_history import MemoryHistory
 from tests.scorer.models import Says
 from tests.scorer.rig import TOPIC, Crash, Log, LogRecord, MemoryPublisher, Rig
 
-SETTINGS = Settings(tick_seconds=0)
+SETTINGS = make_settings(tick_seconds=0)
 
 
 class GrowingLog(Log):

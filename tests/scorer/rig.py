@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from stream.config import Settings
+from stream.config import Settings, make_settings
 from stream.core import fold
 from stream.core.came import Decided
 from stream.core.events import Event, Tick, encode_event, seconds
@@ -117,7 +117,7 @@ class Rig:
     ) -> None:
         self.log, self.problem, self.history = log, problem, history
         self.served = ActiveModels((model,) if model else ())
-        self.settings = settings or Settings(tick_seconds=0)
+        self.settings = settings or make_settings(tick_seconds=0)
         self.metrics = metrics or Metrics()
         self.publisher = MemoryPublisher()
         self.committed: dict[Part, int] = {}

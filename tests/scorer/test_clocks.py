@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from stream.config import Settings
+from stream.config import make_settings
 from stream.core.errors import BadRecord
 from stream.core.events import Acted, Raised, Tick, encode_event, event_time, seconds
 from stream.lane.batch import Batch
@@ -17,7 +17,7 @@ from tests.scorer.memory_history import MemoryHistory
 from tests.scorer.rig import TOPIC, Log, LogRecord, Rig
 from tests.scorer.test_room import ONLY, log_of
 
-TICKING = Settings(tick_seconds=60)
+TICKING = make_settings(tick_seconds=60)
 HOUR = 3_600.0
 
 
@@ -203,7 +203,7 @@ def test_a_quiet_partition_has_come_to_now_where_ticks_are_on(every: float) -> N
     busy = next(f"team-{n}" for n in range(50) if log._choose(f"team-{n}") == 1)
     log.append(Raised(START, "A", quiet, "r", "e"))
     log.append(Acted(at(60), "A", quiet, "a-1", "worked"))
-    rig = Rig(log, PROBLEM, MemoryHistory(), Settings(tick_seconds=every))
+    rig = Rig(log, PROBLEM, MemoryHistory(), make_settings(tick_seconds=every))
     rig.now = seconds(at(70))
     rig.run()
     last = shown_times(rig)["0"]

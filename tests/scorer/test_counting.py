@@ -11,7 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from stream.config import Settings
+from stream.config import make_settings
 from stream.core.came import Arrived
 from stream.core.events import Event, Raised, Tick
 from stream.core.frame import Array, Decayed, Inputs
@@ -32,7 +32,7 @@ from tests.scorer.rig import TOPIC, Crash, Log, Rig, folded
 from tests.scorer.shown import Series, shown, text_of, total
 
 COUNTED = ("feature_obs", "category", "scores", "quality", "team_")
-SETTINGS = Settings(tick_seconds=0, team_groups={"first": ["team-0"], "rest": ["team-?"]})
+SETTINGS = make_settings(tick_seconds=0, team_groups={"first": ["team-0"], "rest": ["team-?"]})
 
 
 def log_of(events: list[Event], partitions: int = 1) -> Log:
@@ -238,7 +238,7 @@ def test_a_group_that_is_no_longer_set_counts_as_other(small_model: Model) -> No
     events += [acted(n, START.replace(minute=5), team) for n, team in enumerate(teams)]
     rig = Rig(log_of(events), small_problem(), MemoryHistory(), SETTINGS, small_model)
     rig.run()
-    rig.settings, rig.metrics = Settings(tick_seconds=0, team_groups={"rest": ["team-*"]}), Metrics()
+    rig.settings, rig.metrics = make_settings(tick_seconds=0, team_groups={"rest": ["team-*"]}), Metrics()
     rig.start()
     rig.log.append(Tick(START.replace(hour=9)))
     rig.run()
@@ -403,7 +403,7 @@ def forty_features(model: Model, version: str) -> Model:
 def test_a_worker_shows_less_than_4000_series(small_model: Model) -> None:
     """Forty features, champion and challenger, ten groups of teams, eight partitions, everything counted once."""
     groups = {f"group-{number}": [f"team-{number}"] for number in range(10)}
-    settings = Settings(tick_seconds=0, team_groups=groups)
+    settings = make_settings(tick_seconds=0, team_groups=groups)
     rig = Rig(log_of(a_log(), 8), small_problem(), MemoryHistory(), settings, small_model)
     rig.run()
     metrics = rig.metrics

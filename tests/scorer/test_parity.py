@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stream.config import Settings, load_problem
+from stream.config import load_problem, make_settings
 from stream.core.events import Raised, encode_event
 from stream.core.fold import Fold
 from stream.core.frame import Array, Decayed, Inputs, Matrix
@@ -57,7 +57,7 @@ def test_live_features_and_states_equal_the_lab_s(name: str, shared_data: Path, 
         log.put(Part("alerts.events", log._choose(line.event.team)), encode_event(line.event), line.at)  # type: ignore[union-attr]  # real logs hold no ticks
     history = RedisHistory(redis_url, "parity", 5.0, problem.history.forget_days, problem.ledger_seconds, Metrics())
     recording = Recording(model)
-    rig = Rig(log, problem, history, Settings(tick_seconds=0, history_cache_levels=2_000), recording)
+    rig = Rig(log, problem, history, make_settings(tick_seconds=0, history_cache_levels=2_000), recording)
     rig.run((997, 13, 411))
     live = [recording.seen[alert.team, alert.alert_id] for alert in replayed.alerts]
     for start in range(0, len(live), 5_000):

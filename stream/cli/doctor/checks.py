@@ -43,7 +43,7 @@ def check_problem(settings: Settings) -> Iterator[Finding]:
 def check_topics(settings: Settings) -> Iterator[Finding]:
     """Kafka is there, with all topics, equal partition counts, an unlimited log of events, room for any record."""
     facts = topic_facts(Topics(settings))
-    yield Finding("kafka", "ok", f"{settings.kafka_bootstrap_servers} answers")
+    yield Finding("kafka", "ok", f"{settings.kafka.bootstrap_servers} answers")
     missing = [fact["name"] for fact in facts if not fact["exists"]]
     if missing:
         yield Finding("topics", "wrong", f"{', '.join(missing)} missing", "run `noisegate topics create`")
@@ -56,9 +56,9 @@ def check_topics(settings: Settings) -> Iterator[Finding]:
         yield Finding("topics", "ok", f"all there, {next(iter(counts.values()))} partitions")
     for warning in retention_warnings(facts):
         yield finding_of("retention", "warning", warning)
-    for warning in size_warnings(facts, settings.kafka_bootstrap_servers):
+    for warning in size_warnings(facts, settings.kafka.bootstrap_servers):
         yield finding_of("record size", "warning", warning)
-    if stamped := timestamp_warning(facts, settings.kafka_bootstrap_servers):
+    if stamped := timestamp_warning(facts, settings.kafka.bootstrap_servers):
         yield finding_of("timestamps", "warning", stamped)
 
 
@@ -68,23 +68,25 @@ def check_partitioner(settings: Settings) -> Iterator[Finding]:
     if fault := fields_fault(unread):
         yield Finding("fields", "warning", f"{fault.problem}, of the newest records", fault.mend)
     if not placed:
-        yield Finding("partitioner", "ok", f"{settings.partitioner}; no events to hold it against yet")
+        yield Finding("partitioner", "ok", f"{settings.kafka.partitioner}; no events to hold it against yet")
         return
     fits = {}
-    for name in dict.fromkeys((settings.partitioner, *PARTITIONERS)):
+    for name in dict.fromkeys((settings.kafka.partitioner, *PARTITIONERS)):
         fits[name] = _fits(name, placed, (count,))
-    mine, total = fits[settings.partitioner], len(placed)
+    mine, total = fits[settings.kafka.partitioner], len(placed)
     if mine == total:
-        yield Finding("partitioner", "ok", f"{total:,} sampled records are where {settings.partitioner} puts them")
+        yield Finding(
+            "partitioner", "ok", f"{total:,} sampled records are where {settings.kafka.partitioner} puts them"
+        )
         return
-    if before := _count_before(settings.partitioner, placed, count):
-        told = f"sampled records are where {settings.partitioner} puts them, of {count} partitions or of {before}"
+    if before := _count_before(settings.kafka.partitioner, placed, count):
+        told = f"sampled records are where {settings.kafka.partitioner} puts them, of {count} partitions or of {before}"
         yield Finding("partitioner", "ok", f"{total:,} {told}, as from before the topic grew")
         return
-    found = f"{total - mine:,} of {total:,} sampled records are not where {settings.partitioner} puts their teams"
+    found = f"{total - mine:,} of {total:,} sampled records are not where {settings.kafka.partitioner} puts their teams"
     best = max(fits, key=lambda name: fits[name])
     if fits[best] == total:
-        mend = f"the producers use {best}: set NOISEGATE_PARTITIONER={best}, or theirs to {settings.partitioner}"
+        mend = f"the producers use {best}: set NOISEGATE_PARTITIONER={best}, or theirs to {settings.kafka.partitioner}"
     else:
         mend = f"producers disagree ({best} fits most): give all of them the key team and one partitioner"
     verdict: Verdict = "warning" if mine > (1.0 - STRAY_SHARE) * total else "wrong"
@@ -118,7 +120,7 @@ def sample_teams(settings: Settings) -> tuple[list[tuple[str, int]], int, Counte
             count_names(unknown_fields(event, message.value() or b""), unread)
             if not isinstance(event, Tick):
                 placed.append((event.team, message.partition() or 0))
-        return placed, reader.partitions[settings.events_topic], unread
+        return placed, reader.partitions[settings.topics.events], unread
 
 
 CHECKS: dict[str, tuple[Check, *tuple[str, ...]]] = {  # what each needs of those before it

@@ -16,8 +16,8 @@ from stream.models.store import Store, no_champion
 def check_models(settings: Settings) -> Iterator[Finding]:
     """The champion can be served for this problem."""
     try:
-        store = Store(settings.model_store)
-        loader = Loader(store, settings.load_problem(), settings.model_cache, settings.deployment)
+        store = Store(settings.models.store)
+        loader = Loader(store, settings.load_problem(), settings.models.cache, settings.deployment)
         loader.pointer_bytes(CHAMPION)  # a store that was emptied is away
         pointer, challenger = store.pointer(CHAMPION), store.pointer(CHALLENGER)
     except StoreAway as error:
@@ -49,7 +49,7 @@ def check_version(settings: Settings, store: Store, version: str, mend: str) -> 
 
 def check_simulated(settings: Settings) -> Iterator[Finding]:
     """A champion made of simulated alerts scores simulated alerts only."""
-    store = Store(settings.model_store)
+    store = Store(settings.models.store)
     pointer = store.pointer(CHAMPION)
     made_up = [one for one in (pointer.versions if pointer else ()) if store.manifest(one).training.simulated]
     if not made_up:

@@ -16,7 +16,7 @@ SAMPLE_SECONDS = 10.0
 
 def open_sample(settings: Settings) -> Reader:
     """A reader that begins at the newest records, or at the first ones where the broker can't give the log's end."""
-    return Reader(settings, [settings.events_topic], SAMPLED if settings.broker_end_offsets else None)
+    return Reader(settings, [settings.topics.events], SAMPLED if settings.kafka.end_offsets else None)
 
 
 def sample_events(reader: Reader) -> Iterator[tuple[Event, Message]]:

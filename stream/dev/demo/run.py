@@ -113,7 +113,7 @@ class _Demo:
         settings = stack.settings
         self._collected = Collector(settings, keep=request.save is not None)
         self._feed = Feed(settings)
-        self._topics = [settings.enriched_topic, settings.outcomes_topic, settings.failed_topic]
+        self._topics = [settings.topics.enriched, settings.topics.outcomes, settings.topics.failed]
         whose = "the SIMULATED organisation" if plan.simulated else plan.log.name
         self._title = f"noisegate: {whose}"
 

@@ -115,7 +115,7 @@ def pull(
     if since is not None and until is not None and since >= until:
         raise LogError(f"--since {moment(since):%FT%TZ} is not before --until {moment(until):%FT%TZ}")
     grace = settings.load_problem().outcome.grace_minutes * 60.0
-    pulled = Pulled(output=str(output), topic=settings.events_topic)
+    pulled = Pulled(output=str(output), topic=settings.topics.events)
     with whole(output) as file, Spool(grace) as spool:
         _read(settings, since, until, pulled, spool, progress)
         _write(spool, pulled, file, progress)
@@ -129,7 +129,7 @@ def _read(
     recorded = None if since is None else since - limits.SKEW_SECONDS
     low, high = -math.inf if since is None else since, math.inf if until is None else until
     with Reader(settings, [pulled.topic], since=recorded) as reader:
-        choose = partition_chooser(settings.partitioner, reader.partitions[pulled.topic])
+        choose = partition_chooser(settings.kafka.partitioner, reader.partitions[pulled.topic])
         homes: dict[str, int] = {}
         misrouted: MisroutedRecords | None = None
         for message in reader.read_all():
