@@ -24,7 +24,7 @@ def verbs() -> None:
 @app.command("list")
 def list_versions(as_json: shown.AsJson = False) -> None:
     """The versions of the store, what the pointers make of them, and what each worker runs."""
-    from stream.cli.models_output import say_list
+    from stream.cli.models_output import print_list
     from stream.cli.models_query import list_versions as query_versions
 
     settings, store = shown.settings(), _store()
@@ -32,23 +32,23 @@ def list_versions(as_json: shown.AsJson = False) -> None:
     if as_json:
         shown.say_json({"store": store.url, "versions": rows, "notes": notes})
     else:
-        say_list(store.url, rows, notes)
+        print_list(store.url, rows, notes)
 
 
 @app.command()
 def show(version: VersionArg, as_json: shown.AsJson = False) -> None:
     """One version: where it came from, how good it was, and what was done with it."""
-    from stream.cli.models_output import report_of, say_version, sentence
+    from stream.cli.models_output import change_line, print_version, version_report
 
     store = _store()
     manifest = store.manifest(version)
     about = [change for change in store.changes() if change.version == version]
     if as_json:
-        shown.say_json({**report_of(manifest, f"{store.url}/{version}"), "changes": about})
+        shown.say_json({**version_report(manifest, f"{store.url}/{version}"), "changes": about})
         return
-    say_version(manifest, f"{store.url}/{version}")
+    print_version(manifest, f"{store.url}/{version}")
     for change in about:
-        shown.out().print(f"change    {sentence(change)}", markup=False)
+        shown.out().print(f"change    {change_line(change)}", markup=False)
 
 
 @app.command()
@@ -59,14 +59,14 @@ def verify(
     as_json: shown.AsJson = False,
 ) -> None:
     """Check a model as the scorer would: hashes, features, golden rows, signature. Status 1 if it can't be served."""
-    from stream.cli.models_output import report_of, say_version
+    from stream.cli.models_output import print_version, version_report
     from stream.cli.models_query import verify as verify_version
 
     folder, manifest = verify_version(shown.settings(), what)
     if as_json:
-        shown.say_json(report_of(manifest, str(folder)))
+        shown.say_json(version_report(manifest, str(folder)))
         return
-    say_version(manifest, str(folder))
+    print_version(manifest, str(folder))
     shown.out().print(f"sound     {len(manifest.files)} files have their hashes, the golden rows their probabilities")
 
 
@@ -80,13 +80,13 @@ def promote(
     as_json: shown.AsJson = False,
 ) -> None:
     """Make a version the champion, if it passed the gate and did no worse as challenger."""
-    from stream.cli.models_output import say_change
+    from stream.cli.models_output import print_change
     from stream.cli.models_query import live_comparison_of, loader_of
     from stream.models.promotion import promote as promote_version
 
     settings, store, reason = shown.settings(), _store(), _reason(force)
     compare_live = live_comparison_of(settings, store)
-    say_change(promote_version(loader_of(settings, store), compare_live, version, team or [], reason), as_json)
+    print_change(promote_version(loader_of(settings, store), compare_live, version, team or [], reason), as_json)
 
 
 @app.command()
@@ -96,7 +96,7 @@ def challenge(
     as_json: shown.AsJson = False,
 ) -> None:
     """Let a version score beside the champion, in shadow."""
-    from stream.cli.models_output import say_change
+    from stream.cli.models_output import print_change
     from stream.cli.models_query import loader_of
     from stream.core.errors import ModelError
     from stream.models.promotion import challenge as challenge_with
@@ -105,27 +105,27 @@ def challenge(
     if none == (version is not None):
         raise ModelError("name a version, or say --none to end the challenge")
     if version is None:
-        say_change(end_challenge(_store()), as_json)
+        print_change(end_challenge(_store()), as_json)
     else:
-        say_change(challenge_with(loader_of(shown.settings(), _store()), version), as_json)
+        print_change(challenge_with(loader_of(shown.settings(), _store()), version), as_json)
 
 
 @app.command()
 def retire(version: VersionArg, force: Force = None, as_json: shown.AsJson = False) -> None:
     """Take a version away for good."""
-    from stream.cli.models_output import say_change
+    from stream.cli.models_output import print_change
     from stream.models.promotion import retire as retire_version
 
-    say_change(retire_version(_store(), version, _reason(force)), as_json)
+    print_change(retire_version(_store(), version, _reason(force)), as_json)
 
 
 @app.command()
 def rollback(as_json: shown.AsJson = False) -> None:
     """Make CHAMPION what it was before its last change; again: one further back."""
-    from stream.cli.models_output import say_change
+    from stream.cli.models_output import print_change
     from stream.models.promotion import rollback as roll_back
 
-    say_change(roll_back(_store()), as_json)
+    print_change(roll_back(_store()), as_json)
 
 
 @app.command()
@@ -135,7 +135,7 @@ def diff(
     as_json: shown.AsJson = False,
 ) -> None:
     """What differs between two versions: features, thresholds, training, metrics, priors that moved most."""
-    from stream.cli.models_output import say_differences
+    from stream.cli.models_output import print_differences
     from stream.models.differences import differences
 
     store = _store()
@@ -143,7 +143,7 @@ def diff(
     if as_json:
         shown.say_json(found)
     else:
-        say_differences(found)
+        print_differences(found)
 
 
 @app.command()
@@ -153,10 +153,10 @@ def sign(
     as_json: shown.AsJson = False,
 ) -> None:
     """Sign a version, its files held to their hashes before."""
-    from stream.cli.models_output import say_change
+    from stream.cli.models_output import print_change
     from stream.models.promotion import sign as sign_version
 
-    say_change(sign_version(_store(), shown.settings().models.cache, version, key), as_json)
+    print_change(sign_version(_store(), shown.settings().models.cache, version, key), as_json)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""What `noisegate models` prints: versions, one version, a change, differences."""
+"""The output of `noisegate models`: versions, one version, a change, differences."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -43,8 +43,8 @@ def roles_of(version: str, champion: Pointer | None, challenger: Pointer | None)
     return roles + (["challenger"] if challenger is not None and challenger.default == version else [])
 
 
-def say_list(url: str, rows: Sequence[Row], notes: Sequence[str]) -> None:
-    """The versions of a store as a table."""
+def print_list(url: str, rows: Sequence[Row], notes: Sequence[str]) -> None:
+    """Print the versions of a store as a table."""
     console = shown.out()
     wide = max((len(row.version) for row in rows), default=0)
     version = Column("version", no_wrap=True, min_width=wide)
@@ -63,8 +63,8 @@ def say_list(url: str, rows: Sequence[Row], notes: Sequence[str]) -> None:
         console.print(note, markup=False)
 
 
-def report_of(manifest: Manifest, folder: str | None = None) -> dict[str, Any]:
-    """A version for machines."""
+def version_report(manifest: Manifest, folder: str | None = None) -> dict[str, Any]:
+    """The facts of a version, for machines."""
     return {
         "folder": folder,
         "version": manifest.version,
@@ -84,8 +84,8 @@ def _gate(gate: GateVerdict | None) -> dict[str, Any] | None:
     return {"result": gate.result, "passed": gate.passed, "failed": gate.failed, "not_tested": gate.not_tested}
 
 
-def say_version(manifest: Manifest, where: str) -> None:
-    """A version for people."""
+def print_version(manifest: Manifest, where: str) -> None:
+    """Print a version for people."""
     console = shown.out()
     simulated = " [yellow](SIMULATED)[/yellow]" if manifest.training.simulated else ""
     console.print(f"[bold]{manifest.version}[/bold]{simulated}  {escape(where)}")
@@ -102,15 +102,15 @@ def say_version(manifest: Manifest, where: str) -> None:
     console.print(plain(f"gate      {'; '.join([gate_word(manifest), *faults])}"), markup=False)
 
 
-def say_change(change: Change, as_json: bool) -> None:
-    """What has just been done, or was."""
+def print_change(change: Change, as_json: bool) -> None:
+    """Print a change."""
     if as_json:
         shown.say_json(change)
         return
-    shown.out().print(sentence(change), markup=False)
+    shown.out().print(change_line(change), markup=False)
 
 
-def sentence(change: Change) -> str:
+def change_line(change: Change) -> str:
     """A change in one line."""
     moved = ""
     if change.pointer is not None:
@@ -121,8 +121,8 @@ def sentence(change: Change) -> str:
     return f"{change.at:%Y-%m-%d %H:%M:%S}Z {change.who} {change.verb}{about}{moved}{forced}{reason}"
 
 
-def say_differences(found: Mapping[str, Sequence[Difference]]) -> None:
-    """What differs, by subject; what does not is not told."""
+def print_differences(found: Mapping[str, Sequence[Difference]]) -> None:
+    """Print what differs, by subject."""
     console = shown.out()
     table = Table("", "", "before", "after", box=None, pad_edge=False)
     for subject, rows in found.items():

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 
 from msgspec import Struct
 
-from stream.core.errors import ModelError
+from stream.core.errors import ModelError, first_line
 from stream.models.manifest import VERSION_PATTERN
 
 CHAMPION, CHALLENGER = "CHAMPION", "CHALLENGER"
@@ -67,7 +67,7 @@ def parse_pointer(data: bytes, where: str) -> Pointer:
     try:
         table = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ModelError(f"{where}: is neither a version nor a table of teams: {_first_line(error)}") from None
+        raise ModelError(f"{where}: is neither a version nor a table of teams: {first_line(error)}") from None
     return _pointer_of(table, where)
 
 
@@ -104,7 +104,3 @@ def _pointer_of(table: dict[str, object], where: str) -> Pointer:
 def _quoted(text: str) -> str:
     """A TOML string; JSON's escapes are TOML's, but for DEL."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or ["nested too deep"])[0][:200]

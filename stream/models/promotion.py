@@ -81,7 +81,7 @@ def gate_fault(manifest: Manifest) -> str | None:
         return None
     if manifest.gate.result == "not tested":
         return f"the gate could not be tested: {'; '.join(manifest.gate.not_tested)}"
-    return f"did not pass the gate: {'; '.join(manifest.gate.faults) or 'no condition is told'}"
+    return f"did not pass the gate: {'; '.join(manifest.gate.faults) or 'no condition is named'}"
 
 
 def live_comparison_fault(store: Store, compare_live: LiveComparison, champion: str, version: str) -> str | None:

@@ -276,7 +276,7 @@ class Reloader:
         log.info("in service", extra={"fields": fields})
 
     def _fall_back(self) -> None:
-        """Serve the last good copy on this machine, or say that the model failed."""
+        """Serve the last good copy on this machine; without one alerts are unscored as `model_failed`."""
         if self._fell_back:
             return
         self._fell_back = True

@@ -1,4 +1,4 @@
-"""A store that is not a folder of this machine: what fsspec reaches, each request within a time limit.
+"""The storage backend on fsspec, for stores elsewhere: each request ends within a time limit.
 
 A client's library may hang, raise whatever it likes or take a store that fails for an empty one; here each call ends in
 its result, or in a ModelError of one sentence.
@@ -12,7 +12,7 @@ from threading import Thread
 from typing import Any, TypeVar
 
 from stream.core import limits
-from stream.core.errors import ModelError, StoreAway
+from stream.core.errors import ModelError, StoreAway, first_line
 
 ANSWER_SECONDS = 20.0  # of one request; a file is read in pieces
 AGAIN_SECONDS, AGAIN_MOST_SECONDS = 20.0, 300.0  # pauses before a store that hangs is tried anew, the first and longest
@@ -184,8 +184,3 @@ def check_size(where: str, path: str, size: int, limit: int) -> None:
     """Raise ModelError for a file that is over its limit, in bytes."""
     if size > limit:
         raise ModelError(f"{where}/{path}: has {size} bytes, at most {limit} are read")
-
-
-def first_line(error: Exception) -> str:
-    """The first line of what a library says, at most 300 characters; its error's name where it says nothing."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:300] or type(error).__name__

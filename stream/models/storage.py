@@ -15,9 +15,9 @@ from typing import Any, Protocol
 import fsspec  # type: ignore[import-untyped]  # it has no types, so it is fenced in here
 from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]  # the same
 
-from stream.core.errors import ModelError, StoreAway
+from stream.core.errors import ModelError, StoreAway, first_line
 from stream.extras import missing_package
-from stream.models.remote import DEPTH, RemoteStorage, check_size, first_line
+from stream.models.remote import DEPTH, RemoteStorage, check_size
 
 _S3 = ("s3://", "s3a://")
 

@@ -90,7 +90,7 @@ class Store:
         return self._storage.read(name, POINTER_BYTES)
 
     def pointer(self, name: str) -> Pointer | None:
-        """What a pointer says; None where there is none."""
+        """A pointer; None where there is none."""
         data = self.pointer_bytes(name)
         if data is None:
             return None

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from stream.cli.models_output import gate_word, report_of
+from stream.cli.models_output import gate_word, version_report
 from stream.core import drift
 from stream.core.features import table
 from stream.lab import card
@@ -94,7 +94,7 @@ def test_an_untested_gate_is_refused_and_says_why(trained: Path) -> None:
     manifest = with_gate(trained, GateVerdict(False, [], ["detection kept (too few days)"]))
     assert gate_word(manifest) == "not tested"
     assert gate_fault(manifest) == "the gate could not be tested: detection kept (too few days)"
-    assert report_of(manifest)["gate"]["result"] == "not tested"
+    assert version_report(manifest)["gate"]["result"] == "not tested"
     assert _gate_faults(manifest) == ["not tested: detection kept (too few days)"]
     assert "The gate: not tested: detection kept" in card.write(manifest)
     both = with_gate(trained, GateVerdict(False, ["AUC 0.5"], ["detection kept (too few days)"]))

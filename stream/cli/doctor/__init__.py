@@ -16,11 +16,11 @@ _STYLE = {"ok": "green", "warning": "yellow", "wrong": "bold red"}
 
 def doctor(as_json: shown.AsJson = False) -> None:
     """Check Kafka, topics, partitioner, Redis, problem file and model. Status 1 if anything is wrong."""
-    from stream.cli.doctor.checks import examine
+    from stream.cli.doctor.checks import run_checks
 
     settings = shown.settings()
     with shown.progress().status("looking"):
-        findings = list(examine(settings))
+        findings = list(run_checks(settings))
     wrong = sum(finding.verdict == "wrong" for finding in findings)
     if as_json:
         shown.say_json({"ok": not wrong, "findings": findings})

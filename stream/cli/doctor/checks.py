@@ -20,7 +20,7 @@ PARTITIONERS = ("murmur2_random", "consistent_random")  # the two that differ wh
 _SAME_COUNT = ("events", "enriched", "outcomes")
 
 
-def examine(settings: Settings) -> Iterator[Finding]:
+def run_checks(settings: Settings) -> Iterator[Finding]:
     """Run every check whose needs were met; one that can't go on says why."""
     gone: set[str] = set()
     for name, (check, *needs) in CHECKS.items():
