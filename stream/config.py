@@ -46,6 +46,7 @@ class TopicSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     events: str = field(default="alerts.events", name="events_topic")
     enriched: str = field(default="alerts.enriched", name="enriched_topic")
     outcomes: str = field(default="alerts.outcomes", name="outcomes_topic")
+    decisions: str = field(default="alerts.decisions", name="decisions_topic")
     failed: str = field(default="alerts.failed", name="failed_topic")
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stream.cli import shown
+from stream.core.topics import TOPICS
 from stream.plain import plain
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from stream.config import Settings
 
 _CHUNK = 500
-_ROLES = ("events", "enriched", "outcomes", "failed")
+_ROLES = tuple(TOPICS)
 _SKEW_MS = 1_000
 _OLD_SECONDS = 3_600.0  # a log that ends longer ago than a tick and this is of the past
 
@@ -37,7 +38,7 @@ def replay(
     as_json: shown.AsJson = False,
 ) -> None:
     """Send an event log to Kafka: keyed by team, in log order."""
-    from stream.feed import Feed, Schedule, parse_speed
+    from stream.kafka.replay import Feed, Schedule, parse_speed
     from stream.lab.log import read_log
 
     pace = parse_speed(speed)
@@ -95,7 +96,7 @@ def tail(
     ] = True,
 ) -> None:
     """Print a topic's records as they come; jsonl prints each value as it is, one a line."""
-    from stream.reader import Reader
+    from stream.kafka.reader import Reader
 
     settings = shown.settings()
     name = getattr(settings.topics, topic) if topic in _ROLES else topic

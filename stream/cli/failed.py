@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from confluent_kafka import Message
 
     from stream.config import Settings
-    from stream.lane.batch import Output
+    from stream.kafka.records import Output
 
 app = typer.Typer(no_args_is_help=True, help="List failed records, and replay them.")
 Reason = Annotated[str | None, typer.Option(help="Only records that failed for this reason.")]
@@ -100,10 +100,11 @@ def replay(
     Sending twice does no harm: the same alert or action counts once. What still can't be used fails again; however
     often it stands in alerts.failed, it is sent once a run.
     """
-    from stream.feed import FLUSH_SECONDS
-    from stream.kafka import Topics, producer_settings
-    from stream.lane.batch import Output
-    from stream.lane.publisher import Publisher
+    from stream.kafka.clients import producer_settings
+    from stream.kafka.publisher import Publisher
+    from stream.kafka.records import Output
+    from stream.kafka.replay import FLUSH_SECONDS
+    from stream.kafka.topics import Topics
     from stream.waiting import until_answered
 
     settings = shown.settings()
@@ -154,7 +155,7 @@ def _say_replayed(counts: Counter[str], topic: str, verb: str) -> None:
 
 def read_failed(settings: "Settings", reason: str | None) -> Iterator[FailedRecord]:
     """All failed records there are, partition by partition in order."""
-    from stream.reader import Reader
+    from stream.kafka.reader import Reader
 
     with Reader(settings, [settings.topics.failed]) as reader, shown.progress().status("reading failed records"):
         for message in reader.read_all():
@@ -202,7 +203,7 @@ def _team_of(record: FailedRecord) -> str | None:
 
 def _output_of(settings: "Settings", record: FailedRecord) -> "Output | None":
     """A record for the topic that had refused it; None for what is not one of ours."""
-    from stream.lane.batch import Output
+    from stream.kafka.records import Output
 
     ours = (settings.topics.enriched, settings.topics.outcomes)
     if record.reason != "refused_by_topic" or record.topic not in ours:

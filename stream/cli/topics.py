@@ -9,12 +9,6 @@ from stream.core.errors import Fault
 
 app = typer.Typer(no_args_is_help=True, help="Create and describe the topics.")
 
-MEANING = {
-    "events": "alerts raised and acted on: the source of truth",
-    "enriched": "alerts with their scores",
-    "outcomes": "what became of the alerts: labels and evidence",
-    "failed": "records that could not be used, with the reason",
-}
 _DAY_MS = 86_400_000
 _MESSAGE_BYTES = 1_048_588  # Kafka's own default of max.message.bytes, which is enough for every topic
 
@@ -24,19 +18,15 @@ def create(
     partitions: Annotated[int, typer.Option(min=1, help="Of every topic; it can't be changed without a rebuild.")] = 4,
     replication: Annotated[int, typer.Option(min=1, help="Copies of every partition.")] = 1,
     retention_days: Annotated[
-        float | None, typer.Option(min=0.01, help="Of events and outcomes; default: they are kept for ever.")
+        float | None, typer.Option(min=0.01, help="Of events, outcomes and decisions; default: they are kept for ever.")
     ] = None,
     as_json: shown.AsJson = False,
 ) -> None:
     """Create the topics that are missing."""
-    from stream.kafka import TOPIC_CONFIGS, Topics
+    from stream.kafka.topics import Topics, topic_configs
 
-    configs = {role: dict(config) for role, config in TOPIC_CONFIGS.items()}
-    if retention_days is not None:
-        for role in ("events", "outcomes"):
-            configs[role]["retention.ms"] = str(round(retention_days * _DAY_MS))
     topics = Topics(shown.settings())
-    made = topics.create(partitions, replication, configs)
+    made = topics.create(partitions, replication, topic_configs(retention_days))
     there = [name for name in topics.names.values() if name not in made]
     if as_json:
         shown.say_json({"created": made, "there_already": there})
@@ -54,7 +44,7 @@ def describe(as_json: shown.AsJson = False) -> None:
     """Show the topics: whether they exist, their partitions and retention, and what they are for."""
     from rich.table import Table
 
-    from stream.kafka import Topics
+    from stream.kafka.topics import Topics
 
     settings = shown.settings()
     facts = topic_facts(Topics(settings))
@@ -76,6 +66,8 @@ def describe(as_json: shown.AsJson = False) -> None:
 
 def topic_facts(topics: Any) -> list[dict[str, Any]]:
     """What Kafka says of each topic of the settings; `topics` is `stream.kafka.Topics`."""
+    from stream.core.topics import TOPICS
+
     there = topics.partitions()
     facts = []
     for role, name in topics.names.items():
@@ -84,7 +76,8 @@ def topic_facts(topics: Any) -> list[dict[str, Any]]:
             {
                 "role": role,
                 "name": name,
-                "what": MEANING[role],
+                "what": TOPICS[role].meaning,
+                "written_by": list(TOPICS[role].written_by),
                 "exists": name in there,
                 "partitions": there.get(name, 0),
                 "retention_ms": _number(configs.get("retention.ms")),
@@ -120,19 +113,19 @@ def size_warnings(facts: list[dict[str, Any]], servers: str) -> list[Fault]:
 
     `servers` is the setting `kafka_bootstrap_servers`, for the command that mends it.
     """
-    from stream.core.limits import MESSAGE_BYTES
+    from stream.core.topics import TOPICS
 
     return [
         Fault(
             f"{fact['name']} takes records of at most {fact['max_message_bytes']:,} bytes, and one may have "
-            f"{MESSAGE_BYTES[fact['role']]:,}",
+            f"{TOPICS[fact['role']].message_bytes:,}",
             f"run `kafka-configs.sh --bootstrap-server {servers} --alter --entity-type topics"
             f" --entity-name {fact['name']} --add-config max.message.bytes={_MESSAGE_BYTES}`",
         )
         for fact in facts
         if fact["exists"]
         and fact["max_message_bytes"] is not None
-        and fact["max_message_bytes"] < MESSAGE_BYTES[fact["role"]]
+        and fact["max_message_bytes"] < TOPICS[fact["role"]].message_bytes
     ]
 
 
@@ -141,7 +134,7 @@ def timestamp_warning(facts: list[dict[str, Any]], servers: str) -> Fault | None
 
     `servers` are the broker's addresses, for the command that mends it.
     """
-    from stream.kafka import LOG_APPEND_TIME, TIMESTAMPS
+    from stream.kafka.topics import LOG_APPEND_TIME, TIMESTAMPS
 
     for fact in facts:
         if fact["role"] == "events" and fact["timestamps"] not in (LOG_APPEND_TIME, None):

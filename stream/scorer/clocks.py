@@ -11,7 +11,7 @@ from typing import Any
 
 from stream.core.errors import Fault
 from stream.core.events import words_for
-from stream.lane.batch import Part
+from stream.kafka.records import Part
 from stream.metrics import Metrics
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,8 @@ from stream.cli.topics import retention_warnings, size_warnings, timestamp_warni
 from stream.config import Settings
 from stream.core.errors import NoisegateError
 from stream.core.events import Tick, unknown_fields
-from stream.kafka import Topics, partition_chooser
+from stream.kafka.partitioner import partition_chooser
+from stream.kafka.topics import Topics
 from stream.lab.unused import count_names, fields_fault
 
 STRAY_SHARE = 0.05  # fewer are strays, mended long ago perhaps: the log keeps them

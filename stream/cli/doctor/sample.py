@@ -8,7 +8,7 @@ from confluent_kafka import Message
 from stream.config import Settings
 from stream.core.errors import BadRecord
 from stream.core.events import Event, decode_event
-from stream.reader import Reader
+from stream.kafka.reader import Reader
 
 SAMPLED = 500  # records of each partition
 SAMPLE_SECONDS = 10.0
