@@ -24,7 +24,7 @@ CORE_FORBIDDEN = frozenset(  # servers, clock, environment, logging, files, thre
 )
 
 EXCEPTIONS: dict[tuple[str, str], str] = {  # module, and what it imports: why it stays for now
-    ("stream.lab.cli.shown", "stream.dev.organisation"): "the lab's CLI offers the simulated organisation's log",
+    ("stream.lab.cli.shown", "stream.simulation"): "the lab's CLI offers the simulated organisation's log",
     ("stream.kafka.replay", "stream.lab.log"): "the reader of a log is one of the lab's modules",
     ("stream.kafka", "faust"): "Faust's credentials are made beside the settings of the other clients",
     ("stream.kafka", "aiokafka"): "the TLS context of Faust's consumer is made beside the other clients",

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stream.cli import shown
+from stream.cli import options
 from stream.core.topics import TOPICS
-from stream.plain import plain
+from stream.console import strip_control_characters
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
@@ -35,19 +35,19 @@ def replay(
     events: Annotated[Path, typer.Argument(help="An event log, .jsonl, .jsonl.gz or .parquet (extra: lab).")],
     speed: Annotated[str, typer.Option(help="How many times faster than it happened, or max.")] = "max",
     topic: Annotated[str | None, typer.Option(help="Where to; default: alerts.events of the settings.")] = None,
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Send an event log to Kafka: keyed by team, in log order."""
     from stream.kafka.replay import Feed, Schedule, parse_speed
-    from stream.lab.log import read_log
+    from stream.eventlog import read_log
 
     pace = parse_speed(speed)
     total = _count(events)  # a bad line is told before anything is sent
-    settings = shown.settings()
+    settings = options.settings()
     feed = Feed(settings, topic)
     began, sent, newest = time.monotonic(), 0, 0.0
     schedule = Schedule(read_log(events), pace)
-    with shown.bar(f"{events.name} to {feed.topic}", total) as told:
+    with count_bar(f"{events.name} to {feed.topic}", total) as told:
         while not schedule.done:
             lines = schedule.take(_CHUNK)
             feed.send(lines)
@@ -59,12 +59,12 @@ def replay(
         feed.flush()
     seconds = time.monotonic() - began
     if as_json:
-        shown.say_json({"events": sent, "topic": feed.topic, "seconds": seconds})
+        print_json({"events": sent, "topic": feed.topic, "seconds": seconds})
     else:
-        shown.out().print(f"{sent:,} events sent to {feed.topic} in {seconds:.1f} s")
+        stdout_console().print(f"{sent:,} events sent to {feed.topic} in {seconds:.1f} s")
     if settings.scorer.tick_seconds and newest < time.time() - settings.scorer.tick_seconds - _OLD_SECONDS:
-        shown.progress().print(
-            f"The log ends at {shown.when(newest)}. A quiet scorer's ticks move its time to now, and what is sent of "
+        stderr_console().print(
+            f"The log ends at {format_time(newest)}. A quiet scorer's ticks move its time to now, and what is sent of "
             "that past later comes late: give scorers of old logs tick_seconds = 0"
         )
 
@@ -72,16 +72,16 @@ def replay(
 def _count(log: Path) -> int:
     """How many events a log holds; fields that nothing reads are named on standard error."""
     from stream.core.events import unknown_fields
-    from stream.lab.log import read_log
+    from stream.eventlog import read_log
     from stream.lab.unused import count_names, fields_sentence
 
     total, unread = 0, Counter[str]()
-    with shown.progress().status("counting events"):
+    with stderr_console().status("counting events"):
         for line in read_log(log):
             total += 1
             count_names(unknown_fields(line.event, line.value), unread)
     if told := fields_sentence(unread):
-        shown.progress().print(told, markup=False, soft_wrap=True)
+        stderr_console().print(told, markup=False, soft_wrap=True)
     return total
 
 
@@ -98,7 +98,7 @@ def tail(
     """Print a topic's records as they come; jsonl prints each value as it is, one a line."""
     from stream.kafka.reader import Reader
 
-    settings = shown.settings()
+    settings = options.settings()
     name = getattr(settings.topics, topic) if topic in _ROLES else topic
     show = _jsonl if output is Format.jsonl else _table_line
     # The embedded broker does not know its end: there, what is older than this command is read and left out.
@@ -120,14 +120,14 @@ def tail(
 def _jsonl(message: "Message", _: "Settings") -> None:
     value = (message.value() or b"").replace(b"\n", b" ")
     if sys.stdout.isatty():  # a pipe gets the value as it is
-        value = plain(value.decode("utf-8", "replace")).encode()
+        value = strip_control_characters(value.decode("utf-8", "replace")).encode()
     sys.stdout.buffer.write(value + b"\n")
 
 
 def _table_line(message: "Message", settings: "Settings") -> None:
-    cells = [shown.when(message.timestamp()[1] / 1000.0), f"{message.partition()}/{message.offset()}"]
+    cells = [format_time(message.timestamp()[1] / 1000.0), f"{message.partition()}/{message.offset()}"]
     cells += _cells(message, settings)
-    sys.stdout.write("  ".join(plain(cell) for cell in cells).rstrip() + "\n")
+    sys.stdout.write("  ".join(strip_control_characters(cell) for cell in cells).rstrip() + "\n")
 
 
 def _cells(message: "Message", settings: "Settings") -> list[str]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stream.cli import shown
+from stream.cli import options
 
 if TYPE_CHECKING:
     from stream.models.store import Store
@@ -22,21 +22,21 @@ def verbs() -> None:
 
 
 @app.command("list")
-def list_versions(as_json: shown.AsJson = False) -> None:
+def list_versions(as_json: options.AsJson = False) -> None:
     """The versions of the store, what the pointers make of them, and what each worker runs."""
     from stream.cli.models_output import print_list
     from stream.cli.models_query import list_versions as query_versions
 
-    settings, store = shown.settings(), _store()
+    settings, store = options.settings(), _store()
     rows, notes = query_versions(settings, store)
     if as_json:
-        shown.say_json({"store": store.url, "versions": rows, "notes": notes})
+        print_json({"store": store.url, "versions": rows, "notes": notes})
     else:
         print_list(store.url, rows, notes)
 
 
 @app.command()
-def show(version: VersionArg, as_json: shown.AsJson = False) -> None:
+def show(version: VersionArg, as_json: options.AsJson = False) -> None:
     """One version: where it came from, how good it was, and what was done with it."""
     from stream.cli.models_output import change_line, print_version, version_report
 
@@ -44,11 +44,11 @@ def show(version: VersionArg, as_json: shown.AsJson = False) -> None:
     manifest = store.manifest(version)
     about = [change for change in store.changes() if change.version == version]
     if as_json:
-        shown.say_json({**version_report(manifest, f"{store.url}/{version}"), "changes": about})
+        print_json({**version_report(manifest, f"{store.url}/{version}"), "changes": about})
         return
     print_version(manifest, f"{store.url}/{version}")
     for change in about:
-        shown.out().print(f"change    {change_line(change)}", markup=False)
+        stdout_console().print(f"change    {change_line(change)}", markup=False)
 
 
 @app.command()
@@ -56,18 +56,20 @@ def verify(
     what: Annotated[
         str | None, typer.Argument(help="A version of the store, a version's folder, or a folder of versions.")
     ] = None,
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Check a model as the scorer would: hashes, features, golden rows, signature. Status 1 if it can't be served."""
     from stream.cli.models_output import print_version, version_report
     from stream.cli.models_query import verify as verify_version
 
-    folder, manifest = verify_version(shown.settings(), what)
+    folder, manifest = verify_version(options.settings(), what)
     if as_json:
-        shown.say_json(version_report(manifest, str(folder)))
+        print_json(version_report(manifest, str(folder)))
         return
     print_version(manifest, str(folder))
-    shown.out().print(f"sound     {len(manifest.files)} files have their hashes, the golden rows their probabilities")
+    stdout_console().print(
+        f"sound     {len(manifest.files)} files have their hashes, the golden rows their probabilities"
+    )
 
 
 @app.command()
@@ -77,14 +79,14 @@ def promote(
         list[str] | None, typer.Option(help="Only for this team, or a pattern of teams; may be given again.")
     ] = None,
     force: Force = None,
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Make a version the champion, if it passed the gate and did no worse as challenger."""
     from stream.cli.models_output import print_change
     from stream.cli.models_query import live_comparison_of, loader_of
     from stream.models.promotion import promote as promote_version
 
-    settings, store, reason = shown.settings(), _store(), _reason(force)
+    settings, store, reason = options.settings(), _store(), _reason(force)
     compare_live = live_comparison_of(settings, store)
     print_change(promote_version(loader_of(settings, store), compare_live, version, team or [], reason), as_json)
 
@@ -93,7 +95,7 @@ def promote(
 def challenge(
     version: Annotated[str | None, typer.Argument(metavar="VERSION", help="A version of the store.")] = None,
     none: Annotated[bool, typer.Option("--none", help="End the challenge.")] = False,
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Let a version score beside the champion, in shadow."""
     from stream.cli.models_output import print_change
@@ -107,11 +109,11 @@ def challenge(
     if version is None:
         print_change(end_challenge(_store()), as_json)
     else:
-        print_change(challenge_with(loader_of(shown.settings(), _store()), version), as_json)
+        print_change(challenge_with(loader_of(options.settings(), _store()), version), as_json)
 
 
 @app.command()
-def retire(version: VersionArg, force: Force = None, as_json: shown.AsJson = False) -> None:
+def retire(version: VersionArg, force: Force = None, as_json: options.AsJson = False) -> None:
     """Take a version away for good."""
     from stream.cli.models_output import print_change
     from stream.models.promotion import retire as retire_version
@@ -120,7 +122,7 @@ def retire(version: VersionArg, force: Force = None, as_json: shown.AsJson = Fal
 
 
 @app.command()
-def rollback(as_json: shown.AsJson = False) -> None:
+def rollback(as_json: options.AsJson = False) -> None:
     """Make CHAMPION what it was before its last change; again: one further back."""
     from stream.cli.models_output import print_change
     from stream.models.promotion import rollback as roll_back
@@ -132,7 +134,7 @@ def rollback(as_json: shown.AsJson = False) -> None:
 def diff(
     before: Annotated[str, typer.Argument(metavar="VERSION")],
     after: Annotated[str, typer.Argument(metavar="VERSION")],
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """What differs between two versions: features, thresholds, training, metrics, priors that moved most."""
     from stream.cli.models_output import print_differences
@@ -141,7 +143,7 @@ def diff(
     store = _store()
     found = differences(store.manifest(before), store.manifest(after))
     if as_json:
-        shown.say_json(found)
+        print_json(found)
     else:
         print_differences(found)
 
@@ -150,35 +152,35 @@ def diff(
 def sign(
     version: VersionArg,
     key: Annotated[Path, typer.Option(help="The private key; see `models keys`.")],
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Sign a version, its files held to their hashes before."""
     from stream.cli.models_output import print_change
     from stream.models.promotion import sign as sign_version
 
-    print_change(sign_version(_store(), shown.settings().models.cache, version, key), as_json)
+    print_change(sign_version(_store(), options.settings().models.cache, version, key), as_json)
 
 
 @app.command()
 def keys(
     file: Annotated[Path, typer.Argument(help="Where to put the private key; the public one gets .pub.")],
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Make a pair of keys to sign models with."""
     from stream.models.signing import make_keys
 
     public = make_keys(file)
     if as_json:
-        shown.say_json({"private": str(file), "public": str(public)})
+        print_json({"private": str(file), "public": str(public)})
         return
-    shown.out().print(f"{file}: the private key; keep it where models are signed, and nowhere else", markup=False)
-    shown.out().print(f"{public}: the public key; set model_keys to it where models are served", markup=False)
+    stdout_console().print(f"{file}: the private key; keep it where models are signed, and nowhere else", markup=False)
+    stdout_console().print(f"{public}: the public key; set model_keys to it where models are served", markup=False)
 
 
 def _store() -> "Store":
     from stream.models.store import Store
 
-    return Store(shown.settings().models.store)
+    return Store(options.settings().models.store)
 
 
 def _reason(force: str | None) -> str | None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from stream.cli import shown
+from stream.cli import options
 
 
 def retrain(
@@ -23,7 +23,7 @@ def retrain(
         str | None,
         typer.Option(help="Make it challenger whatever gate and champion say; give the reason, it is noted."),
     ] = None,
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Train on the log in Kafka, judge beside the champion, publish as challenger. Status 2: trained, but refused."""
     from stream.bars import Told, stage_bars
@@ -37,7 +37,7 @@ def retrain(
     from stream.models.promotion import promote
     from stream.models.store import Store
 
-    settings = shown.settings()
+    settings = options.settings()
     asked = Asked(
         since=None if since is None else parse_when(since, "--since", time.time()),
         judge_days=judge_days,
@@ -61,10 +61,10 @@ def retrain(
             return str(error)
         return None
 
-    with stage_bars(shown.progress()) as told:
+    with stage_bars(stderr_console()) as told:
         found = retrain_once(settings, asked, pulled, promoted, told)
     if as_json:
-        shown.say_json(found)
+        print_json(found)
     else:
         sys.stdout.write(write(found))
         sys.stdout.flush()

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from stream.cli import shown
+from stream.cli import options
 
 
 def schema(
@@ -22,7 +22,7 @@ def schema(
     if out is not None:
         _write(out)
     elif name is None:
-        shown.out().print("\n".join(sorted(known)))
+        stdout_console().print("\n".join(sorted(known)))
     elif name in known:
         typer.echo(json.dumps(known[name], indent=2))
     else:

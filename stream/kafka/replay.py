@@ -11,7 +11,7 @@ from stream.kafka.clients import producer_settings
 from stream.kafka.publisher import Publisher
 from stream.kafka.records import Output
 from stream.kafka.topics import Topics
-from stream.lab.log import Line
+from stream.eventlog import Line
 from stream.waiting import until_answered
 
 FLUSH_SECONDS = 60.0

@@ -21,7 +21,7 @@ from stream.lab.judging.baselines import score_baselines
 from stream.lab.judging.judge import MODEL, check_classes, figures
 from stream.lab.learning import calibration
 from stream.lab.learning.fitting import Fitted, Window, fit_window
-from stream.lab.log import Progress, no_progress, read_log
+from stream.eventlog import Progress, no_progress, read_log
 from stream.lab.matrix import known_matrix, training_matrix
 from stream.lab.priors import Learnt, choose_keys, learn
 from stream.lab.replaying import Replayed, replay

@@ -9,7 +9,7 @@ from stream.core.events import Event, Raised, Tick
 from stream.extras import import_extra
 
 if TYPE_CHECKING:
-    from stream.lab.log import Line, Progress
+    from stream.eventlog import Line, Progress
 
 VALUE = "value"  # the event as it was in Kafka, byte for byte: all that `read_log` reads
 _NAMES = ("team", "alert_id", "rule", "entity", "severity", "source", "kind", "actor")

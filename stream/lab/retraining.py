@@ -23,7 +23,7 @@ from stream.lab.judging.moved import Moved, judge_moved
 from stream.lab.judging.served import Comparison, compare_served, read_outcomes
 from stream.lab.learning.plan import Plan
 from stream.lab.lock import only_one
-from stream.lab.log import Progress, no_progress, read_log
+from stream.eventlog import Progress, no_progress, read_log
 from stream.lab.replaying import Replayed, replay
 from stream.lab.reporting import retrained as page
 from stream.lab.reporting.retrained import REFUSED, Data, Retrained, Standing

@@ -27,7 +27,7 @@ from stream.lane.engine import Engine, StepResult
 from stream.lane.run import LaneWorker
 from stream.lane.topic_identity import TopicIdentity
 from stream.lane.watchdog import Watchdog
-from stream.metrics import Metrics
+from stream.metrics.lane import LaneMetrics
 
 log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.25
@@ -41,7 +41,7 @@ _COMMIT_SECONDS = 2.0  # at the end; committed offsets are for lag monitors and 
 class Lane:
     """What one worker's consumer needs: the engine, its thread, and what it knows of its assignment."""
 
-    def __init__(self, settings: Settings, engine: Engine, topic: str, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, engine: Engine, topic: str, metrics: LaneMetrics) -> None:
         self.settings = settings
         self.metrics = metrics
         self.engine = engine
@@ -227,7 +227,7 @@ class LaneConsumer(driver.Consumer):
     def _show_lag(self) -> None:
         lane = self.lane
         for part in lane.engine.positions:
-            lane.metrics.lag.labels(part.partition).set(self._behind(part))
+            lane.metrics.lag.labels(*part).set(self._behind(part))
         lane.show_progress()
 
     def _behind(self, part: Part) -> int:

@@ -12,7 +12,7 @@ from stream.kafka.topics import TopicFacts, Topics
 from stream.lane.outage import Outage
 from stream.lane.topic_identity import TopicIdentity, gone
 from stream.logs import LIBRARY_MESSAGES
-from stream.metrics import Metrics
+from stream.metrics.lane import LaneMetrics
 
 log = logging.getLogger(__name__)
 ANSWER_SECONDS = 3.0
@@ -78,7 +78,7 @@ class BrokerWatch:
         cls,
         settings: Settings,
         identity: TopicIdentity,
-        metrics: Metrics,
+        metrics: LaneMetrics,
         partitions: Callable[[], int | None],
         refuse: Callable[[NoisegateError], None],
     ) -> "BrokerWatch":

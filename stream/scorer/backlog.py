@@ -23,7 +23,7 @@ from stream.scorer.merge import Located
 from stream.scorer.output import OutputBuilder
 from stream.scorer.previous import PreviousHistory, decided, holds
 from stream.scorer.score import BatchScores
-from stream.scorer.tally import Tally
+from stream.scorer.metrics.tally import Tally
 
 
 class LocatedEffect(NamedTuple):

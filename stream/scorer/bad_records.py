@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from stream.config import Settings
 from stream.core.errors import NoisegateError
 from stream.kafka.records import Part
-from stream.metrics import Metrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.scorer.decode import Decoded
 from stream.scorer.partition import Partition
 
@@ -22,7 +22,7 @@ class BadRecordWatch:
         metrics: show the share.
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, metrics: ScorerMetrics) -> None:
         self._settings, self._metrics = settings, metrics
         self._recent: deque[bool] = deque(maxlen=settings.scorer.bad_window)
         self._ringing = False

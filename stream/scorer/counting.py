@@ -20,15 +20,15 @@ from stream.core import limits
 from stream.core.kinds import CORRECTION, is_drill
 from stream.core.ledger import ACTIONABLE, NOISE, UNJUDGED, UNKNOWN
 from stream.core.scoring import Thresholds
-from stream.metrics import Metrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.models.active import Role, ScoringModel
 from stream.models.model import Model
-from stream.scorer.groups import TeamGroups
+from stream.scorer.metrics.team_groups import TeamGroups
 from stream.scorer.model_faults import Failure
-from stream.scorer.observing import EDGE_LABELS, Observed, score_counts
-from stream.scorer.quality import LEFT_OUT, Judged, Said, count_quality, open_quality
+from stream.scorer.metrics.drift import EDGE_LABELS, Observed, score_counts
+from stream.scorer.metrics.verdicts import LEFT_OUT, Judged, Said, count_quality, open_quality
 from stream.scorer.score import Scored
-from stream.scorer.tally import Tally
+from stream.scorer.metrics.tally import Tally
 
 log = logging.getLogger(__name__)
 _OUTCOMES = ("actionable", "noise", "unknown")
@@ -43,7 +43,7 @@ class _Shown(Struct):
     observed: Observed | None = None
 
 
-class Counting:
+class MetricsRecorder:
     """Counts what was scored and what matured. `serve` and `count` may come from two threads.
 
     Args:
@@ -55,7 +55,7 @@ class Counting:
 
     def __init__(
         self,
-        metrics: Metrics,
+        metrics: ScorerMetrics,
         groups: Mapping[str, Sequence[str]],
         keep_seconds: float,
         clock: Callable[[], float] = time.monotonic,

@@ -11,12 +11,12 @@ from redis.exceptions import RedisError
 
 from stream.config import Settings
 from stream.core.problem import Problem
-from stream.metrics import Metrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.models.active import ActiveModels
 from stream.models.reload import Loader, Reloader
 from stream.models.signing import public_keys
 from stream.models.store import Store
-from stream.scorer.counting import Counting
+from stream.scorer.metrics.recorder import MetricsRecorder
 from stream.scorer.heartbeat import Heartbeat, Heartbeats
 
 log = logging.getLogger(__name__)
@@ -42,9 +42,9 @@ class ModelPoller:
         self,
         settings: Settings,
         problem: Problem,
-        metrics: Metrics,
+        metrics: ScorerMetrics,
         partitions: Callable[[], list[int]],
-        counting: Counting,
+        recorder: MetricsRecorder,
     ) -> None:
         keys = settings.models.keys
         if keys is not None:
@@ -56,7 +56,7 @@ class ModelPoller:
         self._poll_seconds = settings.models.poll_seconds
         self._metrics = metrics
         self._partitions = partitions
-        self._counting = counting
+        self._recorder = counting
         self._heartbeats = Heartbeats(settings.redis.url, settings.deployment)
         self._beats = True
         self._shown: dict[str, str] = {}
@@ -146,7 +146,7 @@ class ModelPoller:
             metrics.model_failures.labels(version)
             metrics.model_simulated.labels(version)
         self._shown = roles
-        self._counting.serve(active.roles)
+        self._recorder.serve(active.roles)
 
     def _beat(self) -> None:
         active, reloader = self.active, self.reloader

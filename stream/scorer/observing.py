@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.core.frame import Array, Inputs, Matrix
-from stream.metrics import SCORE_EDGES, DriftMetrics
+from stream.metrics.scorer import SCORE_EDGES, DriftMetrics
 from stream.models.model import Model
 from stream.models.reference import BINS, FAULTS, SCORE, Spread, chances
 from stream.series import Grid, Labels, le_of

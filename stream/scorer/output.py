@@ -16,9 +16,9 @@ from stream.core.records import Enriched, Outcome, Score, Whys, encode_record
 from stream.kafka.failed import failed_output
 from stream.kafka.records import Output, Part, Record
 from stream.scorer.decode import Decoded, whereabouts
-from stream.scorer.maturing import verdicts_of
+from stream.scorer.metrics.maturity import verdicts_of
 from stream.scorer.score import BatchScores, score_fields, unpack_score
-from stream.scorer.tally import Tally
+from stream.scorer.metrics.tally import Tally
 
 _TYPES: dict[type, str] = {Raised: "raised", Acted: "acted", Tick: "tick"}
 _NO_CONTEXT = Context(None, None, {})

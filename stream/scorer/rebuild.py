@@ -29,7 +29,7 @@ from stream.kafka.clients import client_settings, producer_settings
 from stream.kafka.misrouted import MisroutedRecords
 from stream.kafka.publisher import Publisher
 from stream.kafka.topics import Topics
-from stream.metrics import Metrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.models.active import ActiveModels
 from stream.models.reload import Loader, Reloader
 from stream.models.store import Store
@@ -55,10 +55,10 @@ def rebuild(
             What served before serves on, in every partition that was not switched yet.
     """
     problem, topics = settings.load_problem(), Topics(settings)
-    aside = RedisHistory.of(settings, problem, Metrics(), "rebuild")
+    aside = RedisHistory.of(settings, problem, ScorerMetrics(), "rebuild")
     aside.check()
     topics.require("events", "enriched", "outcomes", "failed")
-    facts, serving = topics.facts(settings.topics.events), RedisHistory.of(settings, problem, Metrics())
+    facts, serving = topics.facts(settings.topics.events), RedisHistory.of(settings, problem, ScorerMetrics())
     mine = Identity(facts.cluster_id, settings.topics.events, facts.topic_id, problem.digest)
     if not take_over:
         refuse_another_cluster(serving, mine, settings.deployment)

@@ -23,7 +23,7 @@ from stream.scorer.decode import Decoder
 from stream.scorer.generation import Generations, NewGeneration
 from stream.scorer.history import NO_META, Meta, Wanted, read_meta_or_none
 from stream.scorer.identity import Identity
-from stream.scorer.maturing import Maturing
+from stream.scorer.metrics.maturity import MaturityQueue
 from stream.scorer.merge import MergedLog, Progress, Source
 from stream.scorer.partition import Partition, new_generation, new_meta
 from stream.scorer.previous import PreviousHistory
@@ -193,7 +193,7 @@ class Reprocessor:
             bounds = Bounds(None, self._begins[number], None, self._topic_id, self._count)
             meta = new_meta(bounds, self._begins[number], self._problem, generation, evictions=self._evictions)
             partitions[part] = Partition(part, self._problem, meta, NO_META, sys.maxsize)
-        maturing = Maturing(self._problem, self._settings.metrics.team_groups)
+        maturing = MaturityQueue(self._problem, self._settings.metrics.team_groups)
         most = self._settings.scorer.history_cache_levels
         return NewGeneration(partitions, self._aside, self._previous, maturing, most, self._decoder, backlog)
 

@@ -27,23 +27,23 @@ from stream.core.records import encode_record
 from stream.kafka.partitioner import partition_chooser
 from stream.kafka.records import Output, Part, Record
 from stream.lane.batch import Batch, Bounds, Work
-from stream.metrics import Metrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.models.active import ActiveModels
 from stream.scorer.assignment import Assignment, Taken, evicted_sentence
 from stream.scorer.bad_records import BadRecordWatch, bad_flags
 from stream.scorer.clocks import ClockWatch
-from stream.scorer.counting import Counting
+from stream.scorer.metrics.recorder import MetricsRecorder
 from stream.scorer.decode import Decoded, Decoder
 from stream.scorer.evictions import EvictionWatch, policy_fault
 from stream.scorer.history import NO_EVICTION, History, ServerStatus, Write, read_meta_or_none
 from stream.scorer.layout import strays_sentence
-from stream.scorer.maturing import Maturing, wait_seconds
+from stream.scorer.metrics.maturity import MaturityQueue, wait_seconds
 from stream.scorer.model_faults import ModelFaults
 from stream.scorer.output import OutputBuilder, unscored
 from stream.scorer.partition import Partition, Touched
 from stream.scorer.reading import bounded, read_states, widen
 from stream.scorer.score import BatchScores, Scored
-from stream.scorer.tally import Tally
+from stream.scorer.metrics.tally import Tally
 
 log = logging.getLogger(__name__)
 _RETRY_SECONDS = 0.5  # how often an absent Redis is asked again
@@ -81,10 +81,10 @@ class ScorerRoom:
         settings: Settings,
         problem: Problem,
         history: History,
-        metrics: Metrics,
+        metrics: ScorerMetrics,
         served: Callable[[], ActiveModels],
         clock: Callable[[], float] = time.time,
-        counting: Counting | None = None,
+        recorder: MetricsRecorder | None = None,
         check_topic: Callable[[], None] = lambda: None,
         check_refold: Callable[[], None] = lambda: None,
     ) -> None:
@@ -95,11 +95,11 @@ class ScorerRoom:
         self._served = served
         self._clock = clock
         self._check_topic = check_topic
-        self._counting = counting or Counting(
+        self._recorder = counting or MetricsRecorder(
             metrics, settings.metrics.team_groups, settings.metrics.series_keep_seconds
         )
         self._model_faults = ModelFaults(metrics)
-        self._maturing = Maturing(problem, settings.metrics.team_groups)
+        self._maturity = MaturityQueue(problem, settings.metrics.team_groups)
         metrics.maturity.set(problem.due_seconds + wait_seconds(problem))
         self._output = OutputBuilder(settings, problem)
         self._decoder: Decoder | None = None
@@ -160,8 +160,8 @@ class ScorerRoom:
     def _drop_gauges_of_revoked(self, bounds: Mapping[Part, Bounds]) -> None:
         """Stop showing gauges of partitions that another worker has now: their values here would stay as they are."""
         for part in self._assigned - set(bounds):
-            for gauge in (self._metrics.lag, self._metrics.held, self._metrics.history_time):
-                gauge.remove(part.partition)
+            for gauge in (self._metrics.lane.lag, self._metrics.held, self._metrics.history_time):
+                gauge.remove(*part)
             self._shown.pop(part, None)
         self._assigned = set(bounds)
 
@@ -265,7 +265,7 @@ class ScorerRoom:
 
     def _conflict(self, error: FenceConflict) -> None:
         log.warning("%s; going on from where it stands", error)
-        self._metrics.fence_conflicts.inc()
+        self._metrics.lane.fence_conflicts.inc()
         self.wants_assign = True
 
     def _damaged(self, error: HistoryDamaged) -> None:
@@ -300,7 +300,7 @@ class ScorerRoom:
     def _mature(self, partition: Partition, silent: int, batch: str, touched: Touched, tally: Tally) -> None:
         """Let what was decided be counted: with this batch what has matured, with a later one the rest."""
         decided = [one for one in partition.fold.effects[:silent] if type(one) is Decided] + tally.decided
-        matured, timers = self._maturing.part(decided, partition.silent_time, partition.fold.time, batch)
+        matured, timers = self._maturity.split(decided, partition.silent_time, partition.fold.time, batch)
         tally.matured.append(matured)
         partition.wait(timers, touched)
 
@@ -359,12 +359,12 @@ class ScorerRoom:
                 partition = self._partitions.get(part)
                 if partition is not None:  # none: Redis went away since
                     partition.written()
-                    self._metrics.held.labels(part.partition).set(partition.fold.held)
+                    self._metrics.held.labels(*part).set(partition.fold.held)
                     self._show_time(part, partition.fold.time)
             else:
                 self._conflict(FenceConflict(*part))
         if counted:
-            self._model_faults.uncounted(self._counting.count(work.kept.scored, counted))
+            self._model_faults.uncounted(self._recorder.count(work.kept.scored, counted))
         if work.kept:
             self._bad_records.count(work.kept.bad)
         return not self.wants_assign
@@ -451,7 +451,7 @@ class ScorerRoom:
     def _show_time(self, part: Part, at: float) -> None:
         if at > self._shown.get(part, -math.inf):
             self._shown[part] = at
-            self._metrics.history_time.labels(part.partition).set(at)
+            self._metrics.history_time.labels(*part).set(at)
 
     def _ask(self) -> ServerStatus:
         asked_at = self._clock()

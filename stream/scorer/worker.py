@@ -16,8 +16,8 @@ from stream.kafka.publisher import Publisher
 from stream.kafka.topics import Topics
 from stream.lane.app import Lane, make_app
 from stream.lane.engine import Engine
-from stream.metrics import Metrics
-from stream.scorer.counting import Counting
+from stream.metrics.scorer import ScorerMetrics
+from stream.scorer.metrics.recorder import MetricsRecorder
 from stream.scorer.layout import refuse_moved_teams
 from stream.scorer.models import ModelPoller
 from stream.scorer.redis_history import RedisHistory
@@ -38,9 +38,11 @@ class Scorer:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.problem = settings.load_problem()
-        self.metrics = Metrics()
+        self.metrics = ScorerMetrics()
         self.history = RedisHistory.of(settings, self.problem, self.metrics)
-        self.counting = Counting(self.metrics, settings.metrics.team_groups, settings.metrics.series_keep_seconds)
+        self.counting = MetricsRecorder(
+            self.metrics, settings.metrics.team_groups, settings.metrics.series_keep_seconds
+        )
         self.models = ModelPoller(settings, self.problem, self.metrics, self._partitions, self.counting)
         self.room = ScorerRoom(
             settings,
@@ -57,7 +59,7 @@ class Scorer:
             Publisher(
                 producer_settings(settings),
                 settings.topics.failed,
-                lambda reason: self.metrics.failed.labels(reason).inc(),
+                lambda reason: self.metrics.lane.failed.labels(reason).inc(),
                 lambda: self.lane.broker_watch.away,
             ),
             self.metrics,
@@ -88,7 +90,7 @@ class Scorer:
             )
             log.info("health", extra={"fields": {"host": settings.metrics.host, "port": server.port}})
         Topics(settings).require("events", "enriched", "outcomes", "failed")
-        self.metrics.kafka_up.set(1)
+        self.metrics.lane.kafka_up.set(1)
 
     def start(self) -> None:
         """Begin to poll for models, to watch Kafka and the lane; the lane begins after the first poll."""

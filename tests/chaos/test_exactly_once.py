@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stream.dev.organisation import simulate
+from stream.simulation import simulate
 from tests.chaos.cluster import Cluster
 from tests.servers.kafka import ApacheKafka
 from tests.servers.redis import RedisServer

@@ -14,7 +14,7 @@ from redis import Redis
 from stream.config import load_settings
 from stream.core.errors import HistoryRefused
 from stream.core.events import Tick, decode_event
-from stream.dev.organisation import simulate
+from stream.simulation import simulate
 from stream.scorer.identity import Identity
 from stream.scorer.rebuild import rebuild
 from tests.chaos.cluster import PROBLEM, Cluster

@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka import ConsumerGroupState
 from confluent_kafka.admin import AdminClient, NewPartitions
 
-from stream.dev.organisation import simulate
+from stream.simulation import simulate
 from stream.kafka.topics import Topics, topic_configs
 from tests.chaos.cluster import Cluster
 from tests.servers.kafka import ApacheKafka

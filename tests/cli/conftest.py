@@ -10,12 +10,12 @@ import pytest
 from confluent_kafka import Producer
 
 from stream.cli import main
-from stream.dev.organisation import write_events
+from stream.simulation import write_events
 from stream.dev.shipped import simulated_problem
 from stream.dev.stack import Stack, running_stack
 from stream.kafka.clients import producer_settings
 from stream.kafka.replay import Feed, Schedule
-from stream.lab.log import read_log
+from stream.eventlog import read_log
 
 DEADLINE_SECONDS = 30
 BAD = {

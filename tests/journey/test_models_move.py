@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stream.core.records import Enriched
-from stream.dev.organisation import simulate
+from stream.simulation import simulate
 from stream.dev.process import free_port
 from stream.models.artifact import ONNX, verify
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer

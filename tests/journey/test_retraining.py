@@ -13,12 +13,12 @@ import pytest
 
 from stream.core.once import Once
 from stream.core.records import Enriched, decode_enriched
-from stream.dev.organisation import write_events
+from stream.simulation import write_events
 from stream.dev.shipped import simulated_problem
 from stream.dev.stack import Stack, running_stack
 from stream.kafka.reader import Reader
 from stream.kafka.replay import Feed
-from stream.lab.log import Line, read_log
+from stream.eventlog import Line, read_log
 from stream.models.artifact import verify
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.store import Store

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from stream.core.errors import BrokerError
-from stream.dev.organisation import simulate
+from stream.simulation import simulate
 from stream.dev.process import free_port
 from stream.kafka.topics import Topics
 from tests.chaos.cluster import Cluster

@@ -22,7 +22,7 @@ from stream.kafka.clients import producer_settings
 from stream.kafka.topics import Topics, topic_configs
 from stream.lab import retraining, retrying
 from stream.lab.lock import only_one
-from stream.lab.log import Progress
+from stream.eventlog import Progress
 from stream.lab.reporting.retrained import Retrained, write
 from stream.lab.retraining import PAGE, Asked, retrain
 from stream.models.artifact import FINDINGS, verify

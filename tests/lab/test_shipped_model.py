@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from stream.core.problem import parse_problem
-from stream.dev.organisation import write_events
-from stream.lab.log import read_log
+from stream.simulation import write_events
+from stream.eventlog import read_log
 from stream.lab.replaying import replay
 from stream.lab.training import train_replayed
 from stream.models.artifact import CARD, read_file

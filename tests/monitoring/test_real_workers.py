@@ -18,7 +18,7 @@ from stream.core.ledger import HELD_OUT
 from stream.health import HealthServer
 from stream.lab.matrix import predict, served_matrix
 from stream.lab.reference import bins_of
-from stream.metrics import SCORE_EDGES
+from stream.metrics.scorer import SCORE_EDGES
 from stream.models.model import Model
 from stream.models.reference import SCORE
 from stream.monitoring import alerts, quality, queries, rules

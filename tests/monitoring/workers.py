@@ -21,14 +21,14 @@ from stream.core.events import decode_event, moment, seconds
 from stream.core.fold import Fold
 from stream.core.kinds import CORRECTION, HELD_OUT
 from stream.core.problem import Problem, parse_problem
-from stream.dev.organisation import START, TEAMS, Drifts, Shift, simulate
+from stream.simulation import START, TEAMS, Drifts, Shift, simulate
 from stream.dev.shipped import simulated_problem
 from stream.kafka.records import Part
 from stream.lab.learning.plan import Plan
-from stream.lab.log import Line
+from stream.eventlog import Line
 from stream.lab.replaying import Replayed, replay
 from stream.lab.training import train_replayed
-from stream.metrics import Metrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.models.model import Model, load_model
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.store import Store
@@ -112,7 +112,7 @@ class Worker:
         self._problem, self._settings = problem, settings
         log = Log(PARTITIONS)
         log.records = {self.part: []}
-        metrics = Metrics()
+        metrics = ScorerMetrics()
         metrics.kafka_up.set(1)  # these workers read a log in memory
         history = RedisHistory.of(settings, problem, metrics)
         self.rig = Rig(log, problem, history, settings, metrics=metrics)
@@ -132,7 +132,7 @@ class Worker:
     def restart(self) -> None:
         """A new process on the same history."""
         rig = self.rig
-        rig.metrics = Metrics()
+        rig.metrics = ScorerMetrics()
         rig.metrics.kafka_up.set(1)
         rig.history = RedisHistory.of(self._settings, self._problem, rig.metrics)
         rig.start()

@@ -13,7 +13,7 @@ from stream.core.problem import Problem
 from stream.kafka.records import Part
 from stream.lane.batch import Bounds
 from stream.lane.topic_identity import REBUILD, grown
-from stream.metrics import Metrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.models.active import ActiveModels
 from stream.scorer.assignment import Assignment
 from stream.scorer.decode import foreign_offset, whereabouts
@@ -39,7 +39,7 @@ class Asking(ScorerRoom):
         settings: Settings,
         problem: Problem,
         history: History,
-        metrics: Metrics,
+        metrics: ScorerMetrics,
         served: Callable[[], ActiveModels],
         clock: Callable[[], float],
     ) -> None:

@@ -11,10 +11,10 @@ from stream.core.events import Raised, encode_event
 from stream.core.fold import Fold
 from stream.core.frame import Array, Decayed, Inputs, Matrix
 from stream.kafka.records import Part
-from stream.lab.log import read_log
+from stream.eventlog import read_log
 from stream.lab.replaying import replay
 from stream.lab.training import train_replayed
-from stream.metrics import Metrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.models.graph import Stop
 from stream.models.model import Model, load_model
 from stream.scorer.history import Wanted, decode_meta
@@ -55,7 +55,9 @@ def test_live_features_and_states_equal_the_lab_s(name: str, shared_data: Path, 
     log = Log(4)
     for line in lines:
         log.put(Part("alerts.events", log._choose(line.event.team)), encode_event(line.event), line.at)  # type: ignore[union-attr]  # real logs hold no ticks
-    history = RedisHistory(redis_url, "parity", 5.0, problem.history.forget_days, problem.ledger_seconds, Metrics())
+    history = RedisHistory(
+        redis_url, "parity", 5.0, problem.history.forget_days, problem.ledger_seconds, ScorerMetrics()
+    )
     recording = Recording(model)
     rig = Rig(log, problem, history, make_settings(tick_seconds=0, history_cache_levels=2_000), recording)
     rig.run((997, 13, 411))

@@ -169,7 +169,7 @@ def test_a_fenced_worker_publishes_nothing_more_and_goes_on_from_the_other_s_off
     two.engine.settle()
     slow.gate.set()
     assert one.engine.settle().reassign
-    assert one.metrics.fence_conflicts._value.get() == 1
+    assert one.metrics.lane.fence_conflicts._value.get() == 1
     before = len(one.publisher.outputs)
     one.assign()
     assert one.engine.positions[ONLY] == 10
@@ -528,7 +528,7 @@ def test_a_partition_that_left_is_told_of_no_more() -> None:
     rig = Rig(log, small_problem(), MemoryHistory())
     rig.run()
     for part in log.records:
-        rig.metrics.lag.labels(part.partition).set(3)
+        rig.metrics.lane.lag.labels(*part).set(3)
     names = ("lag_records", "held_actions", "history_time_seconds")
     before = shown(rig.metrics, *names)
     assert len(before) == 6

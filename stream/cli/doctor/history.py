@@ -13,7 +13,7 @@ from stream.kafka.records import Part
 from stream.kafka.topics import LOG_APPEND_TIME, TIMESTAMPS, Topics
 from stream.lane.batch import Bounds
 from stream.lane.topic_identity import REBUILD
-from stream.metrics import Metrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.scorer.assignment import evicted_fault, hold_against
 from stream.scorer.clocks import BOUND_SECONDS, clock_fault, difference
 from stream.scorer.evictions import policy_fault
@@ -154,7 +154,7 @@ def open_history(settings: Settings) -> RedisHistory:
         settings.redis.timeout_seconds,
         forget_days=1.0,
         ledger_seconds=1.0,
-        metrics=Metrics(),
+        metrics=ScorerMetrics(),
     )  # the times that keys live matter to writers only
 
 

@@ -14,7 +14,7 @@ from stream.core.events import Raised
 from stream.core.once import Once
 from stream.core.records import Enriched, Outcome, decode_enriched, decode_outcome
 from stream.dev.demo.plan import AlertKey
-from stream.lab.log import Line
+from stream.eventlog import Line
 
 SHOWN = 12  # latest alerts
 _RATE_SECONDS = 3.0

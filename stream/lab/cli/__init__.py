@@ -25,7 +25,7 @@ from stream.lab.cli.shown import (
     say_json,
     say_metrics,
 )
-from stream.plain import plain
+from stream.console import strip_control_characters
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Make and judge models (extra: lab).")
 
@@ -75,7 +75,7 @@ def train_command(
         say_metrics(shown, manifest.metrics, manifest.training.simulated)
     if manifest.gate is not None and not manifest.gate.passed:
         said = "could not be tested" if manifest.gate.result == "not tested" else "failed"
-        why = escape(plain("; ".join(manifest.gate.faults)))
+        why = escape(strip_control_characters("; ".join(manifest.gate.faults)))
         shown.print(
             f"The gate {said}: {why}. Without a reason `noisegate models promote` refuses it; "
             f"{escape(str(folder / 'report.html'))} says more"

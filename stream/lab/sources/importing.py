@@ -8,7 +8,7 @@ from typing import IO
 from stream.core import limits
 from stream.core.errors import LogError
 from stream.core.events import Acted, Raised, encode_event, seconds
-from stream.lab.log import Progress, no_progress
+from stream.eventlog import Progress, no_progress
 from stream.lab.sources.actions import ActionCells, action_id, bind, check_order
 from stream.lab.sources.cells import Cells
 from stream.lab.sources.mapping import Mapping

@@ -27,7 +27,7 @@ from stream.core.events import (
 from stream.kafka.misrouted import MisroutedRecords
 from stream.kafka.partitioner import partition_chooser
 from stream.kafka.reader import Reader
-from stream.lab.log import Line, Progress, no_progress
+from stream.eventlog import Line, Progress, no_progress
 from stream.lab.parquet import import_parquet, write_parquet
 from stream.lab.sources.spool import Spool
 from stream.lab.unused import count_names

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from stream.core.errors import LogError
-from stream.lab.log import Progress
+from stream.eventlog import Progress
 from stream.lab.sources.summary import Summary
 
 Row = Sequence[str]  # the used cells

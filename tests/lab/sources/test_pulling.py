@@ -21,7 +21,7 @@ from stream.kafka.reader import Reader
 from stream.kafka.records import Part
 from stream.kafka.replay import Feed
 from stream.kafka.topics import LOG_APPEND_TIME, TIMESTAMPS, Topics, topic_configs
-from stream.lab.log import Line, read_log
+from stream.eventlog import Line, read_log
 from stream.lab.parquet import VALUE, import_parquet
 from stream.lab.sources.pulling import Left, parse_when, pull
 from stream.lane.batch import Batch
@@ -257,7 +257,7 @@ sys.modules["pyarrow"] = None
 from pathlib import Path
 from stream.config import load_settings
 from stream.core.errors import LogError
-from stream.lab.log import read_log
+from stream.eventlog import read_log
 from stream.lab.sources.pulling import pull
 for call in (lambda: pull(load_settings({}), Path("log.parquet")), lambda: list(read_log(Path("log.parquet")))):
     try:
