@@ -12,7 +12,6 @@ from typing import Annotated
 import msgspec
 import typer
 from msgspec import Struct
-from stream.models.active import ActiveModels, Challenger
 
 from benchmarks import load
 from benchmarks.contenders import CONTENDERS
@@ -23,6 +22,7 @@ from stream.core.effects import Arrived
 from stream.core.events import decode_event, seconds
 from stream.core.fold import Fold
 from stream.core.frame import Array
+from stream.models.active import ActiveModels, Challenger
 from stream.models.pointers import CHALLENGER, Pointer
 from stream.models.store import Store
 from stream.scorer.score import BatchScores

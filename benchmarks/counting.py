@@ -15,7 +15,6 @@ from statistics import median
 
 from msgspec import Struct
 from prometheus_client import generate_latest
-from stream.models.model import Model, load_model
 
 from benchmarks import load
 from benchmarks.model import make_model
@@ -27,6 +26,7 @@ from stream.core.problem import Problem, parse_problem
 from stream.kafka.records import Part
 from stream.lane.process import GC_THRESHOLDS
 from stream.metrics.scorer import ScorerMetrics
+from stream.models.model import Model, load_model
 from stream.scorer.metrics.maturity import MaturityQueue
 from stream.scorer.metrics.recorder import MetricsRecorder
 from stream.scorer.metrics.tally import Tally

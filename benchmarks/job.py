@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from msgspec import Struct
-from stream.models.active import ActiveModels
 
 from benchmarks import load
 from benchmarks.setting import Setting
@@ -20,6 +19,7 @@ from stream.core.fold import Fold
 from stream.core.ledger import Alert, pack_entry, unpack_entry
 from stream.core.levels import LevelKey
 from stream.core.records import Enriched, encode_record
+from stream.models.active import ActiveModels
 from stream.scorer.output import enriched
 from stream.scorer.score import BatchScores
 

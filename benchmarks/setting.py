@@ -5,10 +5,10 @@ from pathlib import Path
 
 import msgspec
 from msgspec import Struct
-from stream.models.model import Model, load_model
 
 from stream.config import Partitioner, Settings, load_problem, make_settings
 from stream.core.problem import Problem
+from stream.models.model import Model, load_model
 from stream.models.store import find
 
 PARTITIONS = 4

@@ -1,4 +1,4 @@
-"""One frozen `Settings`, read once from the environment and an optional TOML file; parts of it are passed down."""
+"""One frozen `Settings` of parts, read once from the environment and an optional TOML file."""
 
 import os
 import tomllib
@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
+from msgspec.structs import fields
 
 from stream.core import limits
 from stream.core.errors import SettingsError
@@ -27,51 +28,61 @@ Port = Annotated[int, Meta(ge=0, le=65_535)]
 Partitioner = Literal["murmur2_random", "murmur2", "consistent_random", "consistent"]
 
 
-class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Every setting. In the environment: NOISEGATE_ and the name in capitals; in the TOML file: the name."""
+class KafkaSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How Kafka is reached."""
 
-    deployment: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]+$", max_length=64)] = "noisegate"
-    """Names the consumer group and begins every Redis key."""
-    kafka_bootstrap_servers: str = "127.0.0.1:9092"
-    kafka: dict[str, str] = {}
+    bootstrap_servers: str = field(default="127.0.0.1:9092", name="kafka_bootstrap_servers")
+    client: dict[str, str] = field(default_factory=dict, name="kafka")
     """More Kafka client settings by librdkafka's names; in the environment NOISEGATE_KAFKA_SECURITY_PROTOCOL=SSL."""
     partitioner: Partitioner = "murmur2_random"
     """How the producers of alerts.events choose a team's partition; Java's default is murmur2."""
-    events_topic: str = "alerts.events"
-    enriched_topic: str = "alerts.enriched"
-    outcomes_topic: str = "alerts.outcomes"
-    decisions_topic: str = "alerts.decisions"
-    failed_topic: str = "alerts.failed"
-    problem: Path | None = None
-    """The problem file: what is being predicted. There is no default: it is for who owns the alerts to say."""
+    end_offsets: bool = field(default=True, name="broker_end_offsets")
+    """Whether ListOffsets can be trusted for the log's end; it can't with the embedded broker."""
 
-    redis_url: str = "redis://127.0.0.1:6379/0"
+
+class TopicSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The topics' names."""
+
+    events: str = field(default="alerts.events", name="events_topic")
+    enriched: str = field(default="alerts.enriched", name="enriched_topic")
+    outcomes: str = field(default="alerts.outcomes", name="outcomes_topic")
+    decisions: str = field(default="alerts.decisions", name="decisions_topic")
+    failed: str = field(default="alerts.failed", name="failed_topic")
+
+
+class RedisSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How Redis is reached."""
+
+    url: str = field(default="redis://127.0.0.1:6379/0", name="redis_url")
     """redis:// or rediss://, with user and password where Redis has ACLs."""
-    history_timeout_seconds: Seconds = 2.0
+    timeout_seconds: Seconds = field(default=2.0, name="history_timeout_seconds")
     """Redis away for longer: alerts are published unscored until it is back."""
-    history_cache_levels: Count = 50_000
-    """Level states a worker keeps in memory over all its partitions; what is in Redis is not bounded by it."""
 
-    model_store: Annotated[str, Meta(min_length=1)] = "~/.local/share/noisegate/models"
+
+class ModelSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where models come from."""
+
+    store: Annotated[str, Meta(min_length=1)] = field(default="~/.local/share/noisegate/models", name="model_store")
     """Versions and the pointers CHAMPION and CHALLENGER: a folder, or an URL that fsspec knows (s3://bucket/prefix).
 
     A folder that does not exist is an empty store: alerts are unscored until a model is promoted in it.
     """
-    model_cache: Path = Path("~/.cache/noisegate/models")
+    cache: Path = field(default=Path("~/.cache/noisegate/models"), name="model_cache")
     """Copies of versions on this machine; a worker starts with the last good one when the store fails."""
-    model_keys: Path | None = None
+    keys: Path | None = field(default=None, name="model_keys")
     """A PEM file with Ed25519 public keys: only models signed by one of them are served or promoted."""
-    model_poll_seconds: Seconds = 5.0
+    poll_seconds: Seconds = field(default=5.0, name="model_poll_seconds")
     retrain_promotes: bool = False
-    """`noisegate retrain` promotes the present challenger first, where its evidence from serving allows it."""
+    """`noisegate retrain` first promotes the present challenger, if its live comparison allows it."""
     challenger_seconds: Seconds = 0.5
     """A batch waits so long for the challenger once all else is done; one that takes longer is dropped."""
 
+
+class LaneSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How a room reads its topics."""
+
     start_from: Literal["earliest", "latest"] = "earliest"
     """Where a deployment begins that has neither history nor a committed offset."""
-    tick_seconds: Annotated[float, Meta(ge=0)] = 60.0
-    """How often time is moved in a quiet partition in which something is due; 0 = never, as in replays."""
-
     batch_max_records: Count = 4_000
     batch_max_bytes: Count = 8 * 1024 * 1024
     batch_seconds: Seconds = 0.5
@@ -82,14 +93,32 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """At SIGTERM: what is begun is finished within this time."""
     stall_seconds: Seconds = 120.0
     """Records wait and none is worked on for this long: the process ends with status 70."""
+    session_timeout_seconds: Seconds = 10.0
+    heartbeat_seconds: Seconds = 3.0
+    rebalance_timeout_seconds: Seconds = 30.0
+    fetch_wait_seconds: Seconds = 0.5
+    """How long a fetch may wait for records; the embedded broker waits needlessly, so little there."""
+
+
+class ScorerSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How the scorer folds."""
+
+    history_cache_levels: Count = 50_000
+    """Level states a worker keeps in memory over all its partitions; what is in Redis is not bounded by it."""
+    tick_seconds: Annotated[float, Meta(ge=0)] = 60.0
+    """How often time is moved in a quiet partition in which something is due; 0 = never, as in replays."""
     bad_share: Annotated[float, Meta(gt=0, le=1)] = 0.5
     """More than this share of the last `bad_window` records bad: log and metric ring."""
     bad_window: Count = 1_000
     stop_on_bad: bool = False
     """Then end the process instead."""
 
-    metrics_host: str = "127.0.0.1"
-    metrics_port: Port = 9_108
+
+class MetricsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is shown of a process, and who asks."""
+
+    host: str = field(default="127.0.0.1", name="metrics_host")
+    port: Port = field(default=9_108, name="metrics_port")
     """/metrics, /livez and /readyz; 0 = none."""
     team_groups: Annotated[dict[Group, Patterns], Meta(max_length=limits.TEAM_GROUPS)] = {}
     """Teams that metrics show by name of a group: {money = ["payments", "pay-*"]}; who is in none is `other`."""
@@ -97,15 +126,32 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How long the series of a model stay on /metrics after it was last served or counted."""
     prometheus_url: str = "http://127.0.0.1:9090"
     """Where `noisegate report` asks."""
+
+
+class GeneralSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What concerns every room."""
+
+    deployment: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]+$", max_length=64)] = "noisegate"
+    """Names the consumer group and begins every Redis key."""
+    problem: Path | None = None
+    """The problem file: what is being predicted. There is no default: it is for who owns the alerts to say."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
-    session_timeout_seconds: Seconds = 10.0
-    heartbeat_seconds: Seconds = 3.0
-    rebalance_timeout_seconds: Seconds = 30.0
-    fetch_wait_seconds: Seconds = 0.5
-    """How long a fetch may wait for records; the embedded broker waits needlessly, so little there."""
-    broker_end_offsets: bool = True
-    """Whether ListOffsets can be trusted for the log's end; it can't with the embedded broker."""
+
+class Settings(GeneralSettings, frozen=True, kw_only=True):
+    """Every setting, in parts, one an area.
+
+    In the environment and in the TOML file a setting has a flat name: NOISEGATE_METRICS_PORT and `metrics_port` are
+    `settings.metrics.port`.
+    """
+
+    kafka: KafkaSettings = field(default_factory=KafkaSettings)
+    topics: TopicSettings = field(default_factory=TopicSettings)
+    redis: RedisSettings = field(default_factory=RedisSettings)
+    models: ModelSettings = field(default_factory=ModelSettings)
+    lane: LaneSettings = field(default_factory=LaneSettings)
+    scorer: ScorerSettings = field(default_factory=ScorerSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
 
     def load_problem(self) -> Problem:
         """The problem file, read and checked.
@@ -118,11 +164,38 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             example = example_problem()
             raise SettingsError(
                 "no problem file is named, so nothing says what is being predicted",
-                "set NOISEGATE_PROBLEM (or "
-                "`problem` in the settings file) to one: docs/PROBLEM.md of the project says how it is written"
+                "set NOISEGATE_PROBLEM (or `problem` in the settings file) to one: docs/PROBLEM.md of the project says "
+                "how it is written"
                 f"{f', and {example} is an example' if example else ''}",
             )
         return load_problem(self.problem)
+
+
+PARTS: dict[str, type[Struct]] = {
+    one.name: one.type for one in fields(Settings) if isinstance(one.type, type) and issubclass(one.type, Struct)
+}
+
+
+def setting_names() -> list[str]:
+    """The flat name of every setting, as in the settings file."""
+    return list(_kinds())
+
+
+def make_settings(**values: Any) -> Settings:
+    """Settings from values by their flat names; all others have their defaults.
+
+    Raises:
+        SettingsError: naming key and value.
+    """
+    return _convert(values, "arguments")
+
+
+def change_settings(settings: Settings, **values: Any) -> Settings:
+    """The settings with other values by their flat names; errors as `make_settings`."""
+    present = {one.encode_name: getattr(settings, one.name) for one in fields(GeneralSettings)}
+    for name, kind in PARTS.items():
+        present |= {one.encode_name: getattr(getattr(settings, name), one.name) for one in fields(kind)}
+    return _convert({**present, **values}, "arguments")
 
 
 def example_problem() -> Path | None:
@@ -152,7 +225,7 @@ def load_settings(environment: Mapping[str, str] | None = None, file: Path | Non
     path = file or (Path(env["NOISEGATE_SETTINGS"]) if env.get("NOISEGATE_SETTINGS") else None)
     values: dict[str, Any] = _read(path) if path else {}
     kafka = {str(key): str(value) for key, value in values.pop("kafka", {}).items()}
-    known = {field.name for field in msgspec.structs.fields(Settings)}
+    known = set(setting_names())
     for key, value in env.items():
         name = key.removeprefix(PREFIX).lower()
         if not key.startswith(PREFIX) or key == "NOISEGATE_SETTINGS":
@@ -177,19 +250,33 @@ def _read(path: Path) -> dict[str, Any]:
         raise SettingsError(f"the settings file {str(path)!r} is not TOML: {error}") from None
 
 
+def _kinds() -> dict[str, type[Struct]]:
+    """The part that each setting is in, by its flat name."""
+    kinds: tuple[type[Struct], ...] = (GeneralSettings, *PARTS.values())
+    return {one.encode_name: kind for kind in kinds for one in fields(kind)}
+
+
 def _convert(values: dict[str, Any], source: str) -> Settings:
+    kinds = _kinds()
     for name, value in values.items():
         try:
-            msgspec.convert({name: value}, Settings, strict=False, dec_hook=_path)
+            msgspec.convert({name: value}, kinds.get(name, GeneralSettings), strict=False, dec_hook=_path)
         except msgspec.ValidationError as error:
             shown = "***" if name == "redis_url" else repr(value)
             raise SettingsError(f"{name} = {shown} ({source}): {error}") from None
-    settings = msgspec.convert(values, Settings, strict=False, dec_hook=_path)
-    if not settings.redis_url.startswith(("redis://", "rediss://", "unix://")):
+    nested = {name: _own(kind, values) for name, kind in PARTS.items()}
+    settings = msgspec.convert({**_own(GeneralSettings, values), **nested}, Settings, strict=False, dec_hook=_path)
+    if not settings.redis.url.startswith(("redis://", "rediss://", "unix://")):
         raise SettingsError("redis_url must begin with redis://, rediss:// or unix://")
-    if OTHER_TEAMS in settings.team_groups:
+    if OTHER_TEAMS in settings.metrics.team_groups:
         raise SettingsError(f"team_groups names a group {OTHER_TEAMS!r}, which is who is in no group", "rename it")
     return settings
+
+
+def _own(kind: type[Struct], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the values that are settings of one part."""
+    names = {one.encode_name for one in fields(kind)}
+    return {name: value for name, value in values.items() if name in names}
 
 
 def _inline(value: str) -> Any:
@@ -201,6 +288,6 @@ def _inline(value: str) -> Any:
 
 
 def _path(kind: type, value: Any) -> Any:
-    if kind is Path and isinstance(value, str) and value:
+    if kind is Path and isinstance(value, str | Path) and value:
         return Path(value)
     raise ValueError("it must be a path")

@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-from stream.core.errors import NoisegateError
+from stream.core.errors import Fault, NoisegateError
 
 AUDITING = ("scipy.stats", "tomlkit")  # what each part of the lab imports
 FITTING = ("lightgbm",)
@@ -25,13 +25,13 @@ def import_extra(module: str, extra: str, needs: str, error: type[NoisegateError
     try:
         return import_module(module)
     except (ImportError, OSError) as fault:
-        raise error(missing_sentence(module.partition(".")[0], extra, needs, fault)) from None
+        raise error(*missing_package(module.partition(".")[0], extra, needs, fault)) from None
 
 
-def missing_sentence(package: str, extra: str, needs: str, fault: Exception | None = None) -> str:
-    """What is said where a package of an extra is missing, or is there and can't be loaded (`fault` says why)."""
-    state = f"which can't be loaded ({fault})" if isinstance(fault, OSError) else "which is not installed"
-    return f"{needs} {package}, {state}; pip install 'noisegate[{extra}]'"
+def missing_package(package: str, extra: str, needs: str, error: Exception | None = None) -> Fault:
+    """The fault of a package of an extra that is missing, or is there and can't be loaded (`error` says why)."""
+    state = f"which can't be loaded ({error})" if isinstance(error, OSError) else "which is not installed"
+    return Fault(f"{needs} {package}, {state}", f"pip install 'noisegate[{extra}]'")
 
 
 def require_lab(needs: str, *modules: str, error: type[NoisegateError] = NoisegateError) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stream.config import load_settings
+from stream.config import change_settings, load_settings, make_settings, setting_names
 from stream.core.errors import ProblemError, SettingsError
 from stream.models.pointers import CHAMPION
 from stream.models.store import Store
@@ -58,6 +58,26 @@ def test_a_wrong_setting_is_told_by_key_and_value(name: str, value: str, words: 
         load_settings({name: value})
     assert words in str(error.value)
     assert "secret" not in str(error.value)
+
+
+def test_every_setting_has_one_flat_name() -> None:
+    """No two parts share a name, and what can't be a value of one is refused by that name."""
+    names = setting_names()
+    assert len(names) == len(set(names)) > 30
+    for name in names:
+        with pytest.raises(SettingsError, match=f"^{name} = "):
+            make_settings(**{name: object()})
+
+
+def test_settings_are_changed_by_flat_names() -> None:
+    """What is not named keeps its value, in every part; a wrong value is refused as in a file."""
+    settings = make_settings(deployment="a", metrics_port=0, model_cache="/x", team_groups={"money": ["pay-*"]})
+    changed = change_settings(settings, events_topic="other.events")
+    assert (changed.deployment, changed.metrics.port, changed.models.cache) == ("a", 0, Path("/x"))
+    assert changed.topics.events == "other.events"
+    assert change_settings(changed, events_topic="alerts.events") == settings
+    with pytest.raises(SettingsError, match=r"metrics_port = -1 \(arguments\)"):
+        change_settings(settings, metrics_port=-1)
 
 
 def test_a_setting_that_is_no_more_is_told(tmp_path: Path) -> None:

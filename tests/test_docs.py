@@ -3,12 +3,11 @@
 import re
 from pathlib import Path
 
-import msgspec
 import pytest
 import typer.main
 
 from stream.cli import app
-from stream.config import Settings
+from stream.config import setting_names
 from stream.core.problem import parse_problem
 from stream.core.records import FAILURES
 from stream.metrics.scorer import ScorerMetrics
@@ -37,7 +36,7 @@ def test_every_verb_stands_in_the_readme(verb: str) -> None:
     assert re.search(rf"`(noisegate )?{verb}\b", README)
 
 
-@pytest.mark.parametrize("field", [field.name for field in msgspec.structs.fields(Settings)])
+@pytest.mark.parametrize("field", setting_names())
 def test_every_setting_stands_in_the_readme(field: str) -> None:
     """Each setting is in the table."""
     assert f"`{field}`" in README
@@ -46,9 +45,9 @@ def test_every_setting_stands_in_the_readme(field: str) -> None:
 def test_the_reference_of_metrics_is_the_catalogue() -> None:
     """Every family that a scorer shows has one row, whose meaning is its help text on /metrics."""
     rows = [[cell.strip() for cell in line.split(" | ")] for line in METRICS.splitlines() if line.startswith("| `")]
-    told = {row[0].strip("| `").removesuffix("_total"): row[-1].removesuffix(" |") for row in rows}
-    assert len(told) == len(rows) > 50
-    assert told == {family.name: family.documentation for family in ScorerMetrics().registry.collect()}
+    meanings = {row[0].strip("| `").removesuffix("_total"): row[-1].removesuffix(" |") for row in rows}
+    assert len(meanings) == len(rows) > 50
+    assert meanings == {family.name: family.documentation for family in ScorerMetrics().registry.collect()}
 
 
 @pytest.mark.parametrize("reason", FAILURES)

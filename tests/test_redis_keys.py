@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from stream.scorer.heartbeat import Heart, Heartbeat
 
 from stream.config import make_settings
 from stream.lane.redis_fence import RedisFence
@@ -24,6 +23,7 @@ from stream.redis_keys import (
     WORKERS,
     RedisKey,
 )
+from stream.scorer.heartbeat import Heartbeat, Heartbeats
 from stream.scorer.redis_history import RedisHistory
 from tests.scorer.logs import PROBLEM, random_log
 from tests.scorer.rig import Rig
@@ -54,7 +54,7 @@ def test_every_key_of_a_real_run_is_in_the_catalogue(redis_url: str) -> None:
     settings = make_settings(redis_url=redis_url, tick_seconds=0)
     for aside in (False, True):
         Rig(log_of(random_log(1)), PROBLEM, RedisHistory.of(settings, PROBLEM, ScorerMetrics(), aside)).run((50,))
-    Heart(redis_url, settings.deployment).beat("host:1", Heartbeat(0.0, {}))
+    Heartbeats(redis_url, settings.deployment).write("host:1", Heartbeat(0.0, {}))
     lock = RedisFence.of(settings, LaneMetrics()).lock(REBUILD_LOCK.name(deployment=settings.deployment), 30.0)
     assert lock.acquire(blocking=False)
     client, seen = admin(redis_url), set()

@@ -154,9 +154,10 @@ def _enriched_cells(record: dict[str, Any]) -> list[str]:
     import msgspec
 
     from stream.core.records import Enriched
-    from stream.dev.demo.view import words
+    from stream.core.scoring import history_words
 
     enriched = msgspec.convert(record, Enriched)
     probability, alert = enriched.score.probability, enriched.alert
     shown_as = "    -" if probability is None else f"{probability:5.0%}"
-    return [shown_as, f"{enriched.score.band:<17}", f"{alert.team:<20}", f"{alert.rule:<24}", words(enriched)]
+    words = history_words(enriched.score, enriched.why)
+    return [shown_as, f"{enriched.score.band:<17}", f"{alert.team:<20}", f"{alert.rule:<24}", words]

@@ -25,31 +25,31 @@ def verbs() -> None:
 @app.command("list")
 def list_versions(as_json: options.AsJson = False) -> None:
     """The versions of the store, what the pointers make of them, and what each worker runs."""
-    from stream.cli.models_output import say_list
-    from stream.cli.models_query import listed
+    from stream.cli.models_output import print_list
+    from stream.cli.models_query import list_versions as query_versions
 
     settings, store = options.settings(), _store()
-    rows, notes = listed(settings, store)
+    rows, notes = query_versions(settings, store)
     if as_json:
         print_json({"store": store.url, "versions": rows, "notes": notes})
     else:
-        say_list(store.url, rows, notes)
+        print_list(store.url, rows, notes)
 
 
 @app.command()
 def show(version: VersionArg, as_json: options.AsJson = False) -> None:
     """One version: where it came from, how good it was, and what was done with it."""
-    from stream.cli.models_output import report_of, say_version, sentence
+    from stream.cli.models_output import change_line, print_version, version_report
 
     store = _store()
     manifest = store.manifest(version)
     about = [change for change in store.changes() if change.version == version]
     if as_json:
-        print_json({**report_of(manifest, f"{store.url}/{version}"), "changes": about})
+        print_json({**version_report(manifest, f"{store.url}/{version}"), "changes": about})
         return
-    say_version(manifest, f"{store.url}/{version}")
+    print_version(manifest, f"{store.url}/{version}")
     for change in about:
-        stdout_console().print(f"change    {sentence(change)}", markup=False)
+        stdout_console().print(f"change    {change_line(change)}", markup=False)
 
 
 @app.command()
@@ -60,14 +60,14 @@ def verify(
     as_json: options.AsJson = False,
 ) -> None:
     """Check a model as the scorer would: hashes, features, golden rows, signature. Status 1 if it can't be served."""
-    from stream.cli.models_output import report_of, say_version
-    from stream.cli.models_query import verified
+    from stream.cli.models_output import print_version, version_report
+    from stream.cli.models_query import verify as verify_version
 
-    folder, manifest = verified(options.settings(), what)
+    folder, manifest = verify_version(options.settings(), what)
     if as_json:
-        print_json(report_of(manifest, str(folder)))
+        print_json(version_report(manifest, str(folder)))
         return
-    say_version(manifest, str(folder))
+    print_version(manifest, str(folder))
     stdout_console().print(
         f"sound     {len(manifest.files)} files have their hashes, the golden rows their probabilities"
     )
@@ -83,10 +83,13 @@ def promote(
     as_json: options.AsJson = False,
 ) -> None:
     """Make a version the champion, if it passed the gate and did no worse as challenger."""
-    from stream.cli.models_output import say_change
+    from stream.cli.models_output import print_change
+    from stream.cli.models_query import live_comparison_of, loader_of
     from stream.models.promotion import promote as promote_version
 
-    say_change(promote_version(options.settings(), _store(), version, team or [], _reason(force)), as_json)
+    settings, store, reason = options.settings(), _store(), _reason(force)
+    compare_live = live_comparison_of(settings, store)
+    print_change(promote_version(loader_of(settings, store), compare_live, version, team or [], reason), as_json)
 
 
 @app.command()
@@ -96,31 +99,36 @@ def challenge(
     as_json: options.AsJson = False,
 ) -> None:
     """Let a version score beside the champion, in shadow."""
-    from stream.cli.models_output import say_change
+    from stream.cli.models_output import print_change
+    from stream.cli.models_query import loader_of
     from stream.core.errors import ModelError
     from stream.models.promotion import challenge as challenge_with
+    from stream.models.promotion import end_challenge
 
     if none == (version is not None):
         raise ModelError("name a version, or say --none to end the challenge")
-    say_change(challenge_with(options.settings(), _store(), version), as_json)
+    if version is None:
+        print_change(end_challenge(_store()), as_json)
+    else:
+        print_change(challenge_with(loader_of(options.settings(), _store()), version), as_json)
 
 
 @app.command()
 def retire(version: VersionArg, force: Force = None, as_json: options.AsJson = False) -> None:
     """Take a version away for good."""
-    from stream.cli.models_output import say_change
+    from stream.cli.models_output import print_change
     from stream.models.promotion import retire as retire_version
 
-    say_change(retire_version(_store(), version, _reason(force)), as_json)
+    print_change(retire_version(_store(), version, _reason(force)), as_json)
 
 
 @app.command()
 def rollback(as_json: options.AsJson = False) -> None:
     """Make CHAMPION what it was before its last change; again: one further back."""
-    from stream.cli.models_output import say_change
+    from stream.cli.models_output import print_change
     from stream.models.promotion import rollback as roll_back
 
-    say_change(roll_back(_store()), as_json)
+    print_change(roll_back(_store()), as_json)
 
 
 @app.command()
@@ -130,7 +138,7 @@ def diff(
     as_json: options.AsJson = False,
 ) -> None:
     """What differs between two versions: features, thresholds, training, metrics, priors that moved most."""
-    from stream.cli.models_output import say_differences
+    from stream.cli.models_output import print_differences
     from stream.models.differences import differences
 
     store = _store()
@@ -138,7 +146,7 @@ def diff(
     if as_json:
         print_json(found)
     else:
-        say_differences(found)
+        print_differences(found)
 
 
 @app.command()
@@ -148,10 +156,10 @@ def sign(
     as_json: options.AsJson = False,
 ) -> None:
     """Sign a version, its files held to their hashes before."""
-    from stream.cli.models_output import say_change
+    from stream.cli.models_output import print_change
     from stream.models.promotion import sign as sign_version
 
-    say_change(sign_version(options.settings(), _store(), version, key), as_json)
+    print_change(sign_version(_store(), options.settings().models.cache, version, key), as_json)
 
 
 @app.command()

@@ -27,6 +27,7 @@ def retrain(
     as_json: options.AsJson = False,
 ) -> None:
     """Train on the log in Kafka, judge beside the champion, publish as challenger. Status 2: trained, but refused."""
+    from stream.cli.models_query import live_comparison_of, loader_of
     from stream.core.errors import ModelError, StoreAway
     from stream.lab.learning.plan import Plan
     from stream.lab.reporting.retrain_report import write
@@ -53,7 +54,8 @@ def retrain(
 
     def promoted(version: str) -> str | None:
         try:
-            promote(settings, Store(settings.models.store), version)
+            store = Store(settings.models.store)
+            promote(loader_of(settings, store), live_comparison_of(settings, store), version)
         except StoreAway:  # nobody knows whether it was promoted
             raise
         except ModelError as error:

@@ -6,6 +6,7 @@ import typer
 
 from stream.cli import options
 from stream.console import print_json, stdout_console
+from stream.core.errors import Fault
 
 app = typer.Typer(no_args_is_help=True, help="Create and describe the topics.")
 
@@ -25,12 +26,8 @@ def create(
     """Create the topics that are missing."""
     from stream.kafka.topics import Topics, topic_configs
 
-    configs = {role: dict(config) for role, config in topic_configs().items()}
-    if retention_days is not None:
-        for role in ("events", "outcomes"):
-            configs[role]["retention.ms"] = str(round(retention_days * _DAY_MS))
     topics = Topics(options.settings())
-    made = topics.create(partitions, replication, configs)
+    made = topics.create(partitions, replication, topic_configs(retention_days))
     there = [name for name in topics.names.values() if name not in made]
     if as_json:
         print_json({"created": made, "there_already": there})
@@ -56,7 +53,7 @@ def describe(as_json: options.AsJson = False) -> None:
     warnings = retention_warnings(facts) + size_warnings(facts, settings.kafka.bootstrap_servers)
     warnings += [stamped] if stamped else []
     if as_json:
-        print_json({"topics": facts, "warnings": warnings})
+        print_json({"topics": facts, "warnings": [str(warning) for warning in warnings]})
         return
     table = Table("topic", "what", "partitions", "kept")
     for fact in facts:
@@ -65,7 +62,7 @@ def describe(as_json: options.AsJson = False) -> None:
     stdout_console().print(table)
     for warning in warnings:
         stdout_console().print("[yellow]warning[/yellow]: ", end="")
-        stdout_console().print(warning, markup=False)
+        stdout_console().print(str(warning), markup=False)
 
 
 def topic_facts(topics: Any) -> list[dict[str, Any]]:
@@ -94,8 +91,8 @@ def topic_facts(topics: Any) -> list[dict[str, Any]]:
     return facts
 
 
-def retention_warnings(facts: list[dict[str, Any]]) -> list[str]:
-    """What is wrong with how long the log of events is kept, one sentence each."""
+def retention_warnings(facts: list[dict[str, Any]]) -> list[Fault]:
+    """What is wrong with how long the log of events is kept."""
     warnings = []
     for fact in facts:
         if fact["role"] != "events" or not fact["exists"]:
@@ -105,26 +102,27 @@ def retention_warnings(facts: list[dict[str, Any]]) -> list[str]:
             [key for key in ("retention_ms", "retention_bytes") if fact[key] not in (-1, None)],
         )
         if limited:
-            warnings.append(
-                f"{name} is kept for {kept_for(fact)} only: a lost history can't be rebuilt from what is gone; "
-                "set retention.ms and retention.bytes to -1"
-            )
+            problem = f"{name} is kept for {kept_for(fact)} only: a lost history can't be rebuilt from what is gone"
+            warnings.append(Fault(problem, "set retention.ms and retention.bytes to -1"))
         if fact["cleanup"] and "compact" in fact["cleanup"]:
-            warnings.append(f"{name} is compacted, which throws events away; set cleanup.policy to delete")
+            warnings.append(Fault(f"{name} is compacted, which throws events away", "set cleanup.policy to delete"))
     return warnings
 
 
-def size_warnings(facts: list[dict[str, Any]], servers: str) -> list[str]:
-    """Topics whose `max.message.bytes` refuses records that noisegate's own limits allow, one sentence each.
+def size_warnings(facts: list[dict[str, Any]], servers: str) -> list[Fault]:
+    """Topics whose `max.message.bytes` refuses records that noisegate's own limits allow.
 
     `servers` is the setting `kafka_bootstrap_servers`, for the command that mends it.
     """
     from stream.core.topics import TOPICS
 
     return [
-        f"{fact['name']} takes records of at most {fact['max_message_bytes']:,} bytes, and one may have "
-        f"{TOPICS[fact['role']].message_bytes:,}; run `kafka-configs.sh --bootstrap-server {servers} --alter "
-        f"--entity-type topics --entity-name {fact['name']} --add-config max.message.bytes={_MESSAGE_BYTES}`"
+        Fault(
+            f"{fact['name']} takes records of at most {fact['max_message_bytes']:,} bytes, and one may have "
+            f"{TOPICS[fact['role']].message_bytes:,}",
+            f"run `kafka-configs.sh --bootstrap-server {servers} --alter --entity-type topics"
+            f" --entity-name {fact['name']} --add-config max.message.bytes={_MESSAGE_BYTES}`",
+        )
         for fact in facts
         if fact["exists"]
         and fact["max_message_bytes"] is not None
@@ -132,8 +130,8 @@ def size_warnings(facts: list[dict[str, Any]], servers: str) -> list[str]:
     ]
 
 
-def timestamp_warning(facts: list[dict[str, Any]], servers: str) -> str | None:
-    """Why the timestamps of the log of events can't be trusted, with the mend; None where the broker gives them.
+def timestamp_warning(facts: list[dict[str, Any]], servers: str) -> Fault | None:
+    """Why the timestamps of the log of events can't be trusted; None where the broker gives them.
 
     `servers` are the broker's addresses, for the command that mends it.
     """
@@ -141,10 +139,11 @@ def timestamp_warning(facts: list[dict[str, Any]], servers: str) -> str | None:
 
     for fact in facts:
         if fact["role"] == "events" and fact["timestamps"] not in (LOG_APPEND_TIME, None):
-            return (
+            return Fault(
                 f"{fact['name']} is stamped by its producers ({fact['timestamps']}), so a worker's or producer's wrong"
-                f" clock moves time; run `kafka-configs.sh --bootstrap-server {servers} --alter --entity-type topics"
-                f" --entity-name {fact['name']} --add-config {TIMESTAMPS}={LOG_APPEND_TIME}`"
+                " clock moves time",
+                f"run `kafka-configs.sh --bootstrap-server {servers} --alter --entity-type topics"
+                f" --entity-name {fact['name']} --add-config {TIMESTAMPS}={LOG_APPEND_TIME}`",
             )
     return None
 

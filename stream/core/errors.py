@@ -1,8 +1,34 @@
 """The one error tree. A person sees the message alone: one sentence that says what is wrong and how to mend it."""
 
+from typing import NamedTuple
+
+
+class Fault(NamedTuple):
+    """What is wrong and how to mend it; as text one sentence.
+
+    >>> str(Fault("the disk is full", "delete something"))
+    'the disk is full; delete something'
+    """
+
+    problem: str
+    mend: str | None = None
+
+    def __str__(self) -> str:
+        return self.problem if self.mend is None else f"{self.problem}; {self.mend}"
+
 
 class NoisegateError(Exception):
-    """Base of everything noisegate raises on purpose; its message is meant for the person at the keyboard."""
+    """Base of everything noisegate raises on purpose; its message is meant for the person at the keyboard.
+
+    Attributes:
+        problem: what is wrong.
+        mend: what to do about it; None where nobody can say.
+    """
+
+    def __init__(self, problem: str, mend: str | None = None) -> None:
+        super().__init__(str(Fault(problem, mend)))
+        self.problem = problem
+        self.mend = mend
 
 
 class SettingsError(NoisegateError):
@@ -58,7 +84,7 @@ class HistoryDamaged(HistoryRefused):
     """What stands under a partition's keys is no history that can be read; it has to be rebuilt."""
 
     def __init__(self, topic: str, partition: int, what: str) -> None:
-        super().__init__(f"{topic}/{partition}: {what}; run `noisegate history rebuild`")
+        super().__init__(f"{topic}/{partition}: {what}", "run `noisegate history rebuild`")
         self.topic = topic
         self.partition = partition
 
@@ -100,3 +126,8 @@ class EmbeddedServerFailed(NoisegateError):
 
 class LabError(NoisegateError):
     """A log can't be trained on or judged; the message says what is wrong and where."""
+
+
+def first_line(error: Exception) -> str:
+    """The first line of a library's error, at most 300 characters; the name of its type where it has no text."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:300] or type(error).__name__

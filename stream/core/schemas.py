@@ -1,11 +1,9 @@
 """JSON Schemas (2020-12) of what stands on the topics, made from the types; shipped in `schemas/`.
 
-After a change of the types write them again, a test compares: `python -m stream.core.schemas schemas`.
+After a change of the types write them again with `noisegate schema --out schemas`; a test compares.
 """
 
 import json
-import sys
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -140,13 +138,8 @@ def _allow_null(properties: dict[str, Any], name: str) -> None:
     properties[name] = {"anyOf": [field, {"type": "null"}], **annotations}
 
 
-def write(folder: Path) -> None:
-    """Write one file a topic."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for topic, schema in schemas().items():
-        text = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
-        (folder / f"{topic}.json").write_text(text, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    write(Path(sys.argv[1]))
+def schema_files() -> dict[str, str]:
+    """The text of each schema file by its name."""
+    return {
+        f"{topic}.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for topic, schema in schemas().items()
+    }

@@ -10,7 +10,7 @@ from stream.core import state
 from stream.core.events import moment
 from stream.core.frame import read_times
 from stream.core.levels import TEAM, TEAM_RULE
-from stream.core.records import Band, Evidence, Why, Whys
+from stream.core.records import Band, Evidence, Score, Why, Whys
 
 EVIDENCE: tuple[Evidence, ...] = ("none", "weak", "some", "strong")
 _SHOWN = 8
@@ -69,6 +69,26 @@ def evidence_of(rows: NDArray[np.float64], teams: Sequence[str], thresholds: Thr
 def whys_of(rows: NDArray[np.float64]) -> list[Whys]:
     """The history of each of the fold's rows in words a person can check."""
     return [Whys(*pair) for pair in zip(_whys(rows, TEAM_RULE), _whys(rows, TEAM), strict=True)]
+
+
+def history_words(score: Score, why: Whys | None) -> str:
+    """The history behind a score in words a person can check, or why there are none.
+
+    >>> team = Why(50, 5, [0], None)
+    >>> score = Score(probability=0.07, band="likely_noise", model="m", evidence="strong", reason=None)
+    >>> history_words(score, Whys(Why(42, 1, [0], None), team))
+    'acted on 1 of the last 42 like this'
+    >>> history_words(score, Whys(Why(0, 0, [], None), team))
+    'new here; the team acted on 5 of its last 50'
+    """
+    if score.reason is not None:
+        return score.reason.replace("_", " ")
+    if score.evidence == "none" or why is None:
+        return "not enough history"
+    known = why.team_rule
+    if not known.decided:
+        return f"new here; the team acted on {why.team.acted} of its last {why.team.decided}"
+    return f"acted on {known.acted} of the last {known.decided} like this"
 
 
 def _whys(rows: NDArray[np.float64], level: int) -> list[Why]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from stream.core.errors import EmbeddedServerFailed
 from stream.dev.process import LOOPBACK, ServerProcess, accepts, free_port
-from stream.extras import missing_sentence
+from stream.extras import missing_package
 
 EMBEDDED_FAUST_SETTINGS: dict[str, float] = {
     "broker_rebalance_timeout": 4.0,
@@ -93,5 +93,5 @@ def _binary(package: str, pattern: str) -> Path:
             if os.access(path, os.X_OK):
                 return path
     if spec is None:
-        raise EmbeddedServerFailed(missing_sentence(package, "embedded", "the embedded servers need"))
+        raise EmbeddedServerFailed(*missing_package(package, "embedded", "the embedded servers need"))
     raise EmbeddedServerFailed(f"{package} has no server for this machine", "use a Kafka and a Redis of your own")

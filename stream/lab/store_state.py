@@ -100,7 +100,7 @@ def lost_champion(store: Store, before: StoreState) -> list[str]:
     """A warning where there was a champion and is none any more: the new version is then not the first."""
     if before.champion is not None or before_last(retry_while_away(store.changes), None) is None:
         return []
-    return [no_champion(store)]
+    return [str(no_champion(store))]
 
 
 def fetch_champion(store: Store, champion: Pointer | None, into: Path) -> Path | ModelError | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from msgspec import Struct
 
 from stream.console import strip_control_characters
+from stream.core.errors import Fault
 from stream.core.events import Raised
 from stream.core.problem import DAY_SECONDS, Problem
 
@@ -66,13 +67,19 @@ def orphan_sentence(orphans: Orphans, problem: Problem) -> str | None:
 
 
 def fields_sentence(counts: Mapping[str, int]) -> str | None:
+    """The fields that nothing reads as a sentence; None where there are none."""
+    fault = fields_fault(counts)
+    return None if fault is None else f"{fault}."
+
+
+def fields_fault(counts: Mapping[str, int]) -> Fault | None:
     """The fields that nothing reads, those of most events first; None where there are none."""
     if not counts:
         return None
     ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     more = f" and {len(ranked) - _SHOWN} more" if len(ranked) > _SHOWN else ""
     named = ", ".join(f"{name!r} in {count:,} events" for name, count in ranked[:_SHOWN])
-    return f"Fields that nothing reads: {named}{more}; if one is misspelt, mend its producer."
+    return Fault(f"Fields that nothing reads: {named}{more}", "if one is misspelt, mend its producer")
 
 
 def no_notice(sentence: str) -> None:

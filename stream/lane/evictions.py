@@ -2,6 +2,7 @@
 
 import logging
 
+from stream.core.errors import Fault
 from stream.lane.fence import NO_EVICTION, ServerStatus
 
 log = logging.getLogger(__name__)
@@ -33,4 +34,9 @@ class EvictionWatch:
 
 def policy_sentence(policy: str) -> str:
     """Why a server with this policy can't be trusted with history, with the mend."""
-    return f"Redis runs with maxmemory-policy {policy}, which would throw history away; set it to noeviction"
+    return str(policy_fault(policy))
+
+
+def policy_fault(policy: str) -> Fault:
+    """Why a server with this policy can't be trusted with history."""
+    return Fault(f"Redis runs with maxmemory-policy {policy}, which would throw history away", "set it to noeviction")

@@ -55,7 +55,7 @@ def fault_of(error: Exception, call: str, seconds: float) -> NoisegateError:
     if isinstance(error, NoPermissionError):
         return HistoryDenied(f"Redis's ACL does not let us work ({text})", "allow this user our keys and commands")
     if known := absence(error):
-        return HistoryAway("; ".join(known))
+        return HistoryAway(*known)
     if isinstance(error, ResponseError):
         return HistoryRefused(
             f"Redis refuses the call {call} ({text})", "use Redis 6.2 or newer, or Valkey, without commands renamed"

@@ -38,8 +38,8 @@ class TopicIdentity:
         first = self._first.setdefault(topic, facts)
         if facts.cluster_id != first.cluster_id:
             raise HistoryRefused(
-                f"Kafka is another cluster ({facts.cluster_id}) than when this worker started ({first.cluster_id});"
-                f" set NOISEGATE_KAFKA_BOOTSTRAP_SERVERS to the right one, or {REBUILD}"
+                f"Kafka is another cluster ({facts.cluster_id}) than when this worker started ({first.cluster_id})",
+                f"set NOISEGATE_KAFKA_BOOTSTRAP_SERVERS to the right one, or {REBUILD}",
             )
         if facts.topic_id != first.topic_id:
             raise HistoryRefused(f"{topic} was made anew since this worker started", REBUILD)

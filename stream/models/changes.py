@@ -1,4 +1,4 @@
-"""The audit log of a model store: one file a change, who moved what and why. It tells what a rollback restores."""
+"""The audit log of a model store: one file a change, who moved what and why. A rollback restores what it names."""
 
 import getpass
 import socket

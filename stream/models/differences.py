@@ -1,4 +1,4 @@
-"""What differs between two versions, as their manifests tell it."""
+"""The differences between two versions, by their manifests."""
 
 from typing import Any
 
@@ -64,14 +64,14 @@ def _features(manifest: Manifest) -> dict[str, Any]:
 
 
 def _training(manifest: Manifest) -> dict[str, Any]:
-    told = _fields(manifest.training)
+    training = _fields(manifest.training)
     apart = ("params", "options", "folds", "canaries", "fixed_thresholds", "command")
-    return {name: value for name, value in told.items() if name not in apart}
+    return {name: value for name, value in training.items() if name not in apart}
 
 
 def _metrics(manifest: Manifest) -> dict[str, Any]:
     metrics, gate = manifest.metrics, manifest.gate
-    told: dict[str, Any] = {"gate": None if gate is None else "passed" if gate.passed else "failed"}
+    shown: dict[str, Any] = {"gate": None if gate is None else "passed" if gate.passed else "failed"}
     if metrics is not None:
-        told |= {"judged": metrics.judged, "label_rate": metrics.label_rate, **_fields(metrics.model)}
-    return told
+        shown |= {"judged": metrics.judged, "label_rate": metrics.label_rate, **_fields(metrics.model)}
+    return shown

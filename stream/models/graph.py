@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # since 1.29 it is on by default and begins with the import
 import onnxruntime
 
-from stream.core.errors import ModelError, ModelMismatch
+from stream.core.errors import ModelError, ModelMismatch, first_line
 from stream.core.frame import Array, Matrix
 from stream.models.manifest import Runtime
 
@@ -60,7 +60,7 @@ class Graph:
             options = stop.options if stop else None
             output: NDArray[np.float32] = self._session.run(None, {self._input: matrix}, options)[0]
         except Exception as error:  # onnxruntime's own errors share no base
-            raise ModelError(f"{self._where}: model.onnx failed: {_first_line(error)}") from error
+            raise ModelError(f"{self._where}: model.onnx failed: {first_line(error)}") from error
         if output.shape != (len(matrix),):
             raise ModelError(f"{self._where}: model.onnx gave {output.shape} for {len(matrix)} rows")
         probabilities = output.astype(np.float64)
@@ -87,11 +87,11 @@ class Graph:
         """Hold inputs and outputs to what is served; returns the input's name."""
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         if len(inputs) != 1 or inputs[0].type != "tensor(float)" or not _is(inputs[0].shape, [None, width]):
-            told = [f"{node.type} {node.shape}" for node in inputs]
-            raise ModelError(f"{self._where}: model.onnx must read one float32 [N, {width}], it reads {told}")
+            found = [f"{node.type} {node.shape}" for node in inputs]
+            raise ModelError(f"{self._where}: model.onnx must read one float32 [N, {width}], it reads {found}")
         if len(outputs) != 1 or outputs[0].type != "tensor(float)" or not _is(outputs[0].shape, [None]):
-            told = [f"{node.type} {node.shape}" for node in outputs]
-            raise ModelError(f"{self._where}: model.onnx must give one float32 [N], it gives {told}")
+            found = [f"{node.type} {node.shape}" for node in outputs]
+            raise ModelError(f"{self._where}: model.onnx must give one float32 [N], it gives {found}")
         name: str = inputs[0].name
         return name
 
@@ -121,17 +121,13 @@ def _open(onnx: bytes, where: str) -> Any:
     try:
         return onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own errors share no base
-        raise ModelError(f"{where}: model.onnx can't be loaded: {_first_line(error)}") from None
+        raise ModelError(f"{where}: model.onnx can't be loaded: {first_line(error)}") from None
 
 
 def _is(shape: list[int | str | None], wanted: list[int | None]) -> bool:
     """Whether a shape is as wanted; None stands for any number of rows."""
     sizes = [size if isinstance(size, int) else None for size in shape]
     return sizes == wanted
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]
 
 
 def _release(version: str) -> tuple[int, int]:

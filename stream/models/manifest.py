@@ -1,4 +1,4 @@
-"""What a model artifact says of itself: `manifest.json`, decoded strictly, any bytes at all."""
+"""The manifest of a model artifact, `manifest.json`: its types, and a strict decoder of any bytes."""
 
 from datetime import datetime
 from typing import Annotated, Literal

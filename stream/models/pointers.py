@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 
 from msgspec import Struct
 
-from stream.core.errors import ModelError
+from stream.core.errors import ModelError, first_line
 from stream.models.manifest import VERSION_PATTERN
 
 CHAMPION, CHALLENGER = "CHAMPION", "CHALLENGER"
@@ -67,8 +67,16 @@ def parse_pointer(data: bytes, where: str) -> Pointer:
     try:
         table = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ModelError(f"{where}: is neither a version nor a table of teams: {_first_line(error)}") from None
+        raise ModelError(f"{where}: is neither a version nor a table of teams: {first_line(error)}") from None
     return _pointer_of(table, where)
+
+
+def parse_challenger(data: bytes, where: str) -> Pointer:
+    """Read the pointer file of a challenger, which is one version for all teams; errors as `parse_pointer`."""
+    pointer = parse_pointer(data, where)
+    if pointer.teams:
+        raise ModelError(f"{where}: a challenger is one for all teams", "write one version in it")
+    return pointer
 
 
 def encode_pointer(pointer: Pointer) -> bytes:
@@ -96,7 +104,3 @@ def _pointer_of(table: dict[str, object], where: str) -> Pointer:
 def _quoted(text: str) -> str:
     """A TOML string; JSON's escapes are TOML's, but for DEL."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or ["nested too deep"])[0][:200]

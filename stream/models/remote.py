@@ -1,4 +1,4 @@
-"""A store that is not a folder of this machine: what fsspec reaches, each request within a time limit.
+"""The storage backend on fsspec, for stores elsewhere: each request ends within a time limit.
 
 A client's library may hang, raise whatever it likes or take a store that fails for an empty one; here each call ends in
 its result, or in a ModelError of one sentence.
@@ -12,7 +12,7 @@ from threading import Thread
 from typing import Any, TypeVar
 
 from stream.core import limits
-from stream.core.errors import ModelError, StoreAway
+from stream.core.errors import ModelError, StoreAway, first_line
 
 ANSWER_SECONDS = 20.0  # of one request; a file is read in pieces
 AGAIN_SECONDS, AGAIN_MOST_SECONDS = 20.0, 300.0  # pauses before a store that hangs is tried anew, the first and longest
@@ -21,8 +21,8 @@ _PIECE_BYTES = 8 * 1024 * 1024
 T = TypeVar("T")
 
 
-class RemotePlace:
-    """Anything else: object stores, where writing a file is one stroke, and `memory://`.
+class RemoteStorage:
+    """A storage backend on fsspec: object stores, where a file is written at one stroke, and `memory://`.
 
     A call that gives no answer in its time is left behind in its thread, with its filesystem. After a pause, which
     grows, the next call is made with a fresh one; at most `limits.STORE_CALLS_STUCK` threads are left behind at a time.
@@ -54,14 +54,14 @@ class RemotePlace:
         self._pause, self._again_at = 0.0, 0.0
 
     def is_empty(self) -> bool:
-        """As `Place`."""
+        """See `StorageBackend`."""
         try:
             return not self._ask(lambda: self._files.ls(self._root, detail=False))
         except FileNotFoundError:
             return True
 
     def walk(self) -> dict[str, int]:
-        """As `Place`."""
+        """See `StorageBackend`."""
         if self.is_empty():  # `find` takes a store that fails for an empty one; `ls` does not
             return {}
         found: dict[str, Any] = self._ask(lambda: self._files.find(self._root, detail=True))
@@ -71,7 +71,7 @@ class RemotePlace:
         return {path: size for path, size in inside.items() if path.count("/") < DEPTH}
 
     def size(self, path: str) -> int | None:
-        """As `Place`."""
+        """See `StorageBackend`."""
         try:
             entry: dict[str, Any] = self._ask(lambda: self._files.info(self._at(path)))
         except FileNotFoundError:
@@ -79,7 +79,7 @@ class RemotePlace:
         return int(entry["size"] or 0) if entry["type"] == "file" else None
 
     def read(self, path: str, limit: int) -> bytes | None:
-        """As `Place`."""
+        """See `StorageBackend`."""
         size = self.size(path)
         if size is None:
             return None
@@ -92,7 +92,7 @@ class RemotePlace:
             return None
 
     def read_many(self, paths: Sequence[str], limit: int) -> list[bytes]:
-        """As `Place`, in one go: a round trip a file would make a rollback slow."""
+        """See `StorageBackend`, in one go: a round trip a file would make a rollback slow."""
         if not paths:
             return []
         at = [self._at(path) for path in paths]
@@ -104,18 +104,18 @@ class RemotePlace:
         return [content for content in found if isinstance(content, bytes)]
 
     def write(self, path: str, content: bytes) -> None:
-        """As `Place`."""
+        """See `StorageBackend`."""
         self._ask(lambda: self._files.pipe_file(self._at(path), content))
 
     def staged(self, folder: str) -> str:
-        """As `Place`: in place, the manifest comes last."""
+        """See `StorageBackend`: in place, the manifest comes last."""
         return folder
 
-    def settle(self, staged: str, folder: str) -> None:
-        """As `Place`: nothing to do."""
+    def publish(self, staged: str, folder: str) -> None:
+        """See `StorageBackend`: nothing to do."""
 
     def remove(self, path: str) -> None:
-        """As `Place`."""
+        """See `StorageBackend`."""
         try:
             self._ask(lambda: self._files.rm(self._at(path), recursive=True))
         except FileNotFoundError:
@@ -184,8 +184,3 @@ def check_size(where: str, path: str, size: int, limit: int) -> None:
     """Raise ModelError for a file that is over its limit, in bytes."""
     if size > limit:
         raise ModelError(f"{where}/{path}: has {size} bytes, at most {limit} are read")
-
-
-def first_line(error: Exception) -> str:
-    """The first line of what a library says, at most 300 characters; its error's name where it says nothing."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:300] or type(error).__name__

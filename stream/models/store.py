@@ -7,15 +7,18 @@
 S3, GCS and Azure need their fsspec packages, and take credentials and endpoint from the environment as those do.
 """
 
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from stream.core.errors import ModelError
-from stream.models.artifact import MANIFEST, SIGNATURE, limit_of
+from stream.core.errors import Fault, ModelError
+from stream.models.artifact import FILES, MANIFEST, ONNX, REFERENCE, SIGNATURE, VERSION_BYTES, limit_of
 from stream.models.changes import (
     CHANGE_BYTES,
     CHANGES,
@@ -26,11 +29,18 @@ from stream.models.changes import (
     encode_change,
     name_of,
 )
-from stream.models.manifest import Manifest, decode_manifest
-from stream.models.pointers import CHALLENGER, CHAMPION, POINTER_BYTES, Pointer, encode_pointer, is_version
-from stream.models.pointers import parse_pointer as parse
-from stream.models.storage import StorageBackend, open_storage
-from stream.models.store import check_sizes, publish
+from stream.models.manifest import Manifest, decode_manifest, encode_manifest
+from stream.models.pointers import (
+    CHALLENGER,
+    CHAMPION,
+    POINTER_BYTES,
+    Pointer,
+    encode_pointer,
+    is_version,
+    parse_challenger,
+    parse_pointer,
+)
+from stream.models.storage import LocalStorage, StorageBackend, open_storage
 
 
 class Entry(Struct, frozen=True):
@@ -47,18 +57,18 @@ class Store:
     Attributes:
         url: as given.
         folder: where a local store lies, else None.
-        place: which store it is, by whatever path it was named.
+        location: the URL or absolute folder; the same for every way of naming one store.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._place: StorageBackend = open_storage(url)
-        self.folder = self._place.folder
-        self.place = url.rstrip("/") if self.folder is None else str(self.folder.absolute())
+        self._storage: StorageBackend = open_storage(url)
+        self.folder = self._storage.folder
+        self.location = url.rstrip("/") if self.folder is None else str(self.folder.absolute())
 
     def is_empty(self) -> bool:
         """Whether nothing at all lies there, also where the folder or bucket itself does not exist."""
-        return self._place.is_empty()
+        return self._storage.is_empty()
 
     def versions(self) -> list[str]:
         """The visible ones, oldest first (by date, then hash)."""
@@ -66,7 +76,7 @@ class Store:
 
     def entries(self) -> list[Entry]:
         """The visible versions with what a listing tells, oldest first."""
-        sizes = self._place.walk()
+        sizes = self._storage.walk()
         found = []
         for path in sorted(sizes):
             version, _, name = path.partition("/")
@@ -77,32 +87,29 @@ class Store:
 
     def pointer_bytes(self, name: str) -> bytes | None:
         """A pointer file as it lies there; None where there is none."""
-        return self._place.read(name, POINTER_BYTES)
+        return self._storage.read(name, POINTER_BYTES)
 
     def pointer(self, name: str) -> Pointer | None:
-        """What a pointer says; None where there is none."""
+        """A pointer; None where there is none."""
         data = self.pointer_bytes(name)
         if data is None:
             return None
-        pointer = parse(data, f"{self.url}/{name}")
-        if name == CHALLENGER and pointer.teams:
-            raise ModelError(f"{self.url}/{name}: a challenger is one for all teams", "write one version in it")
-        return pointer
+        return _parse(name, data, f"{self.url}/{name}")
 
     def point(self, name: str, pointer: Pointer | None) -> None:
         """Readers see the old pointer or the new one; None removes it."""
         if pointer is None:
-            self._place.remove(name)
+            self._storage.remove(name)
             return
         data = encode_pointer(pointer)
-        parse(data, f"{self.url}/{name}")  # what could not be read again is not written
-        self._place.write(name, data)
+        _parse(name, data, f"{self.url}/{name}")  # what could not be read again is not written
+        self._storage.write(name, data)
 
     def manifest_bytes(self, version: str) -> bytes:
         """A visible version's manifest, as it lies there."""
         if not is_version(version):
             raise ModelError(f"{self.url}: {version[:40]!r} is not the name of a version")
-        data = self._place.read(f"{version}/{MANIFEST}", limit_of(MANIFEST))
+        data = self._storage.read(f"{version}/{MANIFEST}", limit_of(MANIFEST))
         if data is None:
             raise ModelError(f"{self.url}/{version}: there is no such version")
         return data
@@ -124,7 +131,7 @@ class Store:
         if self.folder is not None:
             return self.folder / version
         names = list(decode_manifest(manifest, where).files)
-        sizes = {name: self._place.size(f"{version}/{name}") for name in (*names, SIGNATURE)}
+        sizes = {name: self._storage.size(f"{version}/{name}") for name in (*names, SIGNATURE)}
         missing = [name for name in names if sizes[name] is None]
         if missing:
             raise ModelError(f"{where}: {missing[0]} is missing")
@@ -144,56 +151,119 @@ class Store:
         return into / version
 
     def publish(self, manifest: Manifest, files: Mapping[str, bytes]) -> str:
-        """Add a version; see `publishing.publish`."""
-        return publish(self._place, manifest, files)
+        """Add a version; see the function `publish`."""
+        return publish(self._storage, manifest, files)
 
     def signature(self, version: str) -> bytes | None:
         """The version's signature, unchecked; None where there is none."""
-        return self._place.read(f"{version}/{SIGNATURE}", limit_of(SIGNATURE))
+        return self._storage.read(f"{version}/{SIGNATURE}", limit_of(SIGNATURE))
 
     def sign(self, version: str, signature: bytes) -> None:
         """Put a signature beside the manifest that it signs."""
         self.manifest_bytes(version)
-        self._place.write(f"{version}/{SIGNATURE}", signature)
+        self._storage.write(f"{version}/{SIGNATURE}", signature)
 
     def remove(self, version: str) -> None:
         """Take a version away: first out of sight, then its files."""
         self.manifest_bytes(version)
-        self._place.remove(f"{version}/{MANIFEST}")
-        self._place.remove(version)
+        self._storage.remove(f"{version}/{MANIFEST}")
+        self._storage.remove(version)
 
     def changes(self) -> list[Change]:
         """The newest changes noted, at most CHANGES_READ, oldest first; what is no change is passed over."""
-        names = sorted(path for path in self._place.walk() if path.startswith(f"{CHANGES}/") and path.endswith(".json"))
-        read = self._place.read_many(names[-CHANGES_READ:], CHANGE_BYTES)
+        names = sorted(
+            path for path in self._storage.walk() if path.startswith(f"{CHANGES}/") and path.endswith(".json")
+        )
+        read = self._storage.read_many(names[-CHANGES_READ:], CHANGE_BYTES)
         return [change for change in map(decode_change, read) if change is not None]
 
     def note(self, change: Change) -> None:
         """Add to the log of changes."""
-        self._place.write(name_of(change), encode_change(change))
+        self._storage.write(name_of(change), encode_change(change))
 
     def _read(self, version: str, name: str) -> bytes:
-        content = self._place.read(f"{version}/{name}", limit_of(name))
+        content = self._storage.read(f"{version}/{name}", limit_of(name))
         if content is None:
             raise ModelError(f"{self.url}/{version}: {name} is missing")
         return content
 
 
-def no_champion(store: Store) -> str:
-    """Why a store in which CHAMPION is not there has none, and the mend: one sentence.
+def _parse(name: str, data: bytes, where: str) -> Pointer:
+    return parse_challenger(data, where) if name == CHALLENGER else parse_pointer(data, where)
+
+
+def write_artifact(root: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Path:
+    """Publish into a folder of this machine; returns the version's folder. Errors as `publish`."""
+    return root / publish(LocalStorage(root), manifest, files)
+
+
+def publish(storage: StorageBackend, manifest: Manifest, files: Mapping[str, bytes]) -> str:
+    """Write a version so that it is visible whole or not at all; returns its name.
+
+    The same version may be there already, with the same graph and reference: then nothing is written.
+
+    Raises:
+        ModelError: the version is there with another graph or reference, or a file is over its limit.
+        StoreAway: the storage can't be reached, or is full.
+    """
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
+    whole = {**files, MANIFEST: encode_manifest(replace(manifest, files=hashes))}  # the manifest last
+    version, where = manifest.version, f"{storage.where}/{manifest.version}"
+    check_sizes({name: len(content) for name, content in whole.items()}, where)
+    decode_manifest(whole[MANIFEST], where)
+    present = storage.read(f"{version}/{MANIFEST}", limit_of(MANIFEST))
+    if present is not None:
+        there = decode_manifest(present, where).files
+        if all(there.get(name) == hashes.get(name) for name in (ONNX, REFERENCE)):
+            return version
+        raise ModelError(f"{where}: is there already with other files, and versions never change")
+    staged = storage.staged(version)
+    try:
+        for name, content in whole.items():
+            storage.write(f"{staged}/{name}", content)
+        storage.publish(staged, version)
+    except BaseException:
+        if staged != version:
+            with suppress(ModelError):
+                storage.remove(staged)
+        raise
+    return version
+
+
+def check_sizes(sizes: Mapping[str, int], where: str) -> None:
+    """Hold the files of one version, the manifest among them, to their limits, by their sizes in bytes.
+
+    Raises:
+        ModelError: too many, one too large, or too much together.
+    """
+    if {SIGNATURE, MANIFEST} & (sizes.keys() - {MANIFEST}):
+        raise ModelError(f"{where}: {SIGNATURE} can't be one of the files that the manifest names")
+    if len(sizes) > FILES:
+        raise ModelError(f"{where}: has {len(sizes)} files, at most {FILES} are taken")
+    for name, size in sizes.items():
+        if size > limit_of(name):
+            raise ModelError(f"{where}: {name} has {size} bytes, at most {limit_of(name)} are taken")
+    if sum(sizes.values()) > VERSION_BYTES:
+        raise ModelError(f"{where}: has {sum(sizes.values())} bytes, at most {VERSION_BYTES} are taken")
+
+
+def no_champion(store: Store) -> Fault:
+    """Why a store without the file CHAMPION has no champion.
 
     Raises:
         StoreAway: the store can't be reached.
     """
     back = before_last(store.changes(), None)
     if back is not None:
-        return f"{store.url}: CHAMPION is gone; run `noisegate models rollback`, which restores {back.default}"
+        return Fault(
+            f"{store.url}: CHAMPION is gone", f"run `noisegate models rollback`, which restores {back.default}"
+        )
     train = "train a model (`noisegate lab train`) and `noisegate models promote` it; until then alerts are unscored"
     if store.folder is not None and not store.folder.is_dir():
-        return f"{store.url}: there is no such folder, so no model; {train}"
+        return Fault(f"{store.url}: there is no such folder, so no model", train)
     if store.is_empty():
-        return f"{store.url}: is empty or does not exist, so no model; {train}"
-    return f"{store.url}: no CHAMPION; {train}"
+        return Fault(f"{store.url}: is empty or does not exist, so no model", train)
+    return Fault(f"{store.url}: no CHAMPION", train)
 
 
 def put_folder(made: Path, target: Path) -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from stream.core.errors import Fault
 from stream.core.events import words_for
 from stream.kafka.records import Part
 from stream.metrics.scorer import ScorerMetrics
@@ -105,5 +106,11 @@ def difference(before: float, theirs: float, after: float) -> float:
 
 def sentence(seconds: float, whose: str) -> str:
     """What is wrong with a clock that is so far ahead, or behind below 0, with the mend."""
+    return str(clock_fault(seconds, whose))
+
+
+def clock_fault(seconds: float, whose: str) -> Fault:
+    """What is wrong with a clock that is so far ahead, or behind below 0."""
     side = "ahead of" if seconds > 0 else "behind"
-    return f"this machine's clock is {words_for(abs(seconds))} {side} that of {whose}; set the one that is wrong (NTP)"
+    problem = f"this machine's clock is {words_for(abs(seconds))} {side} that of {whose}"
+    return Fault(problem, "set the one that is wrong (NTP)")

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from stream.config import Settings
 from stream.core import fold
-from stream.core.errors import HistoryAway, HistoryDamaged, HistoryRefused
+from stream.core.errors import Fault, HistoryAway, HistoryDamaged, HistoryRefused
 from stream.core.problem import Problem
 from stream.kafka.records import Part
 from stream.lane.batch import Bounds
@@ -120,7 +120,7 @@ class Ownership:
         holder = self._history.holder()
         for part, known in bounds.items():
             if holder is not None and (fault := conflict(holder, self._identity(part, known), self._deployment)):
-                raise HistoryRefused(fault)
+                raise HistoryRefused(*fault)
         owned: dict[Part, OwnedHistory | None] = {}
         for part, stored in self._history.read_metas(bounds).items():
             try:
@@ -136,7 +136,7 @@ class Ownership:
         for part, known in bounds.items():  # one topic, so one identity
             mine = self._identity(part, known)
             if fault := conflict(self._history.claim(mine), mine, self._deployment):
-                raise HistoryRefused(fault)
+                raise HistoryRefused(*fault)
             return
 
     def _writes(
@@ -195,14 +195,19 @@ def refuse_another_cluster(history: History, mine: Identity, deployment: str) ->
     except HistoryRefused:  # what stands there can't be read, so a rebuild is its mend
         return
     if holder is not None and (fault := of_another_cluster(holder, mine, deployment)):
-        raise HistoryRefused(fault)
+        raise HistoryRefused(*fault)
 
 
 def evicted_sentence(keys: int) -> str:
     """Why a history can't be trusted any more, with the mend."""
-    return (
-        f"Redis evicted {keys:,} keys, so history may be missing; set maxmemory-policy to noeviction"
-        " and run `noisegate history rebuild`"
+    return str(evicted_fault(keys))
+
+
+def evicted_fault(keys: int) -> Fault:
+    """Why a history can't be trusted after this many keys were evicted."""
+    return Fault(
+        f"Redis evicted {keys:,} keys, so history may be missing",
+        "set maxmemory-policy to noeviction and run `noisegate history rebuild`",
     )
 
 

@@ -13,7 +13,7 @@ from stream.core.errors import HistoryDamaged, HistoryRefused, WrongType
 from stream.core.problem import Problem
 from stream.core.timers import QueuedTimer
 from stream.kafka.records import Part
-from stream.lane.evictions import policy_sentence
+from stream.lane.evictions import policy_fault
 from stream.lane.fence import NO_EVICTION, Fence, FencedRead, FencedWrite, Puts, ServerStatus, WriteResult
 from stream.lane.redis_fence import RedisFence
 from stream.metrics.scorer import ScorerMetrics
@@ -57,7 +57,7 @@ class RedisHistory:
         """Refuse a Redis that would evict history; one that loads, is full or only reads is away."""
         policy = self.status(patient).policy
         if policy != NO_EVICTION:
-            raise HistoryRefused(policy_sentence(policy))
+            raise HistoryRefused(*policy_fault(policy))
 
     def status(self, patient: bool = True) -> ServerStatus:
         """As the fence reports it."""

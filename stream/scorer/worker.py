@@ -35,7 +35,7 @@ class Scorer:
             problem,
             history,
             metrics,
-            lambda: self.models.served,
+            lambda: self.models.active,
             recorder=recorder,
             check_topic=lambda: self.lane.broker_watch.check_now(),
             check_refold=lambda: refuse_moved_teams(settings),

@@ -8,9 +8,8 @@ import pytest
 from confluent_kafka import Producer
 from msgspec.structs import replace
 from redis import Redis
-from stream.models.reload import Loader
 
-from stream.cli.history_checks import suspicion
+from stream.cli.doctor.history import suspicion
 from stream.config import load_settings
 from stream.core.topics import TOPICS
 from stream.dev.embedded import EmbeddedBroker
@@ -18,6 +17,7 @@ from stream.kafka.partitioner import partition_chooser
 from stream.kafka.topics import Topics
 from stream.lane.fence import ServerStatus
 from stream.models.pointers import CHAMPION, Pointer
+from stream.models.reload import Loader
 from stream.scorer.history import decode_meta, encode_meta
 from stream.scorer.identity import Identity
 from tests.cli.conftest import Ran, Run, Scored
@@ -199,7 +199,7 @@ def test_a_damaged_meta_is_found(run: Run, scored: Scored, value: bytes | None) 
 @pytest.mark.parametrize(
     ("change", "found_words", "mend_words"),
     [
-        ({"suspect": "Redis evicted 7 keys; run it anew"}, "evicted 7 keys", "run it anew"),
+        ({"suspect": "Redis evicted 7 keys; run it anew"}, "evicted 7 keys", "run `noisegate history rebuild`"),
         ({"evictions": "another-run/0"}, "", ""),
         ({"offset": -1}, "records are gone", "history rebuild"),
         ({"topic_id": "another"}, "made anew", "history rebuild"),
@@ -240,7 +240,7 @@ def test_keys_that_redis_evicted_are_found(run: Run, scored: Scored) -> None:
         meta = decode_meta(client.get(META) or b"")
     assert meta is not None
     status = ServerStatus(meta.evictions.partition("/")[0], 9)
-    assert "Redis evicted 9 keys" in (suspicion(meta, status) or "")
+    assert "Redis evicted 9 keys" in str(suspicion(meta, status))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from tests.cli.conftest import Ran, Run
 from tests.cli.versions import A, B, C, Shop, open_shop
 from tests.models.conftest import trained
 from tests.models.damage import constant_graph, external_graph, put_onnx
-from tests.models.places import BUCKET, s3_server, use_endpoint
+from tests.models.storage import BUCKET, s3_server, use_endpoint
 
 __all__ = ["trained"]
 Verb = Callable[..., Ran]

@@ -4,9 +4,9 @@ import time
 from pathlib import Path
 
 import pytest
-from stream.scorer.heartbeat import Heart, Heartbeat
 
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
+from stream.scorer.heartbeat import Heartbeat, Heartbeats
 from tests.cli.conftest import Run
 from tests.cli.versions import A, B, C, Shop, open_shop
 from tests.models.conftest import trained
@@ -31,10 +31,10 @@ def test_what_each_worker_runs(run: Run, shop: Shop, redis_url: str, unique_name
     """Roles come from the pointers, workers from their heartbeats; what a worker refused is told."""
     env = {**shop.env, "NOISEGATE_REDIS_URL": redis_url, "NOISEGATE_DEPLOYMENT": unique_name}
     now = time.time()
-    heart = Heart(redis_url, unique_name)
-    heart.beat("one:1", Heartbeat(now, {A: now, B: now}, challenger=C))
-    heart.beat("two:2", Heartbeat(now, {A: now}, fault="something was refused"))
-    heart.beat("gone:3", Heartbeat(now - 3600, {A: now}))
+    heart = Heartbeats(redis_url, unique_name)
+    heart.write("one:1", Heartbeat(now, {A: now, B: now}, challenger=C))
+    heart.write("two:2", Heartbeat(now, {A: now}, fault="something was refused"))
+    heart.write("gone:3", Heartbeat(now - 3600, {A: now}))
     heart.close()
     found = run("models", "list", "--json", env=env).json
     rows = {row["version"]: row for row in found["versions"]}

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from stream.core.events import moment
 from stream.core.fold import Fold
 from stream.core.frame import Array
-from stream.core.records import Evidence, Why
-from stream.core.scoring import Thresholds, band_of, evidence_of, whys_of
+from stream.core.records import Evidence, Score, Why, Whys
+from stream.core.scoring import Thresholds, band_of, evidence_of, history_words, whys_of
 from tests.core.logs import DAY, PROBLEMS, START, Timed, acted, raised, run, small_problem, tick
 
 THRESHOLDS = Thresholds()
@@ -117,3 +118,16 @@ def test_why_is_as_of_the_raise() -> None:
     """What was decided later does not stand in an earlier alert's words."""
     decided = [why.team.decided for why in whys_of(run(LONG, history(5)).take_rows())]
     assert decided == list(np.arange(6))
+
+
+def test_words_a_person_can_check() -> None:
+    """History is told in words; too little of it, or no score, is said instead."""
+    whys = Whys(Why(42, 1, [0], None), Why(50, 5, [0], None))
+    known = Score(probability=0.07, band="likely_noise", model="m", evidence="strong", reason=None)
+    assert history_words(known, whys) == "acted on 1 of the last 42 like this"
+    new = Whys(Why(0, 0, [], None), whys.team)
+    assert history_words(known, new) == "new here; the team acted on 5 of its last 50"
+    assert history_words(replace(known, evidence="none"), whys) == "not enough history"
+    assert history_words(known, None) == "not enough history"
+    unscored = replace(known, probability=None, band="unscored", evidence="none", reason="no_model")
+    assert history_words(unscored, whys) == "no model"

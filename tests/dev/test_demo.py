@@ -14,19 +14,19 @@ from typing import Any
 import numpy as np
 import pytest
 from rich.console import Console
-from stream.models.model import load_model
 
 from stream.config import load_problem
 from stream.core.events import Raised
 from stream.core.records import decode_enriched, decode_outcome
 from stream.dev.demo.plan import Parts, make_plan
 from stream.dev.demo.summary import figures
-from stream.dev.demo.view import Snapshot, line, render, words
+from stream.dev.demo.view import Snapshot, line, render
 from stream.dev.shipped import shipped_models, simulated_problem
 from stream.eventlog import read_log
 from stream.lab.judging.evaluation import evaluate_replayed
 from stream.lab.training import train_replayed
 from stream.models.artifact import verify
+from stream.models.model import load_model
 from stream.models.store import find
 from stream.progress import no_progress
 from stream.simulation import write_events
@@ -238,18 +238,6 @@ RECORD = """{"alert":{"type":"raised","at":"2026-01-01T00:00:00Z","alert_id":"A"
 "entity":"e"},"score":{"probability":%s,"band":"%s","model":"m","evidence":"%s","reason":%s},
 "why":{"team_rule":{"decided":%d,"acted":1,"last":[0],"last_acted_at":null},
 "team":{"decided":50,"acted":5,"last":[0],"last_acted_at":null}},"flags":[],"scored_at":"2026-01-01T00:00:00Z","offset":"t/0/1"}"""
-
-
-def test_words_a_person_can_check() -> None:
-    """History is told in words; too little of it, or no score, is said instead."""
-    known = decode_enriched((RECORD % ("0.07", "likely_noise", "strong", "null", 42)).encode())
-    assert words(known) == "acted on 1 of the last 42 like this"
-    new = decode_enriched((RECORD % ("0.07", "likely_noise", "weak", "null", 0)).encode())
-    assert words(new) == "new here; the team acted on 5 of its last 50"
-    none = decode_enriched((RECORD % ("0.07", "likely_noise", "none", "null", 42)).encode())
-    assert words(none) == "not enough history"
-    unscored = decode_enriched((RECORD % ("null", "unscored", "none", '"no_model"', 42)).encode())
-    assert words(unscored) == "no model"
 
 
 def test_view_shows_what_there_is() -> None:

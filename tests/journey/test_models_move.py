@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from stream.scorer.heartbeat import Heartbeat, read_heartbeats
 
 from stream.core.records import Enriched
 from stream.dev.process import free_port
 from stream.models.artifact import ONNX, verify
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.store import Store
+from stream.scorer.heartbeat import Heartbeat, read_heartbeats
 from stream.simulation import simulate
 from tests.chaos.cluster import Cluster
 from tests.journey.health import get

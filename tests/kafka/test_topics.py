@@ -25,7 +25,7 @@ def test_teams_are_where_librdkafka_puts_them(broker: Broker, partitioner: str, 
     """Our choice of a team's partition is the producer's own."""
     settings = make_settings(
         kafka_bootstrap_servers=broker.bootstrap_servers,
-        partitioner=partitioner,  # type: ignore[arg-type]  # one of its literals
+        partitioner=partitioner,
         events_topic=unique_name,
         enriched_topic=f"{unique_name}-1",
         outcomes_topic=f"{unique_name}-2",

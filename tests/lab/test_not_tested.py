@@ -7,9 +7,8 @@ import msgspec
 import numpy as np
 import pytest
 from msgspec.structs import replace
-from stream.cli.models_output import gate_word, report_of
-from stream.models.promotion import gate_fault
 
+from stream.cli.models_output import gate_word, version_report
 from stream.core import drift
 from stream.core.features import table
 from stream.lab.auditing.audit import audit_replayed
@@ -25,6 +24,7 @@ from stream.lab.retraining import _gate_faults
 from stream.lab.training import train_replayed
 from stream.models.artifact import CARD, FINDINGS, read_file, verify
 from stream.models.manifest import GateVerdict, Manifest, decode_manifest, encode_manifest
+from stream.models.promotion import gate_fault
 from stream.models.reference import Watched
 from stream.monitoring.page import drift_page
 from stream.monitoring.report import DriftReport, FeatureDrift
@@ -93,7 +93,7 @@ def test_an_untested_gate_is_refused_and_says_why(trained: Path) -> None:
     manifest = with_gate(trained, GateVerdict(False, [], ["detection kept (too few days)"]))
     assert gate_word(manifest) == "not tested"
     assert gate_fault(manifest) == "the gate could not be tested: detection kept (too few days)"
-    assert report_of(manifest)["gate"]["result"] == "not tested"
+    assert version_report(manifest)["gate"]["result"] == "not tested"
     assert _gate_faults(manifest) == ["not tested: detection kept (too few days)"]
     assert "The gate: not tested: detection kept" in card.write(manifest)
     both = with_gate(trained, GateVerdict(False, ["AUC 0.5"], ["detection kept (too few days)"]))

@@ -11,7 +11,7 @@ from stream.models.artifact import MANIFEST, ONNX, SIGNATURE, load_artifact, ver
 from stream.models.cache import KEPT, fetch, read_last_good, trim, write_last_good
 from stream.models.pointers import CHAMPION
 from stream.models.store import Store
-from tests.models.places import new_url
+from tests.models.storage import new_url
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_a_damaged_copy_is_fetched_anew(remote: Store, trained: Path, tmp_path: 
 
 def test_a_damaged_version_does_not_enter(remote: Store, trained: Path, tmp_path: Path) -> None:
     """What the store has is held to its hashes as well."""
-    remote._place.write(f"{trained.name}/{ONNX}", b"rubbish")
+    remote._storage.write(f"{trained.name}/{ONNX}", b"rubbish")
     with pytest.raises(ModelError, match=f"{ONNX} is not the file"):
         fetch(remote, trained.name, tmp_path)
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from stream.models.model import load_model
 
 from stream.core import state
 from stream.core.events import Raised, moment
 from stream.core.frame import level_index
 from stream.models.artifact import MANIFEST, golden_matrix, load_artifact
 from stream.models.graph import check_runtime
+from stream.models.model import load_model
 from stream.models.pointers import CHAMPION, Pointer
 from stream.models.store import Store, write_artifact
 
@@ -44,7 +44,7 @@ def test_an_artifact_of_an_earlier_release_serves(folder: Path) -> None:
     np.testing.assert_allclose(model.predict(golden_matrix(manifest)), told, atol=1e-6, rtol=0)
     rows = np.zeros((1, 1 + state.WIDTH * len(level_index(tuple(manifest.labels)))))
     alert = Raised(moment(1_800_000_000.0), "a", "team", "rule", "entity", None, None, None, {})
-    assert 0.0 <= model.score(rows, [alert])[0] <= 1.0
+    assert 0.0 <= model.predict(model.features(rows, [alert]))[0] <= 1.0
 
 
 def test_an_artifact_of_an_earlier_release_is_published_and_promoted(folder: Path, tmp_path: Path) -> None:

@@ -8,11 +8,11 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stream.models.model import load_model
 
 from stream.core.errors import ModelError, SettingsError
 from stream.models.artifact import MANIFEST, SIGNATURE
 from stream.models.manifest import decode_manifest
+from stream.models.model import load_model
 from stream.models.signing import check_signature, check_signed, make_keys, public_keys, sign
 from tests.lab.logs import small_problem
 from tests.models.damage import edit_manifest

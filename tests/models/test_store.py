@@ -9,16 +9,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from stream.models.storage import open_storage
 
 from stream.core.errors import ModelError, StoreAway
 from stream.core.limits import STORE_CALLS_STUCK
-from stream.models import places, remote
+from stream.models import remote, storage
 from stream.models.artifact import CARD, FILE_BYTES, ONNX, SIGNATURE, load_artifact, verify
 from stream.models.changes import CHANGES, Change
-from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
+from stream.models.pointers import CHALLENGER, CHAMPION, Pointer, encode_pointer
+from stream.models.storage import open_storage
 from stream.models.store import Store, find, publish
-from tests.models.places import BUCKET, KINDS, Died, DyingPlace, Frozen, new_url, s3_server, use_endpoint
+from tests.models.storage import BUCKET, KINDS, Died, DyingStorage, Frozen, new_url, s3_server, use_endpoint
 from tests.servers.kafka import ROOT
 
 TABLE = Pointer("2026-01-01-aaaa", {"web-*": "2026-01-02-bbbb", 'odd "name"': "2026-01-03-cccc"})
@@ -105,9 +105,12 @@ def test_pointers_come_back(url: str, pointer: Pointer) -> None:
 
 
 def test_a_table_of_challengers_is_refused(url: str) -> None:
-    """A challenger is one for all."""
+    """A challenger is one version for all teams: a table is neither written nor read."""
     store = Store(url)
-    store.point(CHALLENGER, TABLE)
+    with pytest.raises(ModelError, match="CHALLENGER: a challenger is one"):
+        store.point(CHALLENGER, TABLE)
+    assert store.pointer_bytes(CHALLENGER) is None
+    open_storage(url).write(CHALLENGER, encode_pointer(TABLE))
     with pytest.raises(ModelError, match="CHALLENGER: a challenger is one"):
         store.pointer(CHALLENGER)
 
@@ -141,9 +144,9 @@ def test_a_half_written_version_is_never_visible(url: str, trained: Path, tmp_pa
     manifest, files = verify(trained), files_of(trained)
     lived = False
     for last in itertools.count():
-        place = open_storage(f"{url}-{last}")
+        backend = open_storage(f"{url}-{last}")
         try:
-            publish(DyingPlace(place, last), manifest, files)
+            publish(DyingStorage(backend, last), manifest, files)
             lived = True
         except Died:
             assert last < 20
@@ -167,7 +170,7 @@ def test_a_pointer_is_old_or_new(url: str) -> None:
     """A writer killed at the pointer leaves the old one."""
     store = Store(url)
     store.point(CHAMPION, TABLE)
-    store._place = DyingPlace(open_storage(url), 0)
+    store._storage = DyingStorage(open_storage(url), 0)
     with pytest.raises(Died):
         store.point(CHAMPION, Pointer("2026-03-03-eeee"))
     assert Store(url).pointer(CHAMPION) == TABLE
@@ -176,7 +179,7 @@ def test_a_pointer_is_old_or_new(url: str) -> None:
 def test_too_large_is_refused_by_size(url: str, trained: Path, tmp_path: Path) -> None:
     """Two GiB are never asked for: neither of a file nor of a pointer."""
 
-    class Huge(DyingPlace):
+    class Huge(DyingStorage):
         def size(self, path: str) -> int | None:
             return 2 << 30 if path.endswith(ONNX) else super().size(path)
 
@@ -187,7 +190,7 @@ def test_too_large_is_refused_by_size(url: str, trained: Path, tmp_path: Path) -
     fill(url, trained)
     store = Store(url)
     if store.folder is None:
-        store._place = Huge(open_storage(url), 0)
+        store._storage = Huge(open_storage(url), 0)
         with pytest.raises(ModelError, match=f"{ONNX} has 2147483648 bytes, at most {FILE_BYTES[ONNX]} are taken"):
             store.fetch(trained.name, tmp_path / "into")
         assert not list((tmp_path / "into").glob("*"))
@@ -239,14 +242,14 @@ def test_every_failure_is_one_sentence(error: Exception, tmp_path: Path) -> None
         def __getattr__(self, name: str) -> object:
             raise self.error
 
-    place = remote.RemotePlace("x://y", Failing(error), "y")
-    asked = (place.walk, lambda: place.read("a", 1), lambda: place.write("a", b""), lambda: place.remove("a"))
+    backend = remote.RemoteStorage("x://y", Failing(error), "y")
+    asked = (backend.walk, lambda: backend.read("a", 1), lambda: backend.write("a", b""), lambda: backend.remove("a"))
     for call in asked:
         with pytest.raises(StoreAway, match=r"^x://y: the model store can't be reached: .+") as caught:
             call()
         assert "\n" not in str(caught.value)
     with pytest.raises(ModelError, match="refuses access") as refused:
-        remote.RemotePlace("x://y", Failing(PermissionError("denied")), "y").walk()
+        remote.RemoteStorage("x://y", Failing(PermissionError("denied")), "y").walk()
     assert not isinstance(refused.value, StoreAway)
 
 
@@ -266,16 +269,16 @@ def test_a_store_that_never_answers_is_left(monkeypatch: pytest.MonkeyPatch) -> 
     """Whatever hangs is waited for once and not long; the next call does not, and goes on when it answers."""
     monkeypatch.setattr(remote, "ANSWER_SECONDS", 0.05)
     let_go = threading.Event()
-    place = remote.RemotePlace("x://y", Hanging(let_go), "y")
+    backend = remote.RemoteStorage("x://y", Hanging(let_go), "y")
     with pytest.raises(StoreAway, match="gave no answer in"):
-        place.size("CHAMPION")
+        backend.size("CHAMPION")
     with pytest.raises(StoreAway, match="still gives no answer"):
-        place.size("CHAMPION")
+        backend.size("CHAMPION")
     let_go.set()
     for thread in threading.enumerate():
         if thread.name == "model-store":
             thread.join(5)
-    assert place.size("CHAMPION") is None
+    assert backend.size("CHAMPION") is None
 
 
 def test_a_request_that_hangs_for_good_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,15 +286,15 @@ def test_a_request_that_hangs_for_good_is_left_behind(monkeypatch: pytest.Monkey
     monkeypatch.setattr(remote, "ANSWER_SECONDS", 0.05)
     let_go, now, answers = threading.Event(), [0.0], threading.Event()
     answers.set()
-    place = remote.RemotePlace("x://y", Hanging(let_go), "y", lambda: Hanging(answers), lambda: now[0])
+    backend = remote.RemoteStorage("x://y", Hanging(let_go), "y", lambda: Hanging(answers), lambda: now[0])
     with pytest.raises(StoreAway, match="gave no answer in"):
-        place.size("CHAMPION")
+        backend.size("CHAMPION")
     now[0] = remote.AGAIN_SECONDS - 1.0
     with pytest.raises(StoreAway, match="still gives no answer"):
-        place.size("CHAMPION")
+        backend.size("CHAMPION")
     now[0] = remote.AGAIN_SECONDS
-    assert place.size("CHAMPION") is None
-    assert place.size("CHALLENGER") is None
+    assert backend.size("CHAMPION") is None
+    assert backend.size("CHALLENGER") is None
     let_go.set()
 
 
@@ -306,13 +309,13 @@ def test_requests_that_hang_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> N
         return Hanging(gates[-1])
 
     def waiting() -> int:
-        return sum(thread.is_alive() for thread in place._stuck)  # other tests leave such threads, too
+        return sum(thread.is_alive() for thread in backend._stuck)  # other tests leave such threads, too
 
-    place = remote.RemotePlace("x://y", hanging(), "y", hanging, lambda: now[0])
+    backend = remote.RemoteStorage("x://y", hanging(), "y", hanging, lambda: now[0])
     told = []
     for _ in range(2 * STORE_CALLS_STUCK):
         with pytest.raises(StoreAway) as caught:
-            place.size("CHAMPION")
+            backend.size("CHAMPION")
         told.append(str(caught.value))
         now[0] += remote.AGAIN_MOST_SECONDS
         assert waiting() <= STORE_CALLS_STUCK
@@ -323,7 +326,7 @@ def test_requests_that_hang_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> N
     while waiting() >= STORE_CALLS_STUCK and time.monotonic() < deadline:
         time.sleep(0.01)
     thawed.set()
-    assert place.size("CHAMPION") is None
+    assert backend.size("CHAMPION") is None
     for gate in gates:
         gate.set()
 
@@ -364,13 +367,13 @@ def test_a_change_that_can_t_be_read_is_not_passed_over(tmp_path: Path) -> None:
         def cat_ranges(self, paths: list[str], *_: object, **__: object) -> list[object]:
             return [b"{}", FileNotFoundError(paths[1]), TimeoutError("slow")][: len(paths)]
 
-    place = remote.RemotePlace("x://y", Half(), "y")
-    assert place.read_many(["a", "b"], 10) == [b"{}"]
+    backend = remote.RemoteStorage("x://y", Half(), "y")
+    assert backend.read_many(["a", "b"], 10) == [b"{}"]
     with pytest.raises(StoreAway, match="can't be reached: slow"):
-        place.read_many(["a", "b", "c"], 10)
+        backend.read_many(["a", "b", "c"], 10)
     (tmp_path / "a").write_bytes(b"{}")
     (tmp_path / "c").mkdir()
-    local = places.LocalPlace(tmp_path)
+    local = storage.LocalStorage(tmp_path)
     assert local.read_many(["a", "b"], 10) == [b"{}"]
     with pytest.raises(StoreAway, match="c can't be read"):
         local.read_many(["a", "b", "c"], 10)
@@ -424,12 +427,12 @@ def test_a_pointer_that_grows_between_two_requests_is_read_whole(
     store = Store(new_url("memory", tmp_path))
     store.point(CHAMPION, Pointer("2026-01-01-aaaa"))
     longer = Pointer("2026-01-01-aaaa", {"payments": "2026-01-02-bbbb"})
-    asked = store._place.size
+    asked = store._storage.size
 
     def size(path: str) -> int | None:
         found = asked(path)
         store.point(CHAMPION, longer)
         return found
 
-    monkeypatch.setattr(store._place, "size", size)
+    monkeypatch.setattr(store._storage, "size", size)
     assert store.pointer(CHAMPION) == longer

@@ -11,7 +11,6 @@ import pytest
 import yaml
 from numpy.typing import NDArray
 from prometheus_client.parser import text_string_to_metric_families
-from stream.models.model import Model
 
 from stream.core import drift
 from stream.core.frame import Array
@@ -20,6 +19,7 @@ from stream.health import HealthServer
 from stream.lab.matrix import predict, served_matrix
 from stream.lab.reference import bins_of
 from stream.metrics.scorer import SCORE_EDGES
+from stream.models.model import Model
 from stream.models.reference import SCORE, chance
 from stream.monitoring import alerts, rules
 from stream.monitoring.queries import promql, quality

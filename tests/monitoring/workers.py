@@ -14,8 +14,6 @@ from typing import Any
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from stream.models.model import Model, load_model
-from stream.scorer.models import ModelPoller
 
 from stream.config import Settings, make_settings
 from stream.core.effects import Decided
@@ -31,10 +29,12 @@ from stream.lab.replaying import Replayed, replay
 from stream.lab.training import train_replayed
 from stream.lane.fence import ServerStatus
 from stream.metrics.scorer import ScorerMetrics
+from stream.models.model import Model, load_model
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.store import Store
 from stream.monitoring.queries.service import DEFAULT_JOB
 from stream.scorer.metrics.maturity import MaturityQueue
+from stream.scorer.models import ModelPoller
 from stream.scorer.redis_history import RedisHistory
 from stream.simulation import START, TEAMS, Drifts, Shift, simulate
 from tests.scorer.rig import TOPIC, Log, Rig
@@ -134,7 +134,7 @@ class Worker:
             self._settings, self._problem, rig.metrics, lambda: [self.part.partition], rig.room._recorder
         )
         self.serving._poll(anew=False)
-        served = self.serving.served
+        served = self.serving.active
         assert served.champions
         rig.served = served
 

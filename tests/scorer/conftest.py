@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from stream.models.model import Model, load_model
 
 from stream.lab.replaying import replay
 from stream.lab.training import train_replayed
+from stream.models.model import Model, load_model
 from tests.lab.logs import lines, small_log, small_problem
 from tests.scorer.rig import RIGS
 

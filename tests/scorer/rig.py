@@ -6,8 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from weakref import WeakSet
 
-from stream.models.active import ActiveModels, ScoringModel
-
 from stream.config import Settings, make_settings
 from stream.core import fold
 from stream.core.effects import Decided
@@ -22,6 +20,7 @@ from stream.kafka.records import Output, Part
 from stream.lane.batch import Bounds
 from stream.lane.engine import Engine, StepResult
 from stream.metrics.scorer import ScorerMetrics
+from stream.models.active import ActiveModels, ScoringModel
 from stream.scorer.history import History
 from stream.scorer.metrics.maturity import MaturityQueue, verdicts_of
 from stream.scorer.metrics.verdicts import Verdicts

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from stream.models.model import Model, load_model
 
 from stream.config import load_problem, make_settings
 from stream.core.events import Raised, encode_event
@@ -16,6 +15,7 @@ from stream.kafka.records import Part
 from stream.lab.replaying import replay
 from stream.lab.training import train_replayed
 from stream.models.graph import Stop
+from stream.models.model import Model, load_model
 from stream.scorer.history import Wanted, decode_meta
 from stream.scorer.redis_history import RedisHistory
 from tests.lane.test_fence import redis_fence

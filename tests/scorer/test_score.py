@@ -6,7 +6,6 @@ from threading import Event as Gate
 import msgspec
 import numpy as np
 import pytest
-from stream.models.active import ActiveModels, Challenger
 
 from stream.core.effects import Arrived
 from stream.core.errors import HistoryRefused, ModelError
@@ -15,6 +14,7 @@ from stream.core.frame import Array, Decayed, Inputs, Matrix
 from stream.core.once import Once
 from stream.core.records import Challenge, Score
 from stream.core.scoring import Thresholds
+from stream.models.active import ActiveModels, Challenger
 from stream.models.graph import Stop
 from stream.models.pointers import Pointer
 from stream.scorer.score import BatchScores, pack_score, unpack_score

@@ -1,4 +1,4 @@
-"""Swaps under load: a real store, its watch in a thread of its own, and the real room on a log in memory."""
+"""Swaps under load: a real store, its reloader in a thread of its own, and the real room on a log in memory."""
 
 import shutil
 from pathlib import Path
@@ -7,14 +7,14 @@ from threading import Thread
 
 import numpy as np
 import pytest
-from stream.models.model import load_model
-from stream.models.reload import Loader, Reloader
 
 from stream.core.events import Raised, encode_event, seconds
 from stream.kafka.records import Part
 from stream.lab.replaying import replay
 from stream.lab.training import train_replayed
+from stream.models.model import load_model
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
+from stream.models.reload import Loader, Reloader
 from stream.models.store import Store
 from tests.lab.logs import lines, small_log, small_problem
 from tests.scorer.memory_history import MemoryHistory
@@ -28,9 +28,9 @@ def test_swaps_under_load_lose_no_alert_and_mix_no_models(tmp_path: Path) -> Non
     made = [train_replayed(replay(lines(small_log(seed=seed)), problem), tmp_path / "store") for seed in (1, 2)]
     store = Store(str(tmp_path / "store"))
     shutil.rmtree(tmp_path / "cache", ignore_errors=True)
-    watch = Reloader(Loader(store, problem, tmp_path / "cache", "test"), 5.0, 30.0)
+    reloader = Reloader(Loader(store, problem, tmp_path / "cache", "test"), 5.0, 30.0)
     store.point(CHAMPION, Pointer(made[0].name))
-    watch.poll()
+    reloader.poll()
     done = Gate()
 
     def flip() -> None:
@@ -39,13 +39,13 @@ def test_swaps_under_load_lose_no_alert_and_mix_no_models(tmp_path: Path) -> Non
             turn += 1
             store.point(CHALLENGER, Pointer(made[turn % 2].name))
             store.point(CHAMPION, Pointer(made[(turn + 1) % 2].name))
-            watch.poll()
+            reloader.poll()
 
     log = Log()
     for event in events:
         log.put(Part(TOPIC, 0), encode_event(event), seconds(event.at))
     rig = Rig(log, problem, MemoryHistory())
-    rig.ask_served = lambda: watch.served
+    rig.ask_served = lambda: reloader.active
     thread = Thread(target=flip)
     thread.start()
     try:
@@ -57,7 +57,7 @@ def test_swaps_under_load_lose_no_alert_and_mix_no_models(tmp_path: Path) -> Non
     alone = {}
     for folder in made:
         model = load_model(folder, problem)
-        alone[folder.name] = model.score(np.asarray(replayed.rows), replayed.alerts).tolist()
+        alone[folder.name] = model.predict(model.features(np.asarray(replayed.rows), replayed.alerts)).tolist()
     index = {alert.alert_id: number for number, alert in enumerate(replayed.alerts)}
     records = rig.publisher.enriched()
     assert [r.alert.alert_id for r in records] == [e.alert_id for e in events if isinstance(e, Raised)]

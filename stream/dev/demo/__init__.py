@@ -1,7 +1,7 @@
 """The demo: an event log through the real scorer, and its scores held against the outcomes that followed.
 
 plan      the log folded once by the lab's fold: what is history, what is scored, what the baselines would say
-collect   what the scorer published, each alert once
+collector what the scorer published, each alert once
 view      the live terminal view
 summary   the figures at the end
 run       all of it in order: history unscored, then a model, then the rest scored

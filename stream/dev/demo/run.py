@@ -17,9 +17,9 @@ from stream.console import stage_bars
 from stream.core.errors import EmbeddedServerFailed, SettingsError
 from stream.core.events import moment
 from stream.dev import shipped
-from stream.dev.demo.collect import Collector
+from stream.dev.demo.collector import Collector
 from stream.dev.demo.plan import Plan, make_plan
-from stream.dev.demo.summary import Figures, Summary, baseline_figures, figures, judged_alerts
+from stream.dev.demo.summary import Figures, Summary, baseline_figures, figures, match_outcomes
 from stream.dev.demo.view import Snapshot, line, render, say_summary, snapshot
 from stream.dev.stack import Stack, running_stack
 from stream.eventlog import Line
@@ -233,7 +233,7 @@ class _Demo:
 
     def _summarize(self, version: str, history_alerts: int, took: float) -> Summary:
         plan, collected = self._plan, self._collected
-        judged = judged_alerts(plan, collected)
+        judged = match_outcomes(plan, collected)
         mine: Figures = figures(judged.labels, judged.scores)
         scored = sum(count for band, count in collected.bands.items() if band != "unscored")
         return Summary(

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from stream.core.frame import Array
 from stream.core.ledger import OUTCOME_NAMES
-from stream.dev.demo.collect import Collector
+from stream.dev.demo.collector import Collector
 from stream.dev.demo.plan import Plan
 from stream.lab.judging import metrics
 from stream.lab.judging.baselines import score_baselines
@@ -73,8 +73,8 @@ class Judged(Struct, frozen=True, eq=False):
     undecided: int
 
 
-def judged_alerts(plan: Plan, collected: Collector) -> Judged:
-    """The alerts published after the split, each with its score and what came of it."""
+def match_outcomes(plan: Plan, collected: Collector) -> Judged:
+    """Bring together what was published of each alert after the split with what came of it."""
     indices, labels, scores = [], [], []
     unscored = excluded = undecided = 0
     mature, at = plan.replayed.mature, plan.replayed.at

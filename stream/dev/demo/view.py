@@ -12,7 +12,8 @@ from rich.text import Text
 
 from stream.console import strip_control_characters
 from stream.core.records import Enriched
-from stream.dev.demo.collect import Collector
+from stream.core.scoring import history_words
+from stream.dev.demo.collector import Collector
 from stream.dev.demo.summary import Figures, Summary
 
 _BANDS = {"likely_noise": "dim", "unsure": "yellow", "likely_actionable": "bold red", "unscored": "dim italic"}
@@ -72,18 +73,6 @@ def line(seen: Snapshot) -> str:
     return f"{seen.step}: {seen.done:,} of {seen.of:,} alerts, {seen.rate:,.0f}/s{noise}"
 
 
-def words(record: Enriched) -> str:
-    """An alert's history, as a person can check it."""
-    if record.score.reason is not None:
-        return record.score.reason.replace("_", " ")
-    if record.score.evidence == "none" or record.why is None:
-        return "not enough history"
-    known = record.why.team_rule
-    if not known.decided:
-        return f"new here; the team acted on {record.why.team.acted} of its last {record.why.team.decided}"
-    return f"acted on {known.acted} of the last {known.decided} like this"
-
-
 def say_summary(console: Console, summary: Summary, question: str) -> None:
     """The closing summary."""
     simulated = " (SIMULATED: alerts, teams and figures are made up)" if summary.simulated else ""
@@ -123,7 +112,7 @@ def _latest(records: list[Enriched]) -> Table:
         alert, score = record.alert, record.score
         probability = "-" if score.probability is None else f"{score.probability:.0%}"
         raised = f"{alert.at.astimezone(UTC):%m-%d %H:%M}"
-        cells = (raised, alert.team, alert.rule, probability, words(record))
+        cells = (raised, alert.team, alert.rule, probability, history_words(record.score, record.why))
         table.add_row(*(Text(strip_control_characters(cell)) for cell in cells), style=_BANDS[score.band])
     return table
 

@@ -139,15 +139,15 @@ def _load_models(settings: Settings, problem: Problem) -> tuple[ActiveModels, li
     """
     store = Store(settings.models.store)
     loader = Loader(store, problem, settings.models.cache, settings.deployment, settings.models.keys)
-    watch = Reloader(loader, settings.models.poll_seconds, settings.models.challenger_seconds)
+    reloader = Reloader(loader, settings.models.poll_seconds, settings.models.challenger_seconds)
     for pause in (*_MODEL_PAUSES, None):
-        watch.poll()
-        if watch.store_up or pause is None:
+        reloader.poll()
+        if reloader.store_up or pause is None:
             break
         time.sleep(pause)
-    if not watch.store_up and not watch.served.champions:
+    if not reloader.store_up and not reloader.active.champions:
         raise StoreAway(
             f"{settings.models.store}: the model store can't be reached, and what waits is to be scored",
             "let this machine reach it, then run `noisegate history rebuild` again",
         )
-    return watch.served, watch.faults
+    return reloader.active, reloader.faults

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from stream.models.model import load_model
 
 from stream.core.errors import LabError
 from stream.core.events import Event, seconds
@@ -14,6 +13,7 @@ from stream.lab.replaying import Replayed, replay
 from stream.lab.training import train_replayed
 from stream.lab.window import judgeable, split_at_time
 from stream.models.artifact import FINDINGS, REFERENCE
+from stream.models.model import load_model
 from stream.models.store import write_artifact
 from tests.lab.logs import START, acted, lines, raised, small_problem
 

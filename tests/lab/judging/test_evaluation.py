@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from stream.models.model import load_model
 
 from stream.core.errors import LabError, LogError, ModelError
 from stream.core.events import seconds
@@ -14,6 +13,7 @@ from stream.lab.judging.baselines import score_baselines
 from stream.lab.judging.evaluation import evaluate
 from stream.lab.replaying import Replayed
 from stream.lab.training import train_replayed
+from stream.models.model import load_model
 from tests.lab.logs import raised, small_log, write
 
 
@@ -26,7 +26,8 @@ def model(small: Replayed, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_figures_are_those_of_the_served_scores(small: Replayed, model: Path, tmp_path: Path) -> None:
     """From the file on disk: the figures equal those computed here from every single served score."""
     evaluation = evaluate(write(tmp_path / "log.jsonl", small_log()), model)
-    served = load_model(model, small.problem).score(np.asarray(small.rows), small.alerts)
+    loaded = load_model(model, small.problem)
+    served = loaded.predict(loaded.features(np.asarray(small.rows), small.alerts))
     split = seconds(evaluation.split_at)
     judged = (small.at >= split) & (small.at + small.problem.due_seconds <= small.ended_at)
     y, p = small.outcome[judged], served[judged]

@@ -7,7 +7,6 @@ import msgspec
 import numpy as np
 import pytest
 from msgspec.structs import replace
-from stream.models.model import load_model
 
 from stream.core import features
 from stream.core.errors import LabError
@@ -15,7 +14,14 @@ from stream.core.events import moment
 from stream.core.ledger import FLOOD
 from stream.lab.judging import metrics
 from stream.lab.judging.baselines import score_baselines
-from stream.lab.judging.judgement import Case, encode_judgement, floods, judge_scores, judge_trained, team_notes
+from stream.lab.judging.judgement import (
+    Case,
+    encode_judgement,
+    floods,
+    judge_scores,
+    judge_trained,
+    team_notes,
+)
 from stream.lab.judging.metrics import MODEL
 from stream.lab.judging.report_schema import Judgement
 from stream.lab.learning.fit import fit_window
@@ -24,6 +30,7 @@ from stream.lab.priors import choose_keys, learn
 from stream.lab.replaying import Replayed, replay
 from stream.lab.training import train_replayed
 from stream.lab.window import Window, judgeable, split_at_share, trainable
+from stream.models.model import load_model
 from stream.progress import no_progress
 from tests.lab.logs import lines, small_log, small_problem
 

@@ -10,8 +10,6 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from stream.models.active import ActiveModels
-from stream.models.model import Model
 
 from stream.config import make_settings
 from stream.core.effects import Arrived
@@ -22,6 +20,8 @@ from stream.core.ledger import UNJUDGED
 from stream.kafka.records import Part
 from stream.lane.batch import Batch
 from stream.metrics.scorer import ScorerMetrics
+from stream.models.active import ActiveModels
+from stream.models.model import Model
 from stream.scorer.history import Write
 from stream.scorer.metrics.recorder import MetricsRecorder
 from stream.scorer.metrics.tally import Tally

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, cast
 
 from confluent_kafka import KafkaError, Message, TopicPartition
-from stream.models.active import ScoringModel
 
 from stream.config import make_settings
 from stream.core import fold
@@ -16,6 +15,7 @@ from stream.kafka.misrouted import MisroutedRecords
 from stream.kafka.partitioner import partition_chooser
 from stream.kafka.records import Part
 from stream.lane.batch import Bounds
+from stream.models.active import ScoringModel
 from stream.scorer.decode import foreign_offset
 from stream.scorer.identity import Identity
 from stream.scorer.rebuild.generation import Generations

@@ -1,4 +1,4 @@
-"""What is in service at one moment: the champions, and the challenger that scores beside them in shadow."""
+"""The models active at one moment: the champions, and the challenger that scores beside them in shadow."""
 
 import logging
 import time
@@ -23,8 +23,8 @@ Role = Literal["champion", "team", "challenger"]
 Drop = Literal["failed", "slow"]
 
 
-class Scores(Protocol):
-    """What is needed of a model to score with it; `stream.models.model.Model` is one."""
+class ScoringModel(Protocol):
+    """The interface of a model that scores alerts; `stream.models.model.Model` implements it."""
 
     version: str
     thresholds: Thresholds
@@ -48,7 +48,7 @@ class Shadow:
         seconds: what it took, features aside.
     """
 
-    def __init__(self, model: Scores, inputs: Inputs) -> None:
+    def __init__(self, model: ScoringModel, inputs: Inputs) -> None:
         self.model = model
         self.inputs = inputs
         self.probabilities: Array | None = None
@@ -87,7 +87,7 @@ class Challenger:
         seconds: how long a batch may wait for it, once everything else is done.
     """
 
-    def __init__(self, model: Scores, seconds: float) -> None:
+    def __init__(self, model: ScoringModel, seconds: float) -> None:
         self.model = model
         self.dropped: Drop | None = None
         self._seconds = seconds
@@ -145,30 +145,30 @@ def _work(batches: "SimpleQueue[Shadow | None]") -> None:
         del shadow  # while it waits, the thread holds no model
 
 
-class Served(Struct, frozen=True):
-    """What to score with; replaced by one assignment, between two batches.
+class ActiveModels(Struct, frozen=True):
+    """The models to score with; replaced by one assignment, between two batches.
 
     Attributes:
-        champions: the versions that the pointer names, the default first; empty where there is none.
+        champions: the versions that the pointer names, the default first; empty without a pointer.
         pointer: which team has which champion.
         challenger: scores in shadow.
         reason: why alerts are unscored while there is no champion.
     """
 
-    champions: tuple[Scores, ...] = ()
+    champions: tuple[ScoringModel, ...] = ()
     pointer: Pointer | None = None
     challenger: Challenger | None = None
     reason: Reason = "no_model"
 
     @property
-    def roles(self) -> list[tuple[Scores, Role]]:
+    def roles(self) -> list[tuple[ScoringModel, Role]]:
         """Every model in service with its role: the default champion, those of teams, the challenger."""
-        roles: list[tuple[Scores, Role]] = [
+        roles: list[tuple[ScoringModel, Role]] = [
             (model, "team" if n else "champion") for n, model in enumerate(self.champions)
         ]
         return roles + ([(self.challenger.model, "challenger")] if self.challenger else [])
 
-    def champion_of(self, team: str) -> Scores | None:
+    def champion_of(self, team: str) -> ScoringModel | None:
         """The model of a team's alerts."""
         if not self.champions:
             return None

@@ -1,38 +1,38 @@
-"""Where a store's files lie: a local folder, or whatever fsspec reaches. The only module that imports fsspec.
+"""Storage backends of a model store: a local folder, or whatever fsspec reaches. The only module that imports fsspec.
 
-Every call ends: in its result, or in a ModelError of one sentence. Paths are relative to the place.
+Each call returns its result or raises a ModelError of one sentence. Paths are relative to the root of the store.
 """
 
 import os
 import shutil
 import uuid
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 import fsspec  # type: ignore[import-untyped]  # it has no types, so it is fenced in here
 from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]  # the same
 
-from stream.core.errors import ModelError, StoreAway
-from stream.extras import missing_sentence
+from stream.core.errors import ModelError, StoreAway, first_line
+from stream.extras import missing_package
 from stream.files import atomic_write
-from stream.models.remote import DEPTH, RemotePlace, check_size, first_line
+from stream.models.remote import DEPTH, RemoteStorage, check_size
 
 _S3 = ("s3://", "s3a://")
 
 
-class Place(Protocol):
-    """What a store needs. `folder` is where the files lie on this machine, None where they are elsewhere."""
+class StorageBackend(Protocol):
+    """The file operations of a store. `folder` holds the files on this machine; None where they are elsewhere."""
 
     where: str
     folder: Path | None
 
     def walk(self) -> dict[str, int]:
-        """All files down to the second level and their sizes in bytes; nothing where the place does not exist."""
+        """All files down to the second level and their sizes in bytes; empty where the root does not exist."""
 
     def is_empty(self) -> bool:
-        """Whether nothing lies there, also where the place itself does not exist."""
+        """Whether there are no files at all, also where the root does not exist."""
 
     def size(self, path: str) -> int | None:
         """In bytes; None where there is no such file."""
@@ -44,20 +44,20 @@ class Place(Protocol):
         """The beginnings, `limit` bytes at most, of those that are still there."""
 
     def write(self, path: str, content: bytes) -> None:
-        """Readers see the old file or the new one."""
+        """Write a file at one stroke: readers see the old one or the new one."""
 
     def staged(self, folder: str) -> str:
-        """Where to write a folder's files before `settle`."""
+        """The path to which a folder's files are written before `publish`."""
 
-    def settle(self, staged: str, folder: str) -> None:
-        """Make what was staged the folder, at one stroke."""
+    def publish(self, staged: str, folder: str) -> None:
+        """Make the staged files the folder, at one stroke."""
 
     def remove(self, path: str) -> None:
-        """A file or a folder; nothing happens where there is none."""
+        """Remove a file or a folder, if there is one."""
 
 
-def open_place(url: str) -> Place:
-    """The place that a folder's path or an URL names; nothing is looked at yet.
+def open_storage(url: str) -> StorageBackend:
+    """The backend of a folder's path or an URL; makes no request.
 
     Raises:
         ModelError: nothing installed knows such URLs.
@@ -66,13 +66,13 @@ def open_place(url: str) -> Place:
         files, root = _open(url)
     except ImportError as error:
         if url.startswith(_S3):
-            raise ModelError(missing_sentence("s3fs", "s3", f"model_store = {url!r} needs")) from None
+            raise ModelError(*missing_package("s3fs", "s3", f"model_store = {url!r} needs")) from None
         raise ModelError(f"model_store = {url!r} can't be opened: {first_line(error)}") from None
     except ValueError as error:
         raise ModelError(f"model_store = {url!r} can't be opened: {first_line(error)}") from None
     if isinstance(files, LocalFileSystem):
-        return LocalPlace(Path(root) if "://" in url else _at_home(url))
-    return RemotePlace(url.rstrip("/"), files, root.rstrip("/"), lambda: _open(url)[0])
+        return LocalStorage(Path(root) if "://" in url else _at_home(url))
+    return RemoteStorage(url.rstrip("/"), files, root.rstrip("/"), lambda: _open(url)[0])
 
 
 def _at_home(url: str) -> Path:
@@ -91,7 +91,7 @@ def _open(url: str) -> tuple[Any, str]:
     return files, root
 
 
-class LocalPlace:
+class LocalStorage:
     """A folder of this machine."""
 
     def __init__(self, folder: Path) -> None:
@@ -100,9 +100,9 @@ class LocalPlace:
         self._root = folder
 
     def walk(self) -> dict[str, int]:
-        """As `Place`."""
+        """See `StorageBackend`."""
         found: dict[str, int] = {}
-        with self._told("."):
+        with self._wrap_os_errors("."):
             for parent, folders, files in os.walk(self._root, onerror=_raise_unless_missing):
                 inside = Path(parent).relative_to(self._root)
                 if len(inside.parts) + 1 >= DEPTH:
@@ -112,8 +112,8 @@ class LocalPlace:
         return found
 
     def is_empty(self) -> bool:
-        """As `Place`."""
-        with self._told("."):
+        """See `StorageBackend`."""
+        with self._wrap_os_errors("."):
             try:
                 with os.scandir(self._root) as entries:
                     return next(entries, None) is None
@@ -121,72 +121,62 @@ class LocalPlace:
                 return True
 
     def size(self, path: str) -> int | None:
-        """As `Place`."""
-        with self._told(path):
+        """See `StorageBackend`."""
+        with self._wrap_os_errors(path):
             file = self._root / path
             return file.stat().st_size if file.is_file() else None
 
     def read(self, path: str, limit: int) -> bytes | None:
-        """As `Place`."""
+        """See `StorageBackend`."""
         size = self.size(path)
         if size is None:
             return None
         check_size(self.where, path, size, limit)
-        with self._told(path), (self._root / path).open("rb") as file:
+        with self._wrap_os_errors(path), (self._root / path).open("rb") as file:
             return file.read(limit)
 
     def read_many(self, paths: Sequence[str], limit: int) -> list[bytes]:
-        """As `Place`."""
+        """See `StorageBackend`."""
         found = []
         for path in paths:
-            with self._told(path), suppress(FileNotFoundError), (self._root / path).open("rb") as file:
+            with self._wrap_os_errors(path), suppress(FileNotFoundError), (self._root / path).open("rb") as file:
                 found.append(file.read(limit))
         return found
 
     def write(self, path: str, content: bytes) -> None:
-        """As `Place`."""
+        """See `StorageBackend`."""
         target = self._root / path
-        with self._told(path):
+        with self._wrap_os_errors(path):
             target.parent.mkdir(parents=True, exist_ok=True)
             atomic_write(target, content, mode=0o644)
 
     def staged(self, folder: str) -> str:
-        """As `Place`: a hidden neighbour."""
+        """See `StorageBackend`: a hidden neighbour."""
         return f".{folder}.{uuid.uuid4().hex[:8]}"
 
-    def settle(self, staged: str, folder: str) -> None:
-        """As `Place`: renamed."""
-        with self._told(folder):
+    def publish(self, staged: str, folder: str) -> None:
+        """See `StorageBackend`: renamed."""
+        with self._wrap_os_errors(folder):
             (self._root / staged).rename(self._root / folder)
 
     def remove(self, path: str) -> None:
-        """As `Place`."""
-        with self._told(path):
+        """See `StorageBackend`."""
+        with self._wrap_os_errors(path):
             target = self._root / path
             if target.is_dir():
                 shutil.rmtree(target)
             else:
                 target.unlink(missing_ok=True)
 
-    def _told(self, path: str) -> "_Told":
-        return _Told(self.where, path)
-
-
-class _Told:
-    """Turns a local folder's OSErrors into one sentence."""
-
-    def __init__(self, where: str, path: str) -> None:
-        self._where = where
-        self._path = path
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, PermissionError):
-            raise ModelError(f"{self._where}: {self._path} can't be read or written: {error.strerror}") from None
-        if isinstance(error, OSError):
-            raise StoreAway(f"{self._where}: {self._path} can't be read or written: {error.strerror}") from None
+    @contextmanager
+    def _wrap_os_errors(self, path: str) -> Iterator[None]:
+        """Raise ModelError or StoreAway of one sentence instead of an OSError."""
+        try:
+            yield
+        except PermissionError as error:
+            raise ModelError(f"{self.where}: {path} can't be read or written: {error.strerror}") from None
+        except OSError as error:
+            raise StoreAway(f"{self.where}: {path} can't be read or written: {error.strerror}") from None
 
 
 def _raise_unless_missing(error: OSError) -> None:

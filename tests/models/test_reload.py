@@ -15,9 +15,6 @@ import psutil
 import pytest
 from msgspec.structs import replace
 from onnx import TensorProto, helper
-from stream.models.active import ActiveModels, Challenger
-from stream.models.model import Model, load_model
-from stream.models.reload import MOST_SECONDS, Loaded, Loader, Reloader
 
 from stream.core.errors import StoreAway
 from stream.core.events import Raised, moment
@@ -26,11 +23,14 @@ from stream.core.limits import CHAMPIONS
 from stream.lab.replaying import replay
 from stream.lab.training import train_replayed
 from stream.models import artifact as artifacts
-from stream.models import serving
+from stream.models import model as model_module
+from stream.models.active import ActiveModels, Challenger
 from stream.models.artifact import MANIFEST, ONNX, golden_matrix, load_artifact
 from stream.models.cache import KEPT, fetch
 from stream.models.graph import Graph
+from stream.models.model import Model, load_model
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
+from stream.models.reload import LONGEST_PAUSE_SECONDS, Loaded, Loader, Reloader
 from stream.models.signing import make_keys, sign
 from stream.models.store import Store
 from tests.lab.logs import lines, small_log, small_problem
@@ -63,7 +63,7 @@ class Away(Store):
 
 
 class Desk:
-    """A watch over a local store, at a clock of its own."""
+    """A reloader of a local store, at a clock of its own."""
 
     def __init__(self, folder: Path, cache: Path, problem: str = "1", keys: Path | None = None) -> None:
         self.folder = folder
@@ -74,7 +74,7 @@ class Desk:
 
     def start(self) -> None:
         """Start the worker anew."""
-        self.watch = Reloader(self._loader, POLL, 1.0, lambda: self.now)
+        self.reloader = Reloader(self._loader, POLL, 1.0, lambda: self.now)
 
     def point(self, content: str | bytes | None, name: str = CHAMPION) -> None:
         """Write a pointer's bytes without looking at them, or take it away."""
@@ -87,13 +87,13 @@ class Desk:
     def poll(self, seconds: float = POLL, anew: bool = False) -> Reloader:
         """Poll after some time."""
         self.now += seconds
-        self.watch.poll(anew)
-        return self.watch
+        self.reloader.poll(anew)
+        return self.reloader
 
     @property
     def serving(self) -> list[str]:
         """The champions' versions."""
-        return [model.version for model in self.watch.served.champions]
+        return [model.version for model in self.reloader.active.champions]
 
 
 @pytest.fixture
@@ -105,10 +105,10 @@ def desk(store: Path, other: Path, tmp_path: Path) -> Desk:
 
 def test_no_pointer_is_no_model_and_no_fault(desk: Desk) -> None:
     """Starting without a model is a supported mode; before the first look nobody claims that there is none."""
-    assert desk.watch.served.reason == "model_failed"
-    watch = desk.poll()
-    assert watch.served == ActiveModels((), None, None, "no_model")
-    assert (watch.faults, watch.swaps, watch.refusals, watch.store_up) == ([], 0, 0, True)
+    assert desk.reloader.active.reason == "model_failed"
+    reloader = desk.poll()
+    assert reloader.active == ActiveModels((), None, None, "no_model")
+    assert (reloader.faults, reloader.swaps, reloader.refusals, reloader.store_up) == ([], 0, 0, True)
 
 
 def test_the_pointer_is_followed(desk: Desk, artifact: Path, other: Path) -> None:
@@ -116,17 +116,17 @@ def test_the_pointer_is_followed(desk: Desk, artifact: Path, other: Path) -> Non
     for version in (artifact.name, other.name, artifact.name):
         desk.point(version)
         desk.poll()
-        served = desk.poll().served
+        served = desk.poll().active
         assert [model.version for model in served.champions] == [version]
-    assert (desk.watch.faults, desk.watch.swaps, desk.watch.refusals) == ([], 3, 0)
+    assert (desk.reloader.faults, desk.reloader.swaps, desk.reloader.refusals) == ([], 3, 0)
     desk.point(f"{artifact.name}\n")
-    assert desk.poll().served.champions == served.champions
+    assert desk.poll().active.champions == served.champions
 
 
 def test_teams_have_their_champions(desk: Desk, artifact: Path, other: Path) -> None:
     """A table in the pointer serves several versions, each loaded once, the default first."""
     desk.point(f'"pay*" = "{other.name}"\n"payday" = "{artifact.name}"\ndefault = "{artifact.name}"\n')
-    served = desk.poll().served
+    served = desk.poll().active
     assert desk.serving == [artifact.name, other.name]
     teams = {"payments": other.name, "payday": artifact.name, "web": artifact.name}
     for team, version in teams.items():
@@ -135,8 +135,8 @@ def test_teams_have_their_champions(desk: Desk, artifact: Path, other: Path) -> 
         assert model.version == version
     default = served.champions[0]
     desk.point(artifact.name)
-    assert desk.poll().served.champions == (default,)
-    assert set(desk.watch.loaded) == {artifact.name}
+    assert desk.poll().active.champions == (default,)
+    assert set(desk.reloader.loaded) == {artifact.name}
 
 
 def test_a_challenger_is_served_beside_and_promoted_without_loading_it_again(
@@ -145,20 +145,20 @@ def test_a_challenger_is_served_beside_and_promoted_without_loading_it_again(
     """Named, it scores in shadow; promoted, the very model serves; named and promoted at once it is no rival."""
     desk.point(artifact.name)
     desk.point(other.name, CHALLENGER)
-    challenger = desk.poll().served.challenger
+    challenger = desk.poll().active.challenger
     assert challenger is not None
     model = challenger.model
     assert (desk.serving, model.version) == ([artifact.name], other.name)
     desk.point(other.name)
-    served = desk.poll().served
+    served = desk.poll().active
     assert served.champions == (model,)
     assert served.challenger is None
     desk.point(artifact.name)
-    back = desk.poll().served.challenger
+    back = desk.poll().active.challenger
     assert back is challenger
     desk.point(None, CHALLENGER)
-    assert desk.poll().served.challenger is None
-    assert set(desk.watch.loaded) == {artifact.name}
+    assert desk.poll().active.challenger is None
+    assert set(desk.reloader.loaded) == {artifact.name}
 
 
 def test_a_dropped_challenger_comes_back_when_it_is_named_anew_or_at_a_signal(
@@ -170,7 +170,7 @@ def test_a_dropped_challenger_comes_back_when_it_is_named_anew_or_at_a_signal(
     desk.poll()
 
     def dropped() -> Challenger:
-        challenger = desk.watch.served.challenger
+        challenger = desk.reloader.active.challenger
         assert challenger is not None
         return challenger
 
@@ -249,20 +249,20 @@ def test_a_bad_version_is_refused_and_what_serves_stays(
 ) -> None:
     """One sentence, counted once; the running models go on, as champion and as challenger."""
     desk.point(artifact.name)
-    before = desk.poll().served
+    before = desk.poll().active
     damage, told = BAD[kind]
     damage(desk.folder / other.name, len(load_model(other, small_problem()).manifest.features))
     desk.point(other.name, name)
     for _ in range(3):
-        assert desk.poll().served is before
-    (fault,) = desk.watch.faults
+        assert desk.poll().active is before
+    (fault,) = desk.reloader.faults
     assert told in fault
     assert "\n" not in fault
-    assert desk.watch.refusals == 1
+    assert desk.reloader.refusals == 1
     assert sum(fault in record.getMessage() for record in caplog.records) == 1
     shutil.rmtree(desk.folder / other.name)
     shutil.copytree(other, desk.folder / other.name)
-    assert desk.poll(MOST_SECONDS).faults == []  # mended, and tried again without a new pointer
+    assert desk.poll(LONGEST_PAUSE_SECONDS).faults == []  # mended, and tried again without a new pointer
 
 
 @pytest.mark.expects_errors
@@ -281,28 +281,28 @@ def test_a_bad_version_is_refused_and_what_serves_stays(
 def test_a_bad_pointer_is_a_fault_and_what_serves_stays(desk: Desk, artifact: Path, content: bytes, told: str) -> None:
     """Half written, rubbish, too long, naming nothing: told in one sentence until it is mended."""
     desk.point(artifact.name)
-    before = desk.poll().served
+    before = desk.poll().active
     desk.point(content)
-    assert desk.poll().served is before
-    assert told in desk.watch.faults[0]
+    assert desk.poll().active is before
+    assert told in desk.reloader.faults[0]
     desk.point(artifact.name)
-    watch = desk.poll()
-    assert (watch.served.champions, watch.faults, watch.refusals) == (before.champions, [], 1)
+    reloader = desk.poll()
+    assert (reloader.active.champions, reloader.faults, reloader.refusals) == (before.champions, [], 1)
 
 
 @pytest.mark.expects_errors
 def test_tables_are_taken_whole_or_not_at_all(desk: Desk, artifact: Path, other: Path) -> None:
     """One bad version among several, too many of them, or a challenger for one team: the old table stays."""
     desk.point(artifact.name)
-    before = desk.poll().served
+    before = desk.poll().active
     desk.point(f'"pay" = "2026-01-01-abcd"\ndefault = "{other.name}"\n')
-    assert desk.poll().served is before
+    assert desk.poll().active is before
     many = "".join(f'"t{number}" = "2026-01-01-{number:04x}"\n' for number in range(CHAMPIONS))
     desk.point(f'{many}default = "{artifact.name}"\n')
     assert f"names {CHAMPIONS + 1} versions, at most {CHAMPIONS}" in desk.poll().faults[0]
     desk.point(f'"pay" = "{other.name}"\ndefault = "{other.name}"\n', CHALLENGER)
     assert "one for all teams" in desk.poll().faults[1]
-    assert desk.watch.served is before
+    assert desk.reloader.active is before
 
 
 @pytest.mark.expects_errors
@@ -330,7 +330,7 @@ def test_a_refused_version_is_tried_again_with_growing_pauses(
     desk.point("2026-01-01-abce")
     desk.poll(1.0)
     assert len(tried) == count + 2
-    assert desk.watch.refusals == 2  # another pointer, another fault; the signal told nothing new
+    assert desk.reloader.refusals == 2  # another pointer, another fault; the signal told nothing new
     desk.point(artifact.name)
     assert desk.poll(1.0).faults == []
 
@@ -339,11 +339,11 @@ def test_a_refused_version_is_tried_again_with_growing_pauses(
 def test_a_pointer_that_is_gone_leaves_what_serves(desk: Desk, artifact: Path) -> None:
     """Taking CHAMPION away stops nothing."""
     desk.point(artifact.name)
-    before = desk.poll().served
+    before = desk.poll().active
     desk.point(None)
-    assert desk.poll().served is before
+    assert desk.poll().active is before
     gone = f"{desk.folder}/CHAMPION: is gone, and the running model stays; run `noisegate models rollback`"
-    assert desk.watch.faults == [gone]
+    assert desk.reloader.faults == [gone]
 
 
 def test_a_store_that_hiccups_while_there_is_no_model_changes_no_reason(desk: Desk, artifact: Path) -> None:
@@ -352,11 +352,11 @@ def test_a_store_that_hiccups_while_there_is_no_model_changes_no_reason(desk: De
     desk.poll()
     desk.point(None)
     desk.start()
-    assert desk.poll().served.reason == "no_model"
+    assert desk.poll().active.reason == "no_model"
     desk.store.away = True
-    assert desk.poll().served == ActiveModels((), None, None, "no_model")
+    assert desk.poll().active == ActiveModels((), None, None, "no_model")
     desk.store.away = False
-    assert desk.poll().served == ActiveModels((), None, None, "no_model")
+    assert desk.poll().active == ActiveModels((), None, None, "no_model")
 
 
 def test_a_start_without_the_store_ends_in_no_model_when_it_answers(
@@ -364,9 +364,9 @@ def test_a_start_without_the_store_ends_in_no_model_when_it_answers(
 ) -> None:
     """While nobody knows whether there is a model the reason is that it failed; once known, that there is none."""
     desk.store.away = True
-    assert desk.poll().served.reason == "model_failed"
+    assert desk.poll().active.reason == "model_failed"
     desk.store.away = False
-    assert desk.poll().served.reason == "no_model"
+    assert desk.poll().active.reason == "no_model"
     assert caplog.messages[-2] == (
         f"{desk.folder}: no CHAMPION; train a model (`noisegate lab train`) and `noisegate models promote` it; until "
         "then alerts are unscored"
@@ -378,7 +378,7 @@ def test_a_named_model_that_can_t_be_had_is_not_no_model(
     desk: Desk, artifact: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A pointer whose version can't be fetched while the store is away makes alerts model_failed, until it can."""
-    assert desk.poll().served.reason == "no_model"
+    assert desk.poll().active.reason == "no_model"
 
     def away(version: str, into: Path) -> Path:
         raise StoreAway(f"{desk.folder}: the cable is out")
@@ -386,8 +386,8 @@ def test_a_named_model_that_can_t_be_had_is_not_no_model(
     with monkeypatch.context() as cut:
         cut.setattr(desk.store, "fetch", away)
         desk.point(artifact.name)
-        assert desk.poll().served.reason == "model_failed"
-        assert not desk.watch.store_up
+        assert desk.poll().active.reason == "model_failed"
+        assert not desk.reloader.store_up
     desk.poll()
     assert desk.serving == [artifact.name]
 
@@ -398,9 +398,9 @@ def test_a_broken_pointer_after_another_is_told_as_such_again(desk: Desk, other:
     (desk.folder / other.name / ONNX).write_bytes(b"")
     for _ in range(2):
         desk.point(other.name)
-        assert desk.poll().served.reason == "model_failed"
+        assert desk.poll().active.reason == "model_failed"
         desk.point(None)
-        assert desk.poll().served.reason == "no_model"
+        assert desk.poll().active.reason == "no_model"
 
 
 @pytest.mark.parametrize("left", ["nothing", "an empty folder"])
@@ -408,13 +408,13 @@ def test_a_folder_that_went_away_is_a_store_that_is_away(desk: Desk, artifact: P
     """Gone or not mounted, while serving or at the start: what served goes on, the store is not up, it comes back."""
     desk.point(artifact.name)
     desk.point(other.name, CHALLENGER)
-    before = desk.poll().served
+    before = desk.poll().active
     aside = desk.folder.with_name("aside")
     desk.folder.rename(aside)
     if left != "nothing":
         desk.folder.mkdir()
-    assert desk.poll().served is before
-    assert (desk.watch.faults, desk.watch.store_up) == ([], False)
+    assert desk.poll().active is before
+    assert (desk.reloader.faults, desk.reloader.store_up) == ([], False)
     desk.start()
     assert not desk.poll().store_up
     assert desk.serving == [artifact.name]
@@ -422,7 +422,7 @@ def test_a_folder_that_went_away_is_a_store_that_is_away(desk: Desk, artifact: P
         desk.folder.rmdir()
     aside.rename(desk.folder)
     assert desk.poll().store_up
-    challenger = desk.watch.served.challenger
+    challenger = desk.reloader.active.challenger
     assert challenger is not None
     assert challenger.model.version == other.name
 
@@ -436,8 +436,8 @@ def test_a_folder_that_never_was_is_an_empty_store(
     elsewhere.poll()
     new = Desk(tmp_path / "new", tmp_path / "cache")
     for _ in range(3):
-        watch = new.poll()
-        assert (watch.served, watch.store_up) == (ActiveModels((), None, None, "no_model"), True)
+        reloader = new.poll()
+        assert (reloader.active, reloader.store_up) == (ActiveModels((), None, None, "no_model"), True)
     told = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert [text.split(";")[0] for text in told] == [f"{tmp_path / 'new'}: there is no such folder, so no model"]
 
@@ -447,7 +447,7 @@ def test_a_user_without_a_home_is_served(
 ) -> None:
     """Where the cache can't be anywhere a local store serves all the same, and the log says what that costs."""
     homeless = Desk(store, Path("~nobody-here/cache"))
-    assert homeless.poll().served.reason == "no_model"
+    assert homeless.poll().active.reason == "no_model"
     homeless.point(artifact.name)
     homeless.poll()
     assert homeless.serving == [artifact.name]
@@ -464,7 +464,7 @@ def test_a_last_good_copy_that_is_damaged_says_so(
     (tmp_path / "cache" / artifact.name / ONNX).write_bytes(b"")
     desk.start()
     desk.store.away = True
-    assert desk.poll().served.reason == "model_failed"
+    assert desk.poll().active.reason == "model_failed"
     assert any("the last good model does not serve either" in record.getMessage() for record in caplog.records)
 
 
@@ -478,15 +478,15 @@ def test_copies_of_all_that_a_pointer_names_stay(trained: Path, tmp_path: Path) 
     champions, rival, others = names[:CHAMPIONS], names[CHAMPIONS], names[CHAMPIONS + 1 :]
     store.point(CHAMPION, Pointer(champions[0], {f"team-{name}": name for name in champions[1:]}))
     store.point(CHALLENGER, Pointer(rival))
-    watch = Reloader(Loader(store, small_problem(), tmp_path, "test"), POLL, 1.0)
-    watch.poll()
-    assert len(watch.served.champions) == CHAMPIONS
+    reloader = Reloader(Loader(store, small_problem(), tmp_path, "test"), POLL, 1.0)
+    reloader.poll()
+    assert len(reloader.active.champions) == CHAMPIONS
     for name in others:  # as `models promote` of another deployment does
         fetch(store, name, tmp_path)
     there = {path.name for path in tmp_path.iterdir()}
     assert {*champions, rival} <= there
     store.point(CHAMPION, Pointer(champions[0]))
-    watch.poll()
+    reloader.poll()
     fetch(store, others[0], tmp_path)
     assert len([path for path in tmp_path.iterdir() if path.name in names]) <= 3 + KEPT
 
@@ -496,12 +496,12 @@ def test_a_store_away_for_an_hour_changes_nothing(
 ) -> None:
     """What serves goes on; the log says once that it is away and once that it is back, and then all is followed."""
     desk.point(artifact.name)
-    before = desk.poll().served
+    before = desk.poll().active
     desk.store.away = True
     for _ in range(720):
-        watch = desk.poll()
-        assert watch.served is before
-        assert not watch.store_up
+        reloader = desk.poll()
+        assert reloader.active is before
+        assert not reloader.store_up
     desk.store.away = False
     desk.point(other.name)
     assert desk.poll().store_up
@@ -511,7 +511,7 @@ def test_a_store_away_for_an_hour_changes_nothing(
         f"{desk.folder}: the model store can't be reached: the cable is out; what is loaded goes on serving",
         f"{desk.folder}: the model store answers again",
     ]
-    assert desk.watch.refusals == 0
+    assert desk.reloader.refusals == 0
 
 
 @pytest.mark.expects_errors
@@ -520,13 +520,13 @@ def test_a_start_without_the_store_or_with_a_broken_champion_serves_the_last_goo
 ) -> None:
     """The copy on this machine serves, though the store is away or emptied; without one, alerts are model_failed."""
     desk.store.away = True
-    assert desk.poll().served == ActiveModels((), None, None, "model_failed")
+    assert desk.poll().active == ActiveModels((), None, None, "model_failed")
     desk.store.away = False
     desk.point(artifact.name)
     desk.poll()
     desk.start()
     desk.store.away = True
-    assert desk.poll().served.pointer == Pointer(artifact.name)
+    assert desk.poll().active.pointer == Pointer(artifact.name)
     assert desk.serving == [artifact.name]
     desk.store.away = False
     (desk.folder / other.name / ONNX).write_bytes(b"")
@@ -535,7 +535,7 @@ def test_a_start_without_the_store_or_with_a_broken_champion_serves_the_last_goo
     desk.start()
     desk.poll()
     assert desk.serving == [artifact.name]
-    assert other.name in desk.watch.faults[0]
+    assert other.name in desk.reloader.faults[0]
     shutil.copy(other / ONNX, desk.folder / other.name / ONNX)
     desk.poll()
     assert desk.serving == [other.name]
@@ -546,9 +546,9 @@ def test_a_first_start_with_a_broken_champion_is_told_as_such(desk: Desk, other:
     """Nothing to serve, and the reason is that the model failed, not that there is none."""
     (desk.folder / other.name / ONNX).write_bytes(b"")
     desk.point(other.name)
-    assert desk.poll().served == ActiveModels((), None, None, "model_failed")
+    assert desk.poll().active == ActiveModels((), None, None, "model_failed")
     desk.point(None)
-    assert desk.poll().served.reason == "no_model"
+    assert desk.poll().active.reason == "no_model"
 
 
 @pytest.mark.expects_errors
@@ -556,8 +556,8 @@ def test_another_problem_s_model_is_refused(desk: Desk, artifact: Path, tmp_path
     """It says for which problem it was made."""
     desk.point(artifact.name)
     elsewhere = Desk(desk.folder, tmp_path / "cache", problem="2")
-    assert elsewhere.poll().served.reason == "model_failed"
-    assert "was made for the problem" in elsewhere.watch.faults[0]
+    assert elsewhere.poll().active.reason == "model_failed"
+    assert "was made for the problem" in elsewhere.reloader.faults[0]
 
 
 @pytest.mark.expects_errors
@@ -568,13 +568,13 @@ def test_with_keys_only_signed_versions_are_served(desk: Desk, artifact: Path, t
     guarded = Desk(desk.folder, tmp_path / "cache2", keys=keys)
     guarded.point(artifact.name)
     guarded.poll()
-    assert "is not signed" in guarded.watch.faults[0]
+    assert "is not signed" in guarded.reloader.faults[0]
     manifest = guarded.store.manifest_bytes(artifact.name)
     guarded.store.sign(artifact.name, sign(manifest, tmp_path / "theirs"))
-    guarded.poll(MOST_SECONDS)
-    assert "by none of the 1 keys" in guarded.watch.faults[0]
+    guarded.poll(LONGEST_PAUSE_SECONDS)
+    assert "by none of the 1 keys" in guarded.reloader.faults[0]
     guarded.store.sign(artifact.name, sign(manifest, tmp_path / "ours"))
-    guarded.poll(MOST_SECONDS)
+    guarded.poll(LONGEST_PAUSE_SECONDS)
     assert guarded.serving == [artifact.name]
 
 
@@ -585,7 +585,7 @@ def test_a_graph_that_never_ends_is_ended(
 ) -> None:
     """It is refused like any other bad version, and the polls go on."""
     monkeypatch.setattr(artifacts, "TRIAL_SECONDS", 0.2)
-    monkeypatch.setattr(serving, "TRIAL_SECONDS", 0.2)
+    monkeypatch.setattr(model_module, "TRIAL_SECONDS", 0.2)
     width = len(load_model(other, small_problem()).manifest.features)
     put_onnx(desk.folder / other.name, endless_graph(width))
     desk.point(artifact.name)
@@ -622,7 +622,7 @@ def test_two_hundred_swaps_leave_nothing_behind(desk: Desk, artifact: Path, othe
 
     def swap(turn: int) -> None:
         desk.point((artifact, other)[turn % 2].name)
-        model = desk.poll().served.champions[0]
+        model = desk.poll().active.champions[0]
         assert isinstance(model, Model)
         model.predict(np.tile(golden_matrix(model.manifest), (16, 1)))
 
@@ -633,11 +633,11 @@ def test_two_hundred_swaps_leave_nothing_behind(desk: Desk, artifact: Path, othe
     gc.collect()
     before = process.memory_info().rss
     for turn in range(200):
-        gone.append(weakref.ref(desk.watch.served.champions[0]))
+        gone.append(weakref.ref(desk.reloader.active.champions[0]))
         swap(turn)
     desk.poll()
     after = process.memory_info().rss
     assert [thread.name for thread in threading.enumerate() if thread.name == "challenger"] == []
     assert [ref() for ref in gone] == [None] * 200  # without a collection: nothing holds them in a cycle
     assert after - before < 200 * size / 10
-    assert desk.watch.swaps == 220
+    assert desk.reloader.swaps == 220

@@ -1,4 +1,4 @@
-"""What `noisegate models list` and `verify` look up."""
+"""The queries behind `noisegate models`: versions, a verified version, the live comparison of a challenger."""
 
 from pathlib import Path
 
@@ -6,24 +6,48 @@ from stream.cli.models_output import Row, gate_word, roles_of
 from stream.config import Settings
 from stream.core.errors import ModelError, StoreAway
 from stream.models.artifact import verify as verify_artifact
-from stream.models.cache import fetch
 from stream.models.manifest import Manifest
 from stream.models.model import load_model
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer, is_version
-from stream.models.promotion import load_checked
+from stream.models.promotion import LiveComparison
+from stream.models.reload import Loader
 from stream.models.signing import check_signature, check_signed
 from stream.models.store import Entry, Store, find, no_champion
 
 
-def listed(settings: Settings, store: Store) -> tuple[list[Row], list[str]]:
-    """A row for each version, and what else is to be said: pointers that lead nowhere, workers that nobody knows of."""
+def loader_of(settings: Settings, store: Store) -> Loader:
+    """A loader that accepts what a scorer of these settings would accept.
+
+    Raises:
+        SettingsError: no problem file is named, or it can't be read.
+        ProblemError: the problem file can't be used.
+    """
+    return Loader(store, settings.load_problem(), settings.models.cache, settings.deployment, settings.models.keys)
+
+
+def live_comparison_of(settings: Settings, store: Store) -> LiveComparison:
+    """The live comparison of champion and challenger by the outcomes topic of the settings."""
+
+    def compare_live(champion: str, challenger: str, since: float) -> str | None:
+        from stream.lab.judging.compare_live import compare_live as compare_outcomes
+        from stream.lab.judging.compare_live import read_outcomes
+
+        edges = {name: store.manifest(name).thresholds.likely_noise for name in (champion, challenger)}
+        outcomes = read_outcomes(settings, since)
+        return compare_outcomes(outcomes, champion, challenger, settings.load_problem(), edges).fault
+
+    return compare_live
+
+
+def list_versions(settings: Settings, store: Store) -> tuple[list[Row], list[str]]:
+    """A row for each version, and notes about pointers to missing versions, bad signatures and silent workers."""
     notes: list[str] = []
     champion, challenger = (_pointer(store, name, notes) for name in (CHAMPION, CHALLENGER))
     running = _running(settings, notes)
     entries = store.entries()
     there = {entry.version for entry in entries}
     if store.pointer_bytes(CHAMPION) is None:
-        notes.append(no_champion(store))
+        notes.append(str(no_champion(store)))
     for name, pointer in ((CHAMPION, champion), (CHALLENGER, challenger)):
         gone = [version for version in (pointer.versions if pointer else ()) if version not in there]
         notes += [f"{name} names {version}, which is not there" for version in gone]
@@ -31,29 +55,29 @@ def listed(settings: Settings, store: Store) -> tuple[list[Row], list[str]]:
     return [_row(store, entry, roles_of(entry.version, champion, challenger), running) for entry in entries], notes
 
 
-def verified(settings: Settings, what: str | None) -> tuple[Path, Manifest]:
-    """Where a sound version lies, and its manifest. A version of the store is held to the settings' problem and keys.
+def verify(settings: Settings, what: str | None) -> tuple[Path, Manifest]:
+    """The folder and the manifest of a sound version; one of the store must fit the problem and keys of the settings.
 
     Raises:
         ModelError: it can't be served, or there is none.
     """
     if what is not None and not is_version(what):
-        return _verified_folder(Path(what), settings.models.keys)
+        return _verify_folder(Path(what), settings.models.keys)
     store = Store(settings.models.store)
     version = what
     if version is None:
         pointer = store.pointer(CHAMPION)
         if pointer is None:
-            raise ModelError(no_champion(store))
+            raise ModelError(*no_champion(store))
         version = pointer.default
-    manifest = load_checked(settings, store, version).manifest
-    return fetch(store, version, settings.models.cache), manifest
+    loaded = loader_of(settings, store).load(version)
+    return loaded.folder, loaded.model.manifest
 
 
-def _verified_folder(folder: Path, keys: Path | None) -> tuple[Path, Manifest]:
+def _verify_folder(folder: Path, keys: Path | None) -> tuple[Path, Manifest]:
     found = find(folder)
     if found != folder and Store(str(folder)).pointer(CHAMPION) is None:
-        raise ModelError(no_champion(Store(str(folder))))
+        raise ModelError(*no_champion(Store(str(folder))))
     manifest = verify_artifact(found)
     if keys is not None:
         check_signature(found, keys)

@@ -1,4 +1,4 @@
-"""The thread that keeps the scorer's models up to date, and tells of them: metrics, heartbeats."""
+"""Keeps the scorer's models up to date in a thread of its own, and reports them in metrics and heartbeats."""
 
 import logging
 import os
@@ -16,14 +16,14 @@ from stream.models.active import ActiveModels
 from stream.models.reload import Loader, Reloader
 from stream.models.signing import public_keys
 from stream.models.store import Store
-from stream.scorer.heartbeat import Heart, Heartbeat
+from stream.scorer.heartbeat import Heartbeat, Heartbeats
 from stream.scorer.metrics.recorder import MetricsRecorder
 
 log = logging.getLogger(__name__)
 _LEAVE_SECONDS = 1.0
 
 
-class Serving:
+class ModelPoller:
     """Polls the model store in a thread of its own.
 
     Args:
@@ -51,13 +51,13 @@ class Serving:
             public_keys(keys)
         store = Store(settings.models.store)
         loader = Loader(store, problem, settings.models.cache, settings.deployment, keys)
-        self.watch = Reloader(loader, settings.models.poll_seconds, settings.models.challenger_seconds)
+        self.reloader = Reloader(loader, settings.models.poll_seconds, settings.models.challenger_seconds)
         self.worker = f"{socket.gethostname()}:{os.getpid()}"
         self._poll_seconds = settings.models.poll_seconds
         self._metrics = metrics
         self._partitions = partitions
         self._recorder = recorder
-        self._heart = Heart(settings.redis.url, settings.deployment)
+        self._heartbeats = Heartbeats(settings.redis.url, settings.deployment)
         self._beats = True
         self._shown: dict[str, str] = {}
         self._first, self._wake, self._stop = Event(), Event(), Event()
@@ -65,9 +65,9 @@ class Serving:
         self._thread = Thread(target=self._run, name="models", daemon=True)
 
     @property
-    def served(self) -> ActiveModels:
+    def active(self) -> ActiveModels:
         """What to score with now."""
-        return self.watch.served
+        return self.reloader.active
 
     @property
     def faults(self) -> list[str]:
@@ -75,9 +75,9 @@ class Serving:
 
         No model is a supported mode: none of it keeps a worker from being ready, it is shown.
         """
-        if self.served.champions:
+        if self.active.champions:
             return []
-        return [*self.watch.faults, "no model is served: alerts are published unscored"]
+        return [*self.reloader.faults, "no model is served: alerts are published unscored"]
 
     def start(self) -> None:
         """Begin to poll, in a thread; returns at once. See `wait_first`."""
@@ -117,20 +117,20 @@ class Serving:
         self._leave()
 
     def _poll(self, anew: bool) -> None:
-        watch = self.watch
-        swaps, refusals = watch.swaps, watch.refusals
-        watch.poll(anew)
-        self._metrics.model_swaps.inc(watch.swaps - swaps)
-        self._metrics.model_refused.inc(watch.refusals - refusals)
-        self._metrics.pointers_refused.set(len(watch.faults))
-        self._metrics.model_store_up.set(watch.store_up)
+        reloader = self.reloader
+        swaps, refusals = reloader.swaps, reloader.refusals
+        reloader.poll(anew)
+        self._metrics.model_swaps.inc(reloader.swaps - swaps)
+        self._metrics.model_refused.inc(reloader.refusals - refusals)
+        self._metrics.pointers_refused.set(len(reloader.faults))
+        self._metrics.model_store_up.set(reloader.store_up)
         self._show()
         self._beat()
 
     def _show(self) -> None:
         """Make the models' metrics those in service."""
-        metrics, served, loaded = self._metrics, self.served, self.watch.loaded
-        roles: dict[str, str] = {model.version: role for model, role in reversed(served.roles)}
+        metrics, active, loaded = self._metrics, self.active, self.reloader.loaded
+        roles: dict[str, str] = {model.version: role for model, role in reversed(active.roles)}
         for version, role in self._shown.items():
             if roles.get(version) != role:
                 metrics.model_info.remove(version, role)
@@ -146,22 +146,22 @@ class Serving:
             metrics.model_failures.labels(version)
             metrics.model_simulated.labels(version)
         self._shown = roles
-        self._recorder.serve(served.roles)
+        self._recorder.serve(active.roles)
 
     def _beat(self) -> None:
-        served, watch = self.served, self.watch
-        pointer = {"": served.pointer.default, **served.pointer.teams} if served.pointer else {}
+        active, reloader = self.active, self.reloader
+        pointer = {"": active.pointer.default, **active.pointer.teams} if active.pointer else {}
         heartbeat = Heartbeat(
             at=time.time(),
-            champions={model.version: watch.loaded[model.version].at for model in served.champions},
+            champions={model.version: reloader.loaded[model.version].at for model in active.champions},
             pointer=pointer,
-            challenger=served.challenger.model.version if served.challenger else None,
-            dropped=served.challenger.dropped if served.challenger else None,
-            fault="; ".join(watch.faults) or None,
+            challenger=active.challenger.model.version if active.challenger else None,
+            dropped=active.challenger.dropped if active.challenger else None,
+            fault="; ".join(reloader.faults) or None,
             partitions=self._partitions(),
         )
         try:
-            self._heart.beat(self.worker, heartbeat)
+            self._heartbeats.write(self.worker, heartbeat)
         except (RedisError, OSError) as error:
             if self._beats:
                 log.warning("no heartbeat could be written to Redis: %s", error)
@@ -171,7 +171,7 @@ class Serving:
 
     def _leave(self) -> None:
         try:
-            self._heart.stop(self.worker)
+            self._heartbeats.remove(self.worker)
         except (RedisError, OSError) as error:
             log.warning("this worker could not say to Redis that it leaves: %s", error)
-        self._heart.close()
+        self._heartbeats.close()

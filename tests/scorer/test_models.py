@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from stream.scorer.models import ModelPoller
 
 from stream.config import Settings, load_settings
 from stream.metrics.scorer import ScorerMetrics
 from stream.models.pointers import CHAMPION, Pointer
 from stream.models.store import Store
-from stream.scorer import serving
+from stream.scorer import models as scorer_models
 from stream.scorer.metrics.recorder import MetricsRecorder
+from stream.scorer.models import ModelPoller
 from tests.cli.versions import A, Shop, open_shop
 from tests.models.conftest import trained
 from tests.scorer.shown import shown, total
@@ -63,18 +63,18 @@ def test_a_store_that_hangs_holds_up_nobody(
             answers.wait(30)
             return super().pointer_bytes(name)
 
-    monkeypatch.setattr(serving, "Store", Hanging)
+    monkeypatch.setattr(scorer_models, "Store", Hanging)
     settings = load_settings({**shop.env, "NOISEGATE_REDIS_URL": redis_url, "NOISEGATE_DEPLOYMENT": unique_name})
     models = ModelPoller(settings, settings.load_problem(), metrics, lambda: [0], MetricsRecorder(metrics, {}, 60.0))
     began = time.monotonic()
     models.start()
     assert time.monotonic() - began < 1.0
     assert not models.wait_first(0.05)
-    before = models.served
+    before = models.active
     assert models.faults == [NO_MODEL]
     answers.set()
     assert models.wait_first(10.0)
-    assert (before.reason, models.served.reason) == ("model_failed", "no_model")
+    assert (before.reason, models.active.reason) == ("model_failed", "no_model")
     models.stop()
 
 
@@ -89,7 +89,7 @@ def test_what_serves_is_shown(
     assert total(metrics, "model_store_up") == 1.0
     shop.add(trained, A)
     shop.store.point(CHAMPION, Pointer(A))
-    until(lambda: bool(models.served.champions))
+    until(lambda: bool(models.active.champions))
     assert models.faults == []
     until(lambda: bool(shown(metrics, "model_failures_total")))
     for name in ("model_failures_total", "model_simulated"):

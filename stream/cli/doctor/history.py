@@ -1,26 +1,27 @@
-"""What `noisegate doctor` looks at in Redis: the server, its clock, and the histories that it keeps."""
+"""Doctor's checks of Redis: the server, its clock, and the histories that it keeps."""
 
 import time
 from collections.abc import Iterator
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from stream.cli.finding import Finding, finding_of
+from stream.cli.doctor.finding import Finding, finding_of
 from stream.config import Settings
-from stream.core.errors import BrokerError, HistoryRefused
+from stream.core.errors import BrokerError, Fault, HistoryRefused
 from stream.kafka.clients import client_settings
 from stream.kafka.records import Part
 from stream.kafka.topics import LOG_APPEND_TIME, TIMESTAMPS, Topics
 from stream.lane.batch import Bounds
-from stream.lane.evictions import policy_sentence
+from stream.lane.evictions import policy_fault
 from stream.lane.fence import NO_EVICTION, ServerStatus
 from stream.lane.group import SCORER, consumer_group
 from stream.lane.redis_fence import RedisFence
+from stream.lane.topic_identity import REBUILD
 from stream.metrics.lane import LaneMetrics
-from stream.scorer.clocks import BOUND_SECONDS, difference, sentence
+from stream.scorer.clocks import BOUND_SECONDS, clock_fault, difference
 from stream.scorer.history import Meta, decode_meta
 from stream.scorer.identity import Identity, conflict
-from stream.scorer.ownership import check_compatible, evicted_sentence
+from stream.scorer.ownership import check_compatible, evicted_fault
 from stream.scorer.redis_history import RedisHistory
 
 _ANSWER_SECONDS = 10.0
@@ -31,7 +32,7 @@ def check_redis(settings: Settings) -> Iterator[Finding]:
     """Redis is there, can be written and never evicts."""
     status = open_history(settings).status()
     if status.policy != NO_EVICTION:
-        yield finding_of("redis", "wrong", policy_sentence(status.policy))
+        yield finding_of("redis", "wrong", policy_fault(status.policy))
     else:
         yield Finding("redis", "ok", f"answers, noeviction, version {redis_version(settings)}")
 
@@ -47,7 +48,7 @@ def check_clocks(settings: Settings) -> Iterator[Finding]:
         ahead["the broker"] = min(time.time() - newest, 0.0) if newest else 0.0
     wrong = {whose: seconds for whose, seconds in ahead.items() if abs(seconds) > BOUND_SECONDS}
     for whose, seconds in wrong.items():
-        yield finding_of("clock", "wrong", sentence(seconds, whose))
+        yield finding_of("clock", "wrong", clock_fault(seconds, whose))
     if not wrong:
         yield Finding("clock", "ok", f"within {BOUND_SECONDS:.0f} s of that of {' and '.join(ahead)}")
 
@@ -61,14 +62,15 @@ def check_history(settings: Settings) -> Iterator[Finding]:
     if identity is not None and (fault := conflict(identity, mine, settings.deployment)):
         yield finding_of("history", "wrong", fault)
         return
-    status, metas, faults = history.status(), [], []
+    status, metas = history.status(), []
+    faults: list[Fault] = []
     for part in bounds:
         try:
             if (meta := decode_meta(history.read_metas([part])[part])) is not None:
                 check_compatible(part, bounds[part], meta, problem)
                 metas.append(meta)
         except HistoryRefused as error:
-            faults.append(str(error))
+            faults.append(Fault(error.problem, error.mend))
     faults += [fault for meta in metas if (fault := suspicion(meta, status))]
     for fault in dict.fromkeys(faults):
         yield finding_of("history", "wrong", fault)
@@ -77,12 +79,12 @@ def check_history(settings: Settings) -> Iterator[Finding]:
         yield Finding("history", "ok", f"{len(metas)} of {len(bounds)} partitions have one, {folded:,} records folded")
 
 
-def suspicion(meta: Meta, status: ServerStatus) -> str | None:
-    """Why a history can't be trusted, with the mend; None where it can."""
+def suspicion(meta: Meta, status: ServerStatus) -> Fault | None:
+    """Why a history can't be trusted; None where it can."""
     if meta.suspect:
-        return meta.suspect
+        return Fault(meta.suspect, REBUILD)
     evicted = status.evicted_since(meta.evictions)
-    return evicted_sentence(evicted) if evicted else None
+    return evicted_fault(evicted) if evicted else None
 
 
 def bounds_of(settings: Settings) -> dict[Part, Bounds]:

@@ -11,6 +11,7 @@ import boto3  # type: ignore[import-untyped]  # the same
 import fsspec  # type: ignore[import-untyped]  # it has no types
 import pytest
 from moto.server import ThreadedMotoServer
+
 from stream.models.storage import StorageBackend
 
 KINDS = ("folder", "memory", "s3")
@@ -94,13 +95,13 @@ class Died(BaseException):
     """The writer was killed."""
 
 
-class DyingPlace:
-    """A place whose writer dies at its `last`-th change: it does nothing more, not even clean up."""
+class DyingStorage:
+    """A storage backend whose writer dies at its `last`-th change: it does nothing more, not even clean up."""
 
-    def __init__(self, place: StorageBackend, last: int) -> None:
-        self.folder = place.folder
-        self.where = place.where
-        self._place = place
+    def __init__(self, storage: StorageBackend, last: int) -> None:
+        self.folder = storage.folder
+        self.where = storage.where
+        self._storage = storage
         self._left = last
 
     def _change(self) -> None:
@@ -109,40 +110,40 @@ class DyingPlace:
         self._left -= 1
 
     def walk(self) -> dict[str, int]:
-        """As the place."""
-        return self._place.walk()
+        """As the storage."""
+        return self._storage.walk()
 
     def is_empty(self) -> bool:
-        """As the place."""
-        return self._place.is_empty()
+        """As the storage."""
+        return self._storage.is_empty()
 
     def size(self, path: str) -> int | None:
-        """As the place."""
-        return self._place.size(path)
+        """As the storage."""
+        return self._storage.size(path)
 
     def read(self, path: str, limit: int) -> bytes | None:
-        """As the place."""
-        return self._place.read(path, limit)
+        """As the storage."""
+        return self._storage.read(path, limit)
 
     def read_many(self, paths: Sequence[str], limit: int) -> list[bytes]:
-        """As the place."""
-        return self._place.read_many(paths, limit)
+        """As the storage."""
+        return self._storage.read_many(paths, limit)
 
     def write(self, path: str, content: bytes) -> None:
-        """As the place, while it lives."""
+        """As the storage, while it lives."""
         self._change()
-        self._place.write(path, content)
+        self._storage.write(path, content)
 
     def staged(self, folder: str) -> str:
-        """As the place."""
-        return self._place.staged(folder)
+        """As the storage."""
+        return self._storage.staged(folder)
 
-    def settle(self, staged: str, folder: str) -> None:
-        """As the place, while it lives."""
+    def publish(self, staged: str, folder: str) -> None:
+        """As the storage, while it lives."""
         self._change()
-        self._place.settle(staged, folder)
+        self._storage.publish(staged, folder)
 
     def remove(self, path: str) -> None:
-        """As the place, while it lives."""
+        """As the storage, while it lives."""
         self._change()
-        self._place.remove(path)
+        self._storage.remove(path)

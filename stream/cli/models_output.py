@@ -1,4 +1,4 @@
-"""What `noisegate models` prints: versions, one version, a change, differences."""
+"""The output of `noisegate models`: versions, one version, a change, differences."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -42,8 +42,8 @@ def roles_of(version: str, champion: Pointer | None, challenger: Pointer | None)
     return roles + (["challenger"] if challenger is not None and challenger.default == version else [])
 
 
-def say_list(url: str, rows: Sequence[Row], notes: Sequence[str]) -> None:
-    """The versions of a store as a table."""
+def print_list(url: str, rows: Sequence[Row], notes: Sequence[str]) -> None:
+    """Print the versions of a store as a table."""
     console = stdout_console()
     wide = max((len(row.version) for row in rows), default=0)
     version = Column("version", no_wrap=True, min_width=wide)
@@ -62,8 +62,8 @@ def say_list(url: str, rows: Sequence[Row], notes: Sequence[str]) -> None:
         console.print(note, markup=False)
 
 
-def report_of(manifest: Manifest, folder: str | None = None) -> dict[str, Any]:
-    """A version for machines."""
+def version_report(manifest: Manifest, folder: str | None = None) -> dict[str, Any]:
+    """The facts of a version, for machines."""
     return {
         "folder": folder,
         "version": manifest.version,
@@ -83,8 +83,8 @@ def _gate(gate: GateVerdict | None) -> dict[str, Any] | None:
     return {"result": gate.result, "passed": gate.passed, "failed": gate.failed, "not_tested": gate.not_tested}
 
 
-def say_version(manifest: Manifest, where: str) -> None:
-    """A version for people."""
+def print_version(manifest: Manifest, where: str) -> None:
+    """Print a version for people."""
     console = stdout_console()
     simulated = " [yellow](SIMULATED)[/yellow]" if manifest.training.simulated else ""
     console.print(f"[bold]{manifest.version}[/bold]{simulated}  {escape(where)}")
@@ -101,15 +101,15 @@ def say_version(manifest: Manifest, where: str) -> None:
     console.print(strip_control_characters(f"gate      {'; '.join([gate_word(manifest), *faults])}"), markup=False)
 
 
-def say_change(change: Change, as_json: bool) -> None:
-    """What has just been done, or was."""
+def print_change(change: Change, as_json: bool) -> None:
+    """Print a change."""
     if as_json:
         print_json(change)
         return
-    stdout_console().print(sentence(change), markup=False)
+    stdout_console().print(change_line(change), markup=False)
 
 
-def sentence(change: Change) -> str:
+def change_line(change: Change) -> str:
     """A change in one line."""
     moved = ""
     if change.pointer is not None:
@@ -120,8 +120,8 @@ def sentence(change: Change) -> str:
     return f"{change.at:%Y-%m-%d %H:%M:%S}Z {change.who} {change.verb}{about}{moved}{forced}{reason}"
 
 
-def say_differences(found: Mapping[str, Sequence[Difference]]) -> None:
-    """What differs, by subject; what does not is not told."""
+def print_differences(found: Mapping[str, Sequence[Difference]]) -> None:
+    """Print what differs, by subject."""
     console = stdout_console()
     table = Table("", "", "before", "after", box=None, pad_edge=False)
     for subject, rows in found.items():

@@ -1,48 +1,44 @@
-"""Moving pointers: what a version must show before it is promoted, and what each move notes in the log of changes."""
+"""Promotion: the rules by which a store's pointers move, and the moves, each noted in the log of changes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from stream.config import Settings
 from stream.core.errors import ModelError, NoisegateError, StoreAway
 from stream.models.artifact import check_files
 from stream.models.cache import fetch
 from stream.models.changes import Change, Verb, before_last, challenged_since, who
 from stream.models.manifest import Manifest
-from stream.models.model import Model, load_model
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
-from stream.models.signing import check_signature
+from stream.models.reload import Loader
 from stream.models.signing import sign as signature_of
 from stream.models.store import Store
 
+LiveComparison = Callable[[str, str, float], str | None]
+"""Why the outcomes since a time (seconds since 1970) don't let a challenger pass; None if they do.
 
-def load_checked(settings: Settings, store: Store, version: str) -> Model:
-    """A version loaded as a scorer of these settings would.
-
-    Raises:
-        ModelError: it can't be served, in one sentence.
-        SettingsError: the file of keys can't be used.
-    """
-    store.manifest(version)
-    folder = fetch(store, version, settings.models.cache)
-    trusted = None if settings.models.keys is None else check_signature(folder, settings.models.keys)
-    return load_model(folder, settings.load_problem(), trusted)
+Called with champion, challenger and time; raises NoisegateError where the outcomes can't be read.
+"""
 
 
 def promote(
-    settings: Settings, store: Store, version: str, teams: Sequence[str] = (), force: str | None = None
+    loader: Loader,
+    compare_live: LiveComparison,
+    version: str,
+    teams: Sequence[str] = (),
+    force: str | None = None,
 ) -> Change:
-    """Make a version the champion: of some teams, else of all, which drops the table of teams.
+    """Make a version the champion of some teams, or of all teams, which drops the table of teams.
 
-    `force` says why gate and evidence are overridden; that the version can be served never is.
+    `force` is the reason for overriding gate and live comparison. A version that can't be served is never promoted.
 
     Raises:
-        ModelError: it is refused; nothing has changed.
+        ModelError: the version is refused; nothing has changed.
     """
+    store = loader.store
     before = _champion(store, force)
-    manifest = load_checked(settings, store, version).manifest
+    manifest = loader.load(version).model.manifest
     if teams and before is None:
         raise ModelError(f"{store.url}: no CHAMPION serves the other teams yet", "promote without --team first")
     if "default" in teams:
@@ -55,13 +51,13 @@ def promote(
     _check_patterns(store, after, version, teams)
     if after == before:
         raise ModelError(f"{store.url}/{version}: is the champion already; nothing was changed")
-    fault = _promotion_fault(settings, store, manifest, _beaten(before, version, teams), force)
+    fault = _promotion_fault(store, compare_live, manifest, _replaced_champions(before, version, teams), force)
     if fault is not None and force is None:
         raise ModelError(f'{store.url}/{version}: {fault} (--force "reason" overrides it, and is noted)')
     reason = f"{force}; overrode: {fault}" if fault else force
     change = _move(store, "promote", CHAMPION, before, after, version, reason, forced=fault is not None)
     if not teams:
-        _end_challenge(store, version)
+        _end_challenge_of(store, version)
     return change
 
 
@@ -85,41 +81,42 @@ def gate_fault(manifest: Manifest) -> str | None:
         return None
     if manifest.gate.result == "not tested":
         return f"the gate could not be tested: {'; '.join(manifest.gate.not_tested)}"
-    return f"did not pass the gate: {'; '.join(manifest.gate.faults) or 'no condition is told'}"
+    return f"did not pass the gate: {'; '.join(manifest.gate.faults) or 'no condition is named'}"
 
 
-def evidence_fault(settings: Settings, store: Store, champion: str, version: str) -> str | None:
-    """Why a version's outcomes as challenger of `champion` don't let it pass; None if they do.
-
-    Raises:
-        BrokerError: the outcomes can't be read.
-    """
+def live_comparison_fault(store: Store, compare_live: LiveComparison, champion: str, version: str) -> str | None:
+    """Why a version's outcomes as challenger of `champion` don't let it pass; None if they do."""
     since = challenged_since(store.changes(), version)
     if since is None:
         return "has not served as challenger; run `noisegate models challenge` and wait for outcomes"
-    from stream.lab.judging.compare_live import compare_live, read_outcomes
-
-    problem = settings.load_problem()
-    edges = {name: store.manifest(name).thresholds.likely_noise for name in (champion, version)}
-    return compare_live(read_outcomes(settings, since), champion, version, problem, edges).fault
+    return compare_live(champion, version, since)
 
 
-def challenge(settings: Settings, store: Store, version: str | None) -> Change:
-    """Let a version score in shadow; None ends it.
+def challenge(loader: Loader, version: str) -> Change:
+    """Make a version the challenger, which scores in shadow.
 
     Raises:
-        ModelError: it can't be served, or serves already; nothing has changed.
+        ModelError: it can't be served, or is the champion of all teams; nothing has changed.
     """
-    before = understood(store, CHALLENGER)
-    if version is None:
-        if store.pointer_bytes(CHALLENGER) is None:
-            raise ModelError(f"{store.url}: there is no CHALLENGER; nothing was changed")
-        return _move(store, "challenge", CHALLENGER, before, None, None, None)
-    load_checked(settings, store, version)
+    store = loader.store
+    before = read_pointer_or_none(store, CHALLENGER)
+    loader.load(version)
     champion = store.pointer(CHAMPION)
     if champion is not None and champion.versions == (version,):
         raise ModelError(f"{store.url}/{version}: is the champion of all teams; there is nothing to compare it with")
     return _move(store, "challenge", CHALLENGER, before, Pointer(version), version, None)
+
+
+def end_challenge(store: Store) -> Change:
+    """Remove the challenger.
+
+    Raises:
+        ModelError: there is none; nothing has changed.
+    """
+    before = read_pointer_or_none(store, CHALLENGER)
+    if store.pointer_bytes(CHALLENGER) is None:
+        raise ModelError(f"{store.url}: there is no CHALLENGER; nothing was changed")
+    return _move(store, "challenge", CHALLENGER, before, None, None, None)
 
 
 def rollback(store: Store) -> Change:
@@ -128,7 +125,7 @@ def rollback(store: Store) -> Change:
     Raises:
         ModelError: it was nothing before, or a version of then is gone; nothing has changed.
     """
-    now = understood(store, CHAMPION)  # rubbish in the pointer is a reason to roll back, not in its way
+    now = read_pointer_or_none(store, CHAMPION)  # rubbish in the pointer is a reason to roll back, not in its way
     target = before_last(store.changes(), now)
     if target is None:
         raise ModelError(
@@ -163,23 +160,23 @@ def retire(store: Store, version: str, force: str | None = None) -> Change:
     return change
 
 
-def sign(settings: Settings, store: Store, version: str, key: Path) -> Change:
-    """Sign a version, every file held to its hash before.
+def sign(store: Store, cache: Path, version: str, key: Path) -> Change:
+    """Sign a version after checking every file against its hash.
 
     Raises:
         ModelError: it is not sound.
         SettingsError: the key can't be used.
     """
     store.manifest(version)
-    manifest = check_files(fetch(store, version, settings.models.cache))
+    manifest = check_files(fetch(store, version, cache))
     store.sign(version, signature_of(manifest, key))
     change = Change(at=datetime.now(UTC), who=who(), verb="sign", version=version)
     store.note(change)
     return change
 
 
-def understood(store: Store, name: str) -> Pointer | None:
-    """A pointer; None where there is none, or it can't be understood."""
+def read_pointer_or_none(store: Store, name: str) -> Pointer | None:
+    """A pointer; None where there is none or its file is malformed. Raises StoreAway."""
     try:
         return store.pointer(name)
     except StoreAway:
@@ -195,12 +192,12 @@ def _champion(store: Store, force: str | None) -> Pointer | None:
         raise
     except ModelError as error:
         if force is None:
-            raise ModelError(error, "run `noisegate models rollback` first") from None
+            raise ModelError(str(error), "run `noisegate models rollback` first") from None
         return None
 
 
-def _beaten(before: Pointer | None, version: str, teams: Sequence[str]) -> list[str]:
-    """The champions that the version would take the place of."""
+def _replaced_champions(before: Pointer | None, version: str, teams: Sequence[str]) -> list[str]:
+    """The champions that the version would replace."""
     if before is None:
         return []
     served = [before.version_of(team) for team in teams] if teams else before.versions
@@ -208,18 +205,18 @@ def _beaten(before: Pointer | None, version: str, teams: Sequence[str]) -> list[
 
 
 def _promotion_fault(
-    settings: Settings, store: Store, manifest: Manifest, beaten: Sequence[str], force: str | None
+    store: Store, compare_live: LiveComparison, manifest: Manifest, replaced: Sequence[str], force: str | None
 ) -> str | None:
     fault = gate_fault(manifest)
-    for champion in beaten:
+    for champion in replaced:
         if fault is not None:
             break
         try:
-            fault = evidence_fault(settings, store, champion, manifest.version)
+            fault = live_comparison_fault(store, compare_live, champion, manifest.version)
         except NoisegateError as error:
             if force is None:
                 raise
-            fault = f"the evidence could not be looked at: {error}"
+            fault = f"the live comparison could not be made: {error}"
     return fault
 
 
@@ -233,9 +230,9 @@ def _needed(store: Store, version: str) -> str | None:
     return "a rollback would restore it" if back is not None and version in back.versions else None
 
 
-def _end_challenge(store: Store, version: str) -> None:
-    """Who became champion of all has nobody left to challenge."""
-    challenger = understood(store, CHALLENGER)
+def _end_challenge_of(store: Store, version: str) -> None:
+    """End the challenge of a version that became the champion of all teams."""
+    challenger = read_pointer_or_none(store, CHALLENGER)
     if challenger is not None and challenger.default == version:
         _move(store, "challenge", CHALLENGER, challenger, None, None, "became the champion")
 

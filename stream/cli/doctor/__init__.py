@@ -1,4 +1,11 @@
-"""`noisegate doctor`: reaches everything the settings name, and says what is wrong and how to mend it."""
+"""`noisegate doctor`: checks everything the settings name, and prints what is wrong and how to mend it.
+
+finding   the result of a check
+sample    the newest records of the events topic
+checks    the table of checks; problem file, Kafka, partitioner
+history   Redis, clocks, histories
+models    champion and challenger
+"""
 
 import typer
 
@@ -10,11 +17,11 @@ _STYLE = {"ok": "green", "warning": "yellow", "wrong": "bold red"}
 
 def doctor(as_json: options.AsJson = False) -> None:
     """Check Kafka, topics, partitioner, Redis, problem file and model. Status 1 if anything is wrong."""
-    from stream.cli.checks import examine
+    from stream.cli.doctor.checks import run_checks
 
     settings = options.settings()
     with stderr_console().status("looking"):
-        findings = list(examine(settings))
+        findings = list(run_checks(settings))
     wrong = sum(finding.verdict == "wrong" for finding in findings)
     if as_json:
         print_json({"ok": not wrong, "findings": findings})

@@ -1,4 +1,4 @@
-"""Which models each worker runs: one field a worker in a Redis hash, `<deployment>:workers`, written at every poll."""
+"""Heartbeats: which models each worker runs, one field a worker in the Redis hash `<deployment>:workers`."""
 
 import time
 from typing import Any
@@ -9,23 +9,23 @@ from redis import Redis
 
 from stream.redis_keys import WORKERS
 
-FRESH_SECONDS = 60.0  # a worker that has said nothing for longer is gone
+FRESH_SECONDS = 60.0  # a worker whose heartbeat is older is gone
 _SECONDS = 2.0  # the longest wait for Redis
+_WORKERS = 1_000  # heartbeats that are read at most
 _KEPT_SECONDS = 24 * 3600
-_WORKERS = 1_000  # read at most
 
 
 class Heartbeat(Struct, frozen=True):
-    """What one worker says.
+    """The models and partitions of one worker.
 
     Attributes:
-        at: when, seconds since 1970.
+        at: when it was written, seconds since 1970.
         champions: when each was loaded, seconds since 1970, by version, the default first.
         pointer: the version of each team or pattern; the default's name is the empty text.
         challenger: the version that scores in shadow.
-        dropped: why it does not any more: failed or slow.
-        fault: what was not put in service, and why.
-        partitions: those of alerts.events that the worker owns.
+        dropped: why it was dropped: failed or slow.
+        fault: why what the pointers name is not active.
+        partitions: those of the events topic that the worker owns.
     """
 
     at: float
@@ -37,8 +37,8 @@ class Heartbeat(Struct, frozen=True):
     partitions: list[int] = []
 
 
-class Heart:
-    """Where heartbeats are kept; errors are redis-py's.
+class Heartbeats:
+    """The heartbeats of a deployment, in Redis; errors are redis-py's.
 
     Args:
         url: redis:// or rediss://.
@@ -49,19 +49,19 @@ class Heart:
         self._key = WORKERS.name(deployment=deployment)
         self._client: Any = Redis.from_url(url, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS)
 
-    def beat(self, worker: str, heartbeat: Heartbeat) -> None:
-        """Say what a worker runs; its name is host:pid."""
+    def write(self, worker: str, heartbeat: Heartbeat) -> None:
+        """Write the heartbeat of a worker, whose name is host:pid."""
         pipe = self._client.pipeline(transaction=False)
         pipe.hset(self._key, worker, msgspec.json.encode(heartbeat))
         pipe.expire(self._key, _KEPT_SECONDS)
         pipe.execute()
 
-    def stop(self, worker: str) -> None:
-        """Say that a worker has left."""
+    def remove(self, worker: str) -> None:
+        """Remove the heartbeat of a worker that leaves."""
         self._client.hdel(self._key, worker)
 
     def read(self, now: float | None = None) -> dict[str, Heartbeat]:
-        """What the workers that are there run, by their names; old ones and rubbish are passed over."""
+        """The fresh heartbeats by worker; old and unreadable ones are left out."""
         since = (time.time() if now is None else now) - FRESH_SECONDS
         found = {}
         for name, value in sorted(self._client.hgetall(self._key).items())[:_WORKERS]:
@@ -74,14 +74,14 @@ class Heart:
         return found
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._client.close()
 
 
 def read_heartbeats(url: str, deployment: str) -> dict[str, Heartbeat]:
-    """What the workers of a deployment run, by their names; raises redis-py's errors."""
-    heart = Heart(url, deployment)
+    """The fresh heartbeats of a deployment by worker; raises redis-py's errors."""
+    heartbeats = Heartbeats(url, deployment)
     try:
-        return heart.read()
+        return heartbeats.read()
     finally:
-        heart.close()
+        heartbeats.close()

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from stream.models.model import Model, load_model
 
 from stream.core.errors import ModelError, ModelMismatch
 from stream.core.scoring import Thresholds
 from stream.lab.replaying import Replayed, replay
 from stream.models.artifact import golden_matrix, verify
 from stream.models.graph import Graph
+from stream.models.model import Model, load_model
 from tests.lab.logs import lines, small_log, small_problem
 from tests.models.damage import Content, constant_graph, edit_manifest
 
@@ -29,14 +29,16 @@ def test_scores_do_not_depend_on_batches(trained: Path, replayed: Replayed) -> N
     """One by one, in pieces or all at once: the same probabilities, float64[N] between 0 and 1."""
     model = load_model(trained, small_problem())
     rows, alerts = np.asarray(replayed.rows), replayed.alerts
-    whole = model.score(rows, alerts)
+    whole = model.predict(model.features(rows, alerts))
     assert whole.dtype == np.float64
     assert whole.shape == (len(alerts),)
     assert 0.0 <= whole.min() < whole.max() <= 1.0
-    pieces = [model.score(rows[start : start + 7], alerts[start : start + 7]) for start in range(0, 210, 7)]
+    pieces = [
+        model.predict(model.features(rows[start : start + 7], alerts[start : start + 7])) for start in range(0, 210, 7)
+    ]
     np.testing.assert_array_equal(np.concatenate(pieces), whole[:210])
-    np.testing.assert_array_equal(model.score(rows[:1], alerts[:1]), whole[:1])
-    assert len(model.score(rows[:0], [])) == 0
+    np.testing.assert_array_equal(model.predict(model.features(rows[:1], alerts[:1])), whole[:1])
+    assert len(model.predict(model.features(rows[:0], []))) == 0
 
 
 def test_what_records_need_is_there(trained: Path) -> None:
@@ -51,9 +53,9 @@ def test_rows_of_another_problem_are_a_mistake_of_the_caller(trained: Path, repl
     """Rows with another number of levels, or of alerts, don't pass in silence."""
     model = load_model(trained, small_problem())
     with pytest.raises(ValueError, match="rows are"):
-        model.score(np.asarray(replayed.rows)[:2, :-1], replayed.alerts[:2])
+        model.predict(model.features(np.asarray(replayed.rows)[:2, :-1], replayed.alerts[:2]))
     with pytest.raises(ValueError, match="rows are"):
-        model.score(np.asarray(replayed.rows)[:2], replayed.alerts[:3])
+        model.predict(model.features(np.asarray(replayed.rows)[:2], replayed.alerts[:3]))
 
 
 def test_another_problem_is_a_mismatch(trained: Path) -> None:
@@ -87,7 +89,7 @@ def test_a_graph_that_fails_in_service_is_a_model_error(trained: Path, replayed:
     manifest = verify(trained)
     bad = Model(manifest, Graph(constant_graph(len(manifest.features), float("nan")), len(manifest.features), "bad"))
     with pytest.raises(ModelError, match=r"^bad: .* not a probability"):
-        bad.score(np.asarray(replayed.rows)[:3], replayed.alerts[:3])
+        bad.predict(bad.features(np.asarray(replayed.rows)[:3], replayed.alerts[:3]))
     with pytest.raises(ModelError, match=r"model\.onnx failed"):
         bad.predict(golden_matrix(manifest)[:, :-1])
 
@@ -97,7 +99,7 @@ def test_alerts_and_values_never_seen_are_scored(trained: Path, replayed: Replay
     model = load_model(trained, small_problem())
     raised = replayed.alerts[0]
     strange = type(raised)(raised.at, "x", "new", "new", "new", None, None, None, {"env": "moon", "other": "x"})
-    assert np.isfinite(model.score(np.asarray(replayed.rows)[:1], [strange])).all()
+    assert np.isfinite(model.predict(model.features(np.asarray(replayed.rows)[:1], [strange]))).all()
 
 
 def test_scoring_sends_and_keeps_nothing_about_this_machine(tmp_path: Path) -> None:

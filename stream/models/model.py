@@ -1,4 +1,4 @@
-"""A model in service: from the fold's rows to probabilities, by the artifact alone."""
+"""A loaded model: turns the fold's rows into features and probabilities."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,16 +39,8 @@ class Model:
         self.reference: Watched = read_reference(reference, [feature.name for feature in self.table])
         self._levels = level_index(self._labels)
 
-    def score(self, rows: Array, alerts: Sequence[Raised]) -> Array:
-        """Probabilities, float64[N], of alerts whose `Fold.rows` are float64[N, 1 + 19 L].
-
-        Raises:
-            ModelError: the graph failed or gave something that is not a probability.
-        """
-        return self.predict(self.features(rows, alerts))
-
     def features(self, rows: Array, alerts: Sequence[Raised]) -> Matrix:
-        """The model's input, float32[N, F]."""
+        """The model's input, float32[N, F], for alerts whose `Fold.rows` are float64[N, 1 + 19 L]."""
         return self.inputs(rows, alerts).matrix
 
     def inputs(self, rows: Array | Decayed, alerts: Sequence[Raised]) -> Inputs:
@@ -65,7 +57,11 @@ class Model:
         return Inputs(features.compute(frame, self.table), known)
 
     def predict(self, matrix: Matrix, stop: Stop | None = None) -> Array:
-        """Probabilities, float64[N], of float32[N, F]; `stop` ends it from another thread. Errors as `score`."""
+        """Probabilities, float64[N], of float32[N, F]; `stop` ends the run from another thread.
+
+        Raises:
+            ModelError: the graph failed or gave something that is not a probability.
+        """
         if not len(matrix):
             return np.empty(0)
         return self._graph.run(matrix, stop)
@@ -96,6 +92,6 @@ def load_model(folder: Path, problem: Problem, trusted: bytes | None = None) -> 
     try:
         model = Model(artifact.manifest, artifact.graph, artifact.reference)
     except ModelMismatch as error:
-        raise ModelMismatch(f"{folder}: {error}") from None
+        raise ModelMismatch(f"{folder}: {error.problem}", error.mend) from None
     model.warm_up()
     return model
