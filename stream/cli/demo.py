@@ -15,10 +15,10 @@ def demo(
         Path | None, typer.Option(help="Event log to replay, .jsonl or .jsonl.gz. Default: a simulated organisation.")
     ] = None,
     problem: Annotated[Path | None, typer.Option(help="Problem file (TOML) for --events.")] = None,
-    speed: Annotated[
-        str, typer.Option(help="Speed of the scored part, in multiples of real time, or max.")
-    ] = "max",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one line of JSON on standard output.")] = False,
+    speed: Annotated[str, typer.Option(help="Speed of the scored part, in multiples of real time, or max.")] = "max",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the summary as one line of JSON on standard output.")
+    ] = False,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a web page.")] = False,
     save: Annotated[
         Path | None, typer.Option(help="Folder to write enriched.jsonl, outcomes.jsonl and summary.json to.")
