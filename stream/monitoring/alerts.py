@@ -42,8 +42,8 @@ def _latency() -> list[Alert]:
             severity=severity,
             summary="Alerts are enriched too late",
             description=(
-                f"{{{{ $value | humanizePercentage }}}} of the alerts of the last {long} came later than "
-                f"{queries.LATENCY_SECONDS:g} s; the objective is {queries.LATENCY_OBJECTIVE:.0%} within it."
+                f"{{{{ $value | humanizePercentage }}}} of the alerts of the last {long} took more than "
+                f"{queries.LATENCY_SECONDS:g} s; the objective is {queries.LATENCY_OBJECTIVE:.0%} within that time."
             ),
         )
 
@@ -68,15 +68,15 @@ def _progress() -> list[Alert]:
             expr=f'absent(up{{job="{queries.JOB}"}} == 1)',
             held="3m",
             severity="page",
-            summary="No scorer runs",
-            description="Prometheus reaches no scorer at all: nothing is scored, and no other alert can ring.",
+            summary="No scorer is running",
+            description="Prometheus can't reach any scorer: nothing is scored, and no other alert can fire.",
         ),
         Alert(
             alert="NoisegateNoProgress",
             expr=f"{queries.standstill()} > {STANDSTILL_SECONDS}",
             held="1m",
             severity="page",
-            summary="Records wait and none is worked on",
+            summary="Records wait, but none is processed",
             description="{{ $labels.instance }} last finished a batch {{ $value | humanizeDuration }} ago.",
         ),
         Alert(
@@ -85,15 +85,15 @@ def _progress() -> list[Alert]:
             held="1m",
             severity="page",
             summary="Kafka is away",
-            description="{{ $labels.instance }} can't reach Kafka: alerts wait there until it is back.",
+            description="{{ $labels.instance }} can't reach Kafka. Alerts wait in Kafka until it is back.",
         ),
         Alert(
             alert="NoisegateLag",
             expr=f"min_over_time(({queries.lag()})[15m:1m]) > {WAITING}",
             held="5m",
             severity="ticket",
-            summary="The scorers do not keep up",
-            description="At least {{ $value | humanize }} records have waited for 15 minutes.",
+            summary="The scorers can't keep up",
+            description="At least {{ $value | humanize }} records have been waiting for 15 minutes.",
         ),
     ]
 
@@ -109,7 +109,7 @@ def _input() -> list[Alert]:
             held="5m",
             severity="ticket",
             summary="Records can't be used",
-            description="{{ $value | humanizePercentage }} of the records of the last hour went to alerts.failed.",
+            description="{{ $value | humanizePercentage }} of the last hour's records went to alerts.failed.",
         ),
         Alert(
             alert="NoisegateBadRecords",
@@ -117,23 +117,23 @@ def _input() -> list[Alert]:
             held="5m",
             severity="page",
             summary="Most records are bad",
-            description="{{ $value | humanizePercentage }} of what {{ $labels.instance }} read last is bad.",
+            description="{{ $value | humanizePercentage }} of the latest records of {{ $labels.instance }} are bad.",
         ),
         Alert(
             alert="NoisegateUnscored",
             expr=f"{queries.unscored_share('15m')} > {UNSCORED}\nand on (job) {unscored} >= 20",
             held="5m",
             severity="page",
-            summary="Alerts leave without a probability",
-            description="{{ $value | humanizePercentage }} of the alerts of the last 15 minutes were not scored.",
+            summary="Alerts are published without a probability",
+            description="{{ $value | humanizePercentage }} of the last 15 minutes' alerts were not scored.",
         ),
         Alert(
             alert="NoisegateAlertsLate",
             expr=f"{queries.late_share('1h')} > {LATE}\nand on (job) {late} >= 20",
             held="5m",
             severity="ticket",
-            summary="Alerts come later than the grace",
-            description="{{ $value | humanizePercentage }} of the last hour's alerts lie behind what was folded.",
+            summary="Alerts arrive later than the grace period",
+            description="{{ $value | humanizePercentage }} of the last hour's alerts arrived after the grace period.",
         ),
     ]
 
@@ -146,15 +146,15 @@ def _history() -> list[Alert]:
             held="1m",
             severity="page",
             summary="Redis is away",
-            description="{{ $labels.instance }} can't reach the history: alerts leave unscored until it is back.",
+            description="{{ $labels.instance }} can't reach Redis. Alerts are published unscored until it is back.",
         ),
         Alert(
             alert="NoisegateFenceConflicts",
             expr=f"{increase(('job',), 'fence_conflicts_total', '1h')} > {CONFLICTS}",
             held="5m",
             severity="ticket",
-            summary="Workers contend for partitions",
-            description="{{ $value | humanize }} batches of the last hour were dropped: another worker had got there.",
+            summary="Workers compete for partitions",
+            description="{{ $value | humanize }} batches were dropped in the last hour: another worker wrote first.",
         ),
     ]
 
@@ -169,7 +169,7 @@ def _models() -> list[Alert]:
             held="5m",
             severity="page",
             summary="A scorer serves no model",
-            description="{{ $labels.instance }} has no champion: its alerts leave unscored.",
+            description="{{ $labels.instance }} has no champion. Its alerts are published unscored.",
         ),
         Alert(
             alert="NoisegateChampionsDiffer",
@@ -177,7 +177,7 @@ def _models() -> list[Alert]:
             held="10m",
             severity="ticket",
             summary="Scorers serve different champions",
-            description="{{ $value }} versions are champion at once; a scorer refused the new one or can't see it.",
+            description="{{ $value }} versions are champion at once. A scorer refused the new one or can't read it.",
         ),
         Alert(
             alert="NoisegateModelRefused",
@@ -188,7 +188,7 @@ def _models() -> list[Alert]:
             held="0m",
             severity="ticket",
             summary="A model was refused",
-            description="{{ $labels.instance }} refused the model that was pointed to, and stays with the one it has.",
+            description="{{ $labels.instance }} refused the version that a pointer names, and keeps the model it has.",
         ),
         Alert(
             alert="NoisegateModelStoreDown",
@@ -196,7 +196,7 @@ def _models() -> list[Alert]:
             held="10m",
             severity="ticket",
             summary="The model store is away",
-            description="{{ $labels.instance }} can't read the model store; it serves what it holds.",
+            description="{{ $labels.instance }} can't read the model store. It keeps serving the models it has loaded.",
         ),
         Alert(
             alert="NoisegateChallengerDropped",
@@ -204,7 +204,7 @@ def _models() -> list[Alert]:
             held="0m",
             severity="info",
             summary="A challenger was dropped",
-            description="It was {{ $labels.reason }}; the champion goes on, the comparison has a hole.",
+            description="It was dropped as {{ $labels.reason }}. The champion keeps scoring; the comparison has a gap.",
         ),
     ]
 
