@@ -32,8 +32,8 @@ def drift(window: str) -> list[Alert]:
             held="10m",
             severity="ticket",
             labels={"window": window},
-            summary="{{ $labels.feature }} is not what the model was trained on",
-            description=figures + ", above what chance explains and above the effect floor.",
+            summary="{{ $labels.feature }} differs from training",
+            description=figures + ", more than chance explains and above 0.1.",
         ),
         Alert(
             alert="NoisegateScoreDrift",
@@ -41,8 +41,8 @@ def drift(window: str) -> list[Alert]:
             held="10m",
             severity="ticket",
             labels={"window": window},
-            summary="Scores are spread otherwise than in training",
-            description=figures + ", above what chance explains and above the effect floor.",
+            summary="The distribution of scores differs from training",
+            description=figures + ", more than chance explains and above 0.1.",
         ),
         Alert(
             alert="NoisegateFeatureMissing",
@@ -50,8 +50,10 @@ def drift(window: str) -> list[Alert]:
             held="10m",
             severity="ticket",
             labels={"window": window},
-            summary="{{ $labels.feature }} lacks its value more often than in training",
-            description="{{ $value | humanizePercentage }} more of the alerts of " + window + " have none.",
+            summary="{{ $labels.feature }} is missing more often than in training",
+            description="The share of alerts without a value over "
+            + window
+            + " is {{ $value | humanizePercentage }} higher.",
         ),
         Alert(
             alert="NoisegateUnseenValues",
@@ -59,8 +61,10 @@ def drift(window: str) -> list[Alert]:
             held="10m",
             severity="ticket",
             labels={"window": window},
-            summary="{{ $labels.key }} has values that training did not know",
-            description="{{ $value | humanizePercentage }} more of the alerts of " + window + " than in training.",
+            summary="{{ $labels.key }} has values that training never saw",
+            description="The share of alerts with such values over "
+            + window
+            + " is {{ $value | humanizePercentage }} higher.",
         ),
     ]
 
@@ -84,14 +88,14 @@ def from_outcomes(window: str) -> list[Alert]:
             alert="NoisegateDetectionLow",
             expr=f"{detection} < {DETECTION}\n{enough}\n{acted_enough}",
             summary="Too many actionable alerts are called likely noise",
-            description="Only {{ $value | humanizePercentage }} of the actionable lie above the edge of likely noise.",
+            description="Only {{ $value | humanizePercentage }} of the alerts acted on lie above likely noise.",
             held="30m",
             severity="ticket",
         ),
         Alert(
             alert="NoisegateCalibrationOff",
             expr=f"{recorded('calibration_error', window, champion, part)} > {CALIBRATION_GAP}\n{open_enough}",
-            summary="Probabilities do not say what happens",
+            summary="Probabilities do not match what happens",
             description="Over "
             + window
             + " the share acted on differs from the score by {{ $value | humanizePercentage }} on average.",
@@ -114,7 +118,7 @@ def from_outcomes(window: str) -> list[Alert]:
             expr=f"abs({estimated} - on (job, model) group_left () {reference}) > {RATE_MOVED}\n{published}",
             held="30m",
             severity="info",
-            summary="Scores foretell another share acted on than in training",
-            description="The mean score lies {{ $value | humanizePercentage }} from the rate in training.",
+            summary="Scores predict a different share acted on than in training",
+            description="The mean score differs from the rate in training by {{ $value | humanizePercentage }}.",
         ),
     ]
