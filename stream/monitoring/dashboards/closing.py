@@ -23,19 +23,18 @@ from stream.monitoring.queries import recorded, total
 BAND, ACTED, NOISE = 'band="likely_noise"', 'outcome="actionable"', 'outcome="noise"'
 HERE = (JOB, MODEL, GROUP, 'role!="challenger"')
 TEXT = (
-    "noisegate closes nothing yet. This page shows what a rule that closes **every** alert of the band `likely_noise` "
-    "would have met: how many alerts, and how many of them a team acted on all the same. "
-    "The closing room fills in its own rules, their mode and their hold-out here."
+    "noisegate closes nothing yet. This page shows what would have happened if a rule had closed **every** alert in the "
+    "band `likely_noise`: how many alerts it would have closed, and how many of those a team acted on."
 )
 
 
 def dashboard() -> Dashboard:
     """The page."""
-    built = page("noisegate-closing", "What became of the alerts called likely noise.", "30d")
+    built = page("noisegate-closing", "Outcomes of the alerts in the band likely_noise.", "30d")
     built.with_variable(models_of("noisegate:quality_alerts:7d"))
     built.with_variable(values("group", "Team group", 'noisegate:quality_alerts:7d{job=~"$job"}'))
     built.with_row(row("If everything called likely noise had been closed"))
-    built.with_panel(words("What this page can say", TEXT))
+    built.with_panel(words("About this page", TEXT))
 
     def count(*matchers: str) -> str:
         return total(("group",), recorded("quality_alerts", "7d", *HERE, *matchers))
@@ -43,19 +42,21 @@ def dashboard() -> Dashboard:
     columns = {
         "matured": count(),
         "in likely noise": count(BAND),
-        "of these acted on": count(BAND, ACTED),
+        "acted on": count(BAND, ACTED),
         "share acted on": f"{count(BAND, ACTED)} / ({count(BAND)} > 0)",
         "noise saved": f"{count(BAND, NOISE)} / ({count(NOISE)} > 0)",
     }
     units = {**dict.fromkeys(columns, COUNT), "share acted on": SHARE, "noise saved": SHARE}
-    why = "Seven days, by group of teams: what would have been closed, and what of it was acted on."
+    why = (
+        "Over seven days, by group of teams: alerts that would have been closed, and those of them that were acted on."
+    )
     built.with_panel(rows("By group", why, columns, "group", units, wide=12, high=9))
     wrong = recorded("group_noise_acted", "7d", *HERE)
     built.with_panel(
         lines(
             "Wrongly closed",
-            "Of the alerts in likely noise, the share acted on; only groups with at least "
-            f"{quality.LEAST_OF_GROUP} matured alerts.",
+            "Share of the alerts in likely_noise that teams acted on. Only groups with at least "
+            f"{quality.LEAST_OF_GROUP} matured alerts are shown.",
             {"{{group}}": wrong},
             SHARE,
             [(quality.MISSED, "orange")],
@@ -64,8 +65,8 @@ def dashboard() -> Dashboard:
     )
     built.with_panel(
         lines(
-            "Alerts of the band",
-            "In seven days, by what became of them.",
+            "Alerts in the band",
+            "Over seven days, by outcome.",
             {"{{outcome}}": total(("outcome",), recorded("quality_alerts", "7d", *HERE, BAND))},
             COUNT,
             wide=12,
@@ -73,6 +74,13 @@ def dashboard() -> Dashboard:
     )
     by_band = total(("band",), recorded("quality_alerts", "7d", *HERE))
     built.with_panel(
-        bars("Alerts by band", "Matured in seven days, all groups chosen.", {"alerts": by_band}, COUNT, "band", wide=12)
+        bars(
+            "Alerts by band",
+            "Matured alerts over seven days, all chosen groups.",
+            {"alerts": by_band},
+            COUNT,
+            "band",
+            wide=12,
+        )
     )
     return built
