@@ -29,7 +29,7 @@ ONE = (*HERE, FEATURE)
 
 def dashboard() -> Dashboard:
     """The page."""
-    why = "Whether alerts and scores still look as in training. 24h and 7d ring, 1h is for looking."
+    why = "Whether alerts and scores still look as in training. Alerts fire on 24h and 7d; 1h is for looking."
     built = page("noisegate-drift", why, "7d")
     built.with_variable(models_of("noisegate:feature_observed:24h"))
     built.with_variable(
@@ -48,7 +48,7 @@ def _now(built: Dashboard) -> None:
         built.with_panel(
             number(
                 f"Features that drifted, {window}",
-                "PSI above what chance explains and above the effect floor; those only shown are counted, too.",
+                f"PSI above chance and {queries.EFFECT_FLOOR:g}. Features that never raise an alert are counted, too.",
                 f"count({above}) or 0 * count({psi})",
                 PLAIN,
                 bad_above((1, "orange")),
@@ -60,14 +60,14 @@ def _now(built: Dashboard) -> None:
     for panel in (
         number(
             "PSI of the score, 24h",
-            "How the score itself moved.",
+            "How far the score itself has moved.",
             f"max({score})",
             PLAIN,
             bad_above((queries.EFFECT_FLOOR, "orange")),
         ),
         number(
             "Observations, 24h",
-            f"The fewest of any feature; below {queries.LEAST_OBSERVED} nothing rings.",
+            f"Fewest of any feature. Below {queries.LEAST_OBSERVED}, no drift alert fires.",
             fewest,
             COUNT,
             bad_below((queries.LEAST_OBSERVED, "orange")),
@@ -97,12 +97,12 @@ def _features(built: Dashboard) -> None:
         "Jensen-Shannon 24h": column("jensen_shannon", "24h"),
         "missing 24h": column("missing_share", "24h"),
         "missing in training": f"max by (feature) ({recorded('feature_reference_missing_share', '', *HERE)})",
-        "rings": f"max by (feature) ({rings})",
+        "may fire": f"max by (feature) ({rings})",
     }
     units = {name: COUNT if name.startswith("n ") else PLAIN for name in columns}
     units |= {"missing 24h": SHARE, "missing in training": SHARE}
-    why = "PSI against its chance threshold by window, and how much it rests on. Click a feature to see it below."
-    panel = rows("One row a feature", why, columns, "feature", units, high=16)
+    why = "PSI and its threshold by window, with the number of observations. Click a feature to see it below."
+    panel = rows("Features", why, columns, "feature", units, high=16)
     panel.data_links(
         [
             DashboardLink("Show it").url(
@@ -120,13 +120,13 @@ def _one(built: Dashboard) -> None:
     for panel in (
         lines(
             "PSI of $feature",
-            "Over each window, with what chance alone explains; the dashed line is the effect floor.",
+            f"Over each window, with its threshold. The dashed line is the floor of {queries.EFFECT_FLOOR:g}.",
             {**psi, **chance},
             PLAIN,
             [(queries.EFFECT_FLOOR, "orange")],
         ),
         bars(
-            "Where $feature lies",
+            "Distribution of $feature",
             "Share of observations in the reference's bins: training, the last day, the last week.",
             {
                 "training": f"avg by (bin) ({recorded('feature_reference_share', '', *ONE)})",
@@ -156,8 +156,8 @@ def _labels(built: Dashboard) -> None:
     acted = f"sum by (job) ({queries.increase(('job',), 'outcomes_total', '$__rate_interval', JOB)})"
     for panel in (
         lines(
-            "Values that training did not know",
-            "Share of alerts of 24 hours, by key of the history.",
+            "Values that training never saw",
+            "Share of the alerts of 24 hours, by key of the history.",
             unseen,
             SHARE,
             [(model_alerts.UNSEEN_MORE, "orange")],
@@ -165,16 +165,14 @@ def _labels(built: Dashboard) -> None:
         lines("Alerts by group of teams", "In 24 hours.", {"{{group}}": recorded("team_alerts", "24h", JOB)}, COUNT),
         lines(
             "Share acted on by group of teams",
-            "Of what was decided in 7 days: habits that change show here first.",
+            "Of the alerts decided in 7 days. A change of habits shows here first.",
             {"{{group}}": recorded("team_rate", "7d", JOB), "training {{model}}": training},
             SHARE,
         ),
-        lines(
-            "Outcomes", "Outcomes published between two points, whatever they were.", {"{{job}}": acted}, COUNT, wide=12
-        ),
+        lines("Outcomes", "Outcomes published between two points.", {"{{job}}": acted}, COUNT, wide=12),
         lines(
             "Share acted on, matured",
-            "By model, over 7 days, beside training.",
+            "By model, over 7 days, compared with training.",
             {
                 "{{role}} {{model}}": recorded("label_rate", "7d", *HERE, 'part="open"'),
                 "training {{model}}": training,
