@@ -20,7 +20,7 @@ AT_0_AND_1 = {  # the colour of the worst and of the best value that a share or 
     "Scorers": ("red", "green"),
     "History": ("red", "green"),
     "Detection": ("red", "green"),
-    "Matured of a week": ("orange", "green"),
+    "Share matured, 7d": ("orange", "green"),
     "Alerts": ("orange", "orange"),
     "Observations, 24h": ("orange", "orange"),
     "Unscored": ("green", "red"),

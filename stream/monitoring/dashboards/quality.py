@@ -30,7 +30,7 @@ NAME = "{{role}} {{model}}"
 
 def dashboard() -> Dashboard:
     """The page."""
-    why = "What became of the alerts, held against what was said of them. Each counts once, when it has matured."
+    why = "Scores compared with outcomes. Each alert counts once, when it has matured."
     built = page("noisegate-quality", why, "30d")
     built.with_variable(models_of("noisegate:quality_outcomes:7d"))
     built.with_variable(values("role", "Role", 'noisegate:quality_outcomes:7d{job=~"$job"}'))
@@ -49,28 +49,28 @@ def _matured(built: Dashboard) -> None:
     for panel in (
         number(
             "Matured up to",
-            "Alerts raised before this moment are counted on every partition: raise + horizon + grace has passed.",
+            "Alerts raised before this moment are counted: raise + horizon + grace has passed on every partition.",
             f"1000 * min({recorded('matured_until', 'seconds', JOB)})",
             "dateTimeAsIso",
             wide=6,
         ),
         number(
-            "Matured of a week",
-            "Matured beside published alerts of seven days. Far below 1: a new model, its figures rest on few.",
+            "Share matured, 7d",
+            "Matured alerts divided by published alerts of seven days. Far below 1, the figures rest on few alerts.",
             f"min({_week('matured_share')})",
             SHARE,
             bad_below((0.8, "orange")),
         ),
         number(
             "Alerts",
-            "Matured in seven days, hold-out left out.",
+            "Alerts that matured in seven days, without the hold-out.",
             f"min({n})",
             COUNT,
             bad_below((quality.LEAST_OUTCOMES, "orange")),
         ),
         lines(
             "Left out",
-            "Alerts that are in no figure here, by reason, a day.",
+            "Alerts a day that are in none of these figures, by reason.",
             {"{{reason}}": f"86400 * {rate(('reason',), 'quality_left_out_total', RATE, JOB)}"},
             COUNT,
             wide=10,
@@ -92,28 +92,34 @@ def _figures(built: Dashboard) -> None:
         ),
         lines(
             "Detection",
-            "Share of the actionable alerts above each edge of the bands; the alert is about likely_noise.",
+            "Share of the actionable alerts above each edge of the bands. The alert rule watches likely_noise.",
             detection,
             SHARE,
             [(model_alerts.DETECTION, "orange")],
         ),
-        lines("Precision", "Share of actionable among what lies above each edge.", precision, SHARE),
+        lines("Precision", "Share of actionable alerts among those above each edge.", precision, SHARE),
         lines(
             "Noise suppressed at 95 % detection",
-            "Noise below the highest of the counted edges that keeps 95 % of the actionable: what ranking could save.",
+            "Share of the noise below the highest counted edge that keeps 95 % of the actionable alerts.",
             {NAME: _week("suppressed_at_95", OPEN)},
             SHARE,
         ),
         lines(
             "Noise in the band likely_noise",
-            "Share of the noise that the band says so of.",
+            "Share of the noise that falls into the band likely_noise.",
             {NAME: _week("suppressed")},
             SHARE,
         ),
-        lines("AUC", "By trapezoids between the counted edges.", {NAME: _week("auc", OPEN)}, PLAIN, [(0.5, "red")]),
+        lines(
+            "AUC",
+            "Computed by trapezoids between the counted edges.",
+            {NAME: _week("auc", OPEN)},
+            PLAIN,
+            [(0.5, "red")],
+        ),
         lines(
             "Share acted on",
-            "Of matured alerts; beside it the share in training.",
+            "Of matured alerts, with the share in training.",
             {
                 NAME: _week("label_rate", OPEN),
                 "held out {{model}}": _week("label_rate", 'part="held_out"'),
@@ -124,7 +130,7 @@ def _figures(built: Dashboard) -> None:
         ),
         lines(
             "Alerts matured",
-            "In seven days, by outcome; the hold-out apart.",
+            "Over seven days, by outcome, with the hold-out apart.",
             {"{{part}} {{outcome}}": total(("part", "outcome"), _week("quality_outcomes"))},
             COUNT,
             wide=12,
@@ -141,22 +147,22 @@ def _calibration(built: Dashboard) -> None:
 
     for panel in (
         bars(
-            "Said and happened",
-            "By bin of the probability (its upper edge), seven days: the mean score beside the share acted on.",
+            "Score and share acted on",
+            "Over seven days, by bin of the probability (its upper edge): mean score and share acted on.",
             {"mean score": by_bin("calibration_mean"), "share acted on": by_bin("calibration_rate")},
             SHARE,
             "bin",
         ),
         bars(
             "Alerts by bin",
-            "How many alerts a bin's figures rest on.",
+            "Number of alerts in each bin.",
             {"alerts": f"sum by (bin) ({_week('calibration_count', OPEN)})"},
             COUNT,
             "bin",
         ),
         lines(
             "Calibration error",
-            "Mean distance between score and share acted on over the bins (ECE).",
+            "Mean distance between score and share acted on, over the bins (ECE).",
             {NAME: _week("calibration_error", OPEN)},
             SHARE,
             [(model_alerts.CALIBRATION_GAP, "orange")],
@@ -169,20 +175,20 @@ def _last(built: Dashboard) -> None:
     built.with_row(row("Does it only repeat the last outcome?"))
     for panel in (
         lines(
-            "Says the same as the last outcome",
-            "Share of alerts with a last outcome on which p > 0.5 says the same. Near 1: a memory of one would do.",
+            "Agrees with the last outcome",
+            "Share of alerts with a last outcome on which p > 0.5 agrees with it. Near 1, repeating it would do.",
             {NAME: _week("last_agreement", OPEN)},
             SHARE,
         ),
         lines(
             "Right where the last outcome was wrong",
-            "Where the last outcome misled: the share on which p > 0.5 was right all the same.",
+            "Of the alerts whose last outcome was misleading, the share on which p > 0.5 was right.",
             {NAME: _week("right_where_last_wrong", OPEN)},
             SHARE,
         ),
         lines(
             "Alerts whose last outcome was wrong",
-            "What that rests on.",
+            "Number of alerts behind the previous figure.",
             {NAME: _week("quality_last_wrong", OPEN)},
             COUNT,
         ),
@@ -191,11 +197,11 @@ def _last(built: Dashboard) -> None:
 
 
 def _before(built: Dashboard) -> None:
-    built.with_row(row("Before labels: what the scores foretell (CBPE)"))
+    built.with_row(row("Before outcomes: estimates from scores (CBPE)"))
     for panel in (
         lines(
             "Estimated share acted on",
-            "Mean score of the last 24 hours: true if the model is calibrated.",
+            "Mean score of the last 24 hours. Correct if the model is calibrated.",
             {
                 NAME: recorded("estimated_rate", "24h", *HERE),
                 "training {{model}}": greatest(("job", "model"), raw("reference_label_rate", JOB, MODEL)),
@@ -204,13 +210,13 @@ def _before(built: Dashboard) -> None:
         ),
         lines(
             "Expected Brier score",
-            "Mean of p (1 - p) of the last 24 hours, beside what came of a week.",
+            "Mean of p (1 - p) of the last 24 hours, with the matured Brier score of a week.",
             {f"expected {NAME}": recorded("expected_brier", "24h", *HERE), f"matured {NAME}": _week("brier", OPEN)},
             PLAIN,
         ),
         lines(
             "Expected noise suppressed at 95 % detection",
-            "From scores alone; it can't see that the model lost touch.",
+            "From scores alone, so it can't see that the model itself went wrong.",
             {NAME: recorded("expected_suppressed_at_95", "24h", *HERE)},
             SHARE,
         ),
@@ -225,10 +231,10 @@ def _groups(built: Dashboard) -> None:
         "detection": f"avg by (group) ({_week('group_detection')})",
         "precision": f"avg by (group) ({_week('group_precision')})",
         "noise suppressed": f"avg by (group) ({_week('group_suppressed')})",
-        "acted on in likely noise": f"avg by (group) ({_week('group_noise_acted')})",
+        "likely noise acted on": f"avg by (group) ({_week('group_noise_acted')})",
         "published in 7 days": f"sum by (group) ({recorded('team_alerts', '7d', JOB)})",
     }
     shares = dict.fromkeys(list(columns)[1:5], SHARE)
-    why = f"Seven days; a group with fewer than {quality.LEAST_OF_GROUP} matured alerts shows only how many there are."
+    why = f"Over seven days. A group with fewer than {quality.LEAST_OF_GROUP} matured alerts shows only their number."
     units = {**shares, "matured": COUNT, "published in 7 days": COUNT}
     built.with_panel(rows("Groups", why, columns, "group", units, high=9))
