@@ -29,7 +29,7 @@ HERE = (JOB, INSTANCE)
 
 def dashboard() -> Dashboard:
     """The page."""
-    why = "Whether alerts are scored, in time, by the model that should serve."
+    why = "Whether alerts are scored, in time, and by the right model."
     built = page("noisegate-service", why, "6h")
     built.with_variable(values("instance", "Instance", 'noisegate_lag_records{job=~"$job"}'))
     for part in (_now, _latency, _flow, _models, _inside):
@@ -44,11 +44,15 @@ def _now(built: Dashboard) -> None:
     misses = queries.latency_misses(RATE, *HERE)
     for panel in (
         number(
-            "Scorers", "Scorers that Prometheus reaches. None: nothing is scored.", up, PLAIN, bad_below((1, "red"))
+            "Scorers",
+            "Scorers that Prometheus can reach. With none, nothing is scored.",
+            up,
+            PLAIN,
+            bad_below((1, "red")),
         ),
         number(
             "Too late",
-            f"Share of alerts enriched later than {queries.LATENCY_SECONDS:g} s after their record; "
+            f"Share of alerts enriched more than {queries.LATENCY_SECONDS:g} s after their record; "
             f"the objective allows {BUDGET:.0%}.",
             misses,
             SHARE,
@@ -56,28 +60,28 @@ def _now(built: Dashboard) -> None:
         ),
         number(
             "Unscored",
-            "Share of alerts that left without a probability.",
+            "Share of alerts published without a probability.",
             unscored,
             SHARE,
             bad_above((alerts.UNSCORED, "red")),
         ),
         number(
             "Waiting",
-            "Records that wait in all partitions.",
+            "Records waiting in all partitions.",
             queries.lag(*HERE),
             COUNT,
             bad_above((alerts.WAITING, "red")),
         ),
         number(
             "History",
-            "1 while every scorer reaches Redis.",
+            "1 while every scorer can reach Redis.",
             f"min({raw('history_up', *HERE)})",
             PLAIN,
             bad_below((1, "red")),
         ),
         number(
             "Champion's age",
-            f"Since the champion was trained; {alerts.CHAMPION_DAYS} days are the limit.",
+            f"Time since the champion was trained. The limit is {alerts.CHAMPION_DAYS} days.",
             f"max({queries.champion_age(*HERE)})",
             SECONDS,
             bad_above((alerts.CHAMPION_DAYS * 86_400, "red")),
@@ -103,7 +107,7 @@ def _latency(built: Dashboard) -> None:
         ),
         lines(
             "How fast the latency budget burns",
-            "1 uses a month's budget in a month. A page rings at 14.4 over 1h and 5m, a ticket at 6 over 6h and 30m.",
+            "1 uses a month's budget in a month. A page fires at 14.4 over 1h and 5m, a ticket at 6 over 6h and 30m.",
             burns,
             PLAIN,
             limits,
@@ -114,17 +118,17 @@ def _latency(built: Dashboard) -> None:
 
 
 def _flow(built: Dashboard) -> None:
-    built.with_row(row("What flows"))
+    built.with_row(row("Traffic"))
     for panel in (
         lines(
             "Events",
-            "Events folded a second, by type.",
+            "Events folded per second, by type.",
             {"{{type}}": rate(("job", "type"), "events_total", RATE, *HERE)},
             "ops",
         ),
         lines(
             "Alerts by band",
-            "Alerts published a second, by band of their probability.",
+            "Alerts published per second, by band.",
             {"{{band}}": rate(("job", "band"), "alerts_scored_total", RATE, *HERE)},
             "ops",
         ),
@@ -142,14 +146,14 @@ def _flow(built: Dashboard) -> None:
         ),
         lines(
             "Waiting by partition",
-            "Records that wait. One that grows alone: one team floods, or its worker stands.",
+            "Records waiting. If one partition grows alone, one team floods or its worker is stuck.",
             {"{{partition}}": queries.lag(*HERE, by=("job", "partition"))},
             COUNT,
             [(alerts.WAITING, "red")],
         ),
         lines(
-            "Since the last progress",
-            "Since a batch was finished or nothing waited.",
+            "Time since the last progress",
+            "Time since a batch was finished or nothing was waiting.",
             {"{{instance}}": queries.standstill(*HERE)},
             SECONDS,
             [(alerts.STANDSTILL_SECONDS, "red")],
@@ -169,17 +173,17 @@ def _models(built: Dashboard) -> None:
     for panel in (
         rows(
             "Served",
-            "How many scorers serve each version, as champion, for some teams, or as challenger.",
+            "Number of scorers that serve each version, as champion, for some teams, or as challenger.",
             {"scorers": f"count by (model) ({served})"},
             "model",
             {"scorers": PLAIN},
             wide=8,
             high=8,
         ),
-        lines("Changes", "Swaps, refusals and dropped challengers a second.", changes, "ops"),
+        lines("Changes", "Swaps, refusals and dropped challengers per second.", changes, "ops"),
         lines(
             "Model store",
-            "1 while the store can be read.",
+            "1 while a scorer can read the store.",
             {"{{instance}}": greatest(EACH, raw("model_store_up", *HERE))},
             PLAIN,
         ),
@@ -192,13 +196,13 @@ def _inside(built: Dashboard) -> None:
     for panel in (
         lines(
             "Fence conflicts",
-            "Batches dropped because another worker had got there; some at a rebalance are right.",
+            "Batches dropped because another worker wrote first. A few during a rebalance are normal.",
             {"{{instance}}": rate(EACH, "fence_conflicts_total", RATE, *HERE)},
             "ops",
         ),
         lines(
-            "Records of a batch",
-            "Mean size; it grows when records queue.",
+            "Records in a batch",
+            "Mean size. It grows when records queue.",
             {
                 "{{instance}}": f"{rate(EACH, 'batch_records_sum', RATE, *HERE)}\n"
                 f"/ {rate(EACH, 'batch_records_count', RATE, *HERE)}"
@@ -207,25 +211,28 @@ def _inside(built: Dashboard) -> None:
         ),
         lines(
             "Calls to Redis",
-            "Round trips a second, by call.",
+            "Round trips per second, by call.",
             {"{{call}}": rate(("job", "call"), "history_round_trips_total", RATE, *HERE)},
             "ops",
         ),
         lines(
             "Bad records",
-            "Share of bad ones among the last records that a scorer read.",
+            "Share of bad records among the latest that a scorer read.",
             {"{{instance}}": greatest(EACH, raw("bad_record_share", *HERE))},
             SHARE,
             [(alerts.BAD, "red")],
         ),
         lines(
-            "Actions that wait for their alert",
-            "Held until their alert comes or the grace has passed.",
+            "Actions waiting for their alert",
+            "Held until their alert arrives or the grace period has passed.",
             {"{{instance}}": total(EACH, raw("held_actions", *HERE))},
             COUNT,
         ),
         lines(
-            "Scorers that answer", "1 for each that Prometheus reaches.", {"{{instance}}": select("up", *HERE)}, PLAIN
+            "Scorers that answer",
+            "1 for each scorer that Prometheus can reach.",
+            {"{{instance}}": select("up", *HERE)},
+            PLAIN,
         ),
     ):
         built.with_panel(panel)
