@@ -24,7 +24,7 @@ SERVED = (*HERE, 'role!="challenger"')
 
 def dashboard() -> Dashboard:
     """The page."""
-    built = page("noisegate-team", "The alerts of one group of teams, as settings name them.", "30d")
+    built = page("noisegate-team", "Alerts and scores of one group of teams (setting team_groups).", "30d")
     built.with_variable(values("group", "Team group", 'noisegate_team_alerts_total{job=~"$job"}', multi=False))
     for part in (_now, _over_time):
         part(built)
@@ -39,19 +39,31 @@ def _now(built: Dashboard) -> None:
     built.with_row(row("$group, seven days"))
     for panel in (
         number("Alerts", "Raised in seven days.", f"sum({recorded('team_alerts', '7d', *HERE)})", COUNT),
-        number("Acted on", "Share of what was decided.", f"max({recorded('team_rate', '7d', *HERE)})", SHARE),
-        number("Matured", "What the figures at its right rest on.", f"sum({_week('quality_alerts')})", COUNT),
+        number(
+            "Acted on",
+            "Share of the decided alerts that were acted on.",
+            f"max({recorded('team_rate', '7d', *HERE)})",
+            SHARE,
+        ),
+        number(
+            "Matured", "Number of alerts behind the figures to the right.", f"sum({_week('quality_alerts')})", COUNT
+        ),
         number(
             "Detection",
-            "Actionable alerts not called likely noise.",
+            "Share of actionable alerts above the band likely_noise.",
             f"min({_week('group_detection')})",
             SHARE,
             bad_below((model_alerts.DETECTION, "red")),
         ),
-        number("Noise suppressed", "Noise called likely noise.", f"min({_week('group_suppressed')})", SHARE),
+        number(
+            "Noise suppressed",
+            "Share of the noise in the band likely_noise.",
+            f"min({_week('group_suppressed')})",
+            SHARE,
+        ),
         number(
             "Likely noise, acted on",
-            "Of the alerts called likely noise, the share acted on.",
+            "Share of the alerts in likely_noise that were acted on.",
             f"max({_week('group_noise_acted')})",
             SHARE,
             bad_above((0.05, "orange")),
@@ -72,12 +84,12 @@ def _over_time(built: Dashboard) -> None:
         lines("Alerts a day", "Raised in 24 hours.", {"{{group}}": recorded("team_alerts", "24h", *HERE)}, COUNT),
         lines(
             "Share acted on",
-            "Of what was decided in a day and in a week: a team that changes its habits shows here.",
+            "Of the alerts decided in a day and in a week. A change of habits shows here.",
             {"24h": recorded("team_rate", "24h", *HERE), "7d": recorded("team_rate", "7d", *HERE)},
             SHARE,
         ),
         lines("Outcomes", "Decided between two points, by outcome.", {"{{outcome}}": outcomes}, COUNT),
-        lines("Quality", "Over seven days; none while too few have matured.", shares, SHARE, wide=12),
+        lines("Quality", "Over seven days. Empty while too few alerts have matured.", shares, SHARE, wide=12),
         lines(
             "Matured by band",
             "Alerts that matured in seven days, by band.",
