@@ -33,7 +33,7 @@ def drift(window: str) -> list[Alert]:
             severity="ticket",
             labels={"window": window},
             summary="{{ $labels.feature }} differs from training",
-            description=figures + ", more than chance explains and above 0.1.",
+            description=figures + f", more than chance explains and above {queries.EFFECT_FLOOR:g}.",
         ),
         Alert(
             alert="NoisegateScoreDrift",
@@ -42,7 +42,7 @@ def drift(window: str) -> list[Alert]:
             severity="ticket",
             labels={"window": window},
             summary="The distribution of scores differs from training",
-            description=figures + ", more than chance explains and above 0.1.",
+            description=figures + f", more than chance explains and above {queries.EFFECT_FLOOR:g}.",
         ),
         Alert(
             alert="NoisegateFeatureMissing",
@@ -51,9 +51,9 @@ def drift(window: str) -> list[Alert]:
             severity="ticket",
             labels={"window": window},
             summary="{{ $labels.feature }} is missing more often than in training",
-            description="The share of alerts without a value over "
+            description="An additional {{ $value | humanizePercentage }} of the alerts of "
             + window
-            + " is {{ $value | humanizePercentage }} higher.",
+            + " have no value.",
         ),
         Alert(
             alert="NoisegateUnseenValues",
@@ -62,9 +62,9 @@ def drift(window: str) -> list[Alert]:
             severity="ticket",
             labels={"window": window},
             summary="{{ $labels.key }} has values that training never saw",
-            description="The share of alerts with such values over "
+            description="An additional {{ $value | humanizePercentage }} of the alerts of "
             + window
-            + " is {{ $value | humanizePercentage }} higher.",
+            + " have such values.",
         ),
     ]
 
