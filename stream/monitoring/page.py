@@ -61,10 +61,10 @@ def drift_page(report: DriftReport) -> str:
     ]
     unseen = [_row((escape(key), _share(share))) for key, share in report.unseen.items()]
     body = (
-        f"<p>{escape(said)}. It has drifted where PSI is above what chance explains and above "
-        f"{queries.EFFECT_FLOOR:g}, from {queries.LEAST_OBSERVED} observations on. The broken line is chance.</p>",
+        f"<p>{escape(said)}. A feature has drifted if PSI is above what chance explains and above "
+        f"{queries.EFFECT_FLOOR:g}, with {queries.LEAST_OBSERVED} observations or more. The dashed line is chance.</p>",
         _table(head, rows),
-        "<h2>Values that training did not know</h2>",
+        "<h2>Values that training never saw</h2>",
         _table(("key", "share of alerts"), unseen),
         "<h2>By group of teams</h2>",
         _table(("group", "alerts", "acted on"), groups),
@@ -79,14 +79,14 @@ def quality_page(report: QualityReport) -> str:
     head = ("figure", *(f"{each.role} {each.model}" for each in report.models))
     rows = [
         _row(("matured alerts", *(_count(each.matured) for each in report.models))),
-        _row(("matured of published", *(_share(each.matured_share) for each in report.models))),
+        _row(("share matured", *(_share(each.matured_share) for each in report.models))),
         *(
             _row((escape(text), *(_number(each.figures.get(name)) for each in report.models)))
             for name, text in names.items()
         ),
     ]
     body = (
-        f"<p>Counted: {escape(until)}. Hold-out and rule-closed alerts are not in it.</p>",
+        f"<p>Counted: {escape(until)}. Hold-out alerts and alerts closed by a rule are left out.</p>",
         _table(head, rows),
         *(_calibration(each) for each in report.models),
     )

@@ -85,12 +85,12 @@ FIGURES = {
     "calibration_error": "calibration error",
     "auc": "AUC",
     "suppressed_at_95": "noise suppressed at 95 % detection",
-    "last_agreement": "says the same as the last outcome",
-    "right_where_last_wrong": "right where that was wrong",
+    "last_agreement": "agrees with the last outcome",
+    "right_where_last_wrong": "right where the last outcome was wrong",
 }
 """Recorded by part; the open one is told."""
 BAND_FIGURES = {
-    "suppressed": "noise called likely noise",
+    "suppressed": "noise in the band likely_noise",
     "detection": "detection above likely_noise",
     "precision": "precision above likely_actionable",
 }
@@ -137,7 +137,7 @@ class Prometheus:
         except (OSError, ValueError) as error:
             told = f"can't be reached: {getattr(error, 'reason', None) or error}"
         except (KeyError, TypeError):
-            told = "gave an answer that is not Prometheus'"
+            told = "did not answer as Prometheus does"
         raise MonitoringError(f"Prometheus at {self._url} {told}; set prometheus_url to yours")
 
 
