@@ -23,8 +23,8 @@ from stream.monitoring.queries import recorded, total
 BAND, ACTED, NOISE = 'band="likely_noise"', 'outcome="actionable"', 'outcome="noise"'
 HERE = (JOB, MODEL, GROUP, 'role!="challenger"')
 TEXT = (
-    "noisegate closes nothing yet. This page shows what would have happened if a rule had closed **every** alert in the "
-    "band `likely_noise`: how many alerts it would have closed, and how many of those a team acted on."
+    "noisegate closes nothing yet. This page shows what would have happened if a rule had closed **every** alert in "
+    "the band `likely_noise`: how many alerts it would have closed, and how many of those a team acted on."
 )
 
 
