@@ -31,12 +31,14 @@ class Format(StrEnum):
 
 
 def replay(
-    events: Annotated[Path, typer.Argument(help="An event log, .jsonl, .jsonl.gz or .parquet (extra: lab).")],
-    speed: Annotated[str, typer.Option(help="How many times faster than it happened, or max.")] = "max",
-    topic: Annotated[str | None, typer.Option(help="Where to; default: alerts.events of the settings.")] = None,
+    events: Annotated[Path, typer.Argument(help="Event log to send: .jsonl, .jsonl.gz or .parquet (extra: lab).")],
+    speed: Annotated[str, typer.Option(help="Speed, in multiples of real time, or max.")] = "max",
+    topic: Annotated[
+        str | None, typer.Option(help="Topic to send to. Default: the events topic of the settings.")
+    ] = None,
     as_json: shown.AsJson = False,
 ) -> None:
-    """Send an event log to Kafka: keyed by team, in log order."""
+    """Send an event log to Kafka, keyed by team and in log order."""
     from stream.feed import Feed, Schedule, parse_speed
     from stream.lab.log import read_log
 
@@ -88,13 +90,16 @@ def tail(
     topic: Annotated[str, typer.Argument(help=f"{', '.join(_ROLES)}, or any topic's name.")],
     output: Annotated[Format, typer.Option("--format", help="How records are shown.")] = Format.jsonl,
     until_idle: Annotated[
-        float | None, typer.Option(help="End when nothing came for this many seconds; default: never.")
+        float | None, typer.Option(help="Exit after this many seconds without a record. Default: never.")
     ] = None,
     beginning: Annotated[
-        bool, typer.Option("--from-beginning/--latest", help="All there is, or only what comes from now on.")
+        bool,
+        typer.Option(
+            "--from-beginning/--latest", help="Start with the oldest records, or with those that arrive from now on."
+        ),
     ] = True,
 ) -> None:
-    """Print a topic's records as they come; jsonl prints each value as it is, one a line."""
+    """Print a topic's records as they arrive. With jsonl, print each value unchanged, one per line."""
     from stream.reader import Reader
 
     settings = shown.settings()
