@@ -24,7 +24,7 @@ _OLD_SECONDS = 3_600.0  # a log that ends longer ago than a tick and this is of 
 
 
 class Format(StrEnum):
-    """How records are shown."""
+    """Output format."""
 
     jsonl = "jsonl"
     table = "table"
@@ -65,8 +65,8 @@ def replay(
         shown.out().print(f"{sent:,} events sent to {feed.topic} in {seconds:.1f} s")
     if settings.tick_seconds and newest < time.time() - settings.tick_seconds - _OLD_SECONDS:
         shown.progress().print(
-            f"The log ends at {shown.when(newest)}. A quiet scorer's ticks move its time to now, and what is sent of "
-            "that past later comes late: give scorers of old logs tick_seconds = 0"
+            f"The log ends at {shown.when(newest)}. Ticks of a quiet scorer move its time to now, so old events that you "
+            "send later count as late. For scorers of old logs, set tick_seconds = 0"
         )
 
 
@@ -88,7 +88,7 @@ def _count(log: Path) -> int:
 
 def tail(
     topic: Annotated[str, typer.Argument(help=f"{', '.join(_ROLES)}, or any topic's name.")],
-    output: Annotated[Format, typer.Option("--format", help="How records are shown.")] = Format.jsonl,
+    output: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.jsonl,
     until_idle: Annotated[
         float | None, typer.Option(help="Exit after this many seconds without a record. Default: never.")
     ] = None,
