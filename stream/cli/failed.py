@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from stream.lane.batch import Output
 
 app = typer.Typer(no_args_is_help=True, help="List failed records, and replay them.")
-Reason = Annotated[str | None, typer.Option(help="Only records that failed for this reason.")]
+Reason = Annotated[str | None, typer.Option(help="Only records with this reason.")]
 _SHOWN_BYTES = 120
 _DIGITS = 20
 
@@ -55,11 +55,11 @@ class FailedRecord(Struct, frozen=True):
 
 @app.command("list")
 def list_failed(
-    limit: Annotated[int, typer.Option(min=1, help="Show the newest so many.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Number of records to show.")] = 20,
     reason: Reason = None,
     as_json: shown.AsJson = False,
 ) -> None:
-    """List failed records, the newest last, and how many there are by reason."""
+    """List failed records, newest last, with a count for each reason."""
     from collections import deque
 
     from rich.table import Table
@@ -92,13 +92,14 @@ def list_failed(
 @app.command()
 def replay(
     reason: Reason = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be sent.")] = False,
     as_json: shown.AsJson = False,
 ) -> None:
-    """Send failed records to alerts.events again, each to its team's partition; what another topic refused, to that.
+    """Send failed records to alerts.events again, each to its team's partition.
 
-    Sending twice does no harm: the same alert or action counts once. What still can't be used fails again; however
-    often it stands in alerts.failed, it is sent once a run.
+    Records that an output topic refused are sent to that topic. It is safe to send a record twice: the same alert or
+    action counts once. A record that still can't be used fails again. Each record is sent once per run, however often
+    it is in alerts.failed.
     """
     from stream.feed import FLUSH_SECONDS
     from stream.kafka import Topics, producer_settings
@@ -141,15 +142,17 @@ def _say_replayed(counts: Counter[str], topic: str, verb: str) -> None:
     console = shown.out()
     console.print(f"{counts['replayed']:,} records {verb} to {topic}")
     if counts["outputs"]:
-        console.print(f"{counts['outputs']:,} records that their topics had refused {verb} to those topics")
+        console.print(f"{counts['outputs']:,} records that an output topic had refused {verb} to that topic")
     if counts["cut"]:
         console.print(
-            f"{counts['cut']:,} were too large to be kept whole and can't be replayed; send them from their source"
+            f"{counts['cut']:,} were too large to be kept whole and can't be replayed; send them again from their source"
         )
     if counts["unreadable"]:
-        console.print(f"{counts['unreadable']:,} are no events and can't be replayed; mend their producer")
+        console.print(f"{counts['unreadable']:,} are not events and can't be replayed; fix their producer")
     if counts["repeated"]:
-        console.print(f"{counts['repeated']:,} are repeats of those, such as what was replayed before and failed again")
+        console.print(
+            f"{counts['repeated']:,} are repeats, for example records that were replayed before and failed again"
+        )
 
 
 def read_failed(settings: "Settings", reason: str | None) -> Iterator[FailedRecord]:
