@@ -10,20 +10,22 @@ from stream.cli import shown
 if TYPE_CHECKING:
     from stream.models.store import Store
 
-app = typer.Typer(no_args_is_help=True, help="Look at models, promote them, roll back.")
+app = typer.Typer(no_args_is_help=True, help="List, check, promote and roll back models.")
 
 VersionArg = Annotated[str, typer.Argument(metavar="VERSION", help="A version of the store.")]
-Force = Annotated[str | None, typer.Option(help="Why it is done against the rules; noted in the log of changes.")]
+Force = Annotated[
+    str | None, typer.Option(help="Override the checks, and give the reason. It is kept in the log of changes.")
+]
 
 
 @app.callback()
 def verbs() -> None:
-    """Look at models, promote them, roll back."""
+    """List, check, promote and roll back models."""
 
 
 @app.command("list")
 def list_versions(as_json: shown.AsJson = False) -> None:
-    """The versions of the store, what the pointers make of them, and what each worker runs."""
+    """List the versions of the store, their roles, and what each worker runs."""
     from stream.cli.models_listed import listed
     from stream.cli.models_shown import say_list
 
@@ -37,7 +39,7 @@ def list_versions(as_json: shown.AsJson = False) -> None:
 
 @app.command()
 def show(version: VersionArg, as_json: shown.AsJson = False) -> None:
-    """One version: where it came from, how good it was, and what was done with it."""
+    """Show one version: its origin, its figures and its changes."""
     from stream.cli.models_shown import report_of, say_version, sentence
 
     store = _store()
@@ -58,7 +60,7 @@ def verify(
     ] = None,
     as_json: shown.AsJson = False,
 ) -> None:
-    """Check a model as the scorer would: hashes, features, golden rows, signature. Status 1 if it can't be served."""
+    """Check a model as a scorer does: hashes, features, golden rows, signature. Status 1 if it can't be served."""
     from stream.cli.models_listed import verified
     from stream.cli.models_shown import report_of, say_version
 
@@ -67,19 +69,21 @@ def verify(
         shown.say_json(report_of(manifest, str(folder)))
         return
     say_version(manifest, str(folder))
-    shown.out().print(f"sound     {len(manifest.files)} files have their hashes, the golden rows their probabilities")
+    shown.out().print(
+        f"sound     {len(manifest.files)} files match their hashes, and the golden rows their probabilities"
+    )
 
 
 @app.command()
 def promote(
     version: VersionArg,
     team: Annotated[
-        list[str] | None, typer.Option(help="Only for this team, or a pattern of teams; may be given again.")
+        list[str] | None, typer.Option(help="Promote for this team or pattern of teams only. May be repeated.")
     ] = None,
     force: Force = None,
     as_json: shown.AsJson = False,
 ) -> None:
-    """Make a version the champion, if it passed the gate and did no worse as challenger."""
+    """Make a version the champion, if it passed the gate and was not worse as challenger."""
     from stream.cli.models_shown import say_change
     from stream.cli.promoting import promote as promote_version
 
@@ -89,7 +93,7 @@ def promote(
 @app.command()
 def challenge(
     version: Annotated[str | None, typer.Argument(metavar="VERSION", help="A version of the store.")] = None,
-    none: Annotated[bool, typer.Option("--none", help="End the challenge.")] = False,
+    none: Annotated[bool, typer.Option("--none", help="End the present challenge.")] = False,
     as_json: shown.AsJson = False,
 ) -> None:
     """Let a version score beside the champion, in shadow."""
@@ -98,13 +102,13 @@ def challenge(
     from stream.core.errors import ModelError
 
     if none == (version is not None):
-        raise ModelError("name a version, or say --none to end the challenge")
+        raise ModelError("name a version, or give --none to end the challenge")
     say_change(challenge_with(shown.settings(), _store(), version), as_json)
 
 
 @app.command()
 def retire(version: VersionArg, force: Force = None, as_json: shown.AsJson = False) -> None:
-    """Take a version away for good."""
+    """Remove a version from the store for good."""
     from stream.cli.models_shown import say_change
     from stream.cli.promoting import retire as retire_version
 
@@ -113,7 +117,7 @@ def retire(version: VersionArg, force: Force = None, as_json: shown.AsJson = Fal
 
 @app.command()
 def rollback(as_json: shown.AsJson = False) -> None:
-    """Make CHAMPION what it was before its last change; again: one further back."""
+    """Restore CHAMPION as it was before its last change. Run again to go one change further back."""
     from stream.cli.models_shown import say_change
     from stream.cli.promoting import rollback as roll_back
 
@@ -126,7 +130,7 @@ def diff(
     after: Annotated[str, typer.Argument(metavar="VERSION")],
     as_json: shown.AsJson = False,
 ) -> None:
-    """What differs between two versions: features, thresholds, training, metrics, priors that moved most."""
+    """Compare two versions: features, thresholds, training, metrics, and the priors that moved most."""
     from stream.cli.models_shown import say_differences
     from stream.models.differences import differences
 
@@ -141,10 +145,10 @@ def diff(
 @app.command()
 def sign(
     version: VersionArg,
-    key: Annotated[Path, typer.Option(help="The private key; see `models keys`.")],
+    key: Annotated[Path, typer.Option(help="Private key to sign with; see `models keys`.")],
     as_json: shown.AsJson = False,
 ) -> None:
-    """Sign a version, its files held to their hashes before."""
+    """Sign a version, after checking its files against their hashes."""
     from stream.cli.models_shown import say_change
     from stream.cli.promoting import sign as sign_version
 
@@ -153,10 +157,10 @@ def sign(
 
 @app.command()
 def keys(
-    file: Annotated[Path, typer.Argument(help="Where to put the private key; the public one gets .pub.")],
+    file: Annotated[Path, typer.Argument(help="File for the private key. The public key gets the suffix .pub.")],
     as_json: shown.AsJson = False,
 ) -> None:
-    """Make a pair of keys to sign models with."""
+    """Create a key pair for signing models."""
     from stream.models.signing import make_keys
 
     public = make_keys(file)
@@ -177,5 +181,5 @@ def _reason(force: str | None) -> str | None:
     from stream.core.errors import ModelError
 
     if force is not None and not force.strip():
-        raise ModelError("--force needs a reason, which is noted in the log of changes")
+        raise ModelError("--force needs a reason, which is kept in the log of changes")
     return force
