@@ -65,8 +65,8 @@ def replay(
         shown.out().print(f"{sent:,} events sent to {feed.topic} in {seconds:.1f} s")
     if settings.tick_seconds and newest < time.time() - settings.tick_seconds - _OLD_SECONDS:
         shown.progress().print(
-            f"The log ends at {shown.when(newest)}. Ticks of a quiet scorer move its time to now, so old events that you "
-            "send later count as late. For scorers of old logs, set tick_seconds = 0"
+            f"The log ends at {shown.when(newest)}. Ticks of a quiet scorer move its time to now, so old events "
+            "sent after that count as late. For scorers of old logs, set tick_seconds = 0"
         )
 
 
