@@ -145,7 +145,7 @@ def _say_replayed(counts: Counter[str], topic: str, verb: str) -> None:
         console.print(f"{counts['outputs']:,} records that an output topic had refused {verb} to that topic")
     if counts["cut"]:
         console.print(
-            f"{counts['cut']:,} were too large to be kept whole and can't be replayed; send them again from their source"
+            f"{counts['cut']:,} were too large to be kept whole and can't be replayed; send them from their source"
         )
     if counts["unreadable"]:
         console.print(f"{counts['unreadable']:,} are not events and can't be replayed; fix their producer")
