@@ -119,7 +119,7 @@ def _sentences(report: "Report") -> Iterator[str]:
             " `noisegate failed replay --reason misrouted` to have them scored"
         )
     if report.undecodable:
-        yield f"{_records(report.undecodable)} left out because they can't be used; see `noisegate failed list`"
+        yield f"{_records(report.undecodable)} left out that can't be used; see `noisegate failed list`"
     if report.unknown_actions:
         mend = "see `noisegate failed list --reason unknown_alert`"
         yield f"actions that found no alert: {report.unknown_actions:,}; {mend}"
