@@ -202,8 +202,8 @@ def test_a_challenge_begins_and_ends(models: Verb, shop: Shop) -> None:
     models("promote", A)
     assert "nothing to compare it with" in refused(models("challenge", A))
     assert "there is no CHALLENGER" in refused(models("challenge", "--none"))
-    assert "name a version, or say --none" in refused(models("challenge"))
-    assert "name a version, or say --none" in refused(models("challenge", B, "--none"))
+    assert "name a version, or give --none" in refused(models("challenge"))
+    assert "name a version, or give --none" in refused(models("challenge", B, "--none"))
     assert models("challenge", B, "--json").json["version"] == B
     (shop.folder / CHALLENGER).write_text("rubbish")
     assert models("challenge", "--none").status == 0
