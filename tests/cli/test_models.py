@@ -60,7 +60,7 @@ def test_the_first_model_needs_the_gate_alone(models: Verb, shop: Shop) -> None:
     assert (change.verb, change.pointer, change.before, change.after) == ("promote", CHAMPION, None, Pointer(B))
     assert (change.forced, change.reason) == (False, None)
     assert ran.json["who"] == change.who
-    assert "is the champion already" in refused(models("promote", B))
+    assert "is already the champion" in refused(models("promote", B))
 
 
 @pytest.mark.parametrize(("passed", "told"), [(False, "did not pass the gate: AUC 0.400"), (None, "never judged")])
@@ -137,14 +137,14 @@ def test_a_version_that_never_served_as_challenger_is_refused(models: Verb, shop
     assert shop.store.pointer(CHALLENGER) is None  # nobody is left to challenge
     forced = shop.store.changes()[-2]
     assert forced.forced
-    assert "could not be looked at" in str(forced.reason)
+    assert "could not be read" in str(forced.reason)
 
 
 def test_teams_move_first(models: Verb, shop: Shop) -> None:
     """Some teams get a version, the others keep theirs; promoting for all drops the table, rollback brings it back."""
     assert "promote without --team first" in refused(models("promote", A, "--team", "payments"))
     models("promote", A)
-    assert "stands for all other teams" in refused(models("promote", B, "--team", "default", "--force", "x"))
+    assert "default means all other teams" in refused(models("promote", B, "--team", "default", "--force", "x"))
     assert "names nobody" in refused(models("promote", B, "--team", "", "--force", "x"))
     assert champion(shop) == Pointer(A)
     ran = models("promote", B, "--team", "payments", "--team", "web-*", "--force", "try")
