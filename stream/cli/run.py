@@ -4,17 +4,17 @@ import typer
 
 from stream.cli import shown
 
-app = typer.Typer(no_args_is_help=True, help="Run a room as a process.")
+app = typer.Typer(no_args_is_help=True, help="Run a part of noisegate as a process.")
 
 
 @app.callback()
 def rooms() -> None:
-    """Run a room as a process."""
+    """Run a part of noisegate as a process."""
 
 
 @app.command("scorer")
 def run_scorer() -> None:
-    """Score alerts.events into alerts.enriched and alerts.outcomes."""
+    """Read alerts.events; publish scores to alerts.enriched and outcomes to alerts.outcomes."""
     from stream.lane.run import run_worker
     from stream.logs import set_up_logs
     from stream.scorer.worker import make_scorer
