@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from stream.config import Settings
 
 settings_file: ContextVar[Path | None] = ContextVar("settings_file", default=None)  # what --settings names
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output, for machines.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 
 
 def settings() -> "Settings":
