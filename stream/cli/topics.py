@@ -6,12 +6,12 @@ import typer
 
 from stream.cli import shown
 
-app = typer.Typer(no_args_is_help=True, help="Create and describe the topics.")
+app = typer.Typer(no_args_is_help=True, help="Create or describe the topics.")
 
 MEANING = {
     "events": "alerts raised and acted on: the source of truth",
     "enriched": "alerts with their scores",
-    "outcomes": "what became of the alerts: labels and evidence",
+    "outcomes": "outcomes of the alerts: labels and evidence",
     "failed": "records that could not be used, with the reason",
 }
 _DAY_MS = 86_400_000
@@ -20,14 +20,16 @@ _MESSAGE_BYTES = 1_048_588  # Kafka's own default of max.message.bytes, which is
 
 @app.command()
 def create(
-    partitions: Annotated[int, typer.Option(min=1, help="Of every topic; it can't be changed without a rebuild.")] = 4,
-    replication: Annotated[int, typer.Option(min=1, help="Copies of every partition.")] = 1,
+    partitions: Annotated[
+        int, typer.Option(min=1, help="Partitions of each topic. A later change needs a rebuild of the history.")
+    ] = 4,
+    replication: Annotated[int, typer.Option(min=1, help="Copies of each partition.")] = 1,
     retention_days: Annotated[
-        float | None, typer.Option(min=0.01, help="Of events and outcomes; default: they are kept for ever.")
+        float | None, typer.Option(min=0.01, help="Retention of events and outcomes. Default: forever.")
     ] = None,
     as_json: shown.AsJson = False,
 ) -> None:
-    """Create the topics that are missing."""
+    """Create the missing topics."""
     from stream.kafka import TOPIC_CONFIGS, Topics
 
     configs = {role: dict(config) for role, config in TOPIC_CONFIGS.items()}
@@ -45,12 +47,12 @@ def create(
         console.print(f"created {name}, {partitions} partitions")
     counts = topics.partitions()
     for name in there:
-        console.print(f"{name} was there already, with {counts[name]} partitions; nothing was changed")
+        console.print(f"{name} already exists, with {counts[name]} partitions; nothing was changed")
 
 
 @app.command()
 def describe(as_json: shown.AsJson = False) -> None:
-    """Show the topics: whether they exist, their partitions and retention, and what they are for."""
+    """Show each topic: its purpose, partitions and retention, and whether it exists."""
     from rich.table import Table
 
     from stream.kafka import Topics
@@ -108,11 +110,11 @@ def retention_warnings(facts: list[dict[str, Any]]) -> list[str]:
         )
         if limited:
             warnings.append(
-                f"{name} is kept for {kept_for(fact)} only: a lost history can't be rebuilt from what is gone; "
+                f"{name} is kept for {kept_for(fact)} only, so a lost history can't be rebuilt in full; "
                 "set retention.ms and retention.bytes to -1"
             )
         if fact["cleanup"] and "compact" in fact["cleanup"]:
-            warnings.append(f"{name} is compacted, which throws events away; set cleanup.policy to delete")
+            warnings.append(f"{name} is compacted, which deletes events; set cleanup.policy to delete")
     return warnings
 
 
@@ -124,7 +126,7 @@ def size_warnings(facts: list[dict[str, Any]], servers: str) -> list[str]:
     from stream.core.limits import MESSAGE_BYTES
 
     return [
-        f"{fact['name']} takes records of at most {fact['max_message_bytes']:,} bytes, and one may have "
+        f"{fact['name']} accepts records of at most {fact['max_message_bytes']:,} bytes, and one may need "
         f"{MESSAGE_BYTES[fact['role']]:,}; run `kafka-configs.sh --bootstrap-server {servers} --alter --entity-type "
         f"topics --entity-name {fact['name']} --add-config max.message.bytes={_MESSAGE_BYTES}`"
         for fact in facts
@@ -157,7 +159,7 @@ def kept_for(fact: dict[str, Any]) -> str:
     days = "" if time in (-1, None) else f"{time / _DAY_MS:g} days"
     most = "" if size in (-1, None) else f"{size:,} bytes a partition"
     if time is None and size is None:
-        return "as the broker's default says"
+        return "the broker's default"
     return " and ".join(filter(None, (days, most))) or "ever"
 
 
