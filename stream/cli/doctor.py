@@ -8,7 +8,7 @@ _STYLE = {"ok": "green", "warning": "yellow", "wrong": "bold red"}
 
 
 def doctor(as_json: shown.AsJson = False) -> None:
-    """Check Kafka, topics, partitioner, Redis, problem file and model. Status 1 if anything is wrong."""
+    """Check Kafka, topics, partitioner, Redis, problem file and model. Status 1 if something is wrong."""
     from stream.cli.checks import examine
 
     settings = shown.settings()
