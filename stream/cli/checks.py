@@ -57,7 +57,7 @@ def check_topics(settings: Settings) -> Iterator[Finding]:
     counts = {fact["name"]: fact["partitions"] for fact in facts if fact["exists"] and fact["role"] in _SAME_COUNT}
     if len(set(counts.values())) > 1:
         told = ", ".join(f"{name} has {count}" for name, count in counts.items())
-        mend = "make them anew with as many as alerts.events has, so that a team's records are in the same partition"
+        mend = "recreate them with as many as alerts.events has, so that a team's records are in the same partition everywhere"
         yield Finding("topics", "warning", f"partition counts differ: {told}", mend)
     elif not missing:
         yield Finding("topics", "ok", f"all there, {next(iter(counts.values()))} partitions")
@@ -79,7 +79,7 @@ def check_partitioner(settings: Settings) -> Iterator[Finding]:
         found, _, mend = told.removesuffix(".").rpartition("; ")
         yield Finding("fields", "warning", f"{found}, of the newest records", mend)
     if not placed:
-        yield Finding("partitioner", "ok", f"{settings.partitioner}; no events to hold it against yet")
+        yield Finding("partitioner", "ok", f"{settings.partitioner}; no events to check it against yet")
         return
     fits = {}
     for name in dict.fromkeys((settings.partitioner, *PARTITIONERS)):
@@ -90,14 +90,14 @@ def check_partitioner(settings: Settings) -> Iterator[Finding]:
         return
     if before := _count_before(settings.partitioner, placed, count):
         told = f"sampled records are where {settings.partitioner} puts them, of {count} partitions or of {before}"
-        yield Finding("partitioner", "ok", f"{total:,} {told}, as from before the topic grew")
+        yield Finding("partitioner", "ok", f"{total:,} {told}: some are from before the topic grew")
         return
     found = f"{total - mine:,} of {total:,} sampled records are not where {settings.partitioner} puts their teams"
     best = max(fits, key=lambda name: fits[name])
     if fits[best] == total:
-        mend = f"the producers use {best}: set NOISEGATE_PARTITIONER={best}, or theirs to {settings.partitioner}"
+        mend = f"the producers use {best}: set NOISEGATE_PARTITIONER={best}, or set theirs to {settings.partitioner}"
     else:
-        mend = f"producers disagree ({best} fits most): give all of them the key team and one partitioner"
+        mend = f"producers disagree ({best} fits most): make all of them use the team as key and the same partitioner"
     verdict: Verdict = "warning" if mine > (1.0 - STRAY_SHARE) * total else "wrong"
     yield Finding("partitioner", verdict, found, f"{mend}; then `noisegate failed replay --reason misrouted`")
 
@@ -151,7 +151,7 @@ def check_models(settings: Settings) -> Iterator[Finding]:
         pointer, challenger = store.pointer(CHAMPION), store.pointer(CHALLENGER)
     except StoreAway as error:
         found, _, mend = str(error).partition("; ")
-        yield Finding("model", "wrong", found, mend or "let this machine reach model_store")
+        yield Finding("model", "wrong", found, mend or "make model_store reachable from this machine")
         return
     except ModelError as error:
         yield Finding("model", "wrong", str(error), "run `noisegate models rollback`, or promote a sound version")
@@ -189,10 +189,10 @@ def check_simulated(settings: Settings) -> Iterator[Finding]:
     real = sum(not is_simulated(alert) for alert in alerts)
     if real:
         found = (
-            f"{', '.join(made_up)} was made of simulated alerts, and {real:,} of {len(alerts):,} sampled alerts are "
-            "not simulated: their scores mean nothing, and are flagged `simulated`"
+            f"{', '.join(made_up)} was trained on simulated alerts, but {real:,} of {len(alerts):,} sampled alerts "
+            "are real: their scores mean nothing and are flagged `simulated`"
         )
-        mend = "train a model on your own log (`noisegate lab train`), and name its store in NOISEGATE_MODEL_STORE"
+        mend = "train a model on your own log (`noisegate lab train`) and set NOISEGATE_MODEL_STORE to its store"
         yield Finding("simulated", "warning", found, mend)
 
 
