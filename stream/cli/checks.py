@@ -57,7 +57,7 @@ def check_topics(settings: Settings) -> Iterator[Finding]:
     counts = {fact["name"]: fact["partitions"] for fact in facts if fact["exists"] and fact["role"] in _SAME_COUNT}
     if len(set(counts.values())) > 1:
         told = ", ".join(f"{name} has {count}" for name, count in counts.items())
-        mend = "recreate them with as many as alerts.events has, so that a team's records are in the same partition everywhere"
+        mend = "recreate them with as many as alerts.events has, so that a team's partition is the same in all"
         yield Finding("topics", "warning", f"partition counts differ: {told}", mend)
     elif not missing:
         yield Finding("topics", "ok", f"all there, {next(iter(counts.values()))} partitions")
