@@ -203,7 +203,9 @@ def _check(problem: Problem, source: str) -> None:
         raise ProblemError(f"{source}: outcome.actionable is empty, so nothing could ever be actionable; name a kind")
     both = sorted(set(rule.actionable) & set(rule.noise))
     if both:
-        raise ProblemError(f"{source}: kind {both[0]!r} stands in outcome.actionable and outcome.noise; keep it in one")
+        raise ProblemError(
+            f"{source}: kind {both[0]!r} is in both outcome.actionable and outcome.noise; keep it in one"
+        )
     _check_kinds([*rule.actionable, *rule.noise], source)
     if not rule.noise and rule.on_expiry == "unknown":
         raise ProblemError(f"{source}: outcome.noise is empty and on_expiry is 'unknown', so nothing could be noise")
@@ -231,6 +233,6 @@ def _check_kinds(entries: Sequence[str], source: str) -> None:
         if not kind:
             raise ProblemError(f"{source}: {entry!r} in [outcome] names no kind; write it as kind@person")
         if kind in {*RESERVED, EXPIRY, CORRECTION, MAINTENANCE}:
-            raise ProblemError(f"{source}: kind {kind!r} is noisegate's own and decides by itself; take it out")
+            raise ProblemError(f"{source}: kind {kind!r} is noisegate's own and decides by itself; remove it")
         if kind == MUTED:
-            raise ProblemError(f"{source}: kind {kind!r} means that nobody was shown the alert; take it out")
+            raise ProblemError(f"{source}: kind {kind!r} means that nobody was shown the alert; remove it")
