@@ -214,7 +214,7 @@ def _check(problem: Problem, source: str) -> None:
     for window in problem.exclude.windows:
         if window.start >= window.end:
             raise ProblemError(
-                f"{source}: exclude.windows has one from {window.start:%FT%TZ} that ends before; mend its `to`"
+                f"{source}: exclude.windows has one from {window.start:%FT%TZ} that ends before it begins; fix `to`"
             )
     if len(set(history.labels)) != len(history.labels):
         raise ProblemError(f"{source}: history.labels names a label twice")

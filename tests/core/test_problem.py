@@ -81,7 +81,7 @@ def test_the_real_problems_load(shared_data: Path, name: str) -> None:
         ("horizon_hours = 24", 'horizon_hours = 24\non_expiry = "actionable"', "$.outcome.on_expiry"),
         ("horizon_hours = 24", "horizon_hours = 24\nhorizon_days = 1", "unknown field `horizon_days`"),
         ('actionable = ["worked"]', "actionable = []", "outcome.actionable is empty"),
-        ('actionable = ["worked"]', 'actionable = ["dismissed"]', "kind 'dismissed' stands in outcome.actionable and"),
+        ('actionable = ["worked"]', 'actionable = ["dismissed"]', "kind 'dismissed' is in both outcome.actionable and"),
         ('actionable = ["worked"]', 'actionable = ["closed_by_rule"]', "kind 'closed_by_rule' is noisegate's own"),
         ('actionable = ["worked"]', 'actionable = ["paused_by_rule@person"]', "'paused_by_rule' is noisegate's own"),
         ('actionable = ["worked"]', 'actionable = ["released_by_rule"]', "kind 'released_by_rule' is noisegate's own"),
