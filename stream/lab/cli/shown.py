@@ -22,10 +22,10 @@ from stream.plain import plain_json
 
 _WIDTH = 110
 
-Events = Annotated[Path | None, typer.Option(help="An event log, .jsonl, .jsonl.gz or .parquet, in order of time.")]
-Simulated = Annotated[bool, typer.Option("--simulated", help="The simulated organisation's log, instead of a file.")]
-ProblemFile = Annotated[Path, typer.Option(help="The problem file (TOML): what is predicted.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One line of JSON on standard output.")]
+Events = Annotated[Path | None, typer.Option(help="Event log: .jsonl, .jsonl.gz or .parquet, in order of time.")]
+Simulated = Annotated[bool, typer.Option("--simulated", help="Use the simulated organisation's log instead of a file.")]
+ProblemFile = Annotated[Path, typer.Option(help="Problem file (TOML): what to predict.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON on standard output.")]
 
 
 def read_problem(path: Path) -> Problem:
@@ -40,7 +40,7 @@ def read_problem(path: Path) -> Problem:
 def log_of(events: Path | None, simulated: bool) -> Iterator[Path]:
     """The log that is meant; the simulated one is written to a temporary file."""
     if (events is None) == (not simulated):
-        raise LabError("name one log: --events FILE, or --simulated")
+        raise LabError("name one log: --events FILE or --simulated")
     if events is not None:
         yield events
         return
