@@ -14,7 +14,7 @@ def demo(
     events: Annotated[
         Path | None, typer.Option(help="Event log to replay, .jsonl or .jsonl.gz. Default: a simulated organisation.")
     ] = None,
-    problem: Annotated[Path | None, typer.Option(help="Problem file (TOML) for --events.")] = None,
+    problem: Annotated[Path | None, typer.Option(help="Problem file (TOML) of your log: what to predict.")] = None,
     speed: Annotated[str, typer.Option(help="Speed of the scored part, in multiples of real time, or max.")] = "max",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the summary as one line of JSON on standard output.")
