@@ -23,11 +23,11 @@ def audit_command(
     problem: shown.ProblemFile,
     events: shown.Events = None,
     simulated: shown.Simulated = False,
-    split: Annotated[float, typer.Option(help="Share of the alerts, by raise time, to learn from.")] = 0.6,
-    write: Annotated[bool, typer.Option("--write", help="Add the proposed exclusions to the problem file.")] = False,
+    split: Annotated[float, typer.Option(help="Share of the alerts to train on, by raise time.")] = 0.6,
+    write: Annotated[bool, typer.Option("--write", help="Write the proposed exclusions to the problem file.")] = False,
     as_json: shown.AsJson = False,
 ) -> None:
-    """Look at a log before anything is trained: volumes, rates, floods, re-fires, delays, trivial targets."""
+    """Examine a log before training: volumes, rates, floods, re-fires, delays, trivial targets."""
     from stream.extras import AUDITING, require_lab
     from stream.lab.auditing.audit import audit
 
@@ -118,4 +118,4 @@ def _say_proposals(console: Console, found: "Audit", written: "Written | None") 
             highlight=False,
         )
     elif written is not None:
-        console.print("\nNothing to write: nothing is proposed that the problem file does not exclude already.")
+        console.print("\nNothing to write: the problem file already excludes everything that is proposed.")
