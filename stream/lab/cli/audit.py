@@ -113,8 +113,8 @@ def _say_proposals(console: Console, found: "Audit", written: "Written | None") 
     elif written is not None and (written.added or written.flood_days):
         console.print(
             f"\nExclusions written: {written.added} rules, {written.flood_days} flood days; {written.before} became "
-            f"{written.after}, which means another history: rebuild it (noisegate history rebuild), and train the "
-            "models again.",
+            f"{written.after}, which changes the meaning of the history: rebuild it (noisegate history rebuild) and "
+            "train the models again.",
             highlight=False,
         )
     elif written is not None:
