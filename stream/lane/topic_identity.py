@@ -42,6 +42,6 @@ class TopicIdentity:
                 f" set NOISEGATE_KAFKA_BOOTSTRAP_SERVERS to the right one, or {REBUILD}"
             )
         elif facts.topic_id != first.topic_id:
-            raise HistoryRefused(f"{self.topic} was made anew since this worker started; {REBUILD}")
+            raise HistoryRefused(f"{self.topic} was recreated since this worker started; {REBUILD}")
         elif facts.partitions != first.partitions:
             raise HistoryRefused(f"{grown(self.topic, first.partitions, facts.partitions)}; {REBUILD}")
