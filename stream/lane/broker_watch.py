@@ -145,7 +145,7 @@ class BrokerWatch:
                 self._refuse(error)
                 return
             except Exception:  # a bug, but what it watches goes on
-                log.exception("the look at Kafka failed")
+                log.exception("checking Kafka failed")
 
     def _ask(self) -> TopicFacts | None:
         """The topic's facts; None where Kafka answers otherwise, which the log tells."""
@@ -168,7 +168,7 @@ class BrokerWatch:
 
     def _tell(self, error: str | None) -> None:
         if error is not None and error != self._error:
-            log.warning("%s; whether %s has changed can't be seen", error, self._identity.topic)
+            log.warning("%s; can't check whether %s has changed", error, self._identity.topic)
         self._error = error
 
     def _look_at_assignment(self, partitions: int) -> None:
