@@ -199,7 +199,7 @@ class Engine:
         self._stray[part] = self._stray.get(part, 0) + 1
         if self._stray[part] > _STRAY_FETCHES:
             raise BrokerError(
-                f"{part} gives offset {records[0].offset} again and again where {position} is"
+                f"{part} keeps returning offset {records[0].offset}, although {position} is"
                 " next: the log was cut; run `noisegate history rebuild`"
             )
         moves.reassign = True
