@@ -69,8 +69,8 @@ class LaneWorker(faust.Worker):
         lane = self._lane
         if lane.fault is None:
             log.warning(
-                "Kafka gave no answer in time: the process ends without leaving its group, drain_seconds = %g after it"
-                " was asked to; nothing is lost, what was begun is read again",
+                "Kafka gave no answer in time: the process ends without leaving its group, drain_seconds = %g after"
+                " SIGTERM; nothing is lost, unfinished work is read again",
                 lane.settings.drain_seconds,
             )
         os._exit(self._status())
@@ -84,7 +84,7 @@ class LaneWorker(faust.Worker):
             sys.stderr.flush()
         if lane.unfinished and lane.fault is None:
             log.warning(
-                "what was begun could not be finished in drain_seconds = %g; nothing is lost, it is read again",
+                "work could not be finished in drain_seconds = %g; nothing is lost, it is read again",
                 lane.settings.drain_seconds,
             )
         return EXIT_FAULT if lane.fault is not None else 0
