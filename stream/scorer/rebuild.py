@@ -103,8 +103,8 @@ def _alone(history: RedisHistory) -> Iterator[None]:
     lock = history.rebuild_lock(_LOCK_SECONDS)
     if not lock.acquire(blocking=False):
         raise HistoryRefused(
-            f"another `noisegate history rebuild` of this deployment runs; let it finish, or wait {_LOCK_SECONDS:.0f} s"
-            " where it died"
+            "another `noisegate history rebuild` of this deployment is running; let it finish, or wait "
+            f"{_LOCK_SECONDS:.0f} s if it died"
         )
     done = Event()
 
@@ -140,7 +140,7 @@ def _load_models(settings: Settings, problem: Problem) -> tuple[Served, list[str
         time.sleep(pause)
     if not watch.store_up and not watch.served.champions:
         raise StoreAway(
-            f"{settings.model_store}: the model store can't be reached, and what waits is to be scored; let this"
-            " machine reach it, then run `noisegate history rebuild` again"
+            f"{settings.model_store}: the model store can't be reached, but waiting alerts must be scored; make it"
+            " reachable from this machine, then run `noisegate history rebuild` again"
         )
     return watch.served, watch.faults
