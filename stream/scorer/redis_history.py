@@ -36,7 +36,7 @@ from stream.scorer.redis_errors import told
 
 T = TypeVar("T")
 _GARBAGE_DAYS = 30.0  # beyond what event time forgets
-_FOREIGN = "Redis holds something that is no history under its keys"
+_FOREIGN = "a key of the history in Redis holds something else"
 
 _SWITCH = """
 local kind = redis.call('TYPE', KEYS[1])['ok']
