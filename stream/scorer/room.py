@@ -209,7 +209,7 @@ class ScorerRoom:
         try:
             self._check_layout(decoded)
         except BrokerError as error:  # nobody knows whether the topic grew: read them again, once Kafka answers
-            log.warning("%s; what lies in another partition than its team's waits", error)
+            log.warning("%s; records in another partition than their team's wait", error)
             self.wants_assign = True
             return Work([], ends)
         for batch in batches:
@@ -261,7 +261,7 @@ class ScorerRoom:
         self._check_topic()
 
     def _conflict(self, error: FenceConflict) -> None:
-        log.warning("%s; going on from where it stands", error)
+        log.warning("%s; continuing from where it stands", error)
         self._metrics.fence_conflicts.inc()
         self.wants_assign = True
 
@@ -401,7 +401,7 @@ class ScorerRoom:
         except HistoryAway as error:
             self._away = str(error) if not self._suspect else self._away
             return False
-        log.warning("the history can be used again; going on from where it stands")
+        log.warning("the history can be used again; continuing from where it stands")
         self.wants_assign = True
         return True
 
