@@ -174,5 +174,5 @@ class Serving:
         try:
             self._heart.stop(self.worker)
         except (RedisError, OSError) as error:
-            log.warning("this worker could not say to Redis that it leaves: %s", error)
+            log.warning("this worker could not sign off in Redis: %s", error)
         self._heart.close()
