@@ -240,7 +240,7 @@ def test_an_entry_of_one_agent_stands_beside_the_bare_kind() -> None:
     assert rule.deciding(None) == rule.deciding("person") == both
     assert rule.deciding("automation") == {"worked": False, "dismissed": False}
     assert parse_problem(text).deciding_kinds == {"worked", "dismissed", "closed_by_rule", "paused_by_rule"}
-    with pytest.raises(ProblemError, match=r"kind 'worked@person' stands in outcome\.actionable and"):
+    with pytest.raises(ProblemError, match=r"kind 'worked@person' is in both outcome\.actionable and"):
         parse_problem(TEXT.replace('["worked"]', '["worked@person"]').replace('["dismissed"]', '["worked@person"]'))
 
 
