@@ -24,6 +24,6 @@ def doctor(as_json: shown.AsJson = False) -> None:
             console.print(f"[{style}]{finding.verdict:<8}[/{style}]{finding.check:<12}", end="")
             console.print(finding.found, markup=False)
             if finding.mend:
-                console.print(f"{'':20}mend: {finding.mend}", markup=False)
+                console.print(f"{'':20}fix: {finding.mend}", markup=False)
     if wrong:
         raise typer.Exit(1)
