@@ -18,14 +18,14 @@ from benchmarks.contenders import CONTENDERS
 from benchmarks.measure import throughput
 from benchmarks.servers import Bench, servers
 from benchmarks.versions import copy_version
-from stream.core.came import Arrived
+from stream.core.effects import Arrived
 from stream.core.events import decode_event, seconds
 from stream.core.fold import Fold
 from stream.core.frame import Array
 from stream.models.pointers import CHALLENGER, Pointer
 from stream.models.served import Challenger, Served
 from stream.models.store import Store
-from stream.scorer.answers import Answers
+from stream.scorer.score import BatchScores
 
 TARGET_SHARE = 0.30
 BATCHES = (1, 10, 100, 1_000)
@@ -90,7 +90,7 @@ def answers(bench: Bench) -> dict[int, Cost]:
     for record in load.events(20_000):
         event = decode_event(record.value)
         fold.step(event, seconds(event.at))
-    arrived = [one for one in fold.came if type(one) is Arrived]
+    arrived = [one for one in fold.effects if type(one) is Arrived]
     rows = fold.take_rows()
     champion, rival = setting.model(), setting.model()
     alone = Served((champion,))
@@ -103,7 +103,7 @@ def _cost(arrived: Sequence[Arrived], rows: Array, served: Served) -> float:
     took = []
     for _ in range(_REPEATS):
         began = time.perf_counter()
-        Answers(arrived, rows, served)
+        BatchScores(arrived, rows, served)
         took.append(time.perf_counter() - began)
     return statistics.median(took) / len(arrived) * 1e6
 

@@ -19,7 +19,7 @@ from prometheus_client import generate_latest
 from benchmarks import load
 from benchmarks.model import make_model
 from stream.config import Settings
-from stream.core.came import Decided
+from stream.core.effects import Decided
 from stream.core.events import Event, decode_event, seconds
 from stream.core.ledger import Timer
 from stream.core.problem import Problem, parse_problem
@@ -27,12 +27,12 @@ from stream.lane.app import GC_THRESHOLDS
 from stream.lane.batch import Part
 from stream.metrics import Metrics
 from stream.models.serving import Model, load_model
-from stream.scorer.answers import Scored
 from stream.scorer.counting import Counting
 from stream.scorer.maturing import Maturing
 from stream.scorer.model_faults import Failure
 from stream.scorer.quality import Verdicts
 from stream.scorer.redis_history import RedisHistory
+from stream.scorer.score import Scored
 from stream.scorer.tally import Tally
 from tests.scorer.rig import TOPIC, Log, Rig
 from tests.servers.redis import RedisServer

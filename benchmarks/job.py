@@ -13,13 +13,14 @@ from msgspec import Struct
 from benchmarks import load
 from benchmarks.setting import Setting
 from stream.core import fold, state
-from stream.core.came import Arrived
+from stream.core.effects import Arrived
 from stream.core.events import Acted, Raised, decode_event, seconds
 from stream.core.fold import Fold
 from stream.core.ledger import Alert, pack_entry, unpack_entry
 from stream.core.records import Enriched, encode_record
 from stream.models.served import Served
-from stream.scorer.answers import Answers, enriched
+from stream.scorer.output import enriched
+from stream.scorer.score import BatchScores
 
 Packed = bytes | None
 
@@ -59,11 +60,11 @@ class Job:
         self._load(event, values[0], self._fold.keys_of(event.team, event.rule, event.entity, ()), values[1:])
         self._fold.step(event, seconds(event.at))
         rows = self._fold.take_rows()
-        came = self._fold.came.pop()
-        assert type(came) is Arrived, "the load raises no alert twice"
-        answers = Answers([came], rows, self._served)
+        arrived = self._fold.effects.pop()
+        assert type(arrived) is Arrived, "the load raises no alert twice"
+        scores = BatchScores([arrived], rows, self._served)
         now, place = datetime.now(UTC), f"{self._topic}/{offset}"
-        record = enriched(event, came.flags, answers.scores[0], answers.whys[0], now, place)
+        record = enriched(event, arrived.flags, scores.scores[0], scores.whys[0], now, place)
         return Done(record, self._writes(event))
 
     def acted(self, event: Acted, entry: bytes, values: Sequence[Packed]) -> dict[str, bytes]:
@@ -72,7 +73,7 @@ class Job:
         assert type(alert) is Alert
         self._load(event, entry, self._fold.keys_of(event.team, alert.rule, alert.entity, ()), values)
         self._fold.step(event, seconds(event.at))
-        self._fold.clear_came()
+        self._fold.clear_effects()
         return self._writes(event)
 
     def _load(self, event: Raised | Acted, entry: Packed, names: Sequence[str], values: Sequence[Packed]) -> None:

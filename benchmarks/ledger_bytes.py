@@ -15,7 +15,7 @@ from typing import Any
 import redis
 
 from stream.config import load_problem
-from stream.core.came import Arrived, Decided
+from stream.core.effects import Arrived, Decided
 from stream.core.fold import Fold
 from stream.core.ledger import pack_entry
 from stream.lab.log import read_log
@@ -35,13 +35,13 @@ def entries(log: Path, problem: Path) -> dict[str, list[Named]]:
     found: dict[str, list[Named]] = {"open": [], "decided": []}
     for line in read_log(log):
         fold.step(line.event, line.at, line.value)
-        for came in fold.came:
+        for came in fold.effects:
             if type(came) is Arrived:
                 came.alert.score = _SCORE
                 found["open"].append((came.event.team, pack_entry(came.alert)))
             elif type(came) is Decided:
                 found["decided"].append((came.team, pack_entry(came.alert)))
-        fold.clear_came()
+        fold.clear_effects()
         fold.take_rows()
     return found
 

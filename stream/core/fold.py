@@ -1,8 +1,8 @@
 """The fold: one partition's events, in log order, into history. The only code that computes history.
 
 The scorer runs it on states it read from Redis, the lab on states in memory. Everything a step needs is in the event
-and in what was folded before; time is the largest event time folded so far. What a step causes is appended to `came`
-in order, see `came.py`.
+and in what was folded before; time is the largest event time folded so far. What a step causes is appended to
+`effects` in order, see `effects.py`.
 """
 
 import math
@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.core import limits, state
-from stream.core.came import Arrived, Came, Counted, Decided, Fired, Repeated, Unknown
-from stream.core.dues import Dues
+from stream.core.effects import Arrived, Counted, Decided, Effect, Fired, Repeated, Unknown
 from stream.core.episodes import episode_start
 from stream.core.events import Acted, Event, Raised
 from stream.core.kinds import AUTOMATION, CORRECTION, ENDED_BY_RULE, EXPIRY, PERSON, REOPENED
@@ -32,10 +31,10 @@ from stream.core.ledger import (
     LATE,
     MAINTENANCE,
     MUTED,
-    NARROW,
     NOISE,
     NOISE_SEEN,
     OPEN,
+    UNJUDGED,
     UNKNOWN,
     VISIBILITY_ONLY,
     Alert,
@@ -46,6 +45,7 @@ from stream.core.ledger import (
     context_of,
 )
 from stream.core.problem import OutcomeRule, Problem
+from stream.core.timers import TimerQueue
 from stream.core.windows import Windows
 
 VERSION = 4  # another fold, another history: states of another version are refused
@@ -106,16 +106,16 @@ class Fold:
         problem: Problem,
         levels: MutableMapping[LevelKey, state.State] | None = None,
         ledger: MutableMapping[EntryKey, Entry] | None = None,
-        dues: Dues | None = None,
+        timers: TimerQueue | None = None,
     ) -> None:
         self.problem = problem
         self.levels: MutableMapping[LevelKey, state.State] = {} if levels is None else levels
         self.ledger: MutableMapping[EntryKey, Entry] = {} if ledger is None else ledger
-        self.dues = Dues() if dues is None else dues
+        self.timers = TimerQueue() if timers is None else timers
         self.time = state.NEVER
         self.held = 0
         self.offset = -1  # of the record that is being folded
-        self.came: list[Came] = []
+        self.effects: list[Effect] = []
         self.rows = array("d")
         self.arrived = 0
         self.first_row = 0  # number of the first row in `rows`
@@ -150,7 +150,7 @@ class Fold:
 
     def advance(self, at: float) -> None:
         """Move time to `at`; what was due before is folded first, in order of due time."""
-        while (due := self.dues.pop_before(at)) is not None:
+        while (due := self.timers.pop_before(at)) is not None:
             self._fire((due[1], due[2]))
         self.time = at
 
@@ -163,7 +163,7 @@ class Fold:
         self.offset = offset
         reached = self.time
         for _ in range(most):
-            due = self.dues.pop_before(at)
+            due = self.timers.pop_before(at)
             if due is None:
                 break
             self._fire((due[1], due[2]))
@@ -175,9 +175,9 @@ class Fold:
         key = ("", name)
         waiting = self.ledger.get(key)
         if type(waiting) is Timer:
-            self.dues.remove((waiting.due, *key))
+            self.timers.remove((waiting.due, *key))
         self.ledger[key] = timer
-        self.dues.add((timer.due, *key))
+        self.timers.add((timer.due, *key))
         return key
 
     def _fire(self, key: EntryKey) -> None:
@@ -187,7 +187,7 @@ class Fold:
             self._decide(key, entry, self._expired(entry.marks), entry.raised_at + self._due_in, EXPIRY)
         elif type(entry) is Timer:
             del self.ledger[key]
-            self.came.append(Fired(key[1], entry))
+            self.effects.append(Fired(key[1], entry))
         elif type(entry) is Held:
             self._give_up(key, entry)
 
@@ -205,7 +205,7 @@ class Fold:
         key = (event.team, event.alert_id)
         entry = self.ledger.get(key)
         if type(entry) is Alert and self._knows(entry, at):
-            self.came.append(Repeated(event, entry, entry.flags))
+            self.effects.append(Repeated(event, entry, entry.flags))
             return
         names = self.label_names
         values = tuple([event.labels.get(name) for name in names]) if names else ()
@@ -229,12 +229,12 @@ class Fold:
         finest[state.EPISODE] = start if start > running else running
         self.ledger[key] = alert
         alert.due = max(at + self._due_in, self.time)
-        self.came.append(Arrived(event, alert, self.arrived, alert.flags))
+        self.effects.append(Arrived(event, alert, self.arrived, alert.flags))
         self.arrived += 1
         if alert.flags & MAINTENANCE:
             self._decide(key, alert, UNKNOWN, at, BY_MAINTENANCE)
         else:
-            self.dues.add((alert.due, event.team, event.alert_id))
+            self.timers.add((alert.due, event.team, event.alert_id))
         if type(entry) is Held:
             self._release(key, entry, alert)
 
@@ -287,7 +287,7 @@ class Fold:
             or self.held >= limits.HELD_PER_PARTITION
             or (held is not None and len(held.actions) >= limits.HELD_PER_ALERT)
         ):
-            self.came.append(Unknown(value, offset))
+            self.effects.append(Unknown(value, offset))
         else:
             self._hold(key, held, HeldAction(at, event.kind, event.action_id, offset, value, event.agent))
 
@@ -296,18 +296,18 @@ class Fold:
         due = action.at + 2.0 * self._grace
         if held is None:
             self.ledger[key] = Held(due, [action])
-            self.dues.add((due, *key))
+            self.timers.add((due, *key))
         else:
             held.actions.append(action)
             if due > held.due:
-                self.dues.remove((held.due, *key))
+                self.timers.remove((held.due, *key))
                 held.due = due
-                self.dues.add((due, *key))
+                self.timers.add((due, *key))
         self.held += 1
-        self.came.append(_HELD)
+        self.effects.append(_HELD)
 
     def _release(self, key: EntryKey, held: Held, alert: Alert) -> None:
-        self.dues.remove((held.due, *key))
+        self.timers.remove((held.due, *key))
         self.held -= len(held.actions)
         for action in held.actions:
             self._act(key, alert, action.kind, action.agent, action.action_id, action.at)
@@ -315,24 +315,24 @@ class Fold:
     def _give_up(self, key: EntryKey, held: Held) -> None:
         self.held -= len(held.actions)
         del self.ledger[key]
-        self.came.extend(Unknown(action.value, action.offset) for action in held.actions)
+        self.effects.extend(Unknown(action.value, action.offset) for action in held.actions)
 
     def _act(self, key: EntryKey, alert: Alert, kind: str, agent: str | None, action_id: str, at: float) -> None:
         code = crc32(action_id.encode())
         if code in alert.actions:
-            self.came.append(_REPEATED)
+            self.effects.append(_REPEATED)
             return
         alert.actions.append(code)
         if len(alert.actions) > limits.ACTIONS_REMEMBERED:
             del alert.actions[0]
         if at < alert.raised_at and alert.raised_at > at + self._grace:
-            self.came.append(_BEFORE_RAISE)
+            self.effects.append(_BEFORE_RAISE)
         elif alert.outcome == OPEN:
             self._act_on_open(key, alert, kind, agent, at)
         elif alert.by in _MAY_MATTER:
             self._after_decision(key, alert, kind, agent, at)
         else:
-            self.came.append(_AFTER_DECISION)
+            self.effects.append(_AFTER_DECISION)
 
     def _act_on_open(self, key: EntryKey, alert: Alert, kind: str, agent: str | None, at: float) -> None:
         decides_as = self._kinds[agent].get(kind)
@@ -342,15 +342,15 @@ class Fold:
                     alert.marks |= MUTED
                 elif kind == HELD_OUT_KIND:
                     alert.flags |= HELD_OUT
-            self.came.append(_NON_DECIDING)
+            self.effects.append(_NON_DECIDING)
         elif at > alert.raised_at + self._horizon:  # changes nothing, whether or not other teams moved time on already
-            self.came.append(_BEYOND_HORIZON)
+            self.effects.append(_BEYOND_HORIZON)
         elif decides_as == NOISE and (not self._first_decides or (agent == AUTOMATION and alert.marks & MUTED)):
             # Nobody was shown a muted alert, so no automation can say that it was noise.
             alert.marks |= AUTOMATION_NOISE_SEEN if agent == AUTOMATION else NOISE_SEEN
-            self.came.append(_NON_DECIDING)
+            self.effects.append(_NON_DECIDING)
         else:
-            self.dues.remove((alert.due, *key))
+            self.timers.remove((alert.due, *key))
             self._decide(key, alert, decides_as, at, kind, agent)
 
     def _after_decision(self, key: EntryKey, alert: Alert, kind: str, agent: str | None, at: float) -> None:
@@ -358,9 +358,9 @@ class Fold:
         if alert.by in ENDED_BY_RULE and (kind == REOPENED or decides_as == ACTIONABLE):
             self._decide(key, alert, ACTIONABLE, at, CORRECTION, agent)
         elif alert.by == EXPIRY and decides_as is not None and at <= alert.raised_at + self._horizon:
-            self.came.append(_LATE)
+            self.effects.append(_LATE)
         else:
-            self.came.append(_AFTER_DECISION)
+            self.effects.append(_AFTER_DECISION)
 
     # Outcomes.
 
@@ -372,21 +372,21 @@ class Fold:
             else:
                 state.add_outcomes(levels, at, at // state.EPOCH, outcome == ACTIONABLE)
         alert.outcome, alert.decided_at, alert.by = outcome, at, by
-        self.came.append(Decided(*key, alert, outcome, at, by, alert.flags, self.offset, agent, alert.context))
+        self.effects.append(Decided(*key, alert, outcome, at, by, alert.flags, self.offset, agent, alert.context))
         if by not in ENDED_BY_RULE:
             alert.context = None  # it may be corrected no more
 
     def _levels_of(self, key: EntryKey, alert: Alert, at: float) -> list[state.State]:
         keys = self.keys_of(key[0], alert.rule, alert.entity, alert.labels)
         epoch = at // state.EPOCH
-        if not alert.flags & NARROW:
+        if not alert.flags & UNJUDGED:
             return self._touched(alert, self._states(keys, at, epoch))
         keys = [keys[index] for index in self._with_rule]
         return [level for level in self._states(keys, at, epoch) if level is not _ABSENT]
 
     def _touched(self, alert: Alert, states: list[state.State]) -> list[state.State]:
         """Of the states of all its levels, those that an alert updates."""
-        if alert.flags & NARROW:
+        if alert.flags & UNJUDGED:
             states = [states[index] for index in self._with_rule]
         elif None not in alert.labels:
             return states
@@ -432,9 +432,9 @@ class Fold:
         self.first_row = self.arrived
         return taken
 
-    def clear_came(self) -> None:
+    def clear_effects(self) -> None:
         """Forget what came, once it is dealt with."""
-        self.came.clear()
+        self.effects.clear()
 
     def known(self, alert: Alert) -> bool:
         """Whether an event that may still come could find the alert known; if not, it can be let go of."""

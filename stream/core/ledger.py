@@ -15,7 +15,7 @@ OPEN, NOISE, ACTIONABLE, UNKNOWN = -1, 0, 1, 2  # Alert.outcome
 OUTCOME_NAMES = {NOISE: "noise", ACTIONABLE: "actionable", UNKNOWN: "unknown"}
 
 FLOOD, VISIBILITY_ONLY, LATE, HELD_OUT, MAINTENANCE, LABELS_CUT = 1, 2, 4, 8, 16, 32  # Alert.flags
-NARROW = FLOOD | VISIBILITY_ONLY | MAINTENANCE  # update only the levels that hold their rule, and are never judged
+UNJUDGED = FLOOD | VISIBILITY_ONLY | MAINTENANCE  # update only the levels that hold their rule, and are never judged
 FLAG_NAMES = (
     (FLOOD, "flood"),
     (VISIBILITY_ONLY, "visibility_only"),

@@ -17,12 +17,12 @@ from msgspec import Struct, field
 from numpy.typing import NDArray
 
 from stream.core import state
-from stream.core.came import Arrived, Counted, Decided, Repeated, Unknown
+from stream.core.effects import Arrived, Counted, Decided, Repeated, Unknown
 from stream.core.events import Acted, Raised, decode_event, seconds, unknown_fields
 from stream.core.fold import EntryKey, Fold
 from stream.core.frame import Array
 from stream.core.kinds import CORRECTION, DRILL_TEAM, is_drill
-from stream.core.ledger import ACTIONABLE, NARROW, NOISE, UNKNOWN, Alert, Held
+from stream.core.ledger import ACTIONABLE, NOISE, UNJUDGED, UNKNOWN, Alert, Held
 from stream.core.problem import Problem
 from stream.lab.log import Line
 from stream.lab.unused import Action, Orphans, count_names, orphans_of
@@ -137,7 +137,7 @@ class _Recorder:
                     if event.agent is not None:
                         self._agents[f"{kind}@{event.agent}"] += 1
             step(event, line.at, line.value)
-            if fold.came:
+            if fold.effects:
                 self._note(line.value)
 
     def result(self) -> Replayed:
@@ -156,7 +156,7 @@ class _Recorder:
             decided_at=np.array([entry.decided_at for entry in entries], dtype=np.float64),
             flags=flags,
             last_outcome=np.array([entry.last_outcome for entry in entries], dtype=np.int8),
-            counts=(flags & NARROW) == 0,
+            counts=(flags & UNJUDGED) == 0,
             sequence=np.frombuffer(self._sequence, dtype=np.int64) if self._sequence else np.empty(0, np.int64),
             ended_at=fold.time,
             events=self._events,
@@ -168,10 +168,10 @@ class _Recorder:
         )
 
     def _note(self, value: bytes) -> None:
-        came, effects = self._fold.came, self._effects
-        for one in came:
+        counts = self._effects
+        for one in self._fold.effects:
             if type(one) is Counted:
-                effects[one.effect] += 1
+                counts[one.effect] += 1
             elif type(one) is Arrived:
                 if is_drill(one.event.team):
                     del self._fold.rows[-self._width :]
@@ -181,11 +181,11 @@ class _Recorder:
                 if one.outcome in (NOISE, ACTIONABLE) and one.by != CORRECTION and not is_drill(one.team):
                     self._sequence.append(~one.alert.score)  # known once: a correction is no outcome of a person's
             elif type(one) is Repeated:
-                effects["repeated_raise"] += 1
+                counts["repeated_raise"] += 1
             elif type(one) is Unknown:
-                effects["unknown_alert"] += 1
+                counts["unknown_alert"] += 1
                 self._unknown.append(self._action(one.value, at_once=one.value is value))
-        came.clear()
+        self._fold.clear_effects()
 
     def _action(self, value: bytes, at_once: bool) -> Action:
         """What an action without an alert was for. One that is not held first is late, or there are too many held."""

@@ -21,7 +21,7 @@ from stream.core.errors import BrokerError, NoisegateError
 from stream.kafka import TopicFacts, Topics, faust_credentials
 from stream.lane.batch import Bounds, Part, Record
 from stream.lane.broker_watch import BrokerWatch
-from stream.lane.engine import Engine, Moves
+from stream.lane.engine import Engine, StepResult
 from stream.lane.run import LaneWorker
 from stream.lane.topic_identity import TopicIdentity
 from stream.lane.watchdog import Watchdog
@@ -154,9 +154,9 @@ class LaneConsumer(driver.Consumer):
             if unsettled and not more:
                 await asyncio.wait({fetching}, timeout=_SETTLE_SECONDS)
             if more:
-                moves = await self._on_thread(engine.step, {})
+                result = await self._on_thread(engine.step, {})
             elif unsettled and not fetching.done():
-                moves = await self._on_thread(engine.settle)
+                result = await self._on_thread(engine.settle)
                 unsettled = False
             else:
                 records, _ = await fetching
@@ -167,25 +167,25 @@ class LaneConsumer(driver.Consumer):
                 if records:
                     lane.waiting = unsettled = True
                     fetching = asyncio.create_task(self._wait_next_records(_POLL_SECONDS))
-                    moves = await self._step(_parts(records, lane.topic))
+                    result = await self._step(_parts(records, lane.topic))
                 else:
-                    moves = await self._idle()
-            more = moves.more
-            commits.update(moves.commits)
-            if not moves.reassign and time.monotonic() - looked_at > _LOOK_SECONDS:
+                    result = await self._idle()
+            more = result.more
+            commits.update(result.commits)
+            if not result.reassign and time.monotonic() - looked_at > _LOOK_SECONDS:
                 quiet = await self._idle()  # a quiet partition beside a busy one needs its ticks
                 commits.update(quiet.commits)
-                moves.reassign = quiet.reassign
+                result.reassign = quiet.reassign
                 self._show_lag()
                 self._commit_soon(commits)
                 looked_at = time.monotonic()
-            if moves.reassign:
+            if result.reassign:
                 lane.generation = None
         if fetching is not None:
             fetching.cancel()
         await self._finish(commits)
 
-    async def _step(self, fetched: dict[Part, Sequence[Record]]) -> Moves:
+    async def _step(self, fetched: dict[Part, Sequence[Record]]) -> StepResult:
         """One step; a gap before what was fetched is believed where Kafka still has the records around it."""
         engine = self.lane.engine
         gaps = engine.gaps(fetched)
@@ -195,32 +195,32 @@ class LaneConsumer(driver.Consumer):
             with suppress(KafkaError, IllegalStateError):  # no answer: everything is assigned anew, which looks again
                 begins = await thread.call_thread(consumer.beginning_offsets, [_tp(part) for part in gaps])
                 sound = [part for part in gaps if begins[_tp(part)] <= engine.positions[part]]
-        moves: Moves = await self._on_thread(engine.step, fetched, sound)
-        return moves
+        result: StepResult = await self._on_thread(engine.step, fetched, sound)
+        return result
 
     async def _finish(self, commits: dict[Part, int]) -> None:
         """Settle what is begun and commit, within the time there is for it; what is not settled is read again."""
         lane = self.lane
         try:
-            moves = await asyncio.wait_for(self._on_thread(lane.engine.settle), lane.settings.drain_seconds)
+            result = await asyncio.wait_for(self._on_thread(lane.engine.settle), lane.settings.drain_seconds)
         except TimeoutError:
             lane.unfinished = True
             return
-        commits.update(moves.commits)
+        commits.update(result.commits)
         committing = self._commit_soon(commits)
         if committing is not None:
             await asyncio.wait({committing}, timeout=_COMMIT_SECONDS)
 
-    async def _idle(self) -> Moves:
+    async def _idle(self) -> StepResult:
         """Settle, and let the room do what is due in quiet partitions."""
         lane, engine = self.lane, self.lane.engine
-        moves: Moves = await self._on_thread(engine.settle)
+        result: StepResult = await self._on_thread(engine.settle)
         behind = {part for part in engine.positions if self._behind(part)}
         lane.waiting = bool(behind)
         caught_up = [part for part in engine.positions if part not in behind]
         idle = await self._on_thread(engine.idle, caught_up, time.time())
-        moves.reassign = moves.reassign or idle.reassign
-        return moves
+        result.reassign = result.reassign or idle.reassign
+        return result
 
     def _show_lag(self) -> None:
         lane = self.lane

@@ -75,7 +75,7 @@ class Work(Struct):
     """What came of a round of batches.
 
     `ends` says where each partition goes on: at its batch's end, or before it where the room leaves records for the
-    next round. `kept` is the room's own, for `seal` and `store`; where it is empty, nothing is written or committed.
+    next round. `kept` is the room's own, for `snapshot` and `commit`; where it is empty, nothing is written.
     """
 
     outputs: list[Output]
@@ -84,27 +84,35 @@ class Work(Struct):
 
 
 class Room(Protocol):
-    """A room on the lane. Every call but `store` comes from the lane's one thread.
+    """A room on the lane: what is done with batches, in five numbered steps, of which the lane does the third and last.
 
-    When a room's `wants_assign` is set, the lane drops what is not written and assigns everything anew.
+    1. and 2. `process` reads state and folds in memory. 3. The lane publishes the outputs and waits for the broker.
+    4. `commit` writes what `snapshot` froze, with the offsets, in one atomic compare-and-set. 5. The lane commits the
+    offsets to Kafka.
+
+    Every call but `commit` comes from the lane's one thread. When a room's `wants_assign` is set, the lane drops what
+    is not written and assigns everything anew.
     """
 
     wants_assign: bool
 
     def assign(self, bounds: Mapping[Part, Bounds]) -> dict[Part, int]:
-        """Take over exactly these partitions, anew; say at which offset each goes on."""
+        """The offset at which each of exactly these partitions begins; everything known before is dropped."""
 
-    def prepare(self, batches: Sequence[Batch]) -> Work:
-        """Read state, fold and compute; nothing is visible outside yet."""
+    def process(self, batches: Sequence[Batch]) -> Work:
+        """Steps 1 and 2: read state, fold and compute; nothing is visible outside yet."""
 
-    def seal(self, work: Work) -> None:
-        """Freeze what is to be written, before the next batch is folded."""
+    def snapshot(self, work: Work) -> None:
+        """Freeze what step 4 writes, before the next batch is folded."""
 
-    def store(self, work: Work) -> Any:
-        """Write state after publication; called from another thread, beside the next `prepare`. See `stored`."""
+    def commit(self, work: Work) -> Any:
+        """Step 4: write state, once the broker has acknowledged the outputs; what it returns goes to `on_committed`.
 
-    def stored(self, work: Work, answer: Any) -> bool:
-        """Take in what `store` answered. False: it was not written, and what was prepared since must be again."""
+        Called from another thread, beside the next `process`: it may touch only what `snapshot` froze.
+        """
+
+    def on_committed(self, work: Work, answer: Any) -> bool:
+        """Take in what `commit` returned. False: it was not written, and what was processed since must be again."""
 
     def idle(self, caught_up: Sequence[Part], now: float) -> list[Output]:
-        """What to publish while nothing waits in these partitions; `now` is the wall clock."""
+        """What to publish while nothing waits in these partitions; `now` is the wall clock, in seconds since 1970."""

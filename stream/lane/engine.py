@@ -1,8 +1,8 @@
 """The engine: batches in, published and written work out; one batch ahead of what is written.
 
-    prepare N+1 (read, fold, score)  |  beside it: the broker acknowledges N, N is written behind the fence
+    process N+1 (read, fold, score)  |  beside it: the broker acknowledges N, N is written behind the fence
     settle N: join the two, offsets to commit
-    publish N+1, seal N+1
+    publish N+1, snapshot N+1
 
 A step is one such round. What was fetched and not yet worked on waits in the engine, so that between two rounds the
 caller sees signals, a rebalance and the time. The engine knows nothing of Faust or asyncio and runs on one thread of
@@ -23,11 +23,11 @@ from stream.lane.publisher import Publisher
 from stream.metrics import Metrics
 
 log = logging.getLogger(__name__)
-_STRAY_FETCHES = 50  # fetches in a row that do not continue a partition before we call the log broken
+_MOST_REWINDS = 50  # fetches in a row that do not continue a partition before we call the log broken
 _SMALLEST_BATCH = 50
 
 
-class Moves(Struct):
+class StepResult(Struct):
     """What the consumer is to do after a step.
 
     Attributes:
@@ -72,19 +72,19 @@ class Engine:
         self._batch_seconds = batch_seconds
         self._flush_seconds = flush_seconds
         self._limit = max_records
-        self._beside = ThreadPoolExecutor(1, thread_name_prefix="settle")
+        self._commit_thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._pending: tuple[Work, Future[Any]] | None = None
         self._waiting: dict[Part, list[Record]] = {}  # fetched, in order, from the partition's position on
         self._unseen: set[Part] = set()  # nothing was fetched of them since they were assigned
-        self._stray: dict[Part, int] = {}
-        self._jumped: dict[Part, int] = {}
+        self._rewinds: dict[Part, int] = {}
+        self._gaps: dict[Part, int] = {}
         self._committed: dict[Part, int] = {}  # when assigned: what is folded again before it is not committed anew
         self.positions: dict[Part, int] = {}
         self.progressed_at = time.monotonic()
 
     def assign(self, bounds: Mapping[Part, Bounds]) -> dict[Part, int]:
         """Serve exactly these partitions, from these offsets on; what was not written will be read again."""
-        self._settle(Moves())  # if it was written it counts; if not, the fence tells
+        self._settle(StepResult())  # if it was written it counts; if not, the fence tells
         self._waiting.clear()
         self._unseen = set(bounds)
         self._committed = {part: known.committed or 0 for part, known in bounds.items()}
@@ -108,101 +108,101 @@ class Engine:
             if records and part not in self._unseen and records[0].offset > self.positions.get(part, records[0].offset)
         ]
 
-    def step(self, fetched: Mapping[Part, Sequence[Record]], sound: Collection[Part] = ()) -> Moves:
+    def step(self, fetched: Mapping[Part, Sequence[Record]], sound: Collection[Part] = ()) -> StepResult:
         """Take in what was fetched, and work on one batch of what waits; `sound` as `gaps` says.
 
         Nothing may be passed while records wait: their partition's position is where the next fetch is to begin.
         """
-        moves = Moves()
+        result = StepResult()
         for part, records in fetched.items():
-            self._waiting[part] = self._continuing(part, records, part in sound, moves)
-        if any(self._waiting.values()) and not moves.reassign:
-            self._round(self._take(self._waiting), moves)
-        moves.more = any(self._waiting.values()) and not moves.reassign
-        return moves
+            self._waiting[part] = self._continuing(part, records, part in sound, result)
+        if any(self._waiting.values()) and not result.reassign:
+            self._round(self._take(self._waiting), result)
+        result.more = any(self._waiting.values()) and not result.reassign
+        return result
 
-    def settle(self) -> Moves:
+    def settle(self) -> StepResult:
         """Wait for the broker, write what is pending behind the fence."""
-        moves = Moves()
-        self._settle(moves)
-        return moves
+        result = StepResult()
+        self._settle(result)
+        return result
 
-    def idle(self, caught_up: Sequence[Part], now: float) -> Moves:
+    def idle(self, caught_up: Sequence[Part], now: float) -> StepResult:
         """Nothing waits in these partitions; `now` is the wall clock."""
         outputs = self._room.idle(caught_up, now)
         if outputs:
             self._publisher.publish(outputs)
             self._publisher.flush(self._flush_seconds)
-        return Moves(reassign=self._room.wants_assign)
+        return StepResult(reassign=self._room.wants_assign)
 
-    def _round(self, batches: list[Batch], moves: Moves) -> None:
+    def _round(self, batches: list[Batch], result: StepResult) -> None:
         started = time.perf_counter()
-        work = self._room.prepare(batches)
-        prepared = time.perf_counter()
-        if not self._settle(moves) and not self._room.wants_assign:
-            work = self._room.prepare(batches)
+        work = self._room.process(batches)
+        processed = time.perf_counter()
+        if not self._settle(result) and not self._room.wants_assign:
+            work = self._room.process(batches)
         if self._room.wants_assign:
-            moves.reassign = True
+            result.reassign = True
             return
         self._put_back(batches, work.ends)
         settled = time.perf_counter()
         self._publisher.publish(work.outputs)
         published = time.perf_counter()
-        self._room.seal(work)
-        self._pending = work, self._beside.submit(self._acknowledge_and_store, work)
+        self._room.snapshot(work)
+        self._pending = work, self._commit_thread.submit(self._acknowledge_and_commit, work)
         self.positions.update(work.ends)
         self.progressed_at = time.monotonic()
         ended = time.perf_counter()
         stage = self._metrics.stage_seconds.labels
-        stage("prepare").observe(prepared - started)
-        stage("settle").observe(settled - prepared)
+        stage("process").observe(processed - started)
+        stage("commit").observe(settled - processed)
         stage("publish").observe(published - settled)
-        stage("seal").observe(ended - published)
+        stage("snapshot").observe(ended - published)
         self._metrics.batch_records.observe(sum(len(batch.records) for batch in batches))
         self._adapt(ended - started)
 
-    def _settle(self, moves: Moves) -> bool:
+    def _settle(self, result: StepResult) -> bool:
         """Finish the pending work; False if it was not written."""
         pending, self._pending = self._pending, None
         if pending is None:
             return True
         work, future = pending
-        if not self._room.stored(work, future.result()):
-            moves.reassign = self._room.wants_assign
+        if not self._room.on_committed(work, future.result()):
+            result.reassign = self._room.wants_assign
             return False
         if work.kept:
-            moves.commits.update({p: end for p, end in work.ends.items() if end >= self._committed.get(p, 0)})
+            result.commits.update({p: end for p, end in work.ends.items() if end >= self._committed.get(p, 0)})
         self.progressed_at = time.monotonic()
         return True
 
-    def _acknowledge_and_store(self, work: Work) -> Any:
+    def _acknowledge_and_commit(self, work: Work) -> Any:
         self._publisher.flush(self._flush_seconds)
-        return self._room.store(work)
+        return self._room.commit(work)
 
-    def _continuing(self, part: Part, records: Sequence[Record], sound: bool, moves: Moves) -> list[Record]:
+    def _continuing(self, part: Part, records: Sequence[Record], sound: bool, result: StepResult) -> list[Record]:
         """The records, if they go on where the partition stands; else nothing, and everything is assigned anew."""
         position = self.positions.get(part)
         if not records:
             return []
         if position is None:
-            moves.reassign = True
+            result.reassign = True
             return []
         first = records[0].offset
-        if first == position or (first > position and (sound or self._jumped.get(part) == position)):
-            self._stray.pop(part, None)
+        if first == position or (first > position and (sound or self._gaps.get(part) == position)):
+            self._rewinds.pop(part, None)
             self._unseen.discard(part)
             return list(records)
         if first > position:  # a gap, or a seek that was lost: it is a gap if it is there after a seek, too
-            self._jumped[part] = position
-            moves.reassign = True
+            self._gaps[part] = position
+            result.reassign = True
             return []
-        self._stray[part] = self._stray.get(part, 0) + 1
-        if self._stray[part] > _STRAY_FETCHES:
+        self._rewinds[part] = self._rewinds.get(part, 0) + 1
+        if self._rewinds[part] > _MOST_REWINDS:
             raise BrokerError(
                 f"{part} keeps returning offset {records[0].offset}, although {position} is"
                 " next: the log was cut; run `noisegate history rebuild`"
             )
-        moves.reassign = True
+        result.reassign = True
         return []
 
     def _put_back(self, batches: Sequence[Batch], ends: Mapping[Part, int]) -> None:

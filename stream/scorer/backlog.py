@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from stream.config import Settings
-from stream.core.came import Arrived, Came, Decided, Repeated, Unknown
+from stream.core.effects import Arrived, Decided, Effect, Repeated, Unknown
 from stream.core.events import Acted, Event, decode_event
 from stream.core.fold import EntryKey
 from stream.core.frame import Array
@@ -18,18 +18,18 @@ from stream.core.ledger import Entry
 from stream.core.problem import Problem
 from stream.lane.batch import Output, Part, Record
 from stream.models.served import Served
-from stream.scorer.answers import Answers
 from stream.scorer.decode import Decoded, whereabouts
 from stream.scorer.merge import Located
+from stream.scorer.output import OutputBuilder
 from stream.scorer.previous import PreviousHistory, decided, holds
-from stream.scorer.speaker import Speaker
+from stream.scorer.score import BatchScores
 from stream.scorer.tally import Tally
 
 
-class Effect(NamedTuple):
-    """What came of one record in the partition it is folded in, and that record: where it lies, its event and time."""
+class LocatedEffect(NamedTuple):
+    """An effect, the partition it is folded in, and the record that caused it: where it lies, its event and time."""
 
-    came: Came
+    effect: Effect
     partition: int
     source: int
     event: Event
@@ -83,78 +83,78 @@ class Backlog:
         self._ask_served, self._served = served, Served()
         self._asked = False
         self._clock = clock
-        self._speaker = Speaker(settings, problem)
+        self._output = OutputBuilder(settings, problem)
         self.counts: Counter[str] = Counter()
 
     def waits(self, source: int, record: Record) -> bool:
         """Whether nothing of a record was published yet."""
         return record.offset >= self._published[source]
 
-    def publish(self, effects: Sequence[Effect], rows: Array, records: Sequence[Located]) -> None:
+    def publish(self, effects: Sequence[LocatedEffect], rows: Array, records: Sequence[Located]) -> None:
         """Publish what never was of some effects and of records that can't be used; returns once it is acknowledged.
 
         Args:
             effects: of one partition after the other, each in order.
             rows: the fold's rows, by the numbers that the arrived alerts have.
-            records: those that the effects came of, and the ones that can't be used.
+            records: those that caused the effects, and the ones that can't be used.
 
         Raises:
             BrokerError: Kafka does not take it.
         """
         tally = Tally(self._clock())
-        arrived = [one for one in effects if type(one.came) is Arrived and self.waits(one.source, one.record)]
-        answers = self._answer([one.came for one in arrived if type(one.came) is Arrived], rows)
+        arrived = [one for one in effects if type(one.effect) is Arrived and self.waits(one.source, one.record)]
+        scores = self._score([one.effect for one in arrived if type(one.effect) is Arrived], rows)
         waiting = self._select(effects)  # scores tell which alerts are new, so they come first
         outputs: list[Output] = []
         for source, run in groupby(waiting, _source):
-            outputs += self._say(Part(self._topic, source), list(run), answers, tally)
+            outputs += self._say(Part(self._topic, source), list(run), scores, tally)
         for one in records:
             if one.fault is not None and self.waits(one.source, one.record):
                 failed = Decoded(failed=[(one.record, one.fault)])
-                outputs += self._speaker.fail(Part(self._topic, one.source), failed, 0, tally)
+                outputs += self._output.dead_letter(Part(self._topic, one.source), failed, 0, tally)
         if outputs:
             self._outlet.publish(outputs)
             self._outlet.flush(self._flush_seconds)
             self._count(tally)
 
-    def _select(self, effects: Sequence[Effect]) -> list[Effect]:
+    def _select(self, effects: Sequence[LocatedEffect]) -> list[LocatedEffect]:
         """The effects that were not published."""
         keys = list({key for one in effects if (key := _key_in_doubt(one)) is not None})
         known = dict(zip(keys, self._previous.entries(keys), strict=True))
         waiting = []
         for one in effects:
-            if type(one.came) in (Arrived, Repeated, Decided, Unknown) and self._is_new(one, known):
+            if type(one.effect) in (Arrived, Repeated, Decided, Unknown) and self._is_new(one, known):
                 waiting.append(one)
         return waiting
 
-    def _is_new(self, one: Effect, known: Mapping[EntryKey, Sequence[Entry]]) -> bool:
+    def _is_new(self, one: LocatedEffect, known: Mapping[EntryKey, Sequence[Entry]]) -> bool:
         key = _key_in_doubt(one)
         if key is None:
             return self.waits(one.source, one.record)
-        came, entries = one.came, known[key]
-        if type(came) is Decided:
-            if entries or came.alert.score is not None:  # without an entry a score is one that is published here
+        effect, entries = one.effect, known[key]
+        if type(effect) is Decided:
+            if entries or effect.alert.score is not None:  # without an entry a score is one that is published here
                 return not decided(entries)
             return self.waits(one.source, one.record)
-        assert type(came) is Unknown
-        source, offset = whereabouts(came.offset, one.partition)
+        assert type(effect) is Unknown
+        source, offset = whereabouts(effect.offset, one.partition)
         if offset >= self._published[source]:
             return True
-        return holds(entries, offset, came.value) if entries else self.waits(one.source, one.record)
+        return holds(entries, offset, effect.value) if entries else self.waits(one.source, one.record)
 
-    def _answer(self, arrived: list[Arrived], rows: Array) -> Answers:
+    def _score(self, arrived: list[Arrived], rows: Array) -> BatchScores:
         if not arrived:
-            return Answers([], rows[:0], self._served)
+            return BatchScores([], rows[:0], self._served)
         if not self._asked:
             self._served, self._asked = self._ask_served(), True
         chosen = rows[np.array([one.row for one in arrived], dtype=np.intp)]
         for number, one in enumerate(arrived):
             one.row = number
-        return Answers(arrived, chosen, self._served)
+        return BatchScores(arrived, chosen, self._served)
 
-    def _say(self, part: Part, run: list[Effect], answers: Answers, tally: Tally) -> list[Output]:
-        alerts = [(one.event, one.at, one.record) for one in run if type(one.came) in (Arrived, Repeated)]
-        return self._speaker.say(part, Decoded(alerts), [one.came for one in run], answers, tally)
+    def _say(self, part: Part, run: list[LocatedEffect], scores: BatchScores, tally: Tally) -> list[Output]:
+        alerts = [(one.event, one.at, one.record) for one in run if type(one.effect) in (Arrived, Repeated)]
+        return self._output.build(part, Decoded(alerts), [one.effect for one in run], scores, tally)
 
     def _count(self, tally: Tally) -> None:
         self.counts["scored"] += tally.scored.total()
@@ -164,25 +164,25 @@ class Backlog:
         self.counts["failed"] += tally.failed.total()
 
 
-def _source(one: Effect) -> int:
+def _source(one: LocatedEffect) -> int:
     """The partition in which the record lies that the effect is about."""
-    return whereabouts(one.came.offset, one.partition)[0] if type(one.came) is Unknown else one.source
+    return whereabouts(one.effect.offset, one.partition)[0] if type(one.effect) is Unknown else one.source
 
 
-def _is_own(one: Effect) -> bool:
+def _is_own(one: LocatedEffect) -> bool:
     """Whether an unknown action is that of the record itself, not a held one that was given up at it."""
-    if type(one.came) is not Unknown:
+    if type(one.effect) is not Unknown:
         return False
-    return whereabouts(one.came.offset, one.partition) == (one.source, one.record.offset)
+    return whereabouts(one.effect.offset, one.partition) == (one.source, one.record.offset)
 
 
-def _key_in_doubt(one: Effect) -> EntryKey | None:
+def _key_in_doubt(one: LocatedEffect) -> EntryKey | None:
     """The ledger key by which it is known whether an effect was published; None where its record tells."""
-    came = one.came
-    if type(came) is Decided and came.by == EXPIRY:
-        return came.team, came.alert_id
-    if type(came) is Unknown and not _is_own(one):
-        return _key_of(came.value)
+    effect = one.effect
+    if type(effect) is Decided and effect.by == EXPIRY:
+        return effect.team, effect.alert_id
+    if type(effect) is Unknown and not _is_own(one):
+        return _key_of(effect.value)
     return None
 
 

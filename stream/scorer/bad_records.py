@@ -46,7 +46,7 @@ class BadRecordWatch:
         self._ringing = rings
 
 
-def bad_marks(decoded: Mapping[Part, Decoded], partitions: Mapping[Part, Partition]) -> list[bool]:
+def bad_flags(decoded: Mapping[Part, Decoded], partitions: Mapping[Part, Partition]) -> list[bool]:
     """Of each record that is not folded again in silence, whether it was bad."""
     marks = []
     for part, batch in decoded.items():

@@ -18,16 +18,16 @@ from msgspec import Struct
 
 from stream.core import limits
 from stream.core.kinds import CORRECTION, is_drill
-from stream.core.ledger import ACTIONABLE, NARROW, NOISE, UNKNOWN
+from stream.core.ledger import ACTIONABLE, NOISE, UNJUDGED, UNKNOWN
 from stream.core.scoring import Thresholds
 from stream.metrics import Metrics
 from stream.models.served import Role, Scores
 from stream.models.serving import Model
-from stream.scorer.answers import Scored
 from stream.scorer.groups import TeamGroups
 from stream.scorer.model_faults import Failure
 from stream.scorer.observing import EDGE_LABELS, Observed, score_counts
 from stream.scorer.quality import LEFT_OUT, Judged, Said, count_quality, open_quality
+from stream.scorer.score import Scored
 from stream.scorer.tally import Tally
 
 log = logging.getLogger(__name__)
@@ -116,7 +116,7 @@ class Counting:
             if is_drill(team):
                 continue
             corrections += count * (by == CORRECTION)
-            if not flags & NARROW:
+            if not flags & UNJUDGED:
                 outcomes[groups.index(team), _PLACE_OF[outcome]] += count
         self._drift.team_alerts.add((), alerts)
         self._quality.team_outcomes.add((), outcomes.ravel())

@@ -8,13 +8,13 @@ from typing import Protocol
 import numpy as np
 from msgspec import Struct, field
 
-from stream.core.came import Arrived, Decided, Unknown
+from stream.core.effects import Arrived, Decided, Unknown
 from stream.core.errors import FenceConflict, HistoryRefused
 from stream.core.events import Event, Tick
 from stream.core.fold import Fold
 from stream.core.state import WIDTH
 from stream.lane.batch import Part, Record
-from stream.scorer.backlog import Backlog, Effect
+from stream.scorer.backlog import Backlog, LocatedEffect
 from stream.scorer.decode import Decoded, Decoder, foreign_offset
 from stream.scorer.history import History, Write
 from stream.scorer.maturing import Maturing
@@ -134,13 +134,13 @@ class NewGeneration:
         writes = {}
         for part in rounds:
             partition, turn = self._partitions[part], -next(self._turns)
-            decided = [one for one in partition.fold.came if type(one) is Decided]
+            decided = [one for one in partition.fold.effects if type(one) is Decided]
             time = partition.fold.time
             _, cohorts = self._maturing.part(decided, time, time, str(turn))
             partition.wait(cohorts, touched[part])
-            partition.fold.clear_came()
+            partition.fold.clear_effects()
             # Under way the offset only has to be another one each time: equal metas would count as written.
-            writes[part] = partition.seal(touched[part], turn)
+            writes[part] = partition.snapshot(touched[part], turn)
         self._write(writes)
 
     def finish(self, offsets: Mapping[int, int]) -> None:
@@ -148,7 +148,7 @@ class NewGeneration:
         writes = {}
         for number, offset in offsets.items():
             part = Part(self._topic, number)
-            writes[part] = self._partitions[part].seal(Touched(), offset)
+            writes[part] = self._partitions[part].snapshot(Touched(), offset)
         self._write(writes)
 
     def number(self, part: Part) -> int:
@@ -192,26 +192,26 @@ class NewGeneration:
                 for (event, at, record), offset in zip(one.decoded.events, one.offsets, strict=True):
                     step(event, at, record.value or b"", offset)
             folded.take_rows()
-            arrived += [came for came in folded.came if type(came) is Arrived]
-            self.counts["unknown"] += sum(type(came) is Unknown for came in folded.came)
+            arrived += [effect for effect in folded.effects if type(effect) is Arrived]
+            self.counts["unknown"] += sum(type(effect) is Unknown for effect in folded.effects)
         self._keep_scores(arrived)
 
     def _fold_unpublished(self, rounds: Mapping[Part, Round], faults: Sequence[Located], backlog: Backlog) -> None:
-        effects: list[Effect] = []
+        effects: list[LocatedEffect] = []
         rows = [np.empty((0, 1 + next(iter(self._partitions.values())).fold.level_count * WIDTH))]
         number = 0
         for part, one in rounds.items():
             folded = self._partitions[part].fold
             found = _step(part, folded, one)
-            for effect in found:
-                if type(effect.came) is Arrived:
-                    effect.came.row += number - folded.first_row
+            for located in found:
+                if type(located.effect) is Arrived:
+                    located.effect.row += number - folded.first_row
             rows.append(folded.take_rows())
             number += len(rows[-1])
             effects += found
-        self.counts["unknown"] += sum(type(one.came) is Unknown for one in effects)
+        self.counts["unknown"] += sum(type(one.effect) is Unknown for one in effects)
         self._keep_scores(
-            [one.came for one in effects if type(one.came) is Arrived and not backlog.waits(one.source, one.record)]
+            [one.effect for one in effects if type(one.effect) is Arrived and not backlog.waits(one.source, one.record)]
         )
         backlog.publish(effects, np.concatenate(rows), faults)
 
@@ -228,16 +228,16 @@ class NewGeneration:
             self._partitions[part].written()
 
 
-def _step(part: Part, folded: Fold, one: Round) -> list[Effect]:
-    """Fold one partition's share, and note of which record each effect came."""
-    effects, came = [], folded.came
+def _step(part: Part, folded: Fold, one: Round) -> list[LocatedEffect]:
+    """The effects of folding one partition's share, each with the record that caused it."""
+    located, effects = [], folded.effects
     if one.fired_by is not None and one.decoded.timers is not None:
         event, at, record = one.fired_by
         folded.fire(one.decoded.latest, one.decoded.timers, one.offsets[0])
-        return [Effect(caused, part.partition, one.sources[0], event, at, record) for caused in came]
+        return [LocatedEffect(caused, part.partition, one.sources[0], event, at, record) for caused in effects]
     for (event, at, record), source, offset in zip(one.decoded.events, one.sources, one.offsets, strict=True):
-        before = len(came)
+        before = len(effects)
         folded.step(event, at, record.value or b"", offset)
-        if len(came) > before:
-            effects += [Effect(caused, part.partition, source, event, at, record) for caused in came[before:]]
-    return effects
+        if len(effects) > before:
+            located += [LocatedEffect(caused, part.partition, source, event, at, record) for caused in effects[before:]]
+    return located

@@ -7,8 +7,8 @@ import msgspec
 from msgspec import Struct, field
 
 from stream.core import fold
-from stream.core.dues import Due
 from stream.core.errors import HistoryRefused
+from stream.core.timers import QueuedTimer
 from stream.lane.batch import Part
 from stream.scorer.identity import Identity
 
@@ -99,7 +99,7 @@ class Write(Struct):
     levels: dict[str, bytes] = field(default_factory=dict)
     entries: dict[fold.EntryKey, bytes] = field(default_factory=dict)
     gone: list[fold.EntryKey] = field(default_factory=list)
-    due: list[Due] = field(default_factory=list)
+    due: list[QueuedTimer] = field(default_factory=list)
     settled: list[fold.EntryKey] = field(default_factory=list)  # no longer due
 
 
@@ -131,8 +131,8 @@ class History(Protocol):
     def read(self, wanted: Mapping[Part, Wanted]) -> dict[Part, Found]:
         """Read meta and states; those of one partition are of one moment."""
 
-    def dues(self, part: Part, generation: int, start: float, count: int) -> tuple[list[Due], bool]:
-        """The first dues at or after `start`, in order, and whether there are more.
+    def timers(self, part: Part, generation: int, start: float, count: int) -> tuple[list[QueuedTimer], bool]:
+        """The first timers at or after `start`, in order, and whether there are more.
 
         About `count` of them: those that tie with the last one are included.
         """

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from stream.core.came import Decided
+from stream.core.effects import Decided
 from stream.core.kinds import CORRECTION, is_drill
 from stream.core.ledger import Timer
 from stream.core.problem import Problem
-from stream.scorer.answers import unknown_version
 from stream.scorer.groups import TeamGroups
 from stream.scorer.quality import Verdicts, judge
+from stream.scorer.score import unknown_version
 
 PAYLOAD_VERSION = 1  # of the timers' payloads: another form of `Verdicts`, another version
 _SHARE = 1 / 64  # of horizon and grace that the alerts of a timer may lie apart

@@ -8,19 +8,19 @@ import msgspec
 from msgspec import Struct, field
 
 from stream.core import fold, state
-from stream.core.dues import Due, Dues
 from stream.core.errors import HistoryDamaged
 from stream.core.events import Acted, Raised, Tick
 from stream.core.fold import EntryKey
 from stream.core.ledger import OPEN, Alert, Entry, Timer, pack_entry, unpack_entry
 from stream.core.problem import Problem
+from stream.core.timers import QueuedTimer, TimerQueue
 from stream.lane.batch import Bounds, Part
-from stream.scorer.answers import score_fields
 from stream.scorer.decode import Decoded
 from stream.scorer.history import NO_META, Found, Meta, Wanted, Write, encode_meta
 from stream.scorer.maturing import verdicts_of
+from stream.scorer.score import score_fields
 
-DUES_WINDOW = 2_500
+TIMERS_WINDOW = 2_500
 
 
 def new_generation() -> int:
@@ -84,7 +84,7 @@ class Partition:
         self.fold.time = meta.time
         self.fold.held = meta.held
         if stored != NO_META:
-            self.fold.dues = Dues(until=-math.inf)  # nothing of the window is read yet
+            self.fold.timers = TimerQueue(until=-math.inf)  # nothing of the window is read yet
         self.unwritten: Write | None = None
         self._decisive = problem.deciding_kinds
         self._old_levels: MutableMapping[str, state.State] = {}
@@ -156,17 +156,17 @@ class Partition:
                 self._absent_entries.add(entry)
 
     def run(self, decoded: Decoded) -> int:
-        """Fold the batch. Returns how many of `fold.came` are from records to be folded silently."""
+        """Fold the batch. Returns how many of `fold.effects` are from records to be folded silently."""
         step, silent_until = self.fold.step, self.silent_until
         silent = 0
         if decoded.timers is not None:
             self.fold.fire(decoded.latest, decoded.timers, decoded.fired_by)
             if decoded.fired_by < silent_until:
-                silent, self.silent_time = len(self.fold.came), self.fold.time
+                silent, self.silent_time = len(self.fold.effects), self.fold.time
         for event, at, record in decoded.events:
             step(event, at, record.value or b"", record.offset)
             if record.offset < silent_until:
-                silent, self.silent_time = len(self.fold.came), self.fold.time
+                silent, self.silent_time = len(self.fold.effects), self.fold.time
         return silent
 
     def wait(self, timers: Mapping[str, Timer], touched: Touched) -> None:
@@ -174,7 +174,7 @@ class Partition:
         for name, timer in timers.items():
             touched.entries.add(self.fold.set_timer(name, timer))
 
-    def seal(self, touched: Touched, end: int) -> Write:
+    def snapshot(self, touched: Touched, end: int) -> Write:
         """What is to be written for all that was folded, and the meta to be found by the next batch's read."""
         levels, ledger = self.fold.levels, self.fold.ledger
         pack = state.pack_state
@@ -205,29 +205,29 @@ class Partition:
         self.unwritten = write
         return write
 
-    def stands_at(self, meta: bytes) -> bool:
+    def fence_holds(self, meta: bytes) -> bool:
         """Whether the meta found is ours: as last written, or as it is being written beside us."""
         return meta == self.stored or (self.unwritten is not None and meta == self.unwritten.meta)
 
     def written(self) -> None:
-        """The last sealed write is in Redis."""
+        """The last snapshot is in Redis."""
         if self.unwritten is not None:
             self.stored, self.unwritten = self.unwritten.meta, None
 
-    def widen(self, found: list[Due], more: bool) -> None:
-        """Take in the next dues from the window's end on, beyond which there may be more; see `Dues`."""
+    def widen(self, found: list[QueuedTimer], more: bool) -> None:
+        """Take in the next timers from the window's end on, beyond which there may be more; see `TimerQueue`."""
         until = math.nextafter(found[-1][0], math.inf) if more and found else math.inf
-        start = self.fold.dues.until
+        start = self.fold.timers.until
         merged = set(found)
         if self.unwritten is not None:
             moved = {*self.unwritten.settled, *((due[1], due[2]) for due in self.unwritten.due)}
             merged = {due for due in merged if (due[1], due[2]) not in moved}
             merged.update(due for due in self.unwritten.due if start <= due[0] < until)
-        self.fold.dues.extend(merged, until)
+        self.fold.timers.extend(merged, until)
 
     def rotate(self, most: int) -> None:
         """Let go of states not asked for lately, when more than `most` are in memory; only between batches."""
-        self.fold.dues.narrow(DUES_WINDOW)
+        self.fold.timers.narrow(TIMERS_WINDOW)
         self._absent_levels.clear()
         self._absent_entries = {*self.unwritten.gone} if self.unwritten else set()  # Redis may hold them still
         if len(self.fold.levels) > most // 2:
@@ -235,9 +235,9 @@ class Partition:
         if len(self.fold.ledger) > most // 2:
             self._old_entries, self.fold.ledger = self.fold.ledger, {}
 
-    def _due(self, decoded: Decoded) -> list[Due]:
+    def _due(self, decoded: Decoded) -> list[QueuedTimer]:
         """What is due in a batch, in order."""
-        due = self.fold.dues.before(decoded.latest)
+        due = self.fold.timers.before(decoded.latest)
         return due if decoded.timers is None else due[: decoded.timers]
 
     def _recall_level(self, key: str) -> bool:

@@ -11,9 +11,9 @@ from stream.core.fold import EntryKey
 from stream.core.ledger import OPEN, Alert, Entry, Held, unpack_earlier
 from stream.kafka import partition_chooser
 from stream.lane.batch import Part
-from stream.scorer.answers import unpack_score
 from stream.scorer.decode import whereabouts
 from stream.scorer.history import History, Meta, Wanted, read_meta_or_none
+from stream.scorer.score import unpack_score
 
 _REMEMBERED = 100_000  # teams
 

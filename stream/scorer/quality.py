@@ -7,13 +7,13 @@ from typing import Literal, get_args
 import numpy as np
 from msgspec import Struct, field
 
-from stream.core.came import Decided
+from stream.core.effects import Decided
 from stream.core.kinds import CLOSED_BY_RULE, PAUSED_BY_RULE
-from stream.core.ledger import ACTIONABLE, FLOOD, HELD_OUT, MAINTENANCE, NARROW, UNKNOWN, VISIBILITY_ONLY
+from stream.core.ledger import ACTIONABLE, FLOOD, HELD_OUT, MAINTENANCE, UNJUDGED, UNKNOWN, VISIBILITY_ONLY
 from stream.metrics import SCORE_EDGES, QualityMetrics
-from stream.scorer.answers import score_fields
 from stream.scorer.groups import TeamGroups
 from stream.scorer.observing import EDGE_LABELS, FULL_EDGES
+from stream.scorer.score import score_fields
 
 LeftOut = Literal[
     "flood",
@@ -80,7 +80,7 @@ def judge(decided: Iterable[Decided], groups: TeamGroups) -> Verdicts:
     for one in decided:
         alert, outcome, flags = one.alert, one.outcome, one.flags
         probability, band, model, _, _, challenger = score_fields(alert.score)
-        if flags & NARROW or outcome == UNKNOWN or band not in _BAND_OF:
+        if flags & UNJUDGED or outcome == UNKNOWN or band not in _BAND_OF:
             left_out[_reason(one)] += 1
             continue
         code = (6 if flags & HELD_OUT else 0) + (0 if outcome == ACTIONABLE else 3) + _LAST_OF[alert.last_outcome]

@@ -7,7 +7,7 @@ from stream.core.errors import FenceConflict
 from stream.lane.batch import Part
 from stream.scorer.decode import Decoded
 from stream.scorer.history import History, Wanted
-from stream.scorer.partition import DUES_WINDOW, Partition, Touched
+from stream.scorer.partition import TIMERS_WINDOW, Partition, Touched
 
 
 def read_states(
@@ -51,10 +51,10 @@ def bounded(history: History, partition: Partition, decoded: Decoded, most_level
     """
     partition.rotate(most_levels)
     widen(history, partition, decoded.latest, most_timers)
-    dues = partition.fold.dues
-    if dues.count_before(decoded.latest) <= most_timers:
+    timers = partition.fold.timers
+    if timers.count_before(decoded.latest) <= most_timers:
         return decoded
-    excess = dues.nth(most_timers)[0]  # an event later than this would fire more
+    excess = timers.nth(most_timers)[0]  # an event later than this would fire more
     events = list(takewhile(lambda event: event[1] <= excess, decoded.events))
     following = decoded.events[len(events)][2].offset
     failed = [(record, error) for record, error in decoded.failed if record.offset < following]
@@ -66,15 +66,15 @@ def bounded(history: History, partition: Partition, decoded: Decoded, most_level
 
 def widen(history: History, partition: Partition, latest: float, most: int) -> None:
     """Read on what is due, until the partition knows all that is due before `latest`, or more than `most` of it."""
-    dues = partition.fold.dues
-    while latest > dues.until and dues.count_before(latest) <= most:
-        start, generation = partition.fold.dues.until, partition.meta.generation
-        partition.widen(*history.dues(partition.part, generation, start, DUES_WINDOW))
+    timers = partition.fold.timers
+    while latest > timers.until and timers.count_before(latest) <= most:
+        start, generation = partition.fold.timers.until, partition.meta.generation
+        partition.widen(*history.timers(partition.part, generation, start, TIMERS_WINDOW))
 
 
 def _learn(history: History, partitions: Mapping[Part, Partition], wanted: Mapping[Part, Wanted]) -> None:
     found = history.read(wanted)
     for part, want in wanted.items():
-        if not partitions[part].stands_at(found[part].meta):
+        if not partitions[part].fence_holds(found[part].meta):
             raise FenceConflict(part.topic, part.partition)
         partitions[part].learn(want, found[part])

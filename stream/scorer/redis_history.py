@@ -23,9 +23,9 @@ import redis
 from redis.exceptions import RedisError
 
 from stream.config import Settings
-from stream.core.dues import Due
 from stream.core.errors import HistoryAway, HistoryDamaged, HistoryDenied, HistoryRefused
 from stream.core.problem import Problem
+from stream.core.timers import QueuedTimer
 from stream.lane.batch import Part
 from stream.metrics import Metrics
 from stream.scorer.evictions import policy_sentence
@@ -162,7 +162,7 @@ class RedisHistory:
             found[part] = Found(answer[0] or b"", answer[1:border], answer[border:])
         return found
 
-    def dues(self, part: Part, generation: int, start: float, count: int) -> tuple[list[Due], bool]:
+    def timers(self, part: Part, generation: int, start: float, count: int) -> tuple[list[QueuedTimer], bool]:
         """By ZRANGE; ties with the last one are included, so that a window can end after it."""
         key = f"{self.prefix(part)}:{generation}:dues"
 
@@ -177,15 +177,15 @@ class RedisHistory:
             return found, more
 
         try:
-            found, more = self._call("dues", fetch)
-            dues = []
+            found, more = self._call("timers", fetch)
+            timers = []
             for member, score in found:
                 team, _, alert_id = member.decode().partition("\0")
-                dues.append((score, team, alert_id))
+                timers.append((score, team, alert_id))
         except (_WrongType, UnicodeDecodeError):
             raise HistoryDamaged(*part, _FOREIGN) from None
-        dues.sort()
-        return dues, more
+        timers.sort()
+        return timers, more
 
     def write(self, writes: Mapping[Part, Write]) -> dict[Part, bool]:
         """One fenced script a partition, all in one round trip."""

@@ -11,7 +11,7 @@ import numpy as np
 from msgspec import Struct, field
 
 from stream.config import Settings
-from stream.core.came import Arrived, Decided
+from stream.core.effects import Arrived, Decided
 from stream.core.errors import (
     BadRecord,
     BrokerError,
@@ -28,9 +28,8 @@ from stream.kafka import partition_chooser
 from stream.lane.batch import Batch, Bounds, Output, Part, Record, Work
 from stream.metrics import Metrics
 from stream.models.served import Served
-from stream.scorer.answers import Answers, Scored, unscored
 from stream.scorer.assignment import Assignment, Taken, evicted_sentence
-from stream.scorer.bad_records import BadRecordWatch, bad_marks
+from stream.scorer.bad_records import BadRecordWatch, bad_flags
 from stream.scorer.clocks import ClockWatch
 from stream.scorer.counting import Counting
 from stream.scorer.decode import Decoded, Decoder
@@ -39,9 +38,10 @@ from stream.scorer.history import NO_EVICTION, History, ServerStatus, Write, rea
 from stream.scorer.layout import strays_sentence
 from stream.scorer.maturing import Maturing, wait_seconds
 from stream.scorer.model_faults import ModelFaults
+from stream.scorer.output import OutputBuilder, unscored
 from stream.scorer.partition import Partition, Touched
 from stream.scorer.reading import bounded, read_states, widen
-from stream.scorer.speaker import Speaker
+from stream.scorer.score import BatchScores, Scored
 from stream.scorer.tally import Tally
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class ScorerRoom:
         self._model_faults = ModelFaults(metrics)
         self._maturing = Maturing(problem, settings.team_groups)
         metrics.maturity.set(problem.due_seconds + wait_seconds(problem))
-        self._speaker = Speaker(settings, problem)
+        self._output = OutputBuilder(settings, problem)
         self._decoder: Decoder | None = None
         self._assigned: set[Part] = set()
         self._partitions: dict[Part, Partition] = {}
@@ -132,7 +132,7 @@ class ScorerRoom:
         """Take over partitions at the offsets their histories stand at."""
         self.wants_assign = False
         self._partitions.clear()
-        self._show_only(bounds)
+        self._drop_gauges_of_revoked(bounds)
         self._unscored_until = {part: until for part, until in self._unscored_until.items() if part in bounds}
         for known in bounds.values():
             self._decoder = Decoder(partition_chooser(self._settings.partitioner, known.partitions))
@@ -154,8 +154,8 @@ class ScorerRoom:
         self._suspect = False
         return {part: self._assign_one(part, known, taken[part]) for part, known in bounds.items()}
 
-    def _show_only(self, bounds: Mapping[Part, Bounds]) -> None:
-        """What another worker has from now on is told by that one: as it stood here it would mislead for ever."""
+    def _drop_gauges_of_revoked(self, bounds: Mapping[Part, Bounds]) -> None:
+        """Stop showing gauges of partitions that another worker has now: their values here would stay as they are."""
         for part in self._assigned - set(bounds):
             for gauge in (self._metrics.lag, self._metrics.held, self._metrics.history_time):
                 gauge.remove(part.partition)
@@ -171,7 +171,7 @@ class ScorerRoom:
         ):
             raise HistoryAway(f"a deployment that has not scored yet can't start without its history: {error}")
         self._began = True
-        self._go_away(error)
+        self._enter_degraded_mode(error)
         starts = {part: self._assignment.start_unknown(part, known) for part, known in bounds.items()}
         return self._beyond_unscored(starts)
 
@@ -201,9 +201,9 @@ class ScorerRoom:
 
     # Batches.
 
-    def prepare(self, batches: Sequence[Batch]) -> Work:
+    def process(self, batches: Sequence[Batch]) -> Work:
         """Decode, read, fold, score, encode."""
-        assert self._decoder is not None, "the lane assigns before it prepares"
+        assert self._decoder is not None, "the lane assigns before it processes"
         decoded = {batch.part: self._decoder.decode(batch) for batch in batches}
         ends = {batch.part: batch.end for batch in batches}
         try:
@@ -225,12 +225,12 @@ class ScorerRoom:
             except HistoryDamaged as error:
                 self._damaged(error)
             except HistoryAway as error:
-                self._go_away(error)
+                self._enter_degraded_mode(error)
         if self._away is not None:
-            return Work(self._prepare_unscored(decoded), ends)
+            return Work(self._process_unscored(decoded), ends)
         if self.wants_assign:
             return Work([], ends)
-        return self._prepare_scored(decoded, touched, ends)
+        return self._process_scored(decoded, touched, ends)
 
     def _bound(self, batches: Sequence[Batch], decoded: dict[Part, Decoded], ends: dict[Part, int]) -> None:
         """Leave for the next round what would make too many timers fire in this one."""
@@ -275,62 +275,62 @@ class ScorerRoom:
             self._assignment.note_damage(part, partition.meta.generation, sentence)
         self.wants_assign = True
 
-    def _prepare_scored(
+    def _process_scored(
         self, decoded: Mapping[Part, Decoded], touched: dict[Part, Touched], ends: dict[Part, int]
     ) -> Work:
         tallies = {}
         silent = {part: self._partitions[part].run(batch) for part, batch in decoded.items()}
-        answers = self._answer(decoded)
+        scores = self._score(decoded)
         outputs: list[Output] = []
         now = self._clock()
         for part, batch in decoded.items():
             partition = self._partitions[part]
             tally = tallies[part] = Tally(now)
-            outputs += self._speaker.say(part, batch, partition.fold.came[silent[part] :], answers, tally)
-            outputs += self._speaker.fail(part, batch, partition.silent_until, tally)
+            outputs += self._output.build(part, batch, partition.fold.effects[silent[part] :], scores, tally)
+            outputs += self._output.dead_letter(part, batch, partition.silent_until, tally)
             name = str(ends[part]) if batch.timers is None else f"{ends[part]}@{partition.fold.time!r}"
             self._mature(partition, silent[part], name, touched[part], tally)
-            partition.fold.clear_came()
-        self._model_faults.scored_real(answers.misled)
-        return Work(outputs, ends, Kept(touched, tallies, answers.scored, bad_marks(decoded, self._partitions)))
+            partition.fold.clear_effects()
+        self._model_faults.scored_real(scores.misled)
+        return Work(outputs, ends, Kept(touched, tallies, scores.scored, bad_flags(decoded, self._partitions)))
 
     def _mature(self, partition: Partition, silent: int, batch: str, touched: Touched, tally: Tally) -> None:
         """Let what was decided be counted: with this batch what has matured, with a later one the rest."""
-        decided = [one for one in partition.fold.came[:silent] if type(one) is Decided] + tally.decided
+        decided = [one for one in partition.fold.effects[:silent] if type(one) is Decided] + tally.decided
         matured, timers = self._maturing.part(decided, partition.silent_time, partition.fold.time, batch)
         tally.matured.append(matured)
         partition.wait(timers, touched)
 
-    def _answer(self, decoded: Mapping[Part, Decoded]) -> Answers:
+    def _score(self, decoded: Mapping[Part, Decoded]) -> BatchScores:
         """Score all partitions' new alerts in one call of the model."""
         arrived: list[Arrived] = []
         rows = []
         for part in decoded:
             folded = self._partitions[part].fold
-            new = [one for one in folded.came if type(one) is Arrived]
+            new = [one for one in folded.effects if type(one) is Arrived]
             for one in new:
                 one.row += len(arrived) - folded.first_row
             arrived += new
             rows.append(folded.take_rows())
-        answers = Answers(arrived, np.concatenate(rows), self._served())
-        if answers.dropped:
-            self._metrics.challenger_dropped.labels(answers.dropped).inc()
-        if answers.challenger_seconds is not None:
-            self._metrics.challenger_seconds.observe(answers.challenger_seconds)
-        self._model_faults.failed(answers.failures)
-        return answers
+        scores = BatchScores(arrived, np.concatenate(rows), self._served())
+        if scores.dropped:
+            self._metrics.challenger_dropped.labels(scores.dropped).inc()
+        if scores.challenger_seconds is not None:
+            self._metrics.challenger_seconds.observe(scores.challenger_seconds)
+        self._model_faults.failed(scores.failures)
+        return scores
 
-    def seal(self, work: Work) -> None:
+    def snapshot(self, work: Work) -> None:
         """Pack what the batch changed; of unscored alerts note that they are published."""
         if work.kept:
             for part, touched in work.kept.touched.items():
-                work.kept.writes[part] = self._partitions[part].seal(touched, work.ends[part])
+                work.kept.writes[part] = self._partitions[part].snapshot(touched, work.ends[part])
             return
         for part, end in work.ends.items():
             self._unscored_until[part] = max(self._unscored_until.get(part, 0), end)
         self._metrics.unscored.labels("history_unavailable").inc(len(work.outputs))
 
-    def store(self, work: Work) -> dict[Part, bool] | HistoryAway | HistoryDamaged:
+    def commit(self, work: Work) -> dict[Part, bool] | HistoryAway | HistoryDamaged:
         """Write behind the fence."""
         if not work.kept:
             return {}
@@ -339,10 +339,10 @@ class ScorerRoom:
         except (HistoryAway, HistoryDamaged) as error:
             return error
 
-    def stored(self, work: Work, answer: dict[Part, bool] | HistoryAway | HistoryDamaged) -> bool:
+    def on_committed(self, work: Work, answer: dict[Part, bool] | HistoryAway | HistoryDamaged) -> bool:
         """Count what was written; give way where another worker got there first."""
         if isinstance(answer, HistoryAway):
-            self._go_away(answer)
+            self._enter_degraded_mode(answer)
             return False
         if isinstance(answer, HistoryDamaged):
             self._damaged(answer)
@@ -368,13 +368,13 @@ class ScorerRoom:
 
     # Away.
 
-    def _go_away(self, error: HistoryAway) -> None:
+    def _enter_degraded_mode(self, error: HistoryAway) -> None:
         if self._away is None or self._suspect:
             log.error("%s; alerts are published unscored until it is back", error)
         self._away, self._suspect, self._asked_at = str(error), False, time.monotonic()
         self._partitions.clear()
 
-    def _prepare_unscored(self, decoded: Mapping[Part, Decoded]) -> list[Output]:
+    def _process_unscored(self, decoded: Mapping[Part, Decoded]) -> list[Output]:
         """Publish each alert once without a score; its real one follows when Redis is back."""
         if self._is_back():
             return []
@@ -431,12 +431,12 @@ class ScorerRoom:
             try:
                 widen(self._history, partition, now, most=0)
             except HistoryAway as error:
-                self._go_away(error)
+                self._enter_degraded_mode(error)
                 return []
             except HistoryDamaged as error:
                 self._damaged(error)
                 return []
-            if partition.fold.dues.first() >= now:
+            if partition.fold.timers.first() >= now:
                 self._show_time(part, now)  # all that could be decided by now is
                 continue
             tick = Tick(moment(now))
@@ -465,7 +465,7 @@ class ScorerRoom:
             status = self._ask()
             evicted = self._evictions.look(status)
         except HistoryAway as error:
-            self._go_away(error)
+            self._enter_degraded_mode(error)
             return False
         if evicted:
             for part in self._partitions:

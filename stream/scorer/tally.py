@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 from msgspec import Struct, field
 
-from stream.core.came import Decided
+from stream.core.effects import Decided
 from stream.core.ledger import OUTCOME_NAMES
 from stream.metrics import Metrics
 from stream.scorer.quality import Verdicts

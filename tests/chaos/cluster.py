@@ -16,7 +16,7 @@ from redis import Redis
 
 from stream.config import Settings, load_settings
 from stream.core import fold
-from stream.core.came import Decided
+from stream.core.effects import Decided
 from stream.core.events import decode_event, seconds
 from stream.core.fold import Fold
 from stream.core.once import Once
@@ -184,7 +184,7 @@ class Cluster:
         once, ledger = Once(), {key for pure in folds.values() for key in pure.ledger}
         taken = [record for record in self.enriched() if once.takes(record)]
         assert {(record.alert.team, record.alert.alert_id) for record in taken} == ledger
-        decided = {(c.team, c.alert_id): c.outcome for f in folds.values() for c in f.came if type(c) is Decided}
+        decided = {(c.team, c.alert_id): c.outcome for f in folds.values() for c in f.effects if type(c) is Decided}
         names = {"noise": 0, "actionable": 1, "unknown": 2}
         assert {(o.team, o.alert_id): names[o.outcome] for o in self.outcomes()} == decided
         assert list(self.records(self.settings.failed_topic)) == []

@@ -7,8 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from stream.core.came import Arrived, Came, Counted, Decided, Fired, Repeated
-from stream.core.dues import Dues
+from stream.core.effects import Arrived, Counted, Decided, Effect, Fired, Repeated
 from stream.core.episodes import episode_id
 from stream.core.events import Acted, Event, Raised, Tick, moment
 from stream.core.fold import EntryKey, Fold, LevelKey
@@ -16,6 +15,7 @@ from stream.core.kinds import Agent
 from stream.core.ledger import pack_entry, unpack_entry
 from stream.core.problem import Problem, parse_problem
 from stream.core.state import pack_state, unpack_state
+from stream.core.timers import TimerQueue
 
 START = 1_772_323_200.0  # 2026-03-01T00:00:00Z
 MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
@@ -164,26 +164,35 @@ Told = tuple[Any, ...]
 def tell(fold: Fold) -> list[Told]:
     """What came since the last call, as plain values, each alert with its row of history; the fold lets go of both."""
     first, rows = fold.first_row, fold.take_rows()
-    told = [_tell(came, first, rows) for came in fold.came]
-    assert sum(1 for came in told if came[0] == "arrived") == len(rows)
-    fold.clear_came()
+    told = [_tell(effect, first, rows) for effect in fold.effects]
+    assert sum(1 for effect in told if effect[0] == "arrived") == len(rows)
+    fold.clear_effects()
     return told
 
 
-def _tell(came: Came, first: int, rows: Any) -> Told:
-    if isinstance(came, Arrived):
-        episode = episode_id(came.event.team, came.alert)
-        return "arrived", came.event, came.flags, rows[came.row - first].tobytes(), episode
-    if isinstance(came, Repeated):
-        return "repeated", came.event, came.flags
-    if isinstance(came, Decided):
-        more = came.agent, episode_id(came.team, came.alert), came.context
-        return "decided", came.team, came.alert_id, came.outcome, came.decided_at, came.by, came.flags, *more
-    if isinstance(came, Fired):
-        return "fired", came.name, came.timer.due, came.timer.payload
-    if isinstance(came, Counted):
-        return "counted", came.effect
-    return "unknown", came.value, came.offset
+def _tell(effect: Effect, first: int, rows: Any) -> Told:
+    if isinstance(effect, Arrived):
+        episode = episode_id(effect.event.team, effect.alert)
+        return "arrived", effect.event, effect.flags, rows[effect.row - first].tobytes(), episode
+    if isinstance(effect, Repeated):
+        return "repeated", effect.event, effect.flags
+    if isinstance(effect, Decided):
+        more = effect.agent, episode_id(effect.team, effect.alert), effect.context
+        return (
+            "decided",
+            effect.team,
+            effect.alert_id,
+            effect.outcome,
+            effect.decided_at,
+            effect.by,
+            effect.flags,
+            *more,
+        )
+    if isinstance(effect, Fired):
+        return "fired", effect.name, effect.timer.due, effect.timer.payload
+    if isinstance(effect, Counted):
+        return "counted", effect.effect
+    return "unknown", effect.value, effect.offset
 
 
 class Kept(Struct, frozen=True):
@@ -191,7 +200,7 @@ class Kept(Struct, frozen=True):
 
     levels: dict[LevelKey, bytes]
     ledger: dict[EntryKey, bytes]
-    dues: list[tuple[float, str, str]]
+    timers: list[tuple[float, str, str]]
     time: float
     held: int
 
@@ -200,14 +209,14 @@ def keep(fold: Fold) -> Kept:
     """Pack a fold's state."""
     levels = {key: pack_state(level) for key, level in fold.levels.items()}
     ledger = {key: pack_entry(entry) for key, entry in fold.ledger.items()}
-    return Kept(levels, ledger, list(fold.dues), fold.time, fold.held)
+    return Kept(levels, ledger, list(fold.timers), fold.time, fold.held)
 
 
 def resume(problem: Problem, kept: Kept) -> Fold:
     """A new fold that goes on from a packed state."""
     levels = {key: unpack_state(record) for key, record in kept.levels.items()}
     ledger = {key: unpack_entry(record) for key, record in kept.ledger.items()}
-    fold = Fold(problem, levels, ledger, Dues(reversed(kept.dues)))
+    fold = Fold(problem, levels, ledger, TimerQueue(reversed(kept.timers)))
     fold.time, fold.held = kept.time, kept.held
     return fold
 
@@ -227,11 +236,13 @@ def feed(fold: Fold, log: Iterable[Timed], offset: int = 0) -> None:
 
 def outcomes(told: Iterable[Told]) -> list[Told]:
     """Team, alert, outcome, when and by what, of all that was decided."""
-    return [came[1:6] for came in told if came[0] == "decided"]
+    return [effect[1:6] for effect in told if effect[0] == "decided"]
 
 
 def effects(told: Iterable[Told]) -> list[str]:
     """What came of events that decided nothing."""
     return [
-        came[1] if came[0] == "counted" else came[0] for came in told if came[0] not in ("arrived", "decided", "fired")
+        effect[1] if effect[0] == "counted" else effect[0]
+        for effect in told
+        if effect[0] not in ("arrived", "decided", "fired")
     ]

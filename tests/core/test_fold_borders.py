@@ -82,8 +82,8 @@ def test_the_ledger_says_what_is_due(problem: Problem, log: list[Timed]) -> None
                 held += len(entry.actions)
             elif isinstance(entry, Alert) and entry.outcome == OPEN:
                 expected.append((entry.due, *key))
-        assert list(fold.dues) == sorted(expected)
-        assert fold.dues.first() >= fold.time
+        assert list(fold.timers) == sorted(expected)
+        assert fold.timers.first() >= fold.time
         assert fold.held == held
         assert fold.time == max(at for _, at in log[: place + 1])
 
@@ -94,12 +94,12 @@ def test_open_alerts_are_counted(problem: Problem, log: list[Timed]) -> None:
     """In the end no level has an open alert left, and every alert has had one first outcome."""
     fold = run(problem, log)
     fold.advance(fold.time + 400 * DAY)
-    assert not fold.dues
+    assert not fold.timers
     assert fold.held == 0
     assert {level[14] for level in fold.levels.values()} <= {0.0}
     told = tell(fold)
-    first = [came for came in told if came[0] == "decided" and came[5] != "correction"]
-    assert len(first) == sum(1 for came in told if came[0] == "arrived")
+    first = [effect for effect in told if effect[0] == "decided" and effect[5] != "correction"]
+    assert len(first) == sum(1 for effect in told if effect[0] == "arrived")
 
 
 @LAW
@@ -116,7 +116,7 @@ def test_a_repeated_log_counts_once(log: list[Timed]) -> None:
 def test_nothing_is_late_within_the_grace(log: list[Timed]) -> None:
     """While lateness keeps to the grace, no alert is flagged late and no decisive action misses its horizon."""
     told = tell(run(PROBLEMS[0], log))
-    assert not any(came[2] & 4 for came in told if came[0] == "arrived")
+    assert not any(effect[2] & 4 for effect in told if effect[0] == "arrived")
     assert ("counted", "late") not in told
 
 

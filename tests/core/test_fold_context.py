@@ -40,16 +40,16 @@ def test_the_ledger_keeps_it_while_a_rule_s_act_may_be_corrected(kind: str) -> N
 def test_each_outcome_tells_it() -> None:
     """That of a rule and its correction, each as of its decision, also through packed states and in one batch."""
     log = [high(), acted(60, kind="closed_by_rule"), acted(90, kind="reopened")]
-    assert [came[9] for came in tell(run(PROBLEMS[0], log)) if came[0] == "decided"] == [HIGH, HIGH]
+    assert [effect[9] for effect in tell(run(PROBLEMS[0], log)) if effect[0] == "decided"] == [HIGH, HIGH]
     fold = resume(PROBLEMS[0], keep(run(PROBLEMS[0], log[:2])))
     feed(fold, log[2:])
-    assert [came[9] for came in tell(fold)] == [HIGH]
-    assert [came[9] for came in tell(run(PROBLEMS[0], [raised(0), END])) if came[0] == "decided"] == [None]
+    assert [effect[9] for effect in tell(fold)] == [HIGH]
+    assert [effect[9] for effect in tell(run(PROBLEMS[0], [raised(0), END])) if effect[0] == "decided"] == [None]
 
 
 def test_labels_that_are_cut_are_flagged_on_alert_and_outcome() -> None:
     """The alert that comes out of the scorer is whole; the flag says that its outcome, and what rules match, is not."""
     told = tell(run(PROBLEMS[0], [high(env="prod", long="x" * 3_000), END]))
-    assert [came[2] for came in told if came[0] == "arrived"] == [LABELS_CUT]
-    decided = [came for came in told if came[0] == "decided"]
-    assert [(came[6], came[9]) for came in decided] == [(LABELS_CUT, HIGH)]
+    assert [effect[2] for effect in told if effect[0] == "arrived"] == [LABELS_CUT]
+    decided = [effect for effect in told if effect[0] == "decided"]
+    assert [(effect[6], effect[9]) for effect in decided] == [(LABELS_CUT, HIGH)]

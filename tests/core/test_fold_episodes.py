@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from stream.core.came import Arrived
+from stream.core.effects import Arrived
 from stream.core.episodes import episode_id
 from stream.core.events import Raised
 from stream.core.fold import Fold
@@ -35,8 +35,8 @@ MINUTES = small_problem(history="forget_days = 4\nepisode_minutes = 30")
 def episodes(log: list[Timed], problem: Problem = PROBLEMS[0]) -> list[int]:
     """The episode of each alert in log order, numbered by appearance."""
     numbers: dict[str, int] = {}
-    told = [came for came in tell(run(problem, log)) if came[0] == "arrived"]
-    return [numbers.setdefault(came[4], len(numbers)) for came in told]
+    told = [effect for effect in tell(run(problem, log)) if effect[0] == "arrived"]
+    return [numbers.setdefault(effect[4], len(numbers)) for effect in told]
 
 
 def firings(*at: float) -> list[Timed]:
@@ -66,7 +66,7 @@ def test_a_late_firing_joins_the_running_episode_unless_it_is_too_early() -> Non
 def test_the_id_is_that_of_the_first_raise_and_never_changes() -> None:
     """A joining late alert leaves the id as it was: a hash of team, rule, entity and the first raise, 16 digits."""
     fold = run(PROBLEMS[0], firings(10 * HOUR, 9 * HOUR))
-    ids = {came[4] for came in tell(fold)}
+    ids = {effect[4] for effect in tell(fold)}
     assert ids == {episode_id("pay", Alert(START + 10 * HOUR, "disk", "db", ()))}
     (only,) = ids
     assert len(bytes.fromhex(only)) == 8
@@ -108,14 +108,14 @@ def test_the_outcome_carries_the_episode_whenever_it_comes() -> None:
     feed(fold, [raised(DAY, "later"), acted(DAY + 60, "n0", kind="reopened"), tick(2 * DAY)])
     told = tell(fold)
     first = episode_id("pay", Alert(START, "disk", "db", ()))
-    assert [came[8] for came in told if came[0] == "decided" and came[2] != "later"] == [first, first]
-    assert [came[8] != first for came in told if came[0] == "decided" and came[2] == "later"] == [True]
+    assert [effect[8] for effect in told if effect[0] == "decided" and effect[2] != "later"] == [first, first]
+    assert [effect[8] != first for effect in told if effect[0] == "decided" and effect[2] == "later"] == [True]
 
 
 def arrivals(fold: Fold) -> dict[str, str]:
     """The episode of each alert that arrived, by alert id."""
-    found = [came for came in fold.came if isinstance(came, Arrived)]
-    return {came.event.alert_id: episode_id(came.event.team, came.alert) for came in found}
+    found = [effect for effect in fold.effects if isinstance(effect, Arrived)]
+    return {effect.event.alert_id: episode_id(effect.event.team, effect.alert) for effect in found}
 
 
 @LAW

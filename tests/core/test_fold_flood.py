@@ -21,7 +21,7 @@ def series(start: float, days: float, per_day: float, rule: str = "disk") -> lis
 def flooded(fold: Fold, log: list[Timed]) -> list[bool]:
     """Which of the log's alerts are flagged."""
     feed(fold, log)
-    return [bool(came[2] & FLOOD) for came in tell(fold) if came[0] == "arrived"]
+    return [bool(effect[2] & FLOOD) for effect in tell(fold) if effect[0] == "arrived"]
 
 
 def test_a_burst_of_a_quiet_rule_is_a_flood() -> None:

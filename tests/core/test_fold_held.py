@@ -3,7 +3,7 @@
 import pytest
 
 from stream.core import limits
-from stream.core.came import Unknown
+from stream.core.effects import Unknown
 from stream.core.events import Acted, moment
 from stream.core.fold import Fold
 from stream.core.ledger import Held, unpack_entry
@@ -31,7 +31,7 @@ from tests.core.logs import (
 def test_an_action_waits_for_its_alert() -> None:
     """An action that comes before its alert is held, and decides at its own time when the alert arrives."""
     told = tell(run(PROBLEMS[0], [acted(60), raised(30)]))
-    assert [came[0] for came in told] == ["counted", "arrived", "decided"]
+    assert [effect[0] for effect in told] == ["counted", "arrived", "decided"]
     assert outcomes(told) == [("pay", "a", 1, START + 60, "worked")]
 
 
@@ -43,7 +43,7 @@ def test_an_action_of_before_the_raise_decides_nothing_whichever_came_first(kind
     assert effects(first) == ["held", "before_raise"]
     assert effects(second) == ["before_raise"]
     assert outcomes(first) == outcomes(second) == [("pay", "a", 0, START + 2 * GRACE + 1 + HOUR, "expiry")]
-    assert [came[6] for came in (*first, *second) if came[0] == "decided"] == [0, 0]
+    assert [effect[6] for effect in (*first, *second) if effect[0] == "decided"] == [0, 0]
 
 
 def test_an_action_of_before_the_raise_corrects_no_closure() -> None:
@@ -60,7 +60,7 @@ def test_a_held_action_keeps_who_did_it() -> None:
         kept = keep(run(problem, [acted(60, kind="escalated", agent=agent)]))  # type: ignore[arg-type]  # literals
         fold = resume(problem, kept)
         feed(fold, [raised(30), tick(DAY)])
-        assert [came[2] for came in outcomes(tell(fold))] == [expected]
+        assert [effect[2] for effect in outcomes(tell(fold))] == [expected]
 
 
 def test_held_actions_are_released_in_the_order_they_came() -> None:
@@ -78,14 +78,14 @@ def test_an_action_waits_for_an_alert_of_up_to_the_grace_later() -> None:
     taken, late = run(PROBLEMS[0], [acted(0), raised(GRACE)]), run(PROBLEMS[0], [acted(0), raised(GRACE + 1)])
     assert outcomes(tell(taken)) == [("pay", "a", 1, START, "worked")]
     assert effects(tell(late)) == ["held", "before_raise"]
-    assert (late.held, list(late.dues)) == (0, [(START + GRACE + 1 + HOUR + GRACE, "pay", "a")])
+    assert (late.held, list(late.timers)) == (0, [(START + GRACE + 1 + HOUR + GRACE, "pay", "a")])
 
 
 def test_each_action_has_its_own_grace() -> None:
     """Of two actions that wait, an alert takes the one within the grace; the other is of before the raise."""
     told = tell(run(PROBLEMS[0], [acted(0, kind="dismissed"), acted(250), raised(400)]))
     assert outcomes(told) == [("pay", "a", 1, START + 250, "worked")]
-    assert [came[:2] for came in told[-2:]] == [("counted", "before_raise"), ("decided", "pay")]
+    assert [effect[:2] for effect in told[-2:]] == [("counted", "before_raise"), ("decided", "pay")]
 
 
 def test_an_action_nobody_waits_for_fails() -> None:
@@ -94,7 +94,7 @@ def test_an_action_nobody_waits_for_fails() -> None:
     assert effects(tell(fold)) == ["held", "held"]
     feed(fold, [tick(2 + 2 * GRACE)])
     assert tell(fold) == [("unknown", b"value 0", 0), ("unknown", b"value 1", 1)]
-    assert (fold.held, fold.ledger, list(fold.dues)) == (0, {}, [])
+    assert (fold.held, fold.ledger, list(fold.timers)) == (0, {}, [])
 
 
 def test_held_actions_are_part_of_the_state() -> None:
@@ -103,13 +103,13 @@ def test_held_actions_are_part_of_the_state() -> None:
     entry = unpack_entry(kept.ledger["pay", "a"])
     assert isinstance(entry, Held)
     assert (entry.due, entry.actions[0].value, entry.actions[0].offset) == (START + 2 * GRACE, b"value 0", 0)
-    assert (kept.held, kept.dues) == (1, [(entry.due, "pay", "a")])
+    assert (kept.held, kept.timers) == (1, [(entry.due, "pay", "a")])
 
 
 def test_a_later_action_prolongs_the_wait_and_an_earlier_one_does_not() -> None:
     """The actions of one alert are given up together, after the latest of them."""
     fold = run(PROBLEMS[0], [acted(100), acted(200, kind="dismissed"), acted(150, kind="commented")])
-    assert list(fold.dues) == [(START + 200 + 2 * GRACE, "pay", "a")]
+    assert list(fold.timers) == [(START + 200 + 2 * GRACE, "pay", "a")]
 
 
 def test_an_action_later_than_the_grace_is_not_held() -> None:
@@ -155,7 +155,7 @@ def test_a_large_action_is_not_held() -> None:
     event, fold = Acted(moment(START), "a", "pay", "x", "worked"), Fold(PROBLEMS[0])
     fold.step(event, START, b"x" * limits.HELD_VALUE_BYTES, 1)
     fold.step(event, START, b"x" * (limits.HELD_VALUE_BYTES + 1), 2)
-    assert [came.offset for came in fold.came if isinstance(came, Unknown)] == [2]
+    assert [effect.offset for effect in fold.effects if isinstance(effect, Unknown)] == [2]
     assert fold.held == 1
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from stream.core import fold as fold_module
 from stream.core import state
-from stream.core.came import Arrived
+from stream.core.effects import Arrived
 from stream.core.fold import Fold, level_keys
 from stream.core.ledger import LATE, VISIBILITY_ONLY, Alert
 from tests.core.logs import (
@@ -39,7 +39,7 @@ KEYS = [
 
 def arrivals(fold: Fold) -> list[Alert]:
     """The ledger entries of what arrived."""
-    return [came.alert for came in fold.came if isinstance(came, Arrived)]
+    return [effect.alert for effect in fold.effects if isinstance(effect, Arrived)]
 
 
 def worked(*at: float) -> list[Timed]:
@@ -155,9 +155,9 @@ def test_rows_belong_to_their_alerts() -> None:
     """Row numbers go on over `take_rows`, and `first_row` says where those in memory begin."""
     fold = run(PROBLEMS[0], [raised(0, "a"), raised(1, "b")])
     assert fold.take_rows().shape == (2, 1 + 19 * 6)
-    fold.clear_came()
+    fold.clear_effects()
     feed(fold, [raised(2, "c")])
-    assert [came.row - fold.first_row for came in fold.came if isinstance(came, Arrived)] == [0]
+    assert [effect.row - fold.first_row for effect in fold.effects if isinstance(effect, Arrived)] == [0]
     assert (fold.first_row, fold.arrived) == (2, 3)
     assert fold.take_rows()[:, 0].tolist() == [START + 2]
     assert len(fold.take_rows()) == 0

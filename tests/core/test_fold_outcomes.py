@@ -86,7 +86,7 @@ def test_expiries_come_in_order_of_due_time() -> None:
     """Expiries come by due time, ties by team and alert, before the event that passes them."""
     log = [raised(9, "c"), raised(9, "b", "ops"), raised(9, "b"), raised(8, "d"), acted(2 * HOUR, "d")]
     told = tell(run(PROBLEMS[0], log))
-    assert [came[1:3] for came in told if came[0] == "decided"] == [
+    assert [effect[1:3] for effect in told if effect[0] == "decided"] == [
         ("pay", "d"),
         ("ops", "b"),
         ("pay", "b"),
@@ -168,7 +168,7 @@ NARROWED = small_problem(actionable='"worked", "escalated@person"', noise='"dism
 def test_a_kind_of_an_agent_is_narrower_than_the_kind(kind: str, agent: Agent | None, outcome: int | None) -> None:
     """`kind@agent` decides for that agent alone and before `kind`; where nobody says, bare kinds count."""
     told = tell(run(NARROWED, [raised(0), acted(60, kind=kind, agent=agent)]))
-    assert [(came[3], came[7]) for came in told if came[0] == "decided"] == (
+    assert [(effect[3], effect[7]) for effect in told if effect[0] == "decided"] == (
         [] if outcome is None else [(outcome, agent)]
     )
 
@@ -177,7 +177,7 @@ def test_who_decided_is_told_with_the_outcome() -> None:
     """An expiry is nobody's; a correction is of whoever corrected."""
     log = [raised(0), acted(60, kind="closed_by_rule", agent="automation"), acted(90, agent="person")]
     told = tell(run(PROBLEMS[0], [*log, raised(100, "b"), END]))
-    assert [came[7] for came in told if came[0] == "decided"] == ["automation", "person", None]
+    assert [effect[7] for effect in told if effect[0] == "decided"] == ["automation", "person", None]
 
 
 def test_a_muted_alert_expires_as_unknown() -> None:
@@ -276,12 +276,12 @@ def test_an_alert_id_belongs_to_its_team() -> None:
 def test_a_held_out_alert_is_flagged() -> None:
     """`held_out` flags the alert's outcome, but not what is told of its raise, and not once the outcome is known."""
     told = tell(run(PROBLEMS[0], [raised(0), acted(1, kind="held_out"), raised(0), acted(60)]))
-    assert [came[2] for came in told if came[0] in ("arrived", "repeated")] == [0, HELD_OUT]
-    assert [came[6] for came in told if came[0] == "decided"] == [HELD_OUT]
+    assert [effect[2] for effect in told if effect[0] in ("arrived", "repeated")] == [0, HELD_OUT]
+    assert [effect[6] for effect in told if effect[0] == "decided"] == [HELD_OUT]
     after = tell(run(PROBLEMS[0], [raised(0), acted(60), acted(61, kind="held_out")]))
-    assert [came[6] for came in after if came[0] == "decided"] == [0]
+    assert [effect[6] for effect in after if effect[0] == "decided"] == [0]
     beyond = tell(run(PROBLEMS[0], [raised(0), acted(HOUR + 1, kind="held_out"), END]))
-    assert [came[6] for came in beyond if came[0] == "decided"] == [0]
+    assert [effect[6] for effect in beyond if effect[0] == "decided"] == [0]
 
 
 def test_what_is_told_stays_as_it_was() -> None:

@@ -42,14 +42,14 @@ def test_the_fold_is_the_plain_fold(problem: Problem, log: list[Timed]) -> None:
     for event, at in log:
         reference.step(event, at)
     told = tell(fold)
-    rows = [np.frombuffer(came[3]).tolist() for came in told if came[0] == "arrived"]
-    decided = [came for came in told if came[0] == "decided"]
+    rows = [np.frombuffer(effect[3]).tolist() for effect in told if effect[0] == "arrived"]
+    decided = [effect for effect in told if effect[0] == "decided"]
     assert [(*one[1:3], OUTCOME_NAMES[one[3]], *one[4:6], *one[7:9]) for one in decided] == reference.outcomes
     assert effects(told) == reference.effects
-    arrived = [came for came in told if came[0] == "arrived"]
-    assert [bool(came[2] & FLOOD) for came in arrived] == reference.floods
-    assert [bool(came[2] & MAINTENANCE) for came in arrived] == reference.maintained
-    assert [came[4] for came in arrived] == reference.episodes
+    arrived = [effect for effect in told if effect[0] == "arrived"]
+    assert [bool(effect[2] & FLOOD) for effect in arrived] == reference.floods
+    assert [bool(effect[2] & MAINTENANCE) for effect in arrived] == reference.maintained
+    assert [effect[4] for effect in arrived] == reference.episodes
     for row, theirs in zip(rows, reference.rows, strict=True):
         for index, level in enumerate(theirs):
             mine = row[1 + 19 * index : 20 + 19 * index]

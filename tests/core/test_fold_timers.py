@@ -7,11 +7,11 @@ from tests.core.logs import DAY, HOUR, PROBLEMS, START, Told, feed, keep, raised
 DUE = HOUR + 300  # when an alert of the first problem is due, after its raise
 
 
-def waiting(*dues: float) -> Fold:
+def waiting(*timers: float) -> Fold:
     """A fold in which an alert was raised at 0, with timers that are due these seconds after START."""
     fold = Fold(PROBLEMS[0])
     feed(fold, [raised(0)])
-    for number, due in enumerate(dues):
+    for number, due in enumerate(timers):
         fold.set_timer(f"1/{number}", Timer(START + due, 1, str(number).encode()))
     tell(fold)
     return fold
@@ -29,17 +29,17 @@ def test_a_timer_fires_once_time_has_passed_it() -> None:
     assert told(fold, 500) == []
     assert told(fold, 501) == [("fired", "1/0", START + 500, b"0")]
     assert ("", "1/0") not in fold.ledger
-    assert [came[0] for came in told(fold, 9 * DAY)] == ["decided"]
+    assert [effect[0] for effect in told(fold, 9 * DAY)] == ["decided"]
 
 
 def test_what_is_due_comes_in_order_of_due_time() -> None:
     """Timers and expiries in one order, ties with the timer first: no team's name comes before none."""
     fold = waiting(DUE + 1, 500, DUE, 700)
-    assert [came[0] for came in told(fold, DAY)] == ["fired", "fired", "fired", "decided", "fired"]
+    assert [effect[0] for effect in told(fold, DAY)] == ["fired", "fired", "fired", "decided", "fired"]
 
 
 def test_a_clock_that_jumps_years_fires_every_timer_once() -> None:
-    """One tick years ahead passes all dues."""
+    """One tick years ahead passes all timers."""
     fold = waiting(500, 9 * DAY)
     assert len(told(fold, 3_000 * DAY)) == 3
     assert told(fold, 3_000 * DAY + 1) == []

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.core.came import Arrived
+from stream.core.effects import Arrived
 from stream.core.events import Raised, moment
 from stream.core.ledger import MAINTENANCE, OPEN, UNKNOWN, VISIBILITY_ONLY
 from stream.core.problem import Window
@@ -30,7 +30,7 @@ WINDOW = small_problem(exclude=f'windows = [{{ from = {FROM}, to = 2026-03-01T02
 
 def flags(*log: Timed) -> list[int]:
     """Of what arrived."""
-    return [came[2] for came in tell(run(WINDOW, log)) if came[0] == "arrived"]
+    return [effect[2] for effect in tell(run(WINDOW, log)) if effect[0] == "arrived"]
 
 
 def test_a_window_begins_with_its_first_moment_and_ends_before_its_last() -> None:
@@ -47,7 +47,7 @@ def test_the_clock_of_an_alert_in_a_window_ends_at_its_raise() -> None:
     told = tell(fold)
     assert outcomes(told) == [("pay", "a", UNKNOWN, START + HOUR, "maintenance")]
     assert effects(told) == ["after_decision", "after_decision"]
-    assert list(fold.dues) == []
+    assert list(fold.timers) == []
     assert fold.ledger["pay", "a"].outcome != OPEN  # type: ignore[union-attr]  # an alert's
 
 
@@ -90,4 +90,4 @@ def test_windows_are_found_as_if_each_were_looked_at(
 def test_alerts_in_windows_are_scored() -> None:
     """They arrive with a row of history like any other."""
     fold = run(WINDOW, [raised(HOUR)])
-    assert sum(isinstance(came, Arrived) for came in fold.came) == len(fold.take_rows()) == 1
+    assert sum(isinstance(effect, Arrived) for effect in fold.effects) == len(fold.take_rows()) == 1

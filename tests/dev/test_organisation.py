@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stream.core.came import Arrived
+from stream.core.effects import Arrived
 from stream.core.episodes import episode_id
 from stream.core.events import decode_event, seconds
 from stream.core.fold import Fold
@@ -503,8 +503,8 @@ class TestActions:
         for event in world.events:
             decoded = decode_event(json.dumps(event).encode())
             fold.step(decoded, seconds(decoded.at))
-            episodes.update(episode_id(one.event.team, one.alert) for one in fold.came if isinstance(one, Arrived))
-            fold.clear_came()
+            episodes.update(episode_id(one.event.team, one.alert) for one in fold.effects if isinstance(one, Arrived))
+            fold.clear_effects()
         several = sum(count for count in episodes.values() if count > 1)
         assert 0.15 < several / len(world.alerts) < 0.4
 

@@ -9,7 +9,7 @@ import pytest
 
 from stream.core.errors import BrokerError
 from stream.lane.batch import Batch, Bounds, Output, Part, Record, Work
-from stream.lane.engine import Engine, Moves
+from stream.lane.engine import Engine, StepResult
 from stream.metrics import Metrics
 from tests.scorer.rig import LogRecord, MemoryPublisher
 
@@ -32,7 +32,7 @@ class NotingRoom:
         self.wants_assign = False
         return dict.fromkeys(bounds, 0)
 
-    def prepare(self, batches: Sequence[Batch]) -> Work:
+    def process(self, batches: Sequence[Batch]) -> Work:
         """Note, and take as long as told."""
         time.sleep(self.prepare_seconds)
         taken = [self._some_of(batch) for batch in batches]
@@ -46,17 +46,17 @@ class NotingRoom:
             return batch
         return Batch(batch.part, batch.start, batch.records[self.takes].offset, batch.records[: self.takes])
 
-    def seal(self, work: Work) -> None:
+    def snapshot(self, work: Work) -> None:
         """Nothing to freeze."""
 
-    def store(self, work: Work) -> Any:
+    def commit(self, work: Work) -> Any:
         """Wait if told, then note what is written."""
         if self.hold is not None:
             assert self.hold.wait(10)
         self.stored_ends.append(work.ends)
         return None
 
-    def stored(self, work: Work, answer: Any) -> bool:
+    def on_committed(self, work: Work, answer: Any) -> bool:
         """It always is."""
         return True
 
@@ -79,12 +79,12 @@ def records(start: int, stop: int, size: int = 10) -> list[LogRecord]:
     return [LogRecord(offset, 0, None, b"x" * size) for offset in range(start, stop)]
 
 
-def work(engine: Engine, fetched: Mapping[Part, Sequence[Record]]) -> Moves:
+def work(engine: Engine, fetched: Mapping[Part, Sequence[Record]]) -> StepResult:
     """Step until nothing of what was fetched waits."""
-    moves = engine.step(fetched)
-    while moves.more:
-        moves = engine.step({})
-    return moves
+    result = engine.step(fetched)
+    while result.more:
+        result = engine.step({})
+    return result
 
 
 def test_a_batch_holds_at_most_its_records_over_all_partitions() -> None:
@@ -139,8 +139,8 @@ def test_a_fetch_that_does_not_continue_is_not_worked_on() -> None:
 def test_a_step_is_one_batch_and_the_rest_waits() -> None:
     """Between two batches the caller sees signals, a rebalance and the watchdog's clock."""
     engine, room = make(max_records=10)
-    moves = engine.step({ONE: records(0, 25)})
-    assert (len(room.batches), moves.more, engine.waiting(ONE)) == (1, True, 15)
+    result = engine.step({ONE: records(0, 25)})
+    assert (len(room.batches), result.more, engine.waiting(ONE)) == (1, True, 15)
     progressed = engine.progressed_at
     assert engine.step({}).more
     assert engine.progressed_at > progressed

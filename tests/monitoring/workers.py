@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.config import Settings
-from stream.core.came import Decided
+from stream.core.effects import Decided
 from stream.core.events import decode_event, moment, seconds
 from stream.core.fold import Fold
 from stream.core.kinds import CORRECTION, HELD_OUT
@@ -219,7 +219,7 @@ class Organisation:
                 if record.value != _BAD:
                     event = decode_event(record.value or b"")
                     fold.step(event, seconds(event.at), offset=record.offset)
-            for one in fold.came:
+            for one in fold.effects:
                 if isinstance(one, Decided) and one.by != CORRECTION:
                     (timer,) = maturing.part([one], -np.inf, -np.inf, "")[1].values()
                     moments[one.team, one.alert_id] = timer.due

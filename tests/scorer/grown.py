@@ -8,7 +8,7 @@ from confluent_kafka import KafkaError, Message, TopicPartition
 
 from stream.config import Settings
 from stream.core import fold
-from stream.core.came import Decided
+from stream.core.effects import Decided
 from stream.core.events import Tick, decode_event, encode_event, seconds
 from stream.core.problem import Problem
 from stream.kafka import TopicFacts, partition_chooser
@@ -69,7 +69,7 @@ def decisions(folds: Iterable[fold.Fold]) -> set[tuple[str, str, int, float, str
     return {
         (one.team, one.alert_id, one.outcome, one.decided_at, one.by)
         for pure in folds
-        for one in pure.came
+        for one in pure.effects
         if isinstance(one, Decided)
     }
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 
-from stream.core.dues import Due
 from stream.core.errors import HistoryAway
 from stream.core.fold import EntryKey
+from stream.core.timers import QueuedTimer
 from stream.lane.batch import Part
 from stream.scorer.history import Found, ServerStatus, Wanted, Write
 from stream.scorer.identity import Identity
@@ -67,7 +67,7 @@ class MemoryHistory:
             for part, want in wanted.items()
         }
 
-    def dues(self, part: Part, generation: int, start: float, count: int) -> tuple[list[Due], bool]:
+    def timers(self, part: Part, generation: int, start: float, count: int) -> tuple[list[QueuedTimer], bool]:
         """See `History`."""
         self.check()
         kept = self.due.get((part, generation), {})

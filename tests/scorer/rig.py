@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from stream.config import Settings
 from stream.core import fold
-from stream.core.came import Decided
+from stream.core.effects import Decided
 from stream.core.events import Event, Tick, encode_event, seconds
 from stream.core.ledger import Alert, Entry, Timer, pack_entry, unpack_entry
 from stream.core.problem import Problem
@@ -14,7 +14,7 @@ from stream.core.records import Enriched, Outcome, decode_enriched, decode_outco
 from stream.core.state import NEVER, pack_state
 from stream.kafka import partition_chooser
 from stream.lane.batch import Bounds, Output, Part
-from stream.lane.engine import Engine, Moves
+from stream.lane.engine import Engine, StepResult
 from stream.lane.publisher import Publisher
 from stream.metrics import Metrics
 from stream.models.served import Scores, Served
@@ -170,16 +170,16 @@ class Rig:
                 ):
                     return
                 continue
-            moves = self.engine.step(fetched)
-            self._do(moves)
-            while moves.more:
-                moves = self.engine.step({})
-                self._do(moves)
+            result = self.engine.step(fetched)
+            self._do(result)
+            while result.more:
+                result = self.engine.step({})
+                self._do(result)
         raise AssertionError("the rig never came to rest")
 
-    def _do(self, moves: Moves) -> None:
-        self.committed.update(moves.commits)
-        if moves.reassign:
+    def _do(self, result: StepResult) -> None:
+        self.committed.update(result.commits)
+        if result.reassign:
             self.assigned = False
 
 
@@ -235,6 +235,6 @@ def waiting_in(packed: Mapping[fold.EntryKey, bytes]) -> Counter[float]:
 
 def waiting_of(pure: fold.Fold) -> Counter[float]:
     """The same of the whole log in one batch: how many of the alerts that it decided are not to be counted yet."""
-    decided = [one for one in pure.came if isinstance(one, Decided)]
+    decided = [one for one in pure.effects if isinstance(one, Decided)]
     _, timers = Maturing(pure.problem, {}).part(decided, NEVER, pure.time, "")
     return Counter({timer.due: size(verdicts_of(timer)) for timer in timers.values()})

@@ -12,19 +12,19 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from stream.config import Settings
-from stream.core.came import Arrived
+from stream.core.effects import Arrived
 from stream.core.events import Event, Raised, Tick
 from stream.core.frame import Array, Decayed, Inputs
 from stream.core.kinds import DRILL_TEAM
-from stream.core.ledger import NARROW
+from stream.core.ledger import UNJUDGED
 from stream.lane.batch import Batch, Part
 from stream.metrics import Metrics
 from stream.models.served import Served
 from stream.models.serving import Model
-from stream.scorer.answers import Scored
 from stream.scorer.counting import Counting
 from stream.scorer.history import Write
 from stream.scorer.quality import Judged, Verdicts
+from stream.scorer.score import Scored
 from stream.scorer.tally import Tally
 from tests.lab.logs import START, acted, raised, small_log, small_problem
 from tests.scorer.memory_history import MemoryHistory
@@ -64,10 +64,10 @@ def test_every_written_alert_is_counted_in_its_bins(small_model: Model) -> None:
     pure = folded(rig.log, rig.problem)
     rows, alerts = [], []
     for fold in pure.values():
-        arrived = [one for one in fold.came if type(one).__name__ == "Arrived"]
+        arrived = [one for one in fold.effects if type(one).__name__ == "Arrived"]
         taken = fold.take_rows()
         for one in arrived:
-            if not one.flags & NARROW:  # type: ignore[union-attr]  # an Arrived has flags
+            if not one.flags & UNJUDGED:  # type: ignore[union-attr]  # an Arrived has flags
                 rows.append(taken[one.row])  # type: ignore[union-attr]
                 alerts.append(one.event)  # type: ignore[union-attr]
     matrix, page = small_model.features(np.array(rows), alerts), shown(rig.metrics)
@@ -463,10 +463,10 @@ def test_a_fenced_worker_counts_nothing_of_what_was_refused(small_model: Model) 
     one.assign()
     two.assign()
     part = Part(TOPIC, 0)
-    work = one.room.prepare([_batch(log, part, 40)])
+    work = one.room.process([_batch(log, part, 40)])
     two.run((40,))
-    one.room.seal(work)
-    assert not one.room.stored(work, one.room.store(work))
+    one.room.snapshot(work)
+    assert not one.room.on_committed(work, one.room.commit(work))
     assert counted(one) == {}
     assert total(two.metrics, "team_alerts_total") > 100
 
@@ -495,7 +495,7 @@ def test_another_model_under_the_same_name_does_not_end_the_worker(small_model: 
         manifest = replace(small_model.manifest, priors=replace(small_model.manifest.priors, tables=tables))
     swapped = Model(manifest, small_model._graph)
     fold = next(iter(folded(log_of(a_log(20)), small_problem()).values()))
-    arrived = [one for one in fold.came if isinstance(one, Arrived) and not one.flags & NARROW]
+    arrived = [one for one in fold.effects if isinstance(one, Arrived) and not one.flags & UNJUDGED]
     rows = np.array([one.row for one in arrived])
     tally = Tally(0.0, rows=rows.tolist())
     matrix = np.zeros((len(rows), len(manifest.features)), dtype=np.float32)

@@ -52,7 +52,7 @@ class HistoryContract:
             assert history.write({PART: zombie}) == {PART: False}
         found = history.read({PART: Wanted(1, ["t\0pay*ments"])})[PART]
         assert (found.meta, found.levels) == (b"one", [b"L1"])
-        assert history.dues(PART, 1, float("-inf"), 10) == ([(1_000.25, "pay*ments", "A 1")], False)
+        assert history.timers(PART, 1, float("-inf"), 10) == ([(1_000.25, "pay*ments", "A 1")], False)
 
     def test_each_partition_has_a_fence_of_its_own(self, history: History) -> None:
         """In one round of writes, one partition can be refused and another written."""
@@ -85,23 +85,23 @@ class HistoryContract:
         assert status.evicted_since(status.evictions) == 0
 
     def test_dues_come_in_order_and_ties_stay_together(self, history: History) -> None:
-        """A window never ends between two dues of the same time."""
+        """A window never ends between two timers of the same time."""
         due = [(float(at), "team", f"A{number}") for number, at in enumerate((5, 1, 3, 3, 3, 9))]
         history.write({PART: Write(NO_META, b"m", 1, due=due)})
         first = [(1.0, "team", "A1"), (3.0, "team", "A2"), (3.0, "team", "A3"), (3.0, "team", "A4")]
-        assert history.dues(PART, 1, float("-inf"), 2) == (first, True)
-        assert history.dues(PART, 1, 3.5, 10) == ([(5.0, "team", "A0"), (9.0, "team", "A5")], False)
+        assert history.timers(PART, 1, float("-inf"), 2) == (first, True)
+        assert history.timers(PART, 1, 3.5, 10) == ([(5.0, "team", "A0"), (9.0, "team", "A5")], False)
         history.write(
             {PART: Write(b"m", b"n", 1, due=[(7.0, "team", "A5")], settled=[("team", "A0")], gone=[("a", "b")])}
         )
-        assert history.dues(PART, 1, 3.5, 10) == ([(7.0, "team", "A5")], False)
+        assert history.timers(PART, 1, 3.5, 10) == ([(7.0, "team", "A5")], False)
 
     def test_generations_do_not_see_each_other(self, history: History) -> None:
         """A rebuild aside can't touch what serves."""
         history.write({PART: first_write()})
         found = history.read({PART: Wanted(2, ["t\0pay*ments"], [("pay*ments", "A 1")])})[PART]
         assert (found.levels, found.entries) == ([None], [None])
-        assert history.dues(PART, 2, float("-inf"), 10) == ([], False)
+        assert history.timers(PART, 2, float("-inf"), 10) == ([], False)
 
 
 class TestMemoryHistory(HistoryContract):

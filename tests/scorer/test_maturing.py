@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from stream.core.came import Decided
+from stream.core.effects import Decided
 from stream.core.errors import HistoryRefused
 from stream.core.kinds import DRILL_TEAM
 from stream.core.ledger import ACTIONABLE, HELD_OUT, MAINTENANCE, NOISE, UNKNOWN, Alert, Timer

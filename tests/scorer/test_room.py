@@ -480,9 +480,9 @@ def test_expiries_are_known_after_a_restart_too() -> None:
 
 
 def test_a_window_of_dues_smaller_than_what_is_due_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a window of three dues, every expiry is still published in order, over restarts and unwritten batches."""
-    monkeypatch.setattr("stream.scorer.reading.DUES_WINDOW", 3)
-    monkeypatch.setattr("stream.scorer.partition.DUES_WINDOW", 3)
+    """With a window of three timers, every expiry is still published in order, over restarts and unwritten batches."""
+    monkeypatch.setattr("stream.scorer.reading.TIMERS_WINDOW", 3)
+    monkeypatch.setattr("stream.scorer.partition.TIMERS_WINDOW", 3)
     log = log_of(random_log(21, alerts=80))
     log.append(Tick(at(30 * 86_400)))
     calm, narrow = Rig(log, PROBLEM, MemoryHistory()), Rig(log, PROBLEM, MemoryHistory())

@@ -260,7 +260,7 @@ def test_damaged_timers_end_scores_and_not_alerts(redis_url: str) -> None:
     rig.run()
     wrong_type(history, f"{history.prefix(ONLY)}:{meta_of(history).generation}:dues")
     with pytest.raises(HistoryDamaged, match="history rebuild"):
-        history.dues(ONLY, meta_of(history).generation, 0.0, 10)
+        history.timers(ONLY, meta_of(history).generation, 0.0, 10)
     log.append(events[60])
     rig.start()
     rig.run()

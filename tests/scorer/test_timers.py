@@ -94,9 +94,9 @@ def test_a_crash_between_two_steps_of_timers_loses_and_repeats_no_outcome_in_the
     events = storm(40, 1.0)
     rig = bounded_rig(events)
     rig.assign()
-    moves = rig.engine.step({ONLY: rig.log.records[ONLY][:40]})
-    while moves.more:
-        moves = rig.engine.step({})
+    result = rig.engine.step({ONLY: rig.log.records[ONLY][:40]})
+    while result.more:
+        result = rig.engine.step({})
     rig.engine.step({ONLY: rig.log.records[ONLY][40:]})  # the first timers
     assert rig.engine.step({}).more  # the next ones; the first are written by now
     rig.start()

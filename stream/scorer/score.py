@@ -1,7 +1,6 @@
-"""What the scorer says of a batch: scores, and the enriched and outcome records that carry them."""
+"""The scores of a batch of alerts, and the form in which the ledger keeps a score."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -9,19 +8,17 @@ from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from stream.core.came import Arrived, Decided
-from stream.core.episodes import episode_id
+from stream.core.effects import Arrived
 from stream.core.errors import HistoryRefused
-from stream.core.events import Raised, is_simulated, moment
+from stream.core.events import Raised, is_simulated
 from stream.core.frame import Array, Decayed, Inputs
-from stream.core.ledger import OUTCOME_NAMES, Context, flag_names
-from stream.core.records import Challenge, Enriched, Outcome, Reason, Score, Whys
+from stream.core.records import Challenge, Reason, Score, Whys
 from stream.core.scoring import Thresholds, band_of, evidence_of, whys_of
 from stream.models.served import Drop, Role, Scores, Served, Shadow, one_a_row
 from stream.scorer.model_faults import Failure
 
 CHALLENGER_FAILED, SIMULATED = "challenger_failed", "simulated"
-_NOBODY = Thresholds()  # by which evidence is graded while there is no model
+DEFAULT_THRESHOLDS = Thresholds()  # by which evidence is graded while there is no model
 
 
 class Scored(Struct, frozen=True, eq=False):
@@ -35,7 +32,7 @@ class Scored(Struct, frozen=True, eq=False):
     probabilities: Array
 
 
-class Answers:
+class BatchScores:
     """Scores and explanations for the alerts that arrived in one batch, in the order of the fold's rows.
 
     Attributes:
@@ -63,7 +60,7 @@ class Answers:
         self.scores = self._score(served, decayed, rows, alerts)
         self.whys = whys_of(rows)
         if served.challenger is not None:
-            self._compare(served, shadow)
+            self._attach_challenger(served, shadow)
         for one, score in zip(arrived, self.scores, strict=True):
             one.alert.score = pack_score(score)
 
@@ -135,9 +132,9 @@ class Answers:
                 role: Role = "champion" if model is served.champions[0] else "team"
                 self.scored.append(Scored(model, role, indices, inputs, probabilities))
                 return scores
-        return [Score(None, "unscored", None, grade, reason) for grade in evidence_of(rows, teams, _NOBODY)]
+        return [Score(None, "unscored", None, grade, reason) for grade in evidence_of(rows, teams, DEFAULT_THRESHOLDS)]
 
-    def _compare(self, served: Served, shadow: Shadow | None) -> None:
+    def _attach_challenger(self, served: Served, shadow: Shadow | None) -> None:
         """Put the challenger's probabilities beside the scores, if it gave any."""
         challenger = served.challenger
         if challenger is None or shadow is None:
@@ -175,7 +172,6 @@ def _by_model(served: Served, alerts: Sequence[Raised]) -> list[tuple[Scores | N
 
 
 _SCORE_VERSION = 1
-_NO_CONTEXT = Context(None, None, {})
 NO_SCORE: Sequence[Any] = (None, "unscored", None, "none", "no_model", None)  # of an alert folded without scoring
 
 
@@ -224,53 +220,3 @@ def unpack_score(kept: Sequence[Any] | None) -> Score:
     """The inverse of `pack_score`."""
     probability, band, model, evidence, reason, challenger = score_fields(kept)
     return Score(probability, band, model, evidence, reason, Challenge(*challenger) if challenger else None)
-
-
-def enriched(
-    event: Raised,
-    flags: int,
-    score: Score,
-    why: Whys | None,
-    now: datetime,
-    offset: str,
-    more: Sequence[str] = (),
-    episode: str | None = None,
-) -> Enriched:
-    """The enriched record of an alert; `more` are flags beside those that the fold sets."""
-    names = [*flag_names(flags), *more] if more else flag_names(flags)
-    return Enriched(event, score, why, names, now, offset, episode)  # type: ignore[arg-type]  # a closed list
-
-
-def unscored(event: Raised, now: datetime, offset: str) -> Enriched:
-    """The enriched record of an alert while its history can't be reached."""
-    return Enriched(event, Score(None, "unscored", None, "none", "history_unavailable"), None, [], now, offset)
-
-
-def outcome(decided: Decided, problem: str) -> Outcome:
-    """The outcome record of an alert, with the scores that were fenced in."""
-    alert, context = decided.alert, decided.context or _NO_CONTEXT
-    probability, _, model, evidence, _, challenger = score_fields(alert.score)
-    scores = {} if model is None or probability is None else {model: probability}
-    if challenger is not None:
-        scores[challenger[0]] = challenger[1]
-    return Outcome(
-        decided.alert_id,
-        decided.team,
-        alert.rule,
-        alert.entity,
-        moment(alert.raised_at),
-        OUTCOME_NAMES[decided.outcome],  # type: ignore[arg-type]  # a closed list
-        moment(decided.decided_at),
-        decided.by,
-        problem,
-        model,
-        scores,
-        evidence,
-        None if alert.last_outcome < 0 else alert.last_outcome,
-        flag_names(decided.flags),  # type: ignore[arg-type]  # a closed list
-        context.severity,
-        context.source,
-        context.labels,
-        episode_id(decided.team, alert),
-        decided.agent,  # type: ignore[arg-type]  # a closed list
-    )

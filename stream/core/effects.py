@@ -1,4 +1,4 @@
-"""What a step of the fold causes, in the order in which it came."""
+"""The effects of a step of the fold, in the order in which they happen."""
 
 from msgspec import Struct
 
@@ -58,4 +58,4 @@ class Unknown(Struct, gc=False):
     offset: int
 
 
-Came = Arrived | Repeated | Decided | Fired | Counted | Unknown
+Effect = Arrived | Repeated | Decided | Fired | Counted | Unknown

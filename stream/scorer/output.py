@@ -1,30 +1,31 @@
-"""What came of a batch, as records for the topics."""
+"""The output records of a batch: enriched alerts, outcomes and dead letters."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from operator import attrgetter
 
 from stream.config import Settings
-from stream.core.came import Arrived, Came, Counted, Decided, Fired, Repeated, Unknown
+from stream.core.effects import Arrived, Counted, Decided, Effect, Fired, Repeated, Unknown
 from stream.core.episodes import episode_id
 from stream.core.errors import BadRecord
-from stream.core.events import Acted, Raised, Tick
+from stream.core.events import Acted, Raised, Tick, moment
 from stream.core.kinds import is_drill
-from stream.core.ledger import LATE, NARROW
+from stream.core.ledger import LATE, OUTCOME_NAMES, UNJUDGED, Context, flag_names
 from stream.core.problem import Problem
-from stream.core.records import encode_record
+from stream.core.records import Enriched, Outcome, Score, Whys, encode_record
 from stream.lane.batch import Output, Part, Record
 from stream.lane.failed import failed_output
-from stream.scorer.answers import Answers, enriched, outcome, unpack_score
 from stream.scorer.decode import Decoded, whereabouts
 from stream.scorer.maturing import verdicts_of
+from stream.scorer.score import BatchScores, score_fields, unpack_score
 from stream.scorer.tally import Tally
 
 _TYPES: dict[type, str] = {Raised: "raised", Acted: "acted", Tick: "tick"}
+_NO_CONTEXT = Context(None, None, {})
 _known = attrgetter("team", "outcome", "by", "flags")
 
 
-class Speaker:
+class OutputBuilder:
     """Makes enriched, outcome and failed records, and notes in the tally what it made."""
 
     def __init__(self, settings: Settings, problem: Problem) -> None:
@@ -36,15 +37,17 @@ class Speaker:
             f"{problem.ledger_days:g} days ago",
         )
 
-    def say(self, part: Part, batch: Decoded, came: Sequence[Came], answers: Answers, tally: Tally) -> list[Output]:
-        """What is to be published for what came of a batch, in the order in which it came."""
+    def build(
+        self, part: Part, batch: Decoded, effects: Sequence[Effect], scores: BatchScores, tally: Tally
+    ) -> list[Output]:
+        """What is to be published for the effects of a batch, in their order."""
         stands = {id(event): record for event, _, record in batch.events if type(event) is Raised}
         prefix = f"{part.topic}/{part.partition}/"
         now = datetime.fromtimestamp(tally.enriched_at, UTC)
         outputs: list[Output] = []
-        for one in came:
+        for one in effects:
             if type(one) is Arrived or type(one) is Repeated:
-                outputs.append(self._alert(one, stands[id(one.event)], prefix, answers, now, tally))
+                outputs.append(self._alert(one, stands[id(one.event)], prefix, scores, now, tally))
             elif type(one) is Decided:
                 value = encode_record(outcome(one, self._problem))
                 outputs.append(Output(self._settings.outcomes_topic, one.team.encode(), value))
@@ -63,7 +66,7 @@ class Speaker:
         tally.events.update([_TYPES[type(event)] for event, _, _ in batch.events])
         return outputs
 
-    def fail(self, part: Part, batch: Decoded, silent_until: int, tally: Tally) -> list[Output]:
+    def dead_letter(self, part: Part, batch: Decoded, silent_until: int, tally: Tally) -> list[Output]:
         """What is to be published for the records of a batch that could not be folded."""
         outputs = []
         for record, error in batch.failed:
@@ -74,14 +77,14 @@ class Speaker:
         return outputs
 
     def _alert(
-        self, one: Arrived | Repeated, record: Record, prefix: str, answers: Answers, now: datetime, tally: Tally
+        self, one: Arrived | Repeated, record: Record, prefix: str, scores: BatchScores, now: datetime, tally: Tally
     ) -> Output:
         team = one.event.team
         if type(one) is Arrived:
-            score, why = answers.scores[one.row], answers.whys[one.row]
+            score, why = scores.scores[one.row], scores.whys[one.row]
             if not is_drill(team):
                 tally.teams.append(team)
-                if not one.flags & NARROW:
+                if not one.flags & UNJUDGED:
                     tally.rows.append(one.row)
             tally.late += bool(one.flags & LATE)
         else:
@@ -92,8 +95,58 @@ class Speaker:
         else:
             tally.scored[score.band] += 1
         tally.raised_at.append(record.timestamp / 1000.0)
-        more = answers.flags(one.event, score, type(one) is Arrived)
+        more = scores.flags(one.event, score, type(one) is Arrived)
         episode = episode_id(team, one.alert)
         offset = f"{prefix}{record.offset}"
         value = encode_record(enriched(one.event, one.flags, score, why, now, offset, more, episode))
         return Output(self._settings.enriched_topic, team.encode(), value)
+
+
+def enriched(
+    event: Raised,
+    flags: int,
+    score: Score,
+    why: Whys | None,
+    now: datetime,
+    offset: str,
+    more: Sequence[str] = (),
+    episode: str | None = None,
+) -> Enriched:
+    """The enriched record of an alert; `more` are flags beside those that the fold sets."""
+    names = [*flag_names(flags), *more] if more else flag_names(flags)
+    return Enriched(event, score, why, names, now, offset, episode)  # type: ignore[arg-type]  # a closed list
+
+
+def unscored(event: Raised, now: datetime, offset: str) -> Enriched:
+    """The enriched record of an alert while its history can't be reached."""
+    return Enriched(event, Score(None, "unscored", None, "none", "history_unavailable"), None, [], now, offset)
+
+
+def outcome(decided: Decided, problem: str) -> Outcome:
+    """The outcome record of an alert, with the scores that were fenced in."""
+    alert, context = decided.alert, decided.context or _NO_CONTEXT
+    probability, _, model, evidence, _, challenger = score_fields(alert.score)
+    scores = {} if model is None or probability is None else {model: probability}
+    if challenger is not None:
+        scores[challenger[0]] = challenger[1]
+    return Outcome(
+        decided.alert_id,
+        decided.team,
+        alert.rule,
+        alert.entity,
+        moment(alert.raised_at),
+        OUTCOME_NAMES[decided.outcome],  # type: ignore[arg-type]  # a closed list
+        moment(decided.decided_at),
+        decided.by,
+        problem,
+        model,
+        scores,
+        evidence,
+        None if alert.last_outcome < 0 else alert.last_outcome,
+        flag_names(decided.flags),  # type: ignore[arg-type]  # a closed list
+        context.severity,
+        context.source,
+        context.labels,
+        episode_id(decided.team, alert),
+        decided.agent,  # type: ignore[arg-type]  # a closed list
+    )

@@ -17,8 +17,8 @@ from stream.lane.batch import Part
 from stream.models.graph import Stop
 from stream.models.pointers import Pointer
 from stream.models.served import Challenger, Served
-from stream.scorer.answers import Answers, pack_score, unpack_score
 from stream.scorer.decode import Decoded
+from stream.scorer.score import BatchScores, pack_score, unpack_score
 from tests.scorer.logs import PROBLEM, at, random_log
 from tests.scorer.memory_history import MemoryHistory
 from tests.scorer.models import Says, by_name
@@ -97,16 +97,16 @@ def test_each_team_has_its_champion_s_score() -> None:
 
 def test_the_batch_s_matrices_stay_reachable_by_model_and_role() -> None:
     """What each model read and said of a batch can be counted afterwards, with the alerts it is about."""
-    kept: list[Answers] = []
+    kept: list[BatchScores] = []
     rig = rig_of(log_of(random_log(4, alerts=50)), Served((Says(OLD), Says(NEW)), Pointer(OLD, {"team-1": NEW})))
     rig.served = Served(rig.served.champions, rig.served.pointer, Challenger(Says(RIVAL, rival_of), 5.0))
-    answer = rig.room._answer
+    answer = rig.room._score
 
-    def spy(decoded: Mapping[Part, Decoded]) -> Answers:
+    def spy(decoded: Mapping[Part, Decoded]) -> BatchScores:
         kept.append(answer(decoded))
         return kept[-1]
 
-    rig.room._answer = spy  # type: ignore[method-assign]  # a spy
+    rig.room._score = spy  # type: ignore[method-assign]  # a spy
     rig.run()
     (answers,) = [answers for answers in kept if answers.scores]
     assert {scored.role for scored in answers.scored} == {"champion", "team", "challenger"}
