@@ -23,8 +23,8 @@ from stream.core.effects import Decided
 from stream.core.events import Event, decode_event, seconds
 from stream.core.ledger import Timer
 from stream.core.problem import Problem, parse_problem
+from stream.kafka.records import Part
 from stream.lane.app import GC_THRESHOLDS
-from stream.lane.batch import Part
 from stream.metrics import Metrics
 from stream.models.serving import Model, load_model
 from stream.scorer.counting import Counting

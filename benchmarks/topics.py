@@ -6,7 +6,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from benchmarks.load import Event
 from benchmarks.setting import PARTITIONER, PARTITIONS, Setting
-from stream.kafka import Topics
+from stream.kafka.topics import Topics
 
 _SECONDS = 30.0
 _READ_AT_ONCE = 10_000

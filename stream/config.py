@@ -40,6 +40,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     events_topic: str = "alerts.events"
     enriched_topic: str = "alerts.enriched"
     outcomes_topic: str = "alerts.outcomes"
+    decisions_topic: str = "alerts.decisions"
     failed_topic: str = "alerts.failed"
     problem: Path | None = None
     """The problem file: what is being predicted. There is no default: it is for who owns the alerts to say."""

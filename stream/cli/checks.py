@@ -11,12 +11,13 @@ from stream.cli.topics import retention_warnings, size_warnings, timestamp_warni
 from stream.config import Settings
 from stream.core.errors import BadRecord, ModelError, NoisegateError, SettingsError, StoreAway
 from stream.core.events import Raised, Tick, decode_event, is_simulated, unknown_fields
-from stream.kafka import Topics, partition_chooser
+from stream.kafka.partitioner import partition_chooser
+from stream.kafka.reader import Reader
+from stream.kafka.topics import Topics
 from stream.lab.unused import count_names, fields_sentence
 from stream.models.loading import Loader
 from stream.models.pointers import CHALLENGER, CHAMPION
 from stream.models.store import Store, no_champion
-from stream.reader import Reader
 
 SAMPLED = 500  # records of each partition
 SAMPLE_SECONDS = 10.0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stream.cli import shown
+from stream.core.topics import TOPICS
 from stream.plain import plain
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from stream.config import Settings
 
 _CHUNK = 500
-_ROLES = ("events", "enriched", "outcomes", "failed")
+_ROLES = tuple(TOPICS)
 _SKEW_MS = 1_000
 _OLD_SECONDS = 3_600.0  # a log that ends longer ago than a tick and this is of the past
 

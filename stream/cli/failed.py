@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from confluent_kafka import Message
 
     from stream.config import Settings
-    from stream.lane.batch import Output
+    from stream.kafka.records import Output
 
 app = typer.Typer(no_args_is_help=True, help="List failed records, and replay them.")
 Reason = Annotated[str | None, typer.Option(help="Only records with this reason.")]
@@ -101,10 +101,11 @@ def replay(
     action counts once. A record that still can't be used fails again. Each record is sent once per run, however often
     it is in alerts.failed.
     """
-    from stream.feed import FLUSH_SECONDS
-    from stream.kafka import Topics, producer_settings
-    from stream.lane.batch import Output
-    from stream.lane.publisher import Publisher
+    from stream.kafka.clients import producer_settings
+    from stream.kafka.publisher import Publisher
+    from stream.kafka.records import Output
+    from stream.kafka.replay import FLUSH_SECONDS
+    from stream.kafka.topics import Topics
     from stream.waiting import until_answered
 
     settings = shown.settings()
@@ -157,7 +158,7 @@ def _say_replayed(counts: Counter[str], topic: str, verb: str) -> None:
 
 def read_failed(settings: "Settings", reason: str | None) -> Iterator[FailedRecord]:
     """All failed records there are, partition by partition in order."""
-    from stream.reader import Reader
+    from stream.kafka.reader import Reader
 
     with Reader(settings, [settings.failed_topic]) as reader, shown.progress().status("reading failed records"):
         for message in reader.read_all():
@@ -205,7 +206,7 @@ def _team_of(record: FailedRecord) -> str | None:
 
 def _output_of(settings: "Settings", record: FailedRecord) -> "Output | None":
     """A record for the topic that had refused it; None for what is not one of ours."""
-    from stream.lane.batch import Output
+    from stream.kafka.records import Output
 
     ours = (settings.enriched_topic, settings.outcomes_topic)
     if record.reason != "refused_by_topic" or record.topic not in ours:

@@ -143,8 +143,9 @@ def read_levels(
     """
     from stream.core.errors import HistoryRefused
     from stream.core.state import unpack_state
-    from stream.kafka import Topics, partition_chooser
-    from stream.lane.batch import Part
+    from stream.kafka.partitioner import partition_chooser
+    from stream.kafka.records import Part
+    from stream.kafka.topics import Topics
     from stream.metrics import Metrics
     from stream.scorer.history import Wanted, decode_meta
     from stream.scorer.redis_history import RedisHistory
@@ -170,8 +171,8 @@ def near_teams(settings: "Settings", team: str) -> list[str]:
     """Teams that have a history and are called about the same, the nearest first; of those found within a second."""
     from difflib import get_close_matches
 
-    from stream.kafka import Topics
-    from stream.lane.batch import Part
+    from stream.kafka.records import Part
+    from stream.kafka.topics import Topics
     from stream.metrics import Metrics
     from stream.scorer.history import Wanted, read_meta_or_none
     from stream.scorer.redis_history import RedisHistory

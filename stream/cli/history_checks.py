@@ -8,8 +8,10 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from stream.cli.finding import Finding, finding_of
 from stream.config import Settings
 from stream.core.errors import BrokerError, HistoryRefused
-from stream.kafka import LOG_APPEND_TIME, TIMESTAMPS, Topics, client_settings
-from stream.lane.batch import Bounds, Part
+from stream.kafka.clients import client_settings
+from stream.kafka.records import Part
+from stream.kafka.topics import LOG_APPEND_TIME, TIMESTAMPS, Topics
+from stream.lane.batch import Bounds
 from stream.metrics import Metrics
 from stream.scorer.assignment import evicted_sentence, hold_against
 from stream.scorer.clocks import BOUND_SECONDS, difference, sentence

@@ -32,12 +32,8 @@ def create(
     """Create the missing topics."""
     from stream.kafka import TOPIC_CONFIGS, Topics
 
-    configs = {role: dict(config) for role, config in TOPIC_CONFIGS.items()}
-    if retention_days is not None:
-        for role in ("events", "outcomes"):
-            configs[role]["retention.ms"] = str(round(retention_days * _DAY_MS))
     topics = Topics(shown.settings())
-    made = topics.create(partitions, replication, configs)
+    made = topics.create(partitions, replication, topic_configs(retention_days))
     there = [name for name in topics.names.values() if name not in made]
     if as_json:
         shown.say_json({"created": made, "there_already": there})
@@ -55,7 +51,7 @@ def describe(as_json: shown.AsJson = False) -> None:
     """Show each topic: its purpose, partitions and retention, and whether it exists."""
     from rich.table import Table
 
-    from stream.kafka import Topics
+    from stream.kafka.topics import Topics
 
     settings = shown.settings()
     facts = topic_facts(Topics(settings))
@@ -77,6 +73,8 @@ def describe(as_json: shown.AsJson = False) -> None:
 
 def topic_facts(topics: Any) -> list[dict[str, Any]]:
     """What Kafka says of each topic of the settings; `topics` is `stream.kafka.Topics`."""
+    from stream.core.topics import TOPICS
+
     there = topics.partitions()
     facts = []
     for role, name in topics.names.items():
@@ -85,7 +83,8 @@ def topic_facts(topics: Any) -> list[dict[str, Any]]:
             {
                 "role": role,
                 "name": name,
-                "what": MEANING[role],
+                "what": TOPICS[role].meaning,
+                "written_by": list(TOPICS[role].written_by),
                 "exists": name in there,
                 "partitions": there.get(name, 0),
                 "retention_ms": _number(configs.get("retention.ms")),
@@ -123,7 +122,7 @@ def size_warnings(facts: list[dict[str, Any]], servers: str) -> list[str]:
 
     `servers` is the setting `kafka_bootstrap_servers`, for the command that mends it.
     """
-    from stream.core.limits import MESSAGE_BYTES
+    from stream.core.topics import TOPICS
 
     return [
         f"{fact['name']} accepts records of at most {fact['max_message_bytes']:,} bytes, and one may need "
@@ -132,7 +131,7 @@ def size_warnings(facts: list[dict[str, Any]], servers: str) -> list[str]:
         for fact in facts
         if fact["exists"]
         and fact["max_message_bytes"] is not None
-        and fact["max_message_bytes"] < MESSAGE_BYTES[fact["role"]]
+        and fact["max_message_bytes"] < TOPICS[fact["role"]].message_bytes
     ]
 
 
@@ -141,7 +140,7 @@ def timestamp_warning(facts: list[dict[str, Any]], servers: str) -> str | None:
 
     `servers` are the broker's addresses, for the command that mends it.
     """
-    from stream.kafka import LOG_APPEND_TIME, TIMESTAMPS
+    from stream.kafka.topics import LOG_APPEND_TIME, TIMESTAMPS
 
     for fact in facts:
         if fact["role"] == "events" and fact["timestamps"] not in (LOG_APPEND_TIME, None):

@@ -82,6 +82,10 @@ class TopicMissing(BrokerError):
     """Kafka answers, and has no such topic."""
 
 
+class RecordRefused(BrokerError):
+    """A topic refuses one record, whatever else it takes: to send it again would fail again."""
+
+
 class EmbeddedServerFailed(NoisegateError):
     """An embedded server of the demo did not come up."""
 

@@ -18,17 +18,12 @@ FAILED_KEY_BYTES = 1_024  # a longer key is cut as well
 FAILED_VALUE_BYTES = 64 * 1024  # the raw value is cut here; its length and sha256 stand in headers
 FAILED_HEADER_BYTES = 8 * 1024  # all headers of one record, at most
 
-# What the largest records of the topics take of a topic's max.message.bytes, their keys and Kafka's own bytes included.
+# Parts of the largest records; `stream/core/topics.py` adds them up for each topic.
 KEY_BYTES = 4 * NAME_LENGTH  # a team's name in UTF-8
 RECORD_BYTES = 512  # of a batch with one record: what Kafka adds to key, value and headers
 SCORE_BYTES = 8 * 1024  # what an enriched record says of its alert
 OUTCOME_BYTES = 24 * 1024  # an outcome record's value
-MESSAGE_BYTES = {
-    "events": EVENT_BYTES + KEY_BYTES + RECORD_BYTES,
-    "enriched": EVENT_BYTES + SCORE_BYTES + KEY_BYTES + RECORD_BYTES,
-    "outcomes": OUTCOME_BYTES + KEY_BYTES + RECORD_BYTES,
-    "failed": FAILED_VALUE_BYTES + FAILED_HEADER_BYTES + FAILED_KEY_BYTES + RECORD_BYTES,
-}
+DECISION_BYTES = 24 * 1024  # a decision record's value
 
 # The ledger.
 ACTIONS_REMEMBERED = 32  # action ids of one alert by which a repeated action is known

@@ -12,24 +12,9 @@ import msgspec
 
 from stream.core.events import Acted, Raised, Tick
 from stream.core.records import Challenge, Decision, Enriched, Outcome, Proof, Score, Why, Whys
+from stream.core.topics import TOPICS, Topic
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-TOPICS: dict[str, tuple[Any, str]] = {
-    "alerts.events": (
-        Raised | Acted | Tick,
-        "What happened: one JSON object a record, keyed by team. Unknown fields are ignored, an optional one may be "
-        "null, no text may hold NUL.",
-    ),
-    "alerts.enriched": (
-        Enriched,
-        "An alert with its score, keyed by team. It may come again: the first scored one stands.",
-    ),
-    "alerts.outcomes": (Outcome, "What became of an alert, keyed by team. A correction replaces what came before."),
-    "alerts.decisions": (
-        Decision,
-        "What a rule did to an alert, would have done, or was kept from doing, keyed by team.",
-    ),
-}
 TEXTS: dict[type, dict[str, str]] = {
     Raised: {
         "type": "What happened",
@@ -133,18 +118,19 @@ TEXTS: dict[type, dict[str, str]] = {
 
 
 def schemas() -> dict[str, dict[str, Any]]:
-    """The schema of each topic's records, by topic."""
-    return {topic: _schema(topic, *described) for topic, described in TOPICS.items()}
+    """The schema of each topic's records, by the topic's default name; of topics whose records are JSON."""
+    return {topic.default_name: _schema(topic) for topic in TOPICS.values() if topic.record is not None}
 
 
-def _schema(topic: str, of: Any, description: str) -> dict[str, Any]:
-    (schema,), parts = msgspec.json.schema_components([of], ref_template="#/$defs/{name}")
+def _schema(topic: Topic) -> dict[str, Any]:
+    (schema,), parts = msgspec.json.schema_components([topic.record], ref_template="#/$defs/{name}")
     for struct, texts in TEXTS.items():
         for name, field in parts.get(struct.__name__, {}).get("properties", {}).items():
             field["description"] = texts[name]
-    if topic == "alerts.events":
+    if topic.role == "events":
         _allow_null(parts["Raised"]["properties"], "labels")  # as any other optional field; the decoder makes it {}
-    head = {"$schema": DIALECT, "$id": f"urn:noisegate:{topic}", "title": topic, "description": description}
+    name = topic.default_name
+    head = {"$schema": DIALECT, "$id": f"urn:noisegate:{name}", "title": name, "description": topic.description}
     return {**head, **schema, "$defs": dict(sorted(parts.items()))}
 
 

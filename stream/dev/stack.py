@@ -15,7 +15,7 @@ from stream.config import Settings, load_settings
 from stream.core.errors import EmbeddedServerFailed
 from stream.dev.embedded import EMBEDDED_FAUST_SETTINGS, EmbeddedBroker, EmbeddedValkey
 from stream.dev.process import LOOPBACK, ServerProcess, free_port
-from stream.kafka import TOPIC_CONFIGS, Topics
+from stream.kafka.topics import Topics, topic_configs
 
 PARTITIONS = 4
 START_SECONDS = 60.0
@@ -145,7 +145,7 @@ def running_stack(problem: Path, models: Path, log_level: str = "info") -> Itera
             "NOISEGATE_LOG_LEVEL": log_level,
         }
         settings = load_settings(environment)
-        Topics(settings).create(PARTITIONS, 1, TOPIC_CONFIGS)
+        Topics(settings).create(PARTITIONS, 1, topic_configs())
         try:
             with ScorerProcess(environment, port) as scorer:
                 yield Stack(settings, scorer)

@@ -18,8 +18,10 @@ from faust.transport.drivers import aiokafka as driver
 
 from stream.config import Settings
 from stream.core.errors import BrokerError, NoisegateError
-from stream.kafka import TopicFacts, Topics, faust_credentials
-from stream.lane.batch import Bounds, Part, Record
+from stream.kafka.clients import faust_credentials
+from stream.kafka.records import Part, Record
+from stream.kafka.topics import TopicFacts, Topics
+from stream.lane.batch import Bounds
 from stream.lane.broker_watch import BrokerWatch
 from stream.lane.engine import Engine, StepResult
 from stream.lane.run import LaneWorker

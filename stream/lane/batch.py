@@ -1,33 +1,11 @@
 """What goes through the lane, and what a room must do with it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
-
-class Part(NamedTuple):
-    """One partition of a topic."""
-
-    topic: str
-    partition: int
-
-    def __str__(self) -> str:
-        """As people write it: alerts.events/3."""
-        return f"{self.topic}/{self.partition}"
-
-
-class Record(Protocol):
-    """What a room reads of a Kafka record; aiokafka's ConsumerRecord is one. `timestamp` is in milliseconds."""
-
-    @property
-    def offset(self) -> int: ...  # noqa: D102 - said above
-    @property
-    def timestamp(self) -> int: ...  # noqa: D102
-    @property
-    def key(self) -> bytes | None: ...  # noqa: D102
-    @property
-    def value(self) -> bytes | None: ...  # noqa: D102
+from stream.kafka.records import Output, Part, Record
 
 
 class Batch(Struct, frozen=True):
@@ -59,16 +37,6 @@ class Bounds(Struct, frozen=True):
     partitions: int
     cluster_id: str = ""
     group_committed: bool = False
-
-
-class Output(NamedTuple):
-    """One record to publish. A `key` is partitioned by the setting `partitioner`, unless `partition` is given."""
-
-    topic: str
-    key: bytes | None
-    value: bytes
-    headers: list[tuple[str, bytes]] | None = None
-    partition: int | None = None
 
 
 class Work(Struct):

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from stream.config import Settings
 from stream.core.errors import BrokerError, HistoryRefused, KafkaAway, NoisegateError, TopicMissing
-from stream.kafka import TopicFacts, Topics
+from stream.kafka.topics import TopicFacts, Topics
 from stream.lane.outage import Outage
 from stream.lane.topic_identity import TopicIdentity, gone
 from stream.logs import LIBRARY_MESSAGES

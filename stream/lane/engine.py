@@ -18,8 +18,9 @@ from typing import Any
 from msgspec import Struct, field
 
 from stream.core.errors import BrokerError
-from stream.lane.batch import Batch, Bounds, Part, Record, Room, Work
-from stream.lane.publisher import Publisher
+from stream.kafka.publisher import Publisher
+from stream.kafka.records import Part, Record
+from stream.lane.batch import Batch, Bounds, Room, Work
 from stream.metrics import Metrics
 
 log = logging.getLogger(__name__)

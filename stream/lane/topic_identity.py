@@ -1,7 +1,7 @@
 """What must not change under a history: the topic's partition count, its id, and the cluster it is in."""
 
 from stream.core.errors import HistoryRefused
-from stream.kafka import TopicFacts
+from stream.kafka.topics import TopicFacts
 
 REBUILD = "run `noisegate history rebuild`"
 

@@ -13,7 +13,8 @@ from stream.config import Settings
 from stream.core import fold
 from stream.core.errors import HistoryAway, HistoryDamaged, HistoryRefused
 from stream.core.problem import Problem
-from stream.lane.batch import Bounds, Part
+from stream.kafka.records import Part
+from stream.lane.batch import Bounds
 from stream.lane.topic_identity import REBUILD, grown
 from stream.scorer.history import (
     NO_META,

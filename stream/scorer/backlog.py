@@ -16,7 +16,7 @@ from stream.core.frame import Array
 from stream.core.kinds import EXPIRY
 from stream.core.ledger import Entry
 from stream.core.problem import Problem
-from stream.lane.batch import Output, Part, Record
+from stream.kafka.records import Output, Part, Record
 from stream.models.served import Served
 from stream.scorer.decode import Decoded, whereabouts
 from stream.scorer.merge import Located

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from stream.config import Settings
 from stream.core.errors import NoisegateError
-from stream.lane.batch import Part
+from stream.kafka.records import Part
 from stream.metrics import Metrics
 from stream.scorer.decode import Decoded
 from stream.scorer.partition import Partition

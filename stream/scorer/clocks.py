@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Any
 
 from stream.core.events import words_for
-from stream.lane.batch import Part
+from stream.kafka.records import Part
 from stream.metrics import Metrics
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,8 @@ from msgspec import Struct, field
 
 from stream.core.errors import BadRecord
 from stream.core.events import Event, Tick, decode_event, event_time, seconds
-from stream.lane.batch import Batch, Record
+from stream.kafka.records import Record
+from stream.lane.batch import Batch
 
 _OFFSET_BITS = 47  # with 15 bits of partition a signed 64-bit number
 

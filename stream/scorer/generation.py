@@ -13,7 +13,7 @@ from stream.core.errors import FenceConflict, HistoryRefused
 from stream.core.events import Event, Tick
 from stream.core.fold import Fold
 from stream.core.state import WIDTH
-from stream.lane.batch import Part, Record
+from stream.kafka.records import Part, Record
 from stream.scorer.backlog import Backlog, LocatedEffect
 from stream.scorer.decode import Decoded, Decoder, foreign_offset
 from stream.scorer.history import History, Write

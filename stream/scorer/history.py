@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from stream.core import fold
 from stream.core.errors import HistoryRefused
 from stream.core.timers import QueuedTimer
-from stream.lane.batch import Part
+from stream.kafka.records import Part
 from stream.scorer.identity import Identity
 
 NO_META = b""

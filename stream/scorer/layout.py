@@ -5,10 +5,10 @@ import time
 from stream.config import Settings
 from stream.core.errors import BadRecord, HistoryRefused
 from stream.core.events import Tick, decode_event
-from stream.kafka import partition_chooser
-from stream.lane.batch import Part
+from stream.kafka.partitioner import partition_chooser
+from stream.kafka.reader import Reader
+from stream.kafka.records import Part
 from stream.lane.topic_identity import REBUILD
-from stream.reader import Reader
 
 _SAMPLED = 500  # of the first records of each partition
 _SECONDS = 10.0

@@ -12,7 +12,8 @@ from msgspec import Struct
 
 from stream.core.errors import BadRecord, BrokerError
 from stream.core.events import Event
-from stream.lane.batch import Batch, Part, Record
+from stream.kafka.records import Part, Record
+from stream.lane.batch import Batch
 from stream.scorer.decode import Decoded
 
 POLL_RECORDS = 5_000

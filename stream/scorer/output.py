@@ -13,8 +13,8 @@ from stream.core.kinds import is_drill
 from stream.core.ledger import LATE, OUTCOME_NAMES, UNJUDGED, Context, flag_names
 from stream.core.problem import Problem
 from stream.core.records import Enriched, Outcome, Score, Whys, encode_record
-from stream.lane.batch import Output, Part, Record
-from stream.lane.failed import failed_output
+from stream.kafka.failed import failed_output
+from stream.kafka.records import Output, Part, Record
 from stream.scorer.decode import Decoded, whereabouts
 from stream.scorer.maturing import verdicts_of
 from stream.scorer.score import BatchScores, score_fields, unpack_score

@@ -14,7 +14,8 @@ from stream.core.fold import EntryKey
 from stream.core.ledger import OPEN, Alert, Entry, Timer, pack_entry, unpack_entry
 from stream.core.problem import Problem
 from stream.core.timers import QueuedTimer, TimerQueue
-from stream.lane.batch import Bounds, Part
+from stream.kafka.records import Part
+from stream.lane.batch import Bounds
 from stream.scorer.decode import Decoded
 from stream.scorer.history import NO_META, Found, Meta, Wanted, Write, encode_meta
 from stream.scorer.maturing import verdicts_of

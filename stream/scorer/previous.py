@@ -9,8 +9,8 @@ from stream.config import Settings
 from stream.core.errors import HistoryRefused
 from stream.core.fold import EntryKey
 from stream.core.ledger import OPEN, Alert, Entry, Held, unpack_earlier
-from stream.kafka import partition_chooser
-from stream.lane.batch import Part
+from stream.kafka.partitioner import partition_chooser
+from stream.kafka.records import Part
 from stream.scorer.decode import whereabouts
 from stream.scorer.history import History, Meta, Wanted, read_meta_or_none
 from stream.scorer.score import unpack_score

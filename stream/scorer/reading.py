@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from itertools import takewhile
 
 from stream.core.errors import FenceConflict
-from stream.lane.batch import Part
+from stream.kafka.records import Part
 from stream.scorer.decode import Decoded
 from stream.scorer.history import History, Wanted
 from stream.scorer.partition import TIMERS_WINDOW, Partition, Touched

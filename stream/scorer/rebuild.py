@@ -25,10 +25,11 @@ from redis.exceptions import RedisError
 from stream.config import Settings
 from stream.core.errors import BrokerError, HistoryRefused, StoreAway
 from stream.core.problem import Problem
-from stream.kafka import Topics, client_settings, producer_settings
-from stream.lane.publisher import Publisher
+from stream.kafka.clients import client_settings, producer_settings
+from stream.kafka.misrouted import MisroutedRecords
+from stream.kafka.publisher import Publisher
+from stream.kafka.topics import Topics
 from stream.metrics import Metrics
-from stream.misrouted import MisroutedRecords
 from stream.models.loading import Loader
 from stream.models.served import Served
 from stream.models.store import Store

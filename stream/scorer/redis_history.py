@@ -26,7 +26,7 @@ from stream.config import Settings
 from stream.core.errors import HistoryAway, HistoryDamaged, HistoryDenied, HistoryRefused
 from stream.core.problem import Problem
 from stream.core.timers import QueuedTimer
-from stream.lane.batch import Part
+from stream.kafka.records import Part
 from stream.metrics import Metrics
 from stream.scorer.evictions import policy_sentence
 from stream.scorer.fence import DAMAGED, execute, execute_each, is_wrong_type, run_fence

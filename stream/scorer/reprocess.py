@@ -12,9 +12,11 @@ from stream.config import Settings
 from stream.core import fold
 from stream.core.errors import HistoryRefused
 from stream.core.problem import Problem
-from stream.kafka import TopicFacts, partition_chooser
-from stream.lane.batch import Bounds, Part
-from stream.misrouted import MisroutedRecords
+from stream.kafka.misrouted import MisroutedRecords
+from stream.kafka.partitioner import partition_chooser
+from stream.kafka.records import Part
+from stream.kafka.topics import TopicFacts
+from stream.lane.batch import Bounds
 from stream.models.served import Served
 from stream.scorer.backlog import Backlog, Outlet
 from stream.scorer.decode import Decoder

@@ -24,8 +24,9 @@ from stream.core.errors import (
 from stream.core.events import Event, Raised, Tick, decode_event, encode_event, moment, seconds
 from stream.core.problem import Problem
 from stream.core.records import encode_record
-from stream.kafka import partition_chooser
-from stream.lane.batch import Batch, Bounds, Output, Part, Record, Work
+from stream.kafka.partitioner import partition_chooser
+from stream.kafka.records import Output, Part, Record
+from stream.lane.batch import Batch, Bounds, Work
 from stream.metrics import Metrics
 from stream.models.served import Served
 from stream.scorer.assignment import Assignment, Taken, evicted_sentence

@@ -11,10 +11,11 @@ import faust
 
 from stream.config import Settings
 from stream.health import HealthServer
-from stream.kafka import Topics, producer_settings
+from stream.kafka.clients import producer_settings
+from stream.kafka.publisher import Publisher
+from stream.kafka.topics import Topics
 from stream.lane.app import Lane, make_app
 from stream.lane.engine import Engine
-from stream.lane.publisher import Publisher
 from stream.metrics import Metrics
 from stream.scorer.counting import Counting
 from stream.scorer.layout import refuse_moved_teams

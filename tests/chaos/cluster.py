@@ -22,7 +22,9 @@ from stream.core.fold import Fold
 from stream.core.once import Once
 from stream.core.problem import Problem
 from stream.core.records import Enriched, Outcome, decode_enriched, decode_outcome
-from stream.kafka import TOPIC_CONFIGS, Topics, producer_settings
+from stream.core.topics import TOPICS
+from stream.kafka.clients import producer_settings
+from stream.kafka.topics import Topics, topic_configs
 from stream.scorer.history import decode_meta
 from tests.scorer.rig import alerts_of, packed_entries, packed_levels, waiting_in, waiting_of
 from tests.servers.kafka import ROOT, ApacheKafka
@@ -50,12 +52,12 @@ class Cluster:
             "NOISEGATE_REBALANCE_TIMEOUT_SECONDS": "5",
             "NOISEGATE_HISTORY_TIMEOUT_SECONDS": "1",
         }
-        for role in TOPIC_CONFIGS:
+        for role in TOPICS:
             self.environment[f"NOISEGATE_{role.upper()}_TOPIC"] = f"{name}.{role}"
         self.settings: Settings = load_settings(self.environment)
         self.problem: Problem = self.settings.load_problem()
         self.workers: dict[str, subprocess.Popen[bytes]] = {}
-        Topics(self.settings).create(partitions, 1, TOPIC_CONFIGS)
+        Topics(self.settings).create(partitions, 1, topic_configs())
 
     def start(self, name: str) -> None:
         """Start a worker, or another one by the same name after it ended; its log is `<name>.log`."""

@@ -135,7 +135,7 @@ def test_a_topic_made_anew_is_refused_in_one_sentence(cluster: Cluster) -> None:
     """A worker does not fold another log into an old history: status 1 and the mend, no traceback."""
     from confluent_kafka.admin import AdminClient
 
-    from stream.kafka import TOPIC_CONFIGS, Topics
+    from stream.kafka.topics import Topics, topic_configs
 
     cluster.start("one")
     cluster.produce(events(0.02))
@@ -145,7 +145,7 @@ def test_a_topic_made_anew_is_refused_in_one_sentence(cluster: Cluster) -> None:
     for future in admin.delete_topics([cluster.settings.events_topic]).values():
         future.result(10)
     until(lambda: cluster.settings.events_topic not in Topics(cluster.settings).partitions(), 20)
-    Topics(cluster.settings).create(4, 1, TOPIC_CONFIGS)
+    Topics(cluster.settings).create(4, 1, topic_configs())
     cluster.start("two")
     assert cluster.workers["two"].wait(40) == 1
     assert "was recreated" in cluster.log_of("two")

@@ -17,7 +17,7 @@ from stream.config import load_settings
 from stream.core.events import decode_event, seconds
 from stream.core.fold import Fold
 from stream.dev.organisation import simulate
-from stream.kafka import partition_chooser
+from stream.kafka.partitioner import partition_chooser
 from stream.scorer.decode import foreign_offset
 from stream.scorer.history import decode_meta
 from stream.scorer.rebuild import rebuild

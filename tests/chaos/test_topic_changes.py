@@ -10,7 +10,7 @@ from confluent_kafka import ConsumerGroupState
 from confluent_kafka.admin import AdminClient, NewPartitions
 
 from stream.dev.organisation import simulate
-from stream.kafka import TOPIC_CONFIGS, Topics
+from stream.kafka.topics import Topics, topic_configs
 from tests.chaos.cluster import Cluster
 from tests.servers.kafka import ApacheKafka
 from tests.servers.redis import RedisServer
@@ -97,7 +97,7 @@ def recreate(cluster: Cluster) -> None:
     """Delete the topic of events and make it anew as soon as that can be done."""
     delete(cluster)
     until(lambda: cluster.settings.events_topic not in Topics(cluster.settings).partitions(), 20)
-    Topics(cluster.settings).create(4, 1, TOPIC_CONFIGS)
+    Topics(cluster.settings).create(4, 1, topic_configs())
 
 
 def delete(cluster: Cluster) -> None:

@@ -13,8 +13,8 @@ from stream.cli import main
 from stream.dev.organisation import write_events
 from stream.dev.shipped import simulated_problem
 from stream.dev.stack import Stack, running_stack
-from stream.feed import Feed, Schedule
-from stream.kafka import producer_settings
+from stream.kafka.clients import producer_settings
+from stream.kafka.replay import Feed, Schedule
 from stream.lab.log import read_log
 
 DEADLINE_SECONDS = 30
@@ -101,7 +101,7 @@ def misplaced() -> bytes:
 
 def home(team: str, partitions: int) -> int:
     """The team's partition."""
-    from stream.kafka import partition_chooser
+    from stream.kafka.partitioner import partition_chooser
 
     return partition_chooser("murmur2_random", partitions)(team)
 

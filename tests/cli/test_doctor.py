@@ -11,8 +11,10 @@ from redis import Redis
 
 from stream.cli.history_checks import suspicion
 from stream.config import load_settings
+from stream.core.topics import TOPICS
 from stream.dev.embedded import EmbeddedBroker
-from stream.kafka import TOPIC_CONFIGS, Topics, partition_chooser
+from stream.kafka.partitioner import partition_chooser
+from stream.kafka.topics import Topics
 from stream.models.loading import Loader
 from stream.models.pointers import CHAMPION, Pointer
 from stream.scorer.history import ServerStatus, decode_meta, encode_meta
@@ -112,7 +114,7 @@ def test_records_from_before_the_topic_grew_are_not_the_producers_fault(
 
 def test_misspelt_fields_are_named(run: Run, embedded_broker: EmbeddedBroker, unique_name: str) -> None:
     """A field that nothing reads is counted over the sampled events and named; what is no event is left out."""
-    env = {f"NOISEGATE_{role.upper()}_TOPIC": f"{unique_name}.{role}" for role in TOPIC_CONFIGS}
+    env = {f"NOISEGATE_{role.upper()}_TOPIC": f"{unique_name}.{role}" for role in TOPICS}
     env |= {
         "NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": embedded_broker.bootstrap_servers,
         "NOISEGATE_BROKER_END_OFFSETS": "false",
@@ -256,7 +258,7 @@ def test_a_redis_that_takes_no_writes_gets_its_own_mend(
 
 def test_topics_that_producers_stamp_are_warned_about(run: Run, kafka: ApacheKafka, unique_name: str) -> None:
     """With CreateTime a wrong clock moves time; the mend is the command that mends it."""
-    env = {f"NOISEGATE_{role.upper()}_TOPIC": f"{unique_name}.{role}" for role in TOPIC_CONFIGS}
+    env = {f"NOISEGATE_{role.upper()}_TOPIC": f"{unique_name}.{role}" for role in TOPICS}
     env["NOISEGATE_KAFKA_BOOTSTRAP_SERVERS"] = kafka.bootstrap_servers
     Topics(load_settings(env)).create(1, 1, {"events": {"retention.ms": "-1", "retention.bytes": "-1"}})
     found = finding(run("doctor", "--json", env=env), "timestamps")

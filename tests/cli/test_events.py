@@ -8,7 +8,7 @@ import pytest
 from stream.core.errors import SettingsError
 from stream.core.events import Raised, decode_event
 from stream.core.records import decode_enriched
-from stream.feed import Schedule, parse_speed
+from stream.kafka.replay import Schedule, parse_speed
 from stream.lab.log import Line, read_log
 from tests.cli.conftest import Run, Scored, home
 

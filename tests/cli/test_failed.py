@@ -6,11 +6,13 @@ from confluent_kafka import Producer
 from stream.config import Settings, load_settings
 from stream.core.errors import BadRecord
 from stream.core.events import Acted, encode_event, moment
-from stream.kafka import TOPIC_CONFIGS, Topics, producer_settings
-from stream.lane.batch import Part
-from stream.lane.failed import failed_output
-from stream.lane.publisher import Publisher
-from stream.reader import Reader
+from stream.core.topics import TOPICS
+from stream.kafka.clients import producer_settings
+from stream.kafka.failed import failed_output
+from stream.kafka.publisher import Publisher
+from stream.kafka.reader import Reader
+from stream.kafka.records import Part
+from stream.kafka.topics import Topics, topic_configs
 from tests.cli.conftest import BAD, Run, Scored, await_folded
 from tests.servers.kafka import ApacheKafka
 
@@ -67,9 +69,9 @@ FOREIGN = [
 @pytest.fixture
 def env(kafka: ApacheKafka, unique_name: str) -> dict[str, str]:
     """Settings of four topics on Apache Kafka that nobody else uses, made."""
-    env = {f"NOISEGATE_{role.upper()}_TOPIC": f"{unique_name}.{role}" for role in TOPIC_CONFIGS}
+    env = {f"NOISEGATE_{role.upper()}_TOPIC": f"{unique_name}.{role}" for role in TOPICS}
     env["NOISEGATE_KAFKA_BOOTSTRAP_SERVERS"] = kafka.bootstrap_servers
-    Topics(load_settings(env)).create(2, 1, TOPIC_CONFIGS)
+    Topics(load_settings(env)).create(2, 1, topic_configs())
     return env
 
 

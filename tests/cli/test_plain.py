@@ -17,8 +17,9 @@ from stream.bars import PlainConsole
 from stream.cli import main
 from stream.config import load_settings
 from stream.core.events import encode_event
+from stream.core.topics import TOPICS
 from stream.dev.embedded import EmbeddedBroker
-from stream.kafka import TOPIC_CONFIGS, Topics
+from stream.kafka.topics import Topics, topic_configs
 from stream.lab import card
 from stream.lab.reporting import page
 from stream.lab.reporting.retrained import write
@@ -85,13 +86,13 @@ def test_tail_on_a_terminal_steers_nothing(
     embedded_broker: EmbeddedBroker, unique_name: str, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:
     """Records that anybody may have written are shown as letters on a terminal."""
-    env = {f"NOISEGATE_{role.upper()}_TOPIC": f"{unique_name}.{role}" for role in TOPIC_CONFIGS}
+    env = {f"NOISEGATE_{role.upper()}_TOPIC": f"{unique_name}.{role}" for role in TOPICS}
     env |= {
         "NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": embedded_broker.bootstrap_servers,
         "NOISEGATE_BROKER_END_OFFSETS": "false",
     }
     settings = load_settings(env)
-    Topics(settings).create(1, 1, TOPIC_CONFIGS)
+    Topics(settings).create(1, 1, topic_configs())
     producer = Producer({"bootstrap.servers": embedded_broker.bootstrap_servers})
     for value in (EVIL.encode(), b"\xff" + EVIL.encode(), json.dumps({"type": EVIL, "team": EVIL}).encode()):
         producer.produce(settings.events_topic, value)

@@ -10,11 +10,12 @@ from stream.config import load_settings
 from stream.core import limits
 from stream.core.errors import BadRecord
 from stream.core.events import Raised, decode_event, encode_event, moment
-from stream.core.records import Challenge, Enriched, Flag, Outcome, Score, Why, Whys, encode_record
+from stream.core.records import Challenge, Decision, Enriched, Flag, Outcome, Proof, Score, Why, Whys, encode_record
+from stream.core.topics import TOPICS
 from stream.dev.embedded import EmbeddedBroker
-from stream.kafka import TOPIC_CONFIGS, Topics
-from stream.lane.batch import Output, Part
-from stream.lane.failed import failed_output
+from stream.kafka.failed import failed_output
+from stream.kafka.records import Output, Part
+from stream.kafka.topics import Topics, topic_configs
 from tests.cli.conftest import Run
 from tests.servers.kafka import ApacheKafka
 
@@ -22,22 +23,21 @@ from tests.servers.kafka import ApacheKafka
 @pytest.fixture
 def env(embedded_broker: EmbeddedBroker, unique_name: str) -> dict[str, str]:
     """Settings whose topics nobody else uses."""
-    roles = ("events", "enriched", "outcomes", "failed")
-    return {f"NOISEGATE_{role.upper()}_TOPIC": f"{unique_name}.{role}" for role in roles} | {
+    return {f"NOISEGATE_{role.upper()}_TOPIC": f"{unique_name}.{role}" for role in TOPICS} | {
         "NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": embedded_broker.bootstrap_servers,
         "NOISEGATE_BROKER_END_OFFSETS": "false",
     }
 
 
 def test_created_once_and_described(run: Run, env: dict[str, str]) -> None:
-    """All four topics are made with the partitions asked for, a second time nothing is; events are kept for ever."""
+    """All topics are made with the partitions asked for, a second time nothing is; events are kept for ever."""
     first = run("topics", "create", "--partitions", "3", "--json", env=env).json
     again = run("topics", "create", "--json", env=env).json
-    assert len(first["created"]) == 4
+    assert first["created"] == [env[f"NOISEGATE_{role.upper()}_TOPIC"] for role in TOPICS]
     assert (again["created"], sorted(again["there_already"])) == ([], sorted(first["created"]))
     assert "with 3 partitions; nothing was changed" in run("topics", "create", "--partitions", "8", env=env).out
     described = run("topics", "describe", "--json", env=env).json
-    assert [topic["partitions"] for topic in described["topics"]] == [3, 3, 3, 3]
+    assert [topic["partitions"] for topic in described["topics"]] == [3] * len(TOPICS)
     assert described["topics"][0]["retention_ms"] == -1
     assert described["warnings"] == []
 
@@ -69,7 +69,14 @@ def largest_records() -> dict[str, Output]:
     enriched = Enriched(alert, score, Whys(why, why), flags, now, offset)
     outcome = Outcome(
         wide, alert.team, wide, wide, now, "actionable", now, wide, f"{'p' * 100}@01234567", model,
-        {model: 1e-300, f"{model}b": 1e-300}, "strong", 1, flags,
+        {model: 1e-300, f"{model}b": 1e-300}, "strong", 1, flags, wide, wide,
+        {"l": "\x01" * (limits.CONTEXT_BYTES - 2 * len(wide) - 1)}, "e" * 64, "automation",
+    )  # fmt: skip
+    proof = Proof(2**40, 1e-300, 1e-300, 1e-300, "inconclusive")
+    decision = Decision(
+        alert_id=wide, team=alert.team, rule=wide, entity=wide, episode="e" * 64, raised_at=now, decision="would_close",
+        by_rule=wide, rule_version="v" * 64, mode="shadow", probability=1e-300, model=model, p_act=1e-300, until=now,
+        proof=proof, why="\x01" * 1_000, decided_at=now,
     )  # fmt: skip
     error = BadRecord("too_large", "\U0001f600" * 5_000)
     failed = failed_output("failed", Part("t" * 249, 100_000), 2**63, b"k" * 10_000, b"v" * 300_000, error)
@@ -77,6 +84,7 @@ def largest_records() -> dict[str, Output]:
         "events": Output("", key, value),
         "enriched": Output("", key, encode_record(enriched)),
         "outcomes": Output("", key, encode_record(outcome)),
+        "decisions": Output("", key, encode_record(decision)),
         "failed": failed,
     }
 
@@ -85,10 +93,10 @@ def test_the_largest_records_fit_and_a_smaller_limit_is_warned_about(
     run: Run, kafka: ApacheKafka, unique_name: str
 ) -> None:
     """Topics that take exactly what is computed take the largest records; a byte less, and doctor and describe warn."""
-    names = {role: f"{unique_name}.{role}" for role in TOPIC_CONFIGS}
+    names = {role: f"{unique_name}.{role}" for role in TOPICS}
     env = {f"NOISEGATE_{role.upper()}_TOPIC": name for role, name in names.items()}
     env |= {"NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers, "NOISEGATE_REDIS_URL": "redis://127.0.0.1:1"}
-    configs = {role: {**TOPIC_CONFIGS[role], "max.message.bytes": str(limits.MESSAGE_BYTES[role])} for role in names}
+    configs = {role: {**topic_configs()[role], "max.message.bytes": str(TOPICS[role].message_bytes)} for role in names}
     Topics(load_settings(env)).create(1, 1, configs)
     producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "message.max.bytes": 2_000_000})
     refused: list[str] = []
@@ -100,11 +108,11 @@ def test_the_largest_records_fit_and_a_smaller_limit_is_warned_about(
     assert producer.flush(20) == 0
     assert refused == []
     assert run("topics", "describe", "--json", env=env).json["warnings"] == []
-    alter_limits(kafka, {name: limits.MESSAGE_BYTES[role] - 1 for role, name in names.items()})
+    alter_limits(kafka, {name: TOPICS[role].message_bytes - 1 for role, name in names.items()})
     warnings = run("topics", "describe", "--json", env=env).json["warnings"]
-    assert len(warnings) == 4
+    assert len(warnings) == len(TOPICS)
     findings = [one for one in run("doctor", "--json", env=env).json["findings"] if one["check"] == "record size"]
-    assert [one["verdict"] for one in findings] == ["warning"] * 4
+    assert [one["verdict"] for one in findings] == ["warning"] * len(TOPICS)
     for name, finding in zip(names.values(), findings, strict=True):
         assert f"--entity-name {name} --add-config max.message.bytes=1048588" in finding["mend"]
         assert f"--bootstrap-server {kafka.bootstrap_servers}" in finding["mend"]
@@ -131,7 +139,7 @@ def test_missing_topics_are_described_as_missing(run: Run, env: dict[str, str]) 
     """`describe` works before `create`."""
     ran = run("topics", "describe", env=env)
     assert ran.status == 0
-    assert ran.out.count("missing") == 4
+    assert ran.out.count("missing") == len(TOPICS)
 
 
 def test_missing_topic_is_one_sentence(run: Run, env: dict[str, str]) -> None:

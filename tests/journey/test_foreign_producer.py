@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from stream.core.events import Acted, Raised, check_time, decode_event, seconds
-from stream.kafka import partition_chooser
+from stream.kafka.partitioner import partition_chooser
 from tests.servers.kafka import JAVA, POM, ROOT, ApacheKafka, jars
 
 EXAMPLE = ROOT / "deploy" / "examples" / "producer"

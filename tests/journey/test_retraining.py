@@ -16,12 +16,12 @@ from stream.core.records import Enriched, decode_enriched
 from stream.dev.organisation import write_events
 from stream.dev.shipped import simulated_problem
 from stream.dev.stack import Stack, running_stack
-from stream.feed import Feed
+from stream.kafka.reader import Reader
+from stream.kafka.replay import Feed
 from stream.lab.log import Line, read_log
 from stream.models.artifact import verify
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.store import Store
-from stream.reader import Reader
 from tests.servers.kafka import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]

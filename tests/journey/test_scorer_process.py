@@ -15,7 +15,7 @@ import pytest
 from stream.core.errors import BrokerError
 from stream.dev.organisation import simulate
 from stream.dev.process import free_port
-from stream.kafka import Topics
+from stream.kafka.topics import Topics
 from tests.chaos.cluster import Cluster
 from tests.journey.health import get
 from tests.servers.kafka import ROOT, ApacheKafka
@@ -149,7 +149,7 @@ def test_a_million_bytes_and_garbage_do_not_stop_it(cluster: Cluster) -> None:
     """Large, empty and broken records end in alerts.failed; what follows is scored."""
     from confluent_kafka import Producer  # beside its only use
 
-    from stream.kafka import producer_settings
+    from stream.kafka.clients import producer_settings
 
     cluster.start("one")
     producer = Producer(producer_settings(cluster.settings))

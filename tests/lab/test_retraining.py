@@ -16,8 +16,10 @@ from stream.config import Settings, load_settings
 from stream.core.errors import LabError, StoreAway
 from stream.core.events import Event, Tick, encode_event
 from stream.core.records import Outcome, encode_record
+from stream.core.topics import TOPICS
 from stream.dev.embedded import EmbeddedBroker
-from stream.kafka import TOPIC_CONFIGS, Topics, producer_settings
+from stream.kafka.clients import producer_settings
+from stream.kafka.topics import Topics, topic_configs
 from stream.lab import retraining, retrying
 from stream.lab.lock import only_one
 from stream.lab.log import Progress
@@ -255,9 +257,9 @@ def outcome(number: int, scores: dict[str, float], problem: str) -> Outcome:
 @pytest.fixture
 def live(settings: Settings, embedded_broker: EmbeddedBroker, unique_name: str) -> Settings:
     """The settings with an embedded Kafka, whose topics are empty."""
-    topics = {f"{role}_topic": f"{unique_name}.{role}" for role in TOPIC_CONFIGS}
+    topics = {f"{role}_topic": f"{unique_name}.{role}" for role in TOPICS}
     made = replace(settings, kafka_bootstrap_servers=embedded_broker.bootstrap_servers, **topics)
-    Topics(made).create(2, 1, TOPIC_CONFIGS)
+    Topics(made).create(2, 1, topic_configs())
     return made
 
 

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
 from stream.core.errors import BrokerError, HistoryRefused, KafkaAway, NoisegateError, TopicMissing
-from stream.kafka import TopicFacts
+from stream.kafka.topics import TopicFacts
 from stream.lane.broker_watch import UNASSIGNED_SECONDS, BrokerWatch
 from stream.lane.outage import REPEAT_SECONDS, Outage
 from stream.lane.topic_identity import TopicIdentity

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from stream.core.errors import BrokerError
-from stream.lane.batch import Batch, Bounds, Output, Part, Record, Work
+from stream.kafka.records import Output, Part, Record
+from stream.lane.batch import Batch, Bounds, Work
 from stream.lane.engine import Engine, StepResult
 from stream.metrics import Metrics
 from tests.scorer.rig import LogRecord, MemoryPublisher

@@ -23,11 +23,11 @@ from stream.core.kinds import CORRECTION, HELD_OUT
 from stream.core.problem import Problem, parse_problem
 from stream.dev.organisation import START, TEAMS, Drifts, Shift, simulate
 from stream.dev.shipped import simulated_problem
+from stream.kafka.records import Part
 from stream.lab.learning.plan import Plan
 from stream.lab.log import Line
 from stream.lab.replaying import Replayed, replay
 from stream.lab.training import train_replayed
-from stream.lane.batch import Part
 from stream.metrics import Metrics
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.serving import Model, load_model

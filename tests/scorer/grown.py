@@ -11,9 +11,11 @@ from stream.core import fold
 from stream.core.effects import Decided
 from stream.core.events import Tick, decode_event, encode_event, seconds
 from stream.core.problem import Problem
-from stream.kafka import TopicFacts, partition_chooser
-from stream.lane.batch import Bounds, Part
-from stream.misrouted import MisroutedRecords
+from stream.kafka.misrouted import MisroutedRecords
+from stream.kafka.partitioner import partition_chooser
+from stream.kafka.records import Part
+from stream.kafka.topics import TopicFacts
+from stream.lane.batch import Bounds
 from stream.models.served import Scores
 from stream.scorer.decode import foreign_offset
 from stream.scorer.generation import Generations

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from stream.core.errors import HistoryAway
 from stream.core.fold import EntryKey
 from stream.core.timers import QueuedTimer
-from stream.lane.batch import Part
+from stream.kafka.records import Part
 from stream.scorer.history import Found, ServerStatus, Wanted, Write
 from stream.scorer.identity import Identity
 

@@ -12,10 +12,11 @@ from stream.core.ledger import Alert, Entry, Timer, pack_entry, unpack_entry
 from stream.core.problem import Problem
 from stream.core.records import Enriched, Outcome, decode_enriched, decode_outcome
 from stream.core.state import NEVER, pack_state
-from stream.kafka import partition_chooser
-from stream.lane.batch import Bounds, Output, Part
+from stream.kafka.partitioner import partition_chooser
+from stream.kafka.publisher import Publisher
+from stream.kafka.records import Output, Part
+from stream.lane.batch import Bounds
 from stream.lane.engine import Engine, StepResult
-from stream.lane.publisher import Publisher
 from stream.metrics import Metrics
 from stream.models.served import Scores, Served
 from stream.scorer.history import History

@@ -8,7 +8,7 @@ from stream.config import Settings
 from stream.core.errors import HistoryAway, HistoryDenied, HistoryRefused
 from stream.core.events import Raised, Tick
 from stream.core.problem import Problem, parse_problem
-from stream.lane.batch import Part
+from stream.kafka.records import Part
 from stream.scorer.history import Meta, Wanted, Write, decode_meta, encode_meta
 from stream.scorer.identity import Identity
 from stream.scorer.redis_history import RedisHistory

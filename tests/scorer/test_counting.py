@@ -17,7 +17,8 @@ from stream.core.events import Event, Raised, Tick
 from stream.core.frame import Array, Decayed, Inputs
 from stream.core.kinds import DRILL_TEAM
 from stream.core.ledger import UNJUDGED
-from stream.lane.batch import Batch, Part
+from stream.kafka.records import Part
+from stream.lane.batch import Batch
 from stream.metrics import Metrics
 from stream.models.served import Served
 from stream.models.serving import Model

@@ -2,7 +2,7 @@
 
 from redis import Redis
 
-from stream.lane.batch import Part
+from stream.kafka.records import Part
 from stream.scorer.history import Wanted, Write
 from stream.scorer.redis_history import RedisHistory
 from tests.scorer.test_history_contract import redis_history

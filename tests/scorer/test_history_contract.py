@@ -3,7 +3,7 @@
 import pytest
 
 from stream.core.errors import HistoryAway, HistoryDenied, HistoryRefused
-from stream.lane.batch import Part
+from stream.kafka.records import Part
 from stream.metrics import Metrics
 from stream.scorer.history import NO_META, History, Wanted, Write
 from stream.scorer.identity import Identity

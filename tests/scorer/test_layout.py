@@ -10,7 +10,8 @@ from stream.config import Settings
 from stream.core.errors import BrokerError, HistoryRefused
 from stream.core.events import Raised, encode_event
 from stream.core.problem import Problem
-from stream.lane.batch import Bounds, Part
+from stream.kafka.records import Part
+from stream.lane.batch import Bounds
 from stream.lane.topic_identity import REBUILD, grown
 from stream.metrics import Metrics
 from stream.models.served import Served

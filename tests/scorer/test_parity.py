@@ -10,10 +10,10 @@ from stream.config import Settings, load_problem
 from stream.core.events import Raised, encode_event
 from stream.core.fold import Fold
 from stream.core.frame import Array, Decayed, Inputs, Matrix
+from stream.kafka.records import Part
 from stream.lab.log import read_log
 from stream.lab.replaying import replay
 from stream.lab.training import train_replayed
-from stream.lane.batch import Part
 from stream.metrics import Metrics
 from stream.models.graph import Stop
 from stream.models.serving import Model, load_model

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from stream.core.errors import HistoryRefused
 from stream.core.events import Acted, Event, Raised, Tick, decode_event, encode_event
 from stream.core.ledger import OUTCOME_NAMES
-from stream.kafka import partition_chooser
-from stream.lane.batch import Part
-from stream.misrouted import MisroutedRecords
+from stream.kafka.misrouted import MisroutedRecords
+from stream.kafka.partitioner import partition_chooser
+from stream.kafka.records import Part
 from stream.scorer import merge
 from stream.scorer.decode import Decoder
 from stream.scorer.history import Write, decode_meta

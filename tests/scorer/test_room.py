@@ -15,7 +15,8 @@ from stream.core.events import Acted, Event, Raised, Tick, encode_event
 from stream.core.once import Once
 from stream.core.problem import Problem, parse_problem
 from stream.core.records import Enriched
-from stream.lane.batch import Bounds, Part
+from stream.kafka.records import Part
+from stream.lane.batch import Bounds
 from stream.scorer.history import Found, Wanted, Write, decode_meta
 from tests.lab.logs import small_log, small_problem
 from tests.scorer.logs import PROBLEM, START, at, random_log

@@ -13,7 +13,7 @@ from stream.core.frame import Array, Decayed, Inputs, Matrix
 from stream.core.once import Once
 from stream.core.records import Challenge, Score
 from stream.core.scoring import Thresholds
-from stream.lane.batch import Part
+from stream.kafka.records import Part
 from stream.models.graph import Stop
 from stream.models.pointers import Pointer
 from stream.models.served import Challenger, Served

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from stream.core.events import Raised, encode_event, seconds
+from stream.kafka.records import Part
 from stream.lab.replaying import replay
 from stream.lab.training import train_replayed
-from stream.lane.batch import Part
 from stream.models.loading import Loader
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.serving import load_model

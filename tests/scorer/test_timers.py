@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from stream.config import Settings
 from stream.core.events import Event, Raised, Tick
-from stream.lane.batch import Part
+from stream.kafka.records import Part
 from stream.scorer.history import Found, Wanted, Write
 from tests.scorer.logs import PROBLEM, at, random_log
 from tests.scorer.memory_history import MemoryHistory

@@ -1,11 +1,15 @@
 """Apache Kafka itself, in one process, from jars that Maven fetches once into `.cache/kafka`."""
 
 import hashlib
+import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from confluent_kafka import KafkaException
@@ -78,6 +82,15 @@ class ApacheKafka(ServerProcess):
         if not (self.folder / "data").exists():
             self._format()
         super().start()
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Inside, it takes connections and answers nothing."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
 
     def stop(self, grace_seconds: float = STOP_SECONDS) -> None:
         """SIGTERM: a controlled shutdown."""

@@ -23,12 +23,12 @@ from stream.dev.demo.summary import Figures, Summary, baseline_figures, figures,
 from stream.dev.demo.view import Snapshot, line, render, say_summary, snapshot
 from stream.dev.stack import Stack, running_stack
 from stream.extras import TRAINING, require_lab
-from stream.feed import Feed, Schedule, parse_speed
+from stream.kafka.reader import Reader
+from stream.kafka.replay import Feed, Schedule, parse_speed
 from stream.lab.log import Line
 from stream.lab.unused import sentences
 from stream.models.pointers import CHAMPION, Pointer
 from stream.models.store import Store, find
-from stream.reader import Reader
 
 SEED = 7
 IN_FLIGHT = 4_000  # alerts on their way: enough to keep the scorer busy, and memory bounded

@@ -200,7 +200,7 @@ def read_outcomes(settings: Settings, since: float | None = None) -> Iterator[Ou
         BrokerError: Kafka can't be reached or read, or the topic is missing.
     """
     from stream.core.once import Once
-    from stream.reader import Reader
+    from stream.kafka.reader import Reader
 
     once, unreadable = Once(), 0
     written = None if since is None else since - limits.SKEW_SECONDS

@@ -24,14 +24,14 @@ from stream.core.events import (
     seconds,
     unknown_fields,
 )
-from stream.kafka import partition_chooser
+from stream.kafka.misrouted import MisroutedRecords
+from stream.kafka.partitioner import partition_chooser
+from stream.kafka.reader import Reader
 from stream.lab.log import Line, Progress, no_progress
 from stream.lab.parquet import import_parquet, write_parquet
 from stream.lab.sources.spool import Spool
 from stream.lab.unused import count_names
 from stream.lab.whole import packed, whole
-from stream.misrouted import MisroutedRecords
-from stream.reader import Reader
 
 ENDINGS = (".jsonl", ".jsonl.gz", ".parquet")
 _TELL_EVERY = 2_000

@@ -15,7 +15,9 @@ from msgspec.structs import replace
 from stream.config import load_settings
 from stream.core.problem import parse_problem
 from stream.core.records import Outcome, encode_record
-from stream.kafka import TOPIC_CONFIGS, Topics, producer_settings
+from stream.core.topics import TOPICS
+from stream.kafka.clients import producer_settings
+from stream.kafka.topics import Topics, topic_configs
 from stream.lab.judging.served import Comparison, compare_served, read_outcomes
 from tests.lab.logs import PROBLEM_TEXT
 from tests.servers.kafka import ApacheKafka
@@ -214,9 +216,9 @@ def test_it_is_json() -> None:
 @pytest.fixture
 def on_kafka(kafka: ApacheKafka, unique_name: str) -> Any:
     """Settings of a Kafka with topics of the test's own."""
-    env = {f"NOISEGATE_{role.upper()}_TOPIC": f"{unique_name}.{role}" for role in TOPIC_CONFIGS}
+    env = {f"NOISEGATE_{role.upper()}_TOPIC": f"{unique_name}.{role}" for role in TOPICS}
     settings = load_settings({**env, "NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers})
-    Topics(settings).create(3, 1, {**TOPIC_CONFIGS, "outcomes": {}})  # stamped by the test
+    Topics(settings).create(3, 1, {**topic_configs(), "outcomes": {}})  # stamped by the test
     return settings
 
 

@@ -14,14 +14,17 @@ from stream.core.errors import BadRecord, LogError
 from stream.core.events import Event, Tick, decode_event, encode_event
 from stream.core.fold import Fold
 from stream.core.state import pack_state
-from stream.feed import Feed
-from stream.kafka import LOG_APPEND_TIME, TIMESTAMPS, TOPIC_CONFIGS, Topics, partition_chooser, producer_settings
+from stream.kafka.clients import producer_settings
+from stream.kafka.failed import failed_output
+from stream.kafka.partitioner import partition_chooser
+from stream.kafka.reader import Reader
+from stream.kafka.records import Part
+from stream.kafka.replay import Feed
+from stream.kafka.topics import LOG_APPEND_TIME, TIMESTAMPS, Topics, topic_configs
 from stream.lab.log import Line, read_log
 from stream.lab.parquet import VALUE, import_parquet
 from stream.lab.sources.pulling import Left, parse_when, pull
-from stream.lane.batch import Batch, Part
-from stream.lane.failed import failed_output
-from stream.reader import Reader
+from stream.lane.batch import Batch
 from stream.scorer.decode import Decoder
 from tests.lab.logs import PROBLEM_TEXT, START, acted, lines, raised, small_log, small_problem
 from tests.scorer.rig import LogRecord
@@ -45,7 +48,7 @@ def settings_of(
         "NOISEGATE_PROBLEM": str(problem),
     }
     settings = load_settings(env)
-    Topics(settings).create(PARTITIONS, 1, {**TOPIC_CONFIGS, "events": {TIMESTAMPS: stamped_by}})
+    Topics(settings).create(PARTITIONS, 1, {**topic_configs(), "events": {TIMESTAMPS: stamped_by}})
     return settings
 
 

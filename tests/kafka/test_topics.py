@@ -11,7 +11,10 @@ from confluent_kafka import Producer
 
 from stream.config import Settings, load_settings
 from stream.core.errors import BrokerError, SettingsError
-from stream.kafka import TOPIC_CONFIGS, Topics, faust_credentials, partition_chooser, producer_settings
+from stream.core.topics import TOPICS
+from stream.kafka.clients import faust_credentials, producer_settings
+from stream.kafka.partitioner import partition_chooser
+from stream.kafka.topics import Topics, topic_configs
 from stream.scorer.clocks import LOG_APPEND_TIME_TYPE
 from tests.servers.fixtures import Broker
 from tests.servers.kafka import ApacheKafka
@@ -30,7 +33,7 @@ def test_teams_are_where_librdkafka_puts_them(broker: Broker, partitioner: str, 
         outcomes_topic=f"{unique_name}-2",
         failed_topic=f"{unique_name}-3",
     )
-    Topics(settings).create(7, 1, TOPIC_CONFIGS)
+    Topics(settings).create(7, 1, topic_configs())
     placed: dict[str, int] = {}
     producer = Producer(producer_settings(settings) | {"delivery.report.only.error": False})
     for team in TEAMS:
@@ -74,9 +77,9 @@ def test_security_settings_reach_faust(tmp_path: Path) -> None:
 
 def test_the_log_of_events_is_stamped_by_the_broker(kafka: ApacheKafka, unique_name: str) -> None:
     """A producer's clock does not reach the records of a topic as we make it, and the lane's consumer says so."""
-    names = {f"NOISEGATE_{role.upper()}_TOPIC": f"{unique_name}.{role}" for role in TOPIC_CONFIGS}
+    names = {f"NOISEGATE_{role.upper()}_TOPIC": f"{unique_name}.{role}" for role in TOPICS}
     settings = load_settings({"NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers, **names})
-    Topics(settings).create(1, 1, TOPIC_CONFIGS)
+    Topics(settings).create(1, 1, topic_configs())
     producer = Producer(producer_settings(settings))
     producer.produce(settings.events_topic, b"v", timestamp=int((time.time() + 3_000.0) * 1000))
     assert producer.flush(20) == 0

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from stream.config import Settings
-from stream.kafka import Topics
-from stream.reader import Reader
+from stream.kafka.reader import Reader
+from stream.kafka.topics import Topics
 
 
 class MisroutedRecords:

@@ -5,10 +5,10 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from stream.config import Settings
 from stream.core.errors import BrokerError
-from stream.kafka import producer_settings
-from stream.lane.batch import Output
-from stream.lane.publisher import Publisher
-from stream.reader import Reader
+from stream.kafka.clients import producer_settings
+from stream.kafka.publisher import Publisher
+from stream.kafka.reader import Reader
+from stream.kafka.records import Output
 from tests.servers.kafka import ApacheKafka
 
 LIMIT = 20_000

@@ -4,7 +4,7 @@ import hashlib
 
 from stream.core import limits
 from stream.core.errors import BadRecord
-from stream.lane.batch import Output, Part
+from stream.kafka.records import Output, Part
 
 
 def failed_output(topic: str, part: Part, offset: int, key: bytes | None, value: bytes, error: BadRecord) -> Output:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from stream.config import Settings
 from stream.core.errors import BrokerError, SettingsError
 from stream.core.events import Tick, encode_event, moment
-from stream.kafka import Topics, producer_settings
+from stream.kafka.clients import producer_settings
+from stream.kafka.publisher import Publisher
+from stream.kafka.records import Output
+from stream.kafka.topics import Topics
 from stream.lab.log import Line
-from stream.lane.batch import Output
-from stream.lane.publisher import Publisher
 from stream.waiting import until_answered
 
 FLUSH_SECONDS = 60.0

@@ -5,8 +5,9 @@ from confluent_kafka import Producer
 
 from stream.config import Settings, load_settings
 from stream.core.errors import BrokerError
-from stream.kafka import TOPIC_CONFIGS, Topics, producer_settings
-from stream.reader import Reader
+from stream.kafka.clients import producer_settings
+from stream.kafka.reader import Reader
+from stream.kafka.topics import Topics, topic_configs
 from tests.servers.fixtures import Broker
 from tests.servers.kafka import ApacheKafka
 
@@ -20,7 +21,7 @@ def fill(bootstrap_servers: str, name: str, knows_its_end: bool) -> Settings:
     env["NOISEGATE_KAFKA_BOOTSTRAP_SERVERS"] = bootstrap_servers
     env["NOISEGATE_BROKER_END_OFFSETS"] = str(knows_its_end).lower()
     settings = load_settings(env)
-    Topics(settings).create(4, 1, TOPIC_CONFIGS)
+    Topics(settings).create(4, 1, topic_configs())
     producer = Producer({**producer_settings(settings), "log_level": 0})
     for number in range(RECORDS):
         producer.produce(settings.events_topic, str(number).encode(), f"team-{number % 20}".encode())

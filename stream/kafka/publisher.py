@@ -7,17 +7,17 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from stream.core.errors import BadRecord, BrokerError
-from stream.lane.batch import Output, Part
-from stream.lane.failed import failed_output
+from stream.kafka.failed import failed_output
+from stream.kafka.records import Output, Part
 
 log = logging.getLogger(__name__)
-_REFUSALS = {  # of this record, whatever else is published: to try it again would fail again
+REFUSALS = {  # of this record, whatever else is published: to try it again would fail again
     KafkaError.MSG_SIZE_TOO_LARGE,
     KafkaError.RECORD_LIST_TOO_LARGE,
     KafkaError.INVALID_RECORD,
 }
 _REASON = "refused_by_topic"
-_MENDS = {
+MENDS = {
     KafkaError._UNKNOWN_PARTITION: "run `noisegate topics create`",
     KafkaError._UNKNOWN_TOPIC: "run `noisegate topics create`",
     KafkaError.UNKNOWN_TOPIC_OR_PART: "run `noisegate topics create`",
@@ -141,20 +141,20 @@ class Publisher:
 
     def _refuse(self, output: Output, error: Any) -> None:
         """Keep a record that the client did not take, if the record is why; else raise BrokerError."""
-        if error.code() not in _REFUSALS or self._failed_topic is None:
+        if error.code() not in REFUSALS or self._failed_topic is None:
             raise BrokerError(f"Kafka refused a record for {output.topic}: {error.str()}") from None
         self._refused.append((output, error.str()))
 
     def _delivered(self, error: Any, message: Message) -> None:
         if error is None:
             return
-        if error.code() in _REFUSALS and self._failed_topic is not None:
+        if error.code() in REFUSALS and self._failed_topic is not None:
             headers: Any = message.headers()
             partition = None if message.key() is not None else message.partition()
             output = Output(message.topic() or "", message.key(), message.value() or b"", headers, partition)
             self._refused.append((output, error.str()))
         elif self._failure is None:
-            mend = _MENDS.get(error.code(), "look at Kafka's log, and start it if it is down")
+            mend = MENDS.get(error.code(), "look at Kafka's log, and start it if it is down")
             self._failure = f"Kafka did not take a record for {message.topic()} ({error.str()}); {mend}"
 
     def _check(self) -> None:

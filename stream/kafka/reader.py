@@ -6,7 +6,8 @@ from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, 
 
 from stream.config import Settings
 from stream.core.errors import BrokerError
-from stream.kafka import Topics, client_settings
+from stream.kafka.clients import client_settings
+from stream.kafka.topics import Topics
 from stream.waiting import WAIT_SECONDS, announce, until_answered, waiting_sentence
 
 _OFFSET_TAIL = -2000  # librdkafka: this minus n is n records before the end

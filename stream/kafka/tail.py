@@ -1,0 +1,168 @@
+"""The newest records of topics and then each new one: for rooms that show or annotate, and belong to no group."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from stream.config import Settings
+from stream.core.errors import KafkaAway
+from stream.kafka.clients import client_settings
+
+_FETCH_WAIT_MS = 100
+_ANSWER_SECONDS = 10.0
+_QUEUED_KBYTES = 16_384  # of records that are fetched and not yet read
+
+
+class Tail:
+    """All partitions of some topics from a time on, at most the newest so many records of each, and what follows.
+
+    Nothing is joined or committed, so any number of processes may follow the same topics. While Kafka is away `read`
+    returns nothing and reading goes on by itself when it is back, without a gap; `away` says so meanwhile.
+    Partitions that a topic gains are followed from their beginning once `refresh` has found them.
+
+    Args:
+        settings: where Kafka is.
+        topics: their names; one that does not exist is followed once it does, from its beginning.
+        since: seconds since 1970; records with an earlier timestamp are passed over. Where ListOffsets can't be
+            trusted (the setting `broker_end_offsets`), everything is read and filtered here.
+        newest: at most this many records of each partition are read of what is there already.
+        clock: for `away_since`; seconds since 1970.
+
+    Raises:
+        KafkaAway: no broker answers at the start.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        topics: Sequence[str],
+        since: float,
+        newest: int = 10_000,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._topics = tuple(topics)
+        self._since_ms = max(0, int(since * 1000))
+        self._newest = newest
+        self._clock = clock
+        self.away_since: float | None = None
+        self._ends: dict[tuple[str, int], int] = {}
+        self._positions: dict[tuple[str, int], int] = {}
+        self._consumer = Consumer(
+            {
+                "group.id": f"{settings.deployment}-tail",  # librdkafka wants a name; nothing is joined or committed
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",  # also where retention has passed a partition's position
+                "fetch.wait.max.ms": _FETCH_WAIT_MS,
+                "queued.max.messages.kbytes": _QUEUED_KBYTES,
+                "reconnect.backoff.max.ms": 1_000,
+                "log_level": 0,
+                "error_cb": self._on_error,
+                **client_settings(settings),
+            },
+            logger=logging.getLogger("librdkafka"),
+        )
+        try:
+            self.refresh()
+        except KafkaAway:
+            self._consumer.close()
+            raise
+
+    @property
+    def partitions(self) -> dict[str, int]:
+        """How many partitions of each topic are followed."""
+        counts = dict.fromkeys(self._topics, 0)
+        for topic, _ in self._positions:
+            counts[topic] += 1
+        return counts
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether everything that was there at the start has been read."""
+        return all(self._positions[part] >= end for part, end in self._ends.items())
+
+    def refresh(self) -> int:
+        """Follow partitions that are new, such as those of a topic that grew; returns how many.
+
+        Raises:
+            KafkaAway: no broker answers.
+        """
+        try:
+            listed = self._consumer.list_topics(timeout=_ANSWER_SECONDS).topics
+            there = {
+                (name, number)
+                for name in self._topics
+                if name in listed and listed[name].error is None
+                for number in listed[name].partitions
+            }
+            new = sorted(there - set(self._positions))
+            starts = self._starts(new) if not self._positions else dict.fromkeys(new, OFFSET_BEGINNING)
+        except KafkaException as error:
+            raise KafkaAway(
+                f"Kafka at {self._settings.kafka_bootstrap_servers} can't be read ({error.args[0].str()});"
+                " start it, or set NOISEGATE_KAFKA_BOOTSTRAP_SERVERS"
+            ) from None
+        if new:
+            for part, start in starts.items():
+                self._positions[part] = max(0, start)
+            self._consumer.incremental_assign([TopicPartition(*part, starts[part]) for part in new])
+        return len(new)
+
+    def read(self, seconds: float, most: int = 1_000) -> list[Message]:
+        """The records that come within `seconds`, at most `most`, in order within each partition."""
+        try:
+            found = self._consumer.consume(most, timeout=seconds)
+        except KafkaException as error:
+            self._on_error(error.args[0])
+            return []
+        records = []
+        for message in found:
+            part = message.topic() or "", message.partition() or 0
+            fault = message.error()
+            if fault is None:
+                self.away_since = None
+                self._positions[part] = (message.offset() or 0) + 1
+                if message.timestamp()[1] >= self._since_ms:
+                    records.append(message)
+            elif fault.code() == KafkaError._PARTITION_EOF:
+                self.away_since = None
+                self._positions[part] = max(self._positions[part], message.offset() or 0)
+                self._ends.pop(part, None)
+            else:
+                self._on_error(fault)
+        return records
+
+    def close(self) -> None:
+        """Close the client."""
+        self._consumer.close()
+
+    def __enter__(self) -> "Tail":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _starts(self, parts: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        """Where each partition is first read: at `since`, or `newest` records before its end, whichever is later."""
+        if not self._settings.broker_end_offsets:
+            self._ends = dict.fromkeys(parts, 1)  # known once the partition says that it is read to its end
+            return dict.fromkeys(parts, OFFSET_BEGINNING)
+        wanted = [TopicPartition(*part, self._since_ms) for part in parts]
+        found: list[Any] = self._consumer.offsets_for_times(wanted, timeout=_ANSWER_SECONDS)
+        starts = {}
+        for one in found:
+            part = one.topic, one.partition
+            begin, end = self._consumer.get_watermark_offsets(TopicPartition(*part), timeout=_ANSWER_SECONDS)
+            at = end if one.offset < 0 else one.offset
+            starts[part] = max(begin, at, end - self._newest)
+            if end > starts[part]:
+                self._ends[part] = end
+        return starts
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.code() in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT) and self.away_since is None:
+            self.away_since = self._clock()
