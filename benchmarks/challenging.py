@@ -23,7 +23,7 @@ from stream.core.events import decode_event, seconds
 from stream.core.fold import Fold
 from stream.core.frame import Array
 from stream.models.pointers import CHALLENGER, Pointer
-from stream.models.served import Challenger, Served
+from stream.models.active import Challenger, ActiveModels
 from stream.models.store import Store
 from stream.scorer.score import BatchScores
 
@@ -93,12 +93,12 @@ def answers(bench: Bench) -> dict[int, Cost]:
     arrived = [one for one in fold.effects if type(one) is Arrived]
     rows = fold.take_rows()
     champion, rival = setting.model(), setting.model()
-    alone = Served((champion,))
-    both = Served((champion,), None, Challenger(rival, _PATIENCE))
+    alone = ActiveModels((champion,))
+    both = ActiveModels((champion,), None, Challenger(rival, _PATIENCE))
     return {size: Cost(*(_cost(arrived[-size:], rows[-size:], served) for served in (alone, both))) for size in BATCHES}
 
 
-def _cost(arrived: Sequence[Arrived], rows: Array, served: Served) -> float:
+def _cost(arrived: Sequence[Arrived], rows: Array, served: ActiveModels) -> float:
     """The median of many batches, µs an alert."""
     took = []
     for _ in range(_REPEATS):

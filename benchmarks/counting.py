@@ -18,22 +18,22 @@ from prometheus_client import generate_latest
 
 from benchmarks import load
 from benchmarks.model import make_model
-from stream.config import Settings
+from stream.config import make_settings, Settings
 from stream.core.effects import Decided
 from stream.core.events import Event, decode_event, seconds
 from stream.core.ledger import Timer
 from stream.core.problem import Problem, parse_problem
 from stream.kafka.records import Part
 from stream.lane.app import GC_THRESHOLDS
-from stream.metrics import Metrics
-from stream.models.serving import Model, load_model
-from stream.scorer.counting import Counting
-from stream.scorer.maturing import Maturing
+from stream.metrics.scorer import ScorerMetrics
+from stream.models.model import Model, load_model
+from stream.scorer.metrics.recorder import MetricsRecorder
+from stream.scorer.metrics.maturity import MaturityQueue
 from stream.scorer.model_faults import Failure
-from stream.scorer.quality import Verdicts
+from stream.scorer.metrics.verdicts import Verdicts
 from stream.scorer.redis_history import RedisHistory
 from stream.scorer.score import Scored
-from stream.scorer.tally import Tally
+from stream.scorer.metrics.tally import Tally
 from tests.scorer.rig import TOPIC, Log, Rig
 from tests.servers.redis import RedisServer
 
@@ -41,7 +41,7 @@ EVENTS, RUNS, BATCH = 120_000, 7, 500
 _PROBLEM = Path(__file__).parent / "problem.toml"
 
 
-class Silent(Counting):
+class Silent(MetricsRecorder):
     """Counts nothing."""
 
     def count(self, scored: Iterable[Scored], tallies: Sequence[Tally]) -> list[Failure]:
@@ -49,7 +49,7 @@ class Silent(Counting):
         return []
 
 
-class Forgetful(Maturing):
+class Forgetful(MaturityQueue):
     """Keeps nothing for later."""
 
     def part(
@@ -97,15 +97,15 @@ def _run(server: RedisServer, log: Log, problem: Problem, model: Model, number: 
             log,
             problem,
             RedisHistory(
-                server.url, f"{name}{number}", 5.0, problem.history.forget_days, problem.ledger_seconds, Metrics()
+                server.url, f"{name}{number}", 5.0, problem.history.forget_days, problem.ledger_seconds, ScorerMetrics()
             ),
-            Settings(tick_seconds=0),
+            make_settings(tick_seconds=0),
             model,
         )
         for name in ("on", "off")
     }
     room = rigs["off"].room
-    room._counting, room._maturing = Silent(Metrics(), {}, 60.0), Forgetful(problem, {})
+    room._recorder, room._maturity = Silent(ScorerMetrics(), {}, 60.0), Forgetful(problem, {})
     spent = dict.fromkeys(rigs, 0.0)
     for rig in rigs.values():
         rig.assign()

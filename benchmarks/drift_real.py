@@ -13,7 +13,7 @@ from benchmarks.drift_rules import WINDOWS, evaluate
 from benchmarks.drift_world import HOUR, Trained, Watched, ringing, sums
 from stream.core import drift
 from stream.core.problem import parse_problem
-from stream.lab.log import read_log
+from stream.eventlog import read_log
 from stream.lab.replaying import replay
 from stream.lab.training import SEED, SPLIT
 from stream.lab.window import split_at_share

@@ -18,13 +18,13 @@ from stream.core.events import decode_event, seconds
 from stream.core.features import Feature
 from stream.core.frame import Array, Matrix
 from stream.core.problem import Problem, parse_problem
-from stream.dev.organisation import FLOODS, START, STEADY, Drifts, Event, simulate
+from stream.simulation import FLOODS, START, STEADY, Drifts, Event, simulate
 from stream.dev.shipped import simulated_problem
 from stream.lab.judging.baselines import score_baselines
 from stream.lab.learning import calibration
 from stream.lab.learning.fitting import Fitted, fit_window
 from stream.lab.learning.parts import Window
-from stream.lab.log import Line, no_progress
+from stream.eventlog import Line, no_progress
 from stream.lab.matrix import known_matrix, training_matrix
 from stream.lab.priors import Learnt, choose_keys, learn
 from stream.lab.reference import bins_of, make_reference

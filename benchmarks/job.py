@@ -18,7 +18,7 @@ from stream.core.events import Acted, Raised, decode_event, seconds
 from stream.core.fold import Fold
 from stream.core.ledger import Alert, pack_entry, unpack_entry
 from stream.core.records import Enriched, encode_record
-from stream.models.served import Served
+from stream.models.active import ActiveModels
 from stream.scorer.output import enriched
 from stream.scorer.score import BatchScores
 
@@ -37,7 +37,7 @@ class Job:
 
     def __init__(self, setting: Setting, partition: int) -> None:
         self._fold = Fold(setting.problem())
-        self._served = Served((setting.model(),))
+        self._served = ActiveModels((setting.model(),))
         self._prefix = setting.name
         self._topic = f"{setting.events_topic}/{partition}"
 

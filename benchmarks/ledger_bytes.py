@@ -18,7 +18,7 @@ from stream.config import load_problem
 from stream.core.effects import Arrived, Decided
 from stream.core.fold import Fold
 from stream.core.ledger import pack_entry
-from stream.lab.log import read_log
+from stream.eventlog import read_log
 from tests.servers.redis import RedisServer
 
 ENTRIES = 250_000

@@ -14,7 +14,7 @@ from stream.core.problem import BASELINES, Problem
 from stream.core.scoring import Thresholds
 from stream.lab.export import OPSET, export
 from stream.lab.learning import trees
-from stream.lab.log import Line
+from stream.eventlog import Line
 from stream.lab.matrix import training_matrix
 from stream.lab.priors import choose_keys, learn
 from stream.lab.reference import make_reference
@@ -24,7 +24,7 @@ from stream.models.artifact import CARD, ONNX, REFERENCE
 from stream.models.graph import Graph
 from stream.models.manifest import Calibration, FeatureRef, Golden, Manifest, ProblemRef, Training
 from stream.models.pointers import CHAMPION, Pointer
-from stream.models.publishing import write_artifact
+from stream.models.store import write_artifact
 from stream.models.store import Store
 
 TREES = 200

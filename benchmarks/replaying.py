@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from benchmarks.machine import machine
 from stream.config import load_problem
-from stream.lab.log import read_log
+from stream.eventlog import read_log
 from stream.lab.replaying import replay
 
 ROUNDS = 5

@@ -6,9 +6,9 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from stream.config import Partitioner, Settings, load_problem
+from stream.config import make_settings, Partitioner, Settings, load_problem
 from stream.core.problem import Problem
-from stream.models.serving import Model, load_model
+from stream.models.model import Model, load_model
 from stream.models.store import find
 
 PARTITIONS = 4
@@ -50,7 +50,7 @@ class Setting(Struct, frozen=True):
 
     def settings(self) -> Settings:
         """The same as noisegate's settings."""
-        return Settings(
+        return make_settings(
             deployment=self.name,
             kafka_bootstrap_servers=self.kafka,
             partitioner=PARTITIONER,

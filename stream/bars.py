@@ -8,7 +8,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.segment import Segment
 
-from stream.plain import plain_lines
+from stream.console import strip_lines
 
 Told = Callable[[str, float], None]  # what is being done, and the share of it that is done
 
@@ -19,7 +19,7 @@ class PlainConsole(Console):
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """As the console does, with a space for each character of a text that is no letter to be seen."""
         for segment in super().render(renderable, options):
-            yield segment if segment.control else segment._replace(text=plain_lines(segment.text))
+            yield segment if segment.control else segment._replace(text=strip_lines(segment.text))
 
 
 @cache

@@ -117,9 +117,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         if self.problem is None:
             example = example_problem()
             raise SettingsError(
-                "no problem file is set, so noisegate does not know what to predict; set NOISEGATE_PROBLEM (or "
+                "no problem file is set, so noisegate does not know what to predict",
+                "set NOISEGATE_PROBLEM (or "
                 "`problem` in the settings file) to one: the project's docs/PROBLEM.md explains how to write it"
-                f"{f', and {example} is an example' if example else ''}"
+                f"{f', and {example} is an example' if example else ''}",
             )
         return load_problem(self.problem)
 
@@ -137,7 +138,7 @@ def load_problem(path: Path) -> Problem:
         raise SettingsError(f"problem = {str(path)!r} can't be read: this user has no home folder") from None
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise SettingsError(f"problem = {str(path)!r} can't be read: {reason}; name a problem file") from None
+        raise SettingsError(f"problem = {str(path)!r} can't be read: {reason}", f"name a problem file") from None
     return parse_problem(text, str(path))
 
 
@@ -163,7 +164,7 @@ def load_settings(environment: Mapping[str, str] | None = None, file: Path | Non
         elif key.startswith(_KAFKA):
             kafka[key.removeprefix(_KAFKA).lower().replace("_", ".")] = value
         else:
-            raise SettingsError(f"{key} is set, but noisegate has no such setting; see README, Settings")
+            raise SettingsError(f"{key} is set, but noisegate has no such setting", f"see README, Settings")
     return _convert({**values, "kafka": kafka}, str(path) if path else "the environment")
 
 
@@ -188,7 +189,7 @@ def _convert(values: dict[str, Any], source: str) -> Settings:
         raise SettingsError("redis_url must begin with redis://, rediss:// or unix://")
     if OTHER_TEAMS in settings.team_groups:
         raise SettingsError(
-            f"team_groups names a group {OTHER_TEAMS!r}, which is reserved for teams in no group; rename it"
+            f"team_groups names a group {OTHER_TEAMS!r}, which is reserved for teams in no group", f"rename it"
         )
     return settings
 

@@ -39,7 +39,7 @@ class HealthServer:
         except OSError as error:
             reason = error.strerror or str(error)
             raise SettingsError(
-                f"metrics_port = {port}: {host}:{port} can't be opened ({reason}); choose another, or 0 for none"
+                f"metrics_port = {port}: {host}:{port} can't be opened ({reason})", f"choose another, or 0 for none"
             ) from None
         self.port = self._server.server_port
         Thread(target=self._server.serve_forever, name="health", daemon=True).start()

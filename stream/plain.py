@@ -3,28 +3,28 @@
 import json
 
 
-def plain(text: str) -> str:
+def strip_control_characters(text: str) -> str:
     """The text with a space for everything that could steer a terminal.
 
-    >>> plain("disk \\x1b[31mfull")
+    >>> strip_control_characters("disk \\x1b[31mfull")
     'disk  [31mfull'
     """
     return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
 
 
-def plain_lines(text: str) -> str:
+def strip_lines(text: str) -> str:
     """The same of a text of several lines, whose line ends stay.
 
-    >>> plain_lines("disk\\x1b[2J\\nfull")
+    >>> strip_lines("disk\\x1b[2J\\nfull")
     'disk [2J\\nfull'
     """
     return "\n".join(map(plain, text.split("\n")))
 
 
-def plain_json(document: str) -> str:
+def escape_json(document: str) -> str:
     """A JSON document of one line, equal when it is read, with escapes for everything that could steer a terminal.
 
-    >>> plain_json('{"title":"disk \\x9b31m"}')
+    >>> escape_json('{"title":"disk \\x9b31m"}')
     '{"title":"disk \\\\u009b31m"}'
     """
     if document.isprintable():

@@ -19,8 +19,8 @@ def test_the_environment_goes_over_the_file(tmp_path: Path) -> None:
     settings = load_settings(
         {"NOISEGATE_DEPLOYMENT": "b", "NOISEGATE_KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "HOME": "x"}, file
     )
-    assert (settings.deployment, settings.tick_seconds) == ("b", 5)
-    assert settings.kafka == {"sasl.username": "u", "security.protocol": "SASL_SSL"}
+    assert (settings.deployment, settings.scorer.tick_seconds) == ("b", 5)
+    assert settings.kafka.client == {"sasl.username": "u", "security.protocol": "SASL_SSL"}
 
 
 def test_team_groups_are_an_inline_table_in_the_environment(tmp_path: Path) -> None:
@@ -28,8 +28,8 @@ def test_team_groups_are_an_inline_table_in_the_environment(tmp_path: Path) -> N
     file = tmp_path / "noisegate.toml"
     file.write_text('[team_groups]\nmoney = ["payments", "pay-*"]\n')
     groups = {"money": ["payments", "pay-*"]}
-    assert load_settings({}, file).team_groups == groups
-    assert load_settings({"NOISEGATE_TEAM_GROUPS": '{ money = ["payments", "pay-*"] }'}).team_groups == groups
+    assert load_settings({}, file).metrics.team_groups == groups
+    assert load_settings({"NOISEGATE_TEAM_GROUPS": '{ money = ["payments", "pay-*"] }'}).metrics.team_groups == groups
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_the_default_store_is_empty_and_the_same_from_any_folder(
     """Nobody's alerts are scored by a model that a folder happens to hold; a home that is new has no store yet."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(ROOT)
-    store = Store(load_settings({}).model_store)
+    store = Store(load_settings({}).models.store)
     assert store.folder == tmp_path / ".local/share/noisegate/models"
     assert (store.versions(), store.pointer(CHAMPION)) == ([], None)
 

@@ -12,16 +12,16 @@ def environment(setting: Setting) -> dict[str, str]:
     settings = setting.settings()
     told = {
         "DEPLOYMENT": settings.deployment,
-        "KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
-        "PARTITIONER": settings.partitioner,
-        "EVENTS_TOPIC": settings.events_topic,
-        "ENRICHED_TOPIC": settings.enriched_topic,
-        "OUTCOMES_TOPIC": settings.outcomes_topic,
-        "FAILED_TOPIC": settings.failed_topic,
+        "KAFKA_BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers,
+        "PARTITIONER": settings.kafka.partitioner,
+        "EVENTS_TOPIC": settings.topics.events,
+        "ENRICHED_TOPIC": settings.topics.enriched,
+        "OUTCOMES_TOPIC": settings.topics.outcomes,
+        "FAILED_TOPIC": settings.topics.failed,
         "PROBLEM": str(settings.problem),
-        "REDIS_URL": settings.redis_url,
-        "MODEL_STORE": settings.model_store,
-        "MODEL_CACHE": str(settings.model_cache),
+        "REDIS_URL": settings.redis.url,
+        "MODEL_STORE": settings.models.store,
+        "MODEL_CACHE": str(settings.models.cache),
         "METRICS_PORT": str(setting.metrics_port),
     }
     return {f"NOISEGATE_{name}": value for name, value in told.items()}

@@ -29,7 +29,7 @@ from stream.cli import (
     topics,
 )
 from stream.core.errors import NoisegateError
-from stream.plain import plain
+from stream.console import strip_control_characters
 from stream.waiting import announce
 
 app = typer.Typer(
@@ -82,8 +82,8 @@ def options(
     ] = False,
 ) -> None:
     """Score operations alerts: the probability that the owning team will act on each one."""
-    shown.settings_file.set(settings)
-    announce.set(None if context.invoked_subcommand == "run" else shown.say_waiting)
+    options.settings_file.set(settings)
+    announce.set(None if context.invoked_subcommand == "run" else print_notice)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -91,5 +91,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(arguments, prog_name="noisegate")
     except NoisegateError as error:
-        sys.stderr.write(f"noisegate: {plain(str(error))}\n")
+        sys.stderr.write(f"noisegate: {strip_control_characters(str(error))}\n")
         sys.exit(1)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from stream.cli.finding import Check, Finding, Verdict
 from stream.cli.history_checks import check_clocks, check_history, check_redis
-from stream.cli.promoting import load_checked
+from stream.models.promotion import load_checked
 from stream.cli.topics import retention_warnings, size_warnings, timestamp_warning, topic_facts
 from stream.config import Settings
 from stream.core.errors import BadRecord, ModelError, NoisegateError, SettingsError, StoreAway
@@ -15,7 +15,7 @@ from stream.kafka.partitioner import partition_chooser
 from stream.kafka.reader import Reader
 from stream.kafka.topics import Topics
 from stream.lab.unused import count_names, fields_sentence
-from stream.models.loading import Loader
+from stream.models.reload import Loader
 from stream.models.pointers import CHALLENGER, CHAMPION
 from stream.models.store import Store, no_champion
 
@@ -51,7 +51,7 @@ def check_problem(settings: Settings) -> Iterator[Finding]:
 def check_topics(settings: Settings) -> Iterator[Finding]:
     """Kafka is there, with all topics, equal partition counts, an unlimited log of events, room for any record."""
     facts = topic_facts(Topics(settings))
-    yield Finding("kafka", "ok", f"{settings.kafka_bootstrap_servers} answers")
+    yield Finding("kafka", "ok", f"{settings.kafka.bootstrap_servers} answers")
     missing = [fact["name"] for fact in facts if not fact["exists"]]
     if missing:
         yield Finding("topics", "wrong", f"{', '.join(missing)} missing", "run `noisegate topics create`")
@@ -65,10 +65,10 @@ def check_topics(settings: Settings) -> Iterator[Finding]:
     for warning in retention_warnings(facts):
         found, _, mend = warning.rpartition("; ")
         yield Finding("retention", "warning", found, mend)
-    for warning in size_warnings(facts, settings.kafka_bootstrap_servers):
+    for warning in size_warnings(facts, settings.kafka.bootstrap_servers):
         found, _, mend = warning.rpartition("; ")
         yield Finding("record size", "warning", found, mend)
-    if stamped := timestamp_warning(facts, settings.kafka_bootstrap_servers):
+    if stamped := timestamp_warning(facts, settings.kafka.bootstrap_servers):
         found, _, mend = stamped.rpartition("; ")
         yield Finding("timestamps", "warning", found, mend)
 
@@ -80,23 +80,27 @@ def check_partitioner(settings: Settings) -> Iterator[Finding]:
         found, _, mend = told.removesuffix(".").rpartition("; ")
         yield Finding("fields", "warning", f"{found}, of the newest records", mend)
     if not placed:
-        yield Finding("partitioner", "ok", f"{settings.partitioner}; no events to check it against yet")
+        yield Finding("partitioner", "ok", f"{settings.kafka.partitioner}; no events to check it against yet")
         return
     fits = {}
-    for name in dict.fromkeys((settings.partitioner, *PARTITIONERS)):
+    for name in dict.fromkeys((settings.kafka.partitioner, *PARTITIONERS)):
         fits[name] = _fits(name, placed, (count,))
-    mine, total = fits[settings.partitioner], len(placed)
+    mine, total = fits[settings.kafka.partitioner], len(placed)
     if mine == total:
-        yield Finding("partitioner", "ok", f"{total:,} sampled records are where {settings.partitioner} puts them")
+        yield Finding(
+            "partitioner", "ok", f"{total:,} sampled records are where {settings.kafka.partitioner} puts them"
+        )
         return
-    if before := _count_before(settings.partitioner, placed, count):
-        told = f"sampled records are where {settings.partitioner} puts them, of {count} partitions or of {before}"
+    if before := _count_before(settings.kafka.partitioner, placed, count):
+        told = f"sampled records are where {settings.kafka.partitioner} puts them, of {count} partitions or of {before}"
         yield Finding("partitioner", "ok", f"{total:,} {told}: some are from before the topic grew")
         return
-    found = f"{total - mine:,} of {total:,} sampled records are not where {settings.partitioner} puts their teams"
+    found = f"{total - mine:,} of {total:,} sampled records are not where {settings.kafka.partitioner} puts their teams"
     best = max(fits, key=lambda name: fits[name])
     if fits[best] == total:
-        mend = f"the producers use {best}: set NOISEGATE_PARTITIONER={best}, or set theirs to {settings.partitioner}"
+        mend = (
+            f"the producers use {best}: set NOISEGATE_PARTITIONER={best}, or set theirs to {settings.kafka.partitioner}"
+        )
     else:
         mend = f"producers disagree ({best} fits most): make all of them use the team as key and the same partitioner"
     verdict: Verdict = "warning" if mine > (1.0 - STRAY_SHARE) * total else "wrong"
@@ -125,9 +129,9 @@ def _fits(partitioner: str, placed: list[tuple[str, int]], counts: tuple[int, ..
 def sample_teams(settings: Settings) -> tuple[list[tuple[str, int]], int, Counter[str]]:
     """Teams and partitions of some records of alerts.events, its partition count, and fields that nothing reads."""
     placed, unread = [], Counter[str]()
-    with Reader(settings, [settings.events_topic], SAMPLED if settings.broker_end_offsets else None) as reader:
+    with Reader(settings, [settings.topics.events], SAMPLED if settings.kafka.end_offsets else None) as reader:
         deadline, read = time.monotonic() + SAMPLE_SECONDS, 0
-        count = reader.partitions[settings.events_topic]
+        count = reader.partitions[settings.topics.events]
         while not reader.at_end and read < SAMPLED * count and time.monotonic() < deadline:
             found = reader.read(0.2, SAMPLED)
             read += len(found)
@@ -146,8 +150,8 @@ def sample_teams(settings: Settings) -> tuple[list[tuple[str, int]], int, Counte
 def check_models(settings: Settings) -> Iterator[Finding]:
     """The champion can be served for this problem."""
     try:
-        store = Store(settings.model_store)
-        loader = Loader(store, settings.load_problem(), settings.model_cache, settings.deployment)
+        store = Store(settings.models.store)
+        loader = Loader(store, settings.load_problem(), settings.models.cache, settings.deployment)
         loader.pointer_bytes(CHAMPION)  # a store that was emptied is away
         pointer, challenger = store.pointer(CHAMPION), store.pointer(CHALLENGER)
     except StoreAway as error:
@@ -181,7 +185,7 @@ def check_version(settings: Settings, store: Store, version: str, mend: str) -> 
 
 def check_simulated(settings: Settings) -> Iterator[Finding]:
     """A champion made of simulated alerts scores simulated alerts only."""
-    store = Store(settings.model_store)
+    store = Store(settings.models.store)
     pointer = store.pointer(CHAMPION)
     made_up = [one for one in (pointer.versions if pointer else ()) if store.manifest(one).training.simulated]
     if not made_up:
@@ -200,9 +204,9 @@ def check_simulated(settings: Settings) -> Iterator[Finding]:
 def sample_alerts(settings: Settings) -> list[Raised]:
     """Some of the newest alerts of alerts.events."""
     alerts: list[Raised] = []
-    with Reader(settings, [settings.events_topic], SAMPLED if settings.broker_end_offsets else None) as reader:
+    with Reader(settings, [settings.topics.events], SAMPLED if settings.kafka.end_offsets else None) as reader:
         deadline, read = time.monotonic() + SAMPLE_SECONDS, 0
-        most = SAMPLED * reader.partitions[settings.events_topic]
+        most = SAMPLED * reader.partitions[settings.topics.events]
         while not reader.at_end and read < most and time.monotonic() < deadline:
             found = reader.read(0.2, SAMPLED)
             read += len(found)

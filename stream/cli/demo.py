@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from stream.cli import shown
+from stream.cli import options
 
 
 def demo(
@@ -35,6 +35,6 @@ def demo(
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything is cleaned up
     request = Request(events=events, problem=problem, speed=speed, save=save, seed=seed)
-    summary = run_demo(request, shown.progress())
+    summary = run_demo(request, stderr_console())
     if as_json:
-        shown.say_json(summary)
+        print_json(summary)

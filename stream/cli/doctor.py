@@ -2,23 +2,23 @@
 
 import typer
 
-from stream.cli import shown
+from stream.cli import options
 
 _STYLE = {"ok": "green", "warning": "yellow", "wrong": "bold red"}
 
 
-def doctor(as_json: shown.AsJson = False) -> None:
+def doctor(as_json: options.AsJson = False) -> None:
     """Check Kafka, topics, partitioner, Redis, problem file and model. Status 1 if something is wrong."""
     from stream.cli.checks import examine
 
-    settings = shown.settings()
-    with shown.progress().status("looking"):
+    settings = options.settings()
+    with stderr_console().status("looking"):
         findings = list(examine(settings))
     wrong = sum(finding.verdict == "wrong" for finding in findings)
     if as_json:
-        shown.say_json({"ok": not wrong, "findings": findings})
+        print_json({"ok": not wrong, "findings": findings})
     else:
-        console = shown.out()
+        console = stdout_console()
         for finding in findings:
             style = _STYLE[finding.verdict]
             console.print(f"[{style}]{finding.verdict:<8}[/{style}]{finding.check:<12}", end="")

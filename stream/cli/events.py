@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stream.cli import shown
+from stream.cli import options
 from stream.core.topics import TOPICS
-from stream.plain import plain
+from stream.console import strip_control_characters
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
@@ -37,19 +37,19 @@ def replay(
     topic: Annotated[
         str | None, typer.Option(help="Topic to send to. Default: the events topic of the settings.")
     ] = None,
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Send an event log to Kafka, keyed by team and in log order."""
-    from stream.feed import Feed, Schedule, parse_speed
-    from stream.lab.log import read_log
+    from stream.kafka.replay import Feed, Schedule, parse_speed
+    from stream.eventlog import read_log
 
     pace = parse_speed(speed)
     total = _count(events)  # a bad line is told before anything is sent
-    settings = shown.settings()
+    settings = options.settings()
     feed = Feed(settings, topic)
     began, sent, newest = time.monotonic(), 0, 0.0
     schedule = Schedule(read_log(events), pace)
-    with shown.bar(f"{events.name} to {feed.topic}", total) as told:
+    with count_bar(f"{events.name} to {feed.topic}", total) as told:
         while not schedule.done:
             lines = schedule.take(_CHUNK)
             feed.send(lines)
@@ -61,12 +61,12 @@ def replay(
         feed.flush()
     seconds = time.monotonic() - began
     if as_json:
-        shown.say_json({"events": sent, "topic": feed.topic, "seconds": seconds})
+        print_json({"events": sent, "topic": feed.topic, "seconds": seconds})
     else:
-        shown.out().print(f"{sent:,} events sent to {feed.topic} in {seconds:.1f} s")
-    if settings.tick_seconds and newest < time.time() - settings.tick_seconds - _OLD_SECONDS:
-        shown.progress().print(
-            f"The log ends at {shown.when(newest)}. Ticks of a quiet scorer move its time to now, so old events "
+        stdout_console().print(f"{sent:,} events sent to {feed.topic} in {seconds:.1f} s")
+    if settings.scorer.tick_seconds and newest < time.time() - settings.scorer.tick_seconds - _OLD_SECONDS:
+        stderr_console().print(
+            f"The log ends at {format_time(newest)}. Ticks of a quiet scorer move its time to now, so old events "
             "sent after that count as late. For scorers of old logs, set tick_seconds = 0"
         )
 
@@ -74,16 +74,16 @@ def replay(
 def _count(log: Path) -> int:
     """How many events a log holds; fields that nothing reads are named on standard error."""
     from stream.core.events import unknown_fields
-    from stream.lab.log import read_log
+    from stream.eventlog import read_log
     from stream.lab.unused import count_names, fields_sentence
 
     total, unread = 0, Counter[str]()
-    with shown.progress().status("counting events"):
+    with stderr_console().status("counting events"):
         for line in read_log(log):
             total += 1
             count_names(unknown_fields(line.event, line.value), unread)
     if told := fields_sentence(unread):
-        shown.progress().print(told, markup=False, soft_wrap=True)
+        stderr_console().print(told, markup=False, soft_wrap=True)
     return total
 
 
@@ -101,14 +101,14 @@ def tail(
     ] = True,
 ) -> None:
     """Print a topic's records as they arrive. With jsonl, print each value unchanged, one per line."""
-    from stream.reader import Reader
+    from stream.kafka.reader import Reader
 
-    settings = shown.settings()
-    name = getattr(settings, f"{topic}_topic") if topic in _ROLES else topic
+    settings = options.settings()
+    name = getattr(settings.topics, topic) if topic in _ROLES else topic
     show = _jsonl if output is Format.jsonl else _table_line
     # The embedded broker does not know its end: there, what is older than this command is read and left out.
-    since = 0.0 if beginning or settings.broker_end_offsets else time.time() * 1000 - _SKEW_MS
-    with Reader(settings, [name], None if beginning or not settings.broker_end_offsets else 0) as reader:
+    since = 0.0 if beginning or settings.kafka.end_offsets else time.time() * 1000 - _SKEW_MS
+    with Reader(settings, [name], None if beginning or not settings.kafka.end_offsets else 0) as reader:
         quiet_since = time.monotonic()
         try:
             while until_idle is None or time.monotonic() - quiet_since < until_idle:
@@ -125,30 +125,30 @@ def tail(
 def _jsonl(message: "Message", _: "Settings") -> None:
     value = (message.value() or b"").replace(b"\n", b" ")
     if sys.stdout.isatty():  # a pipe gets the value as it is
-        value = plain(value.decode("utf-8", "replace")).encode()
+        value = strip_control_characters(value.decode("utf-8", "replace")).encode()
     sys.stdout.buffer.write(value + b"\n")
 
 
 def _table_line(message: "Message", settings: "Settings") -> None:
-    cells = [shown.when(message.timestamp()[1] / 1000.0), f"{message.partition()}/{message.offset()}"]
+    cells = [format_time(message.timestamp()[1] / 1000.0), f"{message.partition()}/{message.offset()}"]
     cells += _cells(message, settings)
-    sys.stdout.write("  ".join(plain(cell) for cell in cells).rstrip() + "\n")
+    sys.stdout.write("  ".join(strip_control_characters(cell) for cell in cells).rstrip() + "\n")
 
 
 def _cells(message: "Message", settings: "Settings") -> list[str]:
     import msgspec
 
     value = message.value() or b""
-    if message.topic() == settings.failed_topic:
+    if message.topic() == settings.topics.failed:
         headers = {key: bytes(text or b"").decode("utf-8", "replace") for key, text in message.headers() or []}
         return [f"{headers.get('reason', '?'):<14}", headers.get("detail", "")]
     try:
         record: dict[str, Any] = msgspec.json.decode(value, type=dict)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return [value[:200].decode("utf-8", "replace")]
-    if message.topic() == settings.enriched_topic:
+    if message.topic() == settings.topics.enriched:
         return _enriched_cells(record)
-    if message.topic() == settings.outcomes_topic:
+    if message.topic() == settings.topics.outcomes:
         names = ("outcome", "by", "team", "rule", "alert_id")
     else:
         names = ("type", "kind", "team", "rule", "alert_id")

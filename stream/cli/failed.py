@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from msgspec import Struct
 
-from stream.cli import shown
-from stream.plain import plain
+from stream.cli import options
+from stream.console import strip_control_characters
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
@@ -57,7 +57,7 @@ class FailedRecord(Struct, frozen=True):
 def list_failed(
     limit: Annotated[int, typer.Option(min=1, help="Number of records to show.")] = 20,
     reason: Reason = None,
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """List failed records, newest last, with a count for each reason."""
     from collections import deque
@@ -67,14 +67,14 @@ def list_failed(
 
     newest: deque[FailedRecord] = deque(maxlen=limit)
     counts: Counter[str] = Counter()
-    for record in read_failed(shown.settings(), reason):
+    for record in read_failed(options.settings(), reason):
         counts[record.reason] += 1
         newest.append(record)
     ordered = sorted(newest, key=lambda record: record.at)
     if as_json:
-        shown.say_json({"counts": counts, "failed": [_as_told(record) for record in ordered]})
+        print_json({"counts": counts, "failed": [_as_told(record) for record in ordered]})
         return
-    console = shown.out()
+    console = stdout_console()
     if not counts:
         console.print("no failed records" + (f" with reason {reason}" if reason else ""), markup=False)
         return
@@ -84,16 +84,18 @@ def list_failed(
         begins = record.value[:_SHOWN_BYTES].decode("utf-8", "replace")
         length = "?" if record.length is None else f"{record.length:,}"
         cells = (record.reason, stood, length, record.detail, begins)
-        table.add_row(shown.when(record.at), *(Text(plain(cell)) for cell in cells))
+        table.add_row(format_time(record.at), *(Text(strip_control_characters(cell)) for cell in cells))
     console.print(table)
-    console.print(plain(", ".join(f"{count:,} {name}" for name, count in counts.most_common())), markup=False)
+    console.print(
+        strip_control_characters(", ".join(f"{count:,} {name}" for name, count in counts.most_common())), markup=False
+    )
 
 
 @app.command()
 def replay(
     reason: Reason = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be sent.")] = False,
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Send failed records to alerts.events again, each to its team's partition.
 
@@ -108,7 +110,7 @@ def replay(
     from stream.kafka.topics import Topics
     from stream.waiting import until_answered
 
-    settings = shown.settings()
+    settings = options.settings()
     Topics(settings).require("events", "failed")
     counts = Counter({"replayed": 0, "outputs": 0, "cut": 0, "unreadable": 0, "repeated": 0})
     publisher = Publisher({**producer_settings(settings), "log_level": 0})
@@ -129,18 +131,18 @@ def replay(
         else:
             counts["replayed"] += 1
             if not dry_run:
-                publisher.publish([Output(settings.events_topic, team.encode(), record.value)])
+                publisher.publish([Output(settings.topics.events, team.encode(), record.value)])
         seen.add(identity)
-    with until_answered(settings.kafka_bootstrap_servers):
+    with until_answered(settings.kafka.bootstrap_servers):
         publisher.flush(FLUSH_SECONDS)
     if as_json:
-        shown.say_json({**counts, "dry_run": dry_run, "topic": settings.events_topic})
+        print_json({**counts, "dry_run": dry_run, "topic": settings.topics.events})
         return
-    _say_replayed(counts, settings.events_topic, "would be sent" if dry_run else "sent")
+    _say_replayed(counts, settings.topics.events, "would be sent" if dry_run else "sent")
 
 
 def _say_replayed(counts: Counter[str], topic: str, verb: str) -> None:
-    console = shown.out()
+    console = stdout_console()
     console.print(f"{counts['replayed']:,} records {verb} to {topic}")
     if counts["outputs"]:
         console.print(f"{counts['outputs']:,} records that an output topic had refused {verb} to that topic")
@@ -160,7 +162,7 @@ def read_failed(settings: "Settings", reason: str | None) -> Iterator[FailedReco
     """All failed records there are, partition by partition in order."""
     from stream.kafka.reader import Reader
 
-    with Reader(settings, [settings.failed_topic]) as reader, shown.progress().status("reading failed records"):
+    with Reader(settings, [settings.topics.failed]) as reader, stderr_console().status("reading failed records"):
         for message in reader.read_all():
             record = _failed(message)
             if reason is None or record.reason == reason:
@@ -208,7 +210,7 @@ def _output_of(settings: "Settings", record: FailedRecord) -> "Output | None":
     """A record for the topic that had refused it; None for what is not one of ours."""
     from stream.kafka.records import Output
 
-    ours = (settings.enriched_topic, settings.outcomes_topic)
+    ours = (settings.topics.enriched, settings.topics.outcomes)
     if record.reason != "refused_by_topic" or record.topic not in ours:
         return None
     return Output(record.topic, record.key, record.value)
@@ -216,7 +218,7 @@ def _output_of(settings: "Settings", record: FailedRecord) -> "Output | None":
 
 def _as_told(record: FailedRecord) -> dict[str, Any]:
     return {
-        "failed_at": shown.when(record.at),
+        "failed_at": format_time(record.at),
         "reason": record.reason,
         "detail": record.detail,
         "topic": record.topic,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from msgspec import Struct
 
-from stream.cli import shown
-from stream.plain import plain
+from stream.cli import options
+from stream.console import strip_control_characters
 
 if TYPE_CHECKING:
     from stream.config import Settings
@@ -42,12 +42,12 @@ def show(
     team: Annotated[str, typer.Argument(help="The team that owns the alerts.")],
     rule: Annotated[str | None, typer.Option(help="Also show the team's history with this rule.")] = None,
     entity: Annotated[str | None, typer.Option(help="Also show its history with this entity.")] = None,
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Show how often a team's alerts were raised, decided and acted on, recently and in total."""
     from stream.core.errors import NoisegateError
 
-    settings = shown.settings()
+    settings = options.settings()
     partition, time, levels = read_levels(settings, team, rule, entity)
     if not levels:
         near = " or ".join(repr(name) for name in near_teams(settings, team))
@@ -56,10 +56,10 @@ def show(
             + (f"did you mean {near}?" if near else "check the names")
         )
     if as_json:
-        shown.say_json({"team": team, "partition": partition, "time": shown.when(time), "levels": levels})
+        print_json({"team": team, "partition": partition, "time": format_time(time), "levels": levels})
         return
-    console = shown.out()
-    console.print(f"[bold]{_escape(team)}[/bold], partition {partition}, at {shown.when(time)} (event time)")
+    console = stdout_console()
+    console.print(f"[bold]{_escape(team)}[/bold], partition {partition}, at {format_time(time)} (event time)")
     console.print(_table(levels))
     for level in levels:
         recent = " ".join(str(outcome) for outcome in level.last_outcomes) or "none"
@@ -75,7 +75,7 @@ def rebuild(
     take_over: Annotated[
         bool, typer.Option("--take-over", help="Also replace a history that belongs to another Kafka cluster.")
     ] = False,
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Fold the log into a new history and switch to it. The old history serves in the meantime.
 
@@ -86,7 +86,7 @@ def rebuild(
     from stream.scorer.rebuild import rebuild as rebuild_history
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=shown.progress()) as bars:
+    with Progress(*columns, console=stderr_console()) as bars:
         tasks: dict[int, TaskID] = {}
 
         def told(partition: int, done: int, todo: int) -> None:
@@ -94,11 +94,11 @@ def rebuild(
                 tasks[partition] = bars.add_task(f"partition {partition}")
             bars.update(tasks[partition], completed=done, total=todo)
 
-        rebuilt = rebuild_history(shown.settings(), told, take_over)
+        rebuilt = rebuild_history(options.settings(), told, take_over)
     if as_json:
-        shown.say_json(rebuilt)
+        print_json(rebuilt)
         return
-    console = shown.out()
+    console = stdout_console()
     for one in rebuilt.partitions:
         console.print(
             f"partition {one.partition}: generation {one.generation} serves from offset {one.offset:,}; "
@@ -146,17 +146,17 @@ def read_levels(
     from stream.kafka.partitioner import partition_chooser
     from stream.kafka.records import Part
     from stream.kafka.topics import Topics
-    from stream.metrics import Metrics
+    from stream.metrics.scorer import ScorerMetrics
     from stream.scorer.history import Wanted, decode_meta
     from stream.scorer.redis_history import RedisHistory
 
     problem = settings.load_problem()
-    count = Topics(settings).require("events")[settings.events_topic]
-    part = Part(settings.events_topic, partition_chooser(settings.partitioner, count)(team))
-    history = RedisHistory.of(settings, problem, Metrics())
+    count = Topics(settings).require("events")[settings.topics.events]
+    part = Part(settings.topics.events, partition_chooser(settings.kafka.partitioner, count)(team))
+    history = RedisHistory.of(settings, problem, ScorerMetrics())
     meta = decode_meta(history.read({part: Wanted(0)})[part].meta)
     if meta is None:
-        raise HistoryRefused(f"no history of {part.topic}/{part.partition} is in Redis yet; is a scorer running?")
+        raise HistoryRefused(f"no history of {part.topic}/{part.partition} is in Redis yet", f"is a scorer running?")
     wanted = _keys(team, rule, entity)
     found = history.read({part: Wanted(meta.generation, list(wanted.values()))})[part].levels
     levels = [
@@ -173,13 +173,13 @@ def near_teams(settings: "Settings", team: str) -> list[str]:
 
     from stream.kafka.records import Part
     from stream.kafka.topics import Topics
-    from stream.metrics import Metrics
+    from stream.metrics.scorer import ScorerMetrics
     from stream.scorer.history import Wanted, read_meta_or_none
     from stream.scorer.redis_history import RedisHistory
 
-    history = RedisHistory.of(settings, settings.load_problem(), Metrics())
-    count = Topics(settings).require("events")[settings.events_topic]
-    found = history.read({Part(settings.events_topic, number): Wanted(0) for number in range(count)})
+    history = RedisHistory.of(settings, settings.load_problem(), ScorerMetrics())
+    count = Topics(settings).require("events")[settings.topics.events]
+    found = history.read({Part(settings.topics.events, number): Wanted(0) for number in range(count)})
     metas = {part: meta for part, one in found.items() if (meta := read_meta_or_none(one.meta)) is not None}
     teams = history.teams({part: meta.generation for part, meta in metas.items()}, _NEAR_SECONDS)
     folded = {name.casefold(): name for name in sorted(teams) if name != team}
@@ -197,7 +197,7 @@ def level_of(name: str, level: "State", at: float) -> Level:
         return {window: level[start + index] * decay[index] for index, window in enumerate(WINDOWS)}
 
     def moment(field: int) -> str | None:
-        return shown.when(level[field]) if math.isfinite(level[field]) else None
+        return format_time(level[field]) if math.isfinite(level[field]) else None
 
     decided, acted = counts(state.DECIDED), counts(state.ACTED)
     ring, valid = int(level[state.RING]), min(int(level[state.DECIDED + 3]), _RECENT)
@@ -255,4 +255,4 @@ def _table(levels: list[Level]) -> Any:
 def _escape(text: str) -> str:
     from rich.markup import escape
 
-    return escape(plain(text))
+    return escape(strip_control_characters(text))

@@ -12,7 +12,7 @@ from stream.kafka.clients import client_settings
 from stream.kafka.records import Part
 from stream.kafka.topics import LOG_APPEND_TIME, TIMESTAMPS, Topics
 from stream.lane.batch import Bounds
-from stream.metrics import Metrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.scorer.assignment import evicted_sentence, hold_against
 from stream.scorer.clocks import BOUND_SECONDS, difference, sentence
 from stream.scorer.evictions import policy_sentence
@@ -39,7 +39,7 @@ def check_clocks(settings: Settings) -> Iterator[Finding]:
     asked_at = time.time()
     clock = history.status().clock or asked_at
     ahead = {"Redis": difference(asked_at, clock, time.time())}
-    if Topics(settings).configs(settings.events_topic).get(TIMESTAMPS) == LOG_APPEND_TIME:
+    if Topics(settings).configs(settings.topics.events).get(TIMESTAMPS) == LOG_APPEND_TIME:
         newest = newest_timestamp(settings)  # stamped in the past: it tells of a clock that is behind, not ahead
         ahead["the broker"] = min(time.time() - newest, 0.0) if newest else 0.0
     wrong = {whose: seconds for whose, seconds in ahead.items() if abs(seconds) > BOUND_SECONDS}
@@ -88,13 +88,13 @@ def bounds_of(settings: Settings) -> dict[Part, Bounds]:
     """What Kafka knows of each partition of the events, but for what was committed."""
     topics = Topics(settings)
     topics.require("events")
-    facts = topics.facts(settings.events_topic)
+    facts = topics.facts(settings.topics.events)
     bounds = {}
     with _Offsets(settings) as offsets:
         for number in range(facts.partitions):
             begin, end = offsets.of(number)
-            known = end if settings.broker_end_offsets else None
-            part = Part(settings.events_topic, number)
+            known = end if settings.kafka.end_offsets else None
+            part = Part(settings.topics.events, number)
             bounds[part] = Bounds(None, begin, known, facts.topic_id, facts.partitions, facts.cluster_id)
     return bounds
 
@@ -103,7 +103,7 @@ def newest_timestamp(settings: Settings) -> float | None:
     """The latest timestamp of the last record of each partition, seconds since 1970; None where nothing was read."""
     newest = None
     with _Offsets(settings) as offsets:
-        count = Topics(settings).require("events")[settings.events_topic]
+        count = Topics(settings).require("events")[settings.topics.events]
         lasts = [(number, end - 1) for number in range(count) for begin, end in [offsets.of(number)] if end > begin]
         for timestamp in offsets.timestamps(lasts):
             newest = max(newest or timestamp, timestamp)
@@ -114,7 +114,7 @@ class _Offsets:
     """A consumer that looks at the partitions of the events. Raises BrokerError where it can't."""
 
     def __init__(self, settings: Settings) -> None:
-        self._topic = settings.events_topic
+        self._topic = settings.topics.events
         self._consumer = Consumer(
             {**client_settings(settings), "group.id": settings.deployment, "enable.auto.commit": False, "log_level": 0}
         )
@@ -149,12 +149,12 @@ class _Offsets:
 def open_history(settings: Settings) -> RedisHistory:
     """The history, to look at."""
     return RedisHistory(
-        settings.redis_url,
+        settings.redis.url,
         settings.deployment,
-        settings.history_timeout_seconds,
+        settings.redis.timeout_seconds,
         forget_days=1.0,
         ledger_seconds=1.0,
-        metrics=Metrics(),
+        metrics=ScorerMetrics(),
     )  # the times that keys live matter to writers only
 
 
@@ -163,7 +163,7 @@ def redis_version(settings: Settings) -> str:
     import redis
 
     try:
-        with redis.Redis.from_url(settings.redis_url, socket_timeout=settings.history_timeout_seconds) as client:
+        with redis.Redis.from_url(settings.redis.url, socket_timeout=settings.redis.timeout_seconds) as client:
             told = client.info("server")
     except redis.RedisError:
         return "unknown"

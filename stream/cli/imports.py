@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stream.cli import shown
+from stream.cli import options
 
 if TYPE_CHECKING:
     from stream.lab.sources.mapping import Mapping
@@ -28,7 +28,7 @@ def csv_table(
     file: Source,
     mapping: Annotated[Path, typer.Option(help="TOML file that says which column is what.")],
     output: Output,
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Import any table, by a mapping file. Rows that can't be used are counted by reason."""
     from stream.lab.sources.mapping import load_mapping
@@ -53,7 +53,7 @@ def servicenow(
             help="Pattern of accounts that are not people, such as 'svc_*'. Adds to the built-in ones; may be repeated."
         ),
     ] = None,
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Import an incident export of ServiceNow, with one row for each incident or each update of one."""
     from stream.core.errors import LogError
@@ -75,12 +75,12 @@ def _import(table: "Table", mapping: "Mapping", output: Path, as_json: bool) -> 
     from stream.bars import stage_bars
     from stream.lab.sources.importing import import_table
 
-    with stage_bars(shown.progress()) as told:
+    with stage_bars(stderr_console()) as told:
         summary = import_table(table, mapping, output, told)
     if as_json:
-        shown.say_json(summary)
+        print_json(summary)
         return
-    console = shown.out()
+    console = stdout_console()
     console.print(f"{summary.rows:,} rows made {summary.alerts:,} alerts and {summary.actions:,} actions", markup=False)
     for what, counts in (("rows", summary.dropped_rows), ("actions", summary.dropped_actions)):
         for reason, dropped in counts.items():

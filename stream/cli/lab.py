@@ -2,7 +2,7 @@
 
 import typer
 
-from stream.cli import shown
+from stream.cli import options
 
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
@@ -11,4 +11,4 @@ def lab(context: typer.Context) -> None:
     """Train and judge models (extra: lab)."""
     from stream.lab.cli import app
 
-    app(context.args, prog_name="noisegate lab", obj=shown.settings_file.get())
+    app(context.args, prog_name="noisegate lab", obj=options.settings_file.get())

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stream.cli import shown
+from stream.cli import options
 
 if TYPE_CHECKING:
     from stream.models.store import Store
@@ -24,33 +24,33 @@ def verbs() -> None:
 
 
 @app.command("list")
-def list_versions(as_json: shown.AsJson = False) -> None:
+def list_versions(as_json: options.AsJson = False) -> None:
     """List the versions of the store, their roles, and what each worker runs."""
-    from stream.cli.models_listed import listed
-    from stream.cli.models_shown import say_list
+    from stream.cli.models_query import listed
+    from stream.cli.models_output import say_list
 
-    settings, store = shown.settings(), _store()
+    settings, store = options.settings(), _store()
     rows, notes = listed(settings, store)
     if as_json:
-        shown.say_json({"store": store.url, "versions": rows, "notes": notes})
+        print_json({"store": store.url, "versions": rows, "notes": notes})
     else:
         say_list(store.url, rows, notes)
 
 
 @app.command()
-def show(version: VersionArg, as_json: shown.AsJson = False) -> None:
+def show(version: VersionArg, as_json: options.AsJson = False) -> None:
     """Show one version: its origin, its figures and its changes."""
-    from stream.cli.models_shown import report_of, say_version, sentence
+    from stream.cli.models_output import report_of, say_version, sentence
 
     store = _store()
     manifest = store.manifest(version)
     about = [change for change in store.changes() if change.version == version]
     if as_json:
-        shown.say_json({**report_of(manifest, f"{store.url}/{version}"), "changes": about})
+        print_json({**report_of(manifest, f"{store.url}/{version}"), "changes": about})
         return
     say_version(manifest, f"{store.url}/{version}")
     for change in about:
-        shown.out().print(f"change    {sentence(change)}", markup=False)
+        stdout_console().print(f"change    {sentence(change)}", markup=False)
 
 
 @app.command()
@@ -58,18 +58,18 @@ def verify(
     what: Annotated[
         str | None, typer.Argument(help="A version of the store, a version's folder, or a folder of versions.")
     ] = None,
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Check a model as a scorer does: hashes, features, golden rows, signature. Status 1 if it can't be served."""
-    from stream.cli.models_listed import verified
-    from stream.cli.models_shown import report_of, say_version
+    from stream.cli.models_query import verified
+    from stream.cli.models_output import report_of, say_version
 
-    folder, manifest = verified(shown.settings(), what)
+    folder, manifest = verified(options.settings(), what)
     if as_json:
-        shown.say_json(report_of(manifest, str(folder)))
+        print_json(report_of(manifest, str(folder)))
         return
     say_version(manifest, str(folder))
-    shown.out().print(
+    stdout_console().print(
         f"sound     {len(manifest.files)} files match their hashes, and the golden rows their probabilities"
     )
 
@@ -81,45 +81,45 @@ def promote(
         list[str] | None, typer.Option(help="Promote for this team or pattern of teams only. May be repeated.")
     ] = None,
     force: Force = None,
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Make a version the champion, if it passed the gate and was not worse as challenger."""
-    from stream.cli.models_shown import say_change
-    from stream.cli.promoting import promote as promote_version
+    from stream.cli.models_output import say_change
+    from stream.models.promotion import promote as promote_version
 
-    say_change(promote_version(shown.settings(), _store(), version, team or [], _reason(force)), as_json)
+    say_change(promote_version(options.settings(), _store(), version, team or [], _reason(force)), as_json)
 
 
 @app.command()
 def challenge(
     version: Annotated[str | None, typer.Argument(metavar="VERSION", help="A version of the store.")] = None,
     none: Annotated[bool, typer.Option("--none", help="End the present challenge.")] = False,
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Let a version score beside the champion, in shadow."""
-    from stream.cli.models_shown import say_change
-    from stream.cli.promoting import challenge as challenge_with
+    from stream.cli.models_output import say_change
+    from stream.models.promotion import challenge as challenge_with
     from stream.core.errors import ModelError
 
     if none == (version is not None):
         raise ModelError("name a version, or give --none to end the challenge")
-    say_change(challenge_with(shown.settings(), _store(), version), as_json)
+    say_change(challenge_with(options.settings(), _store(), version), as_json)
 
 
 @app.command()
-def retire(version: VersionArg, force: Force = None, as_json: shown.AsJson = False) -> None:
+def retire(version: VersionArg, force: Force = None, as_json: options.AsJson = False) -> None:
     """Remove a version from the store for good."""
-    from stream.cli.models_shown import say_change
-    from stream.cli.promoting import retire as retire_version
+    from stream.cli.models_output import say_change
+    from stream.models.promotion import retire as retire_version
 
     say_change(retire_version(_store(), version, _reason(force)), as_json)
 
 
 @app.command()
-def rollback(as_json: shown.AsJson = False) -> None:
+def rollback(as_json: options.AsJson = False) -> None:
     """Restore CHAMPION as it was before its last change. Run again to go one change further back."""
-    from stream.cli.models_shown import say_change
-    from stream.cli.promoting import rollback as roll_back
+    from stream.cli.models_output import say_change
+    from stream.models.promotion import rollback as roll_back
 
     say_change(roll_back(_store()), as_json)
 
@@ -128,16 +128,16 @@ def rollback(as_json: shown.AsJson = False) -> None:
 def diff(
     before: Annotated[str, typer.Argument(metavar="VERSION")],
     after: Annotated[str, typer.Argument(metavar="VERSION")],
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Compare two versions: features, thresholds, training, metrics, and the priors that moved most."""
-    from stream.cli.models_shown import say_differences
+    from stream.cli.models_output import say_differences
     from stream.models.differences import differences
 
     store = _store()
     found = differences(store.manifest(before), store.manifest(after))
     if as_json:
-        shown.say_json(found)
+        print_json(found)
     else:
         say_differences(found)
 
@@ -146,35 +146,35 @@ def diff(
 def sign(
     version: VersionArg,
     key: Annotated[Path, typer.Option(help="Private key to sign with; see `models keys`.")],
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Sign a version, after checking its files against their hashes."""
-    from stream.cli.models_shown import say_change
-    from stream.cli.promoting import sign as sign_version
+    from stream.cli.models_output import say_change
+    from stream.models.promotion import sign as sign_version
 
-    say_change(sign_version(shown.settings(), _store(), version, key), as_json)
+    say_change(sign_version(options.settings(), _store(), version, key), as_json)
 
 
 @app.command()
 def keys(
     file: Annotated[Path, typer.Argument(help="File for the private key. The public key gets the suffix .pub.")],
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Create a key pair for signing models."""
     from stream.models.signing import make_keys
 
     public = make_keys(file)
     if as_json:
-        shown.say_json({"private": str(file), "public": str(public)})
+        print_json({"private": str(file), "public": str(public)})
         return
-    shown.out().print(f"{file}: the private key; keep it where models are signed, and nowhere else", markup=False)
-    shown.out().print(f"{public}: the public key; set model_keys to it where models are served", markup=False)
+    stdout_console().print(f"{file}: the private key; keep it where models are signed, and nowhere else", markup=False)
+    stdout_console().print(f"{public}: the public key; set model_keys to it where models are served", markup=False)
 
 
 def _store() -> "Store":
     from stream.models.store import Store
 
-    return Store(shown.settings().model_store)
+    return Store(options.settings().models.store)
 
 
 def _reason(force: str | None) -> str | None:

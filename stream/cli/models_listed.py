@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from stream.cli.models_shown import Row, gate_word, roles_of
-from stream.cli.promoting import load_checked
+from stream.cli.models_output import Row, gate_word, roles_of
+from stream.models.promotion import load_checked
 from stream.config import Settings
 from stream.core.errors import ModelError, StoreAway
 from stream.models.artifact import verify as verify_artifact
 from stream.models.cache import fetch
 from stream.models.manifest import Manifest
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer, is_version
-from stream.models.serving import load_model
+from stream.models.model import load_model
 from stream.models.signing import check_signature, check_signed
 from stream.models.store import Entry, Store, find, no_champion
 
@@ -27,7 +27,7 @@ def listed(settings: Settings, store: Store) -> tuple[list[Row], list[str]]:
     for name, pointer in ((CHAMPION, champion), (CHALLENGER, challenger)):
         gone = [version for version in (pointer.versions if pointer else ()) if version not in there]
         notes += [f"{name} names {version}, which is not there" for version in gone]
-    notes += _wrongly_signed(store, [entry.version for entry in entries if entry.signed], settings.model_keys)
+    notes += _wrongly_signed(store, [entry.version for entry in entries if entry.signed], settings.models.keys)
     return [_row(store, entry, roles_of(entry.version, champion, challenger), running) for entry in entries], notes
 
 
@@ -38,8 +38,8 @@ def verified(settings: Settings, what: str | None) -> tuple[Path, Manifest]:
         ModelError: it can't be served, or there is none.
     """
     if what is not None and not is_version(what):
-        return _verified_folder(Path(what), settings.model_keys)
-    store = Store(settings.model_store)
+        return _verified_folder(Path(what), settings.models.keys)
+    store = Store(settings.models.store)
     version = what
     if version is None:
         pointer = store.pointer(CHAMPION)
@@ -47,7 +47,7 @@ def verified(settings: Settings, what: str | None) -> tuple[Path, Manifest]:
             raise ModelError(no_champion(store))
         version = pointer.default
     manifest = load_checked(settings, store, version).manifest
-    return fetch(store, version, settings.model_cache), manifest
+    return fetch(store, version, settings.models.cache), manifest
 
 
 def _verified_folder(folder: Path, keys: Path | None) -> tuple[Path, Manifest]:
@@ -114,10 +114,10 @@ def _running(settings: Settings, notes: list[str]) -> dict[str, list[str]]:
     """The workers that run each version, by their heartbeats."""
     from redis import RedisError
 
-    from stream.models.heartbeat import read_heartbeats
+    from stream.scorer.heartbeat import read_heartbeats
 
     try:
-        beats = read_heartbeats(settings.redis_url, settings.deployment)
+        beats = read_heartbeats(settings.redis.url, settings.deployment)
     except RedisError:
         notes.append("workers: unknown, since Redis can't be reached")
         return {}

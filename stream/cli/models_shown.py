@@ -7,12 +7,12 @@ from msgspec import Struct
 from rich.markup import escape
 from rich.table import Column, Table
 
-from stream.cli import shown
+from stream.cli import options
 from stream.models.changes import Change
 from stream.models.differences import Difference
 from stream.models.manifest import GateVerdict, Manifest
 from stream.models.pointers import Pointer
-from stream.plain import plain
+from stream.console import strip_control_characters
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -45,7 +45,7 @@ def roles_of(version: str, champion: Pointer | None, challenger: Pointer | None)
 
 def say_list(url: str, rows: Sequence[Row], notes: Sequence[str]) -> None:
     """The versions of a store as a table."""
-    console = shown.out()
+    console = stdout_console()
     wide = max((len(row.version) for row in rows), default=0)
     version = Column("version", no_wrap=True, min_width=wide)
     role_of, workers = Column("role", overflow="fold"), Column("workers", overflow="fold")
@@ -86,7 +86,7 @@ def _gate(gate: GateVerdict | None) -> dict[str, Any] | None:
 
 def say_version(manifest: Manifest, where: str) -> None:
     """A version for people."""
-    console = shown.out()
+    console = stdout_console()
     simulated = " [yellow](SIMULATED)[/yellow]" if manifest.training.simulated else ""
     console.print(f"[bold]{manifest.version}[/bold]{simulated}  {escape(where)}")
     console.print(f"problem   {manifest.problem.name}@{manifest.problem.digest}: {manifest.problem.question}")
@@ -99,15 +99,15 @@ def say_version(manifest: Manifest, where: str) -> None:
             f"{manifest.metrics.target_detection:.0%} detection, on {manifest.metrics.judged:,} alerts"
         )
     faults = manifest.gate.faults if manifest.gate is not None else []
-    console.print(plain(f"gate      {'; '.join([gate_word(manifest), *faults])}"), markup=False)
+    console.print(strip_control_characters(f"gate      {'; '.join([gate_word(manifest), *faults])}"), markup=False)
 
 
 def say_change(change: Change, as_json: bool) -> None:
     """What has just been done, or was."""
     if as_json:
-        shown.say_json(change)
+        print_json(change)
         return
-    shown.out().print(sentence(change), markup=False)
+    stdout_console().print(sentence(change), markup=False)
 
 
 def sentence(change: Change) -> str:
@@ -123,7 +123,7 @@ def sentence(change: Change) -> str:
 
 def say_differences(found: Mapping[str, Sequence[Difference]]) -> None:
     """What differs, by subject; what does not is not told."""
-    console = shown.out()
+    console = stdout_console()
     table = Table("", "", "before", "after", box=None, pad_edge=False)
     for subject, rows in found.items():
         for place, row in enumerate(rows):

@@ -12,7 +12,7 @@ from stream.models.cache import fetch
 from stream.models.changes import Change, Verb, before_last, challenged_since, who
 from stream.models.manifest import Manifest
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
-from stream.models.serving import Model, load_model
+from stream.models.model import Model, load_model
 from stream.models.signing import check_signature
 from stream.models.signing import sign as signature_of
 from stream.models.store import Store
@@ -26,8 +26,8 @@ def load_checked(settings: Settings, store: Store, version: str) -> Model:
         SettingsError: the file of keys can't be used.
     """
     store.manifest(version)
-    folder = fetch(store, version, settings.model_cache)
-    trusted = None if settings.model_keys is None else check_signature(folder, settings.model_keys)
+    folder = fetch(store, version, settings.models.cache)
+    trusted = None if settings.models.keys is None else check_signature(folder, settings.models.keys)
     return load_model(folder, settings.load_problem(), trusted)
 
 
@@ -44,11 +44,11 @@ def promote(
     before = _champion(store, force)
     manifest = load_checked(settings, store, version).manifest
     if teams and before is None:
-        raise ModelError(f"{store.url}: no CHAMPION serves the other teams yet; promote without --team first")
+        raise ModelError(f"{store.url}: no CHAMPION serves the other teams yet", f"promote without --team first")
     if "default" in teams:
-        raise ModelError("--team default: in a pointer, default means all other teams; write 'defaul[t]'")
+        raise ModelError("--team default: in a pointer, default means all other teams", "write 'defaul[t]'")
     if not all(team.strip() for team in teams):
-        raise ModelError("--team is empty; give a team or a pattern, or leave it out to serve all teams")
+        raise ModelError("--team is empty", "give a team or a pattern, or leave it out to serve all teams")
     after = Pointer(version)
     if teams and before is not None:
         after = Pointer(before.default, {**before.teams, **dict.fromkeys(teams, version)})
@@ -72,7 +72,8 @@ def _check_patterns(store: Store, after: Pointer, version: str, teams: Sequence[
         if first != team and set(team) & set("*?[") and after.teams[first] != version:
             raise ModelError(
                 f"{store.url}: --team {team!r} would change nothing, as {first!r} comes first in CHAMPION and fits the "
-                f"same teams; promote for {first!r}, or for each team by its name"
+                f"same teams",
+                f"promote for {first!r}, or for each team by its name",
             )
 
 
@@ -130,7 +131,7 @@ def rollback(store: Store) -> Change:
     now = understood(store, CHAMPION)  # rubbish in the pointer is a reason to roll back, not in its way
     target = before_last(store.changes(), now)
     if target is None:
-        raise ModelError(f"{store.url}: CHAMPION named no version before its last change; promote a version instead")
+        raise ModelError(f"{store.url}: CHAMPION named no version before its last change", f"promote a version instead")
     for version in target.versions:
         store.manifest_bytes(version)
     return _move(store, "rollback", CHAMPION, now, target, target.default, None)
@@ -168,7 +169,7 @@ def sign(settings: Settings, store: Store, version: str, key: Path) -> Change:
         SettingsError: the key can't be used.
     """
     store.manifest(version)
-    manifest = check_files(fetch(store, version, settings.model_cache))
+    manifest = check_files(fetch(store, version, settings.models.cache))
     store.sign(version, signature_of(manifest, key))
     change = Change(at=datetime.now(UTC), who=who(), verb="sign", version=version)
     store.note(change)
@@ -192,7 +193,7 @@ def _champion(store: Store, force: str | None) -> Pointer | None:
         raise
     except ModelError as error:
         if force is None:
-            raise ModelError(f"{error}; run `noisegate models rollback` first") from None
+            raise ModelError(error, f"run `noisegate models rollback` first") from None
         return None
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stream.cli import shown
+from stream.cli import options
 
 if TYPE_CHECKING:
     from stream.monitoring.report import DriftReport, QualityReport
@@ -21,35 +21,35 @@ Html = Annotated[Path | None, typer.Option(help="Also write the report to this f
 
 
 @app.command()
-def drift(since: Since = "7d", html: Html = None, as_json: shown.AsJson = False) -> None:
+def drift(since: Since = "7d", html: Html = None, as_json: options.AsJson = False) -> None:
     """Print the PSI of every feature and what chance explains, most drifted first."""
     import time
 
     from stream.monitoring import page, queries, report
 
     window = report.check_window(since, queries.DRIFT_WINDOWS)
-    found = report.drift(report.Prometheus(shown.settings().prometheus_url), window, time.time())
+    found = report.drift(report.Prometheus(options.settings().metrics.prometheus_url), window, time.time())
     if html:
         _write(html, page.drift_page(found))
     if as_json:
-        shown.say_json(found)
+        print_json(found)
     elif not html:
         _print_drift(found)
 
 
 @app.command()
-def quality(since: Since = "7d", html: Html = None, as_json: shown.AsJson = False) -> None:
+def quality(since: Since = "7d", html: Html = None, as_json: options.AsJson = False) -> None:
     """Print how well champion and challenger predicted matured outcomes, and estimates from recent scores."""
     import time
 
     from stream.monitoring import page, queries, report
 
     window = report.check_window(since, queries.QUALITY_WINDOWS)
-    found = report.judge(report.Prometheus(shown.settings().prometheus_url), window, time.time())
+    found = report.judge(report.Prometheus(options.settings().metrics.prometheus_url), window, time.time())
     if html:
         _write(html, page.quality_page(found))
     if as_json:
-        shown.say_json(found)
+        print_json(found)
     elif not html:
         _print_quality(found)
 
@@ -58,7 +58,7 @@ def _print_drift(found: "DriftReport") -> None:
     from rich.table import Column, Table
     from rich.text import Text
 
-    console = shown.out()
+    console = stdout_console()
     if not found.features:
         console.print(f"Prometheus has no drift figures over {found.window}: {NO_FIGURES}")
         return
@@ -89,14 +89,14 @@ def _print_quality(found: "QualityReport") -> None:
 
     from stream.monitoring.report import BAND_FIGURES, ESTIMATES, FIGURES
 
-    console = shown.out()
+    console = stdout_console()
     if not found.models:
         console.print(
             f"Prometheus has no quality figures over {found.window}: no scored alert has matured, {NO_FIGURES}"
         )
         return
     if found.matured_until is not None:
-        console.print(f"matured: alerts raised up to {shown.when(found.matured_until)}")
+        console.print(f"matured: alerts raised up to {format_time(found.matured_until)}")
     table = Table("", *(f"{each.role} {each.model}" for each in found.models))
     table.add_row("matured alerts", *(f"{each.matured:,.0f}" for each in found.models))
     table.add_row("share matured", *(_told(each.matured_share) for each in found.models))
@@ -115,5 +115,5 @@ def _write(path: Path, page: str) -> None:
     try:
         path.write_text(page, encoding="utf-8")
     except OSError as error:
-        raise MonitoringError(f"{str(path)!r} can't be written: {error.strerror}; name another file") from None
-    shown.progress().print(f"written: {path}")
+        raise MonitoringError(f"{str(path)!r} can't be written: {error.strerror}", f"name another file") from None
+    stderr_console().print(f"written: {path}")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from stream.cli import shown
+from stream.cli import options
 
 
 def retrain(
@@ -29,11 +29,11 @@ def retrain(
             help="Make it challenger even if the gate or the comparison fails. Give the reason; it is recorded."
         ),
     ] = None,
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Train on the log in Kafka, compare with the champion, publish as challenger. Status 2: trained, but refused."""
     from stream.bars import Told, stage_bars
-    from stream.cli.promoting import promote
+    from stream.models.promotion import promote
     from stream.core.errors import ModelError, StoreAway
     from stream.lab.learning.plan import Plan
     from stream.lab.reporting.retrained import write
@@ -42,7 +42,7 @@ def retrain(
     from stream.lab.sources.pulling import parse_when, pull
     from stream.models.store import Store
 
-    settings = shown.settings()
+    settings = options.settings()
     asked = Asked(
         since=None if since is None else parse_when(since, "--since", time.time()),
         judge_days=judge_days,
@@ -58,17 +58,17 @@ def retrain(
 
     def promoted(version: str) -> str | None:
         try:
-            promote(settings, Store(settings.model_store), version)
+            promote(settings, Store(settings.models.store), version)
         except StoreAway:  # nobody knows whether it was promoted
             raise
         except ModelError as error:
             return str(error)
         return None
 
-    with stage_bars(shown.progress()) as told:
+    with stage_bars(stderr_console()) as told:
         found = retrain_once(settings, asked, pulled, promoted, told)
     if as_json:
-        shown.say_json(found)
+        print_json(found)
     else:
         sys.stdout.write(write(found))
         sys.stdout.flush()

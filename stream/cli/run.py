@@ -2,7 +2,7 @@
 
 import typer
 
-from stream.cli import shown
+from stream.cli import options
 
 app = typer.Typer(no_args_is_help=True, help="Run a part of noisegate as a process.")
 
@@ -19,7 +19,7 @@ def run_scorer() -> None:
     from stream.logs import set_up_logs
     from stream.scorer.worker import make_scorer
 
-    settings = shown.settings()
+    settings = options.settings()
     set_up_logs(settings.log_level)
     scorer = make_scorer(settings)
     raise typer.Exit(run_worker(scorer.app, settings.log_level))

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from stream.cli import shown
+from stream.cli import options
 
 
 def schema(
@@ -18,7 +18,7 @@ def schema(
 
     known = schemas()
     if name is None:
-        shown.out().print("\n".join(sorted(known)))
+        stdout_console().print("\n".join(sorted(known)))
     elif name in known:
         typer.echo(json.dumps(known[name], indent=2))
     else:

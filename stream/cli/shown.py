@@ -48,9 +48,9 @@ def say_json(report: Any) -> None:
     """One line of JSON on standard output."""
     import msgspec
 
-    from stream.plain import plain_json
+    from stream.console import escape_json
 
-    sys.stdout.write(plain_json(msgspec.json.encode(report).decode()) + "\n")
+    sys.stdout.write(escape_json(msgspec.json.encode(report).decode()) + "\n")
     sys.stdout.flush()
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stream.cli import shown
+from stream.cli import options
 
 app = typer.Typer(no_args_is_help=True, help="Create or describe the topics.")
 
@@ -27,18 +27,18 @@ def create(
     retention_days: Annotated[
         float | None, typer.Option(min=0.01, help="Retention of events and outcomes. Default: forever.")
     ] = None,
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Create the missing topics."""
-    from stream.kafka import TOPIC_CONFIGS, Topics
+    from stream.kafka.topics import Topics, topic_configs
 
-    topics = Topics(shown.settings())
+    topics = Topics(options.settings())
     made = topics.create(partitions, replication, topic_configs(retention_days))
     there = [name for name in topics.names.values() if name not in made]
     if as_json:
-        shown.say_json({"created": made, "there_already": there})
+        print_json({"created": made, "there_already": there})
         return
-    console = shown.out()
+    console = stdout_console()
     for name in made:
         console.print(f"created {name}, {partitions} partitions")
     counts = topics.partitions()
@@ -47,28 +47,28 @@ def create(
 
 
 @app.command()
-def describe(as_json: shown.AsJson = False) -> None:
+def describe(as_json: options.AsJson = False) -> None:
     """Show each topic: its purpose, partitions and retention, and whether it exists."""
     from rich.table import Table
 
     from stream.kafka.topics import Topics
 
-    settings = shown.settings()
+    settings = options.settings()
     facts = topic_facts(Topics(settings))
-    stamped = timestamp_warning(facts, settings.kafka_bootstrap_servers)
-    warnings = retention_warnings(facts) + size_warnings(facts, settings.kafka_bootstrap_servers)
+    stamped = timestamp_warning(facts, settings.kafka.bootstrap_servers)
+    warnings = retention_warnings(facts) + size_warnings(facts, settings.kafka.bootstrap_servers)
     warnings += [stamped] if stamped else []
     if as_json:
-        shown.say_json({"topics": facts, "warnings": warnings})
+        print_json({"topics": facts, "warnings": warnings})
         return
     table = Table("topic", "what", "partitions", "kept")
     for fact in facts:
         kept = kept_for(fact) if fact["exists"] else "-"
         table.add_row(fact["name"], fact["what"], str(fact["partitions"] or "missing"), kept)
-    shown.out().print(table)
+    stdout_console().print(table)
     for warning in warnings:
-        shown.out().print("[yellow]warning[/yellow]: ", end="")
-        shown.out().print(warning, markup=False)
+        stdout_console().print("[yellow]warning[/yellow]: ", end="")
+        stdout_console().print(warning, markup=False)
 
 
 def topic_facts(topics: Any) -> list[dict[str, Any]]:

@@ -200,21 +200,25 @@ def parse_problem(text: str, source: str = "the problem file") -> Problem:
 def _check(problem: Problem, source: str) -> None:
     rule, history = problem.outcome, problem.history
     if not rule.actionable:
-        raise ProblemError(f"{source}: outcome.actionable is empty, so nothing could ever be actionable; name a kind")
+        raise ProblemError(
+            f"{source}: outcome.actionable is empty, so nothing could ever be actionable", f"name a kind"
+        )
     both = sorted(set(rule.actionable) & set(rule.noise))
     if both:
         raise ProblemError(
-            f"{source}: kind {both[0]!r} is in both outcome.actionable and outcome.noise; keep it in one"
+            f"{source}: kind {both[0]!r} is in both outcome.actionable and outcome.noise", f"keep it in one"
         )
     _check_kinds([*rule.actionable, *rule.noise], source)
     if not rule.noise and rule.on_expiry == "unknown":
         raise ProblemError(f"{source}: outcome.noise is empty and on_expiry is 'unknown', so nothing could be noise")
     if Exclusion() in problem.exclude.visibility_only:
-        raise ProblemError(f"{source}: exclude.visibility_only holds an empty pattern, which means all alerts; fill it")
+        raise ProblemError(
+            f"{source}: exclude.visibility_only holds an empty pattern, which means all alerts", f"fill it"
+        )
     for window in problem.exclude.windows:
         if window.start >= window.end:
             raise ProblemError(
-                f"{source}: exclude.windows has one from {window.start:%FT%TZ} that ends before it begins; fix `to`"
+                f"{source}: exclude.windows has one from {window.start:%FT%TZ} that ends before it begins", f"fix `to`"
             )
     if len(set(history.labels)) != len(history.labels):
         raise ProblemError(f"{source}: history.labels names a label twice")
@@ -231,8 +235,8 @@ def _check_kinds(entries: Sequence[str], source: str) -> None:
     for entry in entries:
         kind, _ = split_kind(entry)
         if not kind:
-            raise ProblemError(f"{source}: {entry!r} in [outcome] names no kind; write it as kind@person")
+            raise ProblemError(f"{source}: {entry!r} in [outcome] names no kind", f"write it as kind@person")
         if kind in {*RESERVED, EXPIRY, CORRECTION, MAINTENANCE}:
-            raise ProblemError(f"{source}: kind {kind!r} is noisegate's own and decides by itself; remove it")
+            raise ProblemError(f"{source}: kind {kind!r} is noisegate's own and decides by itself", f"remove it")
         if kind == MUTED:
-            raise ProblemError(f"{source}: kind {kind!r} means that nobody was shown the alert; remove it")
+            raise ProblemError(f"{source}: kind {kind!r} means that nobody was shown the alert", f"remove it")

@@ -94,4 +94,4 @@ def _binary(package: str, pattern: str) -> Path:
                 return path
     if spec is None:
         raise EmbeddedServerFailed(missing_sentence(package, "embedded", "the embedded servers need"))
-    raise EmbeddedServerFailed(f"{package} has no server for this machine; use a Kafka and a Redis of your own")
+    raise EmbeddedServerFailed(f"{package} has no server for this machine", f"use a Kafka and a Redis of your own")

@@ -17,7 +17,7 @@ def simulated_problem() -> Path:
     """The problem file of the simulated organisation."""
     place = example_problem()
     if place is None:
-        raise SettingsError("the simulated organisation's problem file is not here; name one with --problem")
+        raise SettingsError("the simulated organisation's problem file is not here", "name one with --problem")
     return place
 
 

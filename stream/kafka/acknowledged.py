@@ -37,7 +37,7 @@ class AcknowledgedPublisher:
     """
 
     def __init__(self, settings: Settings, timeout_seconds: float, most_waiting: int = 10_000) -> None:
-        self._servers = settings.kafka_bootstrap_servers
+        self._servers = settings.kafka.bootstrap_servers
         self._timeout_seconds = timeout_seconds
         self._producer = Producer(
             {
@@ -75,7 +75,9 @@ class AcknowledgedPublisher:
         headers: Any = output.headers
         if not self._begin():
             future.set_exception(
-                KafkaAway(f"{self._most_waiting:,} records wait for Kafka at {self._servers} already; try again later")
+                KafkaAway(
+                    f"{self._most_waiting:,} records wait for Kafka at {self._servers} already", f"try again later"
+                )
             )
             return future
 
@@ -94,7 +96,7 @@ class AcknowledgedPublisher:
         except BufferError as error:
             self._end()
             future.set_exception(
-                KafkaAway(f"too many bytes wait for Kafka at {self._servers} ({error}); try again later")
+                KafkaAway(f"too many bytes wait for Kafka at {self._servers} ({error})", f"try again later")
             )
         except KafkaException as error:
             self._end()
@@ -128,11 +130,12 @@ class AcknowledgedPublisher:
 
     def _error(self, topic: str, error: KafkaError) -> BrokerError:
         if error.code() in REFUSALS:
-            return RecordRefused(f"{topic} refuses a record ({error.str()}); raise max.message.bytes of the topic")
+            return RecordRefused(f"{topic} refuses a record ({error.str()})", f"raise max.message.bytes of the topic")
         if error.code() in _AWAY:
             return KafkaAway(
                 f"Kafka at {self._servers} did not acknowledge a record within {self._timeout_seconds:g} s"
-                f" ({error.str()}); try again later"
+                f" ({error.str()})",
+                f"try again later",
             )
         mend = MENDS.get(error.code(), "look at Kafka's log, and start it if it is down")
-        return BrokerError(f"Kafka did not take a record for {topic} ({error.str()}); {mend}")
+        return BrokerError(f"Kafka did not take a record for {topic} ({error.str()})", mend)

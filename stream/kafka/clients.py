@@ -7,7 +7,7 @@ from typing import Any
 from stream.config import Settings
 from stream.core.errors import SettingsError
 
-_CLIENT_KEYS = {  # of `settings.kafka`: what the scorer's consumer, aiokafka, honours as well as librdkafka
+_CLIENT_KEYS = {  # of `settings.kafka.client`: what the scorer's consumer, aiokafka, honours as well as librdkafka
     "client.id", "security.protocol", "sasl.mechanism", "sasl.mechanisms", "sasl.username", "sasl.password",
     "ssl.ca.location", "ssl.certificate.location", "ssl.key.location", "ssl.key.password",
     "enable.ssl.certificate.verification", "ssl.endpoint.identification.algorithm",
@@ -31,7 +31,7 @@ _INSTEAD = {
 
 
 def check_client_keys(kafka: Mapping[str, str]) -> None:
-    """Refuse what `settings.kafka` names and not every client of noisegate would honour.
+    """Refuse what `settings.kafka.client` names and not every client of noisegate would honour.
 
     Raises:
         SettingsError: naming the key and what to do instead.
@@ -40,16 +40,16 @@ def check_client_keys(kafka: Mapping[str, str]) -> None:
         if key not in _CLIENT_KEYS | _PRODUCER_KEYS:
             shown = "***" if "password" in key or "secret" in key else repr(value)
             instead = _INSTEAD.get(key, "take it out")
-            raise SettingsError(f"kafka {key} = {shown} can't be honoured by the scorer's consumer; {instead}")
+            raise SettingsError(f"kafka {key} = {shown} can't be honoured by the scorer's consumer", instead)
 
 
 def client_settings(settings: Settings) -> dict[str, Any]:
     """librdkafka settings that every client shares; raises SettingsError for what not every client would honour."""
-    check_client_keys(settings.kafka)
+    check_client_keys(settings.kafka.client)
     return {
-        "bootstrap.servers": settings.kafka_bootstrap_servers,
+        "bootstrap.servers": settings.kafka.bootstrap_servers,
         "client.id": settings.deployment,
-        **settings.kafka,
+        **settings.kafka.client,
     }
 
 
@@ -64,13 +64,13 @@ def producer_settings(settings: Settings) -> dict[str, Any]:
         "message.max.bytes": 2_000_000,
         "message.timeout.ms": 0,  # `Publisher.flush` says how long to wait
         "delivery.report.only.error": True,
-        "partitioner": settings.partitioner,
+        "partitioner": settings.kafka.partitioner,
         **client_settings(settings),
     }
 
 
 def faust_credentials(settings: Settings) -> Any:
-    """Faust's broker credentials for the librdkafka settings in `settings.kafka`; None for plain text.
+    """Faust's broker credentials for the librdkafka settings in `settings.kafka.client`; None for plain text.
 
     Raises:
         SettingsError: a security setting that aiokafka, Faust's driver, can't honour.
@@ -78,7 +78,7 @@ def faust_credentials(settings: Settings) -> Any:
     from faust.auth import SASLCredentials, SSLCredentials
     from faust.types.auth import SASLMechanism
 
-    kafka = settings.kafka
+    kafka = settings.kafka.client
     protocol = kafka.get("security.protocol", "plaintext").upper()
     if protocol == "PLAINTEXT":
         return None

@@ -24,12 +24,12 @@ class MisroutedRecords:
     def of(cls, settings: Settings) -> "MisroutedRecords":
         """All that there are; raises BrokerError where Kafka can't be read."""
         digests: dict[tuple[int, int], str] = {}
-        if settings.failed_topic not in Topics(settings).partitions():
+        if settings.topics.failed not in Topics(settings).partitions():
             return cls(digests)
-        with Reader(settings, [settings.failed_topic]) as reader:
+        with Reader(settings, [settings.topics.failed]) as reader:
             for message in reader.read_all():
                 headers = {name: bytes(text or b"") for name, text in message.headers() or []}
-                of_topic = headers.get("topic") == settings.events_topic.encode()
+                of_topic = headers.get("topic") == settings.topics.events.encode()
                 if of_topic and headers.get("reason") == b"misrouted":
                     with suppress(KeyError, ValueError):  # nobody of ours wrote it
                         where = int(headers["partition"]), int(headers["offset"])

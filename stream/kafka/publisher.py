@@ -89,8 +89,8 @@ class Publisher:
             self._flush(seconds)
             if self._refused:
                 raise BrokerError(
-                    f"Kafka refuses the dead letters too: {self._refused[0][1]}; raise max.message.bytes of"
-                    f" {self._failed_topic}"
+                    f"Kafka refuses the dead letters too: {self._refused[0][1]}",
+                    f"raise max.message.bytes of {self._failed_topic}",
                 )
 
     def _flush(self, seconds: float) -> None:
@@ -99,7 +99,7 @@ class Publisher:
             waiting = self._producer.flush(seconds)
         self._check()
         if waiting:
-            raise BrokerError(f"Kafka did not acknowledge {waiting} records within {seconds:.0f} s; is it up?")
+            raise BrokerError(f"Kafka did not acknowledge {waiting} records within {seconds:.0f} s", f"is it up?")
 
     def _dead_letter(self, output: Output, error: str) -> Output:
         assert self._failed_topic is not None, "refusals are kept only where there is a topic for them"

@@ -39,12 +39,12 @@ class Reader:
         there = Topics(settings).partitions()
         missing = [topic for topic in topics if topic not in there]
         if missing:
-            raise BrokerError(f"Kafka has no topic {', '.join(missing)}; run `noisegate topics create`")
+            raise BrokerError(f"Kafka has no topic {', '.join(missing)}", f"run `noisegate topics create`")
         start = OFFSET_BEGINNING if last is None else OFFSET_END if last == 0 else _OFFSET_TAIL - last
         self.partitions = {topic: there[topic] for topic in topics}
         self._open = {(topic, number) for topic in topics for number in range(there[topic])}
         self._ended: set[tuple[str, int]] = set()
-        self._servers = settings.kafka_bootstrap_servers
+        self._servers = settings.kafka.bootstrap_servers
         self._silent_seconds = 0.0
         self._announced = False
         self._consumer = Consumer(
@@ -60,7 +60,7 @@ class Reader:
             }
         )
         parts = [TopicPartition(*part, start) for part in sorted(self._open)]
-        if since is not None and settings.broker_end_offsets:
+        if since is not None and settings.kafka.end_offsets:
             parts = self._since(parts, since)
         self._begun: dict[tuple[str, int], int] = {}
         self._read: dict[tuple[str, int], int] = {}
@@ -103,7 +103,7 @@ class Reader:
                     yield message
             quiet = 0.0 if found else quiet + 0.2
             if quiet > quiet_seconds:
-                raise BrokerError(f"Kafka gives no more records of {', '.join(self.partitions)}; is it up?")
+                raise BrokerError(f"Kafka gives no more records of {', '.join(self.partitions)}", f"is it up?")
         self._ended |= done
 
     @property

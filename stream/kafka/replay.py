@@ -11,7 +11,7 @@ from stream.kafka.clients import producer_settings
 from stream.kafka.publisher import Publisher
 from stream.kafka.records import Output
 from stream.kafka.topics import Topics
-from stream.lab.log import Line
+from stream.eventlog import Line
 from stream.waiting import until_answered
 
 FLUSH_SECONDS = 60.0
@@ -74,13 +74,13 @@ class Feed:
     """
 
     def __init__(self, settings: Settings, topic: str | None = None) -> None:
-        self.topic = topic or settings.events_topic
+        self.topic = topic or settings.topics.events
         there = Topics(settings).partitions()
         if self.topic not in there:
-            raise BrokerError(f"Kafka has no topic {self.topic}; run `noisegate topics create`")
+            raise BrokerError(f"Kafka has no topic {self.topic}", f"run `noisegate topics create`")
         self.partitions = there[self.topic]
         self.sent = 0
-        self._servers = settings.kafka_bootstrap_servers
+        self._servers = settings.kafka.bootstrap_servers
         self._publisher = Publisher({**producer_settings(settings), "log_level": 0})
 
     def send(self, lines: Sequence[Line]) -> None:

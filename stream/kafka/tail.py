@@ -103,7 +103,7 @@ class Tail:
             starts = self._starts(new) if not self._positions else dict.fromkeys(new, OFFSET_BEGINNING)
         except KafkaException as error:
             raise KafkaAway(
-                f"Kafka at {self._settings.kafka_bootstrap_servers} can't be read ({error.args[0].str()});"
+                f"Kafka at {self._settings.kafka.bootstrap_servers} can't be read ({error.args[0].str()});"
                 " start it, or set NOISEGATE_KAFKA_BOOTSTRAP_SERVERS"
             ) from None
         if new:
@@ -148,7 +148,7 @@ class Tail:
 
     def _starts(self, parts: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
         """Where each partition is first read: at `since`, or `newest` records before its end, whichever is later."""
-        if not self._settings.broker_end_offsets:
+        if not self._settings.kafka.end_offsets:
             self._ends = dict.fromkeys(parts, 1)  # known once the partition says that it is read to its end
             return dict.fromkeys(parts, OFFSET_BEGINNING)
         wanted = [TopicPartition(*part, self._since_ms) for part in parts]

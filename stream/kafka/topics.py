@@ -79,16 +79,16 @@ class Topics:
     @property
     def names(self) -> dict[str, str]:
         """The topics of the settings, by role."""
-        return {role: getattr(self._settings, f"{role}_topic") for role in TOPICS}
+        return {role: getattr(self._settings.topics, role) for role in TOPICS}
 
     def partitions(self) -> dict[str, int]:
         """The partition count of every topic there is."""
         try:
-            with until_answered(self._settings.kafka_bootstrap_servers):
+            with until_answered(self._settings.kafka.bootstrap_servers):
                 listed = self._admin.list_topics(timeout=self._seconds)
         except KafkaException as error:
             raise BrokerError(
-                f"Kafka at {self._settings.kafka_bootstrap_servers} can't be reached ({error.args[0].str()});"
+                f"Kafka at {self._settings.kafka.bootstrap_servers} can't be reached ({error.args[0].str()});"
                 " start it, or set NOISEGATE_KAFKA_BOOTSTRAP_SERVERS"
             ) from None
         return {name: len(topic.partitions) for name, topic in listed.topics.items() if topic.error is None}
@@ -98,7 +98,7 @@ class Topics:
         there = self.partitions()
         missing = [self.names[role] for role in roles if self.names[role] not in there]
         if missing:
-            raise BrokerError(f"Kafka has no topic {', '.join(missing)}; run `noisegate topics create`")
+            raise BrokerError(f"Kafka has no topic {', '.join(missing)}", f"run `noisegate topics create`")
         return {self.names[role]: there[self.names[role]] for role in roles}
 
     def topic_id(self, topic: str) -> str:
@@ -139,7 +139,7 @@ class Topics:
 
     def _answer(self, future: "Future[Any]", what: str) -> Any:
         try:
-            with until_answered(self._settings.kafka_bootstrap_servers):
+            with until_answered(self._settings.kafka.bootstrap_servers):
                 return future.result(self._seconds + _ANSWER_SECONDS)
         except KafkaException as error:
             kind = _KIND_OF_ERROR.get(error.args[0].code(), BrokerError)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stream.lab.auditing.audit import audit as audit
     from stream.lab.backtesting import backtest as backtest
     from stream.lab.judging.evaluate import evaluate as evaluate
-    from stream.lab.log import read_log as read_log
+    from stream.eventlog import read_log as read_log
     from stream.lab.replaying import replay as replay
     from stream.lab.training import train as train
 

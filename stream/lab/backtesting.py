@@ -21,7 +21,7 @@ from stream.lab.judging.baselines import score_baselines
 from stream.lab.judging.judge import MODEL, check_classes, figures
 from stream.lab.learning import calibration
 from stream.lab.learning.fitting import Fitted, Window, fit_window
-from stream.lab.log import Progress, no_progress, read_log
+from stream.eventlog import Progress, no_progress, read_log
 from stream.lab.matrix import known_matrix, training_matrix
 from stream.lab.priors import Learnt, choose_keys, learn
 from stream.lab.replaying import Replayed, replay
@@ -139,7 +139,9 @@ def _starts(replayed: Replayed, first: Split, every_days: float) -> list[float]:
         raise LabError(f"every={every_days:g} days: give a length above 0")
     steps = int((float(replayed.at.max()) - first.at) // (every_days * DAY)) + 1
     if steps > STEPS_MOST:
-        raise LabError(f"every={every_days:g} days means {steps} trainings, at most {STEPS_MOST} are done; take longer")
+        raise LabError(
+            f"every={every_days:g} days means {steps} trainings, at most {STEPS_MOST} are done", f"take longer"
+        )
     return [first.at + number * every_days * DAY for number in range(steps)]
 
 

@@ -6,7 +6,7 @@ from stream.core.problem import Exclusion
 from stream.lab.judging.findings import Findings, Interval, ScoreFigures, Team
 from stream.lab.judging.judge import MODEL
 from stream.models.manifest import Figures, Manifest, Metrics
-from stream.plain import plain_lines
+from stream.console import strip_lines
 
 _DAY = "%Y-%m-%d %H:%M"
 _TEAMS = 10  # told one by one
@@ -40,7 +40,7 @@ def write(manifest: Manifest, findings: Findings | None = None) -> str:
         _LIMITS.format(found=_found_limits(manifest, findings)),
         _made(manifest),
     ]
-    return plain_lines("\n\n".join(part for part in parts if part)) + "\n"
+    return strip_lines("\n\n".join(part for part in parts if part)) + "\n"
 
 
 def _head(manifest: Manifest) -> str:

@@ -19,20 +19,20 @@ def only_one(settings: Settings) -> Iterator[None]:
     Raises:
         LabError: one is at work, or the folder of `model_cache` can't be written.
     """
-    cache = cache_folder(settings.model_cache)
+    cache = cache_folder(settings.models.cache)
     path = cache / f"retrain-{settings.deployment}.lock"
     try:
         cache.mkdir(parents=True, exist_ok=True)
         file = path.open("a+b")
     except OSError as error:
-        raise LabError(f"{path}: can't be written ({error.strerror}); set NOISEGATE_MODEL_CACHE") from None
+        raise LabError(f"{path}: can't be written ({error.strerror})", f"set NOISEGATE_MODEL_CACHE") from None
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise LabError(
-                f"another retraining of {settings.deployment} is at work on this machine ({path} is locked); "
-                "wait until it ends"
+                f"another retraining of {settings.deployment} is at work on this machine ({path} is locked)",
+                "wait until it ends",
             ) from None
         file.truncate(0)
         file.write(f"{os.getpid()}\n".encode())

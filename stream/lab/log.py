@@ -97,5 +97,6 @@ def _ordered(path: Path, blocks: Iterable[list[bytes]], grace_seconds: float) ->
     if late:
         raise LogError(
             f"{path}: is out of order: {late} of {number} events are earlier than one before them by more than "
-            f"{grace_seconds:.0f} s, the first in line {first_late}; sort it by `at`"
+            f"{grace_seconds:.0f} s, the first in line {first_late}",
+            f"sort it by `at`",
         )

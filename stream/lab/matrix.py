@@ -10,7 +10,7 @@ from stream.core.features import Feature
 from stream.core.frame import Array, Decayed, Frame, Matrix, Priors
 from stream.lab.priors import Learnt
 from stream.lab.replaying import Replayed
-from stream.models.serving import Model
+from stream.models.model import Model
 
 _PIECE = 8_192
 

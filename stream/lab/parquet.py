@@ -9,7 +9,7 @@ from stream.core.events import Event, Raised, Tick
 from stream.extras import import_extra
 
 if TYPE_CHECKING:
-    from stream.lab.log import Line, Progress
+    from stream.eventlog import Line, Progress
 
 VALUE = "value"  # the event as it was in Kafka, byte for byte: all that `read_log` reads
 _NAMES = ("team", "alert_id", "rule", "entity", "severity", "source", "kind", "actor")
@@ -53,7 +53,7 @@ def read_values(path: Path, progress: "Progress") -> Iterator[list[bytes]]:
     try:
         with parquet.ParquetFile(path) as file:
             if VALUE not in file.schema_arrow.names:
-                raise LogError(f"{path}: has no column {VALUE!r}; take a file that `noisegate lab pull` wrote")
+                raise LogError(f"{path}: has no column {VALUE!r}", f"take a file that `noisegate lab pull` wrote")
             total, read = max(file.metadata.num_rows, 1), 0
             for batch in file.iter_batches(_READ, columns=[VALUE]):
                 yield batch.column(0).cast(arrow.binary()).fill_null(b"").to_pylist()

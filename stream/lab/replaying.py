@@ -24,7 +24,7 @@ from stream.core.frame import Array
 from stream.core.kinds import CORRECTION, DRILL_TEAM, is_drill
 from stream.core.ledger import ACTIONABLE, NOISE, UNJUDGED, UNKNOWN, Alert, Held
 from stream.core.problem import Problem
-from stream.lab.log import Line
+from stream.eventlog import Line
 from stream.lab.unused import Action, Orphans, count_names, orphans_of
 
 _ROWS_IN_MEMORY = 8_192

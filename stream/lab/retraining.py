@@ -23,7 +23,7 @@ from stream.lab.judging.moved import Moved, judge_moved
 from stream.lab.judging.served import Comparison, compare_served, read_outcomes
 from stream.lab.learning.plan import Plan
 from stream.lab.lock import only_one
-from stream.lab.log import Progress, no_progress, read_log
+from stream.eventlog import Progress, no_progress, read_log
 from stream.lab.replaying import Replayed, replay
 from stream.lab.reporting import retrained as page
 from stream.lab.reporting.retrained import REFUSED, Data, Retrained, Standing
@@ -33,7 +33,7 @@ from stream.models.artifact import read_file
 from stream.models.changes import Change, Verb, before_last, challenged_since, who
 from stream.models.manifest import Manifest
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
-from stream.models.serving import Model, load_model
+from stream.models.model import Model, load_model
 from stream.models.store import Store, no_champion
 
 JUDGE_DAYS = 14.0
@@ -92,21 +92,21 @@ def retrain(
         raise LabError("--force is empty: say why, it is noted in the store's log of changes")
     problem, at = settings.load_problem(), now or datetime.now(UTC)
     require_lab("retraining needs", *TRAINING, *AUDITING, error=LabError)
-    store = Store(settings.model_store)
+    store = Store(settings.models.store)
     with only_one(settings), tempfile.TemporaryDirectory(prefix="noisegate-retrain-") as made:
         folder = Path(made)
         present = retry_while_away(lambda: _present(settings, store, problem))
-        if settings.retrain_promotes:
+        if settings.models.retrain_promotes:
             present = _promoted(store, present, promote)
         champion = _fetch_champion(store, present.champion, folder / "champion")
         log = folder / "events.jsonl.gz"
         left_out = pull(log, asked.since, progress)
         replayed = replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem)
-        with about(Path(settings.events_topic)):
+        with about(Path(settings.topics.events)):
             new = _train(replayed, asked, folder / "models", at, progress)
             warnings = _lost_champion(store, present) + _audit(replayed, new, left_out)
             moved, unjudged = _beside(champion, replayed, new)
-        found = _judged(replayed, present, new.manifest, asked, warnings, moved, unjudged, bool(settings.model_keys))
+        found = _judged(replayed, present, new.manifest, asked, warnings, moved, unjudged, bool(settings.models.keys))
         _publish(store, new, found)
         return found
 
@@ -165,8 +165,8 @@ def _train(replayed: Replayed, asked: Asked, out: Path, at: datetime, progress: 
     if split_at <= float(replayed.at.min()):
         days = (replayed.ended_at - float(replayed.at.min())) / DAY
         raise LabError(
-            f"the log spans {days:.1f} days, too few to judge on the last {asked.judge_days:g} days that have matured; "
-            "give fewer --judge-days, or wait"
+            f"the log spans {days:.1f} days, too few to judge on the last {asked.judge_days:g} days that have matured",
+            "give fewer --judge-days, or wait",
         )
     folder = train_replayed(
         replayed,

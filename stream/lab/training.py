@@ -27,7 +27,7 @@ from stream.lab.learning import canaries
 from stream.lab.learning.crossval import cross_validate
 from stream.lab.learning.fitting import Fitted, Window, fit_window
 from stream.lab.learning.plan import Plan
-from stream.lab.log import Progress, no_progress, read_log
+from stream.eventlog import Progress, no_progress, read_log
 from stream.lab.matrix import predict, served_matrix, training_matrix
 from stream.lab.priors import Learnt, choose_keys, learn
 from stream.lab.reference import Origin, make_reference
@@ -37,8 +37,8 @@ from stream.lab.window import Mask, Split, judgeable, split_at_share, split_at_t
 from stream.models.artifact import CARD, FINDINGS, ONNX, REFERENCE, REPORT
 from stream.models.graph import Graph
 from stream.models.manifest import FeatureRef, GateVerdict, Golden, Manifest, ProblemRef, Training
-from stream.models.publishing import write_artifact
-from stream.models.serving import Model
+from stream.models.store import write_artifact
+from stream.models.model import Model
 
 SPLIT, SEED = 0.6, 7
 _DEFAULT = Plan()

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from stream.core.events import Raised
 from stream.core.problem import DAY_SECONDS, Problem
-from stream.plain import plain
+from stream.console import strip_control_characters
 
 _SHOWN = 5
 _NAMES_COUNTED = 1_000
@@ -50,7 +50,7 @@ def orphans_of(unknown: Sequence[Action], alerts: Sequence[Raised]) -> Orphans:
 def count_names(names: Sequence[str], counts: Counter[str]) -> None:
     """Add the names of fields to what was counted; of more than 1,000 names the later ones are not told apart."""
     for name in names:
-        shown = plain(name)[:_NAME_LENGTH]
+        shown = strip_control_characters(name)[:_NAME_LENGTH]
         counts[shown if shown in counts or len(counts) < _NAMES_COUNTED else "others"] += 1
 
 

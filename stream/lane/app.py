@@ -27,7 +27,7 @@ from stream.lane.engine import Engine, StepResult
 from stream.lane.run import LaneWorker
 from stream.lane.topic_identity import TopicIdentity
 from stream.lane.watchdog import Watchdog
-from stream.metrics import Metrics
+from stream.metrics.lane import LaneMetrics
 
 log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.25
@@ -41,7 +41,7 @@ _COMMIT_SECONDS = 2.0  # at the end; committed offsets are for lag monitors and 
 class Lane:
     """What one worker's consumer needs: the engine, its thread, and what it knows of its assignment."""
 
-    def __init__(self, settings: Settings, engine: Engine, topic: str, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, engine: Engine, topic: str, metrics: LaneMetrics) -> None:
         self.settings = settings
         self.metrics = metrics
         self.engine = engine
@@ -55,7 +55,7 @@ class Lane:
         self.drained = asyncio.Event()  # it is finished
         self.unfinished = False  # it could not be finished in time; it is read again
         self.turned_at = time.monotonic()  # when the loop last went round
-        self.watchdog = Watchdog(settings.stall_seconds, self.stalled_for)
+        self.watchdog = Watchdog(settings.lane.stall_seconds, self.stalled_for)
         self.may_begin = True  # False: nothing is assigned yet, whatever Kafka gives
         self.identity = TopicIdentity(topic)
         self.broker_watch = BrokerWatch.of(settings, self.identity, metrics, self.partitions, self.refuse)
@@ -100,7 +100,7 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         made = super()._create_worker_consumer(transport)
         lane: Lane = self.consumer.lane  # type: ignore[attr-defined]  # it is a LaneConsumer
         made._isolation_level = "read_committed"
-        made._fetch_max_wait_ms = int(lane.settings.fetch_wait_seconds * 1000)
+        made._fetch_max_wait_ms = int(lane.settings.lane.fetch_wait_seconds * 1000)
         return made
 
 
@@ -204,7 +204,7 @@ class LaneConsumer(driver.Consumer):
         """Settle what is begun and commit, within the time there is for it; what is not settled is read again."""
         lane = self.lane
         try:
-            result = await asyncio.wait_for(self._on_thread(lane.engine.settle), lane.settings.drain_seconds)
+            result = await asyncio.wait_for(self._on_thread(lane.engine.settle), lane.settings.lane.drain_seconds)
         except TimeoutError:
             lane.unfinished = True
             return
@@ -227,7 +227,7 @@ class LaneConsumer(driver.Consumer):
     def _show_lag(self) -> None:
         lane = self.lane
         for part in lane.engine.positions:
-            lane.metrics.lag.labels(part.partition).set(self._behind(part))
+            lane.metrics.lag.labels(*part).set(self._behind(part))
         lane.show_progress()
 
     def _behind(self, part: Part) -> int:
@@ -286,7 +286,7 @@ class LaneConsumer(driver.Consumer):
         thread, consumer = self._thread, self._thread._ensure_consumer()
         tps = [TopicPartition(*part) for part in parts]
         begins = await thread.call_thread(consumer.beginning_offsets, tps)
-        ends = await thread.call_thread(consumer.end_offsets, tps) if self.lane.settings.broker_end_offsets else {}
+        ends = await thread.call_thread(consumer.end_offsets, tps) if self.lane.settings.kafka.end_offsets else {}
         facts = await asyncio.get_running_loop().run_in_executor(None, self._topic_facts)
         self.lane.identity.hold(facts)
         committed = {tp: await thread.call_thread(consumer.committed, tp) for tp in tps}
@@ -366,7 +366,7 @@ def make_app(settings: Settings, lane: Lane) -> faust.App:
     Transport.Consumer = Consumer
     app = _App(
         settings.deployment,
-        broker=[f"aiokafka://{server.strip()}" for server in settings.kafka_bootstrap_servers.split(",")],
+        broker=[f"aiokafka://{server.strip()}" for server in settings.kafka.bootstrap_servers.split(",")],
         broker_credentials=faust_credentials(settings),
         store="memory://",
         autodiscover=False,
@@ -377,13 +377,13 @@ def make_app(settings: Settings, lane: Lane) -> faust.App:
         web_enabled=False,
         worker_redirect_stdouts=False,
         consumer_auto_offset_reset="earliest",
-        broker_client_id=settings.kafka.get("client.id", settings.deployment),
-        broker_max_poll_records=settings.batch_max_records,
-        broker_max_poll_interval=max(300.0, 3 * settings.stall_seconds),
-        broker_session_timeout=settings.session_timeout_seconds,
-        broker_heartbeat_interval=settings.heartbeat_seconds,
-        broker_rebalance_timeout=settings.rebalance_timeout_seconds,
-        broker_request_timeout=max(30.0, settings.session_timeout_seconds + 5.0),
+        broker_client_id=settings.kafka.client.get("client.id", settings.deployment),
+        broker_max_poll_records=settings.lane.batch_max_records,
+        broker_max_poll_interval=max(300.0, 3 * settings.lane.stall_seconds),
+        broker_session_timeout=settings.lane.session_timeout_seconds,
+        broker_heartbeat_interval=settings.lane.heartbeat_seconds,
+        broker_rebalance_timeout=settings.lane.rebalance_timeout_seconds,
+        broker_request_timeout=max(30.0, settings.lane.session_timeout_seconds + 5.0),
         producer_request_timeout=30.0,
         Worker=LaneWorker,
     )

@@ -12,7 +12,7 @@ from stream.kafka.topics import TopicFacts, Topics
 from stream.lane.outage import Outage
 from stream.lane.topic_identity import TopicIdentity, gone
 from stream.logs import LIBRARY_MESSAGES
-from stream.metrics import Metrics
+from stream.metrics.lane import LaneMetrics
 
 log = logging.getLogger(__name__)
 ANSWER_SECONDS = 3.0
@@ -78,14 +78,14 @@ class BrokerWatch:
         cls,
         settings: Settings,
         identity: TopicIdentity,
-        metrics: Metrics,
+        metrics: LaneMetrics,
         partitions: Callable[[], int | None],
         refuse: Callable[[NoisegateError], None],
     ) -> "BrokerWatch":
         """The watch of a worker by its settings; not started."""
-        outage = Outage(settings.kafka_bootstrap_servers, metrics.kafka_up, LIBRARY_MESSAGES)
+        outage = Outage(settings.kafka.bootstrap_servers, metrics.kafka_up, LIBRARY_MESSAGES)
         kafka = Topics(settings, ANSWER_SECONDS)
-        return cls(kafka, settings.deployment, identity, outage, partitions, refuse, settings.topic_check_seconds)
+        return cls(kafka, settings.deployment, identity, outage, partitions, refuse, settings.lane.topic_check_seconds)
 
     @property
     def away(self) -> bool:

@@ -21,7 +21,7 @@ from stream.core.errors import BrokerError
 from stream.kafka.publisher import Publisher
 from stream.kafka.records import Part, Record
 from stream.lane.batch import Batch, Bounds, Room, Work
-from stream.metrics import Metrics
+from stream.metrics.lane import LaneMetrics
 
 log = logging.getLogger(__name__)
 _MOST_REWINDS = 50  # fetches in a row that do not continue a partition before we call the log broken
@@ -59,7 +59,7 @@ class Engine:
         self,
         room: Room,
         publisher: Publisher,
-        metrics: Metrics,
+        metrics: LaneMetrics,
         max_records: int,
         max_bytes: int,
         batch_seconds: float,
@@ -200,8 +200,8 @@ class Engine:
         self._rewinds[part] = self._rewinds.get(part, 0) + 1
         if self._rewinds[part] > _MOST_REWINDS:
             raise BrokerError(
-                f"{part} keeps returning offset {records[0].offset}, although {position} is"
-                " next: the log was cut; run `noisegate history rebuild`"
+                f"{part} keeps returning offset {records[0].offset}, although {position} is next: the log was cut",
+                "run `noisegate history rebuild`",
             )
         result.reassign = True
         return []

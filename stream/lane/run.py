@@ -51,7 +51,7 @@ class LaneWorker(faust.Worker):
         lane.stopping = True
         if self._draining is not None:
             return
-        seconds = lane.settings.drain_seconds
+        seconds = lane.settings.lane.drain_seconds
         deadline = Timer(seconds + _LEAVE_SECONDS, self._end_now)
         deadline.daemon = True
         deadline.start()
@@ -71,7 +71,7 @@ class LaneWorker(faust.Worker):
             log.warning(
                 "Kafka gave no answer in time: the process ends without leaving its group, drain_seconds = %g after"
                 " SIGTERM; nothing is lost, unfinished work is read again",
-                lane.settings.drain_seconds,
+                lane.settings.lane.drain_seconds,
             )
         os._exit(self._status())
 
@@ -85,7 +85,7 @@ class LaneWorker(faust.Worker):
         if lane.unfinished and lane.fault is None:
             log.warning(
                 "work could not be finished in drain_seconds = %g; nothing is lost, it is read again",
-                lane.settings.drain_seconds,
+                lane.settings.lane.drain_seconds,
             )
         return EXIT_FAULT if lane.fault is not None else 0
 

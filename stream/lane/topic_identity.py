@@ -13,7 +13,7 @@ def grown(topic: str, had: int, has: int) -> str:
 
 def gone(topic: str) -> HistoryRefused:
     """The refusal of a topic that was deleted under a running worker."""
-    return HistoryRefused(f"{topic} is gone; run `noisegate topics create`, then `noisegate history rebuild`")
+    return HistoryRefused(f"{topic} is gone", f"run `noisegate topics create`, then `noisegate history rebuild`")
 
 
 class TopicIdentity:
@@ -42,6 +42,6 @@ class TopicIdentity:
                 f" set NOISEGATE_KAFKA_BOOTSTRAP_SERVERS to the right one, or {REBUILD}"
             )
         elif facts.topic_id != first.topic_id:
-            raise HistoryRefused(f"{self.topic} was recreated since this worker started; {REBUILD}")
+            raise HistoryRefused(f"{self.topic} was recreated since this worker started", REBUILD)
         elif facts.partitions != first.partitions:
-            raise HistoryRefused(f"{grown(self.topic, first.partitions, facts.partitions)}; {REBUILD}")
+            raise HistoryRefused(f"{grown(self.topic, first.partitions, facts.partitions)}", REBUILD)

@@ -50,8 +50,8 @@ def cache_folder(cache: Path) -> Path:
         return cache.expanduser()
     except RuntimeError:
         raise ModelError(
-            f"model_cache = {str(cache)!r} can't be used: this user has no home folder; name a folder in "
-            "NOISEGATE_MODEL_CACHE"
+            f"model_cache = {str(cache)!r} can't be used: this user has no home folder",
+            f"name a folder in NOISEGATE_MODEL_CACHE",
         ) from None
 
 

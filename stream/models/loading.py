@@ -10,7 +10,7 @@ from stream.core.errors import ModelError, StoreAway
 from stream.core.problem import Problem
 from stream.models.cache import fetch, find_last_good, read_last_good, write_in_use, write_last_good
 from stream.models.pointers import CHAMPION
-from stream.models.serving import Model, load_model
+from stream.models.model import Model, load_model
 from stream.models.signing import check_signature
 from stream.models.store import Store
 
@@ -54,8 +54,8 @@ class Loader:
             last = find_last_good(self._cache, self._deployment, CHAMPION)
             if last is not None and last.store == self.store.place and self.store.is_empty():
                 raise StoreAway(
-                    f"{self.store.url}: holds nothing, though {last.version} of it has served here; bring the store "
-                    "back, or name another in NOISEGATE_MODEL_STORE"
+                    f"{self.store.url}: holds nothing, though {last.version} of it has served here",
+                    f"bring the store back, or name another in NOISEGATE_MODEL_STORE",
                 )
         return data
 

@@ -222,8 +222,8 @@ def _check_format(data: bytes, where: str) -> None:
         return
     if version > FORMAT_VERSION:
         raise ModelMismatch(
-            f"{where}: manifest.json is of format {version}, and this noisegate reads up to {FORMAT_VERSION}; upgrade "
-            "noisegate, or train the model with this one"
+            f"{where}: manifest.json is of format {version}, and this noisegate reads up to {FORMAT_VERSION}",
+            f"upgrade noisegate, or train the model with this one",
         )
 
 

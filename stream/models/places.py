@@ -80,8 +80,8 @@ def _at_home(url: str) -> Path:
         return Path(url).expanduser()
     except RuntimeError:
         raise ModelError(
-            f"model_store = {url!r} can't be opened: this user has no home folder; name a folder or an URL in "
-            "NOISEGATE_MODEL_STORE"
+            f"model_store = {url!r} can't be opened: this user has no home folder",
+            f"name a folder or an URL in NOISEGATE_MODEL_STORE",
         ) from None
 
 

@@ -10,15 +10,15 @@ from msgspec.structs import replace
 from stream.core.errors import ModelError
 from stream.models.artifact import FILES, MANIFEST, ONNX, REFERENCE, SIGNATURE, VERSION_BYTES, limit_of
 from stream.models.manifest import Manifest, decode_manifest, encode_manifest
-from stream.models.places import LocalPlace, Place
+from stream.models.storage import LocalStorage, StorageBackend
 
 
 def write_artifact(root: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Path:
     """Publish into a folder of this machine; returns the version's folder. Errors as `publish`."""
-    return root / publish(LocalPlace(root), manifest, files)
+    return root / publish(LocalStorage(root), manifest, files)
 
 
-def publish(place: Place, manifest: Manifest, files: Mapping[str, bytes]) -> str:
+def publish(place: StorageBackend, manifest: Manifest, files: Mapping[str, bytes]) -> str:
     """Write a version so that it is visible whole or not at all; returns its name.
 
     The same version may be there already, with the same graph and reference: then nothing is written.

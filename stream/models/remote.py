@@ -160,7 +160,8 @@ class RemotePlace:
         if len(self._stuck) >= limits.STORE_CALLS_STUCK:
             raise StoreAway(
                 f"{self.where}: {len(self._stuck)} requests to the model store hang, and no more are made until one "
-                "ends; restart this process if the store answers others"
+                "ends",
+                "restart this process if the store answers others",
             )
         if self._stuck:
             self._files = self._reopen()

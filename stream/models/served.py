@@ -24,7 +24,7 @@ Drop = Literal["failed", "slow"]
 
 
 class Scores(Protocol):
-    """What is needed of a model to score with it; `stream.models.serving.Model` is one."""
+    """What is needed of a model to score with it; `stream.models.model.Model` is one."""
 
     version: str
     thresholds: Thresholds

@@ -88,8 +88,8 @@ def load_model(folder: Path, problem: Problem, trusted: bytes | None = None) -> 
     theirs = artifact.manifest.problem
     if theirs.digest != problem.digest:
         raise ModelMismatch(
-            f"{folder}: was made for the problem {theirs.name}@{theirs.digest}, this is {problem.id}; "
-            "train it again with this problem file"
+            f"{folder}: was made for the problem {theirs.name}@{theirs.digest}, this is {problem.id}",
+            "train it again with this problem file",
         )
     if artifact.manifest.labels != problem.history.labels:
         raise ModelMismatch(f"{folder}: was made with the history labels {artifact.manifest.labels}")

@@ -64,7 +64,7 @@ def check_signed(manifest: bytes, signature: bytes | None, keys: Path, where: st
     """The same on bytes; `where` begins the message."""
     known = public_keys(keys)
     if signature is None:
-        raise ModelError(f"{where}: is not signed, and model_keys accepts signed models only; see `models sign`")
+        raise ModelError(f"{where}: is not signed, and model_keys accepts signed models only", f"see `models sign`")
     try:
         raw = base64.b64decode(signature.strip(), validate=True)
     except ValueError:
@@ -97,11 +97,13 @@ def public_keys(path: Path) -> "list[Ed25519PublicKey]":
             raise SettingsError(f"model_keys = {str(path)!r} holds something that is no public key") from None
         if not isinstance(key, Ed25519PublicKey):
             raise SettingsError(
-                f"model_keys = {str(path)!r} holds a key that is not Ed25519; see `noisegate models keys`"
+                f"model_keys = {str(path)!r} holds a key that is not Ed25519", f"see `noisegate models keys`"
             )
         found.append(key)
     if not found:
-        raise SettingsError(f"model_keys = {str(path)!r} holds no public key; make a pair with `noisegate models keys`")
+        raise SettingsError(
+            f"model_keys = {str(path)!r} holds no public key", f"make a pair with `noisegate models keys`"
+        )
     return found
 
 
@@ -116,7 +118,7 @@ def _private_key(path: Path) -> "Ed25519PrivateKey":
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise SettingsError(f"the key {str(path)!r} is no private key in PEM without a password") from None
     if not isinstance(key, Ed25519PrivateKey):
-        raise SettingsError(f"the key {str(path)!r} is not Ed25519; make one with `noisegate models keys`")
+        raise SettingsError(f"the key {str(path)!r} is not Ed25519", f"make one with `noisegate models keys`")
     return key
 
 
@@ -143,7 +145,7 @@ def _write_new(path: Path, content: bytes, mode: int) -> None:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(content)
     except FileExistsError:
-        raise SettingsError(f"{path} is there already, and a key is never overwritten; name another file") from None
+        raise SettingsError(f"{path} is there already, and a key is never overwritten", f"name another file") from None
     except OSError as error:
         raise SettingsError(f"{path} can't be written: {error.strerror}") from None
 

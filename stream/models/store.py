@@ -27,10 +27,10 @@ from stream.models.changes import (
     name_of,
 )
 from stream.models.manifest import Manifest, decode_manifest
-from stream.models.places import Place, open_place
+from stream.models.storage import StorageBackend, open_storage
 from stream.models.pointers import CHALLENGER, CHAMPION, POINTER_BYTES, Pointer, encode_pointer, is_version
 from stream.models.pointers import parse_pointer as parse
-from stream.models.publishing import check_sizes, publish
+from stream.models.store import check_sizes, publish
 
 
 class Entry(Struct, frozen=True):
@@ -52,7 +52,7 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._place: Place = open_place(url)
+        self._place: StorageBackend = open_storage(url)
         self.folder = self._place.folder
         self.place = url.rstrip("/") if self.folder is None else str(self.folder.absolute())
 
@@ -86,7 +86,7 @@ class Store:
             return None
         pointer = parse(data, f"{self.url}/{name}")
         if name == CHALLENGER and pointer.teams:
-            raise ModelError(f"{self.url}/{name}: a challenger is one for all teams; write one version in it")
+            raise ModelError(f"{self.url}/{name}: a challenger is one for all teams", f"write one version in it")
         return pointer
 
     def point(self, name: str, pointer: Pointer | None) -> None:
@@ -225,5 +225,5 @@ def find(folder: Path) -> Path:
     pointer = store.pointer(CHAMPION)
     version = pointer.default if pointer else next(reversed(store.versions()), None)
     if version is None:
-        raise ModelError(f"{folder}: holds no model; name a version's folder, or a folder of versions")
+        raise ModelError(f"{folder}: holds no model", f"name a version's folder, or a folder of versions")
     return folder / version

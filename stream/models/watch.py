@@ -11,9 +11,9 @@ from msgspec import Struct
 from stream.core.errors import ModelError, NoisegateError, StoreAway
 from stream.core.limits import CHAMPIONS
 from stream.core.records import Reason
-from stream.models.loading import Loaded, Loader
+from stream.models.reload import Loaded, Loader
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer, parse_pointer
-from stream.models.served import Challenger, Served
+from stream.models.active import Challenger, ActiveModels
 from stream.models.store import no_champion
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class Watch:
         challenger_seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.served = Served(reason="model_failed")  # until the pointer was read, nobody knows that there is none
+        self.served = ActiveModels(reason="model_failed")  # until the pointer was read, nobody knows that there is none
         self.loaded: dict[str, Loaded] = {}
         self.store_up = True
         self.swaps = 0
@@ -75,7 +75,7 @@ class Watch:
         self._clock = clock
         self._champion, self._challenger = Followed(CHAMPION), Followed(CHALLENGER)
         self._rival: Challenger | None = None
-        self._before: Served | None = None
+        self._before: ActiveModels | None = None
         self._told: tuple[list[str], Challenger | None] | None = None
         self._fell_back = False
 
@@ -131,7 +131,7 @@ class Watch:
         if data is None:
             if self.served.champions:
                 raise ModelError(
-                    f"{self._where(CHAMPION)}: is gone, and the running model stays; run `noisegate models rollback`"
+                    f"{self._where(CHAMPION)}: is gone, and the running model stays", f"run `noisegate models rollback`"
                 )
             self._serve([], None, "no_model")
             self._tell_absent()
@@ -157,7 +157,7 @@ class Watch:
         else:
             pointer = parse_pointer(data, self._where(CHALLENGER))
             if pointer.teams:
-                raise ModelError(f"{self._where(CHALLENGER)}: a challenger is one for all teams; write one version")
+                raise ModelError(f"{self._where(CHALLENGER)}: a challenger is one for all teams", f"write one version")
             self._loader.use(CHALLENGER, pointer.versions)
             loaded = self._get(pointer.default)
             self.loaded[pointer.default] = loaded
@@ -181,9 +181,9 @@ class Watch:
         self.loaded = {**kept, **{loaded.model.version: loaded for loaded in champions}}
         if models and (models, pointer) != (self.served.champions, self.served.pointer):
             self.swaps += 1
-        self._assign(Served(models, pointer, shadow, reason))
+        self._assign(ActiveModels(models, pointer, shadow, reason))
 
-    def _assign(self, served: Served) -> None:
+    def _assign(self, served: ActiveModels) -> None:
         self._before, self.served = self.served, served
         champions, rival = [model.version for model in served.champions], served.challenger
         if (champions, rival) == self._told:  # the pointers are followed one after the other: mostly only one has moved

@@ -15,7 +15,7 @@ from stream.monitoring.report import (
     ModelQuality,
     QualityReport,
 )
-from stream.plain import plain_lines
+from stream.console import strip_lines
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b2330; --soft: #566073; --page: #fff; --rule: #d9dee6; --line: #1f5fbf;
@@ -94,7 +94,7 @@ def quality_page(report: QualityReport) -> str:
 
 
 def _page(title: str, window: str, at: float, body: Iterable[str]) -> str:
-    return plain_lines(
+    return strip_lines(
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><main><h1>{escape(title)}</h1>"

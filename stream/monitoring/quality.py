@@ -6,7 +6,7 @@ Histograms are cumulative by `le`: alerts with p <= le. Each matured alert is co
 from collections.abc import Sequence
 from itertools import pairwise
 
-from stream.metrics import SCORE_EDGES
+from stream.metrics.scorer import SCORE_EDGES
 from stream.monitoring.queries import greatest, increase, ratio, raw, recorded, total
 from stream.series import le_of
 

@@ -138,7 +138,7 @@ class Prometheus:
             told = f"can't be reached: {getattr(error, 'reason', None) or error}"
         except (KeyError, TypeError):
             told = "did not answer as Prometheus does"
-        raise MonitoringError(f"Prometheus at {self._url} {told}; set prometheus_url to yours")
+        raise MonitoringError(f"Prometheus at {self._url} {told}", f"set prometheus_url to yours")
 
 
 def check_window(since: str, known: tuple[str, ...]) -> str:

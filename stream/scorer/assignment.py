@@ -103,7 +103,7 @@ class Assignment:
             if waiting:
                 taken |= self._read({part: bounds[part] for part in waiting})
         raise HistoryAway(
-            "other workers keep writing the histories of our partitions; see whether two deployments share the name"
+            "other workers keep writing the histories of our partitions", "see whether two deployments share the name"
         )
 
     def _refuse_grown(self, bounds: Mapping[Part, Bounds]) -> None:
@@ -114,7 +114,7 @@ class Assignment:
         for stored in self._history.read_metas(others).values():
             meta = read_meta_or_none(stored)
             if meta is not None and meta.topic_id == known.topic_id and meta.layout != known.partitions:
-                raise HistoryRefused(f"{grown(topic, meta.layout, known.partitions)}; {REBUILD}")
+                raise HistoryRefused(f"{grown(topic, meta.layout, known.partitions)}", REBUILD)
 
     def _read(self, bounds: Mapping[Part, Bounds]) -> dict[Part, Taken | None]:
         """The histories that there are, each held against what is to be folded on."""
@@ -162,7 +162,7 @@ class Assignment:
 
     def _first_offset(self, part: Part, known: Bounds) -> int:
         """Where a partition begins that has neither history nor a committed offset."""
-        if self._settings.start_from != "latest" or known.end is None:
+        if self._settings.lane.start_from != "latest" or known.end is None:
             return known.begin
         return min(self._starts.setdefault(part, known.end), known.end)
 
@@ -226,4 +226,4 @@ def hold_against(part: Part, known: Bounds, meta: Meta, problem: Problem) -> Non
     elif meta.offset < known.begin:
         fault = f"{name} begins at offset {known.begin}, but its history continues at {meta.offset}: records are gone"
     if fault:
-        raise HistoryRefused(f"{fault}; {REBUILD}")
+        raise HistoryRefused(fault, REBUILD)

@@ -17,13 +17,13 @@ from stream.core.kinds import EXPIRY
 from stream.core.ledger import Entry
 from stream.core.problem import Problem
 from stream.kafka.records import Output, Part, Record
-from stream.models.served import Served
+from stream.models.active import ActiveModels
 from stream.scorer.decode import Decoded, whereabouts
 from stream.scorer.merge import Located
 from stream.scorer.output import OutputBuilder
 from stream.scorer.previous import PreviousHistory, decided, holds
 from stream.scorer.score import BatchScores
-from stream.scorer.tally import Tally
+from stream.scorer.metrics.tally import Tally
 
 
 class LocatedEffect(NamedTuple):
@@ -74,13 +74,13 @@ class Backlog:
         published: Mapping[int, int],
         previous: PreviousHistory,
         outlet: Outlet,
-        served: Callable[[], Served],
+        served: Callable[[], ActiveModels],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._topic = settings.events_topic
-        self._flush_seconds = settings.stall_seconds
+        self._topic = settings.topics.events
+        self._flush_seconds = settings.lane.stall_seconds
         self._published, self._previous, self._outlet = published, previous, outlet
-        self._ask_served, self._served = served, Served()
+        self._ask_served, self._served = served, ActiveModels()
         self._asked = False
         self._clock = clock
         self._output = OutputBuilder(settings, problem)

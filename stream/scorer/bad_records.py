@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from stream.config import Settings
 from stream.core.errors import NoisegateError
 from stream.kafka.records import Part
-from stream.metrics import Metrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.scorer.decode import Decoded
 from stream.scorer.partition import Partition
 
@@ -22,9 +22,9 @@ class BadRecordWatch:
         metrics: show the share.
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, metrics: ScorerMetrics) -> None:
         self._settings, self._metrics = settings, metrics
-        self._recent: deque[bool] = deque(maxlen=settings.bad_window)
+        self._recent: deque[bool] = deque(maxlen=settings.scorer.bad_window)
         self._ringing = False
 
     def count(self, marks: list[bool]) -> None:
@@ -33,16 +33,18 @@ class BadRecordWatch:
         Raises:
             NoisegateError: more are bad than `bad_share`, and `stop_on_bad` is set.
         """
-        self._recent.extend(marks[-self._settings.bad_window :])
+        self._recent.extend(marks[-self._settings.scorer.bad_window :])
         if not self._ringing and not any(marks):
             return
-        share = sum(self._recent) / self._settings.bad_window
+        share = sum(self._recent) / self._settings.scorer.bad_window
         self._metrics.bad_share.set(share)
-        rings = share > self._settings.bad_share
+        rings = share > self._settings.scorer.bad_share
         if rings and not self._ringing:
             log.error("%.0f %% of the last records are bad; see `noisegate failed list`", 100 * share)
-        if rings and self._settings.stop_on_bad:
-            raise NoisegateError(f"{share:.0%} of the last records are bad and stop_on_bad is set; see alerts.failed")
+        if rings and self._settings.scorer.stop_on_bad:
+            raise NoisegateError(
+                f"{share:.0%} of the last records are bad and stop_on_bad is set", f"see alerts.failed"
+            )
         self._ringing = rings
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from stream.core.events import words_for
 from stream.kafka.records import Part
-from stream.metrics import Metrics
+from stream.metrics.scorer import ScorerMetrics
 
 log = logging.getLogger(__name__)
 BOUND_SECONDS = 30.0
@@ -29,7 +29,7 @@ class ClockWatch:
         ticks: whether this worker writes any; where it does not, its clock does no harm and is only shown.
     """
 
-    def __init__(self, metrics: Metrics, ticks: bool) -> None:
+    def __init__(self, metrics: ScorerMetrics, ticks: bool) -> None:
         self._ticks = ticks
         self._metrics = metrics
         self._wrote: dict[Part, float] = {}

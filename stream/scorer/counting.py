@@ -20,15 +20,15 @@ from stream.core import limits
 from stream.core.kinds import CORRECTION, is_drill
 from stream.core.ledger import ACTIONABLE, NOISE, UNJUDGED, UNKNOWN
 from stream.core.scoring import Thresholds
-from stream.metrics import Metrics
-from stream.models.served import Role, Scores
-from stream.models.serving import Model
-from stream.scorer.groups import TeamGroups
+from stream.metrics.scorer import ScorerMetrics
+from stream.models.active import Role, ScoringModel
+from stream.models.model import Model
+from stream.scorer.metrics.team_groups import TeamGroups
 from stream.scorer.model_faults import Failure
-from stream.scorer.observing import EDGE_LABELS, Observed, score_counts
-from stream.scorer.quality import LEFT_OUT, Judged, Said, count_quality, open_quality
+from stream.scorer.metrics.drift import EDGE_LABELS, Observed, score_counts
+from stream.scorer.metrics.verdicts import LEFT_OUT, Judged, Said, count_quality, open_quality
 from stream.scorer.score import Scored
-from stream.scorer.tally import Tally
+from stream.scorer.metrics.tally import Tally
 
 log = logging.getLogger(__name__)
 _OUTCOMES = ("actionable", "noise", "unknown")
@@ -43,7 +43,7 @@ class _Shown(Struct):
     observed: Observed | None = None
 
 
-class Counting:
+class MetricsRecorder:
     """Counts what was scored and what matured. `serve` and `count` may come from two threads.
 
     Args:
@@ -55,7 +55,7 @@ class Counting:
 
     def __init__(
         self,
-        metrics: Metrics,
+        metrics: ScorerMetrics,
         groups: Mapping[str, Sequence[str]],
         keep_seconds: float,
         clock: Callable[[], float] = time.monotonic,
@@ -72,7 +72,7 @@ class Counting:
         self._quality.team_outcomes.open((), [(group, outcome) for group in names for outcome in _OUTCOMES])
         self._quality.left_out.open((), [(reason,) for reason in LEFT_OUT])
 
-    def serve(self, served: Iterable[tuple[Scores, Role]]) -> None:
+    def serve(self, served: Iterable[tuple[ScoringModel, Role]]) -> None:
         """These models are in service: their series are there at zero, those long out of service and use go."""
         with self._lock:
             now = self._clock()
@@ -174,7 +174,7 @@ class Counting:
 
     # Series.
 
-    def _show(self, model: Scores, role: str, now: float) -> _Shown | None:
+    def _show(self, model: ScoringModel, role: str, now: float) -> _Shown | None:
         version = model.version
         shown = self._shown.get(version) or self._enter(version)
         if shown is None:
@@ -185,7 +185,7 @@ class Counting:
         self._open_role(version, role, shown, now)
         return shown
 
-    def _observe(self, model: Scores) -> Observed | None:
+    def _observe(self, model: ScoringModel) -> Observed | None:
         """The series of what a model sees; None where its reference can't be used for any."""
         if not isinstance(model, Model):
             return None

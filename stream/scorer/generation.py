@@ -17,7 +17,7 @@ from stream.kafka.records import Part, Record
 from stream.scorer.backlog import Backlog, LocatedEffect
 from stream.scorer.decode import Decoded, Decoder, foreign_offset
 from stream.scorer.history import History, Write
-from stream.scorer.maturing import Maturing
+from stream.scorer.metrics.maturity import MaturityQueue
 from stream.scorer.merge import Located
 from stream.scorer.partition import Partition, Touched
 from stream.scorer.previous import PreviousHistory
@@ -80,14 +80,14 @@ class NewGeneration:
         partitions: Mapping[Part, Partition],
         history: History,
         previous: PreviousHistory,
-        maturing: Maturing,
+        maturing: MaturityQueue,
         most: int,
         home: Decoder,
         backlog: Backlog | None = None,
     ) -> None:
         self._topic = next(iter(partitions)).topic
         self._partitions, self._history, self._previous = partitions, history, previous
-        self._maturing, self._home, self._backlog = maturing, home, backlog
+        self._maturity, self._home, self._backlog = maturing, home, backlog
         self._most = max(1, most // len(partitions))
         self._turns = count_from(1)
         self.counts: Counter[str] = Counter()
@@ -136,7 +136,7 @@ class NewGeneration:
             partition, turn = self._partitions[part], -next(self._turns)
             decided = [one for one in partition.fold.effects if type(one) is Decided]
             time = partition.fold.time
-            _, cohorts = self._maturing.part(decided, time, time, str(turn))
+            _, cohorts = self._maturity.split(decided, time, time, str(turn))
             partition.wait(cohorts, touched[part])
             partition.fold.clear_effects()
             # Under way the offset only has to be another one each time: equal metas would count as written.

@@ -31,9 +31,9 @@ def refuse_moved_teams(settings: Settings) -> None:
         HistoryRefused: a record lies in another partition than its team's.
         BrokerError: Kafka can't be read.
     """
-    with Reader(settings, [settings.events_topic]) as reader:
-        count = reader.partitions[settings.events_topic]
-        choose = partition_chooser(settings.partitioner, count)
+    with Reader(settings, [settings.topics.events]) as reader:
+        count = reader.partitions[settings.topics.events]
+        choose = partition_chooser(settings.kafka.partitioner, count)
         deadline, read = time.monotonic() + _SECONDS, [0] * count
         while not reader.at_end and min(read) < _SAMPLED and time.monotonic() < deadline:
             for message in reader.read(0.2):
@@ -44,4 +44,4 @@ def refuse_moved_teams(settings: Settings) -> None:
                 except BadRecord:
                     continue
                 if not isinstance(event, Tick) and choose(event.team) != number:
-                    raise HistoryRefused(strays_sentence(Part(settings.events_topic, number), message.offset() or 0))
+                    raise HistoryRefused(strays_sentence(Part(settings.topics.events, number), message.offset() or 0))

@@ -14,8 +14,8 @@ from stream.core.effects import Decided
 from stream.core.kinds import CORRECTION, is_drill
 from stream.core.ledger import Timer
 from stream.core.problem import Problem
-from stream.scorer.groups import TeamGroups
-from stream.scorer.quality import Verdicts, judge
+from stream.scorer.metrics.team_groups import TeamGroups
+from stream.scorer.metrics.verdicts import Verdicts, judge
 from stream.scorer.score import unknown_version
 
 PAYLOAD_VERSION = 1  # of the timers' payloads: another form of `Verdicts`, another version
@@ -47,7 +47,7 @@ def verdicts_of(timer: Timer) -> Verdicts:
     return _decode(timer.payload)
 
 
-class Maturing:
+class MaturityQueue:
     """Parts what has matured from what waits.
 
     Args:

@@ -161,7 +161,7 @@ class MergedLog:
             elif time.monotonic() > deadline:
                 number = min(number for number in self._open if not self._buffers[number])
                 raise BrokerError(
-                    f"{self._topic}/{number} gives no more records at {self.positions[number]}; is it up?"
+                    f"{self._topic}/{number} gives no more records at {self.positions[number]}", f"is it up?"
                 )
 
     def _take(self, found: list[Message]) -> None:

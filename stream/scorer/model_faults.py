@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 from stream.core import limits
-from stream.metrics import Metrics
+from stream.metrics.scorer import ScorerMetrics
 
 log = logging.getLogger(__name__)
 AGAIN_SECONDS = 60.0
@@ -42,7 +42,7 @@ class ModelFaults:
         clock: monotonic, seconds.
     """
 
-    def __init__(self, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, metrics: ScorerMetrics, clock: Callable[[], float] = time.monotonic) -> None:
         self._metrics = metrics
         self._clock = clock
         self._logged: dict[tuple[Doing, str, str], _Logged] = {}

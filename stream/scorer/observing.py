@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.core.frame import Array, Inputs, Matrix
-from stream.metrics import SCORE_EDGES, DriftMetrics
+from stream.metrics.scorer import SCORE_EDGES, DriftMetrics
 from stream.models.reference import BINS, FAULTS, SCORE, Spread, chances
-from stream.models.serving import Model
+from stream.models.model import Model
 from stream.series import Grid, Labels, le_of
 
 Counts = NDArray[np.int64]

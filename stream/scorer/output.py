@@ -16,9 +16,9 @@ from stream.core.records import Enriched, Outcome, Score, Whys, encode_record
 from stream.kafka.failed import failed_output
 from stream.kafka.records import Output, Part, Record
 from stream.scorer.decode import Decoded, whereabouts
-from stream.scorer.maturing import verdicts_of
+from stream.scorer.metrics.maturity import verdicts_of
 from stream.scorer.score import BatchScores, score_fields, unpack_score
-from stream.scorer.tally import Tally
+from stream.scorer.metrics.tally import Tally
 
 _TYPES: dict[type, str] = {Raised: "raised", Acted: "acted", Tick: "tick"}
 _NO_CONTEXT = Context(None, None, {})
@@ -50,14 +50,14 @@ class OutputBuilder:
                 outputs.append(self._alert(one, stands[id(one.event)], prefix, scores, now, tally))
             elif type(one) is Decided:
                 value = encode_record(outcome(one, self._problem))
-                outputs.append(Output(self._settings.outcomes_topic, one.team.encode(), value))
+                outputs.append(Output(self._settings.topics.outcomes, one.team.encode(), value))
                 tally.decided.append(one)
             elif type(one) is Fired:
                 tally.matured.append(verdicts_of(one.timer))
             elif type(one) is Counted:
                 tally.actions[one.effect] += 1
             elif type(one) is Unknown:
-                topic = self._settings.failed_topic
+                topic = self._settings.topics.failed
                 partition, offset = whereabouts(one.offset, part.partition)
                 lies = Part(part.topic, partition)
                 outputs.append(failed_output(topic, lies, offset, None, one.value, self._unknown_alert))
@@ -71,7 +71,7 @@ class OutputBuilder:
         outputs = []
         for record, error in batch.failed:
             if record.offset >= silent_until:
-                topic, value = self._settings.failed_topic, record.value or b""
+                topic, value = self._settings.topics.failed, record.value or b""
                 outputs.append(failed_output(topic, part, record.offset, record.key, value, error))
                 tally.failed[error.reason] += 1
         return outputs
@@ -99,7 +99,7 @@ class OutputBuilder:
         episode = episode_id(team, one.alert)
         offset = f"{prefix}{record.offset}"
         value = encode_record(enriched(one.event, one.flags, score, why, now, offset, more, episode))
-        return Output(self._settings.enriched_topic, team.encode(), value)
+        return Output(self._settings.topics.enriched, team.encode(), value)
 
 
 def enriched(

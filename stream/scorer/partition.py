@@ -18,7 +18,7 @@ from stream.kafka.records import Part
 from stream.lane.batch import Bounds
 from stream.scorer.decode import Decoded
 from stream.scorer.history import NO_META, Found, Meta, Wanted, Write, encode_meta
-from stream.scorer.maturing import verdicts_of
+from stream.scorer.metrics.maturity import verdicts_of
 from stream.scorer.score import score_fields
 
 TIMERS_WINDOW = 2_500

@@ -36,7 +36,7 @@ class PreviousHistory:
 
     def __init__(self, history: History, settings: Settings, partitions: int) -> None:
         self._history, self._settings = history, settings
-        self._parts = [Part(settings.events_topic, number) for number in range(partitions)]
+        self._parts = [Part(settings.topics.events, number) for number in range(partitions)]
         self.unreadable: set[int] = set()
         found = history.read({part: Wanted(0) for part in self._parts})
         self.stored = {part.partition: found[part].meta for part in self._parts}
@@ -50,7 +50,7 @@ class PreviousHistory:
         self._homes: dict[str, list[Part]] = {}
         counts = sorted({meta.layout for meta in self.metas.values()})
         self._choosers: Mapping[int, Callable[[str], int]] = {
-            count: partition_chooser(settings.partitioner, count) for count in counts
+            count: partition_chooser(settings.kafka.partitioner, count) for count in counts
         }
 
     def homes(self, team: str) -> list[Part]:

@@ -10,9 +10,9 @@ from msgspec import Struct, field
 from stream.core.effects import Decided
 from stream.core.kinds import CLOSED_BY_RULE, PAUSED_BY_RULE
 from stream.core.ledger import ACTIONABLE, FLOOD, HELD_OUT, MAINTENANCE, UNJUDGED, UNKNOWN, VISIBILITY_ONLY
-from stream.metrics import SCORE_EDGES, QualityMetrics
-from stream.scorer.groups import TeamGroups
-from stream.scorer.observing import EDGE_LABELS, FULL_EDGES
+from stream.metrics.scorer import SCORE_EDGES, QualityMetrics
+from stream.scorer.metrics.team_groups import TeamGroups
+from stream.scorer.metrics.drift import EDGE_LABELS, FULL_EDGES
 from stream.scorer.score import score_fields
 
 LeftOut = Literal[

@@ -29,11 +29,11 @@ from stream.kafka.clients import client_settings, producer_settings
 from stream.kafka.misrouted import MisroutedRecords
 from stream.kafka.publisher import Publisher
 from stream.kafka.topics import Topics
-from stream.metrics import Metrics
-from stream.models.loading import Loader
-from stream.models.served import Served
+from stream.metrics.scorer import ScorerMetrics
+from stream.models.reload import Loader
+from stream.models.active import ActiveModels
 from stream.models.store import Store
-from stream.models.watch import Watch
+from stream.models.reload import Reloader
 from stream.scorer.assignment import refuse_another_cluster
 from stream.scorer.identity import Identity
 from stream.scorer.merge import Progress
@@ -56,11 +56,11 @@ def rebuild(
             What served before serves on, in every partition that was not switched yet.
     """
     problem, topics = settings.load_problem(), Topics(settings)
-    aside = RedisHistory.of(settings, problem, Metrics(), "rebuild")
+    aside = RedisHistory.of(settings, problem, ScorerMetrics(), "rebuild")
     aside.check()
     topics.require("events", "enriched", "outcomes", "failed")
-    facts, serving = topics.facts(settings.events_topic), RedisHistory.of(settings, problem, Metrics())
-    mine = Identity(facts.cluster_id, settings.events_topic, facts.topic_id, problem.digest)
+    facts, serving = topics.facts(settings.topics.events), RedisHistory.of(settings, problem, ScorerMetrics())
+    mine = Identity(facts.cluster_id, settings.topics.events, facts.topic_id, problem.digest)
     if not take_over:
         refuse_another_cluster(serving, mine, settings.deployment)
     consumer = Consumer(
@@ -84,7 +84,7 @@ def rebuild(
                 serving,
                 aside,
                 lambda: MisroutedRecords.of(settings),
-                lambda: Publisher({**producer_settings(settings), "log_level": 0}, settings.failed_topic),
+                lambda: Publisher({**producer_settings(settings), "log_level": 0}, settings.topics.failed),
                 lambda: _load_models(settings, problem),
                 progress,
             ).run()
@@ -104,8 +104,8 @@ def _alone(history: RedisHistory) -> Iterator[None]:
     lock = history.rebuild_lock(_LOCK_SECONDS)
     if not lock.acquire(blocking=False):
         raise HistoryRefused(
-            "another `noisegate history rebuild` of this deployment is running; let it finish, or wait "
-            f"{_LOCK_SECONDS:.0f} s if it died"
+            "another `noisegate history rebuild` of this deployment is running",
+            f"let it finish, or wait {_LOCK_SECONDS:.0f} s if it died",
         )
     done = Event()
 
@@ -125,15 +125,15 @@ def _alone(history: RedisHistory) -> Iterator[None]:
             lock.release()
 
 
-def _load_models(settings: Settings, problem: Problem) -> tuple[Served, list[str]]:
+def _load_models(settings: Settings, problem: Problem) -> tuple[ActiveModels, list[str]]:
     """What workers would score with, and why not with what the pointers name.
 
     Raises:
         StoreAway: the store can't be reached, and no last good copy is here.
     """
-    store = Store(settings.model_store)
-    loader = Loader(store, problem, settings.model_cache, settings.deployment, settings.model_keys)
-    watch = Watch(loader, settings.model_poll_seconds, settings.challenger_seconds)
+    store = Store(settings.models.store)
+    loader = Loader(store, problem, settings.models.cache, settings.deployment, settings.models.keys)
+    watch = Reloader(loader, settings.models.poll_seconds, settings.models.challenger_seconds)
     for pause in (*_MODEL_PAUSES, None):
         watch.poll()
         if watch.store_up or pause is None:
@@ -141,7 +141,7 @@ def _load_models(settings: Settings, problem: Problem) -> tuple[Served, list[str
         time.sleep(pause)
     if not watch.store_up and not watch.served.champions:
         raise StoreAway(
-            f"{settings.model_store}: the model store can't be reached, but waiting alerts must be scored; make it"
-            " reachable from this machine, then run `noisegate history rebuild` again"
+            f"{settings.models.store}: the model store can't be reached, but waiting alerts must be scored",
+            f"make it reachable from this machine, then run `noisegate history rebuild` again",
         )
     return watch.served, watch.faults

@@ -50,24 +50,24 @@ def told(error: Exception, call: str, seconds: float) -> NoisegateError:
     text = str(error).rstrip(".")
     if isinstance(error, AuthenticationError):
         return HistoryDenied(
-            f"Redis refuses our user or password ({text}); check user and password in NOISEGATE_REDIS_URL"
+            f"Redis refuses our user or password ({text})", f"check user and password in NOISEGATE_REDIS_URL"
         )
     if isinstance(error, NoPermissionError):
-        return HistoryDenied(f"Redis's ACL refuses access ({text}); allow this user our keys and commands")
+        return HistoryDenied(f"Redis's ACL refuses access ({text})", f"allow this user our keys and commands")
     if known := absence(error):
         return HistoryAway("; ".join(known))
     if isinstance(error, ResponseError):
         return HistoryRefused(
-            f"Redis refuses the call {call} ({text}); use Redis 6.2 or newer, or Valkey, without commands renamed"
+            f"Redis refuses the call {call} ({text})", f"use Redis 6.2 or newer, or Valkey, without commands renamed"
         )
     if isinstance(error, TimeoutError):
         return HistoryAway(
-            f"Redis gave no answer within {seconds:g} s; see what holds it up (SLOWLOG, swap, a stopped process),"
-            " or restart it"
+            f"Redis gave no answer within {seconds:g} s",
+            f"see what holds it up (SLOWLOG, swap, a stopped process), or restart it",
         )
     if isinstance(error, ConnectionError | OSError):
-        return HistoryAway(f"Redis can't be reached ({text}); start it, or set NOISEGATE_REDIS_URL")
-    return HistoryAway(f"Redis can't be used ({text}); see Redis's own log")
+        return HistoryAway(f"Redis can't be reached ({text})", f"start it, or set NOISEGATE_REDIS_URL")
+    return HistoryAway(f"Redis can't be used ({text})", f"see Redis's own log")
 
 
 def absence(error: Exception) -> tuple[str, str] | None:

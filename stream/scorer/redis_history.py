@@ -27,7 +27,7 @@ from stream.core.errors import HistoryAway, HistoryDamaged, HistoryDenied, Histo
 from stream.core.problem import Problem
 from stream.core.timers import QueuedTimer
 from stream.kafka.records import Part
-from stream.metrics import Metrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.scorer.evictions import policy_sentence
 from stream.scorer.fence import DAMAGED, execute, execute_each, is_wrong_type, run_fence
 from stream.scorer.history import NO_EVICTION, NO_META, Found, ServerStatus, Wanted, Write
@@ -67,7 +67,7 @@ class RedisHistory:
         timeout_seconds: float,
         forget_days: float,
         ledger_seconds: float,
-        metrics: Metrics,
+        metrics: ScorerMetrics,
         fence: str = "meta",
     ) -> None:
         self._fence_key = fence
@@ -81,12 +81,12 @@ class RedisHistory:
         self._metrics = metrics
 
     @classmethod
-    def of(cls, settings: Settings, problem: Problem, metrics: Metrics, fence: str = "meta") -> "RedisHistory":
+    def of(cls, settings: Settings, problem: Problem, metrics: ScorerMetrics, fence: str = "meta") -> "RedisHistory":
         """The history that the settings name."""
         return cls(
-            settings.redis_url,
+            settings.redis.url,
             settings.deployment,
-            settings.history_timeout_seconds,
+            settings.redis.timeout_seconds,
             problem.history.forget_days,
             problem.ledger_seconds,
             metrics,
@@ -269,7 +269,7 @@ class RedisHistory:
             return msgspec.json.decode(stored, type=Identity) if stored is not None else None
         except msgspec.MsgspecError:
             raise HistoryRefused(
-                f"what stands under {self._identity_key} in Redis is no identity; run `noisegate history rebuild`"
+                f"what stands under {self._identity_key} in Redis is no identity", f"run `noisegate history rebuild`"
             ) from None
 
     def _read(self, wanted: Mapping[Part, Wanted]) -> list[list[bytes | None]]:
@@ -315,13 +315,13 @@ class RedisHistory:
                 if not isinstance(fault, HistoryAway):
                     raise fault from None
                 if isinstance(fault, HistoryDenied) or time.monotonic() + pause >= deadline:
-                    self._metrics.history_up.set(0)
+                    self._metrics.lane.history_up.set(0)
                     raise fault from None
                 time.sleep(pause)
                 pause = min(2 * pause, 0.5)
             else:
-                self._metrics.history_round_trips.labels(name).inc()
-                self._metrics.history_up.set(1)
+                self._metrics.lane.history_round_trips.labels(name).inc()
+                self._metrics.lane.history_up.set(1)
                 return answer
 
 

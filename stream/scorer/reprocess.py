@@ -17,13 +17,13 @@ from stream.kafka.partitioner import partition_chooser
 from stream.kafka.records import Part
 from stream.kafka.topics import TopicFacts
 from stream.lane.batch import Bounds
-from stream.models.served import Served
+from stream.models.active import ActiveModels
 from stream.scorer.backlog import Backlog, Outlet
 from stream.scorer.decode import Decoder
 from stream.scorer.generation import Generations, NewGeneration
 from stream.scorer.history import NO_META, Meta, Wanted, read_meta_or_none
 from stream.scorer.identity import Identity
-from stream.scorer.maturing import Maturing
+from stream.scorer.metrics.maturity import MaturityQueue
 from stream.scorer.merge import MergedLog, Progress, Source
 from stream.scorer.partition import Partition, new_generation, new_meta
 from stream.scorer.previous import PreviousHistory
@@ -94,22 +94,22 @@ class Reprocessor:
         aside: Generations,
         read_misrouted: Callable[[], MisroutedRecords],
         outlet: Callable[[], Outlet],
-        load_models: Callable[[], tuple[Served, list[str]]],
+        load_models: Callable[[], tuple[ActiveModels, list[str]]],
         progress: Progress,
     ) -> None:
         self._settings, self._problem = settings, problem
         self._consumer, self._serving, self._aside = consumer, serving, aside
         self._read_misrouted, self._outlet, self._load_models = read_misrouted, outlet, load_models
         self._progress = progress
-        self._topic, self._topic_id, self._count = settings.events_topic, facts.topic_id, facts.partitions
+        self._topic, self._topic_id, self._count = settings.topics.events, facts.topic_id, facts.partitions
         self.identity = Identity(facts.cluster_id, self._topic, self._topic_id, problem.digest)
-        self._decoder = Decoder(partition_chooser(settings.partitioner, facts.partitions), anywhere=True)
+        self._decoder = Decoder(partition_chooser(settings.kafka.partitioner, facts.partitions), anywhere=True)
         self._begins: dict[int, int] = {}
         self._ends: dict[int, int] = {}
         for number in range(facts.partitions):
             tp = TopicPartition(self._topic, number)
             self._begins[number], end = consumer.get_watermark_offsets(tp, timeout=_ANSWER_SECONDS)
-            self._ends[number] = end if settings.broker_end_offsets else sys.maxsize
+            self._ends[number] = end if settings.kafka.end_offsets else sys.maxsize
         self._committed = self._read_committed()  # before the metas, which are never behind what is committed
         self._previous = PreviousHistory(serving, settings, facts.partitions)
         self._evictions = serving.status().evictions  # before the first record: what is evicted later is missing
@@ -167,7 +167,11 @@ class Reprocessor:
         begin = self._begins[number]
         if meta is not None and self._is_usable(number, meta):
             return max(meta.offset, self._committed.get(number, begin))
-        if number not in self._committed and self._settings.start_from == "latest" and self._ends[number] < sys.maxsize:
+        if (
+            number not in self._committed
+            and self._settings.lane.start_from == "latest"
+            and self._ends[number] < sys.maxsize
+        ):
             return self._ends[number]  # a worker would begin there, so the old log is history, and no news
         return self._committed.get(number, begin)
 
@@ -189,14 +193,14 @@ class Reprocessor:
             bounds = Bounds(None, self._begins[number], None, self._topic_id, self._count)
             meta = new_meta(bounds, self._begins[number], self._problem, generation, evictions=self._evictions)
             partitions[part] = Partition(part, self._problem, meta, NO_META, sys.maxsize)
-        maturing = Maturing(self._problem, self._settings.team_groups)
-        most = self._settings.history_cache_levels
+        maturing = MaturityQueue(self._problem, self._settings.metrics.team_groups)
+        most = self._settings.scorer.history_cache_levels
         return NewGeneration(partitions, self._aside, self._previous, maturing, most, self._decoder, backlog)
 
     def _backlog(self, published: Mapping[int, int]) -> Backlog:
         return Backlog(self._settings, self._problem, published, self._previous, self._outlet(), self._models)
 
-    def _models(self) -> Served:
+    def _models(self) -> ActiveModels:
         served, notes = self._load_models()
         self._notes += notes
         return served
@@ -219,12 +223,12 @@ class Reprocessor:
             meta = read_meta_or_none(stored)
             if meta is not None and meta.generation == generation.number(part):
                 raise HistoryRefused(
-                    f"workers began a new history of {part.topic}/{number}; run `noisegate history rebuild` again"
+                    f"workers began a new history of {part.topic}/{number}", f"run `noisegate history rebuild` again"
                 )
             behind = meta is not None and self._is_usable(number, meta) and meta.offset > position
             if not behind and self._aside.switch(part, stored):
                 return self._rebuilt(part, generation.number(part), position)
-        raise HistoryRefused(f"{self._topic}/{number}: the history moves too fast; stop its workers")
+        raise HistoryRefused(f"{self._topic}/{number}: the history moves too fast", f"stop its workers")
 
     def _switch_all(self, finished: Mapping[Part, Meta], switched: Mapping[Part, Meta]) -> list[Rebuilt]:
         """Take the place of histories that nobody serves any more; some may have been switched before."""
@@ -235,8 +239,8 @@ class Reprocessor:
                 for other, meta in finished.items():  # else the next rebuild would take them for its own
                     self._aside.forget(other, meta.generation, fence=True)
                 raise HistoryRefused(
-                    f"a worker wrote the history of {self._topic} while it was rebuilt; stop the workers of"
-                    f" {self._settings.deployment}, then run `noisegate history rebuild` again"
+                    f"a worker wrote the history of {self._topic} while it was rebuilt",
+                    f"stop the workers of {self._settings.deployment}, then run `noisegate history rebuild` again",
                 )
         done = {**switched, **finished}
         self._commit({part.partition: meta.offset for part, meta in done.items()})

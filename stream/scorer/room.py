@@ -27,23 +27,23 @@ from stream.core.records import encode_record
 from stream.kafka.partitioner import partition_chooser
 from stream.kafka.records import Output, Part, Record
 from stream.lane.batch import Batch, Bounds, Work
-from stream.metrics import Metrics
-from stream.models.served import Served
+from stream.metrics.scorer import ScorerMetrics
+from stream.models.active import ActiveModels
 from stream.scorer.assignment import Assignment, Taken, evicted_sentence
 from stream.scorer.bad_records import BadRecordWatch, bad_flags
 from stream.scorer.clocks import ClockWatch
-from stream.scorer.counting import Counting
+from stream.scorer.metrics.recorder import MetricsRecorder
 from stream.scorer.decode import Decoded, Decoder
 from stream.scorer.evictions import EvictionWatch, policy_sentence
 from stream.scorer.history import NO_EVICTION, History, ServerStatus, Write, read_meta_or_none
 from stream.scorer.layout import strays_sentence
-from stream.scorer.maturing import Maturing, wait_seconds
+from stream.scorer.metrics.maturity import MaturityQueue, wait_seconds
 from stream.scorer.model_faults import ModelFaults
 from stream.scorer.output import OutputBuilder, unscored
 from stream.scorer.partition import Partition, Touched
 from stream.scorer.reading import bounded, read_states, widen
 from stream.scorer.score import BatchScores, Scored
-from stream.scorer.tally import Tally
+from stream.scorer.metrics.tally import Tally
 
 log = logging.getLogger(__name__)
 _RETRY_SECONDS = 0.5  # how often an absent Redis is asked again
@@ -81,10 +81,10 @@ class ScorerRoom:
         settings: Settings,
         problem: Problem,
         history: History,
-        metrics: Metrics,
-        served: Callable[[], Served],
+        metrics: ScorerMetrics,
+        served: Callable[[], ActiveModels],
         clock: Callable[[], float] = time.time,
-        counting: Counting | None = None,
+        recorder: MetricsRecorder | None = None,
         check_topic: Callable[[], None] = lambda: None,
         check_refold: Callable[[], None] = lambda: None,
     ) -> None:
@@ -95,9 +95,11 @@ class ScorerRoom:
         self._served = served
         self._clock = clock
         self._check_topic = check_topic
-        self._counting = counting or Counting(metrics, settings.team_groups, settings.series_keep_seconds)
+        self._recorder = counting or MetricsRecorder(
+            metrics, settings.metrics.team_groups, settings.metrics.series_keep_seconds
+        )
         self._model_faults = ModelFaults(metrics)
-        self._maturing = Maturing(problem, settings.team_groups)
+        self._maturity = MaturityQueue(problem, settings.metrics.team_groups)
         metrics.maturity.set(problem.due_seconds + wait_seconds(problem))
         self._output = OutputBuilder(settings, problem)
         self._decoder: Decoder | None = None
@@ -105,7 +107,7 @@ class ScorerRoom:
         self._partitions: dict[Part, Partition] = {}
         self._assignment = Assignment(settings, problem, history, check_refold)
         self._evictions = EvictionWatch()
-        self._clocks = ClockWatch(metrics, settings.tick_seconds > 0)
+        self._clocks = ClockWatch(metrics, settings.scorer.tick_seconds > 0)
         self._began = False  # whether anything was assigned: what refuses a start does not end a worker that serves
         self._away: str | None = None  # why alerts are published unscored
         self._suspect = False  # away because the history is wrong, not because it can't be reached
@@ -136,7 +138,7 @@ class ScorerRoom:
         self._drop_gauges_of_revoked(bounds)
         self._unscored_until = {part: until for part, until in self._unscored_until.items() if part in bounds}
         for known in bounds.values():
-            self._decoder = Decoder(partition_chooser(self._settings.partitioner, known.partitions))
+            self._decoder = Decoder(partition_chooser(self._settings.kafka.partitioner, known.partitions))
         if not bounds:
             return {}
         try:
@@ -158,8 +160,8 @@ class ScorerRoom:
     def _drop_gauges_of_revoked(self, bounds: Mapping[Part, Bounds]) -> None:
         """Stop showing gauges of partitions that another worker has now: their values here would stay as they are."""
         for part in self._assigned - set(bounds):
-            for gauge in (self._metrics.lag, self._metrics.held, self._metrics.history_time):
-                gauge.remove(part.partition)
+            for gauge in (self._metrics.lane.lag, self._metrics.held, self._metrics.history_time):
+                gauge.remove(*part)
             self._shown.pop(part, None)
         self._assigned = set(bounds)
 
@@ -235,8 +237,8 @@ class ScorerRoom:
 
     def _bound(self, batches: Sequence[Batch], decoded: dict[Part, Decoded], ends: dict[Part, int]) -> None:
         """Leave for the next round what would make too many timers fire in this one."""
-        levels = self._settings.history_cache_levels // max(1, len(self._partitions))
-        timers = max(1, self._settings.batch_max_records // max(1, len(decoded)))
+        levels = self._settings.scorer.history_cache_levels // max(1, len(self._partitions))
+        timers = max(1, self._settings.lane.batch_max_records // max(1, len(decoded)))
         for batch in batches:
             part, whole = batch.part, decoded[batch.part]
             decoded[part] = taken = bounded(self._history, self._partitions[part], whole, levels, timers)
@@ -263,7 +265,7 @@ class ScorerRoom:
 
     def _conflict(self, error: FenceConflict) -> None:
         log.warning("%s; continuing from where it stands", error)
-        self._metrics.fence_conflicts.inc()
+        self._metrics.lane.fence_conflicts.inc()
         self.wants_assign = True
 
     def _damaged(self, error: HistoryDamaged) -> None:
@@ -298,7 +300,7 @@ class ScorerRoom:
     def _mature(self, partition: Partition, silent: int, batch: str, touched: Touched, tally: Tally) -> None:
         """Let what was decided be counted: with this batch what has matured, with a later one the rest."""
         decided = [one for one in partition.fold.effects[:silent] if type(one) is Decided] + tally.decided
-        matured, timers = self._maturing.part(decided, partition.silent_time, partition.fold.time, batch)
+        matured, timers = self._maturity.split(decided, partition.silent_time, partition.fold.time, batch)
         tally.matured.append(matured)
         partition.wait(timers, touched)
 
@@ -357,12 +359,12 @@ class ScorerRoom:
                 partition = self._partitions.get(part)
                 if partition is not None:  # none: Redis went away since
                     partition.written()
-                    self._metrics.held.labels(part.partition).set(partition.fold.held)
+                    self._metrics.held.labels(*part).set(partition.fold.held)
                     self._show_time(part, partition.fold.time)
             else:
                 self._conflict(FenceConflict(*part))
         if counted:
-            self._model_faults.uncounted(self._counting.count(work.kept.scored, counted))
+            self._model_faults.uncounted(self._recorder.count(work.kept.scored, counted))
         if work.kept:
             self._bad_records.count(work.kept.bad)
         return not self.wants_assign
@@ -386,7 +388,7 @@ class ScorerRoom:
             for event, record in _folded_or_misrouted(batch):
                 if type(event) is Raised and record.offset >= until:
                     value = encode_record(unscored(event, now, f"{part.topic}/{part.partition}/{record.offset}"))
-                    outputs.append(Output(self._settings.enriched_topic, event.team.encode(), value))
+                    outputs.append(Output(self._settings.topics.enriched, event.team.encode(), value))
         return outputs
 
     def _is_back(self) -> bool:
@@ -420,7 +422,7 @@ class ScorerRoom:
             return []
         if not self._look():
             return []
-        every = self._settings.tick_seconds
+        every = self._settings.scorer.tick_seconds
         outputs: list[Output] = []
         if not every or not self._clocks.may_tick():
             return outputs
@@ -449,7 +451,7 @@ class ScorerRoom:
     def _show_time(self, part: Part, at: float) -> None:
         if at > self._shown.get(part, -math.inf):
             self._shown[part] = at
-            self._metrics.history_time.labels(part.partition).set(at)
+            self._metrics.history_time.labels(*part).set(at)
 
     def _ask(self) -> ServerStatus:
         asked_at = self._clock()

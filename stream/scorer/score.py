@@ -14,7 +14,7 @@ from stream.core.events import Raised, is_simulated
 from stream.core.frame import Array, Decayed, Inputs
 from stream.core.records import Challenge, Reason, Score, Whys
 from stream.core.scoring import Thresholds, band_of, evidence_of, whys_of
-from stream.models.served import Drop, Role, Scores, Served, Shadow, one_a_row
+from stream.models.active import Drop, Role, ScoringModel, ActiveModels, Shadow, one_a_row
 from stream.scorer.model_faults import Failure
 
 CHALLENGER_FAILED, SIMULATED = "challenger_failed", "simulated"
@@ -25,7 +25,7 @@ class Scored(Struct, frozen=True, eq=False):
     """What one model said of a batch: `indices` intp[n] into the batch's rows, `inputs` that it read of those n,
     `probabilities` float64[n]."""
 
-    model: Scores
+    model: ScoringModel
     role: Role
     indices: NDArray[np.intp]
     inputs: Inputs
@@ -44,7 +44,7 @@ class BatchScores:
         misled: models made of simulated alerts that scored others.
     """
 
-    def __init__(self, arrived: Sequence[Arrived], rows: Array, served: Served) -> None:
+    def __init__(self, arrived: Sequence[Arrived], rows: Array, served: ActiveModels) -> None:
         self.scored: list[Scored] = []
         self.dropped: Drop | None = None
         self.challenger_seconds: float | None = None
@@ -80,7 +80,7 @@ class BatchScores:
             flags.append(SIMULATED)
         return flags
 
-    def _begin(self, served: Served, decayed: Decayed, alerts: Sequence[Raised]) -> Shadow | None:
+    def _begin(self, served: ActiveModels, decayed: Decayed, alerts: Sequence[Raised]) -> Shadow | None:
         challenger = served.challenger
         if challenger is None or challenger.dropped:
             return None
@@ -88,7 +88,7 @@ class BatchScores:
         self.dropped = challenger.dropped
         return shadow
 
-    def _score(self, served: Served, decayed: Decayed, rows: Array, alerts: Sequence[Raised]) -> list[Score]:
+    def _score(self, served: ActiveModels, decayed: Decayed, rows: Array, alerts: Sequence[Raised]) -> list[Score]:
         groups = _by_model(served, alerts)
         if len(groups) == 1:
             model, indices = groups[0]
@@ -103,8 +103,8 @@ class BatchScores:
 
     def _score_group(
         self,
-        served: Served,
-        model: Scores | None,
+        served: ActiveModels,
+        model: ScoringModel | None,
         indices: NDArray[np.intp],
         decayed: Decayed,
         rows: Array,
@@ -134,7 +134,7 @@ class BatchScores:
                 return scores
         return [Score(None, "unscored", None, grade, reason) for grade in evidence_of(rows, teams, DEFAULT_THRESHOLDS)]
 
-    def _attach_challenger(self, served: Served, shadow: Shadow | None) -> None:
+    def _attach_challenger(self, served: ActiveModels, shadow: Shadow | None) -> None:
         """Put the challenger's probabilities beside the scores, if it gave any."""
         challenger = served.challenger
         if challenger is None or shadow is None:
@@ -154,11 +154,11 @@ class BatchScores:
         ]
 
 
-def _by_model(served: Served, alerts: Sequence[Raised]) -> list[tuple[Scores | None, NDArray[np.intp]]]:
+def _by_model(served: ActiveModels, alerts: Sequence[Raised]) -> list[tuple[ScoringModel | None, NDArray[np.intp]]]:
     """The champions that a batch needs, each with the indices of its alerts; usually one."""
     if len(served.champions) < 2:
         return [(served.champions[0] if served.champions else None, np.arange(len(alerts)))]
-    models: dict[str, Scores | None] = {}
+    models: dict[str, ScoringModel | None] = {}
     indices: dict[str, list[int]] = {}
     version_of: dict[str, str] = {}
     for index, alert in enumerate(alerts):

@@ -11,14 +11,14 @@ from redis.exceptions import RedisError
 
 from stream.config import Settings
 from stream.core.problem import Problem
-from stream.metrics import Metrics
-from stream.models.heartbeat import Heart, Heartbeat
-from stream.models.loading import Loader
-from stream.models.served import Served
+from stream.metrics.scorer import ScorerMetrics
+from stream.scorer.heartbeat import Heart, Heartbeat
+from stream.models.reload import Loader
+from stream.models.active import ActiveModels
 from stream.models.signing import public_keys
 from stream.models.store import Store
-from stream.models.watch import Watch
-from stream.scorer.counting import Counting
+from stream.models.reload import Reloader
+from stream.scorer.metrics.recorder import MetricsRecorder
 
 log = logging.getLogger(__name__)
 _LEAVE_SECONDS = 1.0
@@ -43,22 +43,22 @@ class Serving:
         self,
         settings: Settings,
         problem: Problem,
-        metrics: Metrics,
+        metrics: ScorerMetrics,
         partitions: Callable[[], list[int]],
-        counting: Counting,
+        recorder: MetricsRecorder,
     ) -> None:
-        keys = settings.model_keys
+        keys = settings.models.keys
         if keys is not None:
             public_keys(keys)
-        store = Store(settings.model_store)
-        loader = Loader(store, problem, settings.model_cache, settings.deployment, keys)
-        self.watch = Watch(loader, settings.model_poll_seconds, settings.challenger_seconds)
+        store = Store(settings.models.store)
+        loader = Loader(store, problem, settings.models.cache, settings.deployment, keys)
+        self.watch = Reloader(loader, settings.models.poll_seconds, settings.models.challenger_seconds)
         self.worker = f"{socket.gethostname()}:{os.getpid()}"
-        self._poll_seconds = settings.model_poll_seconds
+        self._poll_seconds = settings.models.poll_seconds
         self._metrics = metrics
         self._partitions = partitions
-        self._counting = counting
-        self._heart = Heart(settings.redis_url, settings.deployment)
+        self._recorder = counting
+        self._heart = Heart(settings.redis.url, settings.deployment)
         self._beats = True
         self._shown: dict[str, str] = {}
         self._first, self._wake, self._stop = Event(), Event(), Event()
@@ -66,7 +66,7 @@ class Serving:
         self._thread = Thread(target=self._run, name="models", daemon=True)
 
     @property
-    def served(self) -> Served:
+    def served(self) -> ActiveModels:
         """What to score with now."""
         return self.watch.served
 
@@ -147,7 +147,7 @@ class Serving:
             metrics.model_failures.labels(version)
             metrics.model_simulated.labels(version)
         self._shown = roles
-        self._counting.serve(served.roles)
+        self._recorder.serve(served.roles)
 
     def _beat(self) -> None:
         served, watch = self.served, self.watch

@@ -7,8 +7,8 @@ from msgspec import Struct, field
 
 from stream.core.effects import Decided
 from stream.core.ledger import OUTCOME_NAMES
-from stream.metrics import Metrics
-from stream.scorer.quality import Verdicts
+from stream.metrics.scorer import ScorerMetrics
+from stream.scorer.metrics.verdicts import Verdicts
 
 Known = tuple[str, int, str, int]  # an outcome: team, which, by what, flags
 
@@ -31,14 +31,14 @@ class Tally(Struct):
     repeated: int = 0
     late: int = 0
 
-    def count(self, metrics: Metrics) -> None:
+    def count(self, metrics: ScorerMetrics) -> None:
         """Move the counters."""
         for counter, counts in (
             (metrics.events, self.events),
             (metrics.scored, self.scored),
             (metrics.unscored, self.unscored),
             (metrics.actions, self.actions),
-            (metrics.failed, self.failed),
+            (metrics.lane.failed, self.failed),
         ):
             for label, number in counts.items():
                 counter.labels(label).inc(number)

@@ -16,12 +16,12 @@ from stream.kafka.publisher import Publisher
 from stream.kafka.topics import Topics
 from stream.lane.app import Lane, make_app
 from stream.lane.engine import Engine
-from stream.metrics import Metrics
-from stream.scorer.counting import Counting
+from stream.metrics.scorer import ScorerMetrics
+from stream.scorer.metrics.recorder import MetricsRecorder
 from stream.scorer.layout import refuse_moved_teams
 from stream.scorer.redis_history import RedisHistory
 from stream.scorer.room import ScorerRoom
-from stream.scorer.serving import Serving
+from stream.scorer.models import ModelPoller
 
 log = logging.getLogger(__name__)
 _LEAVE_SECONDS = 10.0  # leaving the group and closing connections
@@ -38,10 +38,12 @@ class Scorer:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.problem = settings.load_problem()
-        self.metrics = Metrics()
+        self.metrics = ScorerMetrics()
         self.history = RedisHistory.of(settings, self.problem, self.metrics)
-        self.counting = Counting(self.metrics, settings.team_groups, settings.series_keep_seconds)
-        self.models = Serving(settings, self.problem, self.metrics, self._partitions, self.counting)
+        self.counting = MetricsRecorder(
+            self.metrics, settings.metrics.team_groups, settings.metrics.series_keep_seconds
+        )
+        self.models = ModelPoller(settings, self.problem, self.metrics, self._partitions, self.counting)
         self.room = ScorerRoom(
             settings,
             self.problem,
@@ -56,17 +58,17 @@ class Scorer:
             self.room,
             Publisher(
                 producer_settings(settings),
-                settings.failed_topic,
-                lambda reason: self.metrics.failed.labels(reason).inc(),
+                settings.topics.failed,
+                lambda reason: self.metrics.lane.failed.labels(reason).inc(),
                 lambda: self.lane.broker_watch.away,
             ),
             self.metrics,
-            settings.batch_max_records,
-            settings.batch_max_bytes,
-            settings.batch_seconds,
-            settings.stall_seconds,
+            settings.lane.batch_max_records,
+            settings.lane.batch_max_bytes,
+            settings.lane.batch_seconds,
+            settings.lane.stall_seconds,
         )
-        self.lane = Lane(settings, engine, settings.events_topic, self.metrics)
+        self.lane = Lane(settings, engine, settings.topics.events, self.metrics)
         self.lane.may_begin = False
         self.app: faust.App = make_app(settings, self.lane)
 
@@ -77,18 +79,18 @@ class Scorer:
             NoisegateError: the port is taken, Kafka can't be reached or a topic is missing; one sentence with the mend.
         """
         settings = self.settings
-        if settings.metrics_port:
+        if settings.metrics.port:
             server = HealthServer(
-                settings.metrics_host,
-                settings.metrics_port,
+                settings.metrics.host,
+                settings.metrics.port,
                 self.metrics.registry,
                 live=self._live,
                 ready=self._ready,
                 notes=self._notes,
             )
-            log.info("health", extra={"fields": {"host": settings.metrics_host, "port": server.port}})
+            log.info("health", extra={"fields": {"host": settings.metrics.host, "port": server.port}})
         Topics(settings).require("events", "enriched", "outcomes", "failed")
-        self.metrics.kafka_up.set(1)
+        self.metrics.lane.kafka_up.set(1)
 
     def start(self) -> None:
         """Begin to poll for models, to watch Kafka and the lane; the lane begins after the first poll."""
@@ -104,7 +106,7 @@ class Scorer:
 
     def stop(self) -> None:
         """Stop what `start` began; the process ends within `drain_seconds` and a little, whatever hangs."""
-        deadline = Timer(self.settings.drain_seconds + _LEAVE_SECONDS, os._exit, (1,))
+        deadline = Timer(self.settings.lane.drain_seconds + _LEAVE_SECONDS, os._exit, (1,))
         deadline.daemon = True
         deadline.start()
         self.lane.watchdog.stop()

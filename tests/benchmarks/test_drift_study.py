@@ -10,7 +10,7 @@ from benchmarks.drift_world import Trained, Watched, sums, thinned
 from stream.core import drift
 from stream.core.features import table
 from stream.core.frame import Array, Matrix
-from stream.dev.organisation import simulate
+from stream.simulation import simulate
 from stream.lab.learning.fitting import Fitted
 from stream.lab.priors import Learnt
 from stream.lab.reference import spread

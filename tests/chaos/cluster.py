@@ -96,7 +96,7 @@ class Cluster:
         producer = Producer(producer_settings(self.settings))
         started, count = time.monotonic(), 0
         for event in events:
-            producer.produce(self.settings.events_topic, json.dumps(event).encode(), str(event["team"]))
+            producer.produce(self.settings.topics.events, json.dumps(event).encode(), str(event["team"]))
             producer.poll(0)
             count += 1
             if per_second and count % 50 == 0:
@@ -137,7 +137,7 @@ class Cluster:
         """The end offset of every partition of the events."""
         consumer = Consumer({"bootstrap.servers": self.kafka.bootstrap_servers, "group.id": "reader"})
         try:
-            parts = [TopicPartition(self.settings.events_topic, number) for number in range(self.partitions)]
+            parts = [TopicPartition(self.settings.topics.events, number) for number in range(self.partitions)]
             return [consumer.get_watermark_offsets(part, timeout=10)[1] for part in parts]
         finally:
             consumer.close()
@@ -160,16 +160,16 @@ class Cluster:
 
     def enriched(self) -> list[Enriched]:
         """Every enriched record, repeats and all."""
-        return [decode_enriched(value) for _, _, value in self.records(self.settings.enriched_topic)]
+        return [decode_enriched(value) for _, _, value in self.records(self.settings.topics.enriched)]
 
     def outcomes(self) -> list[Outcome]:
         """Every outcome record, repeats and all."""
-        return [decode_outcome(value) for _, _, value in self.records(self.settings.outcomes_topic)]
+        return [decode_outcome(value) for _, _, value in self.records(self.settings.topics.outcomes)]
 
     def folds(self) -> dict[int, Fold]:
         """The pure fold of the log in Kafka, partition by partition, as the lab would fold it."""
         folds = {number: Fold(self.problem) for number in range(self.partitions)}
-        for number, offset, value in self.records(self.settings.events_topic):
+        for number, offset, value in self.records(self.settings.topics.events):
             event = decode_event(value)
             folds[number].step(event, seconds(event.at), value, offset)
         return folds
@@ -189,7 +189,7 @@ class Cluster:
         decided = {(c.team, c.alert_id): c.outcome for f in folds.values() for c in f.effects if type(c) is Decided}
         names = {"noise": 0, "actionable": 1, "unknown": 2}
         assert {(o.team, o.alert_id): names[o.outcome] for o in self.outcomes()} == decided
-        assert list(self.records(self.settings.failed_topic)) == []
+        assert list(self.records(self.settings.topics.failed)) == []
 
     def _states(self, client: Redis, number: int) -> tuple[dict[str, bytes], dict[fold.EntryKey, bytes]]:
         prefix = self._prefix(number)
@@ -211,4 +211,4 @@ class Cluster:
         return levels, entries
 
     def _prefix(self, number: int) -> str:
-        return f"{self.settings.deployment}:{{{self.settings.events_topic}:{number}}}"
+        return f"{self.settings.deployment}:{{{self.settings.topics.events}:{number}}}"

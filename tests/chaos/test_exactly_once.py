@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stream.dev.organisation import simulate
+from stream.simulation import simulate
 from tests.chaos.cluster import Cluster
 from tests.servers.kafka import ApacheKafka
 from tests.servers.redis import RedisServer
@@ -142,9 +142,9 @@ def test_a_topic_made_anew_is_refused_in_one_sentence(cluster: Cluster) -> None:
     cluster.wait()
     cluster.kill("one")
     admin = AdminClient({"bootstrap.servers": cluster.kafka.bootstrap_servers})
-    for future in admin.delete_topics([cluster.settings.events_topic]).values():
+    for future in admin.delete_topics([cluster.settings.topics.events]).values():
         future.result(10)
-    until(lambda: cluster.settings.events_topic not in Topics(cluster.settings).partitions(), 20)
+    until(lambda: cluster.settings.topics.events not in Topics(cluster.settings).partitions(), 20)
     Topics(cluster.settings).create(4, 1, topic_configs())
     cluster.start("two")
     assert cluster.workers["two"].wait(40) == 1

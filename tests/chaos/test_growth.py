@@ -16,7 +16,7 @@ from redis import Redis
 from stream.config import load_settings
 from stream.core.events import decode_event, seconds
 from stream.core.fold import Fold
-from stream.dev.organisation import simulate
+from stream.simulation import simulate
 from stream.kafka.partitioner import partition_chooser
 from stream.scorer.decode import foreign_offset
 from stream.scorer.history import decode_meta
@@ -70,7 +70,7 @@ def test_after_growth_every_team_is_found_and_what_waited_is_scored(cluster: Clu
     said = {(o.team, o.alert_id, names[o.outcome], o.by) for o in cluster.outcomes()}
     pure = decisions(merged_folds(cluster).values())
     assert {(team, alert_id, outcome, by) for team, alert_id, outcome, _, by in pure} <= said
-    assert list(cluster.records(cluster.settings.failed_topic)) == []
+    assert list(cluster.records(cluster.settings.topics.failed)) == []
 
 
 @pytest.mark.long
@@ -94,14 +94,14 @@ def test_redis_lost_after_growth_is_mended_by_a_rebuild(cluster: Cluster) -> Non
     serve(cluster, "four", [])
     assert_exact(cluster)
     assert (len(cluster.enriched()), len(cluster.outcomes())) == published
-    assert list(cluster.records(cluster.settings.failed_topic)) == []
+    assert list(cluster.records(cluster.settings.topics.failed)) == []
 
 
 def test_aborted_records_at_the_end_are_neither_folded_nor_waited_for(cluster: Cluster) -> None:
     """The log ends with an aborted transaction, in one partition and in one without any other record."""
     log = events(7)[:500]
     serve(cluster, "one", log)
-    home = partition_chooser(cluster.settings.partitioner, 4)
+    home = partition_chooser(cluster.settings.kafka.partitioner, 4)
     producer = Producer(
         {"bootstrap.servers": cluster.kafka.bootstrap_servers, "transactional.id": cluster.settings.deployment}
     )
@@ -111,7 +111,7 @@ def test_aborted_records_at_the_end_are_neither_folded_nor_waited_for(cluster: C
         event = next(event for event in log if home(str(event["team"])) == number)
         value = b'{"type":"raised","at":"%b","alert_id":"ABORTED","team":"%b","rule":"r","entity":"e"}'
         told = value % (str(event["at"]).encode(), str(event["team"]).encode())
-        producer.produce(cluster.settings.events_topic, told, partition=number)
+        producer.produce(cluster.settings.topics.events, told, partition=number)
     producer.flush(10)
     producer.abort_transaction(10)
     grow(cluster, 6)
@@ -141,7 +141,7 @@ def test_what_cannot_be_read_is_rebuilt_over(cluster: Cluster) -> None:
     report = rebuild(cluster.settings)
     assert [one.offset for one in report.partitions] == cluster.ends()
     assert [note.partition(" could not be read")[0] for note in report.notes] == [
-        f"what was stored of {cluster.settings.events_topic}/{number}" for number in (1, 2)
+        f"what was stored of {cluster.settings.topics.events}/{number}" for number in (1, 2)
     ]
     assert_exact(cluster)
 
@@ -171,7 +171,7 @@ def await_word(cluster: Cluster, name: str, word: str) -> None:
 
 def grow(cluster: Cluster, partitions: int) -> None:
     """Raise the topic's partition count, and wait until it is there."""
-    topic = cluster.settings.events_topic
+    topic = cluster.settings.topics.events
     admin = AdminClient({"bootstrap.servers": cluster.kafka.bootstrap_servers})
     admin.create_partitions([NewPartitions(topic, partitions)])[topic].result(10)
     while len(admin.list_topics(topic, timeout=10).topics[topic].partitions) < partitions:
@@ -186,7 +186,7 @@ def merged_folds(cluster: Cluster) -> dict[int, Fold]:
     placed = []
     try:
         for number in range(cluster.partitions):
-            consumer.assign([TopicPartition(cluster.settings.events_topic, number, 0)])
+            consumer.assign([TopicPartition(cluster.settings.topics.events, number, 0)])
             latest, ended = (-1, -1.0), False
             while not ended:
                 for message in consumer.consume(1_000, 0.1):
@@ -198,7 +198,7 @@ def merged_folds(cluster: Cluster) -> dict[int, Fold]:
                     placed.append((latest, number, message.offset() or 0, value))
     finally:
         consumer.close()
-    home = partition_chooser(cluster.settings.partitioner, cluster.partitions)
+    home = partition_chooser(cluster.settings.kafka.partitioner, cluster.partitions)
     folds = {number: Fold(cluster.problem) for number in range(cluster.partitions)}
     for _, number, offset, value in sorted(placed):
         event = decode_event(value)

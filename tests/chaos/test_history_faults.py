@@ -14,7 +14,7 @@ from redis import Redis
 from stream.config import load_settings
 from stream.core.errors import HistoryRefused
 from stream.core.events import Tick, decode_event
-from stream.dev.organisation import simulate
+from stream.simulation import simulate
 from stream.scorer.identity import Identity
 from stream.scorer.rebuild import rebuild
 from tests.chaos.cluster import PROBLEM, Cluster
@@ -128,7 +128,7 @@ def test_a_worker_knows_the_broker_s_stamps_and_ticks(cluster: Cluster, tmp_path
     cluster.produce([raised_now(1, minutes_ago=wait - 0.1)])
     cluster.start("one")
     until(lambda: [outcome.by for outcome in cluster.outcomes()] == ["expiry"], 40)
-    ticks = [value for _, _, value in cluster.records(cluster.settings.events_topic) if b'"tick"' in value]
+    ticks = [value for _, _, value in cluster.records(cluster.settings.topics.events) if b'"tick"' in value]
     assert ticks
     tick = decode_event(ticks[0])
     assert isinstance(tick, Tick)

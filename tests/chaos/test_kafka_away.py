@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stream.dev.organisation import simulate
+from stream.simulation import simulate
 from stream.dev.process import free_port
 from tests.chaos.cluster import Cluster
 from tests.journey.health import get

@@ -13,7 +13,7 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-from stream.dev.organisation import simulate
+from stream.simulation import simulate
 from stream.dev.process import free_port
 from tests.chaos.cluster import Cluster
 from tests.journey.health import get
@@ -69,7 +69,7 @@ def send_in_transaction(producer: Producer, cluster: Cluster, log: list[dict[str
     """Write events in one transaction, and end it."""
     producer.begin_transaction()
     for event in log:
-        producer.produce(cluster.settings.events_topic, json.dumps(event).encode(), str(event["team"]))
+        producer.produce(cluster.settings.topics.events, json.dumps(event).encode(), str(event["team"]))
     producer.flush(30)
     if commit:
         producer.commit_transaction(30)
@@ -97,7 +97,7 @@ def test_aborted_transactions_are_not_scored_and_are_no_stall(cluster: Cluster) 
     first, aborted, second, third = log[:150], log[150:200], log[200:300], log[300:]
     producer = Producer(
         {"bootstrap.servers": cluster.kafka.bootstrap_servers, "transactional.id": cluster.settings.deployment}
-        | {"partitioner": cluster.settings.partitioner}
+        | {"partitioner": cluster.settings.kafka.partitioner}
     )
     producer.init_transactions(30)
     cluster.start("one")
@@ -111,7 +111,7 @@ def test_aborted_transactions_are_not_scored_and_are_no_stall(cluster: Cluster) 
     wait_until_done(cluster, expected)
     assert alerts_out(cluster) == expected
     producer.begin_transaction()  # an open one, of which nobody may read anything yet
-    producer.produce(cluster.settings.events_topic, json.dumps(aborted[0]).encode(), str(aborted[0]["team"]))
+    producer.produce(cluster.settings.topics.events, json.dumps(aborted[0]).encode(), str(aborted[0]["team"]))
     producer.flush(30)
     time.sleep(2 * float(cluster.environment["NOISEGATE_STALL_SECONDS"]))  # a stall would have ended it by then
     assert cluster.workers["one"].poll() is None
@@ -123,7 +123,7 @@ def test_an_enriched_record_over_its_topic_s_limit_does_not_stop_the_stream(clus
     """It is a dead letter, and every other alert is scored."""
     admin = AdminClient({"bootstrap.servers": cluster.kafka.bootstrap_servers})
     limit = ConfigEntry("max.message.bytes", "20000", incremental_operation=AlterConfigOpType.SET)
-    resource = ConfigResource(ResourceType.TOPIC, cluster.settings.enriched_topic, incremental_configs=[limit])
+    resource = ConfigResource(ResourceType.TOPIC, cluster.settings.topics.enriched, incremental_configs=[limit])
     for future in admin.incremental_alter_configs([resource]).values():
         future.result(10)
     log = events(300)
@@ -134,7 +134,7 @@ def test_an_enriched_record_over_its_topic_s_limit_does_not_stop_the_stream(clus
     cluster.produce([*log[:150], big, *log[150:]])
     cluster.wait(40)
     assert alerts_out(cluster) == alerts_in(log)
-    ((_, _, value),) = list(cluster.records(cluster.settings.failed_topic))
+    ((_, _, value),) = list(cluster.records(cluster.settings.topics.failed))
     assert json.loads(value)["alert"]["alert_id"] == "big"
     assert 'noisegate_records_failed_total{reason="refused_by_topic"} 1.0' in get(cluster, "/metrics")[1]
     cluster.signal("one", signal.SIGTERM)
@@ -148,14 +148,14 @@ def test_records_that_kafka_deleted_under_a_worker_are_no_marker(cluster: Cluste
     cluster.produce(events(100))
     cluster.wait(40)
     cluster.signal("one", signal.SIGSTOP)
-    time.sleep(2 * cluster.settings.fetch_wait_seconds)  # its last fetch is answered, with nothing
+    time.sleep(2 * cluster.settings.lane.fetch_wait_seconds)  # its last fetch is answered, with nothing
     end = cluster.ends()[0]
     producer = Producer({"bootstrap.servers": cluster.kafka.bootstrap_servers})
     for event in events(deleted + 2, start=100):
-        producer.produce(cluster.settings.events_topic, json.dumps(event).encode(), partition=0)
+        producer.produce(cluster.settings.topics.events, json.dumps(event).encode(), partition=0)
     assert producer.flush(10) == 0
     admin = AdminClient({"bootstrap.servers": cluster.kafka.bootstrap_servers})
-    gone = TopicPartition(cluster.settings.events_topic, 0, end + deleted)
+    gone = TopicPartition(cluster.settings.topics.events, 0, end + deleted)
     for future in admin.delete_records([gone]).values():
         future.result(10)
     cluster.signal("one", signal.SIGCONT)

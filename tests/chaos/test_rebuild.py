@@ -9,7 +9,7 @@ import pytest
 from redis import Redis
 
 from stream.config import load_settings
-from stream.dev.organisation import simulate
+from stream.simulation import simulate
 from stream.scorer.history import decode_meta
 from stream.scorer.rebuild import rebuild
 from tests.chaos.cluster import PROBLEM, Cluster

@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka import ConsumerGroupState
 from confluent_kafka.admin import AdminClient, NewPartitions
 
-from stream.dev.organisation import simulate
+from stream.simulation import simulate
 from stream.kafka.topics import Topics, topic_configs
 from tests.chaos.cluster import Cluster
 from tests.servers.kafka import ApacheKafka
@@ -62,12 +62,12 @@ def assert_ended(cluster: Cluster, sentence: str, within: float = LEAVE_SECONDS)
 def test_partitions_added_under_running_workers_end_both_with_the_mend(cluster: Cluster) -> None:
     """No event that waits is taken for misrouted; every one is folded, published or still there for the rebuild."""
     later = start_two(cluster)
-    topic = cluster.settings.events_topic
+    topic = cluster.settings.topics.events
     with cluster.producing(later[:200], 40):
         admin = AdminClient({"bootstrap.servers": cluster.kafka.bootstrap_servers})
         admin.create_partitions([NewPartitions(topic, 6)])[topic].result(10)
         assert_ended(cluster, f"{topic} had 4 partitions and has 6: teams have moved; {REBUILD}")
-    assert list(cluster.records(cluster.settings.failed_topic)) == []
+    assert list(cluster.records(cluster.settings.topics.failed)) == []
     cluster.workers.clear()
     cluster.start("three")
     assert_ended(cluster, f"{topic} had 4 partitions and has 6: teams have moved; {REBUILD}", 40)
@@ -77,7 +77,7 @@ def test_a_topic_made_anew_under_running_workers_ends_both_with_the_mend(cluster
     """Both end as soon as they see it; a worker that starts afterwards refuses in a sentence, too."""
     cluster.environment["NOISEGATE_TOPIC_CHECK_SECONDS"] = "3"  # longer than the topic is away, so that it is not gone
     start_two(cluster)
-    topic = cluster.settings.events_topic
+    topic = cluster.settings.topics.events
     recreate(cluster)
     assert_ended(cluster, f"{topic} was recreated since this worker started; {REBUILD}")
     cluster.start("three")
@@ -89,21 +89,21 @@ def test_a_topic_that_is_gone_ends_the_workers_with_both_mends(cluster: Cluster)
     """Two answers running without the topic are enough."""
     start_two(cluster)
     delete(cluster)
-    topic = cluster.settings.events_topic
+    topic = cluster.settings.topics.events
     assert_ended(cluster, f"{topic} is gone; run `noisegate topics create`, then `noisegate history rebuild`")
 
 
 def recreate(cluster: Cluster) -> None:
     """Delete the topic of events and make it anew as soon as that can be done."""
     delete(cluster)
-    until(lambda: cluster.settings.events_topic not in Topics(cluster.settings).partitions(), 20)
+    until(lambda: cluster.settings.topics.events not in Topics(cluster.settings).partitions(), 20)
     Topics(cluster.settings).create(4, 1, topic_configs())
 
 
 def delete(cluster: Cluster) -> None:
     """Delete the topic of events."""
     admin = AdminClient({"bootstrap.servers": cluster.kafka.bootstrap_servers})
-    admin.delete_topics([cluster.settings.events_topic])[cluster.settings.events_topic].result(10)
+    admin.delete_topics([cluster.settings.topics.events])[cluster.settings.topics.events].result(10)
 
 
 def until(true: Callable[[], bool], seconds: float) -> None:

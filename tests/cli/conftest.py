@@ -10,12 +10,12 @@ import pytest
 from confluent_kafka import Producer
 
 from stream.cli import main
-from stream.dev.organisation import write_events
+from stream.simulation import write_events
 from stream.dev.shipped import simulated_problem
 from stream.dev.stack import Stack, running_stack
 from stream.kafka.clients import producer_settings
 from stream.kafka.replay import Feed, Schedule
-from stream.lab.log import read_log
+from stream.eventlog import read_log
 
 DEADLINE_SECONDS = 30
 BAD = {
@@ -85,8 +85,8 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scored]:
         feed.flush()
         producer = Producer(producer_settings(settings))
         for value in BAD.values():
-            producer.produce(settings.events_topic, value, b"nobody")
-        producer.produce(settings.events_topic, misplaced(), partition=(home("storage", feed.partitions) + 1) % 4)
+            producer.produce(settings.topics.events, value, b"nobody")
+        producer.produce(settings.topics.events, misplaced(), partition=(home("storage", feed.partitions) + 1) % 4)
         producer.flush()
         await_folded(stack, feed.sent + len(BAD) + 1)
         alerts = len({line.event.alert_id for line in read_log(log) if line.event.__class__.__name__ == "Raised"})  # type: ignore[union-attr]
@@ -110,10 +110,10 @@ def environment(stack: Stack) -> dict[str, str]:
     """The variables by which the command reaches the stack."""
     settings = stack.settings
     return {
-        "NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
-        "NOISEGATE_REDIS_URL": settings.redis_url,
+        "NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers,
+        "NOISEGATE_REDIS_URL": settings.redis.url,
         "NOISEGATE_PROBLEM": str(settings.problem),
-        "NOISEGATE_MODEL_STORE": settings.model_store,
+        "NOISEGATE_MODEL_STORE": settings.models.store,
         "NOISEGATE_BROKER_END_OFFSETS": "false",
     }
 

@@ -15,7 +15,7 @@ from stream.core.topics import TOPICS
 from stream.dev.embedded import EmbeddedBroker
 from stream.kafka.partitioner import partition_chooser
 from stream.kafka.topics import Topics
-from stream.models.loading import Loader
+from stream.models.reload import Loader
 from stream.models.pointers import CHAMPION, Pointer
 from stream.scorer.history import ServerStatus, decode_meta, encode_meta
 from stream.scorer.identity import Identity
@@ -152,7 +152,7 @@ def test_servers_away(run: Run) -> None:
 
 def test_evicting_redis_is_found(run: Run, scored: Scored) -> None:
     """A Redis that may throw history away is wrong, with the mend."""
-    with Redis.from_url(scored.stack.settings.redis_url) as client:
+    with Redis.from_url(scored.stack.settings.redis.url) as client:
         client.config_set("maxmemory-policy", "allkeys-lru")
         try:
             found = finding(run("doctor", "--json", env=scored.env), "redis")
@@ -164,7 +164,7 @@ def test_evicting_redis_is_found(run: Run, scored: Scored) -> None:
 
 def with_history(scored: Scored, key: str, value: bytes | None, look: Callable[[], None]) -> None:
     """Look while a key of the deployment in Redis holds something else."""
-    with Redis.from_url(scored.stack.settings.redis_url) as client:
+    with Redis.from_url(scored.stack.settings.redis.url) as client:
         before = client.dump(key)
         client.delete(key)
         if value is None:
@@ -208,7 +208,7 @@ def test_a_history_that_can_t_go_on_is_found(
     run: Run, scored: Scored, change: dict[str, str | int], found_words: str, mend_words: str
 ) -> None:
     """Suspect, of another topic, or behind what the log still holds: each with its mend; a restarted Redis is none."""
-    with Redis.from_url(scored.stack.settings.redis_url) as client:
+    with Redis.from_url(scored.stack.settings.redis.url) as client:
         meta = decode_meta(client.get(META) or b"")
     assert meta is not None
 
@@ -235,7 +235,7 @@ def test_another_cluster_s_histories_are_found(run: Run, scored: Scored) -> None
 
 def test_keys_that_redis_evicted_are_found(run: Run, scored: Scored) -> None:
     """A count beyond what the history recorded at its beginning, after the policy was mended again."""
-    with Redis.from_url(scored.stack.settings.redis_url) as client:
+    with Redis.from_url(scored.stack.settings.redis.url) as client:
         meta = decode_meta(client.get(META) or b"")
     assert meta is not None
     status = ServerStatus(meta.evictions.partition("/")[0], 9)

@@ -9,7 +9,7 @@ from stream.core.errors import SettingsError
 from stream.core.events import Raised, decode_event
 from stream.core.records import decode_enriched
 from stream.kafka.replay import Schedule, parse_speed
-from stream.lab.log import Line, read_log
+from stream.eventlog import Line, read_log
 from tests.cli.conftest import Run, Scored, home
 
 IDLE = ("--until-idle", "1")

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
-from stream.dev.organisation import write_events
+from stream.simulation import write_events
 from stream.dev.shipped import simulated_problem
 from tests.servers.kafka import ROOT
 

@@ -81,9 +81,9 @@ def fail_again(settings: Settings, reader: Reader) -> int:
     error = BadRecord("unknown_alert", "not in the ledger")
     while found := reader.read(1.0):
         for message in found:
-            part = Part(settings.events_topic, message.partition() or 0)
+            part = Part(settings.topics.events, message.partition() or 0)
             value, offset = message.value() or b"", message.offset() or 0
-            publisher.publish([failed_output(settings.failed_topic, part, offset, None, value, error)])
+            publisher.publish([failed_output(settings.topics.failed, part, offset, None, value, error)])
         sent += len(found)
     publisher.flush(10.0)
     return sent
@@ -95,9 +95,9 @@ def test_what_fails_again_is_sent_once_a_run(run: Run, env: dict[str, str]) -> N
     producer = Producer(producer_settings(settings))
     for number in range(2):
         value = encode_event(Acted(moment(1_800_000_000.0), f"gone-{number}", "storage", "1", "worked"))
-        producer.produce(settings.events_topic, value, b"a key of the producer's own")
+        producer.produce(settings.topics.events, value, b"a key of the producer's own")
     producer.flush()
-    with Reader(settings, [settings.events_topic]) as reader:
+    with Reader(settings, [settings.topics.events]) as reader:
         assert fail_again(settings, reader) == 2
         for repeats in (0, 2, 4):
             dry = run("failed", "replay", "--dry-run", "--json", env=env).json
@@ -114,12 +114,14 @@ def test_an_output_that_its_topic_refused_is_sent_to_that_topic(run: Run, env: d
     settings = load_settings(env)
     publisher = Publisher(producer_settings(settings))
     refused = BadRecord("refused_by_topic", "too large for its topic")
-    for topic in (settings.enriched_topic, settings.outcomes_topic, "another.topic"):
-        publisher.publish([failed_output(settings.failed_topic, Part(topic, -1), -1, b"team", topic.encode(), refused)])
+    for topic in (settings.topics.enriched, settings.topics.outcomes, "another.topic"):
+        publisher.publish(
+            [failed_output(settings.topics.failed, Part(topic, -1), -1, b"team", topic.encode(), refused)]
+        )
     publisher.flush(10.0)
     told = run("failed", "replay", "--json", env=env).json
     assert (told["replayed"], told["outputs"], told["unreadable"]) == (0, 2, 1)
-    for topic in (settings.enriched_topic, settings.outcomes_topic):
+    for topic in (settings.topics.enriched, settings.topics.outcomes):
         with Reader(settings, [topic]) as reader:
             assert [(message.key(), message.value()) for message in reader.read_all()] == [(b"team", topic.encode())]
     said = run("failed", "replay", env=env).out
@@ -131,7 +133,7 @@ def test_foreign_records_are_listed(run: Run, env: dict[str, str]) -> None:
     settings = load_settings(env)
     producer = Producer(producer_settings(settings))
     for value, headers in FOREIGN:
-        producer.produce(settings.failed_topic, value, headers=headers)
+        producer.produce(settings.topics.failed, value, headers=headers)
     producer.flush()
     ran = run("failed", "list", env=env)
     assert ran.status == 0, ran.err

@@ -5,7 +5,7 @@ import pytest
 from stream.cli.history import level_of
 from stream.core import state
 from stream.core.events import Raised
-from stream.lab.log import read_log
+from stream.eventlog import read_log
 from tests.cli.conftest import BAD, Run, Scored
 
 TEAM = "payments"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stream.lab.log import read_log
+from stream.eventlog import read_log
 from tests.cli.conftest import Run
 from tests.lab.sources.test_servicenow import UPDATES
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stream.models.heartbeat import Heart, Heartbeat
+from stream.scorer.heartbeat import Heart, Heartbeat
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from tests.cli.conftest import Run
 from tests.cli.versions import A, B, C, Shop, open_shop

@@ -26,7 +26,7 @@ from stream.lab.reporting.retrained import write
 from stream.models.artifact import verify
 from stream.monitoring.page import drift_page
 from stream.monitoring.report import DriftReport, FeatureDrift
-from stream.plain import plain_json
+from stream.console import escape_json
 from tests.cli.conftest import Run
 from tests.lab.logs import PROBLEM_TEXT, small_log
 from tests.lab.reporting import sample
@@ -95,7 +95,7 @@ def test_tail_on_a_terminal_steers_nothing(
     Topics(settings).create(1, 1, topic_configs())
     producer = Producer({"bootstrap.servers": embedded_broker.bootstrap_servers})
     for value in (EVIL.encode(), b"\xff" + EVIL.encode(), json.dumps({"type": EVIL, "team": EVIL}).encode()):
-        producer.produce(settings.events_topic, value)
+        producer.produce(settings.topics.events, value)
     producer.flush()
     for name, setting in env.items():
         monkeypatch.setenv(name, setting)
@@ -151,5 +151,5 @@ def test_the_console_lets_its_own_styles_through(terminal: bool) -> None:
 def test_json_keeps_its_meaning() -> None:
     """What is escaped in a document is the same when it is read, beyond the basic plane as well."""
     document = json.dumps({"name": f"{EVIL}\U000e0001é"}, ensure_ascii=False)
-    assert json.loads(plain_json(document)) == json.loads(document)
-    assert plain_json(document).isprintable()
+    assert json.loads(escape_json(document)) == json.loads(document)
+    assert escape_json(document).isprintable()

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from stream.core.events import Raised
-from stream.lab.log import read_log
+from stream.eventlog import read_log
 from tests.cli.conftest import BAD, Run, Scored
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 
-from stream.dev.organisation import write_events
+from stream.simulation import write_events
 from stream.dev.shipped import simulated_problem
 from stream.waiting import announce, until_answered
 from tests.cli.conftest import Run, Scored

@@ -69,9 +69,9 @@ def test_its_environment_is_settings(compose: Any) -> None:
     settings = load_settings(scorer["environment"])
     mounts = dict(volume.removesuffix(":ro").split(":") for volume in scorer["volumes"] if volume.endswith(":ro"))
     host_of = {target: ROOT / source for source, target in mounts.items()}
-    assert settings.kafka_bootstrap_servers.partition(":")[0] in compose["services"]
-    assert settings.redis_url.removeprefix("redis://").partition(":")[0] in compose["services"]
-    assert host_of[settings.model_store].name == "model_artifacts"
+    assert settings.kafka.bootstrap_servers.partition(":")[0] in compose["services"]
+    assert settings.redis.url.removeprefix("redis://").partition(":")[0] in compose["services"]
+    assert host_of[settings.models.store].name == "model_artifacts"
     assert settings.problem is not None
     assert (host_of[str(settings.problem.parent)] / settings.problem.name).is_file()
 
@@ -86,7 +86,7 @@ def test_history_is_never_evicted(compose: Any) -> None:
 def test_a_scorer_may_finish_what_it_began(compose: Any) -> None:
     """Docker's grace is longer than the drain's deadline."""
     scorer = compose["services"]["scorer"]
-    assert int(scorer["stop_grace_period"].removesuffix("s")) > load_settings(scorer["environment"]).drain_seconds
+    assert int(scorer["stop_grace_period"].removesuffix("s")) > load_settings(scorer["environment"]).lane.drain_seconds
 
 
 def test_nothing_is_open_to_the_network(compose: Any) -> None:

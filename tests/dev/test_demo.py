@@ -21,13 +21,13 @@ from stream.core.records import decode_enriched, decode_outcome
 from stream.dev.demo.plan import Parts, make_plan
 from stream.dev.demo.summary import figures
 from stream.dev.demo.view import Snapshot, line, render, words
-from stream.dev.organisation import write_events
+from stream.simulation import write_events
 from stream.dev.shipped import shipped_models, simulated_problem
 from stream.lab.judging.evaluate import evaluate_replayed
-from stream.lab.log import no_progress, read_log
+from stream.eventlog import no_progress, read_log
 from stream.lab.training import train_replayed
 from stream.models.artifact import verify
-from stream.models.serving import load_model
+from stream.models.model import load_model
 from stream.models.store import find
 
 DEADLINE_SECONDS = 150

@@ -18,7 +18,7 @@ from stream.core.episodes import episode_id
 from stream.core.events import decode_event, seconds
 from stream.core.fold import Fold
 from stream.core.problem import parse_problem
-from stream.dev.organisation import (
+from stream.simulation import (
     FIXES,
     FLOODS,
     HABITS,
@@ -36,8 +36,8 @@ from stream.dev.organisation import (
     simulate_with_truth,
     write_events,
 )
-from stream.dev.organisation.catalogue import Fix, Flood, Shift
-from stream.dev.organisation.reactions import MONITORS
+from stream.simulation.catalogue import Fix, Flood, Shift
+from stream.simulation.reactions import MONITORS
 
 PROBLEM_FILE = Path(__file__).parents[2] / "deploy" / "problems" / "simulated.toml"
 PROBLEM = tomllib.loads(PROBLEM_FILE.read_text(encoding="utf-8"))

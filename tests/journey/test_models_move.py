@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from stream.core.records import Enriched
-from stream.dev.organisation import simulate
+from stream.simulation import simulate
 from stream.dev.process import free_port
 from stream.models.artifact import ONNX, verify
-from stream.models.heartbeat import Heartbeat, read_heartbeats
+from stream.scorer.heartbeat import Heartbeat, read_heartbeats
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.store import Store
 from tests.chaos.cluster import Cluster
@@ -81,7 +81,7 @@ class Journey:
     def heartbeats(self) -> dict[str, Heartbeat]:
         """What the workers say of themselves."""
         settings = self.cluster.settings
-        return read_heartbeats(settings.redis_url, settings.deployment)
+        return read_heartbeats(settings.redis.url, settings.deployment)
 
 
 @pytest.fixture

@@ -13,12 +13,12 @@ import pytest
 
 from stream.core.once import Once
 from stream.core.records import Enriched, decode_enriched
-from stream.dev.organisation import write_events
+from stream.simulation import write_events
 from stream.dev.shipped import simulated_problem
 from stream.dev.stack import Stack, running_stack
 from stream.kafka.reader import Reader
 from stream.kafka.replay import Feed
-from stream.lab.log import Line, read_log
+from stream.eventlog import Line, read_log
 from stream.models.artifact import verify
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.store import Store
@@ -35,10 +35,10 @@ def commanding(stack: Stack, folder: Path) -> Command:
     """`noisegate` as a process, as cron would run it, on the stack."""
     settings = stack.settings
     env = {key: value for key, value in os.environ.items() if not key.startswith("NOISEGATE_")} | {
-        "NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
-        "NOISEGATE_REDIS_URL": settings.redis_url,
+        "NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": settings.kafka.bootstrap_servers,
+        "NOISEGATE_REDIS_URL": settings.redis.url,
         "NOISEGATE_PROBLEM": str(settings.problem),
-        "NOISEGATE_MODEL_STORE": settings.model_store,
+        "NOISEGATE_MODEL_STORE": settings.models.store,
         "NOISEGATE_MODEL_CACHE": str(folder / "cache"),
         "NOISEGATE_BROKER_END_OFFSETS": "false",
     }
@@ -66,7 +66,7 @@ def feed(stack: Stack, lines: list[Line], before: int) -> int:
 def scored_since(stack: Stack, at: datetime) -> list[Enriched]:
     """The enriched records of alerts raised from a time on, each once."""
     once = Once()
-    with Reader(stack.settings, [stack.settings.enriched_topic]) as reader:
+    with Reader(stack.settings, [stack.settings.topics.enriched]) as reader:
         records = [decode_enriched(message.value() or b"") for message in reader.read_all()]
     return [record for record in records if record.alert.at >= at and once.takes(record)]
 
@@ -77,7 +77,7 @@ def test_retrain_promote_score_retrain(tmp_path: Path) -> None:
     lines = list(read_log(tmp_path / "log.jsonl"))
     cut = lines[0].at + timedelta(days=FIRST_DAYS).total_seconds()
     with running_stack(simulated_problem(), tmp_path / "models") as stack:
-        noisegate, store = commanding(stack, tmp_path), Store(stack.settings.model_store)
+        noisegate, store = commanding(stack, tmp_path), Store(stack.settings.models.store)
         done = feed(stack, [line for line in lines if line.at < cut], 0)
 
         first = noisegate("retrain", *JUDGED)

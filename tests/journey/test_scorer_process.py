@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from stream.core.errors import BrokerError
-from stream.dev.organisation import simulate
+from stream.simulation import simulate
 from stream.dev.process import free_port
 from stream.kafka.topics import Topics
 from tests.chaos.cluster import Cluster
@@ -154,12 +154,12 @@ def test_a_million_bytes_and_garbage_do_not_stop_it(cluster: Cluster) -> None:
     cluster.start("one")
     producer = Producer(producer_settings(cluster.settings))
     for value in (b"x" * 1_000_000, b"", None, b"\xff\x00", b'"\\ud800"', b"[" * 100_000):
-        producer.produce(cluster.settings.events_topic, value, "team")
+        producer.produce(cluster.settings.topics.events, value, "team")
     assert producer.flush(30) == 0
     log = events(0.02)
     cluster.produce(log)
     cluster.wait()
-    failed = list(cluster.records(cluster.settings.failed_topic))
+    failed = list(cluster.records(cluster.settings.topics.failed))
     assert len(failed) == 6
     assert max(len(value) for _, _, value in failed) == 64 * 1024
     raised = {(event["team"], event["alert_id"]) for event in log if event["type"] == "raised"}

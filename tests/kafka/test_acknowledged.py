@@ -5,7 +5,7 @@ from concurrent.futures import wait
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from stream.config import Settings
+from stream.config import make_settings, Settings
 from stream.core.errors import BrokerError, KafkaAway, RecordRefused
 from stream.kafka.acknowledged import AcknowledgedPublisher
 from stream.kafka.reader import Reader
@@ -18,7 +18,7 @@ def made(kafka: ApacheKafka, name: str, config: dict[str, str] | None = None) ->
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
     for future in admin.create_topics([NewTopic(name, 2, 1, config=config or {})]).values():
         future.result(10)
-    return Settings(kafka_bootstrap_servers=kafka.bootstrap_servers, events_topic=name)
+    return make_settings(kafka_bootstrap_servers=kafka.bootstrap_servers, events_topic=name)
 
 
 def test_a_future_gives_partition_and_offset_and_keys_keep_their_order(kafka: ApacheKafka, unique_name: str) -> None:
@@ -42,7 +42,8 @@ def test_a_record_over_the_topic_s_limit_fails_alone(kafka: ApacheKafka, unique_
     """Its future names the mend; records published after it are acknowledged."""
     settings = made(kafka, unique_name, {"max.message.bytes": "20000"})
     publisher = AcknowledgedPublisher(
-        Settings(kafka_bootstrap_servers=settings.kafka_bootstrap_servers, kafka={"compression.type": "none"}), 20.0
+        make_settings(kafka_bootstrap_servers=settings.kafka.bootstrap_servers, kafka={"compression.type": "none"}),
+        20.0,
     )
     with pytest.raises(RecordRefused, match=rf"{unique_name} refuses .*max.message.bytes"):
         publisher.publish(Output(unique_name, b"team", b"x" * 40_000)).result(30)
@@ -52,7 +53,7 @@ def test_a_record_over_the_topic_s_limit_fails_alone(kafka: ApacheKafka, unique_
 
 def test_a_missing_topic_is_said_with_the_mend(kafka: ApacheKafka, unique_name: str) -> None:
     """The sentence names the verb that makes topics."""
-    publisher = AcknowledgedPublisher(Settings(kafka_bootstrap_servers=kafka.bootstrap_servers), 15.0)
+    publisher = AcknowledgedPublisher(make_settings(kafka_bootstrap_servers=kafka.bootstrap_servers), 15.0)
     with pytest.raises(BrokerError, match="noisegate topics create"):
         publisher.publish(Output(unique_name, b"team", b"value")).result(40)
     publisher.close(1.0)
@@ -61,7 +62,7 @@ def test_a_missing_topic_is_said_with_the_mend(kafka: ApacheKafka, unique_name: 
 @pytest.mark.expects_errors
 def test_with_kafka_away_futures_fail_in_time_and_what_waits_is_bounded(unique_name: str) -> None:
     """The record beyond the bound fails at once, the others when their time is over, and `close` leaves none open."""
-    publisher = AcknowledgedPublisher(Settings(kafka_bootstrap_servers="127.0.0.1:1"), 1.0, most_waiting=3)
+    publisher = AcknowledgedPublisher(make_settings(kafka_bootstrap_servers="127.0.0.1:1"), 1.0, most_waiting=3)
     futures = [publisher.publish(Output(unique_name, b"team", b"value", partition=0)) for _ in range(4)]
     assert publisher.waiting == 3
     assert futures[3].done()

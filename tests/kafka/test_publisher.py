@@ -3,7 +3,7 @@
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from stream.config import Settings
+from stream.config import make_settings, Settings
 from stream.core.errors import BrokerError
 from stream.kafka.clients import producer_settings
 from stream.kafka.publisher import Publisher
@@ -24,7 +24,7 @@ def settings(kafka: ApacheKafka, unique_name: str) -> Settings:
     small = NewTopic(names[0], 2, 1, config={"max.message.bytes": str(LIMIT)})
     for future in admin.create_topics([small]).values():
         future.result(10)
-    return Settings(
+    return make_settings(
         kafka_bootstrap_servers=kafka.bootstrap_servers,
         enriched_topic=names[0],
         failed_topic=names[1],
@@ -45,8 +45,8 @@ def read(settings: Settings, topic: str) -> list[tuple[bytes, bytes, dict[str, s
 def test_one_record_over_its_topic_s_limit_is_a_dead_letter_and_the_others_are_published(settings: Settings) -> None:
     """Kafka refuses the whole batch that holds it; its neighbours are sent again, and later ones follow."""
     reasons: list[str] = []
-    publisher = Publisher(producer_settings(settings), settings.failed_topic, reasons.append)
-    topic = settings.enriched_topic
+    publisher = Publisher(producer_settings(settings), settings.topics.failed, reasons.append)
+    topic = settings.topics.enriched
     small = [Output(topic, b"team", f"small {n}".encode()) for n in range(50)]
     publisher.publish([*small[:25], Output(topic, b"team", b"x" * 2 * LIMIT), *small[25:]])
     publisher.flush(30.0)
@@ -54,7 +54,7 @@ def test_one_record_over_its_topic_s_limit_is_a_dead_letter_and_the_others_are_p
     publisher.flush(30.0)
     published = [value for _, value, _ in read(settings, topic)]
     assert sorted(published) == sorted([*(output.value for output in small), b"after"])
-    ((key, value, headers),) = read(settings, settings.failed_topic)
+    ((key, value, headers),) = read(settings, settings.topics.failed)
     assert (key, value) == (b"team", b"x" * 2 * LIMIT)
     assert (headers["reason"], headers["topic"]) == ("refused_by_topic", topic)
     assert "max.message.bytes" in headers["detail"]
@@ -64,30 +64,30 @@ def test_one_record_over_its_topic_s_limit_is_a_dead_letter_and_the_others_are_p
 @pytest.mark.expects_errors
 def test_many_small_records_over_the_limit_together_are_all_published(settings: Settings) -> None:
     """A batch that is too large only as a whole costs no record."""
-    publisher = Publisher(producer_settings(settings), settings.failed_topic)
+    publisher = Publisher(producer_settings(settings), settings.topics.failed)
     values = [f"{n}".encode() * 500 for n in range(100)]
-    publisher.publish([Output(settings.enriched_topic, b"team", value) for value in values])
+    publisher.publish([Output(settings.topics.enriched, b"team", value) for value in values])
     publisher.flush(30.0)
-    assert sorted(value for _, value, _ in read(settings, settings.enriched_topic)) == sorted(values)
-    assert read(settings, settings.failed_topic) == []
+    assert sorted(value for _, value, _ in read(settings, settings.topics.enriched)) == sorted(values)
+    assert read(settings, settings.topics.failed) == []
 
 
 @pytest.mark.expects_errors
 def test_a_record_that_the_client_itself_refuses_is_a_dead_letter_too(settings: Settings) -> None:
     """librdkafka takes no record over message.max.bytes."""
-    publisher = Publisher({**producer_settings(settings), "message.max.bytes": 100_000}, settings.failed_topic)
+    publisher = Publisher({**producer_settings(settings), "message.max.bytes": 100_000}, settings.topics.failed)
     publisher.publish(
-        [Output(settings.enriched_topic, b"a", b"x" * 200_000), Output(settings.enriched_topic, b"b", b"small")]
+        [Output(settings.topics.enriched, b"a", b"x" * 200_000), Output(settings.topics.enriched, b"b", b"small")]
     )
     publisher.flush(30.0)
-    assert [value for _, value, _ in read(settings, settings.enriched_topic)] == [b"small"]
-    assert [headers["length"] for _, _, headers in read(settings, settings.failed_topic)] == ["200000"]
+    assert [value for _, value, _ in read(settings, settings.topics.enriched)] == [b"small"]
+    assert [headers["length"] for _, _, headers in read(settings, settings.topics.failed)] == ["200000"]
 
 
 def test_without_a_topic_for_dead_letters_a_refusal_is_an_error(settings: Settings) -> None:
     """A command that sends a log says so instead of losing a record."""
     publisher = Publisher(producer_settings(settings))
-    publisher.publish([Output(settings.enriched_topic, b"team", b"x" * 2 * LIMIT)])
+    publisher.publish([Output(settings.topics.enriched, b"team", b"x" * 2 * LIMIT)])
     with pytest.raises(BrokerError, match="did not take a record"):
         publisher.flush(30.0)
 
@@ -95,7 +95,7 @@ def test_without_a_topic_for_dead_letters_a_refusal_is_an_error(settings: Settin
 def test_while_kafka_is_known_to_be_away_a_flush_goes_on_waiting() -> None:
     """A worker lives through it, however long it lasts; the time given counts once nobody knows why nothing comes."""
     answers = [True, True, False]
-    settings = producer_settings(Settings(kafka_bootstrap_servers="127.0.0.1:1"))
+    settings = producer_settings(make_settings(kafka_bootstrap_servers="127.0.0.1:1"))
     publisher = Publisher({**settings, "log_level": 0}, is_away=lambda: answers.pop(0))
     publisher.publish([Output("nowhere", b"team", b"value")])
     with pytest.raises(BrokerError, match="did not acknowledge 1 records"):

@@ -24,7 +24,7 @@ def fill(bootstrap_servers: str, name: str, knows_its_end: bool) -> Settings:
     Topics(settings).create(4, 1, topic_configs())
     producer = Producer({**producer_settings(settings), "log_level": 0})
     for number in range(RECORDS):
-        producer.produce(settings.events_topic, str(number).encode(), f"team-{number % 20}".encode())
+        producer.produce(settings.topics.events, str(number).encode(), f"team-{number % 20}".encode())
     producer.flush()
     return settings
 
@@ -37,10 +37,10 @@ def filled(broker: Broker, unique_name: str) -> Settings:
 
 def test_reads_everything_and_knows_the_end(filled: Settings) -> None:
     """Every record of every partition comes once, in each partition's order, and then the reading ends."""
-    with Reader(filled, [filled.events_topic, filled.failed_topic]) as reader:
+    with Reader(filled, [filled.topics.events, filled.topics.failed]) as reader:
         found = list(reader.read_all())
         assert reader.at_end
-        assert reader.partitions == {filled.events_topic: 4, filled.failed_topic: 4}
+        assert reader.partitions == {filled.topics.events: 4, filled.topics.failed: 4}
     assert sorted(int(message.value() or b"") for message in found) == list(range(RECORDS))
     for partition in range(4):
         offsets = [message.offset() for message in found if message.partition() == partition]
@@ -50,9 +50,9 @@ def test_reads_everything_and_knows_the_end(filled: Settings) -> None:
 def test_reads_the_newest(kafka: ApacheKafka, unique_name: str) -> None:
     """Where the broker knows its end, only so many records of each partition come; from the end, none."""
     settings = fill(kafka.bootstrap_servers, unique_name, knows_its_end=True)
-    with Reader(settings, [settings.events_topic], last=10) as reader:
+    with Reader(settings, [settings.topics.events], last=10) as reader:
         assert len(list(reader.read_all())) == 40
-    with Reader(settings, [settings.events_topic], last=0) as reader:
+    with Reader(settings, [settings.topics.events], last=0) as reader:
         assert list(reader.read_all()) == []
 
 

@@ -6,7 +6,7 @@ import pytest
 from confluent_kafka import Message, Producer
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
-from stream.config import Settings
+from stream.config import make_settings, Settings
 from stream.core.errors import KafkaAway
 from stream.kafka.tail import Tail
 from tests.servers.fixtures import Broker
@@ -18,7 +18,7 @@ def create(servers: str, name: str, partitions: int = 3) -> Settings:
     admin = AdminClient({"bootstrap.servers": servers})
     for future in admin.create_topics([NewTopic(name, partitions, 1)]).values():
         future.result(10)
-    return Settings(kafka_bootstrap_servers=servers)
+    return make_settings(kafka_bootstrap_servers=servers)
 
 
 def produce(servers: str, name: str, values: range, partition: int | None = None) -> None:
@@ -63,7 +63,7 @@ def test_what_is_there_and_then_what_follows(broker: Broker, unique_name: str) -
     servers = broker.bootstrap_servers
     settings = create(servers, unique_name)
     if broker.name != "kafka":
-        settings = Settings(kafka_bootstrap_servers=servers, broker_end_offsets=False)
+        settings = make_settings(kafka_bootstrap_servers=servers, broker_end_offsets=False)
     produce(servers, unique_name, range(300))
     with Tail(settings, [unique_name], since=0.0) as tail:
         assert tail.partitions == {unique_name: 3}
@@ -144,4 +144,4 @@ def test_a_restarted_kafka_leaves_no_gap(fresh_kafka: ApacheKafka, unique_name: 
 def test_no_broker_at_the_start() -> None:
     """One sentence with the setting to look at."""
     with pytest.raises(KafkaAway, match="NOISEGATE_KAFKA_BOOTSTRAP_SERVERS"):
-        Tail(Settings(kafka_bootstrap_servers="127.0.0.1:1"), ["topic"], since=0.0)
+        Tail(make_settings(kafka_bootstrap_servers="127.0.0.1:1"), ["topic"], since=0.0)

@@ -9,7 +9,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from confluent_kafka import Producer
 
-from stream.config import Settings, load_settings
+from stream.config import make_settings, Settings, load_settings
 from stream.core.errors import BrokerError, SettingsError
 from stream.core.topics import TOPICS
 from stream.kafka.clients import faust_credentials, producer_settings
@@ -25,7 +25,7 @@ TEAMS = [f"team-{number}" for number in range(40)] + ["ß", "支付", "a b", "x"
 @pytest.mark.parametrize("partitioner", ["murmur2_random", "consistent_random"])
 def test_teams_are_where_librdkafka_puts_them(broker: Broker, partitioner: str, unique_name: str) -> None:
     """Our choice of a team's partition is the producer's own."""
-    settings = Settings(
+    settings = make_settings(
         kafka_bootstrap_servers=broker.bootstrap_servers,
         partitioner=partitioner,  # type: ignore[arg-type]  # one of its literals
         events_topic=unique_name,
@@ -51,15 +51,15 @@ def test_teams_are_where_librdkafka_puts_them(broker: Broker, partitioner: str, 
 
 def test_a_missing_topic_is_told_with_the_mend(broker: Broker, unique_name: str) -> None:
     """One sentence that names the command."""
-    settings = Settings(kafka_bootstrap_servers=broker.bootstrap_servers, events_topic=unique_name)
+    settings = make_settings(kafka_bootstrap_servers=broker.bootstrap_servers, events_topic=unique_name)
     with pytest.raises(BrokerError, match=f"{unique_name}.*noisegate topics create"):
         Topics(settings).require("events")
 
 
 def test_security_settings_reach_faust(tmp_path: Path) -> None:
     """TLS and SASL by librdkafka's names work for aiokafka too; what can't be honoured is refused."""
-    assert faust_credentials(Settings()) is None
-    tls = faust_credentials(Settings(kafka={"security.protocol": "SSL"}))
+    assert faust_credentials(make_settings()) is None
+    tls = faust_credentials(make_settings(kafka={"security.protocol": "SSL"}))
     assert isinstance(tls.context, ssl.SSLContext)
     both = {
         "security.protocol": "SASL_SSL",
@@ -67,12 +67,12 @@ def test_security_settings_reach_faust(tmp_path: Path) -> None:
         "sasl.username": "u",
         "sasl.password": "p",
     }
-    sasl = faust_credentials(Settings(kafka=both))
+    sasl = faust_credentials(make_settings(kafka=both))
     assert (sasl.username, sasl.password, sasl.mechanism.value) == ("u", "p", "SCRAM-SHA-512")
     with pytest.raises(SettingsError, match="GSSAPI"):
-        faust_credentials(Settings(kafka={"security.protocol": "SASL_SSL", "sasl.mechanism": "GSSAPI"}))
+        faust_credentials(make_settings(kafka={"security.protocol": "SASL_SSL", "sasl.mechanism": "GSSAPI"}))
     with pytest.raises(SettingsError, match="ssl"):
-        faust_credentials(Settings(kafka={"security.protocol": "SSL", "ssl.ca.location": str(tmp_path / "none")}))
+        faust_credentials(make_settings(kafka={"security.protocol": "SSL", "ssl.ca.location": str(tmp_path / "none")}))
 
 
 def test_the_log_of_events_is_stamped_by_the_broker(kafka: ApacheKafka, unique_name: str) -> None:
@@ -81,11 +81,11 @@ def test_the_log_of_events_is_stamped_by_the_broker(kafka: ApacheKafka, unique_n
     settings = load_settings({"NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers, **names})
     Topics(settings).create(1, 1, topic_configs())
     producer = Producer(producer_settings(settings))
-    producer.produce(settings.events_topic, b"v", timestamp=int((time.time() + 3_000.0) * 1000))
+    producer.produce(settings.topics.events, b"v", timestamp=int((time.time() + 3_000.0) * 1000))
     assert producer.flush(20) == 0
 
     async def first() -> ConsumerRecord:
-        part = TopicPartition(settings.events_topic, 0)
+        part = TopicPartition(settings.topics.events, 0)
         consumer = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap_servers, auto_offset_reset="earliest")
         await consumer.start()
         try:

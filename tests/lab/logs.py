@@ -8,7 +8,7 @@ import numpy as np
 
 from stream.core.events import Acted, Event, Raised, encode_event, seconds
 from stream.core.problem import Problem, parse_problem
-from stream.lab.log import Line
+from stream.eventlog import Line
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 PROBLEM_TEXT = """

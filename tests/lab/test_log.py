@@ -9,7 +9,7 @@ import pytest
 from stream.core import limits
 from stream.core.errors import LogError
 from stream.core.events import encode_event
-from stream.lab.log import read_log
+from stream.eventlog import read_log
 from tests.lab.logs import START, acted, raised, small_log, write
 
 

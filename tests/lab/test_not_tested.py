@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from stream.cli.models_shown import gate_word, report_of
-from stream.cli.promoting import gate_fault
+from stream.cli.models_output import gate_word, report_of
+from stream.models.promotion import gate_fault
 from stream.core import drift
 from stream.core.features import table
 from stream.lab import card

@@ -12,7 +12,7 @@ import pytest
 from confluent_kafka import Producer
 from msgspec.structs import replace
 
-from stream.config import Settings, load_settings
+from stream.config import change_settings, Settings, load_settings
 from stream.core.errors import LabError, StoreAway
 from stream.core.events import Event, Tick, encode_event
 from stream.core.records import Outcome, encode_record
@@ -22,7 +22,7 @@ from stream.kafka.clients import producer_settings
 from stream.kafka.topics import Topics, topic_configs
 from stream.lab import retraining, retrying
 from stream.lab.lock import only_one
-from stream.lab.log import Progress
+from stream.eventlog import Progress
 from stream.lab.reporting.retrained import Retrained, write
 from stream.lab.retraining import PAGE, Asked, retrain
 from stream.models.artifact import FINDINGS, verify
@@ -58,7 +58,7 @@ def settings(tmp_path: Path, unique_name: str) -> Settings:
 @pytest.fixture
 def store(settings: Settings) -> Store:
     """The store of these settings."""
-    return Store(settings.model_store)
+    return Store(settings.models.store)
 
 
 @pytest.fixture
@@ -258,7 +258,7 @@ def outcome(number: int, scores: dict[str, float], problem: str) -> Outcome:
 def live(settings: Settings, embedded_broker: EmbeddedBroker, unique_name: str) -> Settings:
     """The settings with an embedded Kafka, whose topics are empty."""
     topics = {f"{role}_topic": f"{unique_name}.{role}" for role in TOPICS}
-    made = replace(settings, kafka_bootstrap_servers=embedded_broker.bootstrap_servers, **topics)
+    made = change_settings(settings, kafka_bootstrap_servers=embedded_broker.bootstrap_servers, **topics)
     Topics(made).create(2, 1, topic_configs())
     return made
 
@@ -269,7 +269,7 @@ def serve(settings: Settings, versions: tuple[str, str], count: int) -> None:
     producer = Producer({**producer_settings(settings), "log_level": 0})
     for number in range(count):
         scores = dict.fromkeys(versions, 0.4 + number % 5 / 10)
-        producer.produce(settings.outcomes_topic, encode_record(outcome(number, scores, problem)), "team-0")
+        producer.produce(settings.topics.outcomes, encode_record(outcome(number, scores, problem)), "team-0")
     assert producer.flush(30) == 0
 
 
@@ -319,10 +319,10 @@ def test_a_second_run_is_kept_out(run: Run, settings: Settings) -> None:
         "held.__enter__()\n"
         "os.kill(os.getpid(), 9)\n"
     )
-    env = {"NOISEGATE_MODEL_CACHE": str(settings.model_cache), "NOISEGATE_DEPLOYMENT": settings.deployment}
+    env = {"NOISEGATE_MODEL_CACHE": str(settings.models.cache), "NOISEGATE_DEPLOYMENT": settings.deployment}
     assert subprocess.run([sys.executable, "-c", code], env=env, check=False, timeout=30).returncode == -9
-    with only_one(settings), only_one(replace(settings, deployment="another")):
-        assert (settings.model_cache / f"retrain-{settings.deployment}.lock").exists()
+    with only_one(settings), only_one(change_settings(settings, deployment="another")):
+        assert (settings.models.cache / f"retrain-{settings.deployment}.lock").exists()
 
 
 def test_what_can_not_be_used_is_told_in_one_sentence(run: Run, settings: Settings, store: Store) -> None:
@@ -331,8 +331,8 @@ def test_what_can_not_be_used_is_told_in_one_sentence(run: Run, settings: Settin
         run(EARLY, judge_days=30.0)
     with pytest.raises(LabError, match="--force is empty"):
         run(EARLY, force=" ")
-    (settings.model_cache.parent / "file").write_text("")
+    (settings.models.cache.parent / "file").write_text("")
     with pytest.raises(LabError, match="set NOISEGATE_MODEL_CACHE"):
-        run(EARLY, settings=replace(settings, model_cache=settings.model_cache.parent / "file" / "below"))
+        run(EARLY, settings=change_settings(settings, model_cache=settings.models.cache.parent / "file" / "below"))
     assert store.versions() == []
     assert store.changes() == []

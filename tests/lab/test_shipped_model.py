@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from stream.core.problem import parse_problem
-from stream.dev.organisation import write_events
-from stream.lab.log import read_log
+from stream.simulation import write_events
+from stream.eventlog import read_log
 from stream.lab.replaying import replay
 from stream.lab.training import train_replayed
 from stream.models.artifact import CARD, read_file
 from stream.models.pointers import CHAMPION
-from stream.models.serving import load_model
+from stream.models.model import load_model
 from stream.models.store import Store
 
 ROOT = Path(__file__).parents[2]

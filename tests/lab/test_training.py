@@ -17,7 +17,7 @@ from stream.lab.matrix import predict, served_matrix
 from stream.lab.replaying import Replayed, replay
 from stream.lab.training import train, train_replayed
 from stream.models.artifact import CARD, REFERENCE, read_file, verify
-from stream.models.serving import load_model
+from stream.models.model import load_model
 from tests.lab.logs import START, acted, lines, raised, small_log, small_problem, write
 
 CREATED = moment(1_800_000_000.0)
@@ -175,7 +175,7 @@ for name in ("lightgbm", "onnx", "onnxmltools", "sklearn", "scipy"):
 from pathlib import Path
 import stream.lab.replaying, stream.lab.judging.metrics, stream.lab.judging.baselines
 import stream.lab.judging.evaluate, stream.lab.cli
-import stream.models.serving
+import stream.models.model
 from stream.core.errors import LabError
 from stream.core.problem import parse_problem
 from stream.lab.training import train

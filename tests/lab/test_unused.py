@@ -12,7 +12,7 @@ from stream.core.errors import LabError
 from stream.core.events import Event, encode_event
 from stream.core.problem import Problem
 from stream.lab.auditing.audit import audit, audit_replayed
-from stream.lab.log import Line, read_log
+from stream.eventlog import Line, read_log
 from stream.lab.replaying import Replayed, replay
 from stream.lab.training import train
 from stream.lab.unused import fields_sentence, orphan_sentence

@@ -11,7 +11,7 @@ from stream.core.errors import BrokerError
 from stream.kafka.records import Output, Part, Record
 from stream.lane.batch import Batch, Bounds, Work
 from stream.lane.engine import Engine, StepResult
-from stream.metrics import Metrics
+from stream.metrics.lane import LaneMetrics
 from tests.scorer.rig import LogRecord, MemoryPublisher
 
 ONE, TWO = Part("t", 0), Part("t", 1)
@@ -69,7 +69,7 @@ class NotingRoom:
 def make(max_records: int = 100, max_bytes: int = 10_000, seconds: float = 60.0) -> tuple[Engine, NotingRoom]:
     """An engine on two partitions, assigned."""
     room = NotingRoom()
-    engine = Engine(room, MemoryPublisher(), Metrics(), max_records, max_bytes, seconds, 1.0)
+    engine = Engine(room, MemoryPublisher(), LaneMetrics(), max_records, max_bytes, seconds, 1.0)
     bounds = Bounds(None, 0, None, "id", 2)
     engine.assign({ONE: bounds, TWO: bounds})
     return engine, room

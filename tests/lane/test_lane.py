@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from stream.config import Settings
+from stream.config import make_settings, Settings
 from stream.lane.app import Lane
-from stream.metrics import Metrics
+from stream.metrics.lane import LaneMetrics
 from tests.lane.test_engine import make
 
 
@@ -14,8 +14,8 @@ from tests.lane.test_engine import make
 def test_progress_is_of_the_last_batch_while_records_wait(waiting: bool, age: float) -> None:
     """Else the alert on no progress could never ring in its own case; while nothing waits there is nothing to miss."""
     engine, _ = make()
-    metrics = Metrics()
-    lane = Lane(Settings(), engine, "t", metrics)
+    metrics = LaneMetrics()
+    lane = Lane(make_settings(), engine, "t", metrics)
     lane.waiting = waiting
     engine.progressed_at = time.monotonic() - 300.0
     lane.show_progress()

@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from stream.config import Settings
+from stream.config import make_settings, Settings
 from stream.lane.app import Lane
 from stream.lane.watchdog import EXIT_STALLED, Watchdog
-from stream.metrics import Metrics
+from stream.metrics.lane import LaneMetrics
 from tests.lane.test_engine import make
 
 STUCK = """
@@ -42,7 +42,7 @@ def test_livez_tells_what_is_wrong_before_the_end() -> None:
 def test_time_without_kafka_is_no_stall() -> None:
     """Records that wait in a Kafka that is away end no process; when it is back, the time counts from then on."""
     engine, _ = make()
-    lane = Lane(Settings(), engine, "alerts.events", Metrics())
+    lane = Lane(make_settings(), engine, "alerts.events", LaneMetrics())
     lane.waiting = True
     lane.turned_at = engine.progressed_at = time.monotonic() - 1_000
     lane.broker_watch._outage.up_since = lane.turned_at

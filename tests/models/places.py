@@ -12,7 +12,7 @@ import fsspec  # type: ignore[import-untyped]  # it has no types
 import pytest
 from moto.server import ThreadedMotoServer
 
-from stream.models.places import Place
+from stream.models.storage import StorageBackend
 
 KINDS = ("folder", "memory", "s3")
 BUCKET = "models"
@@ -98,7 +98,7 @@ class Died(BaseException):
 class DyingPlace:
     """A place whose writer dies at its `last`-th change: it does nothing more, not even clean up."""
 
-    def __init__(self, place: Place, last: int) -> None:
+    def __init__(self, place: StorageBackend, last: int) -> None:
         self.folder = place.folder
         self.where = place.where
         self._place = place

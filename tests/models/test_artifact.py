@@ -20,7 +20,7 @@ from stream.models.artifact import (
     load_artifact,
     verify,
 )
-from stream.models.publishing import write_artifact
+from stream.models.store import write_artifact
 from tests.models.damage import (
     Content,
     constant_graph,

@@ -12,8 +12,8 @@ from stream.core.frame import level_index
 from stream.models.artifact import MANIFEST, golden_matrix, load_artifact
 from stream.models.graph import check_runtime
 from stream.models.pointers import CHAMPION, Pointer
-from stream.models.publishing import write_artifact
-from stream.models.serving import load_model
+from stream.models.store import write_artifact
+from stream.models.model import load_model
 from stream.models.store import Store
 
 RELEASED = Path(__file__).parent / "released"

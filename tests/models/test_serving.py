@@ -14,7 +14,7 @@ from stream.core.scoring import Thresholds
 from stream.lab.replaying import Replayed, replay
 from stream.models.artifact import golden_matrix, verify
 from stream.models.graph import Graph
-from stream.models.serving import Model, load_model
+from stream.models.model import Model, load_model
 from tests.lab.logs import lines, small_log, small_problem
 from tests.models.damage import Content, constant_graph, edit_manifest
 

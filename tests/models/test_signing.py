@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stream.core.errors import ModelError, SettingsError
 from stream.models.artifact import MANIFEST, SIGNATURE
 from stream.models.manifest import decode_manifest
-from stream.models.serving import load_model
+from stream.models.model import load_model
 from stream.models.signing import check_signature, check_signed, make_keys, public_keys, sign
 from tests.lab.logs import small_problem
 from tests.models.damage import edit_manifest

@@ -15,9 +15,9 @@ from stream.core.limits import STORE_CALLS_STUCK
 from stream.models import places, remote
 from stream.models.artifact import CARD, FILE_BYTES, ONNX, SIGNATURE, load_artifact, verify
 from stream.models.changes import CHANGES, Change
-from stream.models.places import open_place
+from stream.models.storage import open_storage
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
-from stream.models.publishing import publish
+from stream.models.store import publish
 from stream.models.store import Store, find
 from tests.models.places import BUCKET, KINDS, Died, DyingPlace, Frozen, new_url, s3_server, use_endpoint
 from tests.servers.kafka import ROOT
@@ -120,7 +120,7 @@ def test_changes_are_kept_in_order(url: str) -> None:
     for one in noted:
         store.note(one)
     assert store.changes() == [noted[2], noted[0], noted[1]]
-    open_place(url).write(f"{CHANGES}/20260101T000230.000000Z-half.json", b'{"at": "2026')
+    open_storage(url).write(f"{CHANGES}/20260101T000230.000000Z-half.json", b'{"at": "2026')
     assert store.changes() == [noted[2], noted[0], noted[1]]
 
 
@@ -131,7 +131,7 @@ def test_a_removed_version_is_gone(url: str, trained: Path) -> None:
     store.point(CHAMPION, Pointer(trained.name))
     store.remove(trained.name)
     assert store.versions() == []
-    assert open_place(url).walk().keys() == {CHAMPION}
+    assert open_storage(url).walk().keys() == {CHAMPION}
     with pytest.raises(ModelError, match="no such version"):
         store.remove(trained.name)
 
@@ -142,7 +142,7 @@ def test_a_half_written_version_is_never_visible(url: str, trained: Path, tmp_pa
     manifest, files = verify(trained), files_of(trained)
     lived = False
     for last in itertools.count():
-        place = open_place(f"{url}-{last}")
+        place = open_storage(f"{url}-{last}")
         try:
             publish(DyingPlace(place, last), manifest, files)
             lived = True
@@ -168,7 +168,7 @@ def test_a_pointer_is_old_or_new(url: str) -> None:
     """A writer killed at the pointer leaves the old one."""
     store = Store(url)
     store.point(CHAMPION, TABLE)
-    store._place = DyingPlace(open_place(url), 0)
+    store._place = DyingPlace(open_storage(url), 0)
     with pytest.raises(Died):
         store.point(CHAMPION, Pointer("2026-03-03-eeee"))
     assert Store(url).pointer(CHAMPION) == TABLE
@@ -188,7 +188,7 @@ def test_too_large_is_refused_by_size(url: str, trained: Path, tmp_path: Path) -
     fill(url, trained)
     store = Store(url)
     if store.folder is None:
-        store._place = Huge(open_place(url), 0)
+        store._place = Huge(open_storage(url), 0)
         with pytest.raises(ModelError, match=f"{ONNX} has 2147483648 bytes, at most {FILE_BYTES[ONNX]} are taken"):
             store.fetch(trained.name, tmp_path / "into")
         assert not list((tmp_path / "into").glob("*"))
@@ -197,7 +197,7 @@ def test_too_large_is_refused_by_size(url: str, trained: Path, tmp_path: Path) -
             file.truncate(2 << 30)  # sparse
         with pytest.raises(ModelError, match=f"{ONNX} has 2147483648 bytes"):
             load_artifact(store.fetch(trained.name, tmp_path / "into"))
-    open_place(url).write(CHAMPION, b"x" * 70_000)
+    open_storage(url).write(CHAMPION, b"x" * 70_000)
     with pytest.raises(ModelError, match=r"CHAMPION: has 70000 bytes"):
         store.pointer(CHAMPION)
 
@@ -205,7 +205,7 @@ def test_too_large_is_refused_by_size(url: str, trained: Path, tmp_path: Path) -
 def test_a_file_that_went_missing_is_told(url: str, trained: Path, tmp_path: Path) -> None:
     """A version that lost a file is refused by the file's name, and nothing stays behind."""
     fill(url, trained)
-    open_place(url).remove(f"{trained.name}/{CARD}")
+    open_storage(url).remove(f"{trained.name}/{CARD}")
     with pytest.raises(ModelError, match=f"{trained.name}: {CARD} is missing"):
         load_artifact(Store(url).fetch(trained.name, tmp_path / "into"))
     assert not list(tmp_path.glob("into/*"))

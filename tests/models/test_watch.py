@@ -27,13 +27,13 @@ from stream.models import serving
 from stream.models.artifact import MANIFEST, ONNX, golden_matrix, load_artifact
 from stream.models.cache import KEPT, fetch
 from stream.models.graph import Graph
-from stream.models.loading import Loaded, Loader
+from stream.models.reload import Loaded, Loader
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
-from stream.models.served import Challenger, Served
-from stream.models.serving import Model, load_model
+from stream.models.active import Challenger, ActiveModels
+from stream.models.model import Model, load_model
 from stream.models.signing import make_keys, sign
 from stream.models.store import Store
-from stream.models.watch import MOST_SECONDS, Watch
+from stream.models.reload import MOST_SECONDS, Reloader
 from tests.lab.logs import lines, small_log, small_problem
 from tests.models.damage import constant_graph, edit_manifest, graph, mean_graph, put_onnx
 
@@ -75,7 +75,7 @@ class Desk:
 
     def start(self) -> None:
         """Start the worker anew."""
-        self.watch = Watch(self._loader, POLL, 1.0, lambda: self.now)
+        self.watch = Reloader(self._loader, POLL, 1.0, lambda: self.now)
 
     def point(self, content: str | bytes | None, name: str = CHAMPION) -> None:
         """Write a pointer's bytes without looking at them, or take it away."""
@@ -85,7 +85,7 @@ class Desk:
             return
         path.write_bytes(content.encode() if isinstance(content, str) else content)
 
-    def poll(self, seconds: float = POLL, anew: bool = False) -> Watch:
+    def poll(self, seconds: float = POLL, anew: bool = False) -> Reloader:
         """Poll after some time."""
         self.now += seconds
         self.watch.poll(anew)
@@ -108,7 +108,7 @@ def test_no_pointer_is_no_model_and_no_fault(desk: Desk) -> None:
     """Starting without a model is a supported mode; before the first look nobody claims that there is none."""
     assert desk.watch.served.reason == "model_failed"
     watch = desk.poll()
-    assert watch.served == Served((), None, None, "no_model")
+    assert watch.served == ActiveModels((), None, None, "no_model")
     assert (watch.faults, watch.swaps, watch.refusals, watch.store_up) == ([], 0, 0, True)
 
 
@@ -355,9 +355,9 @@ def test_a_store_that_hiccups_while_there_is_no_model_changes_no_reason(desk: De
     desk.start()
     assert desk.poll().served.reason == "no_model"
     desk.store.away = True
-    assert desk.poll().served == Served((), None, None, "no_model")
+    assert desk.poll().served == ActiveModels((), None, None, "no_model")
     desk.store.away = False
-    assert desk.poll().served == Served((), None, None, "no_model")
+    assert desk.poll().served == ActiveModels((), None, None, "no_model")
 
 
 def test_a_start_without_the_store_ends_in_no_model_when_it_answers(
@@ -438,7 +438,7 @@ def test_a_folder_that_never_was_is_an_empty_store(
     new = Desk(tmp_path / "new", tmp_path / "cache")
     for _ in range(3):
         watch = new.poll()
-        assert (watch.served, watch.store_up) == (Served((), None, None, "no_model"), True)
+        assert (watch.served, watch.store_up) == (ActiveModels((), None, None, "no_model"), True)
     told = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert [text.split(";")[0] for text in told] == [f"{tmp_path / 'new'}: there is no such folder, so no model"]
 
@@ -479,7 +479,7 @@ def test_copies_of_all_that_a_pointer_names_stay(trained: Path, tmp_path: Path) 
     champions, rival, others = names[:CHAMPIONS], names[CHAMPIONS], names[CHAMPIONS + 1 :]
     store.point(CHAMPION, Pointer(champions[0], {f"team-{name}": name for name in champions[1:]}))
     store.point(CHALLENGER, Pointer(rival))
-    watch = Watch(Loader(store, small_problem(), tmp_path, "test"), POLL, 1.0)
+    watch = Reloader(Loader(store, small_problem(), tmp_path, "test"), POLL, 1.0)
     watch.poll()
     assert len(watch.served.champions) == CHAMPIONS
     for name in others:  # as `models promote` of another deployment does
@@ -521,7 +521,7 @@ def test_a_start_without_the_store_or_with_a_broken_champion_serves_the_last_goo
 ) -> None:
     """The copy on this machine serves, though the store is away or emptied; without one, alerts are model_failed."""
     desk.store.away = True
-    assert desk.poll().served == Served((), None, None, "model_failed")
+    assert desk.poll().served == ActiveModels((), None, None, "model_failed")
     desk.store.away = False
     desk.point(artifact.name)
     desk.poll()
@@ -547,7 +547,7 @@ def test_a_first_start_with_a_broken_champion_is_told_as_such(desk: Desk, other:
     """Nothing to serve, and the reason is that the model failed, not that there is none."""
     (desk.folder / other.name / ONNX).write_bytes(b"")
     desk.point(other.name)
-    assert desk.poll().served == Served((), None, None, "model_failed")
+    assert desk.poll().served == ActiveModels((), None, None, "model_failed")
     desk.point(None)
     assert desk.poll().served.reason == "no_model"
 

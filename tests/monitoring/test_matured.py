@@ -2,7 +2,7 @@
 
 import pytest
 
-from stream.config import Settings
+from stream.config import make_settings, Settings
 from stream.core.events import Acted, Raised, seconds
 from stream.monitoring import quality, queries
 from tests.scorer.logs import PROBLEM, START, at
@@ -22,7 +22,7 @@ def test_a_quiet_partition_does_not_hold_the_others_back(prometheus: PrometheusS
     quiet, busy = (next(f"t{n}" for n in range(50) if log._choose(f"t{n}") == part) for part in (0, 1))
     log.append(Raised(START, "A", quiet, "r", "e"))
     log.append(Acted(at(60), "A", quiet, "a-1", "worked"))
-    rig = Rig(log, PROBLEM, MemoryHistory(), Settings(tick_seconds=every))
+    rig = Rig(log, PROBLEM, MemoryHistory(), make_settings(tick_seconds=every))
     rig.now = seconds(at(70))
     rig.run()
     for day in (3, 6):  # by the first the cohort has matured by ticks, so that nothing is due up to the second

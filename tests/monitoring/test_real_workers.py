@@ -18,9 +18,9 @@ from stream.core.ledger import HELD_OUT
 from stream.health import HealthServer
 from stream.lab.matrix import predict, served_matrix
 from stream.lab.reference import bins_of
-from stream.metrics import SCORE_EDGES
+from stream.metrics.scorer import SCORE_EDGES
 from stream.models.reference import SCORE
-from stream.models.serving import Model
+from stream.models.model import Model
 from stream.monitoring import alerts, quality, queries, rules
 from stream.monitoring.quality import BIN_EDGES, EDGES, KEPT
 from stream.monitoring.rules import Alert, Recording

@@ -15,27 +15,27 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.config import Settings
+from stream.config import make_settings, Settings
 from stream.core.effects import Decided
 from stream.core.events import decode_event, moment, seconds
 from stream.core.fold import Fold
 from stream.core.kinds import CORRECTION, HELD_OUT
 from stream.core.problem import Problem, parse_problem
-from stream.dev.organisation import START, TEAMS, Drifts, Shift, simulate
+from stream.simulation import START, TEAMS, Drifts, Shift, simulate
 from stream.dev.shipped import simulated_problem
 from stream.kafka.records import Part
 from stream.lab.learning.plan import Plan
-from stream.lab.log import Line
+from stream.eventlog import Line
 from stream.lab.replaying import Replayed, replay
 from stream.lab.training import train_replayed
-from stream.metrics import Metrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
-from stream.models.serving import Model, load_model
+from stream.models.model import Model, load_model
 from stream.models.store import Store
 from stream.monitoring.queries import JOB
 from stream.scorer.maturing import Maturing
 from stream.scorer.redis_history import RedisHistory
-from stream.scorer.serving import Serving
+from stream.scorer.models import ModelPoller
 from tests.scorer.rig import TOPIC, Log, Rig
 from tests.scorer.shown import text_of
 from tests.servers.prometheus import Exposed
@@ -112,16 +112,16 @@ class Worker:
         self._problem, self._settings = problem, settings
         log = Log(PARTITIONS)
         log.records = {self.part: []}
-        metrics = Metrics()
+        metrics = ScorerMetrics()
         metrics.kafka_up.set(1)  # these workers read a log in memory
         history = RedisHistory.of(settings, problem, metrics)
         self.rig = Rig(log, problem, history, settings, metrics=metrics)
-        self.serving: Serving | None = None
+        self.serving: ModelPoller | None = None
 
     def serve(self) -> None:
         """Load what the store's pointers name, as a process that starts does."""
         rig = self.rig
-        self.serving = Serving(
+        self.serving = ModelPoller(
             self._settings, self._problem, rig.metrics, lambda: [self.part.partition], rig.room._counting
         )
         self.serving._poll(anew=False)
@@ -132,7 +132,7 @@ class Worker:
     def restart(self) -> None:
         """A new process on the same history."""
         rig = self.rig
-        rig.metrics = Metrics()
+        rig.metrics = ScorerMetrics()
         rig.metrics.kafka_up.set(1)
         rig.history = RedisHistory.of(self._settings, self._problem, rig.metrics)
         rig.start()
@@ -239,7 +239,7 @@ class Organisation:
         return champion, challenger
 
     def _settings(self) -> Settings:
-        return Settings(
+        return make_settings(
             tick_seconds=0,
             redis_url=self.redis_url,
             model_store=str(self.folder / "store"),

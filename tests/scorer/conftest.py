@@ -4,7 +4,7 @@ import pytest
 
 from stream.lab.replaying import replay
 from stream.lab.training import train_replayed
-from stream.models.serving import Model, load_model
+from stream.models.model import Model, load_model
 from tests.lab.logs import lines, small_log, small_problem
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal, cast
 
 from confluent_kafka import KafkaError, Message, TopicPartition
 
-from stream.config import Settings
+from stream.config import make_settings, Settings
 from stream.core import fold
 from stream.core.effects import Decided
 from stream.core.events import Tick, decode_event, encode_event, seconds
@@ -16,7 +16,7 @@ from stream.kafka.partitioner import partition_chooser
 from stream.kafka.records import Part
 from stream.kafka.topics import TopicFacts
 from stream.lane.batch import Bounds
-from stream.models.served import Scores
+from stream.models.active import ScoringModel
 from stream.scorer.decode import foreign_offset
 from stream.scorer.generation import Generations
 from stream.scorer.reprocess import Report, Reprocessor
@@ -24,7 +24,7 @@ from tests.scorer.memory_history import MemoryHistory
 from tests.scorer.models import Says
 from tests.scorer.rig import TOPIC, Crash, Log, LogRecord, MemoryPublisher, Rig
 
-SETTINGS = Settings(tick_seconds=0)
+SETTINGS = make_settings(tick_seconds=0)
 
 
 class GrowingLog(Log):
@@ -249,7 +249,7 @@ class GrowingRig(Rig):
         ).run()
 
 
-def grown_rig(log: GrowingLog, problem: Problem, model: Scores | None = None) -> GrowingRig:
+def grown_rig(log: GrowingLog, problem: Problem, model: ScoringModel | None = None) -> GrowingRig:
     """A rig on an empty history."""
     return GrowingRig(log, problem, MemoryGenerations(), SETTINGS, model or Says("champion", lambda alert: 0.25))
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from stream.config import Settings
+from stream.config import make_settings, Settings
 from stream.core import fold
 from stream.core.effects import Decided
 from stream.core.events import Event, Tick, encode_event, seconds
@@ -17,11 +17,11 @@ from stream.kafka.publisher import Publisher
 from stream.kafka.records import Output, Part
 from stream.lane.batch import Bounds
 from stream.lane.engine import Engine, StepResult
-from stream.metrics import Metrics
-from stream.models.served import Scores, Served
+from stream.metrics.scorer import ScorerMetrics
+from stream.models.active import ScoringModel, ActiveModels
 from stream.scorer.history import History
-from stream.scorer.maturing import Maturing, verdicts_of
-from stream.scorer.quality import Verdicts
+from stream.scorer.metrics.maturity import MaturityQueue, verdicts_of
+from stream.scorer.metrics.verdicts import Verdicts
 from stream.scorer.room import ScorerRoom
 
 TOPIC = "alerts.events"
@@ -112,14 +112,14 @@ class Rig:
         problem: Problem,
         history: History,
         settings: Settings | None = None,
-        model: Scores | None = None,
+        model: ScoringModel | None = None,
         room: type[ScorerRoom] = ScorerRoom,
-        metrics: Metrics | None = None,
+        metrics: ScorerMetrics | None = None,
     ) -> None:
         self.log, self.problem, self.history = log, problem, history
-        self.served = Served((model,) if model else ())
-        self.settings = settings or Settings(tick_seconds=0)
-        self.metrics = metrics or Metrics()
+        self.served = ActiveModels((model,) if model else ())
+        self.settings = settings or make_settings(tick_seconds=0)
+        self.metrics = metrics or ScorerMetrics()
         self.publisher = MemoryPublisher()
         self.committed: dict[Part, int] = {}
         self.topic_id, self.cluster_id = "topic-1", "cluster-1"
@@ -237,5 +237,5 @@ def waiting_in(packed: Mapping[fold.EntryKey, bytes]) -> Counter[float]:
 def waiting_of(pure: fold.Fold) -> Counter[float]:
     """The same of the whole log in one batch: how many of the alerts that it decided are not to be counted yet."""
     decided = [one for one in pure.effects if isinstance(one, Decided)]
-    _, timers = Maturing(pure.problem, {}).part(decided, NEVER, pure.time, "")
+    _, timers = MaturityQueue(pure.problem, {}).part(decided, NEVER, pure.time, "")
     return Counter({timer.due: size(verdicts_of(timer)) for timer in timers.values()})

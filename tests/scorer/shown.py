@@ -3,17 +3,17 @@
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from stream.metrics import Metrics
+from stream.metrics.scorer import ScorerMetrics
 
 Series = dict[tuple[tuple[str, str], ...], float]
 
 
-def text_of(metrics: Metrics) -> str:
+def text_of(metrics: ScorerMetrics) -> str:
     """The page as Prometheus reads it."""
     return generate_latest(metrics.registry).decode()
 
 
-def shown(metrics: Metrics, *beginnings: str) -> Series:
+def shown(metrics: ScorerMetrics, *beginnings: str) -> Series:
     """Every sample, by name and labels; `beginnings` (without noisegate_) choose."""
     chosen = tuple(f"noisegate_{name}" for name in beginnings or ("",))
     found: Series = {}
@@ -24,7 +24,7 @@ def shown(metrics: Metrics, *beginnings: str) -> Series:
     return found
 
 
-def total(of: Metrics | Series, name: str, **labels: str) -> float:
+def total(of: ScorerMetrics | Series, name: str, **labels: str) -> float:
     """The sum of all samples of one name with these labels; reading a page once serves many questions."""
     wanted = {("name", name), *labels.items()}
     samples = of if isinstance(of, dict) else shown(of, name)

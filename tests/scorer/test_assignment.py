@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from stream.config import Settings
+from stream.config import make_settings, Settings
 from stream.core.errors import HistoryAway, HistoryDenied, HistoryRefused
 from stream.core.events import Raised, Tick
 from stream.core.problem import Problem, parse_problem
@@ -18,7 +18,7 @@ from tests.scorer.rig import TOPIC, Log, Rig, alerts_of, folded, packed_entries,
 from tests.scorer.test_history_contract import redis_history
 from tests.scorer.test_room import ONLY, assert_exact, log_of
 
-LATEST = Settings(tick_seconds=0, start_from="latest")
+LATEST = make_settings(tick_seconds=0, start_from="latest")
 
 
 def meta_of(history: MemoryHistory | RedisHistory, part: Part = ONLY) -> Meta:

@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from stream.config import Settings
+from stream.config import make_settings, Settings
 from stream.core.errors import BadRecord
 from stream.core.events import Acted, Raised, Tick, encode_event, event_time, seconds
 from stream.lane.batch import Batch
-from stream.metrics import Metrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.scorer.clocks import ClockWatch
 from stream.scorer.decode import Decoder
 from stream.scorer.history import ServerStatus
@@ -17,7 +17,7 @@ from tests.scorer.memory_history import MemoryHistory
 from tests.scorer.rig import TOPIC, Log, LogRecord, Rig
 from tests.scorer.test_room import ONLY, log_of
 
-TICKING = Settings(tick_seconds=60)
+TICKING = make_settings(tick_seconds=60)
 HOUR = 3_600.0
 
 
@@ -39,7 +39,7 @@ def append_ticks(rig: Rig, broker: float | None) -> int:
     return len(ticks)
 
 
-def difference(metrics: Metrics) -> float:
+def difference(metrics: ScorerMetrics) -> float:
     """What /metrics says of the clock."""
     return float(metrics.clock_difference._value.get())
 
@@ -117,7 +117,7 @@ def test_redis_s_wrong_clock_ends_no_ticks_where_the_broker_stamps() -> None:
 )
 def test_a_wrong_clock_is_named_with_its_size(off: float, words: str) -> None:
     """By its own tick, read back, a worker knows how far its clock is from the broker's."""
-    watch = ClockWatch(Metrics(), ticks=True)
+    watch = ClockWatch(ScorerMetrics(), ticks=True)
     watch.wrote(ONLY, 1_000.0)
     watch.read(ONLY, Stamped(0, 0, None, None), [(1_000.0, 1_000.0 - off)], 1_000.4)
     assert words in (watch.fault or "")
@@ -127,7 +127,7 @@ def test_a_wrong_clock_is_named_with_its_size(off: float, words: str) -> None:
 @pytest.mark.parametrize("waited", [0.0, 29.0, 400.0])
 def test_a_tick_that_waited_for_the_broker_is_no_wrong_clock(waited: float) -> None:
     """A frozen broker stamps late; by then this worker's clock has gone on as well."""
-    watch = ClockWatch(Metrics(), ticks=True)
+    watch = ClockWatch(ScorerMetrics(), ticks=True)
     watch.wrote(ONLY, 1_000.0)
     watch.read(ONLY, Stamped(0, 0, None, None), [(1_000.0, 1_000.0 + waited)], 1_000.5 + waited)
     assert watch.fault is None
@@ -138,7 +138,7 @@ def test_a_tick_that_waited_for_the_broker_is_no_wrong_clock(waited: float) -> N
 @pytest.mark.parametrize("how", ["by the next probe", "by Redis"])
 def test_a_clock_that_was_set_ticks_again(how: str) -> None:
     """One tick in ten minutes goes on asking, where it does no harm; and a jump against Redis's clock asks at once."""
-    watch = ClockWatch(Metrics(), ticks=True)
+    watch = ClockWatch(ScorerMetrics(), ticks=True)
     watch.redis_said(1_000.0, 400.0, 1_000.0)
     watch.wrote(ONLY, 1_000.0)
     watch.read(ONLY, Stamped(0, 0, None, None), [(1_000.0, 400.0)], 1_000.1)
@@ -157,7 +157,7 @@ def test_a_clock_that_was_set_ticks_again(how: str) -> None:
 
 def test_others_ticks_say_nothing_of_this_clock() -> None:
     """Those of another worker, or of before a restart, were written by another clock."""
-    watch = ClockWatch(Metrics(), ticks=True)
+    watch = ClockWatch(ScorerMetrics(), ticks=True)
     watch.wrote(ONLY, 1_000.0)
     watch.read(ONLY, Stamped(0, 0, None, None), [(999.0, 5.0)], 1_000.1)
     assert watch.fault is None
@@ -203,7 +203,7 @@ def test_a_quiet_partition_has_come_to_now_where_ticks_are_on(every: float) -> N
     busy = next(f"team-{n}" for n in range(50) if log._choose(f"team-{n}") == 1)
     log.append(Raised(START, "A", quiet, "r", "e"))
     log.append(Acted(at(60), "A", quiet, "a-1", "worked"))
-    rig = Rig(log, PROBLEM, MemoryHistory(), Settings(tick_seconds=every))
+    rig = Rig(log, PROBLEM, MemoryHistory(), make_settings(tick_seconds=every))
     rig.now = seconds(at(70))
     rig.run()
     last = shown_times(rig)["0"]

@@ -11,7 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from stream.config import Settings
+from stream.config import make_settings, Settings
 from stream.core.effects import Arrived
 from stream.core.events import Event, Raised, Tick
 from stream.core.frame import Array, Decayed, Inputs
@@ -19,21 +19,21 @@ from stream.core.kinds import DRILL_TEAM
 from stream.core.ledger import UNJUDGED
 from stream.kafka.records import Part
 from stream.lane.batch import Batch
-from stream.metrics import Metrics
-from stream.models.served import Served
-from stream.models.serving import Model
-from stream.scorer.counting import Counting
+from stream.metrics.scorer import ScorerMetrics
+from stream.models.active import ActiveModels
+from stream.models.model import Model
+from stream.scorer.metrics.recorder import MetricsRecorder
 from stream.scorer.history import Write
-from stream.scorer.quality import Judged, Verdicts
+from stream.scorer.metrics.verdicts import Judged, Verdicts
 from stream.scorer.score import Scored
-from stream.scorer.tally import Tally
+from stream.scorer.metrics.tally import Tally
 from tests.lab.logs import START, acted, raised, small_log, small_problem
 from tests.scorer.memory_history import MemoryHistory
 from tests.scorer.rig import TOPIC, Crash, Log, Rig, folded
 from tests.scorer.shown import Series, shown, text_of, total
 
 COUNTED = ("feature_obs", "category", "scores", "quality", "team_")
-SETTINGS = Settings(tick_seconds=0, team_groups={"first": ["team-0"], "rest": ["team-?"]})
+SETTINGS = make_settings(tick_seconds=0, team_groups={"first": ["team-0"], "rest": ["team-?"]})
 
 
 def log_of(events: list[Event], partitions: int = 1) -> Log:
@@ -239,7 +239,7 @@ def test_a_group_that_is_no_longer_set_counts_as_other(small_model: Model) -> No
     events += [acted(n, START.replace(minute=5), team) for n, team in enumerate(teams)]
     rig = Rig(log_of(events), small_problem(), MemoryHistory(), SETTINGS, small_model)
     rig.run()
-    rig.settings, rig.metrics = Settings(tick_seconds=0, team_groups={"rest": ["team-*"]}), Metrics()
+    rig.settings, rig.metrics = make_settings(tick_seconds=0, team_groups={"rest": ["team-*"]}), ScorerMetrics()
     rig.start()
     rig.log.append(Tick(START.replace(hour=9)))
     rig.run()
@@ -294,7 +294,7 @@ def test_what_is_not_judged_is_counted_under_a_reason(small_model: Model) -> Non
     rig = Rig(log_of(events), small_problem(), MemoryHistory(), SETTINGS, small_model)
     rig.run()
     rig.log.append(acted(1, START.replace(hour=10)))
-    rig.served = Served()
+    rig.served = ActiveModels()
     rig.log.append(raised(8, START.replace(hour=11)))
     rig.log.append(Tick(START.replace(hour=15)))
     rig.run()
@@ -354,8 +354,8 @@ def matured(alerts: int, model: str, challenger: str | None = None) -> Verdicts:
 
 def test_series_of_a_retired_model_go_after_a_named_time(small_model: Model) -> None:
     """They stay while it is served or its alerts mature, then go; what matures later brings back what can be told."""
-    metrics, clock = Metrics(), Clock()
-    counting = Counting(metrics, {}, 60.0, clock)
+    metrics, clock = ScorerMetrics(), Clock()
+    counting = MetricsRecorder(metrics, {}, 60.0, clock)
     counting.serve([(small_model, "champion")])
     assert total(metrics, "feature_info", model=small_model.version) == len(small_model.reference.spreads)
     new = again(small_model, "2026-02-02-abcd")
@@ -378,8 +378,8 @@ def test_series_of_a_retired_model_go_after_a_named_time(small_model: Model) -> 
 
 def test_models_without_end_are_not_all_shown(small_model: Model) -> None:
     """Beyond the limit a model's matured alerts are left out; one that comes into service takes the oldest's place."""
-    metrics, clock = Metrics(), Clock()
-    counting = Counting(metrics, {}, 60.0, clock)
+    metrics, clock = ScorerMetrics(), Clock()
+    counting = MetricsRecorder(metrics, {}, 60.0, clock)
     counting.serve([(small_model, "champion")])
     for number in range(20):
         clock.now += 1
@@ -404,13 +404,13 @@ def forty_features(model: Model, version: str) -> Model:
 def test_a_worker_shows_less_than_4000_series(small_model: Model) -> None:
     """Forty features, champion and challenger, ten groups of teams, eight partitions, everything counted once."""
     groups = {f"group-{number}": [f"team-{number}"] for number in range(10)}
-    settings = Settings(tick_seconds=0, team_groups=groups)
+    settings = make_settings(tick_seconds=0, team_groups=groups)
     rig = Rig(log_of(a_log(), 8), small_problem(), MemoryHistory(), settings, small_model)
     rig.run()
     metrics = rig.metrics
     champion, challenger = forty_features(small_model, "champion"), forty_features(small_model, "challenger")
-    counting = Counting(metrics, groups, 0.0)
-    rig.room._counting.serve([])
+    counting = MetricsRecorder(metrics, groups, 0.0)
+    rig.room._recorder.serve([])
     counting.serve([(champion, "champion"), (challenger, "challenger")])
     for grid in (*metrics.drift.of_role, *metrics.quality.of_role):
         for role in ("champion", "challenger"):
@@ -426,7 +426,7 @@ def test_a_worker_shows_less_than_4000_series(small_model: Model) -> None:
 def test_everything_is_there_at_zero_before_anything_happened(small_model: Model) -> None:
     """A rate over a counter's first move is right only if Prometheus saw it at zero."""
     rig = Rig(log_of(a_log()), small_problem(), MemoryHistory(), SETTINGS, small_model)
-    rig.room._counting.serve([(small_model, "champion")])
+    rig.room._recorder.serve([(small_model, "champion")])
     before = shown(rig.metrics, *COUNTED)
     assert set(before.values()) == {0.0}
     rig.run((20,))
@@ -439,8 +439,8 @@ def test_a_broken_reference_is_told_and_the_rest_is_counted(small_model: Model) 
     name = model.table[0].name
     spreads = {key: value for key, value in model.reference.spreads.items() if key not in (name, "score")}
     model.reference = replace(model.reference, spreads=spreads, faults={name: "bad_edges", "score": "missing"})
-    metrics = Metrics()
-    counting = Counting(metrics, {}, 60.0)
+    metrics = ScorerMetrics()
+    counting = MetricsRecorder(metrics, {}, 60.0)
     counting.serve([(model, "champion")])
     assert total(metrics, "features_unwatched", reason="bad_edges") == 1
     assert not [key for key in shown(metrics, "feature_obs") if ("feature", name) in key or ("feature", "score") in key]
@@ -478,7 +478,7 @@ def _batch(log: Log, part: Part, count: int) -> Batch:
 
 def test_what_rings_by_its_increase_begins_at_zero() -> None:
     """A counter whose first sample is 5,000 has no increase in Prometheus, so each reason is there from the start."""
-    metrics = Metrics()
+    metrics = ScorerMetrics()
     for name, reason in (("alerts_unscored", "history_unavailable"), ("records_failed", "too_large")):
         assert shown(metrics, name)[("name", f"{name}_total"), ("reason", reason)] == 0.0
     assert shown(metrics, "progress")[(("name", "progress_timestamp_seconds"),)] > 0.0
@@ -487,8 +487,8 @@ def test_what_rings_by_its_increase_begins_at_zero() -> None:
 @pytest.mark.parametrize("other", ["features", "priors"])
 def test_another_model_under_the_same_name_does_not_end_the_worker(small_model: Model, other: str) -> None:
     """Its scores are counted; its features and priors, which are not those whose series are shown, are not."""
-    metrics = Metrics()
-    counting = Counting(metrics, {}, 60.0)
+    metrics = ScorerMetrics()
+    counting = MetricsRecorder(metrics, {}, 60.0)
     counting.serve([(small_model, "champion")])
     manifest = replace(small_model.manifest, features=small_model.manifest.features[:-1])
     if other == "priors":

@@ -4,7 +4,7 @@ import pytest
 
 from stream.core.errors import HistoryAway, HistoryDenied, HistoryRefused
 from stream.kafka.records import Part
-from stream.metrics import Metrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.scorer.history import NO_META, History, Wanted, Write
 from stream.scorer.identity import Identity
 from stream.scorer.redis_history import RedisHistory
@@ -16,7 +16,7 @@ PART, OTHER = Part("alerts.events", 0), Part("alerts.events", 1)
 
 def redis_history(url: str, fence: str = "meta") -> RedisHistory:
     """A Redis history with short patience."""
-    return RedisHistory(url, "test", 0.3, 180, 86_400, Metrics(), fence)
+    return RedisHistory(url, "test", 0.3, 180, 86_400, ScorerMetrics(), fence)
 
 
 def first_write() -> Write:

@@ -13,8 +13,8 @@ from stream.core.problem import Problem
 from stream.kafka.records import Part
 from stream.lane.batch import Bounds
 from stream.lane.topic_identity import REBUILD, grown
-from stream.metrics import Metrics
-from stream.models.served import Served
+from stream.metrics.scorer import ScorerMetrics
+from stream.models.active import ActiveModels
 from stream.scorer.assignment import Assignment
 from stream.scorer.decode import foreign_offset, whereabouts
 from stream.scorer.history import History, decode_meta
@@ -39,8 +39,8 @@ class Asking(ScorerRoom):
         settings: Settings,
         problem: Problem,
         history: History,
-        metrics: Metrics,
-        served: Callable[[], Served],
+        metrics: ScorerMetrics,
+        served: Callable[[], ActiveModels],
         clock: Callable[[], float],
     ) -> None:
         super().__init__(settings, problem, history, metrics, served, clock, check_topic=self.check)

@@ -13,8 +13,8 @@ from stream.core.errors import HistoryRefused
 from stream.core.kinds import DRILL_TEAM
 from stream.core.ledger import ACTIONABLE, HELD_OUT, MAINTENANCE, NOISE, UNKNOWN, Alert, Timer
 from stream.core.state import NEVER
-from stream.scorer.maturing import PAYLOAD_VERSION, Maturing, verdicts_of, wait_seconds
-from stream.scorer.quality import Judged, Verdicts
+from stream.scorer.metrics.maturity import PAYLOAD_VERSION, MaturityQueue, verdicts_of, wait_seconds
+from stream.scorer.metrics.verdicts import Judged, Verdicts
 from tests.scorer.logs import PROBLEM
 from tests.scorer.rig import size
 
@@ -29,9 +29,9 @@ def decided(due: float, outcome: int = NOISE, by: str = "dismissed", flags: int 
     return Decided("team", f"alert-{due}", alert, outcome, 0.0, by, flags, offset)
 
 
-def maturing() -> Maturing:
+def maturing() -> MaturityQueue:
     """With one group for all teams."""
-    return Maturing(PROBLEM, {"all": ["*"]})
+    return MaturityQueue(PROBLEM, {"all": ["*"]})
 
 
 def counts_at(due: float, offset: int) -> float:

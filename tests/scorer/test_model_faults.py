@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from stream.core.limits import MODEL_FAULTS
-from stream.metrics import Metrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.scorer.model_faults import Failure, ModelFaults
 
 VERSION = "2026-03-01-01d0"
@@ -24,7 +24,7 @@ class Clock:
 @pytest.mark.expects_errors
 def test_a_failure_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     """A thousand failures in two minutes are three lines, the first with a traceback, and a thousand in the counter."""
-    clock, metrics = Clock(), Metrics()
+    clock, metrics = Clock(), ScorerMetrics()
     faults = ModelFaults(metrics, clock)
     for number in range(1_000):
         clock.now = number * 0.125
@@ -39,7 +39,7 @@ def test_a_failure_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> 
 @pytest.mark.expects_errors
 def test_another_kind_of_failure_has_its_own_cause(caplog: pytest.LogCaptureFixture) -> None:
     """Each model and each kind of error is logged with its traceback; what is remembered of them is bounded."""
-    faults = ModelFaults(Metrics(), Clock())
+    faults = ModelFaults(ScorerMetrics(), Clock())
     for number in range(3 * MODEL_FAULTS):
         faults.failed([Failure(f"{VERSION}{number:04x}", KeyError("a"))])
     faults.failed([Failure(f"{VERSION}{number:04x}", ZeroDivisionError())])

@@ -4,16 +4,16 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stream.metrics import SCORE_EDGES
+from stream.metrics.scorer import SCORE_EDGES
 from stream.models.reference import Spread
-from stream.scorer.observing import bin_counts, edges_of, score_counts
+from stream.scorer.metrics.drift import bin_counts, edges_of, score_counts
 from tests.core.logs import LAW
 
 singles = st.floats(width=32) | st.sampled_from([0.0, -0.0, 1.0, np.inf, -np.inf, np.nan, 0.10000000149011612])
 edges = st.lists(st.floats(allow_nan=False, allow_infinity=False) | st.just(0.1), min_size=1, max_size=9, unique=True)
 
 
-def plain(values: list[float], rising: list[float]) -> list[int]:
+def strip_control_characters(values: list[float], rising: list[float]) -> list[int]:
     """Bins by the rule's words, one value after another."""
     counts = [0] * 11
     for value in values:
@@ -32,7 +32,9 @@ def test_a_value_falls_in_the_first_bin_whose_edge_is_not_below_it(
     matrix = np.array(values, dtype=np.float32).reshape(-1, 2)
     counts = bin_counts(matrix, edges_of([Spread(found, [], 0.0) for found in rising]))
     columns = [matrix[:, column].astype(np.float64).tolist() for column in range(2)]
-    assert counts.tolist() == [plain(values, found) for values, found in zip(columns, rising, strict=True)]
+    assert counts.tolist() == [
+        strip_control_characters(values, found) for values, found in zip(columns, rising, strict=True)
+    ]
 
 
 def test_many_alerts_and_features_are_counted_piece_by_piece() -> None:

@@ -6,17 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stream.config import Settings, load_problem
+from stream.config import make_settings, Settings, load_problem
 from stream.core.events import Raised, encode_event
 from stream.core.fold import Fold
 from stream.core.frame import Array, Decayed, Inputs, Matrix
 from stream.kafka.records import Part
-from stream.lab.log import read_log
+from stream.eventlog import read_log
 from stream.lab.replaying import replay
 from stream.lab.training import train_replayed
-from stream.metrics import Metrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.models.graph import Stop
-from stream.models.serving import Model, load_model
+from stream.models.model import Model, load_model
 from stream.scorer.history import Wanted, decode_meta
 from stream.scorer.redis_history import RedisHistory
 from tests.scorer.rig import Log, Rig, packed_levels
@@ -55,9 +55,11 @@ def test_live_features_and_states_equal_the_lab_s(name: str, shared_data: Path, 
     log = Log(4)
     for line in lines:
         log.put(Part("alerts.events", log._choose(line.event.team)), encode_event(line.event), line.at)  # type: ignore[union-attr]  # real logs hold no ticks
-    history = RedisHistory(redis_url, "parity", 5.0, problem.history.forget_days, problem.ledger_seconds, Metrics())
+    history = RedisHistory(
+        redis_url, "parity", 5.0, problem.history.forget_days, problem.ledger_seconds, ScorerMetrics()
+    )
     recording = Recording(model)
-    rig = Rig(log, problem, history, Settings(tick_seconds=0, history_cache_levels=2_000), recording)
+    rig = Rig(log, problem, history, make_settings(tick_seconds=0, history_cache_levels=2_000), recording)
     rig.run((997, 13, 411))
     live = [recording.seen[alert.team, alert.alert_id] for alert in replayed.alerts]
     for start in range(0, len(live), 5_000):

@@ -12,6 +12,7 @@ from hypothesis import assume, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from stream.config import change_settings
 from stream.core.errors import HistoryRefused
 from stream.core.events import Acted, Event, Raised, Tick, decode_event, encode_event
 from stream.core.ledger import OUTCOME_NAMES
@@ -422,7 +423,7 @@ def test_a_rebuild_before_the_first_start_begins_where_a_worker_would(start_from
     """With `latest` the old log becomes history, and none of its alerts is published as new."""
     log = GrowingLog(2)
     rig = grown_rig(log, PROBLEM)
-    rig.settings = msgspec.structs.replace(rig.settings, start_from=start_from)
+    rig.settings = change_settings(rig.settings, start_from=start_from)
     append(log, random_log(21))
     rig.rebuild()
     rig.start()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from stream.config import Settings
+from stream.config import make_settings, Settings
 from stream.core.errors import HistoryAway, HistoryRefused, NoisegateError
 from stream.core.events import Acted, Event, Raised, Tick, encode_event
 from stream.core.once import Once
@@ -104,7 +104,7 @@ def test_any_crash_and_replay_leaves_the_same_history(
     """A worker that dies after publishing, or before or after writing, leaves no trace in the states."""
     log = log_of(random_log(seed, late_seconds=200.0))
     history = _CrashingHistory()
-    rig = Rig(log, PROBLEM, history, Settings(tick_seconds=0, history_cache_levels=cache))
+    rig = Rig(log, PROBLEM, history, make_settings(tick_seconds=0, history_cache_levels=cache))
     for where, when in crashes:
         history.arm(where, when)
         rig.publisher.crash_at = rig.publisher.calls + when if where == "publish" else None
@@ -169,7 +169,7 @@ def test_a_fenced_worker_publishes_nothing_more_and_goes_on_from_the_other_s_off
     two.engine.settle()
     slow.gate.set()
     assert one.engine.settle().reassign
-    assert one.metrics.fence_conflicts._value.get() == 1
+    assert one.metrics.lane.fence_conflicts._value.get() == 1
     before = len(one.publisher.outputs)
     one.assign()
     assert one.engine.positions[ONLY] == 10
@@ -420,7 +420,7 @@ def test_every_bad_record_is_told_with_its_coordinates_and_the_stream_goes_on() 
     home = next(f"team-{n}" for n in range(50) if log._choose(f"team-{n}") == 1)
     log.put(part, encode_event(Raised(START, "A", stray, "r", "e")), START.timestamp())
     log.append(Raised(START, "A", home, "r", "e"))
-    rig = Rig(log, PROBLEM, MemoryHistory(), Settings(tick_seconds=0, bad_window=100))
+    rig = Rig(log, PROBLEM, MemoryHistory(), make_settings(tick_seconds=0, bad_window=100))
     rig.run()
     failed = rig.publisher.failed()
     assert [headers["reason"] for headers in failed] == [*bad.values(), "misrouted"]
@@ -444,10 +444,10 @@ def test_too_many_bad_records_ring_and_stop_only_where_asked() -> None:
     log = Log()
     for _ in range(80):
         log.put(ONLY, b"{", START.timestamp())
-    ringing = Rig(log, PROBLEM, MemoryHistory(), Settings(tick_seconds=0, bad_window=100))
+    ringing = Rig(log, PROBLEM, MemoryHistory(), make_settings(tick_seconds=0, bad_window=100))
     ringing.run()
     assert ringing.metrics.bad_share._value.get() == pytest.approx(0.8)
-    stopping = Rig(log, PROBLEM, MemoryHistory(), Settings(tick_seconds=0, bad_window=100, stop_on_bad=True))
+    stopping = Rig(log, PROBLEM, MemoryHistory(), make_settings(tick_seconds=0, bad_window=100, stop_on_bad=True))
     with pytest.raises(NoisegateError, match="stop_on_bad"):
         stopping.run()
 
@@ -455,7 +455,7 @@ def test_too_many_bad_records_ring_and_stop_only_where_asked() -> None:
 def test_a_quiet_partition_gets_a_tick_when_something_is_due_and_only_then() -> None:
     """Ticks move time for due expiries, and do not fill a log in which nothing waits."""
     log = log_of([Raised(START, "A", "team", "r", "e")])
-    rig = Rig(log, PROBLEM, MemoryHistory(), Settings(tick_seconds=60))
+    rig = Rig(log, PROBLEM, MemoryHistory(), make_settings(tick_seconds=60))
     rig.now = (START + timedelta(hours=1)).timestamp()
     rig.run()
     assert [o for o in rig.publisher.outputs if o.topic == TOPIC] == []
@@ -528,7 +528,7 @@ def test_a_partition_that_left_is_told_of_no_more() -> None:
     rig = Rig(log, small_problem(), MemoryHistory())
     rig.run()
     for part in log.records:
-        rig.metrics.lag.labels(part.partition).set(3)
+        rig.metrics.lane.lag.labels(*part).set(3)
     names = ("lag_records", "held_actions", "history_time_seconds")
     before = shown(rig.metrics, *names)
     assert len(before) == 6

@@ -16,7 +16,7 @@ from stream.core.scoring import Thresholds
 from stream.kafka.records import Part
 from stream.models.graph import Stop
 from stream.models.pointers import Pointer
-from stream.models.served import Challenger, Served
+from stream.models.active import Challenger, ActiveModels
 from stream.scorer.decode import Decoded
 from stream.scorer.score import BatchScores, pack_score, unpack_score
 from tests.scorer.logs import PROBLEM, at, random_log
@@ -40,7 +40,7 @@ def rival_of(alert: Raised) -> float:
     return round(1.0 - by_name(alert), 3)
 
 
-def rig_of(log: Log, served: Served) -> Rig:
+def rig_of(log: Log, served: ActiveModels) -> Rig:
     """A worker that serves this."""
     rig = Rig(log, PROBLEM, MemoryHistory())
     rig.served = served
@@ -81,7 +81,7 @@ def test_each_team_has_its_champion_s_score() -> None:
     """Exact names, patterns and the default: probability, version, band and evidence are those of the team's model."""
     strict = Thresholds(likely_noise=0.0, likely_actionable=0.0, weak=0.0)
     old, new = Says(OLD), Says(NEW, rival_of, strict)
-    rig = rig_of(log_of(random_log(3, alerts=120)), Served((old, new), Pointer(OLD, {"team-1": NEW, "*-3": NEW})))
+    rig = rig_of(log_of(random_log(3, alerts=120)), ActiveModels((old, new), Pointer(OLD, {"team-1": NEW, "*-3": NEW})))
     rig.run((17,))
     seen = set()
     for record in rig.publisher.enriched():
@@ -98,8 +98,8 @@ def test_each_team_has_its_champion_s_score() -> None:
 def test_the_batch_s_matrices_stay_reachable_by_model_and_role() -> None:
     """What each model read and said of a batch can be counted afterwards, with the alerts it is about."""
     kept: list[BatchScores] = []
-    rig = rig_of(log_of(random_log(4, alerts=50)), Served((Says(OLD), Says(NEW)), Pointer(OLD, {"team-1": NEW})))
-    rig.served = Served(rig.served.champions, rig.served.pointer, Challenger(Says(RIVAL, rival_of), 5.0))
+    rig = rig_of(log_of(random_log(4, alerts=50)), ActiveModels((Says(OLD), Says(NEW)), Pointer(OLD, {"team-1": NEW})))
+    rig.served = ActiveModels(rig.served.champions, rig.served.pointer, Challenger(Says(RIVAL, rival_of), 5.0))
     answer = rig.room._score
 
     def spy(decoded: Mapping[Part, Decoded]) -> BatchScores:
@@ -124,7 +124,9 @@ def test_the_batch_s_matrices_stay_reachable_by_model_and_role() -> None:
 
 def test_the_challenger_stands_beside_the_champion_in_records_and_outcomes() -> None:
     """Both probabilities are on the enriched record, in the ledger, and in the outcome's scores."""
-    rig = rig_of(log_of(random_log(5)), Served((Says(OLD),), Pointer(OLD), Challenger(Says(RIVAL, rival_of), 5.0)))
+    rig = rig_of(
+        log_of(random_log(5)), ActiveModels((Says(OLD),), Pointer(OLD), Challenger(Says(RIVAL, rival_of), 5.0))
+    )
     rig.run((13,))
     said = {}
     for record in rig.publisher.enriched():
@@ -153,12 +155,12 @@ def test_repeats_and_corrections_keep_the_first_scores_over_a_swap() -> None:
         Acted(at(180), "A1", "team", "A1-2", "worked"),
     ]
     log = log_of(events)
-    rig = rig_of(log, Served((Says(OLD),), Pointer(OLD), Challenger(Says(RIVAL, rival_of), 5.0)))
+    rig = rig_of(log, ActiveModels((Says(OLD),), Pointer(OLD), Challenger(Says(RIVAL, rival_of), 5.0)))
     rig.assign()
     (records,) = log.records.values()
     (part,) = log.records
     rig.engine.step({part: records[:1]})
-    rig.served = Served((Says(NEW, lambda alert: 0.5),), Pointer(NEW), Challenger(Says(OLD), 5.0))
+    rig.served = ActiveModels((Says(NEW, lambda alert: 0.5),), Pointer(NEW), Challenger(Says(OLD), 5.0))
     rig.run((1,))
     first, second = rig.publisher.enriched()
     assert first.score == second.score
@@ -180,7 +182,7 @@ def test_outcomes_carry_what_rules_match_on_and_who_decided() -> None:
         Acted(at(780), "A2", "team", "A2-1", "dismissed"),
         alert,
     ]
-    rig = rig_of(log_of(events), Served((Says(OLD),), Pointer(OLD)))
+    rig = rig_of(log_of(events), ActiveModels((Says(OLD),), Pointer(OLD)))
     rig.run((1,))
     closed, corrected, dismissed = rig.publisher.outcomes()
     for outcome, agent in ((closed, "automation"), (corrected, "person")):
@@ -198,7 +200,7 @@ def test_a_challenger_that_fails_or_is_slow_is_dropped_and_no_alert_is(kind: typ
     log = log_of(random_log(6))
     model = kind(RIVAL)
     challenger = Challenger(model, 0.05)
-    rig = rig_of(log, Served((Says(OLD),), Pointer(OLD), challenger))
+    rig = rig_of(log, ActiveModels((Says(OLD),), Pointer(OLD), challenger))
     rig.run((20,))
     assert challenger.dropped == why
     once = Once()
@@ -220,7 +222,7 @@ def test_a_challenger_that_fails_or_is_slow_is_dropped_and_no_alert_is(kind: typ
 
 def test_a_first_model_can_challenge_nobody() -> None:
     """Without a champion alerts are unscored for its reason, and the challenger's score is recorded all the same."""
-    rig = rig_of(log_of(random_log(7)), Served((), None, Challenger(Says(RIVAL, rival_of), 5.0), "model_failed"))
+    rig = rig_of(log_of(random_log(7)), ActiveModels((), None, Challenger(Says(RIVAL, rival_of), 5.0), "model_failed"))
     rig.run()
     for record in rig.publisher.enriched():
         assert (record.score.probability, record.score.band, record.score.reason) == (None, "unscored", "model_failed")
@@ -232,7 +234,7 @@ def test_a_first_model_can_challenge_nobody() -> None:
 @pytest.mark.expects_errors
 def test_a_team_s_champion_that_fails_leaves_the_others_scored() -> None:
     """Only the alerts of the failing model's teams are unscored, with the reason that the model failed."""
-    served = Served((Says(OLD), Failing(NEW)), Pointer(OLD, {"team-1": NEW}))
+    served = ActiveModels((Says(OLD), Failing(NEW)), Pointer(OLD, {"team-1": NEW}))
     rig = rig_of(log_of(random_log(8)), served)
     rig.run()
     for record in rig.publisher.enriched():
@@ -270,7 +272,10 @@ def test_a_bug_in_a_champion_costs_the_scores_of_its_batches_and_nothing_else(
 ) -> None:
     """Those alerts go out unscored as model_failed, counted and logged with a traceback once; history is the same."""
     log = log_of(random_log(10, alerts=300))
-    sound, buggy = rig_of(log, Served((Says(OLD),))), rig_of(log, Served((Buggy(OLD, KeyError("a bug"), where),)))
+    sound, buggy = (
+        rig_of(log, ActiveModels((Says(OLD),))),
+        rig_of(log, ActiveModels((Buggy(OLD, KeyError("a bug"), where),))),
+    )
     for rig in (sound, buggy):
         rig.run((17,))
     records = buggy.publisher.enriched()
@@ -294,9 +299,9 @@ def test_a_bug_in_a_champion_costs_the_scores_of_its_batches_and_nothing_else(
 def test_what_is_no_fault_of_the_model_is_not_swallowed(error: BaseException) -> None:
     """No memory left, or an interrupt, ends the batch as it would without a model; so does a challenger's."""
     for served in (
-        Served((Buggy(OLD, error),)),
-        Served((Buggy(OLD, error, "predict"),)),
-        Served((Says(OLD),), None, Challenger(Buggy(NEW, error), 5.0)),
+        ActiveModels((Buggy(OLD, error),)),
+        ActiveModels((Buggy(OLD, error, "predict"),)),
+        ActiveModels((Says(OLD),), None, Challenger(Buggy(NEW, error), 5.0)),
     ):
         with pytest.raises(type(error)):
             rig_of(log_of(random_log(11, alerts=30)), served).run((1,))
@@ -306,14 +311,14 @@ def test_a_challenger_without_memory_is_not_dropped() -> None:
     """In its own thread too: what the process lacks is no fault of the challenger."""
     challenger = Challenger(Buggy(NEW, MemoryError(), "predict"), 5.0)
     with pytest.raises(MemoryError):
-        rig_of(log_of(random_log(11, alerts=30)), Served((Says(OLD),), None, challenger)).run((1,))
+        rig_of(log_of(random_log(11, alerts=30)), ActiveModels((Says(OLD),), None, challenger)).run((1,))
     assert challenger.dropped is None
 
 
 def test_a_challenger_that_gives_too_few_probabilities_is_dropped() -> None:
     """As one that fails; the champion's scores stand."""
     challenger = Challenger(Buggy(NEW, KeyError("unused"), "shape"), 5.0)
-    rig = rig_of(log_of(random_log(11, alerts=30)), Served((Says(OLD),), None, challenger))
+    rig = rig_of(log_of(random_log(11, alerts=30)), ActiveModels((Says(OLD),), None, challenger))
     rig.run((1,))
     assert challenger.dropped == "failed"
     assert all(record.score.probability is not None for record in rig.publisher.enriched())
@@ -325,7 +330,7 @@ def test_scores_of_simulated_alerts_on_others_are_flagged(caplog: pytest.LogCapt
     for number, labels in enumerate(({}, {"simulated": "true"}, {}, {"simulated": "true"})):
         raised = Raised(at(number), f"A{number}", f"team-{number // 2}", "r", "e", labels=labels)
         events += [raised, raised]
-    served = Served((Says(OLD), Says(NEW)), Pointer(OLD, {"team-1": NEW}))
+    served = ActiveModels((Says(OLD), Says(NEW)), Pointer(OLD, {"team-1": NEW}))
     served.champions[1].simulated = True
     rig = rig_of(log_of(events), served)
     rig.run((3,))
@@ -342,7 +347,7 @@ def test_a_simulated_model_on_simulated_alerts_is_as_it_should_be(caplog: pytest
     """As in the demo: no flag, no word, and the gauge stays at zero."""
     model = Says(OLD)
     model.simulated = True
-    rig = rig_of(log_of([Raised(at(0), "A0", "team", "r", "e", labels={"simulated": "true"})]), Served((model,)))
+    rig = rig_of(log_of([Raised(at(0), "A0", "team", "r", "e", labels={"simulated": "true"})]), ActiveModels((model,)))
     rig.run()
     (record,) = rig.publisher.enriched()
     assert (record.score.model, record.flags) == (OLD, [])
@@ -356,10 +361,10 @@ def test_models_of_a_batch_are_those_of_one_moment() -> None:
 
     class Swapping(Says):
         def inputs(self, rows: Decayed, alerts: Sequence[Raised]) -> Inputs:
-            rig.served = Served((Swapping(NEW if self.version == OLD else OLD),))
+            rig.served = ActiveModels((Swapping(NEW if self.version == OLD else OLD),))
             return super().inputs(rows, alerts)
 
-    rig = rig_of(log, Served((Swapping(OLD),)))
+    rig = rig_of(log, ActiveModels((Swapping(OLD),)))
     rig.run((50,))
     batches: dict[int, set[str | None]] = {}
     for record in rig.publisher.enriched():

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from stream.config import Settings, load_settings
-from stream.metrics import Metrics
+from stream.metrics.scorer import ScorerMetrics
 from stream.models.pointers import CHAMPION, Pointer
 from stream.models.store import Store
 from stream.scorer import serving
-from stream.scorer.counting import Counting
-from stream.scorer.serving import Serving
+from stream.scorer.metrics.recorder import MetricsRecorder
+from stream.scorer.models import ModelPoller
 from tests.cli.versions import A, Shop, open_shop
 from tests.models.conftest import trained
 from tests.scorer.shown import shown, total
@@ -29,17 +29,17 @@ def shop(tmp_path: Path) -> Shop:
 
 
 @pytest.fixture
-def metrics() -> Metrics:
+def metrics() -> ScorerMetrics:
     """A worker's metrics."""
-    return Metrics()
+    return ScorerMetrics()
 
 
 @pytest.fixture
-def models(shop: Shop, metrics: Metrics, redis_url: str, unique_name: str) -> Iterator[Serving]:
+def models(shop: Shop, metrics: ScorerMetrics, redis_url: str, unique_name: str) -> Iterator[ModelPoller]:
     """A worker's models, not started."""
     names = {"NOISEGATE_REDIS_URL": redis_url, "NOISEGATE_DEPLOYMENT": unique_name}
     settings: Settings = load_settings({**shop.env, **names, "NOISEGATE_MODEL_POLL_SECONDS": "0.02"})
-    made = Serving(settings, settings.load_problem(), metrics, lambda: [0], Counting(metrics, {}, 60.0))
+    made = ModelPoller(settings, settings.load_problem(), metrics, lambda: [0], MetricsRecorder(metrics, {}, 60.0))
     yield made
     made.stop()
 
@@ -53,7 +53,7 @@ def until(true: Callable[[], bool], seconds: float = 10.0) -> None:
 
 
 def test_a_store_that_hangs_holds_up_nobody(
-    monkeypatch: pytest.MonkeyPatch, shop: Shop, metrics: Metrics, redis_url: str, unique_name: str
+    monkeypatch: pytest.MonkeyPatch, shop: Shop, metrics: ScorerMetrics, redis_url: str, unique_name: str
 ) -> None:
     """`start` returns at once; `wait_first` gives up after its time, and answers as soon as the store has."""
     answers = threading.Event()
@@ -65,7 +65,7 @@ def test_a_store_that_hangs_holds_up_nobody(
 
     monkeypatch.setattr(serving, "Store", Hanging)
     settings = load_settings({**shop.env, "NOISEGATE_REDIS_URL": redis_url, "NOISEGATE_DEPLOYMENT": unique_name})
-    models = Serving(settings, settings.load_problem(), metrics, lambda: [0], Counting(metrics, {}, 60.0))
+    models = ModelPoller(settings, settings.load_problem(), metrics, lambda: [0], MetricsRecorder(metrics, {}, 60.0))
     began = time.monotonic()
     models.start()
     assert time.monotonic() - began < 1.0
@@ -79,7 +79,7 @@ def test_a_store_that_hangs_holds_up_nobody(
 
 
 def test_what_serves_is_shown(
-    shop: Shop, models: Serving, metrics: Metrics, trained: Path, caplog: pytest.LogCaptureFixture
+    shop: Shop, models: ModelPoller, metrics: ScorerMetrics, trained: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Without a model the log has the mend; with one its counters are there at zero."""
     models.start()

@@ -12,11 +12,11 @@ from stream.core.events import Raised, encode_event, seconds
 from stream.kafka.records import Part
 from stream.lab.replaying import replay
 from stream.lab.training import train_replayed
-from stream.models.loading import Loader
+from stream.models.reload import Loader
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
-from stream.models.serving import load_model
+from stream.models.model import load_model
 from stream.models.store import Store
-from stream.models.watch import Watch
+from stream.models.reload import Reloader
 from tests.lab.logs import lines, small_log, small_problem
 from tests.scorer.memory_history import MemoryHistory
 from tests.scorer.rig import TOPIC, Log, Rig
@@ -29,7 +29,7 @@ def test_swaps_under_load_lose_no_alert_and_mix_no_models(tmp_path: Path) -> Non
     made = [train_replayed(replay(lines(small_log(seed=seed)), problem), tmp_path / "store") for seed in (1, 2)]
     store = Store(str(tmp_path / "store"))
     shutil.rmtree(tmp_path / "cache", ignore_errors=True)
-    watch = Watch(Loader(store, problem, tmp_path / "cache", "test"), 5.0, 30.0)
+    watch = Reloader(Loader(store, problem, tmp_path / "cache", "test"), 5.0, 30.0)
     store.point(CHAMPION, Pointer(made[0].name))
     watch.poll()
     done = Gate()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream.config import Settings
+from stream.config import make_settings, Settings
 from stream.core.events import Event, Raised, Tick
 from stream.kafka.records import Part
 from stream.scorer.history import Found, Wanted, Write
@@ -38,7 +38,7 @@ class MeasuredHistory(MemoryHistory):
 
 def bounded_rig(events: Sequence[Event], most: int = MOST) -> Rig:
     """A rig whose batches make at most `most` timers fire."""
-    return Rig(log_of(list(events)), PROBLEM, MeasuredHistory(), Settings(tick_seconds=0, batch_max_records=most))
+    return Rig(log_of(list(events)), PROBLEM, MeasuredHistory(), make_settings(tick_seconds=0, batch_max_records=most))
 
 
 def storm(count: int, apart: float) -> list[Event]:

@@ -14,7 +14,7 @@ from stream.core.events import Raised
 from stream.core.once import Once
 from stream.core.records import Enriched, Outcome, decode_enriched, decode_outcome
 from stream.dev.demo.plan import AlertKey
-from stream.lab.log import Line
+from stream.eventlog import Line
 
 SHOWN = 12  # latest alerts
 _RATE_SECONDS = 3.0
@@ -75,9 +75,9 @@ class Collector:
         """These records were read."""
         for message in messages:
             topic, value = message.topic(), message.value() or b""
-            if topic == self._topics.enriched_topic:
+            if topic == self._topics.topics.enriched:
                 self._take_enriched(decode_enriched(value), value, message.timestamp()[1] / 1000.0)
-            elif topic == self._topics.outcomes_topic:
+            elif topic == self._topics.topics.outcomes:
                 self._take_outcome(decode_outcome(value), value)
             else:
                 headers = dict(message.headers() or [])

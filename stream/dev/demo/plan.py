@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from stream.core.events import Raised
 from stream.core.problem import Problem
-from stream.lab.log import Line, Progress, read_log
+from stream.eventlog import Line, Progress, read_log
 from stream.lab.replaying import Replayed, replay
 from stream.lab.window import Split, split_at_share
 

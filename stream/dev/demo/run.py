@@ -25,7 +25,7 @@ from stream.dev.stack import Stack, running_stack
 from stream.extras import TRAINING, require_lab
 from stream.kafka.reader import Reader
 from stream.kafka.replay import Feed, Schedule, parse_speed
-from stream.lab.log import Line
+from stream.eventlog import Line
 from stream.lab.unused import sentences
 from stream.models.pointers import CHAMPION, Pointer
 from stream.models.store import Store, find
@@ -90,7 +90,7 @@ def _problem_of(request: Request) -> Path:
 def _log_of(request: Request, folder: Path, console: Console) -> Path:
     if request.events is not None:
         return request.events
-    from stream.dev.organisation import write_events
+    from stream.simulation import write_events
 
     log = folder / "simulated.jsonl"
     with console.status("generating the simulated organisation's log"):
@@ -113,7 +113,7 @@ class _Demo:
         settings = stack.settings
         self._collected = Collector(settings, keep=request.save is not None)
         self._feed = Feed(settings)
-        self._topics = [settings.enriched_topic, settings.outcomes_topic, settings.failed_topic]
+        self._topics = [settings.topics.enriched, settings.topics.outcomes, settings.topics.failed]
         whose = "the SIMULATED organisation" if plan.simulated else plan.log.name
         self._title = f"noisegate: {whose}"
 

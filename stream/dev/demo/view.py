@@ -13,7 +13,7 @@ from rich.text import Text
 from stream.core.records import Enriched
 from stream.dev.demo.collect import Collector
 from stream.dev.demo.summary import Figures, Summary
-from stream.plain import plain
+from stream.console import strip_control_characters
 
 _BANDS = {"likely_noise": "dim", "unsure": "yellow", "likely_actionable": "bold red", "unscored": "dim italic"}
 _MODEL = "noisegate"
@@ -124,7 +124,7 @@ def _latest(records: list[Enriched]) -> Table:
         probability = "-" if score.probability is None else f"{score.probability:.0%}"
         raised = f"{alert.at.astimezone(UTC):%m-%d %H:%M}"
         cells = (raised, alert.team, alert.rule, probability, words(record))
-        table.add_row(*(Text(plain(cell)) for cell in cells), style=_BANDS[score.band])
+        table.add_row(*(Text(strip_control_characters(cell)) for cell in cells), style=_BANDS[score.band])
     return table
 
 

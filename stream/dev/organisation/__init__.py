@@ -10,7 +10,7 @@ reactions   what people then do, and when
 simulation  all of it in one event log, sorted by time
 """
 
-from stream.dev.organisation.catalogue import (
+from stream.simulation.catalogue import (
     DRIFTS,
     FIXES,
     FLOODS,
@@ -23,7 +23,7 @@ from stream.dev.organisation.catalogue import (
     Drifts,
     Shift,
 )
-from stream.dev.organisation.simulation import (
+from stream.simulation.simulation import (
     START,
     ActedRecord,
     Event,

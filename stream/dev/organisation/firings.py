@@ -7,8 +7,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from stream.dev.organisation.catalogue import FLOODS, REPORTS, RULES, TEAMS, Fix, Flood, Report, Rule, Team
-from stream.dev.organisation.span import DAY, HOUR, Span
+from stream.simulation.catalogue import FLOODS, REPORTS, RULES, TEAMS, Fix, Flood, Report, Rule, Team
+from stream.simulation.span import DAY, HOUR, Span
 
 Floats = NDArray[np.float64]
 

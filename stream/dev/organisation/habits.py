@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 
 from numpy.random import Generator
 
-from stream.dev.organisation.catalogue import HABITS, TEAMS, Drifts, Fix, Habit, Shift, Team
-from stream.dev.organisation.firings import Estate, Firing, rules_of
-from stream.dev.organisation.span import HOUR, Span
+from stream.simulation.catalogue import HABITS, TEAMS, Drifts, Fix, Habit, Shift, Team
+from stream.simulation.firings import Estate, Firing, rules_of
+from stream.simulation.span import HOUR, Span
 
 ENV = {"prod": 0.5, "staging": -0.6, "dev": -1.5}
 SEVERITY = {"critical": 1.4, "high": 0.5, "medium": -0.3, "low": -1.0}

@@ -14,10 +14,10 @@ from typing import Literal
 
 from numpy.random import Generator
 
-from stream.dev.organisation.catalogue import TEAMS
-from stream.dev.organisation.firings import Firing
-from stream.dev.organisation.habits import ON_CALL
-from stream.dev.organisation.span import HOUR, Span
+from stream.simulation.catalogue import TEAMS
+from stream.simulation.firings import Firing
+from stream.simulation.habits import ON_CALL
+from stream.simulation.span import HOUR, Span
 
 HORIZON = 24 * HOUR
 SPREAD = 1.3  # sigma of the log of every delay

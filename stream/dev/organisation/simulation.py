@@ -15,11 +15,11 @@ from typing import IO, Literal, NamedTuple, NotRequired, TypedDict
 
 from numpy.random import Generator, default_rng
 
-from stream.dev.organisation.catalogue import DRIFTS, Drifts
-from stream.dev.organisation.firings import Firing, estate, firings
-from stream.dev.organisation.habits import Habits, Repeats
-from stream.dev.organisation.reactions import Action, Agent, Endings, Reactions
-from stream.dev.organisation.span import Span
+from stream.simulation.catalogue import DRIFTS, Drifts
+from stream.simulation.firings import Firing, estate, firings
+from stream.simulation.habits import Habits, Repeats
+from stream.simulation.reactions import Action, Agent, Endings, Reactions
+from stream.simulation.span import Span
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 RETRIED = 0.004  # share of raised events that a webhook sends twice

@@ -15,7 +15,7 @@ from stream.lab.auditing.patterns import proposals, refires, rules_tested
 from stream.lab.auditing.result import Audit
 from stream.lab.auditing.scores import tests
 from stream.lab.auditing.sentences import findings
-from stream.lab.log import Progress, no_progress, read_log
+from stream.eventlog import Progress, no_progress, read_log
 from stream.lab.replaying import Replayed, replay
 from stream.lab.window import split_at_share
 

@@ -55,7 +55,7 @@ def write_exclusions(
     try:
         _replace(path, changed.encode())
     except OSError as error:
-        raise LabError(f"{path}: can't be written ({error.strerror}); make its folder writable") from None
+        raise LabError(f"{path}: can't be written ({error.strerror})", f"make its folder writable") from None
     return Written(len(new), len(days), before.id, after.id)
 
 
@@ -74,7 +74,7 @@ def with_exclusions(
         _append(exclude, "flood_days", days)
         return tomlkit.dumps(document)
     except (TOMLKitError, TypeError, ValueError) as error:
-        raise ProblemError(f"{source}: can't be changed ({error}); add the printed lines by hand") from None
+        raise ProblemError(f"{source}: can't be changed ({error})", f"add the printed lines by hand") from None
 
 
 def _append(exclude: Any, name: str, new: Sequence[Exclusion | FloodDay]) -> None:
@@ -95,7 +95,7 @@ def _hold(path: Path, before: Problem, after: Problem, new: list[Exclusion], day
         was, visibility_only=[*was.visibility_only, *new], flood_days=[*was.flood_days, *days]
     )
     if after != msgspec.structs.replace(before, exclude=exclude):
-        raise LabError(f"{path}: can't be changed without loss; add the printed lines by hand")
+        raise LabError(f"{path}: can't be changed without loss", f"add the printed lines by hand")
 
 
 def _replace(path: Path, content: bytes) -> None:

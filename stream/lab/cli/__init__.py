@@ -25,7 +25,7 @@ from stream.lab.cli.shown import (
     say_json,
     say_metrics,
 )
-from stream.plain import plain
+from stream.console import strip_control_characters
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Train and judge models (extra: lab).")
 
@@ -61,7 +61,7 @@ def train_command(
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise LabError(f"--out {out}: this folder can't be created ({error.strerror}); name another") from None
+        raise LabError(f"--out {out}: this folder can't be created ({error.strerror})", f"name another") from None
     command = shlex.join(["noisegate", *sys.argv[1:]])
     with log_of(events, simulated) as log, stage_bars() as told:
         folder = train(
@@ -77,7 +77,7 @@ def train_command(
         say_metrics(shown, manifest.metrics, manifest.training.simulated)
     if manifest.gate is not None and not manifest.gate.passed:
         said = "could not be tested" if manifest.gate.result == "not tested" else "failed"
-        why = escape(plain("; ".join(manifest.gate.faults)))
+        why = escape(strip_control_characters("; ".join(manifest.gate.faults)))
         shown.print(
             f"The gate {said}: {why}. `noisegate models promote` refuses this version unless you give a reason; "
             f"see {escape(str(folder / 'report.html'))}"

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from stream.bars import stage_bars
-from stream.lab.cli import shown
+from stream.lab.cli import options, output
 
 if TYPE_CHECKING:
     from stream.lab.auditing.exclusions import Written
@@ -25,7 +25,7 @@ def audit_command(
     simulated: shown.Simulated = False,
     split: Annotated[float, typer.Option(help="Share of the alerts to train on, by raise time.")] = 0.6,
     write: Annotated[bool, typer.Option("--write", help="Write the proposed exclusions to the problem file.")] = False,
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Examine a log before training: volumes, rates, floods, re-fires, delays, trivial targets."""
     from stream.extras import AUDITING, require_lab
@@ -40,7 +40,7 @@ def audit_command(
         found = audit(log, definition, split, told)
     written = write_exclusions(problem, found.proposals, unflagged(found.floods)) if write else None
     if as_json:
-        shown.say_json({"audit": found, "written": written})
+        print_json({"audit": found, "written": written})
         return
     _say(shown.console(), found, written)
 

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from stream.bars import stage_bars
 from stream.core.errors import LabError
-from stream.lab.cli import shown
+from stream.lab.cli import options, output
 
 _UNITS = {"d": 1.0, "h": 1 / 24, "w": 7.0}
 
@@ -21,7 +21,7 @@ def backtest_command(
     every: Annotated[str, typer.Option(help="Interval between trainings, such as 7d, 12h or 1w.")] = "7d",
     split: Annotated[float, typer.Option(help="Share of the alerts before the first training, by raise time.")] = 0.6,
     seed: Annotated[int, typer.Option(help="Random seed. The same seed and log give the same scores.")] = 7,
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Train again at intervals, such as every week, with what was known then, and compare with training once."""
     from stream.lab.backtesting import ONCE, RETRAINED, backtest
@@ -30,7 +30,7 @@ def backtest_command(
     with shown.log_of(events, simulated) as log, stage_bars() as told:
         found = backtest(log, definition, every_days=days, split=split, seed=seed, progress=told)
     if as_json:
-        shown.say_json(found)
+        print_json(found)
         return
     console = shown.console()
     console.print(f"[bold]Trained again every {every}[/bold]  {escape(found.question)}")

@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 
 from stream.bars import stage_bars
-from stream.lab.cli import shown
+from stream.lab.cli import options, output
 from stream.lab.unused import fields_sentence
 
 _WHEN = "a length before now (30d, 12h) or a time (2026-03-01T00:00:00Z)"
@@ -19,7 +19,7 @@ def pull_command(
     output: Annotated[Path, typer.Option("--output", "-o", help="Event log to write: .jsonl, .jsonl.gz or .parquet.")],
     since: Annotated[str | None, typer.Option(help=f"Start, in event time: {_WHEN}. Default: the beginning.")] = None,
     until: Annotated[str | None, typer.Option(help=f"End (exclusive), in event time: {_WHEN}.")] = None,
-    as_json: shown.AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Write alerts.events from Kafka to an event log, in the order in which the live folds saw it."""
     from stream.config import load_settings
@@ -31,7 +31,7 @@ def pull_command(
     with stage_bars() as told:
         pulled: Pulled = pull(load_settings(file=context.obj), output, begin, end, told)
     if as_json:
-        shown.say_json(pulled)
+        print_json(pulled)
         return
     console = shown.console()
     console.print(

@@ -18,7 +18,7 @@ from stream.core.errors import LabError, ProblemError
 from stream.core.problem import Problem, parse_problem
 from stream.lab.judging.judge import MODEL
 from stream.models.manifest import Figures, Metrics
-from stream.plain import plain_json
+from stream.console import escape_json
 
 _WIDTH = 110
 
@@ -44,7 +44,7 @@ def log_of(events: Path | None, simulated: bool) -> Iterator[Path]:
     if events is not None:
         yield events
         return
-    from stream.dev.organisation import write_events
+    from stream.simulation import write_events
 
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "simulated.jsonl.gz"
@@ -64,7 +64,7 @@ def notice(sentence: str) -> None:
 
 def say_json(result: object) -> None:
     """One line on standard output."""
-    sys.stdout.write(plain_json(msgspec.json.encode(result).decode()) + "\n")
+    sys.stdout.write(escape_json(msgspec.json.encode(result).decode()) + "\n")
 
 
 def say_metrics(console: Console, metrics: Metrics, simulated: bool) -> None:

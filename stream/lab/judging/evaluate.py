@@ -10,13 +10,13 @@ from stream.core.events import seconds
 from stream.lab.check import about
 from stream.lab.judging.baselines import score_baselines
 from stream.lab.judging.judge import judge
-from stream.lab.log import Progress, no_progress, read_log
+from stream.eventlog import Progress, no_progress, read_log
 from stream.lab.matrix import predict, served_matrix
 from stream.lab.replaying import Replayed, replay
 from stream.lab.window import judgeable, split_at_time
 from stream.models.artifact import verify
 from stream.models.manifest import Metrics
-from stream.models.serving import Model, load_model
+from stream.models.model import Model, load_model
 from stream.models.store import find
 
 

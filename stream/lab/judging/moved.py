@@ -20,7 +20,7 @@ from stream.lab.matrix import predict, served_matrix
 from stream.lab.replaying import Replayed
 from stream.lab.window import judgeable, split_at_time
 from stream.models.artifact import FINDINGS, read_file
-from stream.models.serving import Model
+from stream.models.model import Model
 
 LEAST_SHIFT = 0.01  # of all gain in the trees: less is not told
 EDGES = ("likely_noise", "likely_actionable", "weak", "some", "strong")

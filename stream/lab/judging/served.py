@@ -204,7 +204,7 @@ def read_outcomes(settings: Settings, since: float | None = None) -> Iterator[Ou
 
     once, unreadable = Once(), 0
     written = None if since is None else since - limits.SKEW_SECONDS
-    with Reader(settings, [settings.outcomes_topic], since=written) as reader:
+    with Reader(settings, [settings.topics.outcomes], since=written) as reader:
         for message in reader.read_all():
             if written is not None and message.timestamp()[1] / 1000.0 < written:
                 continue
@@ -216,7 +216,7 @@ def read_outcomes(settings: Settings, since: float | None = None) -> Iterator[Ou
             if once.takes_outcome(outcome):
                 yield outcome
     if unreadable:
-        log.warning("%d records on %s are no outcomes and were passed over", unreadable, settings.outcomes_topic)
+        log.warning("%d records on %s are no outcomes and were passed over", unreadable, settings.topics.outcomes)
 
 
 def _left_out(outcome: Outcome, champion: str, challenger: str, problem: Problem) -> LeftOut | None:

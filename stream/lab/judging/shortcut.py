@@ -15,7 +15,7 @@ from stream.lab.judging.metrics import Labels
 from stream.lab.learning import calibration
 from stream.lab.learning.fitting import Window, fit_window
 from stream.lab.learning.plan import Plan
-from stream.lab.log import Progress, no_progress
+from stream.eventlog import Progress, no_progress
 from stream.lab.window import Mask
 
 AGREES_FROM = 0.5

@@ -13,10 +13,10 @@ from stream.lab.judging.finding import Case, find
 from stream.lab.judging.findings import Findings, Floods, Importance
 from stream.lab.learning.fitting import Fitted, Window
 from stream.lab.learning.plan import Plan
-from stream.lab.log import Progress, no_progress
+from stream.eventlog import Progress, no_progress
 from stream.lab.matrix import predict, served_matrix
 from stream.lab.window import Mask
-from stream.models.serving import Model
+from stream.models.model import Model
 
 _DEFAULT = Plan()
 

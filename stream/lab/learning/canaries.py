@@ -21,7 +21,7 @@ from stream.lab.judging.findings import Check
 from stream.lab.judging.metrics import Labels, auc
 from stream.lab.learning import trees
 from stream.lab.learning.parts import EARLIER, LEAST_LATER, LEAST_OF_A_CLASS, Window, enough, parts
-from stream.lab.log import Progress
+from stream.eventlog import Progress
 from stream.lab.matrix import training_matrix
 from stream.lab.priors import learn
 from stream.lab.replaying import Replayed

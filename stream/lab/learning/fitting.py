@@ -20,7 +20,7 @@ from stream.lab.learning.parts import Window, enough, parts, try_rounds, weights
 from stream.lab.learning.plan import Plan
 from stream.lab.learning.trees import Params, Trees
 from stream.lab.learning.trials import search
-from stream.lab.log import Progress
+from stream.eventlog import Progress
 from stream.models.manifest import Calibration
 
 NOISE_AT_MOST = 0.5  # the band likely_noise never reaches above "more probably noise than not"

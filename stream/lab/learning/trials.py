@@ -11,7 +11,7 @@ from stream.lab.learning.crossval import cross_validate, folds
 from stream.lab.learning.parts import Window
 from stream.lab.learning.plan import Plan
 from stream.lab.learning.trees import Params
-from stream.lab.log import Progress
+from stream.eventlog import Progress
 
 if TYPE_CHECKING:
     from optuna.trial import Trial

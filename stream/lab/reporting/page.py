@@ -7,14 +7,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from stream.lab.judging.findings import Findings
 from stream.lab.reporting import charts, words
 from stream.lab.reporting.texts import FILTERS
-from stream.plain import plain_lines
+from stream.console import strip_lines
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write(findings: Findings) -> str:
     """The findings as one self-contained HTML page. Whatever came out of a log is escaped, and steers nothing."""
-    return plain_lines(
+    return strip_lines(
         _environment()
         .get_template("page.html")
         .render(

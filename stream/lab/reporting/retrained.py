@@ -11,7 +11,7 @@ from stream.lab.judging.moved import Moved
 from stream.lab.judging.served import Comparison
 from stream.lab.reporting.texts import count, day, moment, number, percent, signed
 from stream.models.manifest import Metrics
-from stream.plain import plain, plain_lines
+from stream.console import strip_control_characters, strip_lines
 
 Standing = Literal["challenger", "first", "refused", "there_already"]
 REFUSED: Standing = "refused"
@@ -89,7 +89,7 @@ def write(found: Retrained) -> str:
         _section("What moved", _moved(found.moved)),
         _section("What next", _next(found)),
     ]
-    return plain_lines("\n\n".join(section for section in sections if section)) + "\n"
+    return strip_lines("\n\n".join(section for section in sections if section)) + "\n"
 
 
 def _verdict(found: Retrained) -> str:
@@ -102,7 +102,7 @@ def _verdict(found: Retrained) -> str:
     if found.forced is not None:
         said += f" That was forced ({found.forced}), although: {'; '.join(found.faults)}."
     simulated = " **SIMULATED data.**" if found.simulated else ""
-    return f"{plain(found.question)} ({found.problem}, {moment(found.created)}){simulated}\n\n{said}"
+    return f"{strip_control_characters(found.question)} ({found.problem}, {moment(found.created)}){simulated}\n\n{said}"
 
 
 def _though(found: Retrained) -> str:
@@ -126,7 +126,7 @@ def _data(data: Data) -> str:
 
 
 def _warnings(warnings: Sequence[str]) -> str:
-    return _some([f"- {plain(text)}" for text in warnings], "more; see `noisegate lab audit`")
+    return _some([f"- {strip_control_characters(text)}" for text in warnings], "more; see `noisegate lab audit`")
 
 
 def _gate(found: Retrained) -> str:
@@ -136,7 +136,7 @@ def _gate(found: Retrained) -> str:
     told = [f"Failed on {failed} of its conditions"] if failed else []
     told += [f"{len(untested)} could not be tested"] if untested else []
     lines = [f"{', '.join(told)}:", ""] if told else ["Passed."]
-    lines += [f"- {plain(fault)}" for fault in faults]
+    lines += [f"- {strip_control_characters(fault)}" for fault in faults]
     if found.metrics is not None:
         of, kept = found.metrics.model, percent(found.metrics.target_detection, 0)
         lines += [
@@ -149,7 +149,7 @@ def _gate(found: Retrained) -> str:
 
 def _beside(found: Retrained) -> str:
     if found.unjudged is not None:
-        return f"The champion can't be judged on this log: {plain(found.unjudged)}"
+        return f"The champion can't be judged on this log: {strip_control_characters(found.unjudged)}"
     if found.moved is None:
         return ""
     auc = found.moved.auc

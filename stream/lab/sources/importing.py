@@ -8,7 +8,7 @@ from typing import IO
 from stream.core import limits
 from stream.core.errors import LogError
 from stream.core.events import Acted, Raised, encode_event, seconds
-from stream.lab.log import Progress, no_progress
+from stream.eventlog import Progress, no_progress
 from stream.lab.sources.actions import ActionCells, action_id, bind, check_order
 from stream.lab.sources.cells import Cells
 from stream.lab.sources.mapping import Mapping
@@ -50,7 +50,7 @@ def import_table(table: Table, mapping: Mapping, output: Path, progress: Progres
         LogError: a column is missing, the table can't be read, no row made an event, or the log can't be written.
     """
     if not output.name.endswith((".jsonl", ".jsonl.gz")):
-        raise LogError(f"{output}: does not end in .jsonl or .jsonl.gz; rename the output")
+        raise LogError(f"{output}: does not end in .jsonl or .jsonl.gz", f"rename the output")
     cells, made, summary = Cells(mapping, table), _Made(), Summary()
     actions = bind(cells)
     if mapping.form == "alert":
@@ -60,7 +60,7 @@ def import_table(table: Table, mapping: Mapping, output: Path, progress: Progres
     summary.alerts, summary.actions = len(made.raised), len(made.acted)
     if not summary.alerts:
         raise LogError(
-            f"{table.path}: none of its {summary.rows} rows became an event{_most(summary)}; correct the mapping"
+            f"{table.path}: none of its {summary.rows} rows became an event{_most(summary)}", f"correct the mapping"
         )
     write_lines(made.lines(), output, progress)
     return summary

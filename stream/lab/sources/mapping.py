@@ -93,7 +93,7 @@ def load_mapping(path: Path) -> Mapping:
     except OSError as error:
         raise LogError(f"{path}: can't be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise LogError(f"{path}: is not UTF-8; save it as UTF-8") from None
+        raise LogError(f"{path}: is not UTF-8", f"save it as UTF-8") from None
     return parse_mapping(text, str(path))
 
 

@@ -27,7 +27,7 @@ from stream.core.events import (
 from stream.kafka.misrouted import MisroutedRecords
 from stream.kafka.partitioner import partition_chooser
 from stream.kafka.reader import Reader
-from stream.lab.log import Line, Progress, no_progress
+from stream.eventlog import Line, Progress, no_progress
 from stream.lab.parquet import import_parquet, write_parquet
 from stream.lab.sources.spool import Spool
 from stream.lab.unused import count_names
@@ -109,13 +109,13 @@ def pull(
         SettingsError, ProblemError: the settings' problem file, whose grace decides what is late, can't be used.
     """
     if not output.name.endswith(ENDINGS):
-        raise LogError(f"{output}: ends neither in .jsonl nor .jsonl.gz nor .parquet; end the output's name so")
+        raise LogError(f"{output}: ends neither in .jsonl nor .jsonl.gz nor .parquet", f"end the output's name so")
     if output.suffix == ".parquet":
         import_parquet()
     if since is not None and until is not None and since >= until:
         raise LogError(f"--since {moment(since):%FT%TZ} is not before --until {moment(until):%FT%TZ}")
     grace = settings.load_problem().outcome.grace_minutes * 60.0
-    pulled = Pulled(output=str(output), topic=settings.events_topic)
+    pulled = Pulled(output=str(output), topic=settings.topics.events)
     with whole(output) as file, Spool(grace) as spool:
         _read(settings, since, until, pulled, spool, progress)
         _write(spool, pulled, file, progress)
@@ -129,7 +129,7 @@ def _read(
     recorded = None if since is None else since - limits.SKEW_SECONDS
     low, high = -math.inf if since is None else since, math.inf if until is None else until
     with Reader(settings, [pulled.topic], since=recorded) as reader:
-        choose = partition_chooser(settings.partitioner, reader.partitions[pulled.topic])
+        choose = partition_chooser(settings.kafka.partitioner, reader.partitions[pulled.topic])
         homes: dict[str, int] = {}
         misrouted: MisroutedRecords | None = None
         for message in reader.read_all():

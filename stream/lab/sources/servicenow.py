@@ -37,7 +37,8 @@ def servicenow_mapping(table: Table, time: TimeRule, automation: Sequence[str] =
     has = set(table.header)
     if {"documentkey", "fieldname"} <= has:
         raise LogError(
-            f"{table.path}: is a sys_audit export, which names no team and no rule; export the incident table instead"
+            f"{table.path}: is a sys_audit export, which names no team and no rule",
+            f"export the incident table instead",
         )
     for column in ("number", "assignment_group", "category"):
         table.find(column, "an incident export")

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream.core.events import Event, Tick, decode_event
-from stream.lab.log import Line
+from stream.eventlog import Line
 
 _TELL_EVERY = 5_000
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from stream.core.errors import LogError
-from stream.lab.log import Progress
+from stream.eventlog import Progress
 from stream.lab.sources.summary import Summary
 
 Row = Sequence[str]  # the used cells
@@ -29,14 +29,14 @@ class Table:
         try:
             "".encode(encoding)
         except (LookupError, ValueError):
-            raise LogError(f"encoding = {encoding!r} is not known; name one such as utf-8 or cp1252") from None
+            raise LogError(f"encoding = {encoding!r} is not known", f"name one such as utf-8 or cp1252") from None
         with self._reader() as (reader, _):
             self.header = [name.strip() for name in next(reader, [])]
         if not self.header:
-            raise LogError(f"{path}: is empty; its first line must name the columns")
+            raise LogError(f"{path}: is empty", f"its first line must name the columns")
         twice = next((name for name in self.header if self.header.count(name) > 1), None)
         if twice is not None:
-            raise LogError(f"{path}: has two columns {twice!r}; rename one of them")
+            raise LogError(f"{path}: has two columns {twice!r}", f"rename one of them")
 
     def find(self, column: str, who: str) -> int:
         """Where the column stands; `who` is what needs it.
@@ -78,11 +78,11 @@ class Table:
                     yield csv.reader(text, delimiter=self._delimiter), lambda: min(raw.tell() / size, 1.0)
         except UnicodeError:
             raise LogError(
-                f"{self.path}: is not {self._encoding} throughout; name its encoding in the mapping, such as cp1252"
+                f"{self.path}: is not {self._encoding} throughout", f"name its encoding in the mapping, such as cp1252"
             ) from None
         except csv.Error as error:
             raise LogError(
-                f"{self.path}: is not a table that can be read: {error}; check delimiter and quotes"
+                f"{self.path}: is not a table that can be read: {error}", f"check delimiter and quotes"
             ) from None
         except (OSError, EOFError, zlib.error) as error:
             raise LogError(f"{self.path}: can't be read: {getattr(error, 'strerror', None) or error}") from None

@@ -13,7 +13,7 @@ from stream.lab.judging.baselines import score_baselines
 from stream.lab.judging.evaluate import evaluate
 from stream.lab.replaying import Replayed
 from stream.lab.training import train_replayed
-from stream.models.serving import load_model
+from stream.models.model import load_model
 from tests.lab.logs import raised, small_log, write
 
 

@@ -19,13 +19,13 @@ from stream.lab.judging.findings import Findings
 from stream.lab.judging.judge import MODEL
 from stream.lab.judging.trained import find_trained, floods
 from stream.lab.learning.fitting import Window, fit_window
-from stream.lab.log import no_progress
+from stream.eventlog import no_progress
 from stream.lab.matrix import predict, served_matrix, training_matrix
 from stream.lab.priors import choose_keys, learn
 from stream.lab.replaying import Replayed, replay
 from stream.lab.training import train_replayed
 from stream.lab.window import judgeable, split_at_share, trainable
-from stream.models.serving import load_model
+from stream.models.model import load_model
 from tests.lab.logs import lines, small_log, small_problem
 
 

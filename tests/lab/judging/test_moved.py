@@ -13,8 +13,8 @@ from stream.lab.replaying import Replayed, replay
 from stream.lab.training import train_replayed
 from stream.lab.window import judgeable, split_at_time
 from stream.models.artifact import FINDINGS, REFERENCE
-from stream.models.publishing import write_artifact
-from stream.models.serving import load_model
+from stream.models.store import write_artifact
+from stream.models.model import load_model
 from tests.lab.logs import START, acted, lines, raised, small_problem
 
 ALERTS = 2_400  # one every ten minutes: sixteen days and a half

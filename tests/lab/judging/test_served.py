@@ -230,11 +230,11 @@ def test_outcomes_are_read_from_kafka(on_kafka: Any, caplog: pytest.LogCaptureFi
     producer = Producer({**producer_settings(on_kafka), "log_level": 0})
     written = time.time()
     for one in (*made, closed, *made, corrected, corrected):
-        producer.produce(on_kafka.outcomes_topic, encode_record(one), one.team)
+        producer.produce(on_kafka.topics.outcomes, encode_record(one), one.team)
     for team, value in (("team-0", b"garbage"), ("team-1", b"{}"), ("team-2", b"")):
-        producer.produce(on_kafka.outcomes_topic, value, team)
+        producer.produce(on_kafka.topics.outcomes, value, team)
     old = outcome(80, START, True, 0.1, 0.1)
-    producer.produce(on_kafka.outcomes_topic, encode_record(old), "team-2", timestamp=int(written - 3_600) * 1000)
+    producer.produce(on_kafka.topics.outcomes, encode_record(old), "team-2", timestamp=int(written - 3_600) * 1000)
     assert producer.flush(30) == 0
 
     found = list(read_outcomes(on_kafka))

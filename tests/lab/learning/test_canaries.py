@@ -12,7 +12,7 @@ from stream.lab.judging.metrics import auc
 from stream.lab.learning import canaries
 from stream.lab.learning.canaries import cut, leaking, next_of_team_rule, null_deviation, order, paired_deviation
 from stream.lab.learning.parts import Window, parts
-from stream.lab.log import no_progress
+from stream.eventlog import no_progress
 from stream.lab.replaying import Replayed
 from tests.lab.learning.windows import window_of
 

@@ -9,7 +9,7 @@ from stream.lab.learning.crossval import cross_validate, folds
 from stream.lab.learning.parts import Window
 from stream.lab.learning.plan import Plan
 from stream.lab.learning.trials import search
-from stream.lab.log import no_progress
+from stream.eventlog import no_progress
 from stream.lab.replaying import Replayed
 from tests.lab.learning.windows import window_of
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from stream.core.events import Event
-from stream.lab.log import read_log
+from stream.eventlog import read_log
 from stream.lab.sources.importing import import_table
 from stream.lab.sources.mapping import Mapping, parse_mapping
 from stream.lab.sources.summary import Summary

@@ -21,7 +21,7 @@ from stream.kafka.reader import Reader
 from stream.kafka.records import Part
 from stream.kafka.replay import Feed
 from stream.kafka.topics import LOG_APPEND_TIME, TIMESTAMPS, Topics, topic_configs
-from stream.lab.log import Line, read_log
+from stream.eventlog import Line, read_log
 from stream.lab.parquet import VALUE, import_parquet
 from stream.lab.sources.pulling import Left, parse_when, pull
 from stream.lane.batch import Batch
@@ -92,7 +92,7 @@ def states(folds: Sequence[Fold]) -> dict[str, bytes]:
 def live_folds(settings: Settings) -> list[Fold]:
     """Each partition folded by itself, in the order of its offsets: what the scorers' histories come to."""
     parts: list[list[bytes]] = [[] for _ in range(PARTITIONS)]
-    with Reader(settings, [settings.events_topic]) as reader:
+    with Reader(settings, [settings.topics.events]) as reader:
         for message in reader.read_all():
             parts[message.partition() or 0].append(message.value() or b"")
     decoded = [[line for value in part for line in lines_of(value)] for part in parts]
@@ -134,11 +134,11 @@ def test_what_the_scorer_would_fail_is_left_out_by_reason(settings: Settings, tm
     """
     send(settings, small_log(50))
     producer = Producer({**producer_settings(settings), "log_level": 0, "delivery.report.only.error": False})
-    home = partition_chooser(settings.partitioner, PARTITIONS)("team-1")
+    home = partition_chooser(settings.kafka.partitioner, PARTITIONS)("team-1")
     for value in (b"{", b"{", b'{"type":"rang"}', b""):
-        producer.produce(settings.events_topic, value, partition=home)
+        producer.produce(settings.topics.events, value, partition=home)
     stray, moved = (encode_event(raised(number, START, "team-1")) for number in (9_000, 9_002))
-    elsewhere = Part(settings.events_topic, (home + 1) % PARTITIONS)
+    elsewhere = Part(settings.topics.events, (home + 1) % PARTITIONS)
     offsets: list[int] = []
     for value in (stray, moved):
         producer.produce(
@@ -149,10 +149,10 @@ def test_what_the_scorer_would_fail_is_left_out_by_reason(settings: Settings, tm
         )
     producer.flush()
     fault = BadRecord("misrouted", "as the scorer says it")
-    failed = failed_output(settings.failed_topic, elsewhere, offsets[0], b"team-1", stray, fault)
-    producer.produce(settings.failed_topic, failed.value, failed.key, headers=failed.headers)
+    failed = failed_output(settings.topics.failed, elsewhere, offsets[0], b"team-1", stray, fault)
+    producer.produce(settings.topics.failed, failed.value, failed.key, headers=failed.headers)
     spread = encode_event(raised(9_001, START + timedelta(days=1), "team-1")).replace(b",", b"\r\n,\n")
-    producer.produce(settings.events_topic, spread, partition=home)
+    producer.produce(settings.topics.events, spread, partition=home)
     producer.flush()
     files = [tmp_path / "a.jsonl.gz", tmp_path / "b.jsonl.gz"]
     pulled, _ = (pull(settings, path) for path in files)
@@ -160,7 +160,7 @@ def test_what_the_scorer_would_fail_is_left_out_by_reason(settings: Settings, tm
         "not_json": 3, "unknown_type": 1, "misrouted": 1,
     }  # fmt: skip
     assert pulled.elsewhere == 1
-    assert pulled.left_out["misrouted"].first.startswith(f"{settings.events_topic}/{(home + 1) % PARTITIONS}/")
+    assert pulled.left_out["misrouted"].first.startswith(f"{settings.topics.events}/{(home + 1) % PARTITIONS}/")
     assert files[0].read_bytes() == files[1].read_bytes()
     found = list(read_log(files[0]))
     assert found[-1].event == raised(9_001, START + timedelta(days=1), "team-1")
@@ -189,7 +189,7 @@ def test_records_long_before_are_not_read(kafka: ApacheKafka, unique_name: str, 
     for hour in range(100):
         at = START + timedelta(hours=hour)
         stamp = int((at - timedelta(minutes=9)).timestamp() * 1000)
-        producer.produce(settings.events_topic, encode_event(raised(hour, at)), b"team-0", timestamp=stamp)
+        producer.produce(settings.topics.events, encode_event(raised(hour, at)), b"team-0", timestamp=stamp)
     producer.flush()
     pulled = pull(settings, tmp_path / "log.jsonl", (START + timedelta(hours=90)).timestamp())
     assert (pulled.events, pulled.records, pulled.left_out) == (10, 10, {})
@@ -205,12 +205,12 @@ def test_a_tick_ahead_of_its_record_is_pulled_as_it_was_folded(
     sent: list[tuple[Event, int]] = [(raised(1, START), 0), (Tick(START + timedelta(minutes=9)), 2)]
     for event, minutes in sent:
         stamp = int((START + timedelta(minutes=minutes)).timestamp() * 1000)
-        producer.produce(settings.events_topic, encode_event(event), partition=home, timestamp=stamp)
+        producer.produce(settings.topics.events, encode_event(event), partition=home, timestamp=stamp)
     producer.flush()
     pull(settings, tmp_path / "log.jsonl")
-    with Reader(settings, [settings.events_topic]) as reader:
+    with Reader(settings, [settings.topics.events]) as reader:
         records = [LogRecord(m.offset() or 0, m.timestamp()[1], None, m.value()) for m in reader.read_all()]
-    live = Decoder(lambda team: home).decode(Batch(Part(settings.events_topic, home), 0, 2, records))
+    live = Decoder(lambda team: home).decode(Batch(Part(settings.topics.events, home), 0, 2, records))
     assert [line.at for line in read_log(tmp_path / "log.jsonl")] == [at for _, at, _ in live.events]
     assert live.latest == (START + timedelta(minutes=2)).timestamp()
 
@@ -257,7 +257,7 @@ sys.modules["pyarrow"] = None
 from pathlib import Path
 from stream.config import load_settings
 from stream.core.errors import LogError
-from stream.lab.log import read_log
+from stream.eventlog import read_log
 from stream.lab.sources.pulling import pull
 for call in (lambda: pull(load_settings({}), Path("log.parquet")), lambda: list(read_log(Path("log.parquet")))):
     try:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from stream.core.events import Tick, encode_event
 from stream.core.fold import Fold
 from stream.core.problem import Problem
-from stream.lab.log import Line
+from stream.eventlog import Line
 from stream.lab.sources.spool import Spool
 from tests.core.logs import CLOSE, DAY, GRACE, LAW, PROBLEMS, START, Timed, Told, acted, keep, logs, raised, tell, tick
 
