@@ -163,9 +163,9 @@ class Settings(GeneralSettings, frozen=True, kw_only=True):
         if self.problem is None:
             example = example_problem()
             raise SettingsError(
-                "no problem file is named, so nothing says what is being predicted",
-                "set NOISEGATE_PROBLEM (or `problem` in the settings file) to one: docs/PROBLEM.md of the project says "
-                "how it is written"
+                "no problem file is set, so noisegate does not know what to predict",
+                "set NOISEGATE_PROBLEM (or "
+                "`problem` in the settings file) to one: the project's docs/PROBLEM.md explains how to write it"
                 f"{f', and {example} is an example' if example else ''}",
             )
         return load_problem(self.problem)
@@ -269,7 +269,9 @@ def _convert(values: dict[str, Any], source: str) -> Settings:
     if not settings.redis.url.startswith(("redis://", "rediss://", "unix://")):
         raise SettingsError("redis_url must begin with redis://, rediss:// or unix://")
     if OTHER_TEAMS in settings.metrics.team_groups:
-        raise SettingsError(f"team_groups names a group {OTHER_TEAMS!r}, which is who is in no group", "rename it")
+        raise SettingsError(
+            f"team_groups names a group {OTHER_TEAMS!r}, which is reserved for teams in no group", "rename it"
+        )
     return settings
 
 

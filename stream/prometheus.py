@@ -78,7 +78,7 @@ class Prometheus:
         try:
             return _series(text)
         except msgspec.MsgspecError:
-            raise self._error("gave an answer that is not Prometheus'", "set prometheus_url to yours") from None
+            raise self._error("did not answer as Prometheus does", "set prometheus_url to yours") from None
 
     def _read(self, answer: http.client.HTTPResponse) -> bytes:
         """The whole body: a server that sends a little now and then is slow, too."""

@@ -1,4 +1,4 @@
-"""The docs name everything there is: verbs, settings, metrics, topics, reasons; and what they link to exists."""
+"""The docs name everything there is: verbs, settings, metrics and reasons of failure."""
 
 import re
 from pathlib import Path

@@ -96,7 +96,7 @@ WRONG = {
     "a page": (http_answer(b"<html>Grafana</html>"), "gave an answer that is not Prometheus'; set prometheus_url"),
     "other JSON": (http_answer(b'{"status": "ok"}'), "gave an answer that is not Prometheus'; set prometheus_url"),
     "a list": (http_answer(b"[]"), "gave an answer that is not Prometheus'; set prometheus_url"),
-    "no number": (http_answer(vector({"metric": {}, "value": [1, "x"]})), "gave an answer that is not Prometheus'"),
+    "no number": (http_answer(vector({"metric": {}, "value": [1, "x"]})), "did not answer as Prometheus does"),
     "labels that are no text": (http_answer(vector({"metric": {"a": 1}, "value": [1, "2"]})), "not Prometheus'"),
     "a cut answer": (http_answer(vector({"metric": {}, "value": [1, "2"]}))[:-9], "gave an answer that is not"),
     "not found": (http_answer(b"no", "404 Not Found"), "answered 404 (Not Found); set prometheus_url to yours"),

@@ -34,7 +34,7 @@ from stream.waiting import announce
 
 app = typer.Typer(
     name="noisegate",
-    help="For every operations alert, the probability that its team will act on it.",
+    help="Score operations alerts: the probability that the owning team will act on each one.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -75,13 +75,13 @@ def _version(wanted: bool) -> None:
 def configure(
     context: typer.Context,
     settings: Annotated[
-        Path | None, typer.Option(help="A TOML file of settings; NOISEGATE_... variables go over it.")
+        Path | None, typer.Option(help="TOML file with settings. NOISEGATE_... variables override it.")
     ] = None,
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and end.", callback=_version, is_eager=True)
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
-    """For every operations alert, the probability that its team will act on it."""
+    "Score operations alerts: the probability that the owning team will act on each one."
     options.settings_file.set(settings)
     announce.set(None if context.invoked_subcommand == "run" else print_notice)
 

@@ -12,24 +12,24 @@ from stream.console import print_json, stderr_console
 
 def demo(
     events: Annotated[
-        Path | None, typer.Option(help="An event log, .jsonl or .jsonl.gz; default: the simulated organisation.")
+        Path | None, typer.Option(help="Event log to replay, .jsonl or .jsonl.gz. Default: a simulated organisation.")
     ] = None,
-    problem: Annotated[Path | None, typer.Option(help="Its problem file (TOML): what is predicted.")] = None,
-    speed: Annotated[
-        str, typer.Option(help="How many times faster than it happened the scored part is replayed, or max.")
-    ] = "max",
-    as_json: Annotated[bool, typer.Option("--json", help="End standard output with the summary as one line.")] = False,
-    no_browser: Annotated[bool, typer.Option("--no-browser", help="Open no page.")] = False,
+    problem: Annotated[Path | None, typer.Option(help="Problem file (TOML) of your log: what to predict.")] = None,
+    speed: Annotated[str, typer.Option(help="Speed of the scored part, in multiples of real time, or max.")] = "max",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the summary as one line of JSON on standard output.")
+    ] = False,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a web page.")] = False,
     save: Annotated[
-        Path | None, typer.Option(help="Write enriched.jsonl, outcomes.jsonl and summary.json into this folder.")
+        Path | None, typer.Option(help="Folder to write enriched.jsonl, outcomes.jsonl and summary.json to.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the simulated organisation, and of training.")] = 7,
+    seed: Annotated[int, typer.Option(help="Random seed of the simulation and of training.")] = 7,
 ) -> None:
-    """Replay a log through the real scorer and hold its scores against the outcomes that followed.
+    """Replay a log through the real scorer and compare its scores with the outcomes that followed.
 
-    The first 60 % of the alerts are history, unscored and at full speed; the rest is scored. The simulated organisation
-    has its model with it; for a log of one's own a model is trained on the first part (extra: lab). Broker, Redis and
-    scorer are started here and end with it (extra: embedded).
+    The first 60 % of the alerts build history, unscored and at full speed; the rest are scored. The simulated
+    organisation ships with a model. For your own log, the demo trains one on the first part (extra: lab). The broker,
+    Redis and the scorer start with the command and stop with it (extra: embedded).
     """
     from stream.dev.demo import Request, run_demo
 

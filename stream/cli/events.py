@@ -25,19 +25,21 @@ _OLD_SECONDS = 3_600.0  # a log that ends longer ago than a tick and this is of 
 
 
 class Format(StrEnum):
-    """How records are shown."""
+    """Output format."""
 
     jsonl = "jsonl"
     table = "table"
 
 
 def replay(
-    events: Annotated[Path, typer.Argument(help="An event log, .jsonl, .jsonl.gz or .parquet (extra: lab).")],
-    speed: Annotated[str, typer.Option(help="How many times faster than it happened, or max.")] = "max",
-    topic: Annotated[str | None, typer.Option(help="Where to; default: alerts.events of the settings.")] = None,
+    events: Annotated[Path, typer.Argument(help="Event log to send: .jsonl, .jsonl.gz or .parquet (extra: lab).")],
+    speed: Annotated[str, typer.Option(help="Speed, in multiples of real time, or max.")] = "max",
+    topic: Annotated[
+        str | None, typer.Option(help="Topic to send to. Default: the events topic of the settings.")
+    ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Send an event log to Kafka: keyed by team, in log order."""
+    """Send an event log to Kafka, keyed by team and in log order."""
     from stream.eventlog import read_log
     from stream.kafka.replay import Feed, Schedule, parse_speed
 
@@ -64,8 +66,8 @@ def replay(
         stdout_console().print(f"{sent:,} events sent to {feed.topic} in {seconds:.1f} s")
     if settings.scorer.tick_seconds and newest < time.time() - settings.scorer.tick_seconds - _OLD_SECONDS:
         stderr_console().print(
-            f"The log ends at {format_time(newest)}. A quiet scorer's ticks move its time to now, and what is sent of "
-            "that past later comes late: give scorers of old logs tick_seconds = 0"
+            f"The log ends at {format_time(newest)}. Ticks of a quiet scorer move its time to now, so old events "
+            "sent after that count as late. For scorers of old logs, set tick_seconds = 0"
         )
 
 
@@ -87,15 +89,18 @@ def _count(log: Path) -> int:
 
 def tail(
     topic: Annotated[str, typer.Argument(help=f"{', '.join(_ROLES)}, or any topic's name.")],
-    output: Annotated[Format, typer.Option("--format", help="How records are shown.")] = Format.jsonl,
+    output: Annotated[Format, typer.Option("--format", help="""Output format.""")] = Format.jsonl,
     until_idle: Annotated[
-        float | None, typer.Option(help="End when nothing came for this many seconds; default: never.")
+        float | None, typer.Option(help="Exit after this many seconds without a record. Default: never.")
     ] = None,
     beginning: Annotated[
-        bool, typer.Option("--from-beginning/--latest", help="All there is, or only what comes from now on.")
+        bool,
+        typer.Option(
+            "--from-beginning/--latest", help="Start with the oldest records, or with those that arrive from now on."
+        ),
     ] = True,
 ) -> None:
-    """Print a topic's records as they come; jsonl prints each value as it is, one a line."""
+    """Print a topic's records as they arrive. With jsonl, print each value unchanged, one per line."""
     from stream.kafka.reader import Reader
 
     settings = options.settings()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from stream.kafka.records import Output
 
 app = typer.Typer(no_args_is_help=True, help="List failed records, and replay them.")
-Reason = Annotated[str | None, typer.Option(help="Only records that failed for this reason.")]
+Reason = Annotated[str | None, typer.Option(help="Only records with this reason.")]
 _SHOWN_BYTES = 120
 _DIGITS = 20
 _REFUSED = "refused_by_topic"
@@ -56,11 +56,11 @@ class FailedRecord(Struct, frozen=True):
 
 @app.command("list")
 def list_failed(
-    limit: Annotated[int, typer.Option(min=1, help="Show the newest so many.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Number of records to show.")] = 20,
     reason: Reason = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """List failed records, the newest last, and how many there are by reason."""
+    """List failed records, newest last, with a count for each reason."""
     from collections import deque
 
     from rich.table import Table
@@ -95,7 +95,7 @@ def list_failed(
 @app.command()
 def replay(
     reason: Reason = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be sent.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Send failed records to their own topics again: events to their team's partition, others by their key.
@@ -132,7 +132,7 @@ def _say_replayed(counts: Counter[str], topic: str, verb: str) -> None:
     console = stdout_console()
     console.print(f"{counts['replayed']:,} records {verb} to {topic}")
     if counts["outputs"]:
-        console.print(f"{counts['outputs']:,} records that their topics had refused {verb} to those topics")
+        console.print(f"{counts['outputs']:,} records that an output topic had refused {verb} to that topic")
     if counts["returned"]:
         console.print(f"{counts['returned']:,} records that a reader could not use {verb} to their topics again")
     if counts["cut"]:
@@ -140,14 +140,16 @@ def _say_replayed(counts: Counter[str], topic: str, verb: str) -> None:
             f"{counts['cut']:,} were too large to be kept whole and can't be replayed; send them from their source"
         )
     if counts["unreadable"]:
-        console.print(f"{counts['unreadable']:,} are no events and can't be replayed; mend their producer")
+        console.print(f"{counts['unreadable']:,} are not events and can't be replayed; fix their producer")
     if counts["foreign"]:
         console.print(
             f"{counts['foreign']:,} come from topics that are none of this deployment's and are not sent;"
             " see `noisegate failed list`"
         )
     if counts["repeated"]:
-        console.print(f"{counts['repeated']:,} are repeats of those, such as what was replayed before and failed again")
+        console.print(
+            f"{counts['repeated']:,} are repeats, for example records that were replayed before and failed again"
+        )
 
 
 def read_failed(settings: "Settings", reason: str | None) -> Iterator[FailedRecord]:

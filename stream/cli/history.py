@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from stream.core.state import State
     from stream.scorer.rebuild.report import Report
 
-app = typer.Typer(no_args_is_help=True, help="Show and rebuild the history in Redis.")
+app = typer.Typer(no_args_is_help=True, help="Show or rebuild the history in Redis.")
 WINDOWS = ("1d", "7d", "30d", "ever")
 _RECENT = 16  # last outcomes shown
 _NEAR, _NEAR_SECONDS = 3, 1.0  # names suggested for an unknown one, found within that time
@@ -40,11 +40,11 @@ class Level(Struct, frozen=True):
 @app.command()
 def show(
     team: Annotated[str, typer.Argument(help="The team that owns the alerts.")],
-    rule: Annotated[str | None, typer.Option(help="Show the team's history with this rule as well.")] = None,
-    entity: Annotated[str | None, typer.Option(help="And with this entity.")] = None,
+    rule: Annotated[str | None, typer.Option(help="Also show the team's history with this rule.")] = None,
+    entity: Annotated[str | None, typer.Option(help="Also show its history with this entity.")] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Show how often a team's alerts were raised, decided and acted on, recently and ever."""
+    """Show how often a team's alerts were raised, decided and acted on, recently and in total."""
     from stream.core.errors import NoisegateError
 
     settings = options.settings()
@@ -73,13 +73,13 @@ def show(
 @app.command()
 def rebuild(
     take_over: Annotated[
-        bool, typer.Option("--take-over", help="Also where the history is of another Kafka cluster: that one loses it.")
+        bool, typer.Option("--take-over", help="Also replace a history that belongs to another Kafka cluster.")
     ] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Fold the log again into a new history, aside, and switch to it; the old one serves meanwhile.
+    """Fold the log into a new history and switch to it. The old history serves in the meantime.
 
-    After alerts.events grew each record is folded in the partition its team belongs to now, and what waited is scored.
+    If alerts.events has grown, each record is folded in its team's present partition, and waiting alerts are scored.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
@@ -112,10 +112,10 @@ def _sentences(report: "Report") -> Iterator[str]:
     """What was done to the records, and what is left to do."""
     yield f"{_records(report.folded)} folded"
     if report.placed:
-        yield f"of these, not in the partition of their team, and folded with it all the same: {report.placed:,}"
+        yield f"of these, from another partition than their team's, and folded with their team: {report.placed:,}"
     if report.misrouted:
         yield (
-            f"{_records(report.misrouted)} failed as misrouted and left out; run"
+            f"{_records(report.misrouted)} left out as misrouted; run"
             " `noisegate failed replay --reason misrouted` to have them scored"
         )
     if report.undecodable:
@@ -125,7 +125,7 @@ def _sentences(report: "Report") -> Iterator[str]:
         yield f"actions that found no alert: {report.unknown_actions:,}; {mend}"
     if report.published:
         counts = ", ".join(f"{count:,} {kind}" for kind, count in report.published.items())
-        yield f"published, as it had waited since the topic grew: {counts}"
+        yield f"published, after waiting since the topic grew: {counts}"
     yield from report.notes
 
 

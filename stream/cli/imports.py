@@ -12,24 +12,26 @@ if TYPE_CHECKING:
     from stream.lab.sources.mapping import Mapping
     from stream.lab.sources.table import Table
 
-app = typer.Typer(no_args_is_help=True, help="Turn a table of your own into an event log.")
-Output = Annotated[Path, typer.Option("--output", "-o", help="The event log to write, .jsonl or .jsonl.gz.")]
-Source = Annotated[Path, typer.Argument(help="The table, CSV, plain or .gz, its first line naming the columns.")]
+app = typer.Typer(no_args_is_help=True, help="Turn a table into an event log.")
+Output = Annotated[Path, typer.Option("--output", "-o", help="Event log to write, .jsonl or .jsonl.gz.")]
+Source = Annotated[
+    Path, typer.Argument(help="Table to read: a CSV file, plain or .gz, whose first line names the columns.")
+]
 
 
 @app.callback()
 def verbs() -> None:
-    """Turn a table of your own into an event log."""
+    "Turn a table into an event log."
 
 
 @app.command("csv")
 def csv_table(
     file: Source,
-    mapping: Annotated[Path, typer.Option(help="A TOML file: which column is what.")],
+    mapping: Annotated[Path, typer.Option(help="TOML file that says which column is what.")],
     output: Output,
     as_json: options.AsJson = False,
 ) -> None:
-    """Any table, by a mapping file; rows that can't be used are counted by reason."""
+    """Import any table, by a mapping file. Rows that can't be used are counted by reason."""
     from stream.lab.sources.mapping import load_mapping
     from stream.lab.sources.table import Table
 
@@ -42,17 +44,19 @@ def servicenow(
     file: Source,
     output: Output,
     time_format: Annotated[
-        str, typer.Option(help="How times are written: rfc3339, day_first, month_first or strptime's letters.")
+        str, typer.Option(help="Format of times: rfc3339, day_first, month_first, or a strptime format.")
     ] = "rfc3339",
-    zone: Annotated[str, typer.Option(help="The time zone of times that don't tell theirs.")] = "UTC",
-    encoding: Annotated[str, typer.Option(help="The export's encoding.")] = "utf-8-sig",
+    zone: Annotated[str, typer.Option(help="Time zone of times that do not name one.")] = "UTC",
+    encoding: Annotated[str, typer.Option(help="Text encoding of the export.")] = "utf-8-sig",
     automation: Annotated[
         list[str] | None,
-        typer.Option(help="Pattern of an account that is no person, such as 'svc_*'; beside the usual ones."),
+        typer.Option(
+            help="Pattern of accounts that are not people, such as 'svc_*'. Adds to the built-in ones; may be repeated."
+        ),
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """An incident export of ServiceNow: one row an incident, or one row an update of one."""
+    """Import an incident export of ServiceNow, with one row for each incident or each update of one."""
     from stream.core.errors import LogError
     from stream.lab.sources.mapping import TimeRule
     from stream.lab.sources.servicenow import AUTOMATION, servicenow_mapping

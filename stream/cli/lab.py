@@ -8,7 +8,7 @@ PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
 def lab(context: typer.Context) -> None:
-    """Make and judge models (extra: lab)."""
+    """Train and judge models (extra: lab)."""
     from stream.lab.cli import app
 
     app(context.args, prog_name="noisegate lab", obj=options.settings_file.get())

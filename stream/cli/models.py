@@ -11,20 +11,22 @@ from stream.console import print_json, stdout_console
 if TYPE_CHECKING:
     from stream.models.store import Store
 
-app = typer.Typer(no_args_is_help=True, help="Look at models, promote them, roll back.")
+app = typer.Typer(no_args_is_help=True, help="List, check, promote and roll back models.")
 
 VersionArg = Annotated[str, typer.Argument(metavar="VERSION", help="A version of the store.")]
-Force = Annotated[str | None, typer.Option(help="Why it is done against the rules; noted in the log of changes.")]
+Force = Annotated[
+    str | None, typer.Option(help="Override the checks, and give the reason. It is kept in the log of changes.")
+]
 
 
 @app.callback()
 def verbs() -> None:
-    """Look at models, promote them, roll back."""
+    "List, check, promote and roll back models."
 
 
 @app.command("list")
 def list_versions(as_json: options.AsJson = False) -> None:
-    """The versions of the store, what the pointers make of them, and what each worker runs."""
+    """List the versions of the store, their roles, and what each worker runs."""
     from stream.cli.models_output import print_list
     from stream.cli.models_query import list_versions as query_versions
 
@@ -38,7 +40,7 @@ def list_versions(as_json: options.AsJson = False) -> None:
 
 @app.command()
 def show(version: VersionArg, as_json: options.AsJson = False) -> None:
-    """One version: where it came from, how good it was, and what was done with it."""
+    """Show one version: its origin, its figures and its changes."""
     from stream.cli.models_output import change_line, print_version, version_report
 
     store = _store()
@@ -59,7 +61,7 @@ def verify(
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Check a model as the scorer would: hashes, features, golden rows, signature. Status 1 if it can't be served."""
+    """Check a model as a scorer does: hashes, features, golden rows, signature. Status 1 if it can't be served."""
     from stream.cli.models_output import print_version, version_report
     from stream.cli.models_query import verify as verify_version
 
@@ -69,7 +71,7 @@ def verify(
         return
     print_version(manifest, str(folder))
     stdout_console().print(
-        f"sound     {len(manifest.files)} files have their hashes, the golden rows their probabilities"
+        f"sound     {len(manifest.files)} files match their hashes, and the golden rows their probabilities"
     )
 
 
@@ -77,12 +79,12 @@ def verify(
 def promote(
     version: VersionArg,
     team: Annotated[
-        list[str] | None, typer.Option(help="Only for this team, or a pattern of teams; may be given again.")
+        list[str] | None, typer.Option(help="Promote for this team or pattern of teams only. May be repeated.")
     ] = None,
     force: Force = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Make a version the champion, if it passed the gate and did no worse as challenger."""
+    """Make a version the champion, if it passed the gate and was not worse as challenger."""
     from stream.cli.models_output import print_change
     from stream.cli.models_query import live_comparison_of, loader_of
     from stream.models.promotion import promote as promote_version
@@ -95,7 +97,7 @@ def promote(
 @app.command()
 def challenge(
     version: Annotated[str | None, typer.Argument(metavar="VERSION", help="A version of the store.")] = None,
-    none: Annotated[bool, typer.Option("--none", help="End the challenge.")] = False,
+    none: Annotated[bool, typer.Option("--none", help="End the present challenge.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Let a version score beside the champion, in shadow."""
@@ -106,7 +108,7 @@ def challenge(
     from stream.models.promotion import end_challenge
 
     if none == (version is not None):
-        raise ModelError("name a version, or say --none to end the challenge")
+        raise ModelError("name a version, or give --none to end the challenge")
     if version is None:
         print_change(end_challenge(_store()), as_json)
     else:
@@ -115,7 +117,7 @@ def challenge(
 
 @app.command()
 def retire(version: VersionArg, force: Force = None, as_json: options.AsJson = False) -> None:
-    """Take a version away for good."""
+    """Remove a version from the store for good."""
     from stream.cli.models_output import print_change
     from stream.models.promotion import retire as retire_version
 
@@ -124,7 +126,7 @@ def retire(version: VersionArg, force: Force = None, as_json: options.AsJson = F
 
 @app.command()
 def rollback(as_json: options.AsJson = False) -> None:
-    """Make CHAMPION what it was before its last change; again: one further back."""
+    """Restore CHAMPION as it was before its last change. Run again to go one change further back."""
     from stream.cli.models_output import print_change
     from stream.models.promotion import rollback as roll_back
 
@@ -137,7 +139,7 @@ def diff(
     after: Annotated[str, typer.Argument(metavar="VERSION")],
     as_json: options.AsJson = False,
 ) -> None:
-    """What differs between two versions: features, thresholds, training, metrics, priors that moved most."""
+    """Compare two versions: features, thresholds, training, metrics, and the priors that moved most."""
     from stream.cli.models_output import print_differences
     from stream.models.differences import differences
 
@@ -152,10 +154,10 @@ def diff(
 @app.command()
 def sign(
     version: VersionArg,
-    key: Annotated[Path, typer.Option(help="The private key; see `models keys`.")],
+    key: Annotated[Path, typer.Option(help="Private key to sign with; see `models keys`.")],
     as_json: options.AsJson = False,
 ) -> None:
-    """Sign a version, its files held to their hashes before."""
+    """Sign a version, after checking its files against their hashes."""
     from stream.cli.models_output import print_change
     from stream.models.promotion import sign as sign_version
 
@@ -164,10 +166,10 @@ def sign(
 
 @app.command()
 def keys(
-    file: Annotated[Path, typer.Argument(help="Where to put the private key; the public one gets .pub.")],
+    file: Annotated[Path, typer.Argument(help="File for the private key. The public key gets the suffix .pub.")],
     as_json: options.AsJson = False,
 ) -> None:
-    """Make a pair of keys to sign models with."""
+    """Create a key pair for signing models."""
     from stream.models.signing import make_keys
 
     public = make_keys(file)
@@ -188,5 +190,5 @@ def _reason(force: str | None) -> str | None:
     from stream.core.errors import ModelError
 
     if force is not None and not force.strip():
-        raise ModelError("--force needs a reason, which is noted in the log of changes")
+        raise ModelError("--force needs a reason, which is kept in the log of changes")
     return force

@@ -143,10 +143,10 @@ def _running(settings: Settings, notes: list[str]) -> dict[str, list[str]]:
     try:
         beats = read_heartbeats(settings.redis.url, settings.deployment)
     except RedisError:
-        notes.append("workers unknown: Redis can't be reached")
+        notes.append("workers: unknown, since Redis can't be reached")
         return {}
     if not beats:
-        notes.append("no worker has told what it runs within the last minute")
+        notes.append("no worker has reported what it runs within the last minute")
     running: dict[str, list[str]] = {}
     for worker, beat in beats.items():
         for version in beat.champions:

@@ -12,18 +12,18 @@ from stream.console import format_time, print_json, stderr_console, stdout_conso
 if TYPE_CHECKING:
     from stream.monitoring.report import DriftReport, QualityReport
 
-app = typer.Typer(no_args_is_help=True, help="Print drift and quality as Prometheus recorded them.")
+app = typer.Typer(no_args_is_help=True, help="Print drift and quality as recorded by Prometheus.")
 NO_FIGURES = (
     "no scorer that serves a model has been scraped, the rules in deploy/prometheus/rules are not loaded, or have not "
     "run yet (those over 7d run every four minutes)"
 )
-Since = Annotated[str, typer.Option(help="The window that ends now: 1h, 24h or 7d; quality has 24h and 7d.")]
-Html = Annotated[Path | None, typer.Option(help="Draw it into this file, as one page.")]
+Since = Annotated[str, typer.Option(help="Length of the window that ends now: 1h, 24h or 7d (quality: 24h or 7d).")]
+Html = Annotated[Path | None, typer.Option(help="Also write the report to this file, as one HTML page.")]
 
 
 @app.command()
 def drift(since: Since = "7d", html: Html = None, as_json: options.AsJson = False) -> None:
-    """Print PSI of every feature beside what chance explains, the most drifted first."""
+    """Print the PSI of every feature and what chance explains, most drifted first."""
     import time
 
     from stream.monitoring import page, report
@@ -42,7 +42,7 @@ def drift(since: Since = "7d", html: Html = None, as_json: options.AsJson = Fals
 
 @app.command()
 def quality(since: Since = "7d", html: Html = None, as_json: options.AsJson = False) -> None:
-    """Print how right champion and challenger were, from outcomes that matured, and what scores foretell."""
+    """Print how well champion and challenger predicted matured outcomes, and estimates from recent scores."""
     import time
 
     from stream.monitoring import page, report
@@ -71,7 +71,7 @@ def _print_drift(found: "DriftReport") -> None:
     names = [Column("feature", overflow="fold"), *([Column("model", overflow="fold")] if several else [])]
     table = Table(*names, "PSI", "chance", "n", "missing", "in training", "")
     for each in found.features:
-        verdict = "drifted" if each.drifted and each.rings else "moved, only shown" if each.drifted else ""
+        verdict = "drifted" if each.drifted and each.rings else "moved, shown only" if each.drifted else ""
         verdict = "not tested" if each.untested else verdict
         figures = (_figure(each.psi), _figure(each.threshold), f"{each.observed:,.0f}")
         shares = (_figure(each.missing), _figure(each.missing_reference))
@@ -81,9 +81,9 @@ def _print_drift(found: "DriftReport") -> None:
     for why, count in Counter(each.untested for each in found.features if each.untested).items():
         console.print(f"not tested: {count} features, {why}")
     if all(each.threshold is None for each in found.features):
-        console.print("no worker shows a reference now, so nothing can be said to have drifted: does a scorer run?")
+        console.print("no worker shows a reference now, so drift can't be judged; is a scorer running?")
     for key, share in found.unseen.items():
-        console.print(Text(f"{key}: {share:.1%} of the alerts have a value that training did not know"))
+        console.print(Text(f"{key}: {share:.1%} of the alerts have a value that training never saw"))
     for name, group in found.groups.items():
         acted = f", {group['acted_on']:.1%} acted on" if "acted_on" in group else ""
         console.print(Text(f"group {name}: {group['alerts']:,.0f} alerts{acted}"))
@@ -104,7 +104,7 @@ def _print_quality(found: "QualityReport") -> None:
         console.print(f"matured: alerts raised up to {format_time(found.matured_until)}")
     table = Table("", *(f"{each.role} {each.model}" for each in found.models))
     table.add_row("matured alerts", *(f"{each.matured:,.0f}" for each in found.models))
-    table.add_row("matured of published", *(_figure(each.matured_share) for each in found.models))
+    table.add_row("share matured", *(_figure(each.matured_share) for each in found.models))
     for name, text in {**FIGURES, **BAND_FIGURES, **ESTIMATES}.items():
         table.add_row(text, *(_figure(each.figures.get(name)) for each in found.models))
     console.print(table)

@@ -14,19 +14,25 @@ from stream.console import print_json, stage_bars
 
 def retrain(
     since: Annotated[
-        str | None, typer.Option(help="Only the log from then on: 90d, 12h, 4w, or a time; default all of it.")
+        str | None, typer.Option(help="Use the log from this time on: 90d, 12h, 4w, or a time. Default: all of it.")
     ] = None,
-    judge_days: Annotated[float, typer.Option(min=0.01, help="Judge on the last days that have matured.")] = 14.0,
-    seed: Annotated[int, typer.Option(help="The same seed and log give the same scores.")] = 7,
-    trials: Annotated[int, typer.Option(help="Parameter sets to try by cross-validation; 0 keeps the defaults.")] = 0,
+    judge_days: Annotated[
+        float, typer.Option(min=0.01, help="Number of matured days at the end of the log to judge on.")
+    ] = 14.0,
+    seed: Annotated[int, typer.Option(help="Random seed. The same seed and log give the same scores.")] = 7,
+    trials: Annotated[
+        int, typer.Option(help="Number of parameter sets to try by cross-validation; 0 keeps the defaults.")
+    ] = 0,
     recency_days: Annotated[float | None, typer.Option(help="Half-life of a training alert's weight, in days.")] = None,
     force: Annotated[
         str | None,
-        typer.Option(help="Make it challenger whatever gate and champion say; give the reason, it is noted."),
+        typer.Option(
+            help="Make it challenger even if the gate or the comparison fails. Give the reason; it is recorded."
+        ),
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Train on the log in Kafka, judge beside the champion, publish as challenger. Status 2: trained, but refused."""
+    """Train on the log in Kafka, compare with the champion, publish as challenger. Status 2: trained, but refused."""
     from stream.cli.models_query import live_comparison_of, loader_of
     from stream.core.errors import ModelError, StoreAway
     from stream.lab.learning.plan import Plan

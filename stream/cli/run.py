@@ -21,7 +21,9 @@ class Room(NamedTuple):
 
 ROOMS = {
     "scorer": Room(
-        "Score alerts.events into alerts.enriched and alerts.outcomes.", "stream.scorer.worker", "run_scorer"
+        """Read alerts.events; publish scores to alerts.enriched and outcomes to alerts.outcomes.""",
+        "stream.scorer.worker",
+        "run_scorer",
     ),
 }
 
@@ -36,12 +38,12 @@ class _Rooms(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
-app = typer.Typer(cls=_Rooms, no_args_is_help=True, help="Run a room as a process.")
+app = typer.Typer(cls=_Rooms, no_args_is_help=True, help="Run a part of noisegate as a process.")
 
 
 @app.callback()
 def rooms() -> None:
-    """Run a room as a process."""
+    "Run a part of noisegate as a process."
 
 
 def run_room(name: str) -> int:

@@ -9,10 +9,10 @@ from stream.console import stdout_console
 
 
 def schema(
-    name: Annotated[str | None, typer.Argument(help="A topic's name; default: the names that there are.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Name of a topic. Without it, the names are listed.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write all of them into this folder, one file a topic.")] = None,
 ) -> None:
-    """Print the JSON Schema of a topic's records, or the names of the topics that have one."""
+    """Print the JSON Schema of a topic's records, or list the topics that have one."""
     import json
 
     from stream.core.errors import SettingsError
@@ -26,7 +26,7 @@ def schema(
     elif name in known:
         typer.echo(json.dumps(known[name], indent=2))
     else:
-        raise SettingsError(f"nothing is called {name!r}; there are {', '.join(sorted(known))}")
+        raise SettingsError(f"there is no schema {name!r}; there are {', '.join(sorted(known))}")
 
 
 def _write(folder: Path) -> None:

@@ -8,7 +8,7 @@ from stream.cli import options
 from stream.console import print_json, stdout_console
 from stream.core.errors import Fault
 
-app = typer.Typer(no_args_is_help=True, help="Create and describe the topics.")
+app = typer.Typer(no_args_is_help=True, help="Create or describe the topics.")
 
 _DAY_MS = 86_400_000
 _MESSAGE_BYTES = 1_048_588  # Kafka's own default of max.message.bytes, which is enough for every topic
@@ -16,14 +16,16 @@ _MESSAGE_BYTES = 1_048_588  # Kafka's own default of max.message.bytes, which is
 
 @app.command()
 def create(
-    partitions: Annotated[int, typer.Option(min=1, help="Of every topic; it can't be changed without a rebuild.")] = 4,
-    replication: Annotated[int, typer.Option(min=1, help="Copies of every partition.")] = 1,
+    partitions: Annotated[
+        int, typer.Option(min=1, help="Partitions of each topic. A later change needs a rebuild of the history.")
+    ] = 4,
+    replication: Annotated[int, typer.Option(min=1, help="Copies of each partition.")] = 1,
     retention_days: Annotated[
-        float | None, typer.Option(min=0.01, help="Of events, outcomes and decisions; default: they are kept for ever.")
+        float | None, typer.Option(min=0.01, help="Retention of events and outcomes. Default: forever.")
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Create the topics that are missing."""
+    """Create the missing topics."""
     from stream.kafka.topics import Topics, topic_configs
 
     topics = Topics(options.settings())
@@ -37,12 +39,12 @@ def create(
         console.print(f"created {name}, {partitions} partitions")
     counts = topics.partitions()
     for name in there:
-        console.print(f"{name} was there already, with {counts[name]} partitions; nothing was changed")
+        console.print(f"{name} already exists, with {counts[name]} partitions; nothing was changed")
 
 
 @app.command()
 def describe(as_json: options.AsJson = False) -> None:
-    """Show the topics: whether they exist, their partitions and retention, and what they are for."""
+    """Show each topic: its purpose, partitions and retention, and whether it exists."""
     from rich.table import Table
 
     from stream.kafka.topics import Topics
@@ -102,10 +104,10 @@ def retention_warnings(facts: list[dict[str, Any]]) -> list[Fault]:
             [key for key in ("retention_ms", "retention_bytes") if fact[key] not in (-1, None)],
         )
         if limited:
-            problem = f"{name} is kept for {kept_for(fact)} only: a lost history can't be rebuilt from what is gone"
+            problem = f"{name} is kept for {kept_for(fact)} only, so a lost history can't be rebuilt in full"
             warnings.append(Fault(problem, "set retention.ms and retention.bytes to -1"))
         if fact["cleanup"] and "compact" in fact["cleanup"]:
-            warnings.append(Fault(f"{name} is compacted, which throws events away", "set cleanup.policy to delete"))
+            warnings.append(Fault(f"{name} is compacted, which deletes events", "set cleanup.policy to delete"))
     return warnings
 
 
@@ -118,7 +120,7 @@ def size_warnings(facts: list[dict[str, Any]], servers: str) -> list[Fault]:
 
     return [
         Fault(
-            f"{fact['name']} takes records of at most {fact['max_message_bytes']:,} bytes, and one may have "
+            f"{fact['name']} accepts records of at most {fact['max_message_bytes']:,} bytes, and one may need "
             f"{TOPICS[fact['role']].message_bytes:,}",
             f"run `kafka-configs.sh --bootstrap-server {servers} --alter --entity-type topics"
             f" --entity-name {fact['name']} --add-config max.message.bytes={_MESSAGE_BYTES}`",
@@ -154,7 +156,7 @@ def kept_for(fact: dict[str, Any]) -> str:
     days = "" if time in (-1, None) else f"{time / _DAY_MS:g} days"
     most = "" if size in (-1, None) else f"{size:,} bytes a partition"
     if time is None and size is None:
-        return "as the broker's default says"
+        return "the broker's default"
     return " and ".join(filter(None, (days, most))) or "ever"
 
 

@@ -204,7 +204,7 @@ def _check(problem: Problem, source: str) -> None:
     both = sorted(set(rule.actionable) & set(rule.noise))
     if both:
         raise ProblemError(
-            f"{source}: kind {both[0]!r} stands in outcome.actionable and outcome.noise", "keep it in one"
+            f"{source}: kind {both[0]!r} is in both outcome.actionable and outcome.noise", "keep it in one"
         )
     _check_kinds([*rule.actionable, *rule.noise], source)
     if not rule.noise and rule.on_expiry == "unknown":
@@ -216,7 +216,7 @@ def _check(problem: Problem, source: str) -> None:
     for window in problem.exclude.windows:
         if window.start >= window.end:
             raise ProblemError(
-                f"{source}: exclude.windows has one from {window.start:%FT%TZ} that ends before", "mend its `to`"
+                f"{source}: exclude.windows has one from {window.start:%FT%TZ} that ends before it begins", "fix `to`"
             )
     if len(set(history.labels)) != len(history.labels):
         raise ProblemError(f"{source}: history.labels names a label twice")
@@ -235,6 +235,6 @@ def _check_kinds(entries: Sequence[str], source: str) -> None:
         if not kind:
             raise ProblemError(f"{source}: {entry!r} in [outcome] names no kind", "write it as kind@person")
         if kind in {*RESERVED, EXPIRY, CORRECTION, MAINTENANCE}:
-            raise ProblemError(f"{source}: kind {kind!r} is noisegate's own and decides by itself", "take it out")
+            raise ProblemError(f"{source}: kind {kind!r} is noisegate's own and decides by itself", "remove it")
         if kind == MUTED:
-            raise ProblemError(f"{source}: kind {kind!r} means that nobody was shown the alert", "take it out")
+            raise ProblemError(f"{source}: kind {kind!r} means that nobody was shown the alert", "remove it")

@@ -30,7 +30,7 @@ def parse_speed(text: str) -> float | None:
     except ValueError:
         speed = math.nan
     if not 0.0 < speed < math.inf:
-        raise SettingsError(f"--speed {text}: give max, or how many times faster than it was, such as 3600")
+        raise SettingsError(f"--speed {text}: give max, or a multiple of real time such as 3600")
     return speed
 
 

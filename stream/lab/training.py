@@ -120,11 +120,11 @@ def train_replayed(
     manifest = _manifest(window, learnt, fitted, graph, training, created or datetime.now(UTC))
     files = {ONNX: onnx, REFERENCE: _reference(window, learnt, Model(manifest, graph))}
     model = Model(replace(manifest, version=_version(manifest, files)), graph, files[REFERENCE])
-    progress("judging", 0.0)
+    progress("comparing scores with outcomes", 0.0)
     manifest, reports = _judge(window, fitted, model, baselines, checks, plan) if judged else (model.manifest, {})
     _check_served(window, fitted, model)
     folder = write_artifact(out, manifest, {**files, CARD: card.write(manifest).encode(), **reports})
-    progress("judging", 1.0)
+    progress("comparing scores with outcomes", 1.0)
     return folder
 
 

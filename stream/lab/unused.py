@@ -61,8 +61,8 @@ def orphan_sentence(orphans: Orphans, problem: Problem) -> str | None:
         return None
     return (
         f"{orphans.left:,} actions come more than {problem.ledger_days:g} days after their alert was raised, when the "
-        "ledger no longer holds it: on Kafka each of them goes to alerts.failed as unknown_alert; set "
-        f"history.ledger_days = {orphans.needed_days} in the problem file, which means another history, to keep them."
+        "ledger no longer holds it: on Kafka each of them goes to alerts.failed as unknown_alert; to keep them, set "
+        f"history.ledger_days = {orphans.needed_days} in the problem file, which changes the meaning of the history."
     )
 
 
@@ -79,7 +79,7 @@ def fields_fault(counts: Mapping[str, int]) -> Fault | None:
     ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     more = f" and {len(ranked) - _SHOWN} more" if len(ranked) > _SHOWN else ""
     named = ", ".join(f"{name!r} in {count:,} events" for name, count in ranked[:_SHOWN])
-    return Fault(f"Fields that nothing reads: {named}{more}", "if one is misspelt, mend its producer")
+    return Fault(f"Fields that nothing reads: {named}{more}", "if one is misspelt, fix its producer")
 
 
 def no_notice(sentence: str) -> None:

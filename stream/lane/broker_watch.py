@@ -149,7 +149,7 @@ class BrokerWatch:
                 self._refuse(error)
                 return
             except Exception:  # a bug, but what it watches goes on
-                log.exception("the look at Kafka failed")
+                log.exception("checking Kafka failed")
 
     def _ask(self, topic: str) -> TopicFacts | None:
         """The topic's facts; None where Kafka answers otherwise, which the log tells."""
@@ -171,7 +171,7 @@ class BrokerWatch:
 
     def _tell(self, topic: str, error: str | None) -> None:
         if error is not None and error != self._errors.get(topic):
-            log.warning("%s; whether %s has changed can't be seen", error, topic)
+            log.warning("%s; can't check whether %s has changed", error, topic)
         self._errors[topic] = error
 
     def _look_at_assignment(self, partitions: Mapping[str, int]) -> None:

@@ -211,7 +211,7 @@ class Engine:
         self._rewinds[part] = self._rewinds.get(part, 0) + 1
         if self._rewinds[part] > _MOST_REWINDS:
             raise BrokerError(
-                f"{part} gives offset {records[0].offset} again and again where {position} is next: the log was cut",
+                f"{part} keeps returning offset {records[0].offset}, although {position} is next: the log was cut",
                 "run `noisegate history rebuild`",
             )
         result.reassign = True

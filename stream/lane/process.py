@@ -145,7 +145,7 @@ class Process:
             if self.fault is None:
                 log.warning(
                     "Kafka gave no answer in time: the process ends without leaving its group, drain_seconds = %g after"
-                    " it was asked to; nothing is lost, what was begun is read again",
+                    " SIGTERM; nothing is lost, unfinished work is read again",
                     self._settings.lane.drain_seconds,
                 )
             self._end(self.status())
@@ -163,7 +163,7 @@ class Process:
             sys.stderr.flush()
         if unfinished and self.fault is None:
             log.warning(
-                "what was begun could not be finished in drain_seconds = %g; nothing is lost, it is read again",
+                "work could not be finished in drain_seconds = %g; nothing is lost, it is read again",
                 self._settings.lane.drain_seconds,
             )
         return EXIT_FAULT if self.fault is not None else 0

@@ -28,7 +28,7 @@ _ABSENCES: Sequence[tuple[str, type[Exception] | tuple[()], str, str]] = (  # th
         "set NOISEGATE_REDIS_URL to its primary",
     ),
     ("LOADING", BusyLoadingError, "Redis is loading its data", "wait until it has, which may take minutes"),
-    ("MISCONF", _NO_TYPE, "Redis can't save to its disk and takes no writes", "mend its disk, as its own log says"),
+    ("MISCONF", _NO_TYPE, "Redis can't save to its disk and takes no writes", "fix its disk, see Redis's own log"),
     ("NOREPLICAS", _NO_TYPE, "Redis has too few replicas and takes no writes", "start its replicas"),
     ("BUSY", _NO_TYPE, "Redis is busy with a script", "wait, or end the script with SCRIPT KILL"),
     ("MASTERDOWN", MasterDownError, "this Redis is a replica without its primary", "bring the primary back"),
@@ -53,7 +53,7 @@ def fault_of(error: Exception, call: str, seconds: float) -> NoisegateError:
             f"Redis refuses our user or password ({text})", "check user and password in NOISEGATE_REDIS_URL"
         )
     if isinstance(error, NoPermissionError):
-        return HistoryDenied(f"Redis's ACL does not let us work ({text})", "allow this user our keys and commands")
+        return HistoryDenied(f"Redis's ACL refuses access ({text})", "allow this user our keys and commands")
     if known := absence(error):
         return HistoryAway(*known)
     if isinstance(error, ResponseError):

@@ -42,6 +42,6 @@ class TopicIdentity:
                 f"set NOISEGATE_KAFKA_BOOTSTRAP_SERVERS to the right one, or {REBUILD}",
             )
         if facts.topic_id != first.topic_id:
-            raise HistoryRefused(f"{topic} was made anew since this worker started", REBUILD)
+            raise HistoryRefused(f"{topic} was recreated since this worker started", REBUILD)
         if facts.partitions != first.partitions:
             raise HistoryRefused(f"{grown(topic, first.partitions, facts.partitions)}", REBUILD)

@@ -129,7 +129,7 @@ class Challenger:
     def _drop(self, drop: Drop, why: str, error: Exception | None = None) -> None:
         self.dropped = drop
         cause = None if isinstance(error, ModelError) else error  # whose sentence says it all
-        log.warning("the challenger %s is dropped until it is named anew: %s", self.model.version, why, exc_info=cause)
+        log.warning("the challenger %s is dropped until it is named again: %s", self.model.version, why, exc_info=cause)
 
 
 def one_a_row(probabilities: Array, rows: int) -> Array:

@@ -103,7 +103,7 @@ def _check_files(folder: Path, manifest: Manifest) -> bytes:
 def _checked(folder: Path, name: str, sha256: str) -> bytes:
     content = _read(folder, name)
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise ModelError(f"{folder}: {name} is not the file that manifest.json tells of (sha256 differs)")
+        raise ModelError(f"{folder}: {name} does not match manifest.json (sha256 differs)")
     return content
 
 

@@ -88,10 +88,10 @@ class Graph:
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         if len(inputs) != 1 or inputs[0].type != "tensor(float)" or not _is(inputs[0].shape, [None, width]):
             found = [f"{node.type} {node.shape}" for node in inputs]
-            raise ModelError(f"{self._where}: model.onnx must read one float32 [N, {width}], it reads {found}")
+            raise ModelError(f"{self._where}: model.onnx must take one float32 [N, {width}], but takes {found}")
         if len(outputs) != 1 or outputs[0].type != "tensor(float)" or not _is(outputs[0].shape, [None]):
             found = [f"{node.type} {node.shape}" for node in outputs]
-            raise ModelError(f"{self._where}: model.onnx must give one float32 [N], it gives {found}")
+            raise ModelError(f"{self._where}: model.onnx must give one float32 [N], but gives {found}")
         name: str = inputs[0].name
         return name
 

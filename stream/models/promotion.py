@@ -42,18 +42,18 @@ def promote(
     if teams and before is None:
         raise ModelError(f"{store.url}: no CHAMPION serves the other teams yet", "promote without --team first")
     if "default" in teams:
-        raise ModelError("--team default: that word stands for all other teams in the pointer", "write 'defaul[t]'")
+        raise ModelError("--team default: in a pointer, default means all other teams", "write 'defaul[t]'")
     if not all(team.strip() for team in teams):
-        raise ModelError("--team names nobody", "give a team or a pattern, or leave it out to serve all teams")
+        raise ModelError("--team is empty", "give a team or a pattern, or leave it out to serve all teams")
     after = Pointer(version)
     if teams and before is not None:
         after = Pointer(before.default, {**before.teams, **dict.fromkeys(teams, version)})
     _check_patterns(store, after, version, teams)
     if after == before:
-        raise ModelError(f"{store.url}/{version}: is the champion already; nothing was changed")
+        raise ModelError(f"{store.url}/{version}: is already the champion; nothing was changed")
     fault = _promotion_fault(store, compare_live, manifest, _replaced_champions(before, version, teams), force)
     if fault is not None and force is None:
-        raise ModelError(f'{store.url}/{version}: {fault} (--force "reason" overrides it, and is noted)')
+        raise ModelError(f'{store.url}/{version}: {fault} (--force "reason" overrides this and is recorded)')
     reason = f"{force}; overrode: {fault}" if fault else force
     change = _move(store, "promote", CHAMPION, before, after, version, reason, forced=fault is not None)
     if not teams:
@@ -128,9 +128,7 @@ def rollback(store: Store) -> Change:
     now = read_pointer_or_none(store, CHAMPION)  # rubbish in the pointer is a reason to roll back, not in its way
     target = before_last(store.changes(), now)
     if target is None:
-        raise ModelError(
-            f"{store.url}: before its last change CHAMPION named nothing that could serve", "promote a version instead"
-        )
+        raise ModelError(f"{store.url}: CHAMPION named no version before its last change", "promote a version instead")
     for version in target.versions:
         store.manifest_bytes(version)
     return _move(store, "rollback", CHAMPION, now, target, target.default, None)
@@ -151,7 +149,7 @@ def retire(store: Store, version: str, force: str | None = None) -> Change:
     except ModelError as error:
         fault = str(error)
     if fault is not None and force is None:
-        raise ModelError(f'{store.url}/{version}: {fault} (--force "reason" overrides it, and is noted)')
+        raise ModelError(f'{store.url}/{version}: {fault} (--force "reason" overrides this and is recorded)')
     store.remove(version)
     change = Change(
         at=datetime.now(UTC), who=who(), verb="retire", version=version, reason=force, forced=fault is not None
@@ -216,7 +214,7 @@ def _promotion_fault(
         except NoisegateError as error:
             if force is None:
                 raise
-            fault = f"the live comparison could not be made: {error}"
+            fault = f"the live results could not be read: {error}"
     return fault
 
 

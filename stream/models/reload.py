@@ -230,7 +230,7 @@ class Reloader:
         try:
             self._loader.keep(champions[0])
         except ModelError as error:
-            log.warning("%s; without it a start while the store is away goes unscored", error)
+            log.warning("%s; without it, a worker that starts while the store is away has no model", error)
 
     def _put_challenger(self, data: bytes | None) -> None:
         if data is None:
@@ -283,7 +283,7 @@ class Reloader:
         try:
             loaded = self._loader.last_good()
         except NoisegateError as error:
-            log.error("the last good model does not serve either: %s", error)
+            log.error("the last good model can't be served either: %s", error)
             loaded = None
         if loaded is None:
             self._serve([], None, "model_failed")
@@ -300,7 +300,7 @@ class Reloader:
 
     def _log_store_state(self, away: StoreAway | None) -> None:
         if away is not None and self.store_up:
-            log.warning("%s; what is loaded goes on serving", away)
+            log.warning("%s; loaded models keep serving", away)
         elif away is None and not self.store_up:
             log.warning("%s: the model store answers again", self._loader.store.url)
         self.store_up = away is None

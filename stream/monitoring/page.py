@@ -42,7 +42,7 @@ def drift_page(report: DriftReport) -> str:
             f"{drift.EFFECT_FLOOR:g}, from {drift.LEAST_OBSERVED} observations on. The broken line is chance."
         ),
         table(head, features),
-        _heading("Values that training did not know"),
+        _heading("Values that training never saw"),
         table(("key", "share of alerts"), unseen),
         _heading("By group of teams"),
         table(("group", "alerts", "acted on"), groups),
@@ -57,7 +57,7 @@ def quality_page(report: QualityReport) -> str:
     head = ("figure", *(f"{each.role} {each.model}" for each in report.models))
     figures = [
         row(("matured alerts", *(_count(each.matured) for each in report.models))),
-        row(("matured of published", *(_share(each.matured_share) for each in report.models))),
+        row(("share matured", *(_share(each.matured_share) for each in report.models))),
         *(row((text, *(_number(each.figures.get(name)) for each in report.models))) for name, text in names.items()),
     ]
     body = (

@@ -79,12 +79,12 @@ FIGURES = {
     "calibration_error": "calibration error",
     "auc": "AUC",
     "suppressed_at_95": "noise suppressed at 95 % detection",
-    "last_agreement": "says the same as the last outcome",
-    "right_where_last_wrong": "right where that was wrong",
+    "last_agreement": "agrees with the last outcome",
+    "right_where_last_wrong": "right where the last outcome was wrong",
 }
 """Figures recorded by part; the report shows the part `open`."""
 BAND_FIGURES = {
-    "suppressed": "noise called likely noise",
+    "suppressed": "noise in the band likely_noise",
     "detection": "detection above likely_noise",
     "precision": "precision above likely_actionable",
 }

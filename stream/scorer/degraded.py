@@ -81,7 +81,7 @@ class DegradedMode:
         except HistoryAway as error:
             self.reason = str(error) if not self._suspect else self.reason
             return False
-        log.warning("the history can be used again; going on from where it stands")
+        log.warning("the history can be used again; continuing from where it stands")
         return True
 
     def _is_still_suspect(self, assigned: Collection[Part]) -> bool:

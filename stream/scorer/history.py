@@ -148,7 +148,7 @@ def decode_meta(meta: bytes) -> Meta | None:
         return _decode_meta(meta) if meta else None
     except (msgspec.MsgspecError, ValueError):  # also text that is no UTF-8
         raise HistoryRefused(
-            "what stands in the place of a history's meta is no meta", "run `noisegate history rebuild`"
+            "the key of a history's meta holds something else", "run `noisegate history rebuild`"
         ) from None
 
 

@@ -45,7 +45,7 @@ def conflict(holder: Identity, mine: Identity, deployment: str) -> Fault | None:
         )
     if _differ(holder.topic_id, mine.topic_id):
         return Fault(
-            f"the topic {mine.topic} was made anew since the histories of the deployment {deployment} were begun",
+            f"the topic {mine.topic} was recreated since the histories of the deployment {deployment} were begun",
             "run `noisegate history rebuild`",
         )
     if _differ(holder.problem, mine.problem):

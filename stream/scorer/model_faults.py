@@ -68,8 +68,8 @@ class ModelFaults:
                 self._bound(self._simulated)
                 self._simulated.add(version)
                 log.warning(
-                    "the model %s was made of simulated alerts, and these are not: their scores mean nothing, and are "
-                    "flagged `simulated`; train a model on your own log and name its store in NOISEGATE_MODEL_STORE",
+                    "the model %s was trained on simulated alerts, but these are real: their scores mean nothing and "
+                    "are flagged `simulated`; train a model on your own log and set NOISEGATE_MODEL_STORE to its store",
                     version,
                 )
 

@@ -173,5 +173,5 @@ class ModelPoller:
         try:
             self._heartbeats.remove(self.worker)
         except (RedisError, OSError) as error:
-            log.warning("this worker could not say to Redis that it leaves: %s", error)
+            log.warning("this worker could not sign off in Redis: %s", error)
         self._heartbeats.close()

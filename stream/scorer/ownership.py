@@ -126,7 +126,7 @@ class Ownership:
             try:
                 meta = decode_meta(stored)
             except HistoryRefused:
-                raise HistoryDamaged(*part, "what stands in the place of its history's meta is no meta") from None
+                raise HistoryDamaged(*part, "the key of its history's meta holds something else") from None
             if meta is not None:
                 check_compatible(part, bounds[part], meta, self._problem)
             owned[part] = None if meta is None else OwnedHistory(meta, stored)
@@ -220,7 +220,7 @@ def check_compatible(part: Part, known: Bounds, meta: Meta, problem: Problem) ->
     name = f"{part.topic}/{part.partition}"
     fault = None
     if meta.topic_id != known.topic_id or (known.end is not None and meta.offset > known.end):
-        fault = f"the topic of {name} was made anew since its history was written"
+        fault = f"the topic of {name} was recreated since its history was written"
     elif meta.layout != known.partitions:
         fault = grown(part.topic, meta.layout, known.partitions)
     elif meta.problem != problem.digest:
@@ -228,6 +228,6 @@ def check_compatible(part: Part, known: Bounds, meta: Meta, problem: Problem) ->
     elif meta.fold_version != fold.VERSION:
         fault = f"the history of {name} was folded by version {meta.fold_version}, this code has {fold.VERSION}"
     elif meta.offset < known.begin:
-        fault = f"{name} begins at offset {known.begin}, but its history goes on at {meta.offset}: records are gone"
+        fault = f"{name} begins at offset {known.begin}, but its history continues at {meta.offset}: records are gone"
     if fault:
         raise HistoryRefused(fault, REBUILD)

@@ -22,7 +22,7 @@ from stream.scorer.history import Found, Wanted, Write
 from stream.scorer.identity import Identity
 
 _GARBAGE_DAYS = 30.0  # beyond what event time forgets
-_FOREIGN = "Redis holds something that is no history under its keys"
+_FOREIGN = "a key of the history in Redis holds something else"
 _TEAM_LEVEL = "t\0"  # begins the level of a team
 
 

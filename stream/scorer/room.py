@@ -127,7 +127,7 @@ class ScorerRoom:
         try:
             check_strays(decoded, self._partitions, self._check_topic)
         except BrokerError as error:  # nobody knows whether the topic grew: read them again, once Kafka answers
-            log.warning("%s; what lies in another partition than its team's waits", error)
+            log.warning("%s; records in another partition than their team's wait", error)
             self.wants_assign = True
             return Work([], ends)
         for batch in batches:
@@ -227,7 +227,7 @@ class ScorerRoom:
             log.error("%s", error)
             self._note_damage(Part(error.topic, error.partition), str(error))
         else:
-            log.warning("%s; going on from where it stands", error)
+            log.warning("%s; continuing from where it stands", error)
             self._metrics.lane.fence_conflicts.inc()
             self.wants_assign = True
 

@@ -212,7 +212,7 @@ def unknown_version(what: str, version: int) -> HistoryRefused:
     """The refusal of what a newer noisegate has written into the ledger."""
     return HistoryRefused(
         f"the ledger in Redis holds {what} of version {version}, which this noisegate can't read",
-        "run the newer one, or run `noisegate history rebuild` with this one",
+        "run the newer version, or run `noisegate history rebuild` with this one",
     )
 
 

@@ -148,7 +148,7 @@ def test_a_topic_made_anew_is_refused_in_one_sentence(cluster: Cluster) -> None:
     Topics(cluster.settings).create(4, 1, topic_configs())
     cluster.start("two")
     assert cluster.workers["two"].wait(40) == 1
-    assert "made anew" in cluster.log_of("two")
+    assert "was recreated" in cluster.log_of("two")
     assert "history rebuild" in cluster.log_of("two").splitlines()[-1]
     assert "Traceback" not in cluster.log_of("two")
 

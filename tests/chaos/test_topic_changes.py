@@ -79,7 +79,7 @@ def test_a_topic_made_anew_under_running_workers_ends_both_with_the_mend(cluster
     start_two(cluster)
     topic = cluster.settings.topics.events
     recreate(cluster)
-    assert_ended(cluster, f"{topic} was made anew since this worker started; {REBUILD}")
+    assert_ended(cluster, f"{topic} was recreated since this worker started; {REBUILD}")
     cluster.start("three")
     assert cluster.workers["three"].wait(40) == 1
     assert cluster.log_of("three").splitlines()[-1].endswith(REBUILD)

@@ -99,5 +99,5 @@ def test_rebuild_gives_the_same_history(run: Run, scored: Scored) -> None:
 def test_rebuild_says_what_was_left_out_and_how_to_mend_it(run: Run, scored: Scored) -> None:
     """People read counts with the command that mends them."""
     said = run("history", "rebuild", env=scored.env).out
-    assert "1 record failed as misrouted and left out; run `noisegate failed replay --reason misrouted`" in said
+    assert "1 record left out as misrouted; run `noisegate failed replay --reason misrouted`" in said
     assert f"{len(BAD)} records left out that can't be used; see `noisegate failed list`" in said

@@ -60,7 +60,7 @@ def test_the_first_model_needs_the_gate_alone(models: Verb, shop: Shop) -> None:
     assert (change.verb, change.pointer, change.before, change.after) == ("promote", CHAMPION, None, Pointer(B))
     assert (change.forced, change.reason) == (False, None)
     assert ran.json["who"] == change.who
-    assert "is the champion already" in refused(models("promote", B))
+    assert "is already the champion" in refused(models("promote", B))
 
 
 @pytest.mark.parametrize(("passed", "told"), [(False, "did not pass the gate: AUC 0.400"), (None, "never judged")])
@@ -93,7 +93,7 @@ def _width(shop: Shop) -> int:
     [
         (lambda content: content["golden"]["probabilities"].__setitem__(0, 0.987), "golden probabilities"),
         (lambda content: content["features"][0].update(name="team.mood"), "needs the feature 'team.mood'"),
-        (lambda content: content["files"].update({ONNX: "0" * 64}), f"{ONNX} is not the file"),
+        (lambda content: content["files"].update({ONNX: "0" * 64}), f"{ONNX} does not match manifest.json"),
         (lambda content: content["problem"].update(digest="00000000"), "was made for the problem"),
         (lambda content: content["onnxruntime"].update(at_least="99.0", below="100.0"), "needs onnxruntime"),
         (lambda content: content.update(version="2026-02-01-bbbb"), "holds version 2026-02-01-bbbb"),
@@ -116,7 +116,11 @@ def test_unsafe_graphs_are_never_promoted(models: Verb, shop: Shop) -> None:
     put_onnx(shop.folder / A, constant_graph(width, float("nan")))
     put_onnx(shop.folder / B, external_graph(width))
     _lose(shop.folder / C)
-    for version, told in ((A, "not a probability"), (B, "keeps data in other files"), (C, "is not the file")):
+    for version, told in (
+        (A, "not a probability"),
+        (B, "keeps data in other files"),
+        (C, "does not match manifest.json"),
+    ):
         assert told in refused(models("promote", version, "--force", "I insist"))
     assert "there is no such version" in refused(models("promote", "2026-05-05-aaaa"))
     assert "is not the name of a version" in refused(models("promote", "../../etc"))
@@ -137,15 +141,15 @@ def test_a_version_that_never_served_as_challenger_is_refused(models: Verb, shop
     assert shop.store.pointer(CHALLENGER) is None  # nobody is left to challenge
     forced = shop.store.changes()[-2]
     assert forced.forced
-    assert "could not be looked at" in str(forced.reason)
+    assert "could not be read" in str(forced.reason)
 
 
 def test_teams_move_first(models: Verb, shop: Shop) -> None:
     """Some teams get a version, the others keep theirs; promoting for all drops the table, rollback brings it back."""
     assert "promote without --team first" in refused(models("promote", A, "--team", "payments"))
     models("promote", A)
-    assert "stands for all other teams" in refused(models("promote", B, "--team", "default", "--force", "x"))
-    assert "names nobody" in refused(models("promote", B, "--team", "", "--force", "x"))
+    assert "default means all other teams" in refused(models("promote", B, "--team", "default", "--force", "x"))
+    assert "--team is empty" in refused(models("promote", B, "--team", "", "--force", "x"))
     assert champion(shop) == Pointer(A)
     ran = models("promote", B, "--team", "payments", "--team", "web-*", "--force", "try")
     assert ran.status == 0, ran.err
@@ -202,8 +206,8 @@ def test_a_challenge_begins_and_ends(models: Verb, shop: Shop) -> None:
     models("promote", A)
     assert "nothing to compare it with" in refused(models("challenge", A))
     assert "there is no CHALLENGER" in refused(models("challenge", "--none"))
-    assert "name a version, or say --none" in refused(models("challenge"))
-    assert "name a version, or say --none" in refused(models("challenge", B, "--none"))
+    assert "name a version, or give --none" in refused(models("challenge"))
+    assert "name a version, or give --none" in refused(models("challenge", B, "--none"))
     assert models("challenge", B, "--json").json["version"] == B
     (shop.folder / CHALLENGER).write_text("rubbish")
     assert models("challenge", "--none").status == 0
@@ -226,7 +230,7 @@ def test_only_signed_models_where_keys_are_set(models: Verb, shop: Shop, tmp_pat
     told = models("list", NOISEGATE_MODEL_KEYS=f"{other}.pub").out
     assert f"{A}: the signature is by none of the 1 keys" in told.replace("\n", " ")
     _lose(shop.folder / B)
-    assert "is not the file" in refused(models("sign", B, "--key", str(key)))
+    assert "does not match manifest.json" in refused(models("sign", B, "--key", str(key)))
     assert "no private key" in refused(models("sign", C, "--key", f"{key}.pub"))
     assert not shop.store.entries()[2].signed
 

@@ -51,7 +51,7 @@ def test_redis_away_is_no_reason_to_list_nothing(run: Run, shop: Shop) -> None:
     """The list works, and says that it does not know the workers."""
     ran = run("models", "list", env=shop.env)
     assert ran.status == 0
-    assert "workers unknown: Redis can't be reached" in ran.out
+    assert "workers: unknown, since Redis can't be reached" in ran.out
     assert all(version in ran.out for version in (A, B, C))
 
 

@@ -81,7 +81,7 @@ def test_the_real_problems_load(shared_data: Path, name: str) -> None:
         ("horizon_hours = 24", 'horizon_hours = 24\non_expiry = "actionable"', "$.outcome.on_expiry"),
         ("horizon_hours = 24", "horizon_hours = 24\nhorizon_days = 1", "unknown field `horizon_days`"),
         ('actionable = ["worked"]', "actionable = []", "outcome.actionable is empty"),
-        ('actionable = ["worked"]', 'actionable = ["dismissed"]', "kind 'dismissed' stands in outcome.actionable and"),
+        ('actionable = ["worked"]', 'actionable = ["dismissed"]', "kind 'dismissed' is in both outcome.actionable and"),
         ('actionable = ["worked"]', 'actionable = ["closed_by_rule"]', "kind 'closed_by_rule' is noisegate's own"),
         ('actionable = ["worked"]', 'actionable = ["paused_by_rule@person"]', "'paused_by_rule' is noisegate's own"),
         ('actionable = ["worked"]', 'actionable = ["released_by_rule"]', "kind 'released_by_rule' is noisegate's own"),
@@ -240,7 +240,7 @@ def test_an_entry_of_one_agent_stands_beside_the_bare_kind() -> None:
     assert rule.deciding(None) == rule.deciding("person") == both
     assert rule.deciding("automation") == {"worked": False, "dismissed": False}
     assert parse_problem(text).deciding_kinds == {"worked", "dismissed", "closed_by_rule", "paused_by_rule"}
-    with pytest.raises(ProblemError, match=r"kind 'worked@person' stands in outcome\.actionable and"):
+    with pytest.raises(ProblemError, match=r"kind 'worked@person' is in both outcome\.actionable and"):
         parse_problem(TEXT.replace('["worked"]', '["worked@person"]').replace('["dismissed"]', '["worked@person"]'))
 
 

@@ -67,7 +67,7 @@ class Bench:
     ("facts", "sentence"),
     [
         (TopicFacts("cluster", "id", 6), "alerts.events had 4 partitions and has 6: teams have moved; run `noisegate"),
-        (TopicFacts("cluster", "other", 4), "alerts.events was made anew since this worker started; run `noisegate"),
+        (TopicFacts("cluster", "other", 4), "alerts.events was recreated since this worker started; run `noisegate"),
         (TopicFacts("second", "other", 4), "Kafka is another cluster"),
     ],
 )
@@ -154,7 +154,7 @@ def test_an_answer_that_is_a_refusal_is_no_outage(caplog: pytest.LogCaptureFixtu
         assert bench.watch.look()
     assert bench.watch.faults == []
     [record] = caplog.records
-    assert "not authorized; whether alerts.events has changed can't be seen" in record.getMessage()
+    assert "not authorized; can't check whether alerts.events has changed" in record.getMessage()
 
 
 @pytest.mark.expects_errors

@@ -74,7 +74,7 @@ def test_a_redis_without_its_replicas(fresh_redis: RedisServer) -> None:
     ("error", "mend"),
     [
         (BusyLoadingError("Redis is loading the dataset in memory"), "wait until it has"),
-        (ResponseError("MISCONF Redis is configured to save RDB snapshots, but it can't"), "mend its disk"),
+        (ResponseError("MISCONF Redis is configured to save RDB snapshots, but it can't"), "fix its disk"),
         (ResponseError("BUSY Redis is busy running a script."), "SCRIPT KILL"),
         (
             ResponseError("ERR Error running script (call to f_1): @user_script:8: -OOM not allowed"),

@@ -39,7 +39,7 @@ def test_a_damaged_copy_is_fetched_anew(remote: Store, trained: Path, tmp_path: 
 def test_a_damaged_version_does_not_enter(remote: Store, trained: Path, tmp_path: Path) -> None:
     """What the store has is held to its hashes as well."""
     remote._storage.write(f"{trained.name}/{ONNX}", b"rubbish")
-    with pytest.raises(ModelError, match=f"{ONNX} is not the file"):
+    with pytest.raises(ModelError, match=f"{ONNX} does not match manifest.json"):
         fetch(remote, trained.name, tmp_path)
 
 

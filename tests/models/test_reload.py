@@ -230,8 +230,8 @@ BAD: dict[str, tuple[Callable[[Path, int], object], str]] = {
     "truncated": (lambda folder, width: (folder / ONNX).write_bytes((folder / ONNX).read_bytes()[:1000]), "sha256"),
     "truncated, hash fits": (lambda folder, width: put_onnx(folder, (folder / ONNX).read_bytes()[:1000]), "loaded"),
     "wrong hash": (lambda folder, width: (folder / ONNX).write_bytes(mean_graph(width)), "sha256 differs"),
-    "extra input": (lambda folder, width: put_onnx(folder, two_inputs(width)), "must read one float32"),
-    "wrong shape": (lambda folder, width: put_onnx(folder, mean_graph(width + 1)), "must read one float32"),
+    "extra input": (lambda folder, width: put_onnx(folder, two_inputs(width)), "must take one float32"),
+    "wrong shape": (lambda folder, width: put_onnx(folder, mean_graph(width + 1)), "must take one float32"),
     "wrong output": (lambda folder, width: put_onnx(folder, mean_graph(width, keep=1)), "must give one float32"),
     "NaN": (lambda folder, width: put_onnx(folder, nan_graph(width)), "not a probability"),
     "another answer": (lambda folder, width: put_onnx(folder, constant_graph(width, 0.25)), "golden"),
@@ -451,7 +451,7 @@ def test_a_user_without_a_home_is_served(
     homeless.point(artifact.name)
     homeless.poll()
     assert homeless.serving == [artifact.name]
-    assert "name a folder in NOISEGATE_MODEL_CACHE; without it a start" in caplog.messages[-1]
+    assert "name a folder in NOISEGATE_MODEL_CACHE; without it, a worker" in caplog.messages[-1]
 
 
 @pytest.mark.expects_errors
@@ -465,7 +465,7 @@ def test_a_last_good_copy_that_is_damaged_says_so(
     desk.start()
     desk.store.away = True
     assert desk.poll().active.reason == "model_failed"
-    assert any("the last good model does not serve either" in record.getMessage() for record in caplog.records)
+    assert any("the last good model can't be served either" in record.getMessage() for record in caplog.records)
 
 
 def test_copies_of_all_that_a_pointer_names_stay(trained: Path, tmp_path: Path) -> None:
@@ -508,7 +508,7 @@ def test_a_store_away_for_an_hour_changes_nothing(
     assert desk.serving == [other.name]
     told = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert told == [
-        f"{desk.folder}: the model store can't be reached: the cable is out; what is loaded goes on serving",
+        f"{desk.folder}: the model store can't be reached: the cable is out; loaded models keep serving",
         f"{desk.folder}: the model store answers again",
     ]
     assert desk.reloader.refusals == 0

@@ -22,7 +22,7 @@ AT_0_AND_1 = {  # the colour of the worst and of the best value that a share or 
     "Redis": ("red", "green"),
     "Wrong histories": ("green", "red"),
     "Detection": ("red", "green"),
-    "Matured of a week": ("orange", "green"),
+    "Share matured, 7d": ("orange", "green"),
     "Alerts": ("orange", "orange"),
     "Observations, 24h": ("orange", "orange"),
     "Unscored": ("green", "red"),

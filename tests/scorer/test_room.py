@@ -369,10 +369,10 @@ def test_a_redis_restored_from_an_old_snapshot_is_folded_on_in_silence() -> None
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("topic", "made anew"),
+        ("topic", "was recreated"),
         ("problem", "another problem definition"),
         ("partitions", "teams have moved"),
-        ("log", "made anew"),
+        ("log", "was recreated"),
     ],
 )
 def test_a_history_of_something_else_is_refused_with_the_mend(change: str, words: str) -> None:

@@ -329,7 +329,7 @@ def test_scores_of_simulated_alerts_on_others_are_flagged(caplog: pytest.LogCapt
     assert sorted(flagged) == [(f"A{number}", number == 2) for number in range(4) for _ in range(2)]
     assert rig.metrics.model_simulated.labels(NEW)._value.get() == 1
     assert rig.metrics.model_simulated.labels(OLD)._value.get() == 0
-    told = [record.getMessage() for record in caplog.records if "made of simulated alerts" in record.getMessage()]
+    told = [record.getMessage() for record in caplog.records if "trained on simulated alerts" in record.getMessage()]
     assert len(told) == 1
     assert NEW in told[0]
 

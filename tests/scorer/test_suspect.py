@@ -281,7 +281,7 @@ def test_what_a_newer_noisegate_wrote_is_refused_and_not_called_damaged() -> Non
         history.entries[key] = pack_entry(Timer(0.0, 7, b"..."))
     for event in events[60:]:
         log.append(event)
-    with pytest.raises(HistoryRefused, match=r"verdicts of version 7.*; run the newer one") as refused:
+    with pytest.raises(HistoryRefused, match=r"verdicts of version 7.*; run the newer version") as refused:
         Rig(log, PROBLEM, history).run()
     assert timers
     assert not isinstance(refused.value, HistoryDamaged)
@@ -291,6 +291,6 @@ def test_what_a_newer_noisegate_wrote_is_refused_and_not_called_damaged() -> Non
 @pytest.mark.parametrize("stored", [b"\xc1", b"no meta", b"\x9a\x01\xa2\xff\xfe", b"\x90"])
 def test_whatever_stands_in_the_place_of_a_meta_is_refused_and_no_traceback(stored: bytes) -> None:
     """Also bytes that begin as a meta does and hold text that is no UTF-8."""
-    with pytest.raises(HistoryRefused, match="is no meta; run `noisegate history rebuild`"):
+    with pytest.raises(HistoryRefused, match="holds something else; run `noisegate history rebuild`"):
         decode_meta(stored)
     assert read_meta_or_none(stored) is None

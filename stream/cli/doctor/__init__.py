@@ -16,7 +16,7 @@ _STYLE = {"ok": "green", "warning": "yellow", "wrong": "bold red"}
 
 
 def doctor(as_json: options.AsJson = False) -> None:
-    """Check Kafka, topics, partitioner, Redis, problem file and model. Status 1 if anything is wrong."""
+    """Check Kafka, topics, partitioner, Redis, problem file and model. Status 1 if something is wrong."""
     from stream.cli.doctor.checks import run_checks
 
     settings = options.settings()
@@ -32,6 +32,6 @@ def doctor(as_json: options.AsJson = False) -> None:
             console.print(f"[{style}]{finding.verdict:<8}[/{style}]{finding.check:<12}", end="")
             console.print(finding.found, markup=False)
             if finding.mend:
-                console.print(f"{'':20}mend: {finding.mend}", markup=False)
+                console.print(f"{'':20}fix: {finding.mend}", markup=False)
     if wrong:
         raise typer.Exit(1)

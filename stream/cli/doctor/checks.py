@@ -51,7 +51,7 @@ def check_topics(settings: Settings) -> Iterator[Finding]:
     counts = {fact["name"]: fact["partitions"] for fact in facts if fact["exists"] and fact["role"] in _SAME_COUNT}
     if len(set(counts.values())) > 1:
         told = ", ".join(f"{name} has {count}" for name, count in counts.items())
-        mend = "make them anew with as many as alerts.events has, so that a team's records are in the same partition"
+        mend = "recreate them with as many as alerts.events has, so that a team's partition is the same in all"
         yield Finding("topics", "warning", f"partition counts differ: {told}", mend)
     elif not missing:
         yield Finding("topics", "ok", f"all there, {next(iter(counts.values()))} partitions")
@@ -69,7 +69,7 @@ def check_partitioner(settings: Settings) -> Iterator[Finding]:
     if fault := fields_fault(unread):
         yield Finding("fields", "warning", f"{fault.problem}, of the newest records", fault.mend)
     if not placed:
-        yield Finding("partitioner", "ok", f"{settings.kafka.partitioner}; no events to hold it against yet")
+        yield Finding("partitioner", "ok", f"{settings.kafka.partitioner}; no events to check it against yet")
         return
     fits = {}
     for name in dict.fromkeys((settings.kafka.partitioner, *PARTITIONERS)):
@@ -82,14 +82,14 @@ def check_partitioner(settings: Settings) -> Iterator[Finding]:
         return
     if before := _count_before(settings.kafka.partitioner, placed, count):
         told = f"sampled records are where {settings.kafka.partitioner} puts them, of {count} partitions or of {before}"
-        yield Finding("partitioner", "ok", f"{total:,} {told}, as from before the topic grew")
+        yield Finding("partitioner", "ok", f"{total:,} {told}: some are from before the topic grew")
         return
     found = f"{total - mine:,} of {total:,} sampled records are not where {settings.kafka.partitioner} puts their teams"
     best = max(fits, key=lambda name: fits[name])
     if fits[best] == total:
         mend = f"the producers use {best}: set NOISEGATE_PARTITIONER={best}, or theirs to {settings.kafka.partitioner}"
     else:
-        mend = f"producers disagree ({best} fits most): give all of them the key team and one partitioner"
+        mend = f"producers disagree ({best} fits most): make all of them use the team as key and the same partitioner"
     verdict: Verdict = "warning" if mine > (1.0 - STRAY_SHARE) * total else "wrong"
     yield Finding("partitioner", verdict, found, f"{mend}; then `noisegate failed replay --reason misrouted`")
 

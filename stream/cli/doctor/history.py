@@ -50,7 +50,7 @@ def check_clocks(settings: Settings) -> Iterator[Finding]:
     for whose, seconds in wrong.items():
         yield finding_of("clock", "wrong", clock_fault(seconds, whose))
     if not wrong:
-        yield Finding("clock", "ok", f"within {BOUND_SECONDS:.0f} s of that of {' and '.join(ahead)}")
+        yield Finding("clock", "ok", f"within {BOUND_SECONDS:.0f} s of {' and '.join(ahead)}")
 
 
 def check_history(settings: Settings) -> Iterator[Finding]:
@@ -76,7 +76,9 @@ def check_history(settings: Settings) -> Iterator[Finding]:
         yield finding_of("history", "wrong", fault)
     if not faults:
         folded = sum(meta.offset for meta in metas)
-        yield Finding("history", "ok", f"{len(metas)} of {len(bounds)} partitions have one, {folded:,} records folded")
+        yield Finding(
+            "history", "ok", f"{len(metas)} of {len(bounds)} partitions have a history; {folded:,} records folded"
+        )
 
 
 def suspicion(meta: Meta, status: ServerStatus) -> Fault | None:

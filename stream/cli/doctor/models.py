@@ -21,7 +21,7 @@ def check_models(settings: Settings) -> Iterator[Finding]:
         loader.pointer_bytes(CHAMPION)  # a store that was emptied is away
         pointer, challenger = store.pointer(CHAMPION), store.pointer(CHALLENGER)
     except StoreAway as error:
-        yield Finding("model", "wrong", error.problem, error.mend or "let this machine reach model_store")
+        yield Finding("model", "wrong", error.problem, error.mend or "make model_store reachable from this machine")
         return
     except ModelError as error:
         yield Finding("model", "wrong", str(error), "run `noisegate models rollback`, or promote a sound version")
@@ -58,10 +58,10 @@ def check_simulated(settings: Settings) -> Iterator[Finding]:
     real = sum(not is_simulated(alert) for alert in alerts)
     if real:
         found = (
-            f"{', '.join(made_up)} was made of simulated alerts, and {real:,} of {len(alerts):,} sampled alerts are "
-            "not simulated: their scores mean nothing, and are flagged `simulated`"
+            f"{', '.join(made_up)} was trained on simulated alerts, but {real:,} of {len(alerts):,} sampled alerts "
+            "are real: their scores mean nothing and are flagged `simulated`"
         )
-        mend = "train a model on your own log (`noisegate lab train`), and name its store in NOISEGATE_MODEL_STORE"
+        mend = "train a model on your own log (`noisegate lab train`) and set NOISEGATE_MODEL_STORE to its store"
         yield Finding("simulated", "warning", found, mend)
 
 

@@ -93,7 +93,7 @@ def _log_of(request: Request, folder: Path, console: Console) -> Path:
     from stream.simulation import write_events
 
     log = folder / "simulated.jsonl"
-    with console.status("making the log of the simulated organisation"):
+    with console.status("generating the simulated organisation's log"):
         write_events(log, seed=request.seed)
     return log
 
@@ -123,16 +123,16 @@ class _Demo:
             with self._console.status("starting the scorer"):
                 self._stack.scorer.await_assigned()
             parts, before = plan.parts(), plan.split.alert
-            self._play(reader, parts.history(), None, "1 of 2: history, no model yet", before)
+            self._play(reader, parts.history(), None, "1 of 2: building history, no model yet", before)
             history_alerts = collected.done_alerts
             version = self._serve_model()
             collected.begin()
             speed, after = parse_speed(self._request.speed), len(plan.replayed.alerts) - before
             began = time.monotonic()
-            self._play(reader, parts.rest(), speed, f"2 of 2: scored by {version}", after)
+            self._play(reader, parts.rest(), speed, f"2 of 2: scoring with {version}", after)
             took = time.monotonic() - began
             self._finish(reader)
-        with self._console.status("judging"):
+        with self._console.status("comparing scores with outcomes"):
             summary = self._summarize(version, history_alerts, took)
         say_summary(self._console, summary, plan.problem.question)
         if self._request.save is not None:
@@ -211,7 +211,7 @@ class _Demo:
                 )
             version = made.name
         Store(str(self._store)).point(CHAMPION, Pointer(version))
-        with self._console.status("waiting until the scorer serves the model"):
+        with self._console.status("waiting for the scorer to load the model"):
             self._stack.scorer.await_model()
         return version
 

@@ -78,7 +78,7 @@ def say_summary(console: Console, summary: Summary, question: str) -> None:
     simulated = " (SIMULATED: alerts, teams and figures are made up)" if summary.simulated else ""
     console.print(f"\n[bold]{escape(question)}[/bold]{simulated}", soft_wrap=True)
     rate = "none" if summary.label_rate is None else f"{summary.label_rate:.1%}"
-    title = f"{summary.judged:,} alerts held against the outcomes that followed, {rate} acted on"
+    title = f"{summary.judged:,} alerts compared with their later outcomes; teams acted on {rate}"
     table = Table("score", title=title, title_justify="left", title_style="")
     for name in ("AUC", "calibration error", "noise suppressed at 95 %"):
         table.add_column(name, justify="right")
@@ -88,15 +88,15 @@ def say_summary(console: Console, summary: Summary, question: str) -> None:
         table.add_row(name, *cells, style="bold" if name == _MODEL else None)
     console.print(table)
     console.print(
-        f"{summary.alerts:,} alerts replayed for scoring after {summary.history_alerts:,} of history, "
-        f"{summary.enriched:,} enriched, {summary.failed:,} records failed; {summary.alerts_per_second:,.0f} alerts/s, "
+        f"history: {summary.history_alerts:,} alerts; then scored: {summary.enriched:,} of {summary.alerts:,} alerts, "
+        f"{summary.failed:,} records failed; {summary.alerts_per_second:,.0f} alerts/s, "
         f"latency p50 {_seconds(summary.latency_p50_seconds)}, p99 {_seconds(summary.latency_p99_seconds)}"
-        f"{' with the wait in line, as at full speed alerts queue' if summary.speed == 'max' else ''}",
+        f"{', queueing included (the replay runs at full speed)' if summary.speed == 'max' else ''}",
         soft_wrap=True,
     )
     console.print(
-        f"not judged: {summary.excluded:,} visibility-only or in a flood, {summary.undecided:,} without an outcome or "
-        f"whose horizon had not passed, {summary.unscored:,} unscored; {summary.model_source} model {summary.model}",
+        f"not compared: {summary.excluded:,} visibility-only or in a flood, {summary.undecided:,} not decided by the "
+        f"end of the log, {summary.unscored:,} without a score; model: {summary.model} ({summary.model_source})",
         soft_wrap=True,
     )
 

@@ -18,7 +18,7 @@ from stream.lab.cli.output import print_metrics, table_console
 from stream.lab.cli.pull import pull_command
 from stream.models.manifest import Manifest
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Make and judge models (extra: lab).")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Train and judge models (extra: lab).")
 
 app.command("backtest")(backtest_command)
 app.command("audit")(audit_command)
@@ -28,19 +28,21 @@ app.command("pull")(pull_command)
 @app.command("train")
 def train_command(
     problem: ProblemFile,
-    out: Annotated[Path, typer.Option(help="The folder of models; the new version becomes a folder in it.")],
+    out: Annotated[Path, typer.Option(help="Folder of models. The new version becomes a folder in it.")],
     events: Events = None,
     simulated: Simulated = False,
-    split: Annotated[float, typer.Option(help="Share of the alerts, by raise time, to learn from.")] = 0.6,
-    seed: Annotated[int, typer.Option(help="The same seed and log give the same scores.")] = 7,
-    trials: Annotated[int, typer.Option(help="Parameter sets to try by cross-validation; 0 keeps the defaults.")] = 0,
+    split: Annotated[float, typer.Option(help="Share of the alerts to train on, by raise time.")] = 0.6,
+    seed: Annotated[int, typer.Option(help="Random seed. The same seed and log give the same scores.")] = 7,
+    trials: Annotated[
+        int, typer.Option(help="Number of parameter sets to try by cross-validation; 0 keeps the defaults.")
+    ] = 0,
     recency_days: Annotated[float | None, typer.Option(help="Half-life of a training alert's weight, in days.")] = None,
-    holdout_weight: Annotated[float, typer.Option(help="Weight of alerts held out of automation.")] = 1.0,
-    monotone: Annotated[bool, typer.Option(help="A higher rate never lowers the score.")] = True,
-    calibration: Annotated[str, typer.Option(help="auto, none, platt or isotonic.")] = "auto",
+    holdout_weight: Annotated[float, typer.Option(help="Weight of alerts that were held out from rules.")] = 1.0,
+    monotone: Annotated[bool, typer.Option(help="Train so that a higher rate never lowers the score.")] = True,
+    calibration: Annotated[str, typer.Option(help="Calibration: auto, none, platt or isotonic.")] = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Train a model on a log, judge it on the rest, write it as a new version."""
+    """Train a model on the first part of a log, judge it on the rest, and write it as a new version."""
     from stream.lab.learning.plan import make_plan
     from stream.lab.training import train
     from stream.models.artifact import verify
@@ -50,7 +52,7 @@ def train_command(
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise LabError(f"--out {out}: can't be made a folder ({error.strerror})", "name another") from None
+        raise LabError(f"--out {out}: this folder can't be created ({error.strerror})", "name another") from None
     command = shlex.join(["noisegate", *sys.argv[1:]])
     with chosen_log(events, simulated) as log, stage_bars() as report_progress:
         folder = train(
@@ -73,12 +75,12 @@ def train_command(
 
 @app.command("evaluate")
 def evaluate_command(
-    model: Annotated[Path, typer.Option(help="A version's folder, or a folder of versions.")],
+    model: Annotated[Path, typer.Option(help="Folder of a version, or a folder of versions.")],
     events: Events = None,
     simulated: Simulated = False,
     as_json: AsJson = False,
 ) -> None:
-    """Judge a model beside the baselines, on the alerts of a log after the model's split."""
+    """Judge a model and the baselines on the alerts of a log after the model's split."""
     from stream.lab.judging.evaluation import evaluate
 
     with chosen_log(events, simulated) as log, stage_bars() as report_progress:
@@ -104,12 +106,12 @@ def _print_trained(folder: Path, manifest: Manifest, problem: Path, out: Path) -
         verb = "could not be tested" if manifest.gate.result == "not tested" else "failed"
         why = escape(strip_control_characters("; ".join(manifest.gate.faults)))
         console.print(
-            f"The gate {verb}: {why}. Without a reason `noisegate models promote` refuses it; "
-            f"{escape(str(folder / 'report.html'))} says more"
+            f"The gate {verb}: {why}. `noisegate models promote` refuses this version unless you give a reason; "
+            f"see {escape(str(folder / 'report.html'))}"
         )
         return
     served = shlex.join([f"NOISEGATE_PROBLEM={problem.resolve()}", f"NOISEGATE_MODEL_STORE={out.resolve()}"])
     console.print(
         f"To serve it: {escape(served)} noisegate models promote {manifest.version}"
-        " (scorers with these two settings take it within seconds)"
+        " (scorers with these two settings load it within seconds)"
     )

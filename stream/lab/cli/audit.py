@@ -25,11 +25,11 @@ def audit_command(
     problem: options.ProblemFile,
     events: options.Events = None,
     simulated: options.Simulated = False,
-    split: Annotated[float, typer.Option(help="Share of the alerts, by raise time, to learn from.")] = 0.6,
-    write: Annotated[bool, typer.Option("--write", help="Add the proposed exclusions to the problem file.")] = False,
+    split: Annotated[float, typer.Option(help="Share of the alerts to train on, by raise time.")] = 0.6,
+    write: Annotated[bool, typer.Option("--write", help="Write the proposed exclusions to the problem file.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Look at a log before anything is trained: volumes, rates, floods, re-fires, delays, trivial targets."""
+    """Examine a log before training: volumes, rates, floods, re-fires, delays, trivial targets."""
     from stream.extras import AUDITING, require_lab
     from stream.lab.auditing.audit import audit
 
@@ -115,9 +115,9 @@ def _say_proposals(console: Console, found: "Audit", written: "Written | None") 
     elif written is not None and (written.added or written.flood_days):
         console.print(
             f"\nExclusions written: {written.added} rules, {written.flood_days} flood days; {written.before} became "
-            f"{written.after}, which means another history: rebuild it (noisegate history rebuild), and train the "
-            "models again.",
+            f"{written.after}, which changes the meaning of the history: rebuild it (noisegate history rebuild) and "
+            "train the models again.",
             highlight=False,
         )
     elif written is not None:
-        console.print("\nNothing to write: nothing is proposed that the problem file does not exclude already.")
+        console.print("\nNothing to write: the problem file already excludes everything that is proposed.")

@@ -20,12 +20,12 @@ def backtest_command(
     problem: options.ProblemFile,
     events: options.Events = None,
     simulated: options.Simulated = False,
-    every: Annotated[str, typer.Option(help="How often to train again: 7d, 12h, 1w.")] = "7d",
-    split: Annotated[float, typer.Option(help="Share of the alerts, by raise time, before the first training.")] = 0.6,
-    seed: Annotated[int, typer.Option(help="The same seed and log give the same scores.")] = 7,
+    every: Annotated[str, typer.Option(help="Interval between trainings, such as 7d, 12h or 1w.")] = "7d",
+    split: Annotated[float, typer.Option(help="Share of the alerts before the first training, by raise time.")] = 0.6,
+    seed: Annotated[int, typer.Option(help="Random seed. The same seed and log give the same scores.")] = 7,
     as_json: options.AsJson = False,
 ) -> None:
-    """Train again every week, say, and score the next with what was known then; beside training once."""
+    """Train again at intervals, such as every week, with what was known then, and compare with training once."""
     from stream.lab.backtesting import ONCE, RETRAINED, backtest
 
     definition, days = load_problem(problem), days_of(every)
@@ -50,7 +50,9 @@ def backtest_command(
             f"not tested: {found.untested} of {found.untested + len(found.steps)} steps, no alert can be judged"
         )
     print_figures(console, f"{found.judged:,} alerts judged", found.scores, f"{found.target_detection:.0%}")
-    console.print("* at thresholds fixed before: the retrained one's at each training, the others' at the first")
+    console.print(
+        "* at thresholds fixed beforehand: at each training for the retrained model, at the first for the others"
+    )
 
 
 def days_of(every: str) -> float:

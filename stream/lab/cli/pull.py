@@ -17,12 +17,12 @@ _WHEN = "a length before now (30d, 12h) or a time (2026-03-01T00:00:00Z)"
 
 def pull_command(
     context: typer.Context,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The log to write: .jsonl, .jsonl.gz or .parquet.")],
-    since: Annotated[str | None, typer.Option(help=f"From when, by event time: {_WHEN}; default: everything.")] = None,
-    until: Annotated[str | None, typer.Option(help=f"Until before when: {_WHEN}.")] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Event log to write: .jsonl, .jsonl.gz or .parquet.")],
+    since: Annotated[str | None, typer.Option(help=f"Start, in event time: {_WHEN}. Default: the beginning.")] = None,
+    until: Annotated[str | None, typer.Option(help=f"End (exclusive), in event time: {_WHEN}.")] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Read alerts.events from Kafka into an event log, in the order in which the live folds came to know it."""
+    """Write alerts.events from Kafka to an event log, in the order in which the live folds saw it."""
     from stream.config import load_settings
     from stream.lab.sources.pull import Pulled, parse_when, pull
 
@@ -44,10 +44,10 @@ def pull_command(
     if pulled.outside:
         console.print(f"outside of --since and --until: {pulled.outside:,}", highlight=False)
     if pulled.moved:
-        console.print(f"later than the grace, so put where they happened: {pulled.moved:,}", highlight=False)
+        console.print(f"later than the grace, put where they happened: {pulled.moved:,}", highlight=False)
     if pulled.elsewhere:
         console.print(
-            f"in another partition than their team's now, as from before the topic grew: {pulled.elsewhere:,}",
+            f"in another partition than their team's, written before the topic grew: {pulled.elsewhere:,}",
             highlight=False,
         )
     for reason, left in pulled.left_out.items():

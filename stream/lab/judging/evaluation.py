@@ -53,10 +53,10 @@ def evaluate(log: Path, model_dir: Path, progress: Progress = no_progress) -> Ev
     problem = verify(folder).problem.definition
     model = load_model(folder, problem)
     replayed = replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem)
-    progress("judging", 0.0)
+    progress("comparing scores with outcomes", 0.0)
     with about(log):
         evaluation = evaluate_replayed(replayed, model)
-    progress("judging", 1.0)
+    progress("comparing scores with outcomes", 1.0)
     return evaluation
 
 

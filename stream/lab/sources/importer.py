@@ -48,7 +48,7 @@ def import_table(table: Table, mapping: Mapping, output: Path, progress: Progres
         LogError: a column is missing, the table can't be read, no row made an event, or the log can't be written.
     """
     if not output.name.endswith((".jsonl", ".jsonl.gz")):
-        raise LogError(f"{output}: is neither .jsonl nor .jsonl.gz", "end the output's name so")
+        raise LogError(f"{output}: does not end in .jsonl or .jsonl.gz", "rename the output")
     cells, made, summary = Cells(mapping, table), _Made(), Summary()
     actions = bind_actions(cells)
     if mapping.form == "alert":
@@ -58,7 +58,7 @@ def import_table(table: Table, mapping: Mapping, output: Path, progress: Progres
     summary.alerts, summary.actions = len(made.raised), len(made.acted)
     if not summary.alerts:
         raise LogError(
-            f"{table.path}: none of its {summary.rows} rows made an event{_most(summary)}", "mend the mapping"
+            f"{table.path}: none of its {summary.rows} rows became an event{_most(summary)}", "correct the mapping"
         )
     write_lines(made.lines(), output, progress)
     return summary

@@ -93,7 +93,7 @@ def load_mapping(path: Path) -> Mapping:
     except OSError as error:
         raise LogError(f"{path}: can't be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise LogError(f"{path}: is not UTF-8", "save it so") from None
+        raise LogError(f"{path}: is not UTF-8", "save it as UTF-8") from None
     return parse_mapping(text, str(path))
 
 
@@ -116,9 +116,9 @@ def parse_mapping(text: str, where: str = "mapping") -> Mapping:
 def _fault(mapping: Mapping) -> str | None:
     for name in REQUIRED:
         if getattr(mapping.columns, name) is None and getattr(mapping.defaults, name) is None:
-            return f"columns.{name} is not there and every alert needs one; name its column, or set defaults.{name}"
+            return f"columns.{name} is missing, and every alert needs it; name its column, or set defaults.{name}"
     if mapping.delimiter in '"\r\n\x00':
-        return f"delimiter = {mapping.delimiter!r} can't be one; use a comma, a semicolon or a tab"
+        return f"delimiter = {mapping.delimiter!r} can't be used; give a comma, a semicolon or a tab"
     for key in mapping.columns.labels:
         if len(key) > limits.LABEL_KEY_LENGTH or "\x00" in key:
             return f"columns.labels has a key that no label may have: at most {limits.LABEL_KEY_LENGTH} characters"
@@ -129,7 +129,7 @@ def _fault(mapping: Mapping) -> str | None:
     if mapping.form == "alert":
         for name in ("raised_at", "update_id"):
             if getattr(mapping.columns, name) is not None:
-                return f"columns.{name} is for form = 'update'; take it out, an alert's time is columns.at"
+                return f"columns.{name} is for form = 'update'; remove it, as an alert's time is columns.at"
     faults = (_action_fault(number, rule, mapping.form) for number, rule in enumerate(mapping.action, start=1))
     return next((fault for fault in faults if fault), None)
 
@@ -140,13 +140,13 @@ def _action_fault(number: int, rule: ActionRule, form: str) -> str | None:
         return f"{where} needs either kind or kind_column; give one of them"
     for kind in (rule.kind or "", *rule.kinds.values()):
         if AGENT_ENDING.search(kind):
-            return f"{where}: kind {kind!r} ends in who did it; set agent instead"
+            return f"{where}: kind {kind!r} ends in @person or @automation; set agent instead"
     if rule.kinds and rule.kind_column is None:
         return f"{where}: kinds are values of kind_column; name that column"
     if form == "alert" and rule.at is None:
-        return f"{where} lacks at, the column that says when; name it"
+        return f"{where} has no `at`, the column with the time; name it"
     if form == "alert" and rule.changed is not None:
-        return f"{where}: changed is for form = 'update'; take it out"
+        return f"{where}: changed is for form = 'update'; remove it"
     if form == "update" and rule.at is not None:
-        return f"{where}: at is for form = 'alert', an update's time is columns.at; take it out"
+        return f"{where}: at is for form = 'alert', an update's time is columns.at; remove it"
     return None

@@ -111,7 +111,7 @@ def pull(
         SettingsError, ProblemError: the settings' problem file, whose grace decides what is late, can't be used.
     """
     if not output.name.endswith(ENDINGS):
-        raise LogError(f"{output}: ends neither in .jsonl nor .jsonl.gz nor .parquet", "end the output's name so")
+        raise LogError(f"{output}: ends neither in .jsonl nor .jsonl.gz nor .parquet", "rename the output")
     if output.suffix == ".parquet":
         import_parquet()
     if since is not None and until is not None and since >= until:

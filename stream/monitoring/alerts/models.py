@@ -37,7 +37,7 @@ def _served(job: str) -> list[Alert]:
             held="10m",
             severity="ticket",
             summary="Scorers serve different champions",
-            description="{{ $value }} versions are champion at once; a scorer refused the new one or can't see it.",
+            description="{{ $value }} versions are champion at once. A scorer refused the new one or can't read it.",
         ),
         Alert(
             alert="NoisegateModelRefused",
@@ -48,7 +48,7 @@ def _served(job: str) -> list[Alert]:
             held="0m",
             severity="ticket",
             summary="A model was refused",
-            description="{{ $labels.instance }} refused the model that was pointed to, and stays with the one it has.",
+            description="{{ $labels.instance }} refused the version that a pointer names, and keeps the model it has.",
         ),
         Alert(
             alert="NoisegateModelStoreDown",
@@ -56,7 +56,7 @@ def _served(job: str) -> list[Alert]:
             held="10m",
             severity="ticket",
             summary="The model store is away",
-            description="{{ $labels.instance }} can't read the model store; it serves what it holds.",
+            description="{{ $labels.instance }} can't read the model store. It keeps serving the models it has loaded.",
         ),
         Alert(
             alert="NoisegateChallengerDropped",
@@ -64,7 +64,7 @@ def _served(job: str) -> list[Alert]:
             held="0m",
             severity="info",
             summary="A challenger was dropped",
-            description="It was {{ $labels.reason }}; the champion goes on, the comparison has a hole.",
+            description="It was dropped as {{ $labels.reason }}. The champion keeps scoring; the comparison has a gap.",
         ),
     ]
 
@@ -113,8 +113,8 @@ def of_drift(window: str) -> list[Alert]:
             held="10m",
             severity="ticket",
             labels={"window": window},
-            summary="{{ $labels.feature }} is not what the model was trained on",
-            description=figures + ", above what chance explains and above the effect floor.",
+            summary="{{ $labels.feature }} differs from training",
+            description=figures + f", more than chance explains and above {drift.EFFECT_FLOOR:g}.",
         ),
         Alert(
             alert="NoisegateScoreDrift",
@@ -122,8 +122,8 @@ def of_drift(window: str) -> list[Alert]:
             held="10m",
             severity="ticket",
             labels={"window": window},
-            summary="Scores are spread otherwise than in training",
-            description=figures + ", above what chance explains and above the effect floor.",
+            summary="The distribution of scores differs from training",
+            description=figures + f", more than chance explains and above {drift.EFFECT_FLOOR:g}.",
         ),
         Alert(
             alert="NoisegateFeatureMissing",
@@ -131,8 +131,10 @@ def of_drift(window: str) -> list[Alert]:
             held="10m",
             severity="ticket",
             labels={"window": window},
-            summary="{{ $labels.feature }} lacks its value more often than in training",
-            description="{{ $value | humanizePercentage }} more of the alerts of " + window + " have none.",
+            summary="{{ $labels.feature }} is missing more often than in training",
+            description="An additional {{ $value | humanizePercentage }} of the alerts of "
+            + window
+            + " have no value.",
         ),
         Alert(
             alert="NoisegateUnseenValues",
@@ -140,8 +142,10 @@ def of_drift(window: str) -> list[Alert]:
             held="10m",
             severity="ticket",
             labels={"window": window},
-            summary="{{ $labels.key }} has values that training did not know",
-            description="{{ $value | humanizePercentage }} more of the alerts of " + window + " than in training.",
+            summary="{{ $labels.key }} has values that training never saw",
+            description="An additional {{ $value | humanizePercentage }} of the alerts of "
+            + window
+            + " have such values.",
         ),
     ]
 
@@ -165,14 +169,14 @@ def of_quality(window: str) -> list[Alert]:
             alert="NoisegateDetectionLow",
             expr=f"{detection} < {DETECTION}\n{enough}\n{acted_enough}",
             summary="Too many actionable alerts are called likely noise",
-            description="Only {{ $value | humanizePercentage }} of the actionable lie above the edge of likely noise.",
+            description="Only {{ $value | humanizePercentage }} of the alerts acted on lie above likely noise.",
             held="30m",
             severity="ticket",
         ),
         Alert(
             alert="NoisegateCalibrationOff",
             expr=f"{recorded('calibration_error', window, champion, part)} > {CALIBRATION_GAP}\n{open_enough}",
-            summary="Probabilities do not say what happens",
+            summary="Probabilities do not match what happens",
             description="Over "
             + window
             + " the share acted on differs from the score by {{ $value | humanizePercentage }} on average.",
@@ -195,7 +199,7 @@ def of_quality(window: str) -> list[Alert]:
             expr=f"abs({estimated} - on (job, model) group_left () {reference}) > {RATE_MOVED}\n{published}",
             held="30m",
             severity="info",
-            summary="Scores foretell another share acted on than in training",
-            description="The mean score lies {{ $value | humanizePercentage }} from the rate in training.",
+            summary="Scores predict a different share acted on than in training",
+            description="The mean score differs from the rate in training by {{ $value | humanizePercentage }}.",
         ),
     ]

@@ -62,15 +62,15 @@ def _progress(job: str) -> list[Alert]:
             expr=f"absent({select('up', equals('job', job))} == 1)",
             held="3m",
             severity="page",
-            summary="No scorer runs",
-            description="Prometheus reaches no scorer at all: nothing is scored, and no other alert can ring.",
+            summary="No scorer is running",
+            description="Prometheus can't reach any scorer: nothing is scored, and no other alert can fire.",
         ),
         Alert(
             alert="NoisegateNoProgress",
             expr=f"{service.standstill()} > {STANDSTILL_SECONDS}",
             held="1m",
             severity="page",
-            summary="Records wait and none is worked on",
+            summary="Records wait, but none is processed",
             description="{{ $labels.instance }} last finished a batch {{ $value | humanizeDuration }} ago.",
         ),
         Alert(
@@ -79,15 +79,15 @@ def _progress(job: str) -> list[Alert]:
             held="1m",
             severity="page",
             summary="Kafka is away",
-            description="{{ $labels.instance }} can't reach Kafka: alerts wait there until it is back.",
+            description="{{ $labels.instance }} can't reach Kafka. Alerts wait in Kafka until it is back.",
         ),
         Alert(
             alert="NoisegateLag",
             expr=f"min_over_time(({service.lag()})[15m:1m]) > {WAITING}",
             held="5m",
             severity="ticket",
-            summary="The scorers do not keep up",
-            description="At least {{ $value | humanize }} records have waited for 15 minutes.",
+            summary="The scorers can't keep up",
+            description="At least {{ $value | humanize }} records have been waiting for 15 minutes.",
         ),
     ]
 
@@ -103,7 +103,7 @@ def _input() -> list[Alert]:
             held="5m",
             severity="ticket",
             summary="Records can't be used",
-            description="{{ $value | humanizePercentage }} of the records of the last hour went to alerts.failed.",
+            description="{{ $value | humanizePercentage }} of the last hour's records went to alerts.failed.",
         ),
         Alert(
             alert="NoisegateBadRecords",
@@ -111,14 +111,14 @@ def _input() -> list[Alert]:
             held="5m",
             severity="page",
             summary="Most records are bad",
-            description="{{ $value | humanizePercentage }} of what {{ $labels.instance }} read last is bad.",
+            description="{{ $value | humanizePercentage }} of the latest records of {{ $labels.instance }} are bad.",
         ),
         Alert(
             alert="NoisegateUnscored",
             expr=f"{service.unscored_share('15m', FAILED_TO_SCORE)} > {UNSCORED}\nand on (job) {unscored} >= 20",
             held="5m",
             severity="page",
-            summary="Alerts leave without a probability",
+            summary="Alerts are published without a probability",
             description="Of 15 minutes' alerts with a model {{ $value | humanizePercentage }} were not scored.",
         ),
         Alert(
@@ -126,8 +126,8 @@ def _input() -> list[Alert]:
             expr=f"{service.late_share('1h')} > {LATE}\nand on (job) {late} >= 20",
             held="5m",
             severity="ticket",
-            summary="Alerts come later than the grace",
-            description="{{ $value | humanizePercentage }} of the last hour's alerts lie behind what was folded.",
+            summary="Alerts arrive later than the grace period",
+            description="{{ $value | humanizePercentage }} of the last hour's alerts arrived after the grace period.",
         ),
     ]
 
@@ -140,7 +140,7 @@ def _history() -> list[Alert]:
             held="1m",
             severity="page",
             summary="Redis is away",
-            description="{{ $labels.instance }} can't reach the history: alerts leave unscored until it is back.",
+            description="{{ $labels.instance }} can't reach Redis. Alerts are published unscored until it is back.",
         ),
         Alert(
             alert="NoisegateHistorySuspect",
@@ -155,8 +155,8 @@ def _history() -> list[Alert]:
             expr=f"{increase(('job',), 'fence_conflicts_total', '1h')} > {CONFLICTS}",
             held="5m",
             severity="ticket",
-            summary="Workers contend for partitions",
-            description="{{ $value | humanize }} batches of the last hour were dropped: another worker had got there.",
+            summary="Workers compete for partitions",
+            description="{{ $value | humanize }} batches were dropped in the last hour: another worker wrote first.",
         ),
     ]
 

@@ -23,19 +23,18 @@ from stream.monitoring.queries.promql import recorded, total
 BAND, ACTED, NOISE = 'band="likely_noise"', 'outcome="actionable"', 'outcome="noise"'
 HERE = (JOB, MODEL, GROUP, 'role!="challenger"')
 TEXT = (
-    "noisegate closes nothing yet. This page shows what a rule that closes **every** alert of the band `likely_noise` "
-    "would have met: how many alerts, and how many of them a team acted on all the same. "
-    "The closing room fills in its own rules, their mode and their hold-out here."
+    "noisegate closes nothing yet. This page shows what would have happened if a rule had closed **every** alert in "
+    "the band `likely_noise`: how many alerts it would have closed, and how many of those a team acted on."
 )
 
 
 def dashboard() -> Dashboard:
     """The page."""
-    built = page("noisegate-closing", "What became of the alerts called likely noise.", "30d")
+    built = page("noisegate-closing", "Outcomes of the alerts in the band likely_noise.", "30d")
     built.with_variable(models_of("noisegate:quality_alerts:7d"))
     built.with_variable(values("group", "Team group", 'noisegate:quality_alerts:7d{job=~"$job"}'))
     built.with_row(row("If everything called likely noise had been closed"))
-    built.with_panel(words("What this page can say", TEXT))
+    built.with_panel(words("About this page", TEXT))
 
     def count(*matchers: str) -> str:
         return total(("group",), recorded("quality_alerts", "7d", *HERE, *matchers))
@@ -43,7 +42,7 @@ def dashboard() -> Dashboard:
     columns = {
         "matured": count(),
         "in likely noise": count(BAND),
-        "of these acted on": count(BAND, ACTED),
+        "acted on": count(BAND, ACTED),
         "share acted on": f"{count(BAND, ACTED)} / ({count(BAND)} > 0)",
         "noise saved": f"{count(BAND, NOISE)} / ({count(NOISE)} > 0)",
     }
@@ -64,7 +63,7 @@ def dashboard() -> Dashboard:
     )
     built.with_panel(
         lines(
-            "Alerts of the band",
+            "Alerts in the band",
             "Alerts of the band in seven days, by outcome.",
             {"{{outcome}}": total(("outcome",), recorded("quality_alerts", "7d", *HERE, BAND))},
             COUNT,
@@ -73,6 +72,13 @@ def dashboard() -> Dashboard:
     )
     by_band = total(("band",), recorded("quality_alerts", "7d", *HERE))
     built.with_panel(
-        bars("Alerts by band", "Matured in seven days, all groups chosen.", {"alerts": by_band}, COUNT, "band", wide=12)
+        bars(
+            "Alerts by band",
+            "Matured alerts over seven days, all chosen groups.",
+            {"alerts": by_band},
+            COUNT,
+            "band",
+            wide=12,
+        )
     )
     return built

@@ -98,12 +98,12 @@ def _features(built: Dashboard) -> None:
         "Jensen-Shannon 24h": column("jensen_shannon", "24h"),
         "missing 24h": column("missing_share", "24h"),
         "missing in training": f"max by (feature) ({recorded('feature_reference_missing_share', '', *HERE)})",
-        "rings": f"max by (feature) ({rings})",
+        "may fire": f"max by (feature) ({rings})",
     }
     units = {name: COUNT if name.startswith("n ") else PLAIN for name in columns}
     units |= {"missing 24h": SHARE, "missing in training": SHARE}
-    why = "PSI against its chance threshold by window, and how much it rests on. Click a feature to see it below."
-    panel = rows("One row a feature", why, columns, "feature", units, high=16)
+    why = "PSI and its threshold by window, with the number of observations. Click a feature to see it below."
+    panel = rows("Features", why, columns, "feature", units, high=16)
     panel.data_links(
         [
             DashboardLink("Show it").url(
@@ -127,7 +127,7 @@ def _one(built: Dashboard) -> None:
             [(drift.EFFECT_FLOOR, "orange")],
         ),
         bars(
-            "Where $feature lies",
+            "Distribution of $feature",
             "Share of observations in the reference's bins: training, the last day, the last week.",
             {
                 "training": f"avg by (bin) ({recorded('feature_reference_share', '', *ONE)})",
@@ -157,7 +157,7 @@ def _labels(built: Dashboard) -> None:
     acted = f"sum by (job) ({increase(('job',), 'outcomes_total', '$__rate_interval', JOB)})"
     for panel in (
         lines(
-            "Values that training did not know",
+            "Values that training never saw",
             "Share of the alerts of 24 hours, by key of the history.",
             unseen,
             SHARE,

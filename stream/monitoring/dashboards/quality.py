@@ -56,7 +56,7 @@ def _matured(built: Dashboard) -> None:
             wide=6,
         ),
         number(
-            "Matured of a week",
+            "Share matured, 7d",
             "Matured over published alerts, seven days. Far below 1, the model is new and its figures rest on few.",
             f"min({_week('matured_share')})",
             SHARE,
@@ -98,7 +98,7 @@ def _figures(built: Dashboard) -> None:
             SHARE,
             [(models.DETECTION, "orange")],
         ),
-        lines("Precision", "Share of actionable among what lies above each edge.", precision, SHARE),
+        lines("Precision", "Share of actionable alerts among those above each edge.", precision, SHARE),
         lines(
             "Noise suppressed at 95 % detection",
             "Noise below the highest edge that keeps 95 % of the actionable alerts: what the ranking could save.",
@@ -111,7 +111,13 @@ def _figures(built: Dashboard) -> None:
             {NAME: _week("suppressed")},
             SHARE,
         ),
-        lines("AUC", "By trapezoids between the counted edges.", {NAME: _week("auc", OPEN)}, PLAIN, [(0.5, "red")]),
+        lines(
+            "AUC",
+            "Computed by trapezoids between the counted edges.",
+            {NAME: _week("auc", OPEN)},
+            PLAIN,
+            [(0.5, "red")],
+        ),
         lines(
             "Share acted on",
             "Share of matured alerts that were acted on, beside the share in training.",
@@ -192,7 +198,7 @@ def _last(built: Dashboard) -> None:
 
 
 def _before(built: Dashboard) -> None:
-    built.with_row(row("Before labels: what the scores foretell (CBPE)"))
+    built.with_row(row("Before outcomes: estimates from scores (CBPE)"))
     for panel in (
         lines(
             "Estimated share acted on",
@@ -226,10 +232,10 @@ def _groups(built: Dashboard) -> None:
         "detection": f"avg by (group) ({_week('group_detection')})",
         "precision": f"avg by (group) ({_week('group_precision')})",
         "noise suppressed": f"avg by (group) ({_week('group_suppressed')})",
-        "acted on in likely noise": f"avg by (group) ({_week('group_noise_acted')})",
+        "likely noise acted on": f"avg by (group) ({_week('group_noise_acted')})",
         "published in 7 days": f"sum by (group) ({recorded('team_alerts', '7d', JOB)})",
     }
     shares = dict.fromkeys(list(columns)[1:5], SHARE)
-    why = f"Seven days; a group with fewer than {quality.LEAST_OF_GROUP} matured alerts shows only how many there are."
+    why = f"Over seven days. A group with fewer than {quality.LEAST_OF_GROUP} matured alerts shows only their number."
     units = {**shares, "matured": COUNT, "published in 7 days": COUNT}
     built.with_panel(rows("Groups", why, columns, "group", units, high=9))

@@ -134,7 +134,7 @@ def _latency(built: Dashboard) -> None:
 
 
 def _flow(built: Dashboard) -> None:
-    built.with_row(row("What flows"))
+    built.with_row(row("Traffic"))
     for panel in (
         lines(
             "Events",
@@ -168,7 +168,7 @@ def _flow(built: Dashboard) -> None:
             [(alerts.WAITING, "red")],
         ),
         lines(
-            "Since the last progress",
+            "Time since the last progress",
             "Time since a batch was finished, or since nothing waited.",
             {"{{instance}}": service.standstill(*HERE)},
             SECONDS,
@@ -217,7 +217,7 @@ def _inside(built: Dashboard) -> None:
             "ops",
         ),
         lines(
-            "Records of a batch",
+            "Records in a batch",
             "Mean size of a batch; it grows when records queue.",
             {
                 "{{instance}}": f"{rate(EACH, 'batch_records_sum', RATE, *HERE)}\n"
@@ -239,7 +239,7 @@ def _inside(built: Dashboard) -> None:
             [(alerts.BAD, "red")],
         ),
         lines(
-            "Actions that wait for their alert",
+            "Actions waiting for their alert",
             "Actions held until their alert arrives or the grace has passed.",
             {"{{instance}}": total(EACH, raw("held_actions", *HERE))},
             COUNT,

@@ -24,7 +24,7 @@ SERVED = (*HERE, 'role!="challenger"')
 
 def dashboard() -> Dashboard:
     """The page."""
-    built = page("noisegate-team", "The alerts of one group of teams, as settings name them.", "30d")
+    built = page("noisegate-team", "Alerts and scores of one group of teams (setting team_groups).", "30d")
     built.with_variable(values("group", "Team group", 'noisegate_team_alerts_total{job=~"$job"}', multi=False))
     for part in (_now, _over_time):
         part(built)
@@ -39,7 +39,12 @@ def _now(built: Dashboard) -> None:
     built.with_row(row("$group, seven days"))
     for panel in (
         number("Alerts", "Alerts raised in seven days.", f"sum({recorded('team_alerts', '7d', *HERE)})", COUNT),
-        number("Acted on", "Share of what was decided.", f"max({recorded('team_rate', '7d', *HERE)})", SHARE),
+        number(
+            "Acted on",
+            "Share of the decided alerts that were acted on.",
+            f"max({recorded('team_rate', '7d', *HERE)})",
+            SHARE,
+        ),
         number(
             "Matured", "Matured alerts that the figures beside it rest on.", f"sum({_week('quality_alerts')})", COUNT
         ),
@@ -50,7 +55,12 @@ def _now(built: Dashboard) -> None:
             SHARE,
             bad_below((models.DETECTION, "red")),
         ),
-        number("Noise suppressed", "Noise called likely noise.", f"min({_week('group_suppressed')})", SHARE),
+        number(
+            "Noise suppressed",
+            "Share of the noise in the band likely_noise.",
+            f"min({_week('group_suppressed')})",
+            SHARE,
+        ),
         number(
             "Likely noise, acted on",
             "Share of the alerts in likely_noise that were acted on.",
@@ -81,7 +91,7 @@ def _over_time(built: Dashboard) -> None:
             SHARE,
         ),
         lines("Outcomes", "Decided between two points, by outcome.", {"{{outcome}}": outcomes}, COUNT),
-        lines("Quality", "Over seven days; none while too few have matured.", shares, SHARE, wide=12),
+        lines("Quality", "Over seven days. Empty while too few alerts have matured.", shares, SHARE, wide=12),
         lines(
             "Matured by band",
             "Alerts that matured in seven days, by band.",

@@ -156,7 +156,7 @@ class Reprocessor:
             meta = read_meta_or_none(stored)
             if meta is not None and meta.generation == generation.number(part):
                 raise HistoryRefused(
-                    f"workers began a history of {part.topic}/{number} meanwhile",
+                    f"workers began a new history of {part.topic}/{number}",
                     "run `noisegate history rebuild` again",
                 )
             behind = meta is not None and self._offsets.is_usable(number, meta) and meta.offset > position
@@ -209,7 +209,7 @@ class Reprocessor:
             for part, meta in finished.items()
         ):
             return None  # workers published more since
-        note = "an earlier rebuild had folded and published all of it and ended too early; its history serves now"
+        note = "an earlier rebuild had published everything but ended before the switch; its history serves now"
         return Report(self._switch_all(finished, switched), notes=[note, *self._notes])
 
     def _is_finished(self, meta: Meta) -> bool:
@@ -238,7 +238,7 @@ class Reprocessor:
         counts = generation.counts
         for number in sorted(self._previous.unreadable):
             self._notes.append(
-                f"what was stored of {self._topic}/{number} could not be read, wholly or in part: alerts whose scores"
+                f"the old history of {self._topic}/{number} could not be read, wholly or in part: alerts whose scores"
                 " it held have none in the new history"
             )
         return Report(

@@ -110,8 +110,8 @@ def _alone(settings: Settings) -> Iterator[None]:
     lock = RedisFence.of(settings, LaneMetrics()).lock(key, _LOCK_SECONDS)
     if not lock.acquire(blocking=False):
         raise HistoryRefused(
-            "another `noisegate history rebuild` of this deployment runs",
-            f"let it finish, or wait {_LOCK_SECONDS:.0f} s where it died",
+            "another `noisegate history rebuild` of this deployment is running",
+            f"let it finish, or wait {_LOCK_SECONDS:.0f} s if it died",
         )
     done = Event()
 
@@ -147,7 +147,7 @@ def _load_models(settings: Settings, problem: Problem) -> tuple[ActiveModels, li
         time.sleep(pause)
     if not reloader.store_up and not reloader.active.champions:
         raise StoreAway(
-            f"{settings.models.store}: the model store can't be reached, and what waits is to be scored",
-            "let this machine reach it, then run `noisegate history rebuild` again",
+            f"{settings.models.store}: the model store can't be reached, but waiting alerts must be scored",
+            "make it reachable from this machine, then run `noisegate history rebuild` again",
         )
     return reloader.active, reloader.faults

@@ -74,7 +74,7 @@ def test_who_did_it(tmp_path: Path, lines: str, agent: str | None) -> None:
 
 def test_a_kind_that_ends_in_an_agent_is_refused(tmp_path: Path) -> None:
     """In the mapping with the mend, in a table's cell as a dropped action: no event may carry it."""
-    with pytest.raises(LogError, match="kind 'closed@person' ends in who did it; set agent instead"):
+    with pytest.raises(LogError, match="kind 'closed@person' ends in @person or @automation; set agent instead"):
         parse_mapping(ALERT.replace('"dismissed"', '"closed@person"'))
     mapping = ALERT.replace('kinds = { fixed = "remediated", noise = "dismissed" }', "")
     _, summary = imported(ALERT_HEADER + ALERT_ROW.replace("fixed", "closed@person"), mapping, tmp_path)
@@ -164,13 +164,13 @@ def test_a_missing_column_is_told_with_the_nearest(tmp_path: Path) -> None:
 def test_nothing_is_left_behind_when_it_fails(tmp_path: Path) -> None:
     """Where no row can be used the old log stays as it was, and no temporary file is there."""
     (tmp_path / "o.jsonl").write_text("old")
-    with pytest.raises(LogError, match=r"none of its 1 rows made an event \(unreadable_at: 1"):
+    with pytest.raises(LogError, match=r"none of its 1 rows became an event \(unreadable_at: 1"):
         imported(ALERT_HEADER + ALERT_ROW.replace("2026-03-01T", "T"), ALERT, tmp_path)
     assert (tmp_path / "o.jsonl").read_text() == "old"
     assert {path.name for path in tmp_path.iterdir()} == {"o.jsonl", "table.csv"}
     with pytest.raises(LogError, match="can't be written"):
         imported(ALERT_HEADER + ALERT_ROW, ALERT, tmp_path, "none/o.jsonl")
-    with pytest.raises(LogError, match=r"neither \.jsonl nor"):
+    with pytest.raises(LogError, match=r"does not end in \.jsonl or"):
         imported(ALERT_HEADER + ALERT_ROW, ALERT, tmp_path, "o.csv")
 
 
@@ -197,8 +197,8 @@ def test_tables_without_a_good_header(tmp_path: Path, text: str, told: str) -> N
     ("old", "new", "told"),
     [
         ('team = "team"', 'taem = "team"', "unknown field `taem` - at `\\$.columns`"),
-        ('team = "team"', "", "columns.team is not there"),
-        ('at = "closed"', "", "lacks at"),
+        ('team = "team"', "", "columns.team is missing"),
+        ('at = "closed"', "", "has no `at`"),
         ('kind_column = "outcome"', "", "either kind or kind_column"),
         ('actor = "who"', 'changed = "who"', "changed is for form = 'update'"),
         ('form = "alert"', 'form = "alert"\ntime = {zone = "Mars/Base"}', "time.zone = 'Mars/Base' is not known"),
