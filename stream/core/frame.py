@@ -13,6 +13,8 @@ from stream.core.events import Raised
 
 Array = NDArray[np.float64]
 Matrix = NDArray[np.float32]
+Labels = NDArray[np.int8]  # 1 actionable, 0 noise
+Mask = NDArray[np.bool_]
 Known = Mapping[str, NDArray[np.bool_]]  # bool[N] by prior key
 
 SMOOTHING = 5.0  # a level's rate is held to its parent's as by this many outcomes

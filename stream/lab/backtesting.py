@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stream.core import features
 from stream.core.errors import LabError
 from stream.core.events import moment
-from stream.core.frame import Array
+from stream.core.frame import Array, Mask
 from stream.core.problem import DAY_SECONDS, Problem
 from stream.eventlog import read_log
 from stream.extras import FITTING, require_lab
@@ -24,7 +24,7 @@ from stream.lab.learning.fit import Fitted, fit_window
 from stream.lab.matrix import known_matrix, training_matrix
 from stream.lab.priors import Learnt, choose_keys, learn
 from stream.lab.replaying import Replayed, replay
-from stream.lab.window import Mask, Split, Window, judgeable, split_at_share, split_at_time, trainable
+from stream.lab.window import Split, Window, judgeable, split_at_share, split_at_time, trainable
 from stream.models.manifest import Figures
 from stream.progress import Progress, no_progress
 

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from stream.core.errors import LabError
-from stream.lab.judging.metrics import Labels, check_classes
+from stream.core.frame import Labels
+from stream.lab.judging.metrics import check_classes
 from stream.lab.replaying import Replayed
 
 LEAST_ALERTS = 50  # with a known outcome, before the split

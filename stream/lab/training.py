@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stream.core import features
 from stream.core.errors import LabError
 from stream.core.events import moment
-from stream.core.frame import Array, Matrix, prior_values
+from stream.core.frame import Array, Mask, Matrix, prior_values
 from stream.core.problem import Problem
 from stream.eventlog import read_log
 from stream.extras import TRAINING, require_lab
@@ -33,7 +33,7 @@ from stream.lab.reference import Origin, make_reference
 from stream.lab.replaying import Replayed, replay
 from stream.lab.reporting import card
 from stream.lab.unused import Notice, no_notice, sentences
-from stream.lab.window import Mask, Split, Window, judgeable, split_at_share, split_at_time, trainable
+from stream.lab.window import Split, Window, judgeable, split_at_share, split_at_time, trainable
 from stream.models.artifact import CARD, FINDINGS, ONNX, REFERENCE, REPORT
 from stream.models.graph import Graph
 from stream.models.manifest import FeatureRef, GateVerdict, Golden, Manifest, ProblemRef, Training

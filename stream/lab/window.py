@@ -4,15 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
 from stream.core.errors import LabError
 from stream.core.features import Feature
-from stream.core.frame import Matrix
-from stream.lab.judging.metrics import Labels
+from stream.core.frame import Labels, Mask, Matrix
 from stream.lab.replaying import Replayed
 
-Mask = NDArray[np.bool_]
 EARLIER = 0.8  # of a training window
 LEAST_LATER = 200  # alerts, and
 LEAST_OF_A_CLASS = 20  # of each outcome in either part, to find anything on the later part

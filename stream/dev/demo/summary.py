@@ -6,13 +6,12 @@ from datetime import datetime
 import numpy as np
 from msgspec import Struct
 
-from stream.core.frame import Array
+from stream.core.frame import Array, Labels
 from stream.core.ledger import OUTCOME_NAMES
 from stream.dev.demo.collector import Collector
 from stream.dev.demo.plan import Plan
 from stream.lab.judging import metrics
 from stream.lab.judging.baselines import score_baselines
-from stream.lab.judging.metrics import Labels
 
 DETECTION = 0.95
 _LABELS = {name: code for code, name in OUTCOME_NAMES.items() if name != "unknown"}

@@ -5,9 +5,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from stream.core.frame import Array
+from stream.core.frame import Array, Labels
 from stream.lab.judging import metrics
-from stream.lab.judging.metrics import Z_95, Labels, losses
+from stream.lab.judging.metrics import Z_95, losses
 from stream.lab.judging.report_schema import Ageing, AgeWeek
 
 WEEK = 7 * 86_400.0

@@ -13,9 +13,9 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from stream.core.frame import Array
+from stream.core.frame import Array, Labels
 from stream.lab.judging import metrics
-from stream.lab.judging.metrics import Labels, RankedScores, losses
+from stream.lab.judging.metrics import RankedScores, losses
 from stream.lab.judging.report_schema import Interval
 
 DRAWS = 1_000

@@ -19,13 +19,12 @@ from numpy.typing import NDArray
 from stream.config import Settings
 from stream.core import limits
 from stream.core.events import seconds
-from stream.core.frame import Array
+from stream.core.frame import Array, Labels
 from stream.core.kinds import CLOSED_BY_RULE, CORRECTION, PAUSED_BY_RULE, is_drill
 from stream.core.problem import Problem
 from stream.core.records import Outcome, decode_outcome
 from stream.lab.judging import metrics
 from stream.lab.judging.bootstrap import DAY, HOUR, LEAST_DAYS, Days, days_of, interval
-from stream.lab.judging.metrics import Labels
 from stream.lab.judging.report_schema import Interval
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from stream.core.events import moment
-from stream.core.frame import Array
+from stream.core.frame import Array, Labels, Mask
 from stream.core.ledger import ACTIONABLE, FLOOD, MAINTENANCE, NOISE, VISIBILITY_ONLY
 from stream.core.scoring import Thresholds
 from stream.lab.judging import metrics, shortcut
@@ -19,14 +19,14 @@ from stream.lab.judging.ageing import judge_ageing
 from stream.lab.judging.bootstrap import DAY, LEAST_DAYS, BootstrapFigures, Days, days_of, draw, gain_at_equal_detection
 from stream.lab.judging.drift import judge_drift
 from stream.lab.judging.gate import best_of, judge_gate
-from stream.lab.judging.metrics import MODEL, Labels, check_classes
+from stream.lab.judging.metrics import MODEL, check_classes
 from stream.lab.judging.report_schema import Ageing, Data, Floods, Gain, Importance, Judgement, Week
 from stream.lab.judging.teams import judge_teams
 from stream.lab.learning.fit import Fitted
 from stream.lab.learning.plan import Plan
 from stream.lab.matrix import predict, served_matrix
 from stream.lab.replaying import Replayed
-from stream.lab.window import Mask, Split, Window, trainable
+from stream.lab.window import Split, Window, trainable
 from stream.models.model import Model
 from stream.progress import Progress, no_progress
 

@@ -4,15 +4,12 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stream.core.errors import LabError
-from stream.core.frame import Array
+from stream.core.frame import Array, Labels, Mask
 from stream.lab.replaying import Replayed
-from stream.lab.window import Mask
 from stream.models.manifest import Figures, Metrics
 
-Labels = NDArray[np.int8]
 MODEL = "model"  # the model's name among the scores; the baselines have their own
 BINS = 10
 Z_95, Z_80 = 1.959963984540054, 0.8416212335729143  # 97.5 % and 80 % quantiles of the standard normal

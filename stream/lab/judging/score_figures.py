@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from stream.core.frame import Array
+from stream.core.frame import Array, Labels
 from stream.core.scoring import Thresholds
 from stream.lab.judging.bootstrap import BootstrapFigures
-from stream.lab.judging.metrics import Labels, RankedScores, equal_edges
+from stream.lab.judging.metrics import RankedScores, equal_edges
 from stream.lab.judging.report_schema import Band, CurvePoint, Fixed, Interval, ReliabilityBin, ScoreFigures
 
 _POINTS = 200  # of a curve

@@ -7,14 +7,13 @@ import numpy as np
 from msgspec.structs import replace
 
 from stream.core.features import Feature
-from stream.core.frame import Array, Matrix
+from stream.core.frame import Array, Labels, Mask, Matrix
 from stream.lab.judging import metrics
-from stream.lab.judging.metrics import Labels
 from stream.lab.judging.report_schema import Ablation, Interval, Shortcut
 from stream.lab.learning import calibration
 from stream.lab.learning.fit import fit_window
 from stream.lab.learning.plan import Plan
-from stream.lab.window import Mask, Window
+from stream.lab.window import Window
 from stream.progress import Progress, no_progress
 
 AGREES_FROM = 0.5

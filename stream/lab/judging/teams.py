@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stream.core.frame import Array
+from stream.core.frame import Array, Labels
 from stream.lab.judging import metrics
-from stream.lab.judging.metrics import Z_80, Z_95, Labels
+from stream.lab.judging.metrics import Z_80, Z_95
 from stream.lab.judging.report_schema import Group, Interval, Team, Teams
 
 LEAST_OF_A_CLASS = 5  # of each outcome, for an interval of the AUC

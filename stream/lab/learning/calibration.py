@@ -8,8 +8,8 @@ they are, would pool other blocks, and its shares could fall once smoothed.
 
 import numpy as np
 
-from stream.core.frame import Array
-from stream.lab.judging.metrics import Labels, log_loss
+from stream.core.frame import Array, Labels
+from stream.lab.judging.metrics import log_loss
 from stream.lab.learning.plan import CalibrationChoice
 from stream.models.manifest import Calibration
 

@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 from stream.core import state
 from stream.core.errors import LabError
 from stream.core.features import Feature
-from stream.core.frame import Array, Matrix, level_index
+from stream.core.frame import Array, Labels, Mask, Matrix, level_index
 from stream.core.ledger import OPEN
-from stream.lab.judging.metrics import Labels, auc
+from stream.lab.judging.metrics import auc
 from stream.lab.judging.report_schema import Check
 from stream.lab.learning import trees
 from stream.lab.matrix import training_matrix
 from stream.lab.priors import learn
 from stream.lab.replaying import Replayed
-from stream.lab.window import EARLIER, LEAST_LATER, LEAST_OF_A_CLASS, Mask, Window, earlier_and_later, has_enough
+from stream.lab.window import EARLIER, LEAST_LATER, LEAST_OF_A_CLASS, Window, earlier_and_later, has_enough
 from stream.progress import Progress
 
 Remake = Callable[[Replayed, int, int], Matrix]  # the matrix of a replay's first steps, with so many alerts raised

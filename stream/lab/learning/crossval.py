@@ -14,12 +14,13 @@ from msgspec import Struct
 
 from stream.core.errors import LabError
 from stream.core.events import moment
+from stream.core.frame import Mask
 from stream.extras import import_extra
 from stream.lab.judging.metrics import auc, log_loss
 from stream.lab.learning import calibration
 from stream.lab.learning.plan import Plan
 from stream.lab.learning.trees import Params, try_rounds
-from stream.lab.window import Mask, Split, Window, between, has_enough, split_at_share, trainable
+from stream.lab.window import Split, Window, between, has_enough, split_at_share, trainable
 from stream.models.manifest import Calibration, FoldFigures
 from stream.progress import Progress
 

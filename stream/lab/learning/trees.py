@@ -8,14 +8,13 @@ from msgspec import Struct
 
 from stream.core.errors import LabError
 from stream.core.features import Feature
-from stream.core.frame import Array, Matrix
+from stream.core.frame import Array, Labels, Mask, Matrix
 from stream.core.ledger import HELD_OUT
 from stream.core.problem import DAY_SECONDS
 from stream.extras import import_extra
-from stream.lab.judging.metrics import Labels
 from stream.lab.learning.plan import Plan
 from stream.lab.replaying import Replayed
-from stream.lab.window import Mask, Window
+from stream.lab.window import Window
 
 Params = dict[str, str | int | float | bool]
 ROUNDS_MOST = 600

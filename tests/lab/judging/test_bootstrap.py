@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream.core.frame import Array
+from stream.core.frame import Array, Labels
 from stream.lab.judging import metrics
 from stream.lab.judging.bootstrap import DAY, LEAST_DAYS, days_of, draw, interval
-from stream.lab.judging.metrics import Labels
 
 
 def sample(days: int, seed: int = 3, each: int = 30) -> tuple[Labels, Array, Array]:

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from stream.core.frame import Array
+from stream.core.frame import Array, Labels
 from stream.core.problem import Target
 from stream.lab.judging.bootstrap import DAY, days_of, draw, gain_at_equal_detection
 from stream.lab.judging.gate import best_of, judge_gate
-from stream.lab.judging.metrics import Labels, suppressed_at, suppressed_below, threshold_for
+from stream.lab.judging.metrics import suppressed_at, suppressed_below, threshold_for
 from stream.lab.judging.report_schema import Gain, Gate
 
 RNG = np.random.default_rng(4)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from stream.core.frame import Array
+from stream.core.frame import Array, Labels
 from stream.lab import export, reference
 from stream.lab.judging import baselines, metrics
-from stream.lab.judging.metrics import Labels, RankedScores
+from stream.lab.judging.metrics import RankedScores
 from stream.lab.learning import calibration
 
 scored = st.lists(

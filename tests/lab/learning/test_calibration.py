@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from stream.core.errors import ModelError
-from stream.core.frame import Array
-from stream.lab.judging.metrics import Labels
+from stream.core.frame import Array, Labels
 from stream.lab.learning import calibration
 from stream.lab.replaying import Replayed
 from stream.lab.training import train_replayed
