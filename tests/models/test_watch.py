@@ -20,8 +20,6 @@ from stream.core.errors import StoreAway
 from stream.core.events import Raised, moment
 from stream.core.frame import Decayed
 from stream.core.limits import CHAMPIONS
-from stream.lab.replaying import replay
-from stream.lab.training import train_replayed
 from stream.models import artifact as artifacts
 from stream.models import serving
 from stream.models.artifact import MANIFEST, ONNX, golden_matrix, load_artifact
@@ -34,7 +32,8 @@ from stream.models.serving import Model, load_model
 from stream.models.signing import make_keys, sign
 from stream.models.store import Store
 from stream.models.watch import MOST_SECONDS, Watch
-from tests.lab.logs import lines, small_log, small_problem
+from tests.lab.logs import small_problem
+from tests.lab.model_cache import small_model
 from tests.models.damage import constant_graph, edit_manifest, graph, mean_graph, put_onnx
 
 POLL = 5.0
@@ -48,7 +47,7 @@ def put_prior(folder: Path, key: str) -> None:
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Another version for the same problem."""
-    return train_replayed(replay(lines(small_log(seed=2)), small_problem()), tmp_path_factory.mktemp("other"))
+    return small_model(tmp_path_factory.mktemp("other"), seed=2, judged=False)
 
 
 class Away(Store):
