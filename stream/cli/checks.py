@@ -128,7 +128,7 @@ def sample_teams(settings: Settings) -> tuple[list[tuple[str, int]], int, Counte
         deadline, read = time.monotonic() + SAMPLE_SECONDS, 0
         count = reader.partitions[settings.events_topic]
         while not reader.at_end and read < SAMPLED * count and time.monotonic() < deadline:
-            found = reader.read(0.2, SAMPLED)
+            found = reader.read(0.05, SAMPLED)
             read += len(found)
             for message in found:
                 value = message.value() or b""
@@ -203,7 +203,7 @@ def sample_alerts(settings: Settings) -> list[Raised]:
         deadline, read = time.monotonic() + SAMPLE_SECONDS, 0
         most = SAMPLED * reader.partitions[settings.events_topic]
         while not reader.at_end and read < most and time.monotonic() < deadline:
-            found = reader.read(0.2, SAMPLED)
+            found = reader.read(0.05, SAMPLED)
             read += len(found)
             for message in found:
                 try:

@@ -25,7 +25,7 @@ KEPT_SECONDS = 7 * 86_400.0
 
 
 def small_model(store: Path, *, seed: int = 1, judged: bool = True) -> Path:
-    """The folder of a model of `small_log(seed=seed)`, in a store of the test's own; without a report unless `judged`."""
+    """The folder of a model of `small_log(seed=seed)`, in a store of the test's own; with a report if `judged`."""
 
     def train(out: Path) -> Path:
         replayed = replay(logs.lines(logs.small_log(seed=seed)), logs.small_problem())
