@@ -1,5 +1,6 @@
 """Fixtures for all tests, and the marks that follow from what a test asks for."""
 
+import gc
 import os
 from contextlib import suppress
 from typing import Any
@@ -71,6 +72,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Kafka's jars are fetched here, outside any test's time-out; a failure is told by the fixture."""
+    gc.freeze()  # modules and tests stay until the end: no collection need look at them
     if any(item.get_closest_marker("kafka") for item in session.items) and not session.config.option.collectonly:
         with suppress(KafkaUnavailable):
             jars()
