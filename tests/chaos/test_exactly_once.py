@@ -83,8 +83,7 @@ def test_a_worker_that_slept_past_its_session_publishes_nothing_wrong(cluster: C
     stood = cluster.offsets()
     until(lambda: advanced(stood), 40)
     cluster.signal("zombie", signal.SIGCONT)
-    for portion in portions:
-        cluster.produce(portion)
+    cluster.produce(event for portion in portions for event in portion)
     cluster.wait()
     cluster.assert_exact()
     by_alert: dict[tuple[str, str], set[tuple[object, ...]]] = {}
