@@ -32,7 +32,7 @@ fast: .venv/ready ## the fast tests, on all cores
 check: lint types fast ## lint, types and the fast tests
 
 test: fast ## every test but the long ones; REQUIRE_SERVERS=1 fails what would be skipped
-	@$(BIN)/pytest -m 'not ($(FAST)) and not long'
+	@$(BIN)/pytest -m 'hypothesis or not ($(FAST)) and not long' --hypothesis-profile thorough
 
 chaos: .venv/ready ## the long tests: minutes of kills, freezes and losses on real servers
 	@$(BIN)/pytest -m long

@@ -1,9 +1,12 @@
 """Fixtures for all tests, and the marks that follow from what a test asks for."""
 
+import gc
 import os
 from contextlib import suppress
+from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.servers.fixtures import (
     amtool,
@@ -41,13 +44,22 @@ __all__ = [
 ]
 
 MARK_OF_FIXTURE = {"kafka": "kafka", "fresh_kafka": "kafka", "fresh_redis": "redis", "shared_data": "data"}
+settings.register_profile("fast", max_examples=20, deadline=None)
+settings.register_profile("thorough", max_examples=100, deadline=None)
+settings.load_profile("fast")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """More than there are cores: many tests wait for a server, or for a time to pass."""
-    cores = os.cpu_count() or 1
-    return min(2 * cores, cores + 4)
+    """One more than there are cores: some tests wait for a server, or for a time to pass."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Tests that share a costly fixture run in one worker."""
+    from tests.scheduler import FixtureScheduling
+
+    return FixtureScheduling(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -60,6 +72,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Kafka's jars are fetched here, outside any test's time-out; a failure is told by the fixture."""
+    gc.freeze()  # modules and tests stay until the end: no collection need look at them
     if any(item.get_closest_marker("kafka") for item in session.items) and not session.config.option.collectonly:
         with suppress(KafkaUnavailable):
             jars()

@@ -27,17 +27,31 @@ POLL_SECONDS = 0.01
 WATCHER = 'read -r _; kill -s KILL -- "-$0"; [ -z "$1" ] || rm -rf "$1"'
 
 
-def free_port() -> int:
-    """A loopback port that nobody listens on now."""
-    for port in random.sample(PORTS, PORT_TRIES):
+def free_port(ports: Sequence[int] = PORTS) -> int:
+    """A loopback port that nobody listens on now, and that no other caller is given while this process lives."""
+    tried = random.sample(ports, min(PORT_TRIES, len(ports)))
+    for port in tried:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((LOOPBACK, port))
             except OSError:
                 continue
-            return port
-    raise EmbeddedServerFailed(f"none of {PORT_TRIES} loopback ports tried is free: stop what listens there.")
+            if _claim(port):
+                return port
+    raise EmbeddedServerFailed(f"none of {len(tried)} loopback ports tried is free: stop what listens there.")
+
+
+def _claim(port: int) -> bool:
+    """Whether the UDP port of this number, which no server here uses, was free; it is held until this process ends."""
+    claim = socket.socket(type=socket.SOCK_DGRAM)
+    try:
+        claim.bind((LOOPBACK, port))
+    except OSError:
+        claim.close()
+        return False
+    claim.detach()
+    return True
 
 
 def accepts(port: int) -> bool:

@@ -13,6 +13,7 @@ from stream.waiting import WAIT_SECONDS, announce, until_answered, waiting_sente
 _OFFSET_TAIL = -2000  # librdkafka: this minus n is n records before the end
 _WAIT_MS = 20
 _MOST = 2_000  # records at once
+_POLL_SECONDS = 0.05  # a poll takes this long unless it finds so many
 _ANSWER_SECONDS = 10.0
 
 
@@ -94,14 +95,14 @@ class Reader:
         """
         quiet, done = 0.0, set[tuple[str, int]]()
         while not done >= self._open:
-            found = self._polled(0.2, _MOST)
+            found = self._polled(_POLL_SECONDS, _MOST)
             for part, message in found:
                 if message is None:
                     done.add(part)
                     self._consumer.pause([TopicPartition(*part)])
                 elif part not in done:
                     yield message
-            quiet = 0.0 if found else quiet + 0.2
+            quiet = 0.0 if found else quiet + _POLL_SECONDS
             if quiet > quiet_seconds:
                 raise BrokerError(f"Kafka gives no more records of {', '.join(self.partitions)}", "is it up?")
         self._ended |= done

@@ -17,6 +17,7 @@ from redis import Redis
 from stream.config import Settings, load_settings
 from stream.core import fold
 from stream.core.effects import Decided
+from stream.core.errors import BrokerError
 from stream.core.events import decode_event, seconds
 from stream.core.fold import Fold
 from stream.core.once import Once
@@ -148,6 +149,23 @@ class Cluster:
             stored = client.mget([f"{self._prefix(number)}:meta" for number in range(self.partitions)])
         metas = [decode_meta(meta or b"") for meta in stored]
         return [meta.offset if meta else 0 for meta in metas]
+
+    def committed(self) -> list[int]:
+        """What the workers' group has committed of every partition; -1001 where nothing."""
+        group = {"bootstrap.servers": self.kafka.bootstrap_servers, "group.id": self.settings.deployment}
+        consumer = Consumer(group)
+        try:
+            parts = [TopicPartition(self.settings.topics.events, number) for number in range(self.partitions)]
+            return [part.offset for part in consumer.committed(parts, timeout=10)]
+        finally:
+            consumer.close()
+
+    def members(self) -> int:
+        """How many workers the group has; none while Kafka knows of no such group."""
+        try:
+            return Topics(self.settings).members(self.settings.deployment)
+        except BrokerError:
+            return 0
 
     def wait(self, seconds_: float = 120.0) -> None:
         """Until every history stands at the end of its partition."""

@@ -4,7 +4,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from stream.simulation import simulate
 from tests.chaos.cluster import Cluster
 from tests.servers.kafka import ApacheKafka
 from tests.servers.redis import RedisServer
+from tests.waits import until
 
 KILLS = int(os.environ.get("CHAOS_KILLS", "20"))
 SECONDS_BETWEEN = 3.0
@@ -22,9 +23,9 @@ pytestmark = [pytest.mark.chaos, pytest.mark.slow]
 
 
 @pytest.fixture
-def cluster(fresh_kafka: ApacheKafka, fresh_redis: RedisServer, tmp_path: Path, unique_name: str) -> Iterator[Cluster]:
-    """A deployment of its own, ended whatever happens."""
-    made = Cluster(fresh_kafka, fresh_redis, tmp_path, unique_name)
+def cluster(kafka: ApacheKafka, fresh_redis: RedisServer, tmp_path: Path, unique_name: str) -> Iterator[Cluster]:
+    """A deployment of its own, on a Kafka that comes back as it was; ended whatever happens."""
+    made = Cluster(kafka, fresh_redis, tmp_path, unique_name)
     try:
         yield made
     finally:
@@ -69,11 +70,20 @@ def test_a_worker_that_slept_past_its_session_publishes_nothing_wrong(cluster: C
     log = events(0.3)
     cluster.start("zombie")
     cluster.start("other")
-    with cluster.producing(log, len(log) / 25):
-        time.sleep(8)
-        cluster.signal("zombie", signal.SIGSTOP)
-        time.sleep(8)
-        cluster.signal("zombie", signal.SIGCONT)
+    portions = iter([log[start : start + 50] for start in range(0, len(log), 50)])
+
+    def advanced(before: list[int]) -> bool:
+        cluster.produce(next(portions, []))  # never idle when it is stopped, or goes on
+        return all(now > then for now, then in zip(cluster.offsets(), before, strict=True))
+
+    until(lambda: cluster.members() == 2, 40)
+    until(lambda: advanced([0] * cluster.partitions), 40)
+    cluster.signal("zombie", signal.SIGSTOP)
+    until(lambda: cluster.members() == 1, 40)
+    stood = cluster.offsets()
+    until(lambda: advanced(stood), 40)
+    cluster.signal("zombie", signal.SIGCONT)
+    cluster.produce(event for portion in portions for event in portion)
     cluster.wait()
     cluster.assert_exact()
     by_alert: dict[tuple[str, str], set[tuple[object, ...]]] = {}
@@ -115,7 +125,7 @@ def test_a_redis_that_lost_history_is_folded_again_in_silence(cluster: Cluster, 
     cluster.redis.snapshot(tmp_path / "snapshot")
     cluster.produce(log[third : 2 * third])
     cluster.wait()
-    time.sleep(2.5)  # the committed offsets follow within a second
+    until(lambda: cluster.committed() == cluster.ends(), 20)
     published = len(cluster.enriched())
     if loss == "flushed":
         cluster.redis.flush()
@@ -151,11 +161,3 @@ def test_a_topic_made_anew_is_refused_in_one_sentence(cluster: Cluster) -> None:
     assert "was recreated" in cluster.log_of("two")
     assert "history rebuild" in cluster.log_of("two").splitlines()[-1]
     assert "Traceback" not in cluster.log_of("two")
-
-
-def until(true: Callable[[], bool], seconds: float) -> None:
-    """Wait for something to become true."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.3)

@@ -18,10 +18,10 @@ from stream.scorer.identity import Identity
 from stream.scorer.rebuild.run import rebuild
 from stream.simulation import simulate
 from tests.chaos.cluster import PROBLEM, Cluster
-from tests.chaos.test_exactly_once import until
 from tests.scorer.test_suspect import evict
 from tests.servers.kafka import ApacheKafka
 from tests.servers.redis import RedisServer
+from tests.waits import until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(120)]
 

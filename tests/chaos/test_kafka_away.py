@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from tests.chaos.cluster import Cluster
 from tests.journey.health import get
 from tests.servers.kafka import ApacheKafka
 from tests.servers.redis import RedisServer
+from tests.waits import until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(120)]
 TOLD_SECONDS = 15.0
@@ -32,14 +33,6 @@ def cluster(fresh_kafka: ApacheKafka, fresh_redis: RedisServer, tmp_path: Path, 
         yield made
     finally:
         made.close()
-
-
-def until(true: Callable[[], bool], seconds: float, what: str) -> None:
-    """Wait for something to become true."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.2)
 
 
 @pytest.mark.parametrize("loss", ["frozen", "killed"])

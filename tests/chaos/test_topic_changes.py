@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from stream.simulation import simulate
 from tests.chaos.cluster import Cluster
 from tests.servers.kafka import ApacheKafka
 from tests.servers.redis import RedisServer
+from tests.waits import until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(120)]
 CHECK_SECONDS = 1.0
@@ -104,11 +105,3 @@ def delete(cluster: Cluster) -> None:
     """Delete the topic of events."""
     admin = AdminClient({"bootstrap.servers": cluster.kafka.bootstrap_servers})
     admin.delete_topics([cluster.settings.topics.events])[cluster.settings.topics.events].result(10)
-
-
-def until(true: Callable[[], bool], seconds: float) -> None:
-    """Wait for something to become true."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.1)

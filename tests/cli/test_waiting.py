@@ -19,7 +19,7 @@ from stream.waiting import announce, until_answered
 from tests.cli.conftest import Run, Scored
 from tests.servers.kafka import ApacheKafka
 
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 50.0
 VERBS = (
     "failed list",
     "failed replay",

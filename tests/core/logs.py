@@ -21,7 +21,7 @@ from stream.core.timers import TimerQueue
 START = 1_772_323_200.0  # 2026-03-01T00:00:00Z
 MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
 GRACE = 5 * MINUTE
-LAW = settings(max_examples=60, deadline=None)
+LAW = settings(deadline=None)  # as many examples as the profile has: see CONTRIBUTING
 
 Timed = tuple[Event, float]
 KINDS = (

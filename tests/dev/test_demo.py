@@ -6,12 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from rich.console import Console
 
@@ -30,7 +30,9 @@ from stream.models.model import load_model
 from stream.models.store import find
 from stream.progress import no_progress
 from stream.simulation import write_events
+from tests.waits import until
 
+SERVERS = 3  # broker, Valkey, scorer
 DEADLINE_SECONDS = 150
 MINE = ("auc", "ece", "suppressed_at_95")
 BASELINES = {"always_noise", "team_rate", "rule_rate", "team_rule_rate", "last_outcome"}
@@ -178,12 +180,8 @@ def test_interrupted(log: Path, tmp_path: Path, ending: signal.Signals) -> None:
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        deadline = time.monotonic() + 30
-        while len(homes(tmp_path)) < 3:  # broker, Valkey, scorer
-            assert process.poll() is None, process.stderr and process.stderr.read()
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        time.sleep(0.5)  # not while one of them is being born
+        until(lambda: len(homes(tmp_path)) == SERVERS, 30, "broker, Valkey and scorer did not start")
+        until(lambda: len(born(process)) == 2 * SERVERS, 10, "not each of them was watched")
         process.send_signal(ending)
         out, err = process.communicate(timeout=40)
     assert process.returncode != 0
@@ -191,6 +189,12 @@ def test_interrupted(log: Path, tmp_path: Path, ending: signal.Signals) -> None:
     assert "Traceback" not in err
     assert homes(tmp_path) == []
     assert [left.name for left in tmp_path.iterdir() if left.name != ".ses"] == []  # onnxruntime's, made by its import
+
+
+def born(process: "subprocess.Popen[str]") -> list[str]:
+    """The names of its children that are programs of their own by now: each server, and what watches it."""
+    children = psutil.Process(process.pid).children()
+    return [child.name() for child in children if "demo" not in child.cmdline()]
 
 
 def homes(folder: Path) -> list[Path]:

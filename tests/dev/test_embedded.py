@@ -99,8 +99,14 @@ def test_a_missing_program_is_told() -> None:
 
 
 def test_free_ports_are_free() -> None:
-    """Nobody listens on a port that is handed out."""
-    assert not accepts(free_port())
+    """Nobody listens on a port that is handed out, and no second caller gets it before the first one's server runs."""
+    port = free_port()
+    assert not accepts(port)
+    with pytest.raises(EmbeddedServerFailed, match="none of 1 loopback ports"):
+        free_port([port])
+    code = f"from stream.dev.process import free_port; free_port([{port}])"
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert "none of 1 loopback ports" in other.stderr
 
 
 def await_gone(ports: list[int], folders: list[Path]) -> None:

@@ -7,19 +7,18 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from stream.core.errors import BrokerError
 from stream.dev.process import free_port
-from stream.kafka.topics import Topics
 from stream.simulation import simulate
 from tests.chaos.cluster import Cluster
 from tests.journey.health import get
 from tests.servers.kafka import ROOT, ApacheKafka
 from tests.servers.redis import RedisServer
+from tests.waits import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -80,30 +79,14 @@ def test_health_answers_while_the_first_model_is_waited_for(cluster: Cluster) ->
         cluster.environment["NOISEGATE_MODEL_STORE"] = f"http://127.0.0.1:{store.getsockname()[1]}/models"
         cluster.produce(events(0.02))
         cluster.start("one")
-        await_(lambda: waiting in get(cluster, "/readyz")[1], 30)
-        await_(lambda: members(cluster) == 1, 30)
+        until(lambda: waiting in get(cluster, "/readyz")[1], 30)
+        until(lambda: cluster.members() == 1, 30)
         assert waiting in get(cluster, "/readyz")[1]
         assert cluster.enriched() == []
     cluster.wait()
     status, body = get(cluster, "/readyz")
     assert (status, body.splitlines()[0]) == (200, "ok")
     assert "no model is served" in body
-
-
-def await_(true: Callable[[], bool], seconds: float) -> None:
-    """Wait for something to become true."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.1)
-
-
-def members(cluster: Cluster) -> int:
-    """How many workers are in the group; none while Kafka knows of no such group."""
-    try:
-        return Topics(cluster.settings).members(cluster.settings.deployment)
-    except BrokerError:
-        return 0
 
 
 def test_faust_s_own_command_runs_it(cluster: Cluster) -> None:

@@ -1,5 +1,7 @@
 """The ONNX graph scores as LightGBM does: on any rows, at split thresholds, and where values are missing."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -23,6 +25,7 @@ PLATT = Calibration("platt", 1.3, -0.4)
 values = st.floats(width=32, allow_infinity=False, allow_nan=True) | st.sampled_from([0.0, -0.0, 1e-35, -1e-35, 0.5])
 
 
+@cache
 def made(with_missing: bool) -> tuple[trees.Trees, Matrix]:
     """Trees on rows of which some values, or none, are missing; one column is constant, one mostly zero."""
     rng = np.random.default_rng(5)
@@ -37,15 +40,17 @@ def made(with_missing: bool) -> tuple[trees.Trees, Matrix]:
     return trees.fit(matrix, labels, FEATURES, params, 80, lambda share: None), matrix
 
 
-MADE = {missing: made(missing) for missing in (False, True)}
-GRAPHS = {missing: Graph(export(fitted, PLATT, WIDTH), WIDTH, "test") for missing, (fitted, _) in MADE.items()}
+@cache
+def graph_of(missing: bool) -> Graph:
+    """The graph of those trees."""
+    return Graph(export(made(missing)[0], PLATT, WIDTH), WIDTH, "test")
 
 
 @pytest.mark.parametrize("missing", [False, True])
 def test_rows_at_thresholds_score_the_same(missing: bool) -> None:
     """The gate passes, and its rows do lie on the thresholds."""
-    fitted, matrix = MADE[missing]
-    assert check_parity(fitted, PLATT, GRAPHS[missing].run, matrix) < TOLERANCE
+    fitted, matrix = made(missing)
+    assert check_parity(fitted, PLATT, graph_of(missing).run, matrix) < TOLERANCE
     assert len(edge_rows(fitted, matrix)) > 100
 
 
@@ -53,23 +58,23 @@ def test_rows_at_thresholds_score_the_same(missing: bool) -> None:
 @settings(deadline=None)
 def test_any_rows_score_the_same(missing: bool, matrix: Matrix) -> None:
     """Zeros of either sign, tiny and huge values, NaN in columns that had none in training."""
-    native = calibration.apply(PLATT, MADE[missing][0].logits(matrix))
-    np.testing.assert_allclose(GRAPHS[missing].run(matrix), native, atol=TOLERANCE, rtol=0)
+    native = calibration.apply(PLATT, made(missing)[0].logits(matrix))
+    np.testing.assert_allclose(graph_of(missing).run(matrix), native, atol=TOLERANCE, rtol=0)
 
 
 def test_a_higher_rate_never_lowers_the_score() -> None:
     """Features marked monotone are: raise one, all else equal."""
-    _, matrix = MADE[False]
+    _, matrix = made(False)
     higher = matrix.copy()
     higher[:, 1] += np.float32(0.7)
-    assert (GRAPHS[False].run(higher) >= GRAPHS[False].run(matrix) - 1e-7).all()
+    assert (graph_of(False).run(higher) >= graph_of(False).run(matrix) - 1e-7).all()
 
 
 def test_a_graph_that_scores_otherwise_fails_the_gate() -> None:
     """Another calibration than exported is a difference, and told."""
-    fitted, matrix = MADE[True]
+    fitted, matrix = made(True)
     with pytest.raises(LabError, match="disagree by"):
-        check_parity(fitted, Calibration(), GRAPHS[True].run, matrix)
+        check_parity(fitted, Calibration(), graph_of(True).run, matrix)
 
 
 def test_platt_finds_what_was_done_to_the_logits() -> None:
@@ -99,7 +104,7 @@ STEPS = Calibration("isotonic", x=[-3.0, -1.2, -1.0, 0.4, 0.9, 4.0], y=[0.02, 0.
 @pytest.mark.parametrize("missing", [False, True])
 def test_an_isotonic_calibration_scores_the_same(missing: bool) -> None:
     """The sum of ramps is the map: the gate passes on any rows, and on logits beyond both ends."""
-    fitted, matrix = MADE[missing]
+    fitted, matrix = made(missing)
     graph = Graph(export(fitted, STEPS, WIDTH), WIDTH, "test")
     assert check_parity(fitted, STEPS, graph.run, matrix) < TOLERANCE
     scores = graph.run(matrix)

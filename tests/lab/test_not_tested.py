@@ -17,11 +17,10 @@ from stream.lab.judging.compare_live import compare_live
 from stream.lab.judging.drift import judge_drift
 from stream.lab.judging.report_schema import Judgement
 from stream.lab.reference import spread
-from stream.lab.replaying import Replayed, replay
+from stream.lab.replaying import replay
 from stream.lab.reporting import card, report
 from stream.lab.reporting.retrain_report import write
 from stream.lab.retraining import _gate_faults
-from stream.lab.training import train_replayed
 from stream.models.artifact import CARD, FINDINGS, read_file, verify
 from stream.models.manifest import GateVerdict, Manifest, decode_manifest, encode_manifest
 from stream.models.promotion import gate_fault
@@ -30,6 +29,7 @@ from stream.monitoring.page import drift_page
 from stream.monitoring.report import DriftReport, FeatureDrift
 from tests.lab.judging.test_compare_live import EDGES, NEW, OLD, PROBLEM, served
 from tests.lab.logs import START, lines, raised, small_log, small_problem
+from tests.lab.model_cache import small_model
 from tests.lab.reporting import sample
 from tests.lab.reporting.html import Read
 from tests.lab.reporting.test_retrain_report import compared, found
@@ -39,9 +39,9 @@ SHIPPED = next((ROOT / "model_artifacts").glob("*/manifest.json")).parent
 
 
 @pytest.fixture(scope="module")
-def trained(small: Replayed, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A version of six days: too few for the gate's intervals, for two canaries and for a week's ageing."""
-    return train_replayed(small, tmp_path_factory.mktemp("untested"))
+    return small_model(tmp_path_factory.mktemp("untested"))
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from stream.lab.training import train, train_replayed
 from stream.models.artifact import CARD, REFERENCE, read_file, verify
 from stream.models.model import load_model
 from tests.lab.logs import START, acted, lines, raised, small_log, small_problem, write
+from tests.lab.model_cache import small_model
 
 CREATED = moment(1_800_000_000.0)
 
@@ -45,7 +46,7 @@ def test_training_twice_gives_the_same_version(small: Replayed, tmp_path: Path) 
 
 def test_scores_are_better_than_a_guess(small: Replayed, tmp_path: Path) -> None:
     """Teams and rules differ here by a lot: the model finds it, and its figures are those of what it serves."""
-    folder = train_replayed(small, tmp_path)
+    folder = small_model(tmp_path)
     metrics = verify(folder).metrics
     assert metrics is not None
     assert metrics.model.auc > 0.7
@@ -84,7 +85,7 @@ def test_the_reference_is_what_is_served(small: Replayed, tmp_path: Path) -> Non
     from stream.lab.reference import spread
     from stream.models.reference import Reference
 
-    folder = train_replayed(small, tmp_path)
+    folder = small_model(tmp_path)
     manifest, model = verify(folder), load_model(folder, small.problem)
     made = msgspec.json.decode(read_file(folder, REFERENCE), type=Reference)
     assert set(made.features) == {feature.name for feature in manifest.features}

@@ -5,16 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from stream.lab.replaying import replay
-from stream.lab.training import train_replayed
-from tests.lab.logs import lines, small_log, small_problem
+from tests.lab.model_cache import small_model
 
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a small model; not to be changed."""
-    store = tmp_path_factory.mktemp("trained")
-    return train_replayed(replay(lines(small_log()), small_problem()), store)
+    return small_model(tmp_path_factory.mktemp("trained"))
 
 
 @pytest.fixture

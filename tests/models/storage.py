@@ -7,10 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import boto3  # type: ignore[import-untyped]  # the same
 import fsspec  # type: ignore[import-untyped]  # it has no types
 import pytest
-from moto.server import ThreadedMotoServer
 
 from stream.models.storage import StorageBackend
 
@@ -22,6 +20,9 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AW
 @contextmanager
 def s3_server() -> Iterator[str]:
     """A local S3 with one bucket; gives its endpoint."""
+    import boto3  # type: ignore[import-untyped]  # it has no types; both take a second to import
+    from moto.server import ThreadedMotoServer
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:

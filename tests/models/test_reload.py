@@ -20,8 +20,6 @@ from stream.core.errors import StoreAway
 from stream.core.events import Raised, moment
 from stream.core.frame import Decayed
 from stream.core.limits import CHAMPIONS
-from stream.lab.replaying import replay
-from stream.lab.training import train_replayed
 from stream.models import artifact as artifacts
 from stream.models import model as model_module
 from stream.models.active import ActiveModels, Challenger
@@ -33,7 +31,8 @@ from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.reload import LONGEST_PAUSE_SECONDS, Loaded, Loader, Reloader
 from stream.models.signing import make_keys, sign
 from stream.models.store import Store
-from tests.lab.logs import lines, small_log, small_problem
+from tests.lab.logs import small_problem
+from tests.lab.model_cache import small_model
 from tests.models.damage import constant_graph, edit_manifest, graph, mean_graph, put_onnx
 
 POLL = 5.0
@@ -47,7 +46,7 @@ def put_prior(folder: Path, key: str) -> None:
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Another version for the same problem."""
-    return train_replayed(replay(lines(small_log(seed=2)), small_problem()), tmp_path_factory.mktemp("other"))
+    return small_model(tmp_path_factory.mktemp("other"), seed=2, judged=False)
 
 
 class Away(Store):

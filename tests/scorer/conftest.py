@@ -4,10 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from stream.lab.replaying import replay
-from stream.lab.training import train_replayed
 from stream.models.model import Model, load_model
-from tests.lab.logs import lines, small_log, small_problem
+from tests.lab import model_cache
+from tests.lab.logs import small_problem
 from tests.scorer.rig import RIGS
 
 
@@ -23,5 +22,4 @@ def closed_rigs() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def small_model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     """A model of the lab's small log."""
-    folder = train_replayed(replay(lines(small_log()), small_problem()), tmp_path_factory.mktemp("models"))
-    return load_model(folder, small_problem())
+    return load_model(model_cache.small_model(tmp_path_factory.mktemp("models")), small_problem())

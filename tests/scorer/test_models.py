@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from stream.scorer.models import ModelPoller
 from tests.cli.versions import A, Shop, open_shop
 from tests.models.conftest import trained
 from tests.scorer.shown import shown, total
+from tests.waits import until
 
 __all__ = ["trained"]
 NO_MODEL = "no model is served: alerts are published unscored"
@@ -42,14 +43,6 @@ def models(shop: Shop, metrics: ScorerMetrics, redis_url: str, unique_name: str)
     made = ModelPoller(settings, settings.load_problem(), metrics, lambda: [0], MetricsRecorder(metrics, {}, 60.0))
     yield made
     made.stop()
-
-
-def until(true: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Wait for a condition."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_a_store_that_hangs_holds_up_nobody(
@@ -89,8 +82,8 @@ def test_what_serves_is_shown(
     assert total(metrics, "model_store_up") == 1.0
     shop.add(trained, A)
     shop.store.point(CHAMPION, Pointer(A))
-    until(lambda: bool(models.active.champions))
+    until(lambda: models.active.champions, 10)
     assert models.faults == []
-    until(lambda: bool(shown(metrics, "model_failures_total")))
+    until(lambda: shown(metrics, "model_failures_total"), 10)
     for name in ("model_failures_total", "model_simulated"):
         assert list(shown(metrics, name).values()) == [0.0]

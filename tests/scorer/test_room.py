@@ -78,7 +78,7 @@ def taken(rig: Rig) -> list[Enriched]:
     sizes=st.lists(st.integers(1, 40), min_size=1, max_size=5),
     partitions=st.sampled_from([1, 3]),
 )
-@hypothesis_settings(max_examples=40, deadline=None)
+@hypothesis_settings(deadline=None)
 def test_history_and_answers_do_not_depend_on_batch_borders(seed: int, sizes: list[int], partitions: int) -> None:
     """Any cut of the log into fetches leaves the pure fold's bytes and says the same of every alert."""
     log = log_of(random_log(seed), partitions)
@@ -97,7 +97,7 @@ def test_history_and_answers_do_not_depend_on_batch_borders(seed: int, sizes: li
     crashes=st.lists(st.tuples(st.sampled_from(["publish", "before", "after"]), st.integers(1, 6)), max_size=4),
     cache=st.sampled_from([2, 50_000]),
 )
-@hypothesis_settings(max_examples=60, deadline=None)
+@hypothesis_settings(deadline=None)
 def test_any_crash_and_replay_leaves_the_same_history(
     seed: int, size: int, crashes: list[tuple[str, int]], cache: int
 ) -> None:

@@ -24,7 +24,7 @@ def sample_events(reader: Reader) -> Iterator[tuple[Event, Message]]:
     deadline, read = time.monotonic() + SAMPLE_SECONDS, 0
     most = SAMPLED * sum(reader.partitions.values())
     while not reader.at_end and read < most and time.monotonic() < deadline:
-        found = reader.read(0.2, SAMPLED)
+        found = reader.read(0.05, SAMPLED)
         read += len(found)
         for message in found:
             try:

@@ -16,6 +16,7 @@ from stream.models.artifact import FINDINGS, REFERENCE
 from stream.models.model import load_model
 from stream.models.store import write_artifact
 from tests.lab.logs import START, acted, lines, raised, small_problem
+from tests.lab.model_cache import CREATED, cached_model
 
 ALERTS = 2_400  # one every ten minutes: sixteen days and a half
 
@@ -44,8 +45,9 @@ def changing() -> Replayed:
 @pytest.fixture(scope="module")
 def folders(changing: Replayed, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A champion that learnt before the change, and a new model that learnt after it."""
-    out = tmp_path_factory.mktemp("models")
-    return train_replayed(changing, out, split=0.5), train_replayed(changing, out, split=0.85)
+    store = tmp_path_factory.mktemp("models")
+    early = cached_model("early", lambda out: train_replayed(changing, out, split=0.5, created=CREATED), store)
+    return early, cached_model("late", lambda out: train_replayed(changing, out, split=0.85, created=CREATED), store)
 
 
 def test_a_model_beside_itself(changing: Replayed, folders: tuple[Path, Path]) -> None:

@@ -12,15 +12,15 @@ from stream.lab.judging import metrics
 from stream.lab.judging.baselines import score_baselines
 from stream.lab.judging.evaluation import evaluate
 from stream.lab.replaying import Replayed
-from stream.lab.training import train_replayed
 from stream.models.model import load_model
 from tests.lab.logs import raised, small_log, write
+from tests.lab.model_cache import small_model
 
 
 @pytest.fixture(scope="module")
-def model(small: Replayed, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of the small log."""
-    return train_replayed(small, tmp_path_factory.mktemp("models"))
+    return small_model(tmp_path_factory.mktemp("models"))
 
 
 def test_figures_are_those_of_the_served_scores(small: Replayed, model: Path, tmp_path: Path) -> None:

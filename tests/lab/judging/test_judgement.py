@@ -33,6 +33,7 @@ from stream.lab.window import Window, judgeable, split_at_share, trainable
 from stream.models.model import load_model
 from stream.progress import no_progress
 from tests.lab.logs import lines, small_log, small_problem
+from tests.lab.model_cache import small_model
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +142,7 @@ def test_a_trained_model(long: Replayed, tmp_path: Path) -> None:
 
 def test_floods_are_judged_beside(small: Replayed, tmp_path: Path) -> None:
     """With every fifth alert in a flood, the rest is as judged and all together as if there were no flood."""
-    model = load_model(train_replayed(small, tmp_path), small.problem)
+    model = load_model(small_model(tmp_path), small.problem)
     case = case_of(small, "team_rate")
     assert floods(case, model) is None
     every = predict(model, served_matrix(small, model, np.arange(len(small.alerts))))

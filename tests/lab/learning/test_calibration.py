@@ -11,10 +11,9 @@ from msgspec.structs import replace
 from stream.core.errors import ModelError
 from stream.core.frame import Array, Labels
 from stream.lab.learning import calibration
-from stream.lab.replaying import Replayed
-from stream.lab.training import train_replayed
 from stream.models.artifact import verify
 from stream.models.manifest import Calibration, decode_manifest, encode_manifest
+from tests.lab.model_cache import small_model
 
 
 @given(st.integers(0, 10_000), st.integers(2, 3_000))
@@ -62,9 +61,9 @@ def test_nothing_to_tell_apart_needs_no_map() -> None:
     assert calibration.fit_isotonic(y[:10], np.arange(10.0)) == Calibration()
 
 
-def test_a_manifest_with_a_map_that_makes_no_sense_is_refused(small: Replayed, tmp_path: Path) -> None:
+def test_a_manifest_with_a_map_that_makes_no_sense_is_refused(tmp_path: Path) -> None:
     """Points that do not rise, or without a partner; a map that rises is read back as it was written."""
-    manifest = verify(train_replayed(small, tmp_path))
+    manifest = verify(small_model(tmp_path))
     for x, y in ([0.0], [0.5]), ([0.0, 1.0], [0.5]), ([1.0, 1.0], [0.1, 0.5]), ([0.0, 1.0], [0.5, 0.1]):
         wrong = encode_manifest(replace(manifest, calibration=Calibration("isotonic", x=x, y=y)))
         with pytest.raises(ModelError, match="isotonic calibration must"):

@@ -58,7 +58,7 @@ def test_weights_halve_by_age_and_lift_what_was_held_out(window: Made) -> None:
 def test_the_manifest_and_the_card_tell_the_options(larger: Replayed, tmp_path: Path) -> None:
     """All of them, with the folds, the canaries, the parameters that were found; the scores are other ones."""
     plan = Plan(trials=2, recency_days=3.0, monotone=False, calibration="isotonic", folds=2)
-    folder = train_replayed(larger, tmp_path, plan=plan)
+    folder = train_replayed(larger, tmp_path, plan=plan, judged=False)
     manifest = verify(folder)
     assert manifest.training.options == asdict(plan)
     assert len(manifest.training.folds) == 2
@@ -69,7 +69,7 @@ def test_the_manifest_and_the_card_tell_the_options(larger: Replayed, tmp_path: 
     for part in ("## Cross-validation", "## Canaries", "recency_days = 3.0", "isotonic, lines through"):
         assert part in text
     assert "(monotone)" not in text
-    plain = train_replayed(larger, tmp_path)
+    plain = train_replayed(larger, tmp_path, judged=False)
     assert plain != folder
     assert "(monotone)" in read_file(plain, CARD).decode()
     assert verify(plain).training.options == asdict(Plan())

@@ -7,19 +7,18 @@ import pytest
 
 from stream.core.problem import Exclude, Exclusion
 from stream.lab.judging.report_schema import Judgement
-from stream.lab.replaying import Replayed
 from stream.lab.reporting import card
-from stream.lab.training import train_replayed
 from stream.models.artifact import CARD, FINDINGS, read_file, verify
 from stream.models.manifest import GateVerdict, Manifest
+from tests.lab.model_cache import small_model
 
 SECTIONS = ("Intended use", "Data", "Exclusions", "Figures", "Intervals", "Fairness between teams", "Known limits")
 
 
 @pytest.fixture(scope="module")
-def judged(small: Replayed, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A trained and judged version."""
-    return train_replayed(small, tmp_path_factory.mktemp("card"))
+    return small_model(tmp_path_factory.mktemp("card"))
 
 
 @pytest.fixture(scope="module")

@@ -106,7 +106,7 @@ def append(log: GrowingLog, events: list[Event]) -> None:
     lagging=st.integers(0, 3),
     ticks=st.lists(st.tuples(st.integers(0, 200), st.integers(0, 3)), max_size=3),
 )
-@hypothesis_settings(max_examples=60, deadline=None)
+@hypothesis_settings(deadline=None)
 def test_a_rebuild_after_growth_equals_the_fold_of_the_merged_log(
     seed: int,
     layouts: tuple[int, ...],
@@ -172,7 +172,7 @@ def test_what_an_old_partition_had_not_expired_is_published_though_no_record_wai
 
 
 @given(seed=st.integers(0, 10_000), cut=st.floats(0.1, 0.9))
-@hypothesis_settings(max_examples=40, deadline=None)
+@hypothesis_settings(deadline=None)
 def test_an_action_in_the_new_partition_finds_the_alert_of_the_old_one(seed: int, cut: float) -> None:
     """After the mend an action on an alert of before the growth decides it, and the score published then is kept."""
     events = random_log(seed, teams=9)
@@ -312,7 +312,7 @@ def test_a_worker_that_writes_meanwhile_is_never_overwritten() -> None:
 
 
 @given(seed=st.integers(0, 10_000), crash_at=st.integers(1, 4), switches=st.integers(0, 5))
-@hypothesis_settings(max_examples=40, deadline=None)
+@hypothesis_settings(deadline=None)
 def test_a_rebuild_that_dies_is_done_by_the_next_one(seed: int, crash_at: int, switches: int) -> None:
     """Killed between two publications, or between two partitions' switches: run again, it leaves exact states, and what
     is published twice is the same alert with the same score."""

@@ -1,0 +1,35 @@
+"""Which tests run in one worker, so that a fixture that takes seconds is made once and not once a worker."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # it has no types
+
+ROOT = Path(__file__).parents[1]
+COSTLY = {"done": "tests/cli", "folders": "tests/lab/judging", "scored": "tests/cli", "world": "tests/dev"}
+"""Fixtures, and the folder whose tests ask for them."""
+
+
+class FixtureScheduling(LoadScopeScheduling):  # type: ignore[misc]  # the same
+    """Gives each worker one test after the other, but all that share a costly fixture at once, and those first.
+
+    The mark xdist_group, made for this, does nothing with pytest 9.2 and xdist 3.8.
+    """
+
+    def __init__(self, config: Any, log: Any) -> None:
+        super().__init__(config, log)
+        self._groups = {test: fixture for fixture in COSTLY for test in users(fixture)}
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, names = nodeid.partition("[")[0].partition("::")
+        return self._groups.get((file, names.rpartition("::")[2]), nodeid)
+
+
+def users(fixture: str) -> Iterator[tuple[str, str]]:
+    """File and name of each test that has the costly fixture as an argument."""
+    asking = re.compile(rf"^ *def (test_\w+)\([^)]*\b{fixture}: ", re.MULTILINE)
+    for path in sorted((ROOT / COSTLY[fixture]).glob("test_*.py")):
+        for name in asking.findall(path.read_text(encoding="utf-8")):
+            yield path.relative_to(ROOT).as_posix(), name
