@@ -23,8 +23,8 @@ from stream.core.effects import Decided
 from stream.core.events import Event, decode_event, seconds
 from stream.core.ledger import Timer
 from stream.core.problem import Problem, parse_problem
+from stream.core.state import GC_THRESHOLDS
 from stream.kafka.records import Part
-from stream.lane.process import GC_THRESHOLDS
 from stream.metrics.scorer import ScorerMetrics
 from stream.models.model import Model, load_model
 from stream.scorer.metrics.maturity import MaturityQueue

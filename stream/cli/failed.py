@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -207,10 +207,15 @@ def _output_of(settings: "Settings", record: FailedRecord) -> "tuple[str, Output
     """
     from msgspec import MsgspecError
 
-    from stream.core.records import decode_enriched, decode_outcome
+    from stream.core.records import decode_decision, decode_enriched, decode_outcome
     from stream.kafka.records import Output
 
-    decoders = {settings.topics.enriched: decode_enriched, settings.topics.outcomes: decode_outcome}
+    topics = settings.topics
+    decoders: dict[str, Callable[[bytes], object]] = {
+        topics.enriched: decode_enriched,
+        topics.outcomes: decode_outcome,
+        topics.decisions: decode_decision,
+    }
     if record.cut:
         return "cut", None
     if record.topic in decoders:

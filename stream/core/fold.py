@@ -272,6 +272,9 @@ class Fold:
         self.effects.extend(Unknown(action.value, action.offset) for action in held.actions)
 
     def _act(self, key: EntryKey, alert: Alert, kind: str, agent: str | None, action_id: str, at: float) -> None:
+        if at < alert.raised_at and alert.raised_at > at + self._grace:
+            self.effects.append(_BEFORE_RAISE)  # not remembered: with other teams it may have been given up already
+            return
         code = crc32(action_id.encode())
         if code in alert.actions:
             self.effects.append(_REPEATED)
@@ -279,9 +282,7 @@ class Fold:
         alert.actions.append(code)
         if len(alert.actions) > limits.ACTIONS_REMEMBERED:
             del alert.actions[0]
-        if at < alert.raised_at and alert.raised_at > at + self._grace:
-            self.effects.append(_BEFORE_RAISE)
-        elif alert.outcome == OPEN:
+        if alert.outcome == OPEN:
             self._act_on_open(key, alert, kind, agent, at)
         elif alert.by in _MAY_MATTER:
             self._after_decision(key, alert, kind, agent, at)

@@ -17,13 +17,13 @@ from msgspec import Struct
 from prometheus_client import CollectorRegistry
 
 from stream.config import Settings
+from stream.core import state
 from stream.core.errors import NoisegateError
 from stream.health import HealthServer
 from stream.lane.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 EXIT_FAULT = 1
-GC_THRESHOLDS = (100_000, 50, 1_000)  # states make no cycles; with the defaults a third of the CPU looked for some
 _LEAVE_SECONDS = 4.0
 _SHUTDOWN_SECONDS = 10.0
 
@@ -181,7 +181,7 @@ def exit_on_sigterm() -> None:
 def tune_garbage_collection() -> None:
     """Leave what is there out of garbage collection, and look for cycles seldom; called as the work begins."""
     gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
+    gc.set_threshold(*state.GC_THRESHOLDS)
 
 
 def _after(seconds: float, end: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""The fold as DESIGN.md tells it, written the slow and plain way: every count is a sum over all that happened.
+"""The fold, written the slow and plain way: every count is a sum over all that happened.
 
 It shares nothing with `stream.core.fold` but the problem and the events.
 """
@@ -198,13 +198,14 @@ class Reference:
     def act_on(self, alert: Alert, kind: str, agent: str | None, action_id: str, at: float) -> None:
         """Judge one action of a known alert."""
         meaning, in_time = self.meaning(kind, agent), at <= alert.at + self.horizon
+        if alert.at > at + self.grace:
+            self.effects.append("before_raise")
+            return
         if action_id in alert.actions:
             self.effects.append("repeated")
             return
         alert.actions.append(action_id)
-        if alert.at > at + self.grace:
-            self.effects.append("before_raise")
-        elif alert.by in BY_RULE and (meaning == "actionable" or kind == "reopened"):
+        if alert.by in BY_RULE and (meaning == "actionable" or kind == "reopened"):
             self.decide(alert, "actionable", at, "correction", agent)
         elif alert.by:
             self.effects.append("late" if alert.by == "expiry" and meaning and in_time else "after_decision")

@@ -99,6 +99,12 @@ def test_an_action_before_its_alert_waits_for_one_that_comes_late() -> None:
     check(log, ("a", 1, 0.0, "worked"))
 
 
+def test_an_action_long_before_its_alert_is_not_remembered() -> None:
+    """Another team may have had it given up already: so the same id again, in time, decides in either case."""
+    log = [acted(0), raised(660, "b", "other"), raised(420), acted(430), tick(9_000)]
+    check(log, ("a", 1, 430.0, "worked"))
+
+
 def test_a_closure_beyond_the_horizon_closes_nothing() -> None:
     """A rule's closure between horizon and expiry comes too late, whether or not another team brought the expiry."""
     late = acted(3_700, kind="closed_by_rule")

@@ -166,7 +166,7 @@ def test_train_reads_a_file(tmp_path: Path) -> None:
     folder = train(log, small_problem(), tmp_path / "a", created=CREATED, progress=lambda what, _: stages.add(what))
     other = train_replayed(replay(lines(small_log(400)), small_problem()), tmp_path / "b", created=CREATED)
     assert folder.name == other.name
-    assert {"reading", "training", "judging"} <= stages
+    assert {"reading", "training", "comparing scores with outcomes"} <= stages
 
 
 WITHOUT_EXTRA = """
@@ -176,7 +176,6 @@ for name in ("lightgbm", "onnx", "onnxmltools", "sklearn", "scipy"):
 from pathlib import Path
 import stream.lab.replaying, stream.lab.judging.metrics, stream.lab.judging.baselines
 import stream.lab.judging.evaluation, stream.lab.cli
-import stream.lab.judging.evaluate, stream.lab.cli
 import stream.models.model
 from stream.core.errors import LabError
 from stream.core.problem import parse_problem

@@ -339,8 +339,8 @@ def test_the_lag_counts_what_waits_in_kafka_and_in_the_engine() -> None:
             bench.room.open()
             await bench.until_written(ONE, 27)
             lag = bench.metrics.registry.get_sample_value
-            await until(lambda: lag("noisegate_lag_records", {"partition": "0"}) == 0)
-            assert lag("noisegate_lag_records", {"partition": "1"}) == 0
+            await until(lambda: lag("noisegate_lag_records", {"topic": ONE.topic, "partition": "0"}) == 0)
+            assert lag("noisegate_lag_records", {"topic": TWO.topic, "partition": "1"}) == 0
 
     run(scenario())
 
