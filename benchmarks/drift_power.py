@@ -8,7 +8,7 @@ from msgspec import Struct
 from benchmarks import drift_world as world
 from benchmarks.drift_rules import first_ring
 from benchmarks.drift_world import CHANGE_DAY, DAYS, TRAINED_DAYS, Trained, Watched, ringing
-from stream.lab.window import Split
+from stream.lab.split import Split
 from stream.simulation import STEADY, TEAMS, Drifts, Shift
 
 SINCE = (CHANGE_DAY - TRAINED_DAYS) * 24  # hours after training

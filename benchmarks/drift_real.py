@@ -15,8 +15,8 @@ from stream.core import drift
 from stream.core.problem import parse_problem
 from stream.eventlog import read_log
 from stream.lab.replaying import replay
+from stream.lab.split import split_at_share
 from stream.lab.training import SEED, SPLIT
-from stream.lab.window import split_at_share
 from stream.models.reference import chance
 
 _SHOWN = 12

@@ -27,8 +27,8 @@ from stream.lab.matrix import known_matrix, training_matrix
 from stream.lab.priors import Learnt, choose_keys, learn
 from stream.lab.reference import bins_of, make_reference
 from stream.lab.replaying import Replayed, replay
+from stream.lab.split import Split, Window, split_at_time, trainable
 from stream.lab.training import later_half, origin_of
-from stream.lab.window import Split, Window, split_at_time, trainable
 from stream.models.reference import Reference, Spread
 from stream.progress import no_progress
 from stream.simulation import FLOODS, START, STEADY, Drifts, Event, simulate

@@ -19,7 +19,7 @@ from stream.lab.matrix import training_matrix
 from stream.lab.priors import choose_keys, learn
 from stream.lab.reference import make_reference
 from stream.lab.replaying import Replayed, replay
-from stream.lab.window import Split, split_at_share, trainable
+from stream.lab.split import Split, split_at_share, trainable
 from stream.models.artifact import CARD, ONNX, REFERENCE
 from stream.models.graph import Graph
 from stream.models.manifest import Calibration, FeatureRef, Golden, Manifest, ProblemRef, Training

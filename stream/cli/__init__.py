@@ -81,7 +81,7 @@ def configure(
         bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
-    "Score operations alerts: the probability that the owning team will act on each one."
+    """Score operations alerts: the probability that the owning team will act on each one."""
     options.settings_file.set(settings)
     announce.set(None if context.invoked_subcommand == "run" else print_notice)
 

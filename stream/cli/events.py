@@ -25,7 +25,7 @@ _OLD_SECONDS = 3_600.0  # a log that ends longer ago than a tick and this is of 
 
 
 class Format(StrEnum):
-    """Output format."""
+    "Output format."
 
     jsonl = "jsonl"
     table = "table"
@@ -75,7 +75,7 @@ def _count(log: Path) -> int:
     """How many events a log holds; fields that nothing reads are named on standard error."""
     from stream.core.events import unknown_fields
     from stream.eventlog import read_log
-    from stream.lab.unused import count_names, fields_sentence
+    from stream.lab.log_warnings import count_names, fields_sentence
 
     total, unread = 0, Counter[str]()
     with stderr_console().status("counting events"):
@@ -89,7 +89,7 @@ def _count(log: Path) -> int:
 
 def tail(
     topic: Annotated[str, typer.Argument(help=f"{', '.join(_ROLES)}, or any topic's name.")],
-    output: Annotated[Format, typer.Option("--format", help="""Output format.""")] = Format.jsonl,
+    output: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.jsonl,
     until_idle: Annotated[
         float | None, typer.Option(help="Exit after this many seconds without a record. Default: never.")
     ] = None,

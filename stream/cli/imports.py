@@ -21,7 +21,7 @@ Source = Annotated[
 
 @app.callback()
 def verbs() -> None:
-    "Turn a table into an event log."
+    """Turn a table into an event log."""
 
 
 @app.command("csv")

@@ -21,7 +21,7 @@ Force = Annotated[
 
 @app.callback()
 def verbs() -> None:
-    "List, check, promote and roll back models."
+    """List, check, promote and roll back models."""
 
 
 @app.command("list")

@@ -21,7 +21,7 @@ class Room(NamedTuple):
 
 ROOMS = {
     "scorer": Room(
-        """Read alerts.events; publish scores to alerts.enriched and outcomes to alerts.outcomes.""",
+        "Read alerts.events; publish scores to alerts.enriched and outcomes to alerts.outcomes.",
         "stream.scorer.worker",
         "run_scorer",
     ),
@@ -43,7 +43,7 @@ app = typer.Typer(cls=_Rooms, no_args_is_help=True, help="Run a part of noisegat
 
 @app.callback()
 def rooms() -> None:
-    "Run a part of noisegate as a process."
+    """Run a part of noisegate as a process."""
 
 
 def run_room(name: str) -> int:

@@ -16,15 +16,15 @@ from stream.core.frame import Array, Mask
 from stream.core.problem import DAY_SECONDS, Problem
 from stream.eventlog import read_log
 from stream.extras import FITTING, require_lab
-from stream.lab.check import about, check_log, check_training
 from stream.lab.judging.baselines import score_baselines
 from stream.lab.judging.metrics import MODEL, check_classes, figures
 from stream.lab.learning import calibration
 from stream.lab.learning.fit import Fitted, fit_window
+from stream.lab.log_checks import about, check_log, check_training
 from stream.lab.matrix import known_matrix, training_matrix
 from stream.lab.priors import Learnt, choose_keys, learn
 from stream.lab.replaying import Replayed, replay
-from stream.lab.window import Split, Window, judgeable, split_at_share, split_at_time, trainable
+from stream.lab.split import Split, Window, judgeable, split_at_share, split_at_time, trainable
 from stream.models.manifest import Figures
 from stream.progress import Progress, no_progress
 

@@ -25,7 +25,7 @@ from stream.core.kinds import CORRECTION, DRILL_TEAM, is_drill
 from stream.core.ledger import ACTIONABLE, NOISE, UNJUDGED, UNKNOWN, Alert, Held
 from stream.core.problem import Problem
 from stream.eventlog import Line
-from stream.lab.unused import Action, Orphans, count_names, orphans_of
+from stream.lab.log_warnings import Action, Orphans, count_names, orphans_of
 
 _ROWS_IN_MEMORY = 8_192
 _KINDS_COUNTED = 1_000

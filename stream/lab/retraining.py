@@ -17,10 +17,10 @@ from stream.core.events import moment
 from stream.eventlog import read_log
 from stream.extras import AUDITING, TRAINING, require_lab
 from stream.lab.auditing.audit import audit_replayed
-from stream.lab.check import about, check_log
 from stream.lab.judging.compare_versions import VersionComparison, compare_versions
 from stream.lab.learning.plan import Plan
 from stream.lab.lock import retrain_lock
+from stream.lab.log_checks import about, check_log
 from stream.lab.replaying import Replayed, replay
 from stream.lab.reporting import retrain_report
 from stream.lab.reporting.retrain_report import REFUSED, Data, RetrainResult, Verdict

@@ -17,7 +17,6 @@ from stream.core.frame import Array, Mask, Matrix, prior_values
 from stream.core.problem import Problem
 from stream.eventlog import read_log
 from stream.extras import TRAINING, require_lab
-from stream.lab.check import about, check_log, check_training
 from stream.lab.export import OPSET, check_parity, export
 from stream.lab.judging.baselines import score_baselines
 from stream.lab.judging.judgement import encode_judgement, judge_trained
@@ -27,13 +26,14 @@ from stream.lab.learning import canaries
 from stream.lab.learning.crossval import cross_validate
 from stream.lab.learning.fit import Fitted, fit_window
 from stream.lab.learning.plan import Plan
+from stream.lab.log_checks import about, check_log, check_training
+from stream.lab.log_warnings import Notice, no_notice, sentences
 from stream.lab.matrix import predict, served_matrix, training_matrix
 from stream.lab.priors import Learnt, choose_keys, learn
 from stream.lab.reference import Origin, make_reference
 from stream.lab.replaying import Replayed, replay
 from stream.lab.reporting import card
-from stream.lab.unused import Notice, no_notice, sentences
-from stream.lab.window import Split, Window, judgeable, split_at_share, split_at_time, trainable
+from stream.lab.split import Split, Window, judgeable, split_at_share, split_at_time, trainable
 from stream.models.artifact import CARD, FINDINGS, ONNX, REFERENCE, REPORT
 from stream.models.graph import Graph
 from stream.models.manifest import FeatureRef, GateVerdict, Golden, Manifest, ProblemRef, Training

@@ -12,7 +12,7 @@ from stream.lab.cli import app
 from stream.lab.cli.backtest import days_of
 from stream.lab.judging.baselines import score_baselines
 from stream.lab.replaying import Replayed, replay
-from stream.lab.window import judgeable, split_at_share
+from stream.lab.split import judgeable, split_at_share
 from tests.lab.logs import PROBLEM_TEXT, lines, small_log, small_problem, write
 
 EVERY_DAYS = 1.0

@@ -16,8 +16,8 @@ from stream.lab.judging.baselines import score_baselines
 from stream.lab.matrix import training_matrix
 from stream.lab.priors import choose_keys, learn
 from stream.lab.replaying import Replayed, replay
+from stream.lab.split import judgeable, split_at_share, trainable
 from stream.lab.training import train_replayed
-from stream.lab.window import judgeable, split_at_share, trainable
 from stream.models.artifact import ONNX, verify
 from tests.lab.logs import START, lines, raised, small_log, small_problem
 

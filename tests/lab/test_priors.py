@@ -9,7 +9,7 @@ from stream.core.events import Event
 from stream.core.frame import prior_values
 from stream.lab.priors import LABEL_KEYS, LEAST_OUTCOMES, VALUES, choose_keys, learn
 from stream.lab.replaying import Replayed, replay
-from stream.lab.window import split_at_share
+from stream.lab.split import split_at_share
 from tests.lab.logs import START, acted, lines, raised, small_log, small_problem
 
 

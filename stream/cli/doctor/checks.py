@@ -13,7 +13,7 @@ from stream.core.errors import NoisegateError
 from stream.core.events import Tick, unknown_fields
 from stream.kafka.partitioner import partition_chooser
 from stream.kafka.topics import Topics
-from stream.lab.unused import count_names, fields_fault
+from stream.lab.log_warnings import count_names, fields_fault
 
 STRAY_SHARE = 0.05  # fewer are strays, mended long ago perhaps: the log keeps them
 GROWTH_TEAMS = 5  # that must have moved before their topic is said to have grown

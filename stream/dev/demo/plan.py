@@ -9,7 +9,7 @@ from stream.core.events import Raised
 from stream.core.problem import Problem
 from stream.eventlog import Line, read_log
 from stream.lab.replaying import Replayed, replay
-from stream.lab.window import Split, split_at_share
+from stream.lab.split import Split, split_at_share
 from stream.progress import Progress
 
 HISTORY_SHARE = 0.6  # of the alerts, by raise time

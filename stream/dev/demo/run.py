@@ -26,7 +26,7 @@ from stream.eventlog import Line
 from stream.extras import TRAINING, require_lab
 from stream.kafka.reader import Reader
 from stream.kafka.replay import Feed, Schedule, parse_speed
-from stream.lab.unused import sentences
+from stream.lab.log_warnings import sentences
 from stream.models.pointers import CHAMPION, Pointer
 from stream.models.store import Store, find
 

@@ -14,7 +14,7 @@ from stream.lab.auditing.floods import floods
 from stream.lab.auditing.result import Audit
 from stream.lab.auditing.sentences import findings
 from stream.lab.replaying import Replayed, replay
-from stream.lab.window import split_at_share
+from stream.lab.split import split_at_share
 from stream.progress import Progress, no_progress
 
 OWN_KINDS = RESERVED | {REOPENED, MUTED}

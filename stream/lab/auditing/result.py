@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 from msgspec import Struct
 
-from stream.lab.unused import Orphans
+from stream.lab.log_warnings import Orphans
 
 
 class Finding(Struct, frozen=True):

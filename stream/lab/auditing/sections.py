@@ -29,7 +29,7 @@ from stream.lab.auditing.result import (
 from stream.lab.judging import metrics
 from stream.lab.judging.baselines import score_baselines
 from stream.lab.replaying import Replayed
-from stream.lab.window import Split, judgeable, trainable
+from stream.lab.split import Split, judgeable, trainable
 
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.99)  # of the delays
 AT_ONCE_SECONDS = 1.0

@@ -6,8 +6,8 @@ from stream.core.problem import Problem
 from stream.lab.auditing import sections
 from stream.lab.auditing.floods import LEAST_COUNT, LEAST_DAYS
 from stream.lab.auditing.result import Audit, Finding
-from stream.lab.check import LEAST_ALERTS, LEAST_OF_A_CLASS
-from stream.lab.unused import fields_sentence, orphan_sentence
+from stream.lab.log_checks import LEAST_ALERTS, LEAST_OF_A_CLASS
+from stream.lab.log_warnings import fields_sentence, orphan_sentence
 
 TRIVIAL_AUC = 0.95
 MUCH = 0.05  # a share that is worth a warning

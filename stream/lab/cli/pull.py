@@ -10,7 +10,7 @@ from rich.markup import escape
 from stream.console import print_json, stage_bars
 from stream.lab.cli import options
 from stream.lab.cli.output import table_console
-from stream.lab.unused import fields_sentence
+from stream.lab.log_warnings import fields_sentence
 
 _WHEN = "a length before now (30d, 12h) or a time (2026-03-01T00:00:00Z)"
 

@@ -18,7 +18,7 @@ from stream.lab.judging.report_schema import Drift, Importance
 from stream.lab.judging.teams import judge_teams
 from stream.lab.matrix import predict, served_matrix
 from stream.lab.replaying import Replayed
-from stream.lab.window import judgeable, split_at_time
+from stream.lab.split import judgeable, split_at_time
 from stream.models.artifact import FINDINGS, read_file
 from stream.models.model import Model
 

@@ -8,12 +8,12 @@ from msgspec import Struct
 
 from stream.core.events import seconds
 from stream.eventlog import read_log
-from stream.lab.check import about
 from stream.lab.judging.baselines import score_baselines
 from stream.lab.judging.metrics import model_metrics
+from stream.lab.log_checks import about
 from stream.lab.matrix import predict, served_matrix
 from stream.lab.replaying import Replayed, replay
-from stream.lab.window import judgeable, split_at_time
+from stream.lab.split import judgeable, split_at_time
 from stream.models.artifact import verify
 from stream.models.manifest import Metrics
 from stream.models.model import Model, load_model

@@ -26,7 +26,7 @@ from stream.lab.learning.fit import Fitted
 from stream.lab.learning.plan import Plan
 from stream.lab.matrix import predict, served_matrix
 from stream.lab.replaying import Replayed
-from stream.lab.window import Split, Window, trainable
+from stream.lab.split import Split, Window, trainable
 from stream.models.model import Model
 from stream.progress import Progress, no_progress
 

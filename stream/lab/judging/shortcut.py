@@ -13,7 +13,7 @@ from stream.lab.judging.report_schema import Ablation, Interval, Shortcut
 from stream.lab.learning import calibration
 from stream.lab.learning.fit import fit_window
 from stream.lab.learning.plan import Plan
-from stream.lab.window import Window
+from stream.lab.split import Window
 from stream.progress import Progress, no_progress
 
 AGREES_FROM = 0.5

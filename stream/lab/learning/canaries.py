@@ -23,7 +23,7 @@ from stream.lab.learning import trees
 from stream.lab.matrix import training_matrix
 from stream.lab.priors import learn
 from stream.lab.replaying import Replayed
-from stream.lab.window import EARLIER, LEAST_LATER, LEAST_OF_A_CLASS, Window, earlier_and_later, has_enough
+from stream.lab.split import EARLIER, LEAST_LATER, LEAST_OF_A_CLASS, Window, earlier_and_later, has_enough
 from stream.progress import Progress
 
 Remake = Callable[[Replayed, int, int], Matrix]  # the matrix of a replay's first steps, with so many alerts raised

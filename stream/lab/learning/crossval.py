@@ -20,7 +20,7 @@ from stream.lab.judging.metrics import auc, log_loss
 from stream.lab.learning import calibration
 from stream.lab.learning.plan import Plan
 from stream.lab.learning.trees import Params, try_rounds
-from stream.lab.window import Split, Window, between, has_enough, split_at_share, trainable
+from stream.lab.split import Split, Window, between, has_enough, split_at_share, trainable
 from stream.models.manifest import Calibration, FoldFigures
 from stream.progress import Progress
 

@@ -22,7 +22,7 @@ from stream.lab.learning.crossval import search
 from stream.lab.learning.plan import Plan
 from stream.lab.learning.trees import Params, Trees, try_rounds, weights_of
 from stream.lab.replaying import Replayed
-from stream.lab.window import Window, earlier_and_later, has_enough
+from stream.lab.split import Window, earlier_and_later, has_enough
 from stream.models.manifest import Calibration
 from stream.progress import Progress
 

@@ -14,7 +14,7 @@ from stream.core.problem import DAY_SECONDS
 from stream.extras import import_extra
 from stream.lab.learning.plan import Plan
 from stream.lab.replaying import Replayed
-from stream.lab.window import Window
+from stream.lab.split import Window
 
 Params = dict[str, str | int | float | bool]
 ROUNDS_MOST = 600

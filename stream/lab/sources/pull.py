@@ -31,8 +31,8 @@ from stream.eventlog import Line, import_parquet, log_file, write_parquet
 from stream.kafka.misrouted import MisroutedRecords
 from stream.kafka.partitioner import partition_chooser
 from stream.kafka.reader import Reader
+from stream.lab.log_warnings import count_names
 from stream.lab.sources.spool import Spool
-from stream.lab.unused import count_names
 from stream.progress import Progress, no_progress
 
 ENDINGS = (".jsonl", ".jsonl.gz", ".parquet")

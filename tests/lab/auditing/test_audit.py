@@ -14,7 +14,7 @@ from stream.lab.auditing.floods import LEAST_COUNT, floods
 from stream.lab.auditing.result import Audit, Finding
 from stream.lab.auditing.sections import LEAST_KNOWN, proposals, upper_bound
 from stream.lab.replaying import Replayed, replay
-from stream.lab.window import split_at_share
+from stream.lab.split import split_at_share
 from tests.lab.logs import START, acted, lines, raised, small_log, small_problem
 
 

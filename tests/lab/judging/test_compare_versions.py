@@ -10,8 +10,8 @@ from stream.core.errors import LabError
 from stream.core.events import Event, seconds
 from stream.lab.judging.compare_versions import compare_versions
 from stream.lab.replaying import Replayed, replay
+from stream.lab.split import judgeable, split_at_time
 from stream.lab.training import train_replayed
-from stream.lab.window import judgeable, split_at_time
 from stream.models.artifact import FINDINGS, REFERENCE
 from stream.models.model import load_model
 from stream.models.store import write_artifact

@@ -28,8 +28,8 @@ from stream.lab.learning.fit import fit_window
 from stream.lab.matrix import predict, served_matrix, training_matrix
 from stream.lab.priors import choose_keys, learn
 from stream.lab.replaying import Replayed, replay
+from stream.lab.split import Window, judgeable, split_at_share, trainable
 from stream.lab.training import train_replayed
-from stream.lab.window import Window, judgeable, split_at_share, trainable
 from stream.models.model import load_model
 from stream.progress import no_progress
 from tests.lab.logs import lines, small_log, small_problem

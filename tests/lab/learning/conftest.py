@@ -3,7 +3,7 @@
 import pytest
 
 from stream.lab.replaying import Replayed, replay
-from stream.lab.window import Window
+from stream.lab.split import Window
 from tests.lab.learning.windows import window_of
 from tests.lab.logs import lines, small_log, small_problem
 

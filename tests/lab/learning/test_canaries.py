@@ -12,7 +12,7 @@ from stream.lab.judging.metrics import auc
 from stream.lab.learning import canaries
 from stream.lab.learning.canaries import cut, leaking, next_of_team_rule, null_deviation, order, paired_deviation
 from stream.lab.replaying import Replayed
-from stream.lab.window import Window, earlier_and_later
+from stream.lab.split import Window, earlier_and_later
 from stream.progress import no_progress
 from tests.lab.learning.windows import window_of
 

@@ -8,7 +8,7 @@ from stream.core.errors import LabError
 from stream.lab.learning.crossval import cross_validate, folds, search
 from stream.lab.learning.plan import Plan
 from stream.lab.replaying import Replayed
-from stream.lab.window import Window
+from stream.lab.split import Window
 from stream.progress import no_progress
 from tests.lab.learning.windows import window_of
 

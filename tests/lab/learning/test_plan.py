@@ -11,8 +11,8 @@ from stream.core.ledger import HELD_OUT
 from stream.lab.learning.plan import Plan, make_plan
 from stream.lab.learning.trees import weights_of
 from stream.lab.replaying import Replayed
+from stream.lab.split import Window
 from stream.lab.training import train_replayed
-from stream.lab.window import Window
 from stream.models.artifact import CARD, read_file, verify
 
 Made = tuple[Window, list[str]]

@@ -4,7 +4,7 @@ from stream.core import features
 from stream.lab.matrix import training_matrix
 from stream.lab.priors import choose_keys, learn
 from stream.lab.replaying import Replayed
-from stream.lab.window import Window, split_at_share, trainable
+from stream.lab.split import Window, split_at_share, trainable
 
 
 def window_of(replayed: Replayed, share: float = 0.9) -> tuple[Window, list[str]]:

@@ -13,9 +13,9 @@ from stream.core.events import Event, encode_event
 from stream.core.problem import Problem
 from stream.eventlog import Line, read_log
 from stream.lab.auditing.audit import audit, audit_replayed
+from stream.lab.log_warnings import fields_sentence, orphan_sentence
 from stream.lab.replaying import Replayed, replay
 from stream.lab.training import train
-from stream.lab.unused import fields_sentence, orphan_sentence
 from tests.lab.logs import START, acted, lines, raised, small_problem
 from tests.scorer.memory_history import MemoryHistory
 from tests.scorer.rig import Log, Rig
