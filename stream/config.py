@@ -224,7 +224,12 @@ def load_settings(environment: Mapping[str, str] | None = None, file: Path | Non
     env = os.environ if environment is None else environment
     path = file or (Path(env["NOISEGATE_SETTINGS"]) if env.get("NOISEGATE_SETTINGS") else None)
     values: dict[str, Any] = _read(path) if path else {}
-    kafka = {str(key): str(value) for key, value in values.pop("kafka", {}).items()}
+    client = values.pop("kafka", {})
+    if not isinstance(client, dict):
+        raise SettingsError(
+            f"kafka = {client!r} ({path}) is not a table", "write it as [kafka] with one line a setting"
+        )
+    kafka = {str(key): str(value) for key, value in client.items()}
     known = set(setting_names())
     for key, value in env.items():
         name = key.removeprefix(PREFIX).lower()

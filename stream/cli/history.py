@@ -52,8 +52,8 @@ def show(
     if not levels:
         near = " or ".join(repr(name) for name in near_teams(settings, team))
         raise NoisegateError(
-            f"partition {partition}, where team {team!r} belongs, holds no such history; "
-            + (f"did you mean {near}?" if near else "check the names")
+            f"partition {partition}, where team {team!r} belongs, holds no such history",
+            f"did you mean {near}?" if near else "check the names",
         )
     if as_json:
         print_json({"team": team, "partition": partition, "time": format_time(time), "levels": levels})

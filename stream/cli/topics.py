@@ -68,7 +68,7 @@ def describe(as_json: options.AsJson = False) -> None:
 
 
 def topic_facts(topics: Any) -> list[dict[str, Any]]:
-    """What Kafka says of each topic of the settings; `topics` is `stream.kafka.Topics`."""
+    """What Kafka says of each topic of the settings; `topics` is `stream.kafka.topics.Topics`."""
     from stream.core.topics import TOPICS
 
     there = topics.partitions()

@@ -93,7 +93,9 @@ class WrongType(HistoryRefused):
     """A key in Redis holds something that no version of noisegate has put there."""
 
     def __init__(self, key: str) -> None:
-        super().__init__(f"the key {key!r} in Redis holds something that is not ours; see who wrote it, then delete it")
+        super().__init__(
+            f"the key {key!r} in Redis holds something that is not ours", "see who wrote it, then delete it"
+        )
         self.key = key
 
 

@@ -388,7 +388,7 @@ class Fold:
         return taken
 
     def clear_effects(self) -> None:
-        """Forget what came, once it is dealt with."""
+        """Forget the effects, once they are dealt with."""
         self.effects.clear()
 
     def known(self, alert: Alert) -> bool:

@@ -12,7 +12,7 @@ class TeamPartitions:
     """The partition of each team, remembered for the teams seen last.
 
     Args:
-        choose: the partition of a team, see `kafka.partition_chooser`.
+        choose: the partition of a team, see `stream.kafka.partitioner.partition_chooser`.
     """
 
     def __init__(self, choose: Callable[[str], int]) -> None:

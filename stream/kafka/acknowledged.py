@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from stream.config import Settings
 from stream.core.errors import BrokerError, KafkaAway, RecordRefused
-from stream.kafka.clients import producer_settings
+from stream.kafka.clients import make_client, producer_settings
 from stream.kafka.publisher import MENDS, REFUSALS
 from stream.kafka.records import Output, Part
 
@@ -39,7 +39,8 @@ class AcknowledgedPublisher:
     def __init__(self, settings: Settings, timeout_seconds: float, most_waiting: int = 10_000) -> None:
         self._servers = settings.kafka.bootstrap_servers
         self._timeout_seconds = timeout_seconds
-        self._producer = Producer(
+        self._producer = make_client(
+            Producer,
             {
                 **producer_settings(settings),
                 "delivery.report.only.error": False,
@@ -51,6 +52,7 @@ class AcknowledgedPublisher:
         )
         self._most_waiting = most_waiting
         self._waiting = 0
+        self._closed = False
         self._lock = Lock()
         self._stopping = Event()
         self._thread = Thread(target=self._poll, name="acknowledgements", daemon=True)
@@ -71,14 +73,11 @@ class AcknowledgedPublisher:
             BrokerError: anything else, in one sentence with the mend.
         """
         future: Future[tuple[Part, int]] = Future()
+        future.set_running_or_notify_cancel()  # what Kafka's client has can't be taken back, so it can't be cancelled
         arguments: dict[str, Any] = {} if output.partition is None else {"partition": output.partition}
         headers: Any = output.headers
-        if not self._begin():
-            future.set_exception(
-                KafkaAway(
-                    f"{self._most_waiting:,} records wait for Kafka at {self._servers} already", "try again later"
-                )
-            )
+        if (refusal := self._begin()) is not None:
+            future.set_exception(refusal)
             return future
 
         def delivered(error: KafkaError | None, message: Message) -> None:
@@ -101,10 +100,18 @@ class AcknowledgedPublisher:
         except KafkaException as error:
             self._end()
             future.set_exception(self._error(output.topic, error.args[0]))
+        except BaseException:
+            self._end()
+            raise
         return future
 
     def close(self, seconds: float) -> int:
-        """Wait at most this long for what is waiting, and stop. Returns how many records were not acknowledged."""
+        """Wait at most this long for what is waiting, and stop; what is published later fails with KafkaAway.
+
+        Returns how many records were not acknowledged.
+        """
+        with self._lock:
+            self._closed = True
         left: int = self._producer.flush(seconds)
         if left:
             self._producer.purge()  # their futures fail; nobody waits for ever
@@ -113,12 +120,17 @@ class AcknowledgedPublisher:
         self._thread.join()
         return left
 
-    def _begin(self) -> bool:
+    def _begin(self) -> KafkaAway | None:
+        """Take a place among those that wait; why there is none."""
         with self._lock:
+            if self._closed:
+                return KafkaAway("the publisher is closed, since its process ends", "send it again")
             if self._waiting >= self._most_waiting:
-                return False
+                return KafkaAway(
+                    f"{self._most_waiting:,} records wait for Kafka at {self._servers} already", "try again later"
+                )
             self._waiting += 1
-            return True
+            return None
 
     def _end(self) -> None:
         with self._lock:

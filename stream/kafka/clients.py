@@ -1,11 +1,14 @@
 """Settings of Kafka's clients: what every client shares, and the idempotent producer's."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from confluent_kafka import KafkaException
 
 from stream.config import Settings
 from stream.core.errors import SettingsError
 
+T = TypeVar("T")
 _CLIENT_KEYS = {  # of `settings.kafka.client`: what the scorer's consumer, aiokafka, honours as well as librdkafka
     "client.id", "security.protocol", "sasl.mechanism", "sasl.mechanisms", "sasl.username", "sasl.password",
     "ssl.ca.location", "ssl.certificate.location", "ssl.key.location", "ssl.key.password",
@@ -17,6 +20,7 @@ _PRODUCER_KEYS = {  # of producers only, so that nothing is promised to the cons
     "queue.buffering.max.kbytes", "queue.buffering.max.messages", "queue.buffering.max.ms", "request.required.acks",
     "request.timeout.ms", "retries", "retry.backoff.max.ms", "retry.backoff.ms", "sticky.partitioning.linger.ms",
 }  # fmt: skip
+_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 _INSTEAD = {
     "auto.offset.reset": "set start_from",
     "bootstrap.servers": "set kafka_bootstrap_servers",
@@ -42,9 +46,27 @@ def check_client_keys(kafka: Mapping[str, str]) -> None:
             raise SettingsError(f"kafka {key} = {shown} can't be honoured by the scorer's consumer", instead)
 
 
+def check_security(kafka: Mapping[str, str]) -> None:
+    """Refuse a way to log in that the scorer's consumer does not know.
+
+    Raises:
+        SettingsError: naming the two settings and the ways there are.
+    """
+    protocol = kafka.get("security.protocol", "plaintext").upper()
+    if protocol in ("PLAINTEXT", "SSL"):
+        return
+    mechanism = kafka.get("sasl.mechanism") or kafka.get("sasl.mechanisms") or "PLAIN"
+    if protocol not in ("SASL_PLAINTEXT", "SASL_SSL") or mechanism not in _MECHANISMS:
+        raise SettingsError(
+            f"kafka security.protocol = {protocol!r} with sasl.mechanism = {mechanism!r} is not supported",
+            f"use SSL, SASL_SSL or SASL_PLAINTEXT with {', '.join(_MECHANISMS[:-1])} or {_MECHANISMS[-1]}",
+        )
+
+
 def client_settings(settings: Settings) -> dict[str, Any]:
     """librdkafka settings that every client shares; raises SettingsError for what not every client would honour."""
     check_client_keys(settings.kafka.client)
+    check_security(settings.kafka.client)
     return {
         "bootstrap.servers": settings.kafka.bootstrap_servers,
         "client.id": settings.deployment,
@@ -66,3 +88,18 @@ def producer_settings(settings: Settings) -> dict[str, Any]:
         "partitioner": settings.kafka.partitioner,
         **client_settings(settings),
     }
+
+
+def make_client(kind: Callable[..., T], config: Mapping[str, Any], **options: Any) -> T:
+    """A client of confluent-kafka: a Producer, Consumer or AdminClient.
+
+    Raises:
+        SettingsError: librdkafka refuses a setting, such as a file that is not there.
+    """
+    try:
+        return kind(dict(config), **options)
+    except KafkaException as error:
+        raise SettingsError(
+            f"Kafka's client can't be made with these settings ({error.args[0].str()})",
+            "correct NOISEGATE_KAFKA_..., or what stands under [kafka] in the settings file",
+        ) from None

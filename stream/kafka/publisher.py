@@ -7,6 +7,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from stream.core.errors import BadRecord, BrokerError
+from stream.kafka.clients import make_client
 from stream.kafka.failed import failed_output
 from stream.kafka.records import Output, Part
 
@@ -34,7 +35,7 @@ class Publisher:
     on. Kafka refuses whole batches, so the records of a refused batch are sent again one by one.
 
     Args:
-        settings: librdkafka settings, see `kafka.producer_settings`.
+        settings: librdkafka settings, see `stream.kafka.clients.producer_settings`.
         failed_topic: where dead letters go; None: a refusal raises BrokerError.
         on_dead_letter: called with the reason for each dead letter.
         is_away: whether Kafka is known to be away: then `flush` goes on waiting until it is back.
@@ -47,7 +48,9 @@ class Publisher:
         on_dead_letter: Callable[[str], None] = lambda reason: None,
         is_away: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._producer = Producer({**settings, "on_delivery": self._delivered}, logger=logging.getLogger("librdkafka"))
+        self._producer = make_client(
+            Producer, {**settings, "on_delivery": self._delivered}, logger=logging.getLogger("librdkafka")
+        )
         self._failed_topic = failed_topic
         self._on_dead_letter = on_dead_letter
         self._is_away = is_away

@@ -6,7 +6,7 @@ from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, 
 
 from stream.config import Settings
 from stream.core.errors import BrokerError
-from stream.kafka.clients import client_settings
+from stream.kafka.clients import client_settings, make_client
 from stream.kafka.topics import Topics
 from stream.waiting import WAIT_SECONDS, announce, until_answered, waiting_sentence
 
@@ -48,7 +48,8 @@ class Reader:
         self._servers = settings.kafka.bootstrap_servers
         self._silent_seconds = 0.0
         self._announced = False
-        self._consumer = Consumer(
+        self._consumer = make_client(
+            Consumer,
             {
                 "group.id": f"{settings.deployment}-reader",  # librdkafka wants a name; nothing is joined or committed
                 "enable.auto.commit": False,
@@ -58,7 +59,7 @@ class Reader:
                 "log_level": 0,
                 "error_cb": self._on_error,
                 **client_settings(settings),
-            }
+            },
         )
         parts = [TopicPartition(*part, start) for part in sorted(self._open)]
         if since is not None and settings.kafka.end_offsets:

@@ -8,9 +8,10 @@ from typing import Any
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from stream.config import Settings
-from stream.core.errors import KafkaAway
-from stream.kafka.clients import client_settings
+from stream.core.errors import BrokerError, KafkaAway
+from stream.kafka.clients import client_settings, make_client
 
+log = logging.getLogger(__name__)
 _FETCH_WAIT_MS = 100
 _ANSWER_SECONDS = 10.0
 _QUEUED_KBYTES = 16_384  # of records that are fetched and not yet read
@@ -20,7 +21,7 @@ class Tail:
     """All partitions of some topics from a time on, at most the newest so many records of each, and what follows.
 
     Nothing is joined or committed, so any number of processes may follow the same topics. While Kafka is away `read`
-    returns nothing and reading goes on by itself when it is back, without a gap; `away` says so meanwhile.
+    returns nothing, and `away_since` is set. Reading goes on by itself when it is back, without a gap.
     Partitions that a topic gains are followed from their beginning once `refresh` has found them.
 
     Args:
@@ -49,9 +50,11 @@ class Tail:
         self._newest = newest
         self._clock = clock
         self.away_since: float | None = None
+        self._started = False
         self._ends: dict[tuple[str, int], int] = {}
         self._positions: dict[tuple[str, int], int] = {}
-        self._consumer = Consumer(
+        self._consumer = make_client(
+            Consumer,
             {
                 "group.id": f"{settings.deployment}-tail",  # librdkafka wants a name; nothing is joined or committed
                 "enable.auto.commit": False,
@@ -100,12 +103,13 @@ class Tail:
                 for number in listed[name].partitions
             }
             new = sorted(there - set(self._positions))
-            starts = self._starts(new) if not self._positions else dict.fromkeys(new, OFFSET_BEGINNING)
+            starts = dict.fromkeys(new, OFFSET_BEGINNING) if self._started or not new else self._starts(new)
         except KafkaException as error:
             raise KafkaAway(
-                f"Kafka at {self._settings.kafka.bootstrap_servers} can't be read ({error.args[0].str()});"
-                " start it, or set NOISEGATE_KAFKA_BOOTSTRAP_SERVERS"
+                f"Kafka at {self._settings.kafka.bootstrap_servers} can't be read ({error.args[0].str()})",
+                "start it, or set NOISEGATE_KAFKA_BOOTSTRAP_SERVERS",
             ) from None
+        self._started, self.away_since = True, None
         if new:
             for part, start in starts.items():
                 self._positions[part] = max(0, start)
@@ -113,12 +117,15 @@ class Tail:
         return len(new)
 
     def read(self, seconds: float, most: int = 1_000) -> list[Message]:
-        """The records that come within `seconds`, at most `most`, in order within each partition."""
+        """The records that come within `seconds`, at most `most`, in order within each partition.
+
+        Raises:
+            BrokerError: Kafka refuses to be read, such as a user that may not read the topic.
+        """
         try:
             found = self._consumer.consume(most, timeout=seconds)
         except KafkaException as error:
-            self._on_error(error.args[0])
-            return []
+            raise BrokerError(f"Kafka can't be read ({error.args[0].str()})", "look at Kafka's log") from None
         records = []
         for message in found:
             part = message.topic() or "", message.partition() or 0
@@ -132,8 +139,12 @@ class Tail:
                 self.away_since = None
                 self._positions[part] = max(self._positions[part], message.offset() or 0)
                 self._ends.pop(part, None)
-            else:
-                self._on_error(fault)
+            elif fault.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:  # deleted; it is followed again once it is back
+                log.warning("%s/%d is not there any more", *part)
+            elif not fault.retriable():
+                raise BrokerError(
+                    f"{part[0]}/{part[1]} can't be read ({fault.str()})", "allow this client's user to read it"
+                )
         return records
 
     def close(self) -> None:
@@ -164,5 +175,6 @@ class Tail:
         return starts
 
     def _on_error(self, error: KafkaError) -> None:
-        if error.code() in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT) and self.away_since is None:
+        """Called from `consume` as well, for what concerns no partition."""
+        if error.code() == KafkaError._ALL_BROKERS_DOWN and self.away_since is None:
             self.away_since = self._clock()

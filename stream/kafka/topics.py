@@ -11,7 +11,7 @@ from msgspec import Struct
 from stream.config import Settings
 from stream.core.errors import BrokerError, KafkaAway, TopicMissing
 from stream.core.topics import TOPICS
-from stream.kafka.clients import client_settings
+from stream.kafka.clients import client_settings, make_client
 from stream.waiting import until_answered
 
 FOREVER = "-1"
@@ -67,13 +67,14 @@ class Topics:
     def __init__(self, settings: Settings, seconds: float = 10.0) -> None:
         self._settings = settings
         self._seconds = seconds
-        self._admin = AdminClient(
+        self._admin = make_client(
+            AdminClient,
             {
                 "reconnect.backoff.max.ms": _RECONNECT_MILLISECONDS,
                 **client_settings(settings),
                 "log_level": 0,
                 "socket.timeout.ms": int(seconds * 1000),
-            }
+            },
         )
 
     @property
@@ -88,8 +89,8 @@ class Topics:
                 listed = self._admin.list_topics(timeout=self._seconds)
         except KafkaException as error:
             raise BrokerError(
-                f"Kafka at {self._settings.kafka.bootstrap_servers} can't be reached ({error.args[0].str()});"
-                " start it, or set NOISEGATE_KAFKA_BOOTSTRAP_SERVERS"
+                f"Kafka at {self._settings.kafka.bootstrap_servers} can't be reached ({error.args[0].str()})",
+                "start it, or set NOISEGATE_KAFKA_BOOTSTRAP_SERVERS",
             ) from None
         return {name: len(topic.partitions) for name, topic in listed.topics.items() if topic.error is None}
 
@@ -109,9 +110,9 @@ class Topics:
         """What identifies the topic at this moment; raises TopicMissing where there is no such topic."""
         asked = self._admin.describe_topics(TopicCollection([topic]))[topic], self._admin.describe_cluster()
         wait(asked, self._seconds + _ANSWER_SECONDS)  # both at once, and no client is dropped that is still asking
-        told = self._answer(asked[0], f"describe the topic {topic}")
+        described = self._answer(asked[0], f"describe the topic {topic}")
         cluster = self._answer(asked[1], "describe the cluster")
-        return TopicFacts(str(cluster.cluster_id or ""), str(told.topic_id), len(told.partitions))
+        return TopicFacts(str(cluster.cluster_id or ""), str(described.topic_id), len(described.partitions))
 
     def members(self, group: str) -> int:
         """How many members the consumer group has at this moment."""

@@ -30,6 +30,8 @@ def retrain_lock(settings: Settings) -> Iterator[None]:
             f"another retraining of {settings.deployment} is at work on this machine ({path} is locked)",
             "wait until it ends",
         ) from None
+    except NotImplementedError:
+        raise LabError(f"{path}: its file system has no locks", "set NOISEGATE_MODEL_CACHE to a local folder") from None
     except OSError as error:
         raise LabError(f"{path}: can't be written ({error.strerror})", "set NOISEGATE_MODEL_CACHE") from None
     try:

@@ -24,7 +24,7 @@ _MISSING = 2  # answers running without the topic: it is gone, and no broker tha
 
 
 class Administration(Protocol):
-    """What is asked of Kafka; `kafka.Topics` is one. Every call raises BrokerError."""
+    """What is asked of Kafka; `stream.kafka.topics.Topics` is one. Every call raises BrokerError."""
 
     def facts(self, topic: str) -> TopicFacts:
         """What identifies the topic now."""
@@ -163,13 +163,13 @@ class BrokerWatch:
                 raise gone(topic) from None
             return None
         except BrokerError as error:
-            self._tell(topic, str(error))
+            self._announce(topic, str(error))
             return None
         self._missing[topic] = 0
-        self._tell(topic, None)
+        self._announce(topic, None)
         return facts
 
-    def _tell(self, topic: str, error: str | None) -> None:
+    def _announce(self, topic: str, error: str | None) -> None:
         if error is not None and error != self._errors.get(topic):
             log.warning("%s; can't check whether %s has changed", error, topic)
         self._errors[topic] = error
@@ -186,7 +186,7 @@ class BrokerWatch:
         try:
             members = self._kafka.members(self._group)
         except BrokerError as error:
-            self._tell(topic, str(error))
+            self._announce(topic, str(error))
             return
         self._unassigned_since = now  # asked again after as long
         was, self._unassigned = self._unassigned, None

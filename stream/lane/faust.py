@@ -18,7 +18,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types.auth import SASLMechanism
 
 from stream.config import Settings
-from stream.core.errors import BrokerError, SettingsError
+from stream.core.errors import BrokerError
+from stream.kafka.clients import check_security
 from stream.kafka.records import Part, Record
 from stream.kafka.topics import TopicFacts, Topics
 from stream.lane.batch import Bounds
@@ -296,10 +297,11 @@ def faust_credentials(settings: Settings) -> Any:
     """Faust's broker credentials for the librdkafka settings in `settings.kafka.client`; None for plain text.
 
     Raises:
-        SettingsError: a security setting that aiokafka, Faust's driver, can't honour.
+        SettingsError: a security setting that aiokafka, Faust's driver, can't honour, or a file that can't be read.
     """
 
     kafka = settings.kafka.client
+    check_security(kafka)
     protocol = kafka.get("security.protocol", "plaintext").upper()
     if protocol == "PLAINTEXT":
         return None
@@ -307,11 +309,6 @@ def faust_credentials(settings: Settings) -> Any:
     if protocol == "SSL":
         return SSLCredentials(context)
     mechanism = kafka.get("sasl.mechanism") or kafka.get("sasl.mechanisms") or "PLAIN"
-    if protocol not in ("SASL_PLAINTEXT", "SASL_SSL") or mechanism not in ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"):
-        raise SettingsError(
-            f"kafka security.protocol = {protocol!r} with sasl.mechanism = {mechanism!r} is not supported;"
-            " use SSL, SASL_SSL or SASL_PLAINTEXT with PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
-        )
     return SASLCredentials(
         username=kafka.get("sasl.username"),
         password=kafka.get("sasl.password"),

@@ -16,7 +16,7 @@ from stream.lane.broker_watch import BrokerWatch
 from stream.lane.engine import Engine
 from stream.lane.group import consumer_group
 from stream.lane.loop import Loop
-from stream.lane.process import Callbacks, Process, tune_garbage_collection
+from stream.lane.process import Callbacks, Process, in_thread, tune_garbage_collection
 from stream.lane.source import Source, SourceClosed
 from stream.lane.topic_identity import TopicIdentity
 from stream.lane.watchdog import Watchdog
@@ -85,7 +85,7 @@ class Lane:
             NoisegateError: the port is taken, Kafka can't be reached or a topic is missing; one sentence with the mend.
         """
         self.process.open()
-        Topics(self.settings).require(*self._roles)
+        in_thread(lambda: Topics(self.settings).require(*self._roles))
         self._metrics.kafka_up.set(1)
 
     def start(self) -> None:

@@ -32,7 +32,7 @@ class Outage:
         self._library = library
         self._clock = clock
         self._failures = 0
-        self._failing_since = self._told_at = 0.0
+        self._failing_since = self._logged_at = 0.0
         self.up_since = clock()
         self.away = False
 
@@ -55,10 +55,10 @@ class Outage:
             self.away = True
             self._up.set(0)
             self._library.count_only(True)
-            self._told_at = now
+            self._logged_at = now
             log.error("%s", self.fault)
-        elif now - self._told_at >= REPEAT_SECONDS:
-            self._told_at = now
+        elif now - self._logged_at >= REPEAT_SECONDS:
+            self._logged_at = now
             log.error("Kafka at %s has been away for %.0f s%s", self._servers, self._seconds(now), self._counted())
 
     def answered(self) -> None:

@@ -11,7 +11,9 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from threading import Timer
+from queue import SimpleQueue
+from threading import Thread, Timer
+from typing import TypeVar
 
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
@@ -23,6 +25,7 @@ from stream.health import HealthServer
 from stream.lane.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 EXIT_FAULT = 1
 _LEAVE_SECONDS = 4.0
 _SHUTDOWN_SECONDS = 10.0
@@ -176,6 +179,23 @@ def exit_on_sigterm() -> None:
         raise SystemExit(0)
 
     signal.signal(signal.SIGTERM, leave)
+
+
+def in_thread(call: Callable[[], T]) -> T:
+    """What the call returns or raises, made in a thread, so that a signal interrupts the wait for a library in C."""
+    answers: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
+
+    def answer() -> None:
+        try:
+            answers.put((call(), None))
+        except BaseException as error:
+            answers.put((None, error))
+
+    Thread(target=answer, name="start", daemon=True).start()
+    value, error = answers.get()
+    if error is not None:
+        raise error
+    return value  # type: ignore[return-value]  # there is one where there is no error
 
 
 def tune_garbage_collection() -> None:

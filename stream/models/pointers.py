@@ -97,7 +97,7 @@ def _pointer_of(table: dict[str, object], where: str) -> Pointer:
         held[name] = version
     default = held.pop(_DEFAULT, None)
     if default is None:
-        raise ModelError(f'{where}: lacks the line default = "VERSION" for all other teams; it may be half written')
+        raise ModelError(f'{where}: lacks the line default = "VERSION" for all other teams', "write it whole")
     return Pointer(default, held)
 
 

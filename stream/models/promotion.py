@@ -103,7 +103,7 @@ def challenge(loader: Loader, version: str) -> Change:
     loader.load(version)
     champion = store.pointer(CHAMPION)
     if champion is not None and champion.versions == (version,):
-        raise ModelError(f"{store.url}/{version}: is the champion of all teams; there is nothing to compare it with")
+        raise ModelError(f"{store.url}/{version}: is the champion of all teams", "name another version")
     return _move(store, "challenge", CHALLENGER, before, Pointer(version), version, None)
 
 

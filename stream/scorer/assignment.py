@@ -81,7 +81,7 @@ class Assignment:
     def _assign_away(self, bounds: Mapping[Part, Bounds], error: HistoryAway) -> Assigned:
         """Go on unscored from where the group committed; a deployment that never has, can't."""
         if not self._began and isinstance(error, HistoryDenied):
-            raise HistoryRefused(str(error))
+            raise HistoryRefused(error.problem, error.mend)
         if not self._began and not any(
             known.committed is not None or known.group_committed for known in bounds.values()
         ):

@@ -32,7 +32,7 @@ class Decoder:
     """Decodes, checks times, and holds each team to its partition.
 
     Args:
-        choose: the partition of a team, see `kafka.partition_chooser`.
+        choose: the partition of a team, see `stream.kafka.partitioner.partition_chooser`.
         anywhere: a team's records may lie in any partition, as in the log of a topic that grew.
     """
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from stream.core.errors import HistoryRefused
-from stream.lane.evictions import EvictionWatch, policy_sentence
+from stream.lane.evictions import EvictionWatch, policy_fault
 from stream.lane.fence import NO_EVICTION, ServerStatus
 from stream.scorer.clocks import ClockWatch
 from stream.scorer.history import History
@@ -50,7 +50,7 @@ class ServerWatch:
         """
         status = self._ask()
         if refuse_eviction and status.policy != NO_EVICTION:
-            raise HistoryRefused(policy_sentence(status.policy))
+            raise HistoryRefused(*policy_fault(status.policy))
         self._evictions.look(status)
         return status
 

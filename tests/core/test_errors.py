@@ -2,13 +2,19 @@
 
 import ast
 import pickle
+import re
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 import stream
+from stream.core import errors
 from stream.core.errors import Fault, HistoryDamaged, ModelError, NoisegateError
 
+OURS = {name for name, of in vars(errors).items() if isinstance(of, type) and issubclass(of, errors.NoisegateError)}
+MENDS = re.compile(r"; (start|set|run|use|see|write|allow|look|wait|give|name|correct|stop|install|put|let|take|try)\b")
 SPLITTERS = {"split", "rsplit", "partition", "rpartition", "index", "rindex", "find", "rfind"}
 
 
@@ -64,3 +70,62 @@ def test_no_code_takes_a_message_apart() -> None:
         if (lines := splits_at_semicolon(path.read_text(encoding="utf-8")))
     }
     assert found == {}
+
+
+def flattened(source: str) -> list[int]:
+    """The lines that raise an error of ours with one text that goes on with a mend: nobody could show it apart."""
+    return [
+        node.lineno
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Raise)
+        and isinstance(node.exc, ast.Call)
+        and isinstance(node.exc.func, ast.Name)
+        and node.exc.func.id in OURS
+        and len(node.exc.args) == 1
+        and any(
+            isinstance(one, ast.Constant) and isinstance(one.value, str) and MENDS.search(one.value)
+            for one in ast.walk(node.exc.args[0])
+        )
+    ]
+
+
+@pytest.mark.parametrize("source", ['raise ModelError("no; run it")', 'raise LabError(f"{a}; set b")'])
+def test_a_mend_inside_the_problem_is_found(source: str) -> None:
+    """The check below sees an error whose mend is part of its problem."""
+    assert flattened(source) == [1]
+
+
+def test_no_error_hides_its_mend_in_its_problem() -> None:
+    """Whoever shows problem and mend apart, such as doctor, finds both."""
+    root = Path(stream.__file__).parent
+    found = {
+        path.relative_to(root).as_posix(): lines
+        for path in root.rglob("*.py")
+        if (lines := flattened(path.read_text(encoding="utf-8")))
+    }
+    assert found == {}
+
+
+def test_docstrings_name_modules_that_there_are() -> None:
+    """A dotted name of the project in a docstring or comment leads somewhere."""
+    root = Path(stream.__file__).parent.parent
+    missing = {
+        f"{path.relative_to(root)}: {name}"
+        for path in (root / "stream").rglob("*.py")
+        for name in re.findall(r"`(stream(?:\.\w+)+)`", path.read_text(encoding="utf-8"))
+        if not leads_somewhere(name)
+    }
+    assert missing == set()
+
+
+def leads_somewhere(name: str) -> bool:
+    """Whether it is a module, or something in one."""
+    parts = name.split(".")
+    found: object = import_module(parts[0])
+    for length, part in enumerate(parts[1:], 2):
+        if not hasattr(found, part) and hasattr(found, "__path__") and find_spec(".".join(parts[:length])) is not None:
+            import_module(".".join(parts[:length]))
+        if not hasattr(found, part):
+            return False
+        found = getattr(found, part)
+    return True

@@ -1,5 +1,6 @@
 """Each record's future on real Kafka: where it lies, why it does not, and nothing that waits for ever."""
 
+import asyncio
 from concurrent.futures import wait
 
 import pytest
@@ -76,6 +77,34 @@ def test_with_kafka_away_futures_fail_in_time_and_what_waits_is_bounded(unique_n
     assert publisher.close(0.0) >= 1
     assert not wait([late], 5).not_done
     assert late.exception() is not None
+
+
+def test_a_caller_that_gives_up_harms_no_other(kafka: ApacheKafka, unique_name: str) -> None:
+    """A future that asyncio stops waiting for is acknowledged all the same, and later records follow."""
+    settings = made(kafka, unique_name)
+    publisher = AcknowledgedPublisher(settings, 20.0)
+    first = publisher.publish(Output(unique_name, b"team", b"first"))
+
+    async def give_up() -> None:
+        await asyncio.wait_for(asyncio.wrap_future(first), 0.0)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(give_up())
+    assert not first.cancel()
+    later = publisher.publish(Output(unique_name, b"team", b"later"))
+    assert later.result(30)[1] == first.result(30)[1] + 1
+    assert publisher.close(10.0) == 0
+    assert publisher.waiting == 0
+
+
+def test_what_is_published_after_the_end_fails_at_once(kafka: ApacheKafka, unique_name: str) -> None:
+    """Nobody waits for a publisher that is closed."""
+    publisher = AcknowledgedPublisher(made(kafka, unique_name), 20.0)
+    assert publisher.close(1.0) == 0
+    late = publisher.publish(Output(unique_name, b"team", b"late"))
+    assert late.done()
+    with pytest.raises(KafkaAway, match="closed"):
+        late.result()
 
 
 @pytest.mark.expects_errors

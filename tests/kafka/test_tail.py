@@ -53,6 +53,18 @@ def catch_up(tail: Tail, seconds: float = 30.0) -> list[int]:
     return numbers(found)
 
 
+def test_topics_none_of_which_is_there_yet(kafka: ApacheKafka, unique_name: str) -> None:
+    """The tail waits for them, and then follows them from their beginning."""
+    settings = make_settings(kafka_bootstrap_servers=kafka.bootstrap_servers)
+    with Tail(settings, [unique_name], since=time.time() + 3_600.0) as tail:
+        assert (tail.partitions, tail.caught_up, tail.read(0.1)) == ({unique_name: 0}, True, [])
+        create(kafka.bootstrap_servers, unique_name, partitions=1)
+        ends = time.monotonic() + 20.0
+        while not tail.refresh() and time.monotonic() < ends:
+            pass
+        assert tail.partitions == {unique_name: 1}
+
+
 def is_away(tail: Tail) -> bool:
     """Whether the tail says that Kafka is away."""
     return tail.away_since is not None

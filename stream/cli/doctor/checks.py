@@ -18,6 +18,7 @@ from stream.lab.log_warnings import count_names, fields_fault
 STRAY_SHARE = 0.05  # fewer are strays, mended long ago perhaps: the log keeps them
 GROWTH_TEAMS = 5  # that must have moved before their topic is said to have grown
 PARTITIONERS = ("murmur2_random", "consistent_random")  # the two that differ where there is a key
+_NEEDED = ("events", "enriched", "outcomes", "failed")  # by the scorer
 _SAME_COUNT = ("events", "enriched", "outcomes")
 
 
@@ -46,13 +47,16 @@ def check_topics(settings: Settings) -> Iterator[Finding]:
     facts = topic_facts(Topics(settings))
     yield Finding("kafka", "ok", f"{settings.kafka.bootstrap_servers} answers")
     missing = [fact["name"] for fact in facts if not fact["exists"]]
-    if missing:
-        yield Finding("topics", "wrong", f"{', '.join(missing)} missing", "run `noisegate topics create`")
+    needed = [fact["name"] for fact in facts if not fact["exists"] and fact["role"] in _NEEDED]
+    if missing:  # the others are of rooms that may not run here
+        yield Finding(
+            "topics", "wrong" if needed else "warning", f"{', '.join(missing)} missing", "run `noisegate topics create`"
+        )
     counts = {fact["name"]: fact["partitions"] for fact in facts if fact["exists"] and fact["role"] in _SAME_COUNT}
     if len(set(counts.values())) > 1:
-        told = ", ".join(f"{name} has {count}" for name, count in counts.items())
+        found = ", ".join(f"{name} has {count}" for name, count in counts.items())
         mend = "recreate them with as many as alerts.events has, so that a team's partition is the same in all"
-        yield Finding("topics", "warning", f"partition counts differ: {told}", mend)
+        yield Finding("topics", "warning", f"partition counts differ: {found}", mend)
     elif not missing:
         yield Finding("topics", "ok", f"all there, {next(iter(counts.values()))} partitions")
     for warning in retention_warnings(facts):
@@ -81,8 +85,10 @@ def check_partitioner(settings: Settings) -> Iterator[Finding]:
         )
         return
     if before := _count_before(settings.kafka.partitioner, placed, count):
-        told = f"sampled records are where {settings.kafka.partitioner} puts them, of {count} partitions or of {before}"
-        yield Finding("partitioner", "ok", f"{total:,} {told}: some are from before the topic grew")
+        where = (
+            f"sampled records are where {settings.kafka.partitioner} puts them, of {count} partitions or of {before}"
+        )
+        yield Finding("partitioner", "ok", f"{total:,} {where}: some are from before the topic grew")
         return
     found = f"{total - mine:,} of {total:,} sampled records are not where {settings.kafka.partitioner} puts their teams"
     best = max(fits, key=lambda name: fits[name])

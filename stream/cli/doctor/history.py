@@ -8,7 +8,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from stream.cli.doctor.finding import Finding, finding_of
 from stream.config import Settings
 from stream.core.errors import BrokerError, Fault, HistoryRefused
-from stream.kafka.clients import client_settings
+from stream.kafka.clients import client_settings, make_client
 from stream.kafka.records import Part
 from stream.kafka.topics import LOG_APPEND_TIME, TIMESTAMPS, Topics
 from stream.lane.batch import Bounds
@@ -120,13 +120,14 @@ class _Offsets:
 
     def __init__(self, settings: Settings) -> None:
         self._topic = settings.topics.events
-        self._consumer = Consumer(
+        self._consumer = make_client(
+            Consumer,
             {
                 **client_settings(settings),
                 "group.id": consumer_group(settings.deployment, SCORER),
                 "enable.auto.commit": False,
                 "log_level": 0,
-            }
+            },
         )
 
     def __enter__(self) -> "_Offsets":

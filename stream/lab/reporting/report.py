@@ -1,5 +1,6 @@
 """report.html: the whole judgement as one page, the verdict first."""
 
+from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -33,6 +34,7 @@ def write(judgement: Judgement) -> str:
     return page(judgement.title, Markup(body), banner=_SIMULATED if judgement.simulated else "")
 
 
+@cache
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),

@@ -86,7 +86,9 @@ class Table:
         folded = {name.casefold(): name for name in self.header}
         near = difflib.get_close_matches(column.casefold(), folded, n=_NEAREST, cutoff=0.3) or list(folded)[:_NEAREST]
         names = ", ".join(repr(folded[name]) for name in near)
-        raise LogError(f"{self.path}: has no column {column!r}, which {who} needs; the nearest: {names}")
+        raise LogError(
+            f"{self.path}: has no column {column!r}, which {who} needs", f"name one that it has, such as {names}"
+        )
 
     def rows(self, used: Sequence[int], summary: Summary, progress: Progress) -> Iterator[tuple[int, Row]]:
         """Number and used cells of each row; those of another width than the header are dropped and counted."""

@@ -38,7 +38,7 @@ class LocatedEffect(NamedTuple):
 
 
 class Outlet(Protocol):
-    """What is needed of a publisher; `stream.lane.publisher.Publisher` is one."""
+    """What is needed of a publisher; `stream.kafka.publisher.Publisher` is one."""
 
     def publish(self, outputs: Sequence[Output]) -> None:
         """Hand over outputs."""

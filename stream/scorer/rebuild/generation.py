@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import Struct, field
 
 from stream.core.effects import Arrived, Decided, Unknown
-from stream.core.errors import FenceConflict, HistoryRefused
+from stream.core.errors import Fault, FenceConflict, HistoryRefused
 from stream.core.events import Event, Tick
 from stream.core.fold import Fold
 from stream.core.state import WIDTH
@@ -24,8 +24,8 @@ from stream.scorer.rebuild.previous import PreviousHistory
 from stream.scorer.states import limit_timers, read_states
 
 _TIMERS = 20_000  # that fire in one round, over all partitions
-_TWO_REBUILDS = (
-    "another process rebuilds this history too; let one of them finish, then run `noisegate history rebuild` again"
+_TWO_REBUILDS = Fault(
+    "another process rebuilds this history too", "let one of them finish, then run `noisegate history rebuild` again"
 )
 
 
@@ -128,7 +128,7 @@ class NewGeneration:
         try:
             touched = read_states(self._history, self._partitions, decoded)
         except FenceConflict:
-            raise HistoryRefused(_TWO_REBUILDS) from None
+            raise HistoryRefused(*_TWO_REBUILDS) from None
         if self._backlog is None:
             self._fold_published(rounds)
         else:
@@ -138,8 +138,8 @@ class NewGeneration:
             partition, turn = self._partitions[part], -next(self._turns)
             decided = [one for one in partition.fold.effects if type(one) is Decided]
             time = partition.fold.time
-            _, cohorts = self._maturity.split(decided, time, time, str(turn))
-            partition.set_timers(cohorts, touched[part])
+            _, timers = self._maturity.split(decided, time, time, str(turn))
+            partition.set_timers(timers, touched[part])
             partition.fold.clear_effects()
             # Under way the offset only has to be another one each time: equal metas would count as written.
             writes[part] = partition.snapshot(touched[part], turn)
@@ -225,7 +225,7 @@ class NewGeneration:
 
     def _write(self, writes: Mapping[Part, Write]) -> None:
         if not all(self._history.write(writes).values()):
-            raise HistoryRefused(_TWO_REBUILDS)
+            raise HistoryRefused(*_TWO_REBUILDS)
         for part in writes:
             self._partitions[part].committed()
 

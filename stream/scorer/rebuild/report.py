@@ -1,4 +1,4 @@
-"""What a rebuild did, for people and for `--as-json`."""
+"""What a rebuild did, for people and for `--json`."""
 
 from msgspec import Struct
 

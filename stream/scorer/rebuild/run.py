@@ -25,7 +25,7 @@ from redis.exceptions import RedisError
 from stream.config import Settings
 from stream.core.errors import BrokerError, HistoryRefused, StoreAway
 from stream.core.problem import Problem
-from stream.kafka.clients import client_settings, producer_settings
+from stream.kafka.clients import client_settings, make_client, producer_settings
 from stream.kafka.misrouted import MisroutedRecords
 from stream.kafka.publisher import Publisher
 from stream.kafka.topics import Topics
@@ -67,7 +67,8 @@ def rebuild(
     mine = Identity(facts.cluster_id, settings.topics.events, facts.topic_id, problem.digest)
     if not take_over:
         refuse_another_cluster(serving, mine, settings.deployment)
-    consumer = Consumer(
+    consumer = make_client(
+        Consumer,
         {
             **client_settings(settings),
             "group.id": consumer_group(settings.deployment, SCORER),
@@ -76,7 +77,7 @@ def rebuild(
             "auto.offset.reset": "error",
             "isolation.level": "read_committed",
             "log_level": 0,
-        }
+        },
     )
     try:
         with _alone(settings):
