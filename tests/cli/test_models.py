@@ -204,7 +204,7 @@ def test_what_is_needed_is_not_retired(models: Verb, shop: Shop) -> None:
 def test_a_challenge_begins_and_ends(models: Verb, shop: Shop) -> None:
     """The champion can't challenge itself; ending what has not begun is told."""
     models("promote", A)
-    assert "nothing to compare it with" in refused(models("challenge", A))
+    assert "is the champion of all teams" in refused(models("challenge", A))
     assert "there is no CHALLENGER" in refused(models("challenge", "--none"))
     assert "name a version, or give --none" in refused(models("challenge"))
     assert "name a version, or give --none" in refused(models("challenge", B, "--none"))
