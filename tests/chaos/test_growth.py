@@ -141,7 +141,7 @@ def test_what_cannot_be_read_is_rebuilt_over(cluster: Cluster) -> None:
     report = rebuild(cluster.settings)
     assert [one.offset for one in report.partitions] == cluster.ends()
     assert [note.partition(" could not be read")[0] for note in report.notes] == [
-        f"what was stored of {cluster.settings.topics.events}/{number}" for number in (1, 2)
+        f"the old history of {cluster.settings.topics.events}/{number}" for number in (1, 2)
     ]
     assert_exact(cluster)
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
-from msgspec.structs import replace
 
 from stream.config import Settings, change_settings, load_settings
 from stream.core.errors import LabError, StoreAway
@@ -298,7 +297,7 @@ def test_a_challenger_is_promoted_only_where_the_settings_say_so(run: Run, store
         store.point(CHAMPION, Pointer(version))
         return None
 
-    promotes = replace(live, retrain_promotes=True)
+    promotes = change_settings(live, retrain_promotes=True)
     fourth = run(now=NOW + timedelta(days=2), settings=promotes, force="a test", promote=promoting)
     assert (fourth.promoted, fourth.not_promoted) == (None, "412 of 500 alerts")
     assert "It was not promoted: 412 of 500 alerts." in write(fourth)

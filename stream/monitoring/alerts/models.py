@@ -29,7 +29,8 @@ def _served(job: str) -> list[Alert]:
             held="5m",
             severity="page",
             summary="A scorer serves no model any more",
-            description="{{ $labels.instance }} has no champion, though its job had one: its alerts leave unscored.",
+            description="{{ $labels.instance }} has no champion, though its job had one. "
+            "Its alerts are published unscored.",
         ),
         Alert(
             alert="NoisegateChampionsDiffer",

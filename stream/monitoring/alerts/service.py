@@ -36,8 +36,8 @@ def _latency() -> list[Alert]:
             severity=severity,
             summary="Alerts are enriched too late",
             description=(
-                f"{{{{ $value | humanizePercentage }}}} of the alerts of the last {long} came later than "
-                f"{service.LATENCY_SECONDS:g} s; the objective is {service.LATENCY_OBJECTIVE:.0%} within it."
+                f"{{{{ $value | humanizePercentage }}}} of the alerts of the last {long} took more than "
+                f"{service.LATENCY_SECONDS:g} s; the objective is {service.LATENCY_OBJECTIVE:.0%} within that time."
             ),
         )
 
@@ -119,7 +119,8 @@ def _input() -> list[Alert]:
             held="5m",
             severity="page",
             summary="Alerts are published without a probability",
-            description="Of 15 minutes' alerts with a model {{ $value | humanizePercentage }} were not scored.",
+            description="{{ $value | humanizePercentage }} of the last 15 minutes' alerts with a model "
+            "were not scored.",
         ),
         Alert(
             alert="NoisegateAlertsLate",
@@ -148,7 +149,8 @@ def _history() -> list[Alert]:
             held="1m",
             severity="page",
             summary="A history is wrong",
-            description="A history of {{ $labels.instance }} is wrong: its alerts leave unscored until it is rebuilt.",
+            description="A history of {{ $labels.instance }} is wrong: "
+            "its alerts are published unscored until it is rebuilt.",
         ),
         Alert(
             alert="NoisegateFenceConflicts",
