@@ -9,9 +9,14 @@ from stream.core.kinds import Agent
 
 
 class Named(Struct, frozen=True):
-    """An alert that its source names by an id of its own, such as an incident number."""
+    """An alert that its source names by an id of its own, such as an incident number.
+
+    `team` is given where the id is unique within its team only, as in our own form of events: it is the owner then, and
+    nothing else decides it.
+    """
 
     id: str
+    team: str | None = None
 
 
 class Firing(Struct, frozen=True):
@@ -49,10 +54,14 @@ class Description(Struct, frozen=True, kw_only=True):
 
 
 class Raise(Struct, frozen=True):
-    """An alert was raised, or still fires."""
+    """An alert was raised, or still fires.
+
+    `source` is given where the body says which system raised it; else it is the source that the body came from.
+    """
 
     subject: Subject
     alert: Description
+    source: str | None = None
 
 
 class Act(Struct, frozen=True, kw_only=True):
