@@ -98,6 +98,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where `noisegate report` asks."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
+    sources: Path | None = None
+    """A TOML file: how each source of the intake is read, over the defaults."""
+    intake_body_bytes: Count = limits.BODY_BYTES
+    """A larger body is refused, unpacked or not: 10,000 alerts take about 6 MB."""
+
     session_timeout_seconds: Seconds = 10.0
     heartbeat_seconds: Seconds = 3.0
     rebalance_timeout_seconds: Seconds = 30.0

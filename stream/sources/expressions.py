@@ -4,11 +4,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stream.sources.labels import text_of
+from stream.sources.texts import text_of
 
-Step = str | int | tuple[str, str]
+Step = str | int | tuple[str, str | None]
 _STEP = re.compile(
-    r'\.?(?:"(?P<quoted>[^"]+)"|(?P<key>[^.\[\]"{}]+))|\[(?P<index>\d+)\]|\[(?P<by>[^=\]]+)=(?P<is>[^\]]*)\]'
+    r'\.?(?:"(?P<quoted>[^"]+)"|(?P<key>[^.\[\]"{}]+))|\[(?P<index>\d+)\]|\[(?P<by>[^=:\]]+)=(?P<is>[^\]]*)\]|\[(?P<tag>[^=:\]]+):\]'
 )
 _HOLE = re.compile(r"\{([^{}]+)\}")
 _HEADER = "header:"
@@ -19,6 +19,8 @@ class Path:
 
     >>> Path('tags[tag=team].value').find({"tags": [{"tag": "env"}, {"tag": "team", "value": "payments"}]})
     'payments'
+
+    `tags[team:]` is the first team of a text such as `env:prod,team:payments`.
 
     Raises:
         ValueError: the text is no path.
@@ -37,6 +39,8 @@ class Path:
                 self._steps.append(int(found["index"]))
             elif found["by"]:
                 self._steps.append((found["by"], found["is"]))
+            elif found["tag"]:
+                self._steps.append((found["tag"], None))
             else:
                 self._steps.append(found["quoted"] or found["key"])
 
@@ -103,9 +107,16 @@ def expressions(texts: str | Sequence[str]) -> list[Expression]:
 def _step(value: Any, step: Step) -> Any:
     if isinstance(step, str):
         return value.get(step) if isinstance(value, dict) else None
+    if isinstance(step, tuple) and step[1] is None:
+        return _tag(value, step[0]) if isinstance(value, str) else None
     if not isinstance(value, list):
         return None
     if isinstance(step, int):
         return value[step] if step < len(value) else None
     key, wanted = step
     return next((one for one in value if isinstance(one, dict) and text_of(one.get(key)) == wanted), None)
+
+
+def _tag(text: str, key: str) -> str | None:
+    tags = (tag.strip() for tag in text.split(","))
+    return next((tag.removeprefix(f"{key}:") for tag in tags if tag.startswith(f"{key}:")), None)

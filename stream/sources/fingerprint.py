@@ -9,7 +9,7 @@ OUR_LABEL = "noisegate"  # what the relay sets; it says what became of an alert,
 def fingerprint(labels: Mapping[str, str], ignored: Collection[str] = ()) -> int:
     r"""FNV-1a of 64 bits over the labels sorted by name, as `LabelsToSignature` of prometheus/common computes it.
 
-    Each name and value is followed by the byte 0xff, which no UTF-8 text holds. A label without a value is no label; the
+    Each name and value is followed by the byte 0xff, which no UTF-8 text holds. A label without a value is none; the
     label `noisegate` and those of `ignored` do not count.
 
     >>> fingerprint({"name": "garland, briggs", "fear": "love is not enough"})

@@ -8,9 +8,10 @@ import msgspec
 from stream.core import limits
 from stream.sources.alert_group import read_group
 from stream.sources.body import Body, decode_json
-from stream.sources.labels import Labels, text_of
+from stream.sources.labels import Labels
 from stream.sources.options import SourceOptions
 from stream.sources.parsed import BadRequest, Description, Parsed
+from stream.sources.texts import text_of
 
 ENDED = "grafana: status resolved, its rule said so"
 _STATE_NAMES = frozenset({"DatasourceNoData", "DatasourceError"})  # Grafana's own names of alerts without data

@@ -8,11 +8,12 @@ import msgspec
 from stream.core import limits
 from stream.sources.body import Body, decode_json, read_lines
 from stream.sources.expressions import Expression, Path, expressions
-from stream.sources.labels import LabelReader, cut_title, strip_port, text_of
+from stream.sources.labels import LabelReader
 from stream.sources.mapping_rules import SETTABLE, MappingRules, Rule, Values
 from stream.sources.missing import MissingValues
 from stream.sources.options import SourceOptions
 from stream.sources.parsed import Act, BadRequest, Description, Firing, Named, Parsed, Raise, Refused, Subject
+from stream.sources.texts import cut_title, strip_port, text_of
 from stream.sources.times import BadTime, check_time, read_time
 
 
@@ -110,7 +111,7 @@ class MappingReader:
 
     def _open_json(self, path: Path, item: Any) -> None:
         text = path.find(item)
-        if isinstance(text, str) and not self._missing.holds(text):
+        if isinstance(text, str):
             try:
                 path.put(item, decode_json(text.encode(), path.text))
             except BadRequest:

@@ -98,7 +98,7 @@ DEFAULTS: dict[str, SourceOptions] = {
 class Sources(Struct, frozen=True):
     """The options of all sources, read once."""
 
-    options: Mapping[str, SourceOptions] = DEFAULTS
+    options: Mapping[str, SourceOptions] = msgspec.field(default_factory=lambda: DEFAULTS)
     mappings: Mapping[str, MappingRules] = {}
 
     def of(self, source: str) -> SourceOptions:
