@@ -6,7 +6,7 @@ The broker's acknowledgement is marked afterwards (`Resolver.confirm`): what was
 published when its sender tries again, and only what the broker has counts as a duplicate.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -66,28 +66,43 @@ class Resolver:
 
         With the store away ids are made of fingerprint and start, all is published, and `fallbacks` says how many.
         """
-        plans = [self._plan(item) for item in parsed.items]
-        resolution = Resolution([], list(parsed.refused), list(parsed.ignored), list(parsed.notes))
-        remembered = [plan for plan in plans if plan.key is not None]
+        return self.resolve_all([parsed], now)[0]
+
+    def resolve_all(self, bodies: Sequence[Parsed], now: float) -> list[Resolution]:
+        """The events of several bodies, read and remembered together; each as `resolve` makes them."""
+        planned = [[self._plan(item) for item in parsed.items] for parsed in bodies]
+        remembered = [[plan for plan in plans if plan.key is not None] for plans in planned]
+        away = ""
         try:
-            outcomes = self._decide(remembered, now)
+            outcomes = self._decide([plan for plans in remembered for plan in plans], now)
         except FiringsAway as error:
-            resolution.fallbacks = len(remembered)
-            resolution.away = str(error)
-            outcomes = {id(plan): _fallback(plan) for plan in remembered}
-        emitted: set[tuple[str, str]] = set()
-        for plan in plans:
-            outcome = outcomes.get(id(plan)) or Outcome(_own_record(plan))
-            self._emit(resolution, plan, outcome, emitted)
-        self._watch_labels(resolution, plans, outcomes)
-        return resolution
+            away = str(error)
+            outcomes = {id(plan): _fallback(plan) for plans in remembered for plan in plans}
+        resolutions = []
+        for parsed, plans, kept in zip(bodies, planned, remembered, strict=True):
+            resolution = Resolution([], list(parsed.refused), list(parsed.ignored), list(parsed.notes))
+            if away:
+                resolution.fallbacks, resolution.away = len(kept), away if kept else ""
+            emitted: set[tuple[str, str]] = set()
+            for plan in plans:
+                outcome = outcomes.get(id(plan)) or Outcome(_own_record(plan))
+                self._emit(resolution, plan, outcome, emitted)
+            self._watch_labels(resolution, plans, outcomes)
+            resolutions.append(resolution)
+        return resolutions
 
     def confirm(self, resolution: Resolution, now: float) -> None:
         """Mark what the broker has acknowledged as known; call it after the acknowledgement. Raises FiringsAway."""
+        self.confirm_all(resolution.pending)
+
+    def confirm_all(self, acknowledged: Iterable[Pending]) -> None:
+        """As `confirm`, of several bodies together."""
         by_key: dict[str, list[Pending]] = {}
-        for pending in resolution.pending:
+        for pending in acknowledged:
             by_key.setdefault(pending.key, []).append(pending)
         for _ in range(_TRIES):
+            if not by_key:
+                return
             keys = list(by_key)
             swaps = []
             for key, value in zip(keys, self._store.read(keys), strict=True):
@@ -99,8 +114,6 @@ class Resolver:
             stored = self._store.swap(swaps)
             again = {swap.key for swap, done in zip(swaps, stored, strict=True) if not done}
             by_key = {key: found for key, found in by_key.items() if key in again}
-            if not by_key:
-                return
 
     def _plan(self, item: Raise | Act) -> Plan:
         subject = item.subject
