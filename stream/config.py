@@ -133,6 +133,10 @@ class SourceSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     options: Path | None = field(default=None, name="sources")
     """A TOML file: how each source is read, over the defaults."""
+    agents: Path | None = None
+    """A TOML file: who did what a source tells of, a person or automation; over the shipped tables."""
+    pseudonym_key: Path = Path("~/.local/share/noisegate/pseudonym_key")
+    """The key of people's pseudonyms: one file for every intake and relay of a deployment; made where it is missing."""
 
 
 class IntakeSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -141,6 +145,12 @@ class IntakeSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     host: str = field(default="127.0.0.1", name="intake_host")
     port: Port = field(default=9_110, name="intake_port")
     """0 chooses a free one, which the log names."""
+    auth: Path | None = field(default=None, name="intake_auth")
+    """A TOML file with hashed tokens and signing secrets, a table a source."""
+    alertmanagers: list[Annotated[str, Meta(min_length=1)]] = field(default_factory=list, name="alertmanagers")
+    """URLs of the Alertmanagers whose silences and alerts are read back."""
+    watch_seconds: Seconds = field(default=15.0, name="intake_watch_seconds")
+    """How often they are read."""
     body_bytes: Count = field(default=limits.BODY_BYTES, name="intake_body_bytes")
     """A larger body is refused, unpacked or not: 10,000 alerts take about 6 MB."""
     posts: Count = field(default=256, name="intake_posts")
