@@ -76,7 +76,12 @@ def duplicates(resolution: Resolution) -> int:
 
 def alert(status: str = "firing", starts: str = "2026-11-24T10:00:00Z", **changes: Any) -> dict[str, Any]:
     """One alert of a group as Alertmanager posts it; `labels` is laid over the usual ones, None takes one out."""
-    labels = {"alertname": "DiskFull", "instance": "db-7:9100", "severity": "warning", "team": "payments"}
+    labels: dict[str, Any] = {
+        "alertname": "DiskFull",
+        "instance": "db-7:9100",
+        "severity": "warning",
+        "team": "payments",
+    }
     labels.update(changes.pop("labels", {}))
     return {
         "status": status,

@@ -230,7 +230,8 @@ def test_a_shared_body(payloads: Path, case: Case) -> None:
     assert tuple(found.ignored) == case.ignored
     assert case.note in "".join(found.notes[:1])
     assert bool(found.notes) == bool(case.note)
-    first = next(iter([*alerts, *acts]), None)
+    published: list[Raised | Acted] = [*alerts, *acts]
+    first = next(iter(published), None)
     if case.at is not None:
         assert first is not None
         assert seconds(first.at) == pytest.approx(at(case.at), abs=1e-6)
