@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from stream.core import limits
 from stream.sources.body import Body, decode_json, read_lines
 from stream.sources.expressions import Expression, Path, expressions
@@ -13,7 +11,7 @@ from stream.sources.mapping_rules import SETTABLE, MappingRules, Rule, Values
 from stream.sources.missing import MissingValues
 from stream.sources.options import SourceOptions
 from stream.sources.parsed import Act, BadRequest, Description, Firing, Named, Parsed, Raise, Refused, Subject
-from stream.sources.texts import cut_title, strip_port, text_of
+from stream.sources.texts import as_json, cut_title, strip_port, text_of
 from stream.sources.times import BadTime, check_time, read_time
 
 
@@ -61,7 +59,7 @@ class MappingReader:
                 field = ".".join(part for part in (where, fault.field) if part)
                 if alone:
                     raise BadRequest(422, field, f"`{field}`: {fault.detail}" if field else fault.detail) from None
-                parsed.refused.append(Refused(field, fault.reason, fault.detail, msgspec.json.encode(item)))
+                parsed.refused.append(Refused(field, fault.reason, fault.detail, as_json(item)))
         return parsed
 
     def _split(self, body: Body) -> tuple[list[tuple[str, Any]], bool]:

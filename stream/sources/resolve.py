@@ -83,7 +83,7 @@ class Resolver:
             resolution = Resolution([], list(parsed.refused), list(parsed.ignored), list(parsed.notes))
             if away:
                 resolution.fallbacks, resolution.away = len(kept), away if kept else ""
-            emitted: set[tuple[str, str]] = set()
+            emitted: set[tuple[str, str, str]] = set()
             for plan in plans:
                 outcome = outcomes.get(id(plan)) or Outcome(_own_record(plan))
                 self._emit(resolution, plan, outcome, emitted)
@@ -156,7 +156,7 @@ class Resolver:
         seconds = seconds_kept(records, self._options.open_days * DAY) if is_firing else OWNER_DAYS * DAY
         return Swap(key, value, encode_records(records), seconds)
 
-    def _emit(self, resolution: Resolution, plan: Plan, outcome: Outcome, emitted: set[tuple[str, str]]) -> None:
+    def _emit(self, resolution: Resolution, plan: Plan, outcome: Outcome, emitted: set[tuple[str, str, str]]) -> None:
         item, record = plan.item, outcome.record
         if record is None:
             where = plan.fingerprint or plan.own_id
@@ -168,18 +168,20 @@ class Resolver:
             resolution.default_teams += 1
         try:
             if raises:
-                duplicate = outcome.late or outcome.raise_published or (record.alert_id, "raise") in emitted
+                duplicate = (
+                    outcome.late or outcome.raise_published or (record.team, record.alert_id, "raise") in emitted
+                )
                 event = self._maker.raised(plan, outcome)
                 self._add(resolution, plan, outcome, event, duplicate, "raise")
-                emitted.add((record.alert_id, "raise"))
+                emitted.add((record.team, record.alert_id, "raise"))
             if isinstance(item, Act):
                 ends = plan.ends
-                duplicate = ends and (outcome.end_published or (record.alert_id, "end") in emitted)
+                duplicate = ends and (outcome.end_published or (record.team, record.alert_id, "end") in emitted)
                 self._add(
                     resolution, plan, outcome, self._maker.acted(plan, outcome), duplicate, "end" if ends else "act"
                 )
                 if ends:
-                    emitted.add((record.alert_id, "end"))
+                    emitted.add((record.team, record.alert_id, "end"))
         except BadRecord as error:
             resolution.refused.append(Refused("", error.reason, error.detail, _as_json(item)))
 
