@@ -267,7 +267,7 @@ def load_settings(environment: Mapping[str, str] | None = None, file: Path | Non
         name = key.removeprefix(PREFIX).lower()
         if not key.startswith(PREFIX) or key == "NOISEGATE_SETTINGS":
             continue
-        if name == "team_groups":
+        if name in ("team_groups", "alertmanagers"):
             values[name] = _inline(value)
         elif name in known and name != "kafka":
             values[name] = value
