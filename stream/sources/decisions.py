@@ -113,7 +113,7 @@ class EventMaker:
         assert record is not None
         assert alert is not None
         source = plan.item.source if isinstance(plan.item, Raise) else None
-        is_own_form = plan.key is None
+        is_own_form = isinstance(plan.item.subject, Named) and plan.item.subject.team is not None
         return Raised(
             at=moment(record.first_start),
             alert_id=record.alert_id,

@@ -54,8 +54,9 @@ class LabelReader:
             elif text and name and name != OUR_LABEL:
                 whole[name] = text
         if len(whole) > limits.BODY_LABELS:
-            dropped += list(whole)[limits.BODY_LABELS :]
-            whole = dict(list(whole.items())[: limits.BODY_LABELS])
+            names = sorted(whole)  # the same ones, in whatever order they come
+            dropped += names[limits.BODY_LABELS :]
+            whole = {name: whole[name] for name in names[: limits.BODY_LABELS]}
         kept = {name: text for name, text in whole.items() if _fits(name, text)}
         if len(kept) > limits.LABELS:
             order = [

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
+from stream.core import limits
 from stream.core.errors import BadRecord
 from stream.core.events import Acted, Raised, decode_event, encode_event
 from stream.sources.decisions import EventMaker, Outcome, Pending, Plan, Resolution
@@ -43,7 +44,7 @@ _CHURN = (
 
 
 class Resolver:
-    """Resolves the bodies of one source.
+    """Resolves the bodies of one source; any thread may call it, and calls take as long as the store's.
 
     Args:
         source: its name, which goes into ids and events.
@@ -121,7 +122,8 @@ class Resolver:
             if subject.team is not None:
                 return Plan(item, Owner(subject.team, "the event's own field `team`"), None, "", subject.id)
             owner = self._owners.find(item.alert)
-            return Plan(item, owner, owner_key(self._source, subject.id), "", subject.id)
+            key = owner_key(self._source, subject.id) if len(subject.id) <= limits.ID_LENGTH else None
+            return Plan(item, owner, key, "", subject.id)
         print_ = fingerprint(subject.labels, self._ignored)
         return Plan(
             item,

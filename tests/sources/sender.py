@@ -12,7 +12,7 @@ from stream.sources.body import open_body, read_headers
 from stream.sources.decisions import Resolution
 from stream.sources.firing_store import FiringStore, MemoryFiringStore
 from stream.sources.options import Sources, load_sources
-from stream.sources.readers import find_reader
+from stream.sources.readers import find_reader, name_of
 from stream.sources.resolve import Resolver
 
 ROOT = Path(__file__).parents[2]
@@ -53,7 +53,9 @@ class Sender:
     def _resolver(self, source: str) -> Resolver:
         if source not in self._resolvers:
             options = self.sources.of(source)
-            self._resolvers[source] = Resolver(source, options, self._store, lambda actor: f"p-{len(actor)}")
+            self._resolvers[source] = Resolver(
+                name_of(self.sources, source), options, self._store, lambda actor: f"p-{len(actor)}"
+            )
         return self._resolvers[source]
 
 
