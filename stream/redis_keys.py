@@ -90,10 +90,15 @@ ACKNOWLEDGED = RedisKey(
     _INTAKE,
 )
 DELIVERY = RedisKey(f"{_DEPLOYMENT}delivery:<source>:<digest>", "string", "1: a delivery was taken", "3 d", _INTAKE)
-WATCHER = RedisKey(f"{_DEPLOYMENT}watcher", "string", "which intake watches Alertmanagers", "60 s", _INTAKE)
+WATCHER = RedisKey(
+    f"{_DEPLOYMENT}watcher", "string", "which intake watches Alertmanagers", "4 `intake_watch_seconds`", _INTAKE
+)
+WATCH_STATE = RedisKey(
+    f"{_DEPLOYMENT}watch_state", "string", "msgpack: what was seen at Alertmanagers before", "7 d", _INTAKE
+)
 
 SCORER_KEYS = (IDENTITY, META, TIMERS, LEVEL, ENTRY, PROBE, WORKERS, REBUILD_META, REBUILD_LOCK)
-SOURCE_KEYS = (FIRING, OWNER, ACKNOWLEDGED, DELIVERY, WATCHER)
+SOURCE_KEYS = (FIRING, OWNER, ACKNOWLEDGED, DELIVERY, WATCHER, WATCH_STATE)
 KEYS = (*SCORER_KEYS, *SOURCE_KEYS)
 
 

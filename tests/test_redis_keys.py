@@ -22,6 +22,7 @@ from stream.redis_keys import (
     SCORER_KEYS,
     SOURCE_KEYS,
     TIMERS,
+    WATCH_STATE,
     WATCHER,
     WORKERS,
     RedisKey,
@@ -73,7 +74,10 @@ def test_every_key_of_a_real_run_is_in_the_catalogue(redis_url: str) -> None:
 
 
 def test_every_key_of_the_sources_is_in_the_catalogue(redis_url: str) -> None:
-    """Firings, owners, acknowledgements and deliveries leave keys of their kinds, each with a time to live."""
+    """Firings, owners, acknowledgements and deliveries leave keys of their kinds, each with a time to live.
+
+    The watcher's are held against it in tests/intake/test_watcher.py.
+    """
     firings, memory = (kind(redis_url, "noisegate", 2.0) for kind in (RedisFiringStore, RedisExpiringStore))
     keys = [firing_key("grafana", 241), owner_key("pagerduty", "Q0\0:1")]
     assert firings.swap([Swap(key, b"", b"value", 60.0) for key in keys]) == [True, True]
@@ -81,7 +85,7 @@ def test_every_key_of_the_sources_is_in_the_catalogue(redis_url: str) -> None:
         memory.put(key, b"1", 60.0)
     firings.close()
     memory.close()
-    assert kinds_in(redis_url) == set(SOURCE_KEYS) - {WATCHER}
+    assert kinds_in(redis_url) == set(SOURCE_KEYS) - {WATCHER, WATCH_STATE}
 
 
 def kinds_in(redis_url: str) -> set[RedisKey]:

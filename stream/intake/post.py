@@ -139,15 +139,20 @@ class PostHandler:
         if inbox.is_worked and any(isinstance(item, Act) for item in parsed.items):
             memory, agents = self._outside.memory, self._outside.agents
             parsed = await asyncio.to_thread(add_worked, parsed, inbox.agents_source, agents, memory)
+        tally = await self.publish(inbox, parsed)
+        if delivery is not None:
+            await asyncio.to_thread(self._guard.remember, inbox.source, delivery)
+        return tally.answer()
+
+    async def publish(self, inbox: Inbox, parsed: Parsed) -> Tally:
+        """Make events of what a body says, and return when Kafka has them. Raises Unavailable."""
         tally = Tally()
         tally.ignored = len(parsed.ignored)
         for name in parsed.ignored:
             self._metrics.ignored.labels(inbox.source, name).inc()
         for part in slices(parsed):
             await self._take_part(inbox, part, tally)
-        if delivery is not None:
-            await asyncio.to_thread(self._guard.remember, inbox.source, delivery)
-        return tally.answer()
+        return tally
 
     async def _take_part(self, inbox: Inbox, parsed: Parsed, tally: Tally) -> None:
         if not parsed.items and not parsed.refused:
