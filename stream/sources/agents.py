@@ -43,10 +43,6 @@ class Line(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         """Whether the line is about this event, done by this."""
         return _fits(event, self.event) and _fits(by, self.by)
 
-    def __str__(self) -> str:
-        who = "" if self.by == ("*",) else f" by {' or '.join(self.by)}"
-        return f"{' or '.join(self.event)}{who} is {self.kind}{f', {self.agent}' if self.agent else ''}"
-
 
 class SourceAgents(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The table of one source.
@@ -105,7 +101,8 @@ class AgentTable:
         for number, line in enumerate(table.lines, start=1):
             if line.fits(event, by):
                 listed = f"; its account is listed as {machine[1]}" if machine is not None else ""
-                return Decided(line.kind, line.agent, f"{source} line {number}: {line}{listed}")
+                what = f"{line.kind}, {line.agent}" if line.agent else line.kind
+                return Decided(line.kind, line.agent, f"{source} line {number}: {event} by {by} is {what}{listed}")
         return None
 
     def is_machine(self, source: str, account: str) -> bool:
