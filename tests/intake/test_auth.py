@@ -13,7 +13,7 @@ from stream.core.errors import SettingsError
 from stream.intake.auth import AuthOptions, load_authenticators
 from stream.sources.signatures import hash_token
 from tests.intake.bodies import alert, group, incident_event, raised
-from tests.intake.rig import NOW, rig
+from tests.intake.rig import NOW, ROOT, rig
 
 TOKEN, OTHER = "ng_one", "ng_two"
 NAMES = ("alertmanager", "grafana", "pagerduty", "events", "map/zabbix")
@@ -170,3 +170,10 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     """The setting's name and the reason are in the sentence."""
     with pytest.raises(SettingsError, match=r"intake_auth = .* can't be read"):
         load_authenticators(tmp_path / "none.toml", "127.0.0.1", NAMES)
+
+
+def test_the_shipped_file_can_be_used() -> None:
+    """Its one token is the one that its comment names, for every source."""
+    found = load_authenticators(ROOT / "deploy" / "auth.toml", "0.0.0.0", NAMES)
+    for authenticator in found.values():
+        assert authenticator.check_headers({"authorization": "Bearer for-this-machine-only"}) is not None
