@@ -6,6 +6,7 @@ from contextlib import suppress
 import pytest
 
 from tests.servers.fixtures import (
+    alertmanager,
     amtool,
     broker,
     embedded_broker,
@@ -24,6 +25,7 @@ from tests.servers.fixtures import (
 from tests.servers.kafka import KafkaUnavailable, jars
 
 __all__ = [
+    "alertmanager",
     "amtool",
     "broker",
     "embedded_broker",
