@@ -44,6 +44,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     problem: Path | None = None
     """The problem file: what is being predicted. There is no default: it is for who owns the alerts to say."""
 
+    agents: Path | None = None
+    """A TOML file over the shipped table of who did it, by source; deploy/agents.toml shows it."""
+    pseudonym_key: Path = Path("~/.local/share/noisegate/pseudonym.key")
+    """The key of people's pseudonyms, made where it is missing; all intakes and relays need the same."""
+
     redis_url: str = "redis://127.0.0.1:6379/0"
     """redis:// or rediss://, with user and password where Redis has ACLs."""
     history_timeout_seconds: Seconds = 2.0
