@@ -135,7 +135,7 @@ class SourceSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """A TOML file: how each source is read, over the defaults."""
     agents: Path | None = None
     """A TOML file: who did what a source tells of, a person or automation; over the shipped tables."""
-    pseudonym_key: Path = Path("~/.local/share/noisegate/pseudonym_key")
+    pseudonym_key: Path = Path("~/.local/share/noisegate/pseudonym.key")
     """The key of people's pseudonyms: one file for every intake and relay of a deployment; made where it is missing."""
 
 
@@ -147,8 +147,10 @@ class IntakeSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """0 chooses a free one, which the log names."""
     auth: Path | None = field(default=None, name="intake_auth")
     """A TOML file with hashed tokens and signing secrets, a table a source."""
-    alertmanagers: list[Annotated[str, Meta(min_length=1)]] = field(default_factory=list, name="alertmanagers")
+    alertmanagers: list[Annotated[str, Meta(min_length=1)]] = field(default_factory=list, name="intake_alertmanagers")
     """URLs of the Alertmanagers whose silences and alerts are read back."""
+    quiet_receivers: list[Annotated[str, Meta(min_length=1)]] = field(default_factory=list, name="quiet_receivers")
+    """Alertmanager's receivers that show nobody anything: what only they get is `muted`."""
     watch_seconds: Seconds = field(default=15.0, name="intake_watch_seconds")
     """How often they are read."""
     body_bytes: Count = field(default=limits.BODY_BYTES, name="intake_body_bytes")
@@ -267,7 +269,7 @@ def load_settings(environment: Mapping[str, str] | None = None, file: Path | Non
         name = key.removeprefix(PREFIX).lower()
         if not key.startswith(PREFIX) or key == "NOISEGATE_SETTINGS":
             continue
-        if name in ("team_groups", "alertmanagers"):
+        if name in ("team_groups", "intake_alertmanagers", "quiet_receivers"):
             values[name] = _inline(value)
         elif name in known and name != "kafka":
             values[name] = value

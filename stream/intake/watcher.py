@@ -11,7 +11,6 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Protocol
 
 import msgspec
 from msgspec import Struct
@@ -19,7 +18,7 @@ from msgspec import Struct
 from stream.core.errors import NoisegateError
 from stream.metrics.intake import IntakeMetrics
 from stream.sources.agents import AgentTable
-from stream.sources.alertmanager_state import Snapshot, merge
+from stream.sources.alertmanager_state import Snapshot
 from stream.sources.fingerprint import fingerprint
 from stream.sources.firing_store import FiringsAway, FiringStore, Swap
 from stream.sources.firings import FiringRecord, decode_records
@@ -33,14 +32,8 @@ LOOKS_HELD = 4  # another intake watches once so many looks have not come
 STATE_SECONDS = 7 * 86_400.0
 Publish = Callable[[Parsed], Awaitable[None]]
 """Makes events of acts and returns when Kafka has them; raises NoisegateError."""
-
-
-class Alertmanager(Protocol):
-    """One Alertmanager; the call may block for seconds."""
-
-    def look(self, at: float) -> Snapshot:
-        """Its silences and alerts now; raises NoisegateError, in one sentence with its address."""
-        ...
+Look = Callable[[float], tuple[Snapshot, list[str]]]
+"""All Alertmanagers at a time, and one sentence for each that did not answer; may block for seconds."""
 
 
 class _Stored(Struct, array_like=True):
@@ -54,7 +47,8 @@ class Watcher:
     """Watches Alertmanagers.
 
     Args:
-        alertmanagers: all of them, by a short name.
+        look_at: see `Look`.
+        count: how many Alertmanagers there are.
         store: where firings, the lock and the state stand.
         publish: see `Publish`; called on the event loop.
         agents: who did what.
@@ -67,7 +61,8 @@ class Watcher:
 
     def __init__(
         self,
-        alertmanagers: Mapping[str, Alertmanager],
+        look_at: Look,
+        count: int,
         store: FiringStore,
         publish: Publish,
         agents: AgentTable,
@@ -77,12 +72,13 @@ class Watcher:
         options: WatchOptions | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._alertmanagers, self._store, self._publish, self._agents = alertmanagers, store, publish, agents
-        self._ignored, self._metrics, self._every, self._clock = frozenset(identity_ignore), metrics, every, clock
+        self._look_at, self._count, self._store, self._publish = look_at, count, store, publish
+        self._agents, self._ignored, self._metrics = agents, frozenset(identity_ignore), metrics
+        self._every, self._clock = every, clock
         self._options = options or WatchOptions()
         self._name = secrets.token_hex(8).encode()
         self._unpublished: tuple[list[Act], Swap] | None = None
-        self._away: set[str] = set()
+        self._faults: list[str] = []
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Look again and again until `stopping` is set."""
@@ -137,25 +133,21 @@ class Watcher:
         """The new acts, and the state to store once Kafka has them. Raises FiringsAway."""
         (before,) = self._store.read([STATE_KEY])
         stored = _decode(before)
-        snapshot = merge([self._ask(name, one) for name, one in self._alertmanagers.items()])
+        snapshot = self._ask()
         open_alerts = self._open_alerts(stored, snapshot)
         state, acts = watch(stored.state, snapshot, open_alerts.values(), self._options, self._agents, self._identify)
         kept = {print_: (dict(firing.labels), firing.starts_at) for print_, firing in open_alerts.items()}
         after = msgspec.msgpack.encode(_Stored(state, kept))
         return acts, Swap(STATE_KEY, before, after, STATE_SECONDS)
 
-    def _ask(self, name: str, alertmanager: Alertmanager) -> Snapshot:
-        at = self._clock()
-        try:
-            snapshot = alertmanager.look(at)
-        except NoisegateError as error:
-            self._metrics.watches.labels("failed").inc()
-            if name not in self._away:
-                log.warning("%s", error)
-            self._away.add(name)
-            return Snapshot(at=at, complete=False)
-        self._metrics.watches.labels("done").inc()
-        self._away.discard(name)
+    def _ask(self) -> Snapshot:
+        snapshot, faults = self._look_at(self._clock())
+        self._metrics.watches.labels("failed").inc(len(faults))
+        self._metrics.watches.labels("done").inc(self._count - len(faults))
+        for fault in faults:
+            if fault not in self._faults:
+                log.warning("%s", fault)
+        self._faults = faults
         return snapshot
 
     def _open_alerts(self, stored: _Stored, snapshot: Snapshot) -> dict[str, Firing]:

@@ -26,8 +26,8 @@ def _posts() -> list[Alert]:
             held="0m",
             severity="ticket",
             summary="Posts are too large and lost",
-            description="Posts of {{ $labels.source }} over a limit in the last hour: {{ $value | humanize }}; no sender "
-            "tries them again.",
+            description="Posts of {{ $labels.source }} over a limit in the last hour: {{ $value | humanize }}; no "
+            "sender tries them again.",
         ),
         Alert(
             alert="NoisegateIntakeRefuses",
