@@ -176,7 +176,7 @@ class PostHandler:
             letters += await publish(self._outside.publisher, [self._failed(inbox, part) for part in refused])
         acknowledged = [one for one, fault in zip(new, events, strict=True) if fault is None]
         if pending := confirmable(resolution, new, events):
-            await self._outside.resolving.confirm(inbox.resolver, pending)
+            self._outside.resolving.confirm(inbox.resolver, pending)
         self._count(inbox, resolution, acknowledged, refused)
         for fault in (*(one for one in events if not is_refusal(one)), *letters):
             if fault is not None:

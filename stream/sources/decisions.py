@@ -64,11 +64,12 @@ class Decision(Struct, frozen=True):
 
 
 class Pending(NamedTuple):
-    """What is remembered as published once the broker has acknowledged it."""
+    """What is remembered as published once the broker has it; `stored` is what stood under the key before."""
 
     key: str
     alert_id: str
     ended: bool
+    stored: bytes = b""
 
 
 class Resolution(Struct):

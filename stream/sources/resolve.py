@@ -73,9 +73,9 @@ class Resolver:
         """The events of several bodies, read and remembered together; each as `resolve` makes them."""
         planned = [[self._plan(item) for item in parsed.items] for parsed in bodies]
         remembered = [[plan for plan in plans if plan.key is not None] for plans in planned]
-        away = ""
+        away, written = "", dict[str, bytes]()
         try:
-            outcomes = self._decide([plan for plans in remembered for plan in plans], now)
+            outcomes, written = self._decide([plan for plans in remembered for plan in plans], now)
         except FiringsAway as error:
             away = str(error)
             outcomes = {id(plan): _fallback(plan) for plans in remembered for plan in plans}
@@ -88,6 +88,7 @@ class Resolver:
             for plan in plans:
                 outcome = outcomes.get(id(plan)) or Outcome(_own_record(plan))
                 self._emit(resolution, plan, outcome, emitted)
+            resolution.pending = [one._replace(stored=written.get(one.key, b"")) for one in resolution.pending]
             self._watch_labels(resolution, plans, outcomes)
             resolutions.append(resolution)
         return resolutions
@@ -101,12 +102,16 @@ class Resolver:
         by_key: dict[str, list[Pending]] = {}
         for pending in acknowledged:
             by_key.setdefault(pending.key, []).append(pending)
+        tried = False
         for _ in range(_TRIES):
             if not by_key:
                 return
-            keys = list(by_key)
+            values = {key: found[-1].stored for key, found in by_key.items() if found[-1].stored and not tried}
+            unknown = [key for key in by_key if key not in values]
+            values |= zip(unknown, self._store.read(unknown), strict=True)
+            tried = True
             swaps = []
-            for key, value in zip(keys, self._store.read(keys), strict=True):
+            for key, value in values.items():
                 records = decode_records(value)
                 for pending in by_key[key]:
                     records = mark_published(records, pending.alert_id, pending.ended)
@@ -133,11 +138,13 @@ class Resolver:
             make_alert_id(self._source, print_, subject.starts_at),
         )
 
-    def _decide(self, plans: list[Plan], now: float) -> dict[int, Outcome]:
+    def _decide(self, plans: list[Plan], now: float) -> tuple[dict[int, Outcome], dict[str, bytes]]:
+        """What each thing is about, by the plan's identity, and what is remembered now, by key. Raises FiringsAway."""
         by_key: dict[str, list[Plan]] = {}
         for plan in plans:
             by_key.setdefault(plan.key or "", []).append(plan)
         outcomes: dict[int, Outcome] = {}
+        written: dict[str, bytes] = {}
         keys = list(by_key)
         for _ in range(_TRIES):
             swaps = []
@@ -149,8 +156,9 @@ class Resolver:
                     swaps.append(self._swap(key, value, records))
             stored = self._store.swap(swaps) if swaps else []
             keys = [swap.key for swap, done in zip(swaps, stored, strict=True) if not done]
+            written |= {swap.key: swap.value for swap in swaps}
             if not keys:
-                return outcomes
+                return outcomes, written
         raise FiringsAway(f"{len(keys)} firings were changed by others {_TRIES} times while they were read")
 
     def _swap(self, key: str, value: bytes, records: Records) -> Swap:
