@@ -4,7 +4,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream.sources.matchers import Matcher, compile_pattern, match_all, worst_steps
@@ -70,6 +70,7 @@ def test_what_people_write_is_compiled(text: str) -> None:
     assert compile_pattern(text) is not None
 
 
+@settings(deadline=None)
 @given(st.text("ab|()*+?.[]{}\\^$1,:-", max_size=14))
 def test_no_expression_takes_long(text: str) -> None:
     """Whatever is compiled is through with its worst texts at once, and nothing raises."""
@@ -82,6 +83,7 @@ def test_no_expression_takes_long(text: str) -> None:
     assert time.process_time() - begun < 2.0, (text, worst_steps(text))
 
 
+@settings(deadline=None)
 @given(st.text("abc", max_size=4), st.sampled_from(["a*b", "a|bc", "[ab]+", "(a|b)c", "b?c?", "a.c"]))
 def test_matching_is_the_anchored_expression(value: str, text: str) -> None:
     """The same as a search between the two anchors."""

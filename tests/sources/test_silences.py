@@ -364,6 +364,7 @@ def test_bodies_that_are_no_list(body: bytes) -> None:
             read(body)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60) | st.from_regex(rb'\[\{"id":.{0,30}\}\]', fullmatch=True))
 def test_hostile_bodies(body: bytes) -> None:
     """Whatever answers, nothing but BadState is raised."""
