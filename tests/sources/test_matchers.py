@@ -34,6 +34,10 @@ LABELS = {"job": "db-7", "env": "prod", "path": "a\nb"}
         (Matcher("job", "(a+)+", is_regex=True), None),
         (Matcher("job", r"\pL+", is_regex=True), None),
         (Matcher("job", "[[:alpha:]]+", is_regex=True), None),
+        (Matcher("job", "[d[:alpha:]]b-7", is_regex=True), None),
+        (Matcher("job", "[^[]b-7", is_regex=True), None),
+        (Matcher("job", "[a||b]+", is_regex=True), None),
+        (Matcher("job", "db-7||x", is_regex=True), True),
     ],
 )
 def test_one_matcher(matcher: Matcher, expected: bool | None) -> None:
