@@ -263,6 +263,9 @@ def test_two_alertmanagers_are_one() -> None:
     assert (both.at, len(both.silences), both.complete) == (T + 1, 1, True)
     assert not merge([one, msgspec.structs.replace(other, complete=False)]).complete
     assert not merge([]).complete
+    changed = msgspec.structs.replace(silence(creator="ines"), updated_at=T + 1)
+    for order in ([one, Snapshot(at=T, silences=[changed])], [Snapshot(at=T, silences=[changed]), one]):
+        assert merge(order).silences == [changed]
     _, acts = watch(WatchState(since=0.0), both, opened(alert()), OPTIONS, AGENTS)
     assert kinds(acts) == ["acknowledged person"]
 
