@@ -164,13 +164,23 @@ def merge(snapshots: Sequence[Snapshot]) -> Snapshot:
 
     What fires at two of them stands there twice: `watch` puts together what is the same alert.
     """
-    silences = {silence.id: silence for snapshot in snapshots for silence in snapshot.silences}
+    silences = latest(silence for snapshot in snapshots for silence in snapshot.silences)
     return Snapshot(
         at=max((snapshot.at for snapshot in snapshots), default=0.0),
-        silences=list(silences.values()),
+        silences=silences,
         alerts=[alert for snapshot in snapshots for alert in snapshot.alerts],
         complete=bool(snapshots) and all(snapshot.complete for snapshot in snapshots),
     )
+
+
+def latest(silences: Iterable[Silence]) -> list[Silence]:
+    """One silence an id: where Alertmanagers differ, because one has not heard of a change yet, the last changed."""
+    found: dict[str, Silence] = {}
+    for silence in silences:
+        other = found.get(silence.id)
+        if other is None or silence.updated_at > other.updated_at:
+            found[silence.id] = silence
+    return list(found.values())
 
 
 def _each(body: bytes, of: type[Any]) -> Iterable[Any]:

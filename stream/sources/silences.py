@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from stream.core.events import words_for
 from stream.sources.agents import IGNORED, NOBODY, RAISED, USER, AgentTable, Decided
-from stream.sources.alertmanager_state import AlertState, Silence, Snapshot
+from stream.sources.alertmanager_state import AlertState, Silence, Snapshot, latest
 from stream.sources.matchers import match_all
 from stream.sources.parsed import Act, Firing
 
@@ -148,8 +148,8 @@ class _Look:
         self._snapshot, self._open, self._options, self._agents = snapshot, open_alerts, options, agents
         self._since = snapshot.at if state.since is None else state.since
         self._firing = _by_identity(snapshot.alerts, identity)
-        self._own = {silence.id for silence in snapshot.silences if silence.creator == options.own_creator}
-        self._silences = [each for each in snapshot.silences if each.active and each.id not in self._own]
+        silences = latest(snapshot.silences)
+        self._silences = [each for each in silences if each.active and each.creator != options.own_creator]
         self._matched: dict[str, list[str]] = {}
         self.lineages = self._continue_lineages(state.lineages)
         self.seen = {

@@ -86,6 +86,14 @@ def test_more_accounts_of_machines() -> None:
     assert not TABLE.is_machine("pagerduty", "KIM")
 
 
+def test_jira_service_management_reads_opsgenies_table() -> None:
+    """One form, one table, under either name; accounts of one are those of the other."""
+    more = TABLE.with_accounts({"jsm": ["kim*"]})
+    assert more.decide("jsm", "Close", USER, ["kim"]) == more.decide("opsgenie", "Close", USER, ["kim"])
+    assert more.is_machine("jsm", "kim.berg")
+    assert more.worked_seconds("jsm") == more.worked_seconds("opsgenie") == 300.0
+
+
 def test_the_example_is_the_shipped_table() -> None:
     """Who copies it begins with what runs without it."""
     example = load_agents(EXAMPLE)

@@ -145,6 +145,7 @@ def test_each_field_by_itself(source: str) -> None:
 
 
 @pytest.mark.parametrize("source", SOURCES)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(document=VALUES)
 def test_bodies_that_are_anything(source: str, document: Any) -> None:
     """Nothing of the form is there at all."""
