@@ -23,12 +23,19 @@ class IntakeProcess(ServerProcess):
         name: its deployment, and the beginning of its topics' names.
         key: the file of the pseudonyms' key.
         environ: more settings.
+        port: where it listens; default: one that is free.
     """
 
     def __init__(
-        self, kafka: str, redis_url: str, name: str, key: Path, environ: Mapping[str, str] | None = None
+        self,
+        kafka: str,
+        redis_url: str,
+        name: str,
+        key: Path,
+        environ: Mapping[str, str] | None = None,
+        port: int | None = None,
     ) -> None:
-        self.port, self.metrics_port = free_port(), free_port()
+        self.port, self.metrics_port = port or free_port(), free_port()
         settings = {
             "KAFKA_BOOTSTRAP_SERVERS": kafka,
             "REDIS_URL": redis_url,
