@@ -19,7 +19,7 @@ from stream.intake.server import open_socket, serve
 from stream.intake.watcher import Watcher
 from stream.kafka.acknowledged import AcknowledgedPublisher
 from stream.kafka.topics import Topics
-from stream.lane.process import Callbacks
+from stream.lane.process import Callbacks, tune_garbage_collection
 from stream.lane.runner import Runner
 from stream.metrics.intake import IntakeMetrics
 from stream.sources.agents import AgentTable, load_agents
@@ -83,6 +83,7 @@ class Intake:
         app = make_app(handler, self.inboxes, self.metrics)
         watching = self._watch(handler, stopping)
         host, port = self._listener.getsockname()[:2]
+        tune_garbage_collection()
         log.info("listening", extra={"fields": {"host": host, "port": port}})
         try:
             await serve(app, self._listener, stopping)
