@@ -144,7 +144,7 @@ def _read(path: Path, known: Mapping[str, SourceAgents] | None = None) -> dict[s
     try:
         tables = tomllib.loads(path.expanduser().read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingsError(f"agents = {str(path)!r} can't be read: {error.strerror}; name a TOML file") from None
+        raise SettingsError(f"agents = {str(path)!r} can't be read: {error.strerror}", f"name a TOML file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, RuntimeError) as error:
         raise SettingsError(f"agents = {str(path)!r} is not TOML: {error}") from None
     return {name: _table(path, name, table, known) for name, table in tables.items()}
@@ -152,7 +152,7 @@ def _read(path: Path, known: Mapping[str, SourceAgents] | None = None) -> dict[s
 
 def _table(path: Path, name: str, table: Any, known: Mapping[str, SourceAgents] | None) -> SourceAgents:
     if known is not None and name not in known:
-        raise SettingsError(f"{path}: [{name}] is no source; use one of {', '.join(known)}")
+        raise SettingsError(f"{path}: [{name}] is no source", f"use one of {', '.join(known)}")
     try:
         source = msgspec.convert(_listed(table), SourceAgents)
     except msgspec.ValidationError as error:
@@ -160,11 +160,11 @@ def _table(path: Path, name: str, table: Any, known: Mapping[str, SourceAgents] 
     for number, line in enumerate(source.lines, start=1):
         if line.kind in RESERVED or AGENT_ENDING.search(line.kind):
             raise SettingsError(
-                f"{path}: [{name}] line {number}: kind = {line.kind!r} is noisegate's own or ends in an agent; "
-                "name another kind, and who did it as `agent`"
+                f"{path}: [{name}] line {number}: kind = {line.kind!r} is noisegate's own or ends in an agent",
+                "name another kind, and who did it as `agent`",
             )
         if line.kind in (RAISED, IGNORED) and line.agent is not None:
-            raise SettingsError(f"{path}: [{name}] line {number}: what is {line.kind} has no agent; leave it out")
+            raise SettingsError(f"{path}: [{name}] line {number}: what is {line.kind} has no agent", f"leave it out")
     return source
 
 

@@ -133,7 +133,7 @@ def _without_credentials(url: str) -> tuple[str, dict[str, str]]:
         parts, host, port = urllib.parse.SplitResult("", "", "", "", ""), None, ""
     if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
         raise SettingsError(
-            "an Alertmanager's address is wrong; write one such as http://alertmanager:9093 or https://..."
+            "an Alertmanager's address is wrong", "write one such as http://alertmanager:9093 or https://..."
         )
     bare = f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
     if parts.username is None:

@@ -61,13 +61,17 @@ def test_a_split_at_a_semicolon_is_found(source: str) -> None:
     assert splits_at_semicolon(source) == [1]
 
 
+HEADERS = {"intake/post.py", "sources/body.py"}  # HTTP headers have semicolons, too
+
+
 def test_no_code_takes_a_message_apart() -> None:
     """Nowhere is a sentence split at its semicolon: the mend is an attribute of the error."""
     root = Path(stream.__file__).parent
     found = {
         path.relative_to(root).as_posix(): lines
         for path in root.rglob("*.py")
-        if (lines := splits_at_semicolon(path.read_text(encoding="utf-8")))
+        if path.relative_to(root).as_posix() not in HEADERS
+        and (lines := splits_at_semicolon(path.read_text(encoding="utf-8")))
     }
     assert found == {}
 
