@@ -98,7 +98,7 @@ def _read(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise SettingsError(f"{file} can't be read: {error.strerror}", f"name the file of a body") from None
+        raise SettingsError(f"{file} can't be read: {error.strerror}", "name the file of a body") from None
 
 
 def _header_lines(file: Path) -> list[tuple[str, str]]:
@@ -117,4 +117,4 @@ def _received_at(text: str | None) -> float:
     try:
         return read_time(text)
     except BadTime as error:
-        raise SettingsError(f"--received: {error}", f"write one such as 2026-03-01T10:00:00Z") from None
+        raise SettingsError(f"--received: {error}", "write one such as 2026-03-01T10:00:00Z") from None

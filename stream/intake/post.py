@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from stream.config import IntakeSettings
-from stream.core.errors import BadRecord, RecordRefused
+from stream.core.errors import BadRecord, NoisegateError, RecordRefused
 from stream.core.events import Raised
 from stream.intake.answer import Answer, Tally, refusal
 from stream.intake.body import READ_SECONDS, Receive, read_body
@@ -180,7 +180,7 @@ class PostHandler:
         self._count(inbox, resolution, acknowledged, refused)
         for fault in (*(one for one in events if not is_refusal(one)), *letters):
             if fault is not None:
-                raise Unavailable(str(fault).split(";")[0])
+                raise Unavailable(fault.problem if isinstance(fault, NoisegateError) else str(fault))
         tally.accepted += len(acknowledged)
         tally.duplicates += len(resolution.decisions) - len(new)
         tally.refuse([*resolution.refused, *refused])

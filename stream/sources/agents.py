@@ -144,7 +144,7 @@ def _read(path: Path, known: Mapping[str, SourceAgents] | None = None) -> dict[s
     try:
         tables = tomllib.loads(path.expanduser().read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingsError(f"agents = {str(path)!r} can't be read: {error.strerror}", f"name a TOML file") from None
+        raise SettingsError(f"agents = {str(path)!r} can't be read: {error.strerror}", "name a TOML file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, RuntimeError) as error:
         raise SettingsError(f"agents = {str(path)!r} is not TOML: {error}") from None
     return {name: _table(path, name, table, known) for name, table in tables.items()}
@@ -164,7 +164,7 @@ def _table(path: Path, name: str, table: Any, known: Mapping[str, SourceAgents] 
                 "name another kind, and who did it as `agent`",
             )
         if line.kind in (RAISED, IGNORED) and line.agent is not None:
-            raise SettingsError(f"{path}: [{name}] line {number}: what is {line.kind} has no agent", f"leave it out")
+            raise SettingsError(f"{path}: [{name}] line {number}: what is {line.kind} has no agent", "leave it out")
     return source
 
 

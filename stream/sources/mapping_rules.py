@@ -82,9 +82,9 @@ def parse_mapping(text: str, where: str = "mapping") -> MappingRules:
     try:
         rules = msgspec.convert(tomllib.loads(text), MappingRules)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise SettingsError(f"{where} is not TOML: {error}", f"mend the file") from None
+        raise SettingsError(f"{where} is not TOML: {error}", "mend the file") from None
     except msgspec.ValidationError as error:
-        raise SettingsError(f"{where}: {error}", f"mend that key, docs/INTAKE.md lists them all") from None
+        raise SettingsError(f"{where}: {error}", "mend that key, docs/INTAKE.md lists them all") from None
     if fault := _fault(rules):
         raise SettingsError(f"{where}: {fault}")
     return rules

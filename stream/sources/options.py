@@ -126,12 +126,12 @@ def load_sources(path: Path | None) -> Sources:
     try:
         tables = tomllib.loads(path.expanduser().read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingsError(f"sources = {str(path)!r} can't be read: {error.strerror}", f"name a TOML file") from None
+        raise SettingsError(f"sources = {str(path)!r} can't be read: {error.strerror}", "name a TOML file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise SettingsError(f"sources = {str(path)!r} is not TOML: {error}", f"mend the file") from None
+        raise SettingsError(f"sources = {str(path)!r} is not TOML: {error}", "mend the file") from None
     maps = tables.pop("map", {})
     if not isinstance(maps, dict):
-        raise SettingsError(f"{path}: map = {maps!r} is no table", f"write [map.NAME] for each mapping")
+        raise SettingsError(f"{path}: map = {maps!r} is no table", "write [map.NAME] for each mapping")
     options = dict(DEFAULTS)
     for name, table in tables.items():
         if name not in DEFAULTS:
@@ -149,16 +149,16 @@ def load_sources(path: Path | None) -> Sources:
 
 def _mapping(path: Path, name: str, source: SourceOptions) -> MappingRules:
     if source.mapping is None:
-        raise SettingsError(f"{path}: map.{name}.mapping is not there", f"name the mapping file")
+        raise SettingsError(f"{path}: map.{name}.mapping is not there", "name the mapping file")
     file = path.expanduser().parent / source.mapping
     try:
         return parse_mapping(file.read_text(encoding="utf-8"), str(file))
     except OSError as error:
         raise SettingsError(
-            f"{path}: map.{name}.mapping = {source.mapping!r} can't be read: {error.strerror}", f"name a mapping file"
+            f"{path}: map.{name}.mapping = {source.mapping!r} can't be read: {error.strerror}", "name a mapping file"
         ) from None
     except UnicodeDecodeError:
-        raise SettingsError(f"{path}: map.{name}.mapping = {source.mapping!r} is not UTF-8", f"save it so") from None
+        raise SettingsError(f"{path}: map.{name}.mapping = {source.mapping!r} is not UTF-8", "save it so") from None
 
 
 def _options(path: Path, name: str, table: Any, default: SourceOptions) -> SourceOptions:
@@ -176,7 +176,7 @@ def _options(path: Path, name: str, table: Any, default: SourceOptions) -> Sourc
         for key in ("team", "rule", "entity", "severity", "title"):
             for place in getattr(options, key):
                 if _LABELLED.fullmatch(place) is None:
-                    raise SettingsError(f"{path}: {name}.{key} has {place!r}", f"write label:NAME or annotation:NAME")
+                    raise SettingsError(f"{path}: {name}.{key} has {place!r}", "write label:NAME or annotation:NAME")
     return options
 
 

@@ -97,12 +97,12 @@ def load_key(path: Path) -> PseudonymKey:
             exposed = bool(os.fstat(file.fileno()).st_mode & (stat.S_IRGRP | stat.S_IROTH))
     except OSError as error:
         raise SettingsError(
-            f"pseudonym_key = {str(path)!r} can't be read: {error.strerror}", f"name a file that this user may read"
+            f"pseudonym_key = {str(path)!r} can't be read: {error.strerror}", "name a file that this user may read"
         ) from None
     if _KEY.fullmatch(text) is None:
         raise SettingsError(
             f"pseudonym_key = {str(path)!r} holds no key: it must be 64 hex digits in lower case",
-            f"name another file, and one is made there",
+            "name another file, and one is made there",
         )
     return PseudonymKey(bytes.fromhex(text), path, made, exposed)
 
@@ -122,7 +122,7 @@ def _make(path: Path) -> bool:
     except OSError as error:
         raise SettingsError(
             f"pseudonym_key = {str(path)!r} is not there and can't be made: {error.strerror}",
-            f"name a file in a folder that this user may write to",
+            "name a file in a folder that this user may write to",
         ) from None
     finally:
         with suppress(OSError):

@@ -65,11 +65,11 @@ def check_hashes(hashes: Sequence[str], key: str) -> tuple[str, ...]:
     """
     if len(hashes) > limits.ACCEPTED_TOKENS:
         raise SettingsError(
-            f"{key} has {len(hashes)} tokens, {limits.ACCEPTED_TOKENS} are valid at once", f"drop the oldest"
+            f"{key} has {len(hashes)} tokens, {limits.ACCEPTED_TOKENS} are valid at once", "drop the oldest"
         )
     for number, text in enumerate(hashes, start=1):
         if _HASH.fullmatch(text) is None:
-            raise SettingsError(f"{key}: entry {number} is no hash of a token", f"write sha256: and 64 hex digits")
+            raise SettingsError(f"{key}: entry {number} is no hash of a token", "write sha256: and 64 hex digits")
     return tuple(hashes)
 
 
@@ -176,7 +176,7 @@ class StandardWebhooks:
             try:
                 self._webhooks.append(Webhook(secret))
             except (ValueError, EmptyWebhookSecretError):
-                raise SettingsError(f"{key}: entry {number} is no secret", f"write whsec_ and base64") from None
+                raise SettingsError(f"{key}: entry {number} is no secret", "write whsec_ and base64") from None
 
     def check(self, body: bytes, headers: Mapping[str, str]) -> Proof:
         """Hold `webhook-id`, `webhook-timestamp` and `webhook-signature` against the body, within five minutes.
