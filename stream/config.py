@@ -128,6 +128,41 @@ class MetricsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """Where `noisegate report` asks."""
 
 
+class SourceSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How other systems' bodies are read, by the intake and the relay."""
+
+    options: Path | None = field(default=None, name="sources")
+    """A TOML file: how each source is read, over the defaults."""
+    agents: Path | None = None
+    """A TOML file: who did what a source tells of, a person or automation; over the shipped tables."""
+    pseudonym_key: Path = Path("~/.local/share/noisegate/pseudonym_key")
+    """The key of people's pseudonyms: one file for every intake and relay of a deployment; made where it is missing."""
+
+
+class IntakeSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where the intake listens, whom it believes, and what it takes at a time."""
+
+    host: str = field(default="127.0.0.1", name="intake_host")
+    port: Port = field(default=9_110, name="intake_port")
+    """0 chooses a free one, which the log names."""
+    auth: Path | None = field(default=None, name="intake_auth")
+    """A TOML file with hashed tokens and signing secrets, a table a source."""
+    alertmanagers: list[Annotated[str, Meta(min_length=1)]] = field(default_factory=list, name="alertmanagers")
+    """URLs of the Alertmanagers whose silences and alerts are read back."""
+    watch_seconds: Seconds = field(default=15.0, name="intake_watch_seconds")
+    """How often they are read."""
+    body_bytes: Count = field(default=limits.BODY_BYTES, name="intake_body_bytes")
+    """A larger body is refused, unpacked or not: 10,000 alerts take about 6 MB."""
+    posts: Count = field(default=256, name="intake_posts")
+    """Posts that are worked on at a time; one more is answered 503 and may be sent again."""
+    waiting_bytes: Count = field(default=64 * 1024 * 1024, name="intake_waiting_bytes")
+    """Bytes of all bodies that are worked on at a time, unpacked; beyond them a post is answered 503."""
+    waiting_records: Count = field(default=20_000, name="intake_waiting_records")
+    """Records that wait for Kafka's acknowledgement; beyond them a post is answered 503."""
+    publish_seconds: Seconds = field(default=3.0, name="intake_publish_seconds")
+    """A record that Kafka has not acknowledged for so long: 503. PagerDuty waits 5 s for its answer."""
+
+
 class GeneralSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What concerns every room."""
 
@@ -152,6 +187,8 @@ class Settings(GeneralSettings, frozen=True, kw_only=True):
     lane: LaneSettings = field(default_factory=LaneSettings)
     scorer: ScorerSettings = field(default_factory=ScorerSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    sources: SourceSettings = field(default_factory=SourceSettings)
+    intake: IntakeSettings = field(default_factory=IntakeSettings)
 
     def load_problem(self) -> Problem:
         """The problem file, read and checked.

@@ -10,6 +10,7 @@ from stream.cli import app
 from stream.config import setting_names
 from stream.core.problem import parse_problem
 from stream.core.records import FAILURES
+from stream.metrics.intake import IntakeMetrics
 from stream.metrics.scorer import ScorerMetrics
 from stream.models.pointers import parse_pointer
 
@@ -43,11 +44,12 @@ def test_every_setting_stands_in_the_readme(field: str) -> None:
 
 
 def test_the_reference_of_metrics_is_the_catalogue() -> None:
-    """Every family that a scorer shows has one row, whose meaning is its help text on /metrics."""
+    """Every family that a room shows has one row, whose meaning is its help text on /metrics."""
     rows = [[cell.strip() for cell in line.split(" | ")] for line in METRICS.splitlines() if line.startswith("| `")]
     meanings = {row[0].strip("| `").removesuffix("_total"): row[-1].removesuffix(" |") for row in rows}
     assert len(meanings) == len(rows) > 50
-    assert meanings == {family.name: family.documentation for family in ScorerMetrics().registry.collect()}
+    shown = [*ScorerMetrics().registry.collect(), *IntakeMetrics().registry.collect()]
+    assert meanings == {family.name: family.documentation for family in shown}
 
 
 @pytest.mark.parametrize("reason", FAILURES)

@@ -19,6 +19,7 @@ from stream.cli import (
     failed,
     history,
     imports,
+    intake,
     lab,
     models,
     options,
@@ -55,6 +56,7 @@ GROUPS = {
     "history": history.app,
     "models": models.app,
     "import": imports.app,
+    "intake": intake.app,
     "report": report.app,
 }
 

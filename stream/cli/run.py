@@ -20,6 +20,11 @@ class Room(NamedTuple):
 
 
 ROOMS = {
+    "intake": Room(
+        """Take what other systems post over HTTP; publish alerts and acts to alerts.events.""",
+        "stream.intake.worker",
+        "run_intake",
+    ),
     "scorer": Room(
         "Read alerts.events; publish scores to alerts.enriched and outcomes to alerts.outcomes.",
         "stream.scorer.worker",

@@ -13,6 +13,7 @@ EXPIRY, CORRECTION, MAINTENANCE = "expiry", "correction", "maintenance"  # an ou
 
 KINDS: dict[str, str] = {
     "acknowledged": "somebody has seen it",
+    "unacknowledged": "nobody has it any more: its acknowledgement was taken back, or its time ran out",
     "worked": "somebody worked on what it tells of",
     "remediated": "what it tells of was put right",
     "escalated": "it was passed on to others, such as the next level of on-call",
@@ -27,6 +28,7 @@ KINDS: dict[str, str] = {
     "snoozed": "somebody put it off until later",
     MUTED: "nobody was shown it: the alert system silenced, inhibited or routed it nowhere",
     "commented": "somebody wrote a note",
+    "updated": "what is said of it changed, such as its priority",
     REOPENED: "it was opened again",
     HELD_OUT: "a rule left it alone, so that the rule can be judged",
     PAUSED_BY_RULE: "a rule keeps it from people for some minutes",

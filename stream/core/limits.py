@@ -50,8 +50,33 @@ CHAMPIONS = 16  # versions that one pointer may name, all loaded in each worker
 MODEL_FAULTS = 100  # kinds of failures of models that are remembered, so that each is logged with its cause once
 STORE_CALLS_STUCK = 8  # requests to one store that hang at a time, each in a thread of its own
 
+# Incident tools, and the watcher of Alertmanager's API.
+LISTED = 200  # teams, tags or responders of one incident that are read
+DIGITS = 30  # of a number that is an id
+RECORDS = 10_000  # incidents of one body
+ACCEPTED_TOKENS = 2  # bearer tokens of one source, valid at once
+SIGNATURES = 16  # of one request that are compared
+KEY_FILE_BYTES = 4 * 1024
+WATCHED = 100_000  # alerts or silences of one Alertmanager that are read
+MATCHERS = 100  # of one silence
+PATTERN_LENGTH = 1_000  # of a matcher's regular expression
+API_BYTES = 256 * 1024 * 1024  # of one answer of Alertmanager's API
+
 # Metrics.
 TEAM_GROUPS = 10  # beside `other`
 GROUP_PATTERNS = 1_000  # of one group
 MODELS_COUNTED = 8  # models whose series one process shows at a time
 TEAMS_REMEMBERED = 100_000  # teams whose group is remembered
+
+# The intake.
+BODY_BYTES = 16 * 1024 * 1024  # of one post, unpacked; 10,000 alerts take about 6 MB
+GZIP_RATIO = 200  # a body may unpack to this many times its size ...
+GZIP_FREE_BYTES = 1024 * 1024  # ... and to this much in any case
+BODY_DEPTH = 64  # of objects and lists in each other
+HEADERS = 100  # of one post
+HEADER_BYTES = 32 * 1024  # all names and values of one post
+BODY_LABELS = 1_000  # labels that are read of one alert at all
+NOTES = 20  # sentences for people about one body
+FIRINGS_REMEMBERED = 8  # of one fingerprint: the open one and what ended in the last minutes
+CHURN_ENTRIES = 2_000  # of rule and entity, whose labels one process watches for change
+ITEMS = 100_000  # alerts of one body

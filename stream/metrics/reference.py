@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from stream.metrics.catalogue import Catalogue, Entry, Label, entries
+from stream.metrics.intake import IntakeMetrics
 from stream.metrics.lane import LaneMetrics
 from stream.metrics.scorer import DriftMetrics, QualityMetrics, ScorerMetrics
 
 CATALOGUES: dict[str, type[Catalogue]] = {
+    "Intake": IntakeMetrics,
     "Lane": LaneMetrics,
     "Scorer": ScorerMetrics,
     "Scorer: drift": DriftMetrics,

@@ -1,0 +1,122 @@
+"""A group of alerts with labels, the form that Alertmanager made and Grafana took over."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from stream.core import limits
+from stream.sources.labels import LabelReader, Labels
+from stream.sources.options import SourceOptions
+from stream.sources.parsed import Act, BadRequest, Description, Firing, Parsed, Raise, Refused
+from stream.sources.times import BadTime, check_time, read_time
+
+Adapt = Callable[[Mapping[str, Any], Labels, Mapping[str, Any], Description], Description | str]
+"""What a source makes of an alert: its description, or the short name by which the alert is ignored."""
+
+
+class Unusable(Exception):
+    """One alert of a group that can't be used."""
+
+    def __init__(self, field: str, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.field, self.reason, self.detail = field, reason, detail
+
+
+def read_group(
+    group: Mapping[str, Any], options: SourceOptions, received_at: float, ended_why: str, adapt: Adapt | None = None
+) -> Parsed:
+    """Everything that a group's `alerts` say; each by its own status, whatever the group's is.
+
+    Args:
+        group: the body.
+        options: of the source.
+        received_at: when the body came, seconds since 1970; the end of what ended without a time.
+        ended_why: the line of the source's table by which what is resolved has ended.
+        adapt: what the source makes of an alert.
+    """
+    alerts = group["alerts"]
+    if len(alerts) > limits.ITEMS:
+        raise BadRequest(
+            413, "alerts", f"`alerts` has {len(alerts)} entries, at most {limits.ITEMS} are read; send fewer"
+        )
+    reader = LabelReader(options)
+    parsed = Parsed([])
+    for number, alert in enumerate(alerts):
+        where = f"alerts[{number}]"
+        try:
+            item = _item(alert, reader, options, received_at, ended_why, adapt)
+        except Unusable as fault:
+            field = f"{where}.{fault.field}" if fault.field else where
+            parsed.refused.append(Refused(field, fault.reason, fault.detail, msgspec.json.encode(alert)))
+            continue
+        if isinstance(item, str):
+            parsed.ignored.append(item)
+            continue
+        what, left_out = item
+        parsed.items.append(what)
+        if left_out and len(parsed.notes) < limits.NOTES:
+            parsed.notes.append(f"{where}: {left_out}")
+    truncated = group.get("truncatedAlerts")
+    if isinstance(truncated, int) and truncated > 0:
+        parsed.notes.append(f"{truncated} alerts of the group were not sent; raise the receiver's max_alerts")
+    if not alerts:
+        parsed.ignored.append("no_alerts")
+    return parsed
+
+
+def _item(
+    alert: Any,
+    reader: LabelReader,
+    options: SourceOptions,
+    received_at: float,
+    ended_why: str,
+    adapt: Adapt | None,
+) -> tuple[Raise | Act, str] | str:
+    if not isinstance(alert, dict):
+        raise Unusable("", "bad_field", "it is no object")
+    status = alert.get("status")
+    if status not in ("firing", "resolved"):
+        raise Unusable("status", "bad_field", f"{str(status)[:40]!r} is neither firing nor resolved")
+    labels = reader.read(_table(alert, "labels"))
+    if not labels.whole:
+        raise Unusable("labels", "no_labels", "there are no labels, so nothing tells this alert from others")
+    annotations = _table(alert, "annotations")
+    starts_at = _starts_at(alert, options, received_at)
+    description = reader.describe(labels, annotations, starts_at)
+    if adapt is not None:
+        adapted = adapt(alert, labels, annotations, description)
+        if isinstance(adapted, str):
+            return adapted
+        description = adapted
+    firing = Firing(labels.whole, starts_at)
+    if status == "firing":
+        return Raise(firing, description), labels.left_out
+    at = _ends_at(alert, options, received_at, starts_at)
+    ended = Act(subject=firing, at=at, kind="ended", agent="automation", agent_why=ended_why, alert=description)
+    return ended, labels.left_out
+
+
+def _table(alert: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = alert.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise Unusable(name, "bad_field", "it is no object of names and texts")
+    return value
+
+
+def _starts_at(alert: Mapping[str, Any], options: SourceOptions, received_at: float) -> float:
+    try:
+        return check_time(read_time(alert.get("startsAt"), zone=options.zone), received_at)
+    except BadTime as error:
+        raise Unusable("startsAt", error.reason, str(error)) from None
+
+
+def _ends_at(alert: Mapping[str, Any], options: SourceOptions, received_at: float, starts_at: float) -> float:
+    """When it ended: as said, but not before it began; when the body came where nothing usable is said."""
+    try:
+        at = check_time(read_time(alert.get("endsAt"), zone=options.zone), received_at)
+    except BadTime:
+        at = received_at
+    return max(at, starts_at)

@@ -1,0 +1,83 @@
+"""SOURCES, the table of all readers: a source's name and what reads its bodies."""
+
+from collections.abc import Callable
+from typing import Any
+
+from stream.core.errors import SettingsError
+from stream.sources import alertmanager, cloudevents, events, grafana, opsgenie, pagerduty, servicenow
+from stream.sources.agents import AgentTable, load_agents
+from stream.sources.body import Body, decode_json
+from stream.sources.incident import IncidentOptions
+from stream.sources.mapping import MappingReader
+from stream.sources.options import MAP, SourceOptions, Sources
+from stream.sources.parsed import Parsed
+
+Reader = Callable[[Body, SourceOptions, float], Parsed]
+"""Body, options and the time at which the body came, to what it says. Raises BadRequest, and nothing else."""
+
+
+def _read_events(body: Body, options: SourceOptions, received_at: float) -> Parsed:
+    """Our own form, bare or in CloudEvents."""
+    read = cloudevents.read if cloudevents.is_cloudevent(body) else events.read
+    return read(body, options, received_at)
+
+
+READERS: dict[str, Reader] = {
+    "alertmanager": alertmanager.read,
+    "grafana": grafana.read,
+    "events": _read_events,
+    "cloudevents": cloudevents.read,
+}
+IncidentReader = Callable[[Any, IncidentOptions, AgentTable, float], Parsed]
+INCIDENT_READERS: dict[str, IncidentReader] = {
+    "pagerduty": pagerduty.read,
+    "opsgenie": opsgenie.read,
+    "jsm": opsgenie.read,
+    "servicenow": servicenow.read,
+}
+"""Readers of incident tools: a decoded body, options, who did what, and the time at which it came."""
+
+
+def find_reader(sources: Sources, name: str, agents: AgentTable | None = None) -> Callable[[Body, float], Parsed]:
+    """What reads the bodies of a source such as `grafana` or `map/zabbix`.
+
+    Args:
+        sources: the options of all sources.
+        name: the source.
+        agents: who did it, by source; None: the shipped tables.
+
+    Raises:
+        SettingsError: there is no such source; those that there are are named.
+    """
+    if (rules := sources.mappings.get(name)) is not None:
+        return MappingReader(rules, sources.of(name)).read
+    if (incident_reader := INCIDENT_READERS.get(name)) is not None:
+        return _incident_reader(incident_reader, sources.of(name), agents or load_agents())
+    reader = READERS.get(name)
+    if reader is None:
+        known = ", ".join([*READERS, *INCIDENT_READERS, *sources.mappings])
+        where = f"; a mapping needs a table [{name.replace('/', '.')}] in the file of --options" if MAP in name else ""
+        raise SettingsError(f"there is no source {name!r}; there are {known}{where}")
+    options = sources.of(name)
+    return lambda body, received_at: reader(body, options, received_at)
+
+
+def _incident_reader(
+    read: IncidentReader, options: SourceOptions, agents: AgentTable
+) -> Callable[[Body, float], Parsed]:
+    incident = IncidentOptions(
+        team=options.team,
+        rule=options.rule,
+        entity=options.entity,
+        severity=options.severity,
+        missing=options.missing,
+        zone=options.zone,
+        states=options.states,
+    )
+
+    def read_body(body: Body, received_at: float) -> Parsed:
+        parsed = read(decode_json(body.text), incident, agents, received_at)
+        parsed.notes = [*body.notes, *parsed.notes]
+        return parsed
+
+    return read_body

@@ -1,0 +1,283 @@
+"""Posts through the application: what is answered, and what is published."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from stream.core.errors import KafkaAway, RecordRefused
+from stream.core.events import Acted, Raised
+from stream.sources.firing_store import MemoryFiringStore
+from tests.intake.bodies import acted, alert, group, incident_event, raised
+from tests.intake.rig import EVENTS, AbsentFiringStore, Clock, Rig, rig
+
+
+def run(test: Callable[[Rig], Awaitable[None]], **arguments: object) -> None:
+    """Run a coroutine on an intake."""
+
+    async def inside() -> None:
+        async with rig(**arguments) as made:  # type: ignore[arg-type]  # each test names its own
+            await test(made)
+
+    asyncio.run(inside())
+
+
+def test_an_alert_is_published_by_its_team_and_answered_202() -> None:
+    """The record is keyed by the team, and the answer counts what Kafka has."""
+
+    async def test(intake: Rig) -> None:
+        answer = await intake.post("alertmanager", group(alert()))
+        assert answer.status_code == 202
+        assert answer.json() == {"accepted": 1, "duplicates": 0, "refused": [], "ignored": 0}
+        (output,) = intake.publisher.outputs
+        assert (output.topic, output.key) == (EVENTS, b"payments")
+        (event,) = intake.publisher.events
+        assert isinstance(event, Raised)
+        assert (event.team, event.rule, event.entity, event.source) == ("payments", "DiskFull", "db-7", "alertmanager")
+        assert intake.value("intake_posts_total", source="alertmanager", status="202") == 1
+        assert intake.value("intake_events_total", source="alertmanager", type="raised") == 1
+
+    run(test)
+
+
+def test_what_is_known_is_answered_200_and_not_published_again() -> None:
+    """A firing that is posted again every few minutes is one alert; its end is published once too."""
+
+    async def test(intake: Rig) -> None:
+        await intake.post("alertmanager", group(alert()))
+        again = await intake.post("alertmanager", group(alert()))
+        assert (again.status_code, again.json()["duplicate"], again.json()["duplicates"]) == (200, True, 1)
+        for expected in (202, 200):
+            answer = await intake.post("alertmanager", group(alert("resolved")))
+            assert answer.status_code == expected
+        first, ended = intake.publisher.events
+        assert isinstance(first, Raised)
+        assert isinstance(ended, Acted)
+        assert (ended.kind, ended.alert_id, ended.agent) == ("ended", first.alert_id, "automation")
+
+    run(test)
+
+
+def test_one_bad_alert_refuses_no_other() -> None:
+    """It goes to alerts.failed under its reason and place, and the answer names it."""
+
+    async def test(intake: Rig) -> None:
+        bad = {**alert(), "startsAt": "2099-01-01T00:00:00Z"}
+        answer = await intake.post("alertmanager", group(bad, alert()))
+        assert (answer.status_code, answer.json()["accepted"]) == (202, 1)
+        (refused,) = answer.json()["refused"]
+        assert refused["where"] == "alerts[0].startsAt"
+        (letter,) = intake.publisher.failed
+        assert letter["reason"] == refused["reason"]
+        assert (letter["room"], letter["topic"]) == ("intake", "/v1/alertmanager")
+        assert intake.value("intake_refused_total", source="alertmanager", reason=refused["reason"]) == 1
+
+    run(test)
+
+
+def test_the_answer_waits_for_kafka() -> None:
+    """Nothing is answered before the acknowledgement, and nothing is known before it either."""
+
+    async def test(intake: Rig) -> None:
+        intake.publisher.held = True
+        posting = asyncio.create_task(intake.post("alertmanager", group(alert())))
+        await intake.publisher.reached.wait()
+        assert intake.value("intake_records_waiting") == 1
+        assert intake.value("intake_posts_waiting") == 1
+        assert not posting.done()
+        intake.publisher.acknowledge()
+        assert (await posting).status_code == 202
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    "fault", [KafkaAway("Kafka did not acknowledge a record within 3 s", "try again later"), RuntimeError("odd")]
+)
+def test_without_kafka_the_answer_is_503_and_the_next_try_is_no_duplicate(fault: Exception) -> None:
+    """Retry-After says when; what Kafka does not have is not remembered as published."""
+
+    async def test(intake: Rig) -> None:
+        intake.publisher.fault = fault
+        answer = await intake.post("alertmanager", group(alert()))
+        assert answer.status_code == 503
+        assert int(answer.headers["retry-after"]) > 0
+        assert answer.json()["error"].endswith("send it again later")
+        intake.publisher.fault = None
+        again = await intake.post("alertmanager", group(alert()))
+        assert (again.status_code, again.json()["accepted"]) == (202, 1)
+
+    run(test)
+
+
+def test_a_record_that_its_topic_refuses_goes_to_failed() -> None:
+    """The sender is told; to try again would fail again, so it is no 503."""
+
+    async def test(intake: Rig) -> None:
+        publish = intake.publisher.publish
+        refused = RecordRefused("alerts.events refuses a record (too large)", "raise max.message.bytes of the topic")
+
+        def refusing(output):  # type: ignore[no-untyped-def]  # as publish
+            intake.publisher.fault = refused if output.topic == EVENTS else None
+            return publish(output)
+
+        intake.publisher.publish = refusing  # type: ignore[method-assign]  # the fake's own
+        answer = await intake.post("alertmanager", group(alert()))
+        assert (answer.status_code, answer.json()["accepted"]) == (202, 0)
+        assert answer.json()["refused"][0]["reason"] == "refused_by_topic"
+        assert [letter["reason"] for letter in intake.publisher.failed] == ["refused_by_topic"]
+
+    run(test)
+
+
+def test_too_many_posts_are_answered_503_and_the_first_goes_on() -> None:
+    """The number that is worked on is bounded; what was begun is finished."""
+
+    async def test(intake: Rig) -> None:
+        intake.publisher.held = True
+        posting = asyncio.create_task(intake.post("alertmanager", group(alert())))
+        await intake.publisher.reached.wait()
+        answer = await intake.post("alertmanager", group(alert(instance="db-8")))
+        assert answer.status_code == 503
+        assert "1 posts are worked on already" in answer.json()["error"]
+        intake.publisher.acknowledge()
+        assert (await posting).status_code == 202
+        assert intake.handler.budget.posts == intake.handler.budget.bytes == 0
+
+    run(test, posts=1)
+
+
+def test_too_many_bytes_are_answered_503() -> None:
+    """The bytes of all bodies are bounded; they are given back when the answer is out."""
+
+    async def test(intake: Rig) -> None:
+        answer = await intake.post("alertmanager", group(alert()))
+        assert answer.status_code == 503
+        assert intake.handler.budget.bytes == 0
+
+    run(test, waiting_bytes=50)
+
+
+def test_pagerduty_is_answered_whatever_comes() -> None:
+    """Unknown types and pings are 200 and counted; nothing is published of them."""
+
+    async def test(intake: Rig) -> None:
+        for event_type in ("incident.tomorrow", "pagey.ping", "service.updated"):
+            answer = await intake.post("pagerduty", incident_event(event_type, event_type))
+            assert (answer.status_code, answer.json()["ignored"]) == (200, 1)
+        assert intake.publisher.outputs == []
+        assert intake.value("intake_ignored_total", source="pagerduty", reason="unknown_event_type") == 1
+
+    run(test)
+
+
+def test_a_pagerduty_event_that_comes_twice_is_taken_once() -> None:
+    """Its id is remembered once Kafka has its events, and not before."""
+
+    async def test(intake: Rig) -> None:
+        intake.publisher.fault = KafkaAway("away")
+        assert (await intake.post("pagerduty", incident_event())).status_code == 503
+        intake.publisher.fault = None
+        assert (await intake.post("pagerduty", incident_event())).status_code == 202
+        again = await intake.post("pagerduty", incident_event())
+        assert (again.status_code, again.json()["duplicate"]) == (200, True)
+        (event,) = intake.publisher.events
+        assert (event.team, event.alert_id) == ("Payments", "Q0INC01")  # type: ignore[union-attr]  # it is raised
+
+    run(test)
+
+
+def test_a_person_s_resolve_long_after_an_acknowledgement_is_worked_too() -> None:
+    """`worked` is published before the resolve, for the team that owned the alert first."""
+
+    async def test(intake: Rig) -> None:
+        await intake.post("pagerduty", incident_event())
+        await intake.post("pagerduty", incident_event("incident.acknowledged", "EV2"))
+        late = incident_event("incident.resolved", "EV3", teams=[])
+        late["event"]["occurred_at"] = "2026-11-25T09:40:00Z"
+        assert (await intake.post("pagerduty", late)).json()["accepted"] == 2
+        acts = [event for event in intake.publisher.events if isinstance(event, Acted)]
+        assert [(act.kind, act.team, act.agent) for act in acts] == [
+            ("acknowledged", "Payments", "person"),
+            ("worked", "Payments", "person"),
+            ("resolved", "Payments", "person"),
+        ]
+        assert all(act.actor and "Kim" not in act.actor and act.actor != "PUSER01" for act in acts)
+
+    run(test)
+
+
+def test_our_own_form_comes_once() -> None:
+    """The same bytes again are a duplicate; one event that can't be used alone is 422 with its field."""
+
+    async def test(intake: Rig) -> None:
+        body = [raised(), acted()]
+        assert (await intake.post("events", body)).json()["accepted"] == 2
+        assert (await intake.post("events", body)).json()["duplicate"] is True
+        answer = await intake.post("events", {**raised("INC2"), "team": None})
+        assert (answer.status_code, answer.json()["field"]) == (422, "team")
+        answer = await intake.post("events", raised("INC3", type="tick"))
+        assert answer.status_code == 422
+        assert len(intake.publisher.outputs) == 2
+
+    run(test)
+
+
+def test_without_memory_ids_fall_back_and_are_counted() -> None:
+    """Alerts go on by fingerprint and start; once memory is back the same ids are remembered."""
+    store = AbsentFiringStore(MemoryFiringStore())
+    steady = Clock(0.0)
+
+    async def test(intake: Rig) -> None:
+        for _ in range(2):
+            assert (await intake.post("alertmanager", group(alert()))).status_code == 202
+        assert store.calls == 1  # nobody waits for what is known to be away
+        assert intake.value("intake_fallback_ids_total") == 2
+        assert intake.value("intake_memory_up") == 0
+        assert "memory of firings" in intake.switch.away
+        store.away, steady.now = False, 2.0
+        assert (await intake.post("alertmanager", group(alert()))).status_code == 202
+        assert (await intake.post("alertmanager", group(alert()))).status_code == 200
+        assert intake.value("intake_memory_up") == 1
+        assert len({event.alert_id for event in intake.publisher.events if isinstance(event, Raised)}) == 1
+
+    run(test, store=store, steady=steady)
+
+
+def test_a_mapping_is_a_route_of_its_own() -> None:
+    """What the file of sources names is served; another name is 404 with those that there are."""
+
+    async def test(intake: Rig) -> None:
+        answer = await intake.post("map/nothing", {})
+        assert answer.status_code == 404
+        assert "zabbix" in answer.json()["error"]
+        assert (await intake.post("map/zabbix", {"odd": 1})).status_code in (200, 202, 422)
+
+    run(test)
+
+
+def test_many_alerts_of_one_post_are_one_batch_each() -> None:
+    """More alerts than are taken at a time come out whole and in order."""
+
+    async def test(intake: Rig) -> None:
+        body = group(*(alert(instance=f"h-{number}") for number in range(4_500)))
+        answer = await intake.post("alertmanager", body)
+        assert answer.json()["accepted"] == 4_500
+        entities = [event.entity for event in intake.publisher.events if isinstance(event, Raised)]
+        assert entities == [f"h-{number}" for number in range(4_500)]
+
+    run(test)
+
+
+def test_posts_that_come_together_are_looked_up_together() -> None:
+    """A hundred posts at once cost the memory far fewer calls than posts."""
+    store = AbsentFiringStore(MemoryFiringStore())
+    store.away = False
+
+    async def test(intake: Rig) -> None:
+        posts = [intake.post("alertmanager", group(alert(instance=f"h-{number}"))) for number in range(100)]
+        answers = await asyncio.gather(*posts)
+        assert {answer.status_code for answer in answers} == {202}
+        assert store.calls < 200
+
+    run(test, store=store)
