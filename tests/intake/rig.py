@@ -15,7 +15,7 @@ from stream.core.events import Event, decode_event
 from stream.intake.app import make_app
 from stream.intake.auth import Authenticator, AuthOptions
 from stream.intake.inboxes import open_inboxes, source_names
-from stream.intake.memory import MemorySwitch, SwitchedExpiringStore, SwitchedFiringStore
+from stream.sources.memory_switch import MemorySwitch, SwitchedExpiringStore, SwitchedFiringStore
 from stream.intake.post import Outside, PostHandler, Topics
 from stream.intake.resolving import ResolverThread
 from stream.kafka.records import Output, Part
