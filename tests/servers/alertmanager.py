@@ -1,0 +1,132 @@
+"""Alertmanager itself, and a receiver of what it sends to Slack, PagerDuty and webhooks."""
+
+import json
+import shutil
+import urllib.request
+from collections.abc import Mapping, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any, NamedTuple
+
+from stream.dev.process import LOOPBACK, ServerProcess, free_port
+
+PROGRAM = "prometheus-alertmanager"
+ANSWER_SECONDS = 30
+CONFIG = "route: {receiver: none}\nreceivers: [{name: none}]\n"
+
+
+class AlertmanagerServer(ServerProcess):
+    """One server on a port of its own, in no cluster unless it has peers.
+
+    Raises:
+        FileNotFoundError: Debian's `prometheus-alertmanager` is not installed.
+    """
+
+    def __init__(self, config: str = CONFIG, folder: Path | None = None, arguments: Sequence[str] = ()) -> None:
+        if shutil.which(PROGRAM) is None:
+            raise FileNotFoundError(f"{PROGRAM} is not installed")
+        self.port = free_port()
+        command = [
+            PROGRAM,
+            "--config.file=alertmanager.yml",
+            "--storage.path=data",
+            f"--web.listen-address={LOOPBACK}:{self.port}",
+            "--cluster.listen-address=",
+            *arguments,
+        ]
+        super().__init__("alertmanager", command, ready=self._serves, folder=folder)
+        (self.folder / "alertmanager.yml").write_text(config, encoding="utf-8")
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """What fires and is not resolved, as its API shows it; sorted by fingerprint."""
+        found: list[dict[str, Any]] = self.get("/api/v2/alerts")
+        return sorted(found, key=lambda alert: str(alert["fingerprint"]))
+
+    def get(self, path: str) -> Any:
+        """The JSON of a path of its API."""
+        with urllib.request.urlopen(f"{self.url}{path}", timeout=ANSWER_SECONDS) as answer:
+            return json.load(answer)
+
+    def post(self, path: str, value: Any) -> Any:
+        """Post JSON; the answer's JSON, None where it is empty."""
+        return post_json(f"{self.url}{path}", value)
+
+    def _serves(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+
+class Received(NamedTuple):
+    """One request that came to a receiver."""
+
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body, decoded."""
+        return json.loads(self.body)
+
+
+class Receiver:
+    """An HTTP server that takes every post and remembers it; a context manager."""
+
+    def __init__(self, answer: bytes = b'{"ok":true,"status":"success"}', status: int = 200) -> None:
+        self.requests: list[Received] = []
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:  # the base class names it so
+                body = self.rfile.read(int(self.headers.get("content-length") or 0))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                receiver.requests.append(Received(self.path, headers, body))
+                self.send_response(receiver.status)
+                self.send_header("content-length", str(len(receiver.answer)))
+                self.end_headers()
+                self.wfile.write(receiver.answer)
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
+                """Nothing is printed."""
+
+        self.answer, self.status = answer, status
+        self._server = ThreadingHTTPServer((LOOPBACK, 0), Handler)
+        self._server.daemon_threads = True
+        self.port: int = self._server.server_port
+        Thread(target=self._server.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+    def of(self, path: str) -> list[Received]:
+        """The requests to a path, in order."""
+        return [one for one in list(self.requests) if one.path == path]
+
+    def __enter__(self) -> "Receiver":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def post_json(url: str, value: Any, headers: Mapping[str, str] | None = None) -> Any:
+    """Post a value as JSON; the answer's JSON, None where it is empty."""
+    body = value if isinstance(value, bytes) else json.dumps(value).encode()
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json", **(headers or {})})
+    with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:
+        text = answer.read()
+        return json.loads(text) if text else None
