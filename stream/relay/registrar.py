@@ -28,7 +28,6 @@ from stream.sources.firing_store import FiringsAway, FiringStore, Swap
 
 log = logging.getLogger(__name__)
 BATCH = 200  # firings that are looked up together; small, as the thread holds up what passes
-CLAIM_SECONDS = 10.0  # after it another relay publishes what the one that claimed it did not
 RETRY_SECONDS = 1.0
 Kind = Literal["raised", "ended"]
 
@@ -65,6 +64,7 @@ class Registrar:
         metrics: of the relay.
         thread: where calls that block are made, one at a time.
         clock: seconds since 1970.
+        claim_seconds: after how long another relay publishes what the one that claimed it did not.
     """
 
     def __init__(
@@ -78,12 +78,16 @@ class Registrar:
         metrics: RelayMetrics,
         thread: Executor,
         clock: Callable[[], float] = time.time,
+        claim_seconds: float = 10.0,
     ) -> None:
+        self._claim_seconds = claim_seconds
         self._table, self._events, self._store, self._publisher = table, events, store, publisher
         self._topic, self._name, self._metrics = topic, name.encode(), metrics
         self._thread, self._clock = thread, clock
         self._unknown: deque[Entry] = deque()
         self._ready: deque[_Due] = deque()
+        self._silent: deque[_Due] = deque()  # ends that are remembered, and not published
+        self._in_flight = 0
         self._later: list[tuple[float, int, _Due]] = []
         self._numbers = count()
         self._ends = 0
@@ -94,7 +98,7 @@ class Registrar:
     @property
     def waiting(self) -> int:
         """How many events are not in Kafka yet."""
-        return len(self._ready) + len(self._later)
+        return len(self._ready) + len(self._later) + self._in_flight
 
     def look_up(self, entries: Sequence[Entry]) -> None:
         """Have ids found for these, soon."""
@@ -164,7 +168,7 @@ class Registrar:
         self.on_known(firing)
 
     def _add(self, due: _Due) -> None:
-        self._ready.append(due)
+        (self._silent if due.firing.lost else self._ready).append(due)
         self._metrics.events_waiting.set(self.waiting)
         self._due_came.set()
 
@@ -177,12 +181,12 @@ class Registrar:
         while self._later and self._later[0][0] <= now:
             self._ready.append(heapq.heappop(self._later)[2])
         most = 1 if self.kafka_away else BATCH
-        batch: list[_Due] = []
+        batch = [self._silent.popleft() for _ in range(min(BATCH, len(self._silent)))]
+        most += len(batch)
         while self._ready and len(batch) < most:
             due = self._ready.popleft()
-            if due.kind == "raised" and due.firing.lost:
-                continue
-            batch.append(due)
+            if due.kind == "ended" or not due.firing.lost:
+                batch.append(due)
         return batch
 
     def _prepare(self, batch: list[_Due], now: float) -> list[tuple[_Due, bool | None]]:
@@ -195,7 +199,7 @@ class Registrar:
                 identity = self._events.identify([due.look], now)[0]
                 due.pending, known[id(due)] = identity.pending, identity.raised is None
         wanted = [due for due in batch if not known.get(id(due)) and not due.firing.lost]
-        swaps = [Swap(_claim_key(due), b"", self._name, CLAIM_SECONDS) for due in wanted]
+        swaps = [Swap(_claim_key(due), b"", self._name, self._claim_seconds) for due in wanted]
         try:
             won = self._store.swap(swaps)
         except FiringsAway:
@@ -210,12 +214,14 @@ class Registrar:
                 output = Output(self._topic, due.firing.team.encode(), due.value)
                 futures.append((due, self._publisher.publish(output)))
             elif publishable is None:
-                self._postpone(due, CLAIM_SECONDS)
+                self._postpone(due, self._claim_seconds)
             else:
                 self._done(due)
+        self._in_flight = len(futures)
         results: list[Any] = await asyncio.gather(
             *(asyncio.wrap_future(future) for _, future in futures), return_exceptions=True
         )
+        self._in_flight = 0
         acknowledged: list[Pending] = []
         for (due, _), result in zip(futures, results, strict=True):
             if not isinstance(result, BaseException):

@@ -19,6 +19,17 @@ _KEY = re.compile(r"([A-Za-z_][\w.-]*):(?: (.*))?")
 _MATCHER = re.compile(r'\s*"?([^"=!~]+?)"?\s*(=~|!~|!=|=)\s*(.*?)\s*', re.DOTALL)
 
 
+class _Config(Struct):
+    original: str
+
+
+class _Status(Struct):
+    config: _Config
+
+
+_read_status = msgspec.json.Decoder(_Status).decode
+
+
 class RouteCheck(Struct, frozen=True):
     """What a configuration does with the label.
 
@@ -66,21 +77,17 @@ class _Matcher(NamedTuple):
 def check_routes(status: bytes) -> RouteCheck | None:
     """What Alertmanager's answer to `GET /api/v2/status` says; None where it can't be read."""
     try:
-        original = msgspec.json.decode(status)["config"]["original"]
-        config = parse_config(original)
-    except (msgspec.DecodeError, ValueError, KeyError, TypeError, IndexError, RecursionError):
-        return None
-    route, rules = config.get("route"), config.get("inhibit_rules") or []
-    if not isinstance(route, dict) or not isinstance(rules, list):
-        return None
-    routed = {
-        value
-        for matchers in _routes(route)
-        for one in matchers
-        for value in LABELS
-        if one.name == OUR_LABEL and one.matches(value) and not one.matches("")
-    }
-    return RouteCheck(frozenset(routed), tuple(_muting(rules)))
+        config = parse_config(_read_status(status).config.original)
+        routed = {
+            value
+            for matchers in _routes(config["route"])
+            for one in matchers
+            for value in LABELS
+            if one.name == OUR_LABEL and one.matches(value) and not one.matches("")
+        }
+        return RouteCheck(frozenset(routed), tuple(_muting(config.get("inhibit_rules") or [])))
+    except (msgspec.MsgspecError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None  # another form, or another server's answer
 
 
 def parse_config(text: str) -> dict[str, Any]:

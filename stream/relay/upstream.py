@@ -6,7 +6,7 @@ import ssl
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from msgspec import Struct
 
@@ -53,6 +53,7 @@ class Alertmanager:
 
     def __init__(self, url: str, settings: RelaySettings, metrics: RelayMetrics) -> None:
         httpx = import_extra("httpx", "web", "the relay needs", SettingsError)
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # not a line for each post
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise SettingsError(
@@ -66,7 +67,7 @@ class Alertmanager:
         self._transport_error = httpx.TransportError
         self._client: Any = httpx.AsyncClient(
             base_url=urlunsplit((parts.scheme, self.name, parts.path.rstrip("/"), "", "")),
-            auth=(parts.username, parts.password or "") if parts.username else None,
+            auth=(unquote(parts.username), unquote(parts.password or "")) if parts.username else None,
             headers={"Content-Type": "application/json", **_headers(settings)},
             verify=_tls(settings),
             timeout=None,

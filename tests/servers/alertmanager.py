@@ -2,8 +2,10 @@
 
 import json
 import shutil
+import socket
 import urllib.request
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -88,6 +90,10 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
+            def setup(self) -> None:
+                super().setup()
+                receiver._connections.append(self.connection)
+
             def do_POST(self) -> None:  # the base class names it so
                 body = self.rfile.read(int(self.headers.get("content-length") or 0))
                 headers = {name.lower(): value for name, value in self.headers.items()}
@@ -101,6 +107,7 @@ class Receiver:
                 """Nothing is printed."""
 
         self.answer, self.status = answer, status
+        self._connections: list[socket.socket] = []
         self._server = ThreadingHTTPServer((LOOPBACK, 0), Handler)
         self._server.daemon_threads = True
         self.port: int = self._server.server_port
@@ -114,6 +121,12 @@ class Receiver:
     def of(self, path: str) -> list[Received]:
         """The requests to a path, in order."""
         return [one for one in list(self.requests) if one.path == path]
+
+    def close_connections(self) -> None:
+        """Close the connections that are open, as a restart does."""
+        while self._connections:
+            with suppress(OSError):
+                self._connections.pop().shutdown(socket.SHUT_RDWR)
 
     def __enter__(self) -> "Receiver":
         return self
