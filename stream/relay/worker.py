@@ -41,7 +41,7 @@ REDIS_SECONDS = 1.0  # at most: with labels a post waits for Redis, though never
 PUBLISH_SECONDS = 3.0
 STATUS_SECONDS = 30.0  # between two looks at Alertmanager's configuration
 STATUS_RETRY_SECONDS = 2.0  # while none of them is known
-CLOSE_SECONDS = 3.0
+CLOSE_SECONDS = 2.0
 SWITCH_SECONDS = 0.0005  # of Python's threads: what passes must not wait for the thread that looks up ids
 
 
@@ -105,12 +105,11 @@ class Relay:
             await serve(app, self._listener, stopping, self._tls)
         finally:
             self._listening = False
-            await asyncio.to_thread(tail.close, CLOSE_SECONDS)
+            closing = [asyncio.to_thread(close, CLOSE_SECONDS) for close in (tail.close, publisher.close)]
+            await asyncio.gather(*closing, upstream.drain(CLOSE_SECONDS))
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await upstream.drain(CLOSE_SECONDS)
-            await asyncio.to_thread(publisher.close, CLOSE_SECONDS)
             thread.shutdown(wait=False, cancel_futures=True)
 
     def _room(self, upstream: Upstream, publisher: Any, thread: ThreadPoolExecutor) -> RelayRoom:
