@@ -42,7 +42,7 @@ bench: .venv/ready ## measure, side by side with peers
 
 lock: .venv/ready ## make the locks again; UPGRADE=--upgrade takes newer versions
 	@$(COMPILE) $(UPGRADE) --all-extras --output-file requirements.lock pyproject.toml
-	@$(COMPILE) --constraint requirements.lock --no-annotate --output-file requirements-runtime.lock pyproject.toml
+	@$(COMPILE) --extra web --constraint requirements.lock --no-annotate --output-file requirements-runtime.lock pyproject.toml
 	@$(COMPILE) --constraint requirements.lock --no-annotate --output-file requirements-build.lock --group image
 
 clean: ## remove everything that make made

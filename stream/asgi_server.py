@@ -14,6 +14,7 @@ from stream.extras import import_extra
 HEADER_SECONDS = 10.0  # for the headers of a connection's first request
 IDLE_SECONDS = 75.0  # between two requests of a connection
 CONNECTIONS = 2_000  # at a time; one more is answered 503
+BACKLOG = 2_048
 _STOP_SECONDS = 10
 NEEDS = "a room that listens to HTTP needs"
 
@@ -25,9 +26,16 @@ def open_socket(host: str, port: int, setting: str) -> socket.socket:
         SettingsError: the address can't be opened.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(
+        family, socket.SOCK_STREAM, socket.IPPROTO_TCP
+    )  # without it asyncio leaves Nagle's delay on
     try:
-        return socket.create_server((host, port), family=family, backlog=2_048)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+        return listener
     except OSError as error:
+        listener.close()
         reason = error.strerror or str(error)
         raise SettingsError(
             f"{setting} = {port}: {host}:{port} can't be opened ({reason})", "choose another host or port"

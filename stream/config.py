@@ -18,8 +18,8 @@ PREFIX = "NOISEGATE_"
 _KAFKA = "NOISEGATE_KAFKA_"
 OTHER_TEAMS = "other"
 _SECRET = ("redis_url", "relay_alertmanagers", "relay_upstream_headers")  # values that may hold a password
-_INLINE = ("team_groups", "relay_upstream_headers")  # in the environment inline TOML
-_LISTS = ("alertmanagers", "relay_alertmanagers")  # in the environment separated by commas, or inline TOML
+_INLINE = ("team_groups", "quiet_receivers", "relay_upstream_headers")  # in the environment inline TOML
+_LISTS = ("intake_alertmanagers", "relay_alertmanagers")  # in the environment separated by commas, or inline TOML
 _PACKAGE = Path(__file__).parent
 EXAMPLE_PLACES = (_PACKAGE / "shipped" / "simulated.toml", _PACKAGE.parent / "deploy" / "problems" / "simulated.toml")
 
@@ -139,7 +139,7 @@ class SourceSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """A TOML file: how each source is read, over the defaults."""
     agents: Path | None = None
     """A TOML file: who did what a source tells of, a person or automation; over the shipped tables."""
-    pseudonym_key: Path = Path("~/.local/share/noisegate/pseudonym_key")
+    pseudonym_key: Path = Path("~/.local/share/noisegate/pseudonym.key")
     """The key of people's pseudonyms: one file for every intake and relay of a deployment; made where it is missing."""
 
 
@@ -151,8 +151,10 @@ class IntakeSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """0 chooses a free one, which the log names."""
     auth: Path | None = field(default=None, name="intake_auth")
     """A TOML file with hashed tokens and signing secrets, a table a source."""
-    alertmanagers: list[Annotated[str, Meta(min_length=1)]] = field(default_factory=list, name="alertmanagers")
+    alertmanagers: list[Annotated[str, Meta(min_length=1)]] = field(default_factory=list, name="intake_alertmanagers")
     """URLs of the Alertmanagers whose silences and alerts are read back."""
+    quiet_receivers: list[Annotated[str, Meta(min_length=1)]] = field(default_factory=list, name="quiet_receivers")
+    """Alertmanager's receivers that show nobody anything: what only they get is `muted`."""
     watch_seconds: Seconds = field(default=15.0, name="intake_watch_seconds")
     """How often they are read."""
     body_bytes: Count = field(default=limits.BODY_BYTES, name="intake_body_bytes")

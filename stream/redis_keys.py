@@ -74,4 +74,34 @@ WORKERS = RedisKey("<deployment>:workers", "hash", "JSON of each worker: models,
 REBUILD_META = RedisKey(f"{_PARTITION}rebuild", "string", "as meta, of a history that is folded aside", "", _REBUILD)
 REBUILD_LOCK = RedisKey("<deployment>:rebuild_lock", "string", "the one rebuild that runs", "30 s", _REBUILD)
 
-KEYS = (IDENTITY, META, TIMERS, LEVEL, ENTRY, PROBE, WORKERS, REBUILD_META, REBUILD_LOCK)
+_DEPLOYMENT, _INTAKE, _RELAY = "<deployment>:", "intake", "intake, relay"
+FIRING = RedisKey(
+    f"{_DEPLOYMENT}firing:<source>:<fingerprint>", "string", "msgpack: firings of a fingerprint",
+    "`open_days`; 15 min once ended", _RELAY,
+)  # fmt: skip
+OWNER = RedisKey(
+    f"{_DEPLOYMENT}owner:<source>:<alert>", "string", "msgpack: the team that owned an alert first", "40 d", _INTAKE
+)
+ACKNOWLEDGED = RedisKey(
+    f"{_DEPLOYMENT}acknowledged:<source>:<digest>",
+    "string",
+    "when a person first acknowledged an alert",
+    "40 d",
+    _INTAKE,
+)
+DELIVERY = RedisKey(f"{_DEPLOYMENT}delivery:<source>:<digest>", "string", "1: a delivery was taken", "3 d", _INTAKE)
+WATCHER = RedisKey(
+    f"{_DEPLOYMENT}watcher", "string", "which intake watches Alertmanagers", "4 `intake_watch_seconds`", _INTAKE
+)
+WATCH_STATE = RedisKey(
+    f"{_DEPLOYMENT}watch_state", "string", "msgpack: what was seen at Alertmanagers before", "7 d", _INTAKE
+)
+
+SCORER_KEYS = (IDENTITY, META, TIMERS, LEVEL, ENTRY, PROBE, WORKERS, REBUILD_META, REBUILD_LOCK)
+SOURCE_KEYS = (FIRING, OWNER, ACKNOWLEDGED, DELIVERY, WATCHER, WATCH_STATE)
+KEYS = (*SCORER_KEYS, *SOURCE_KEYS)
+
+
+def in_deployment(deployment: str, key: str) -> str:
+    """The name of one of `SOURCE_KEYS`, which sources give without their deployment."""
+    return ":".join((deployment, key))

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 from tests.servers.fixtures import (
+    alertmanager,
     amtool,
     broker,
     embedded_broker,
@@ -27,6 +28,7 @@ from tests.servers.fixtures import (
 from tests.servers.kafka import KafkaUnavailable, jars
 
 __all__ = [
+    "alertmanager",
     "amtool",
     "broker",
     "embedded_broker",

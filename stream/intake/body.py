@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from stream.core import limits
 from stream.intake.budget import Share
@@ -23,7 +23,7 @@ async def read_body(
         headers: names in lower case.
         share: pays for each byte; of a packed body for what it may unpack to.
         max_bytes: the largest body.
-        seconds: how long the sender may take.
+        seconds: how long the sender may take once the first part is there.
 
     Raises:
         BadRequest: 413 over the limit, before more of it is read; 408 too slow.
@@ -33,33 +33,38 @@ async def read_body(
     declared = headers.get("content-length", "")
     if declared.isascii() and declared.isdigit() and int(declared[:20]) > max_bytes:
         raise too_large(max_bytes)
+    parts = [await _read_part(receive, share, max_bytes)]
     try:
-        async with asyncio.timeout(seconds):
-            body = await _read(receive, share, max_bytes)
+        if parts[-1].is_more:  # most bodies are there at once
+            async with asyncio.timeout(seconds):
+                while parts[-1].is_more:
+                    parts.append(await _read_part(receive, share, max_bytes))
     except TimeoutError:
         raise BadRequest(
             408, "", f"the body did not come within {seconds:g} s; send it faster, or a smaller one"
         ) from None
+    body = parts[0].data if len(parts) == 1 else b"".join(part.data for part in parts)
     if body and headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
         share.take(min(max_bytes, max(limits.GZIP_FREE_BYTES, limits.GZIP_RATIO * len(body))))
     return body
 
 
-async def _read(receive: Receive, share: Share, max_bytes: int) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Disconnected
-        part = message.get("body", b"")
-        size += len(part)
-        if size > max_bytes:
-            raise too_large(max_bytes)
-        share.take(len(part))
-        parts.append(part)
-        if not message.get("more_body", False):
-            return parts[0] if len(parts) == 1 else b"".join(parts)
+class _Part(NamedTuple):
+    """Some bytes of a body, and whether more of it comes."""
+
+    data: bytes
+    is_more: bool
+
+
+async def _read_part(receive: Receive, share: Share, max_bytes: int) -> _Part:
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise Disconnected
+    data = message.get("body", b"")
+    if share.bytes + len(data) > max_bytes:
+        raise too_large(max_bytes)
+    share.take(len(data))
+    return _Part(data, message.get("more_body", False))
 
 
 def too_large(max_bytes: int) -> BadRequest:

@@ -13,7 +13,7 @@ from stream.sources.firing_store import FiringStore
 from stream.sources.options import MAP, Sources
 from stream.sources.parsed import Parsed
 from stream.sources.pseudonyms import Pseudonyms
-from stream.sources.readers import find_reader
+from stream.sources.readers import find_reader, name_of
 from stream.sources.resolve import Resolver
 
 _AGENTS_OF = {"jsm": "opsgenie"}  # one form, one table
@@ -65,8 +65,7 @@ def open_inboxes(
     seconds = {route.source: route.answer_seconds for route in ROUTES}
     inboxes = {}
     for source in source_names(sources):
-        rules = sources.mappings.get(source)
-        event_source = rules.source if rules is not None else source
+        event_source = name_of(sources, source)
         resolver = Resolver(event_source, sources.of(source), store, pseudonyms.maker(event_source))
         inboxes[source] = Inbox(
             source,

@@ -36,6 +36,8 @@ ITEMS_AT_A_TIME = 2_000  # of one body, so that a large one neither holds up oth
 SMALL_BYTES = 32 * 1024  # a smaller body is read on the event loop: a thread would cost more
 LARGE_BYTES = 1024 * 1024  # of bodies over this one is worked on at a time: as objects they are ten times as large
 ROOM = "intake"
+LOG_SECONDS = 60.0  # between two lines about refused posts of one source with one status
+_OWN_FORM = ("events", "cloudevents")  # who writes it can mend it; others' tools drop what is answered 422
 REFUSED_BY_TOPIC = "refused_by_topic"
 
 
@@ -86,6 +88,7 @@ class PostHandler:
         self._outside, self._metrics, self._clock = outside, metrics, clock
         self._guard = ReplayGuard(outside.memory)
         self._large = asyncio.Semaphore(1)
+        self._logged: dict[tuple[str, int], float] = {}
         self.budget = Budget(settings.posts, settings.waiting_bytes)
         metrics.posts_waiting.set_function(lambda: self.budget.posts)
         metrics.bytes_waiting.set_function(lambda: self.budget.bytes)
@@ -130,6 +133,9 @@ class PostHandler:
                 return await self._take(inbox, raw, *await asyncio.to_thread(read))
 
     async def _take(self, inbox: Inbox, raw: bytes, proof: Proof, parsed: Parsed) -> Answer:
+        if parsed.refused and not parsed.items and inbox.source in _OWN_FORM:
+            first = parsed.refused[0]
+            raise BadRequest(422, first.where, f"none of the events can be used, the first because {first.detail}")
         delivery = inbox.delivery_of(parsed, raw, proof.delivery)
         if delivery is not None or proof.signed_at is not None:
             try:
@@ -139,15 +145,20 @@ class PostHandler:
         if inbox.is_worked and any(isinstance(item, Act) for item in parsed.items):
             memory, agents = self._outside.memory, self._outside.agents
             parsed = await asyncio.to_thread(add_worked, parsed, inbox.agents_source, agents, memory)
+        tally = await self.publish(inbox, parsed)
+        if delivery is not None:
+            await asyncio.to_thread(self._guard.remember, inbox.source, delivery)
+        return tally.answer()
+
+    async def publish(self, inbox: Inbox, parsed: Parsed) -> Tally:
+        """Make events of what a body says, and return when Kafka has them. Raises Unavailable."""
         tally = Tally()
         tally.ignored = len(parsed.ignored)
         for name in parsed.ignored:
             self._metrics.ignored.labels(inbox.source, name).inc()
         for part in slices(parsed):
             await self._take_part(inbox, part, tally)
-        if delivery is not None:
-            await asyncio.to_thread(self._guard.remember, inbox.source, delivery)
-        return tally.answer()
+        return tally
 
     async def _take_part(self, inbox: Inbox, parsed: Parsed, tally: Tally) -> None:
         if not parsed.items and not parsed.refused:
@@ -165,7 +176,7 @@ class PostHandler:
             letters += await publish(self._outside.publisher, [self._failed(inbox, part) for part in refused])
         acknowledged = [one for one, fault in zip(new, events, strict=True) if fault is None]
         if pending := confirmable(resolution, new, events):
-            await self._outside.resolving.confirm(inbox.resolver, pending)
+            self._outside.resolving.confirm(inbox.resolver, pending)
         self._count(inbox, resolution, acknowledged, refused)
         for fault in (*(one for one in events if not is_refusal(one)), *letters):
             if fault is not None:
@@ -211,8 +222,18 @@ class PostHandler:
             metrics.fallbacks.inc(resolution.fallbacks)
 
     def _log_refusal(self, inbox: Inbox, fault: BadRequest) -> None:
-        level = logging.DEBUG if isinstance(fault, Unavailable) else logging.WARNING
-        log.log(level, "a post to %s is answered %d: %s", inbox.source, fault.status, fault)
+        """One line a minute for each source and status: whoever posts nonsense must not fill the log."""
+        key, now = (inbox.source, fault.status), time.monotonic()
+        quiet = isinstance(fault, Unavailable) or now - self._logged.get(key, -LOG_SECONDS) < LOG_SECONDS
+        log.log(
+            logging.DEBUG if quiet else logging.WARNING,
+            "a post to %s is answered %d: %s",
+            inbox.source,
+            fault.status,
+            fault,
+        )
+        if not quiet:
+            self._logged[key] = now
 
 
 def slices(parsed: Parsed) -> Iterable[Parsed]:

@@ -19,6 +19,7 @@ from stream.sources.parsed import Parsed
 from stream.sources.resolve import Resolver
 
 log = logging.getLogger(__name__)
+Result = tuple["asyncio.Future[Any] | None", Any, Exception | None]
 MOST_ITEMS = 4_000  # that are looked up together
 
 
@@ -26,7 +27,7 @@ class _Job(Struct, eq=False):
     """A body to resolve, or what is to be confirmed."""
 
     resolver: Resolver
-    done: "asyncio.Future[Any]"
+    done: "asyncio.Future[Any] | None"
     parsed: Parsed | None = None
     pending: Sequence[Pending] = ()
 
@@ -55,11 +56,9 @@ class ResolverThread:
         self._jobs.put(_Job(resolver, done, parsed))
         return await done
 
-    async def confirm(self, resolver: Resolver, pending: Sequence[Pending]) -> bool:
-        """Remember what Kafka has; False where there is no memory now."""
-        done: asyncio.Future[bool] = self._loop.create_future()
-        self._jobs.put(_Job(resolver, done, pending=pending))
-        return await done
+    def confirm(self, resolver: Resolver, pending: Sequence[Pending]) -> None:
+        """Remember what Kafka has, before anything that is resolved later; with no memory now nothing happens."""
+        self._jobs.put(_Job(resolver, None, pending=pending))
 
     def close(self) -> None:
         """End the thread once what was given to it is done."""
@@ -68,12 +67,13 @@ class ResolverThread:
 
     def _work(self) -> None:
         while (jobs := self._take()) is not None:
-            results: list[tuple[asyncio.Future[Any], Any, Exception | None]] = []
+            results: list[Result] = []
             for resolver in {job.resolver: None for job in jobs}:
                 own = [job for job in jobs if job.resolver is resolver]
-                results += self._confirm(resolver, [job for job in own if job.parsed is None])
+                self._confirm(resolver, [pending for job in own for pending in job.pending])
                 results += self._resolve(resolver, [job for job in own if job.parsed is not None])
-            self._loop.call_soon_threadsafe(_deliver, results)
+            if results:
+                self._loop.call_soon_threadsafe(_deliver, results)
 
     def _take(self) -> list[_Job] | None:
         """All jobs that wait, up to a number of items; None at the end."""
@@ -90,9 +90,7 @@ class ResolverThread:
             items += job.size
         return jobs
 
-    def _resolve(
-        self, resolver: Resolver, jobs: list[_Job]
-    ) -> list[tuple["asyncio.Future[Any]", Any, Exception | None]]:
+    def _resolve(self, resolver: Resolver, jobs: list[_Job]) -> list[Result]:
         if not jobs:
             return []
         bodies = [job.parsed for job in jobs if job.parsed is not None]
@@ -104,23 +102,21 @@ class ResolverThread:
             return [one for job in jobs for one in self._resolve(resolver, [job])]  # it must not harm the others
         return [(job.done, resolution, None) for job, resolution in zip(jobs, found, strict=True)]
 
-    def _confirm(
-        self, resolver: Resolver, jobs: list[_Job]
-    ) -> list[tuple["asyncio.Future[Any]", Any, Exception | None]]:
-        if not jobs:
-            return []
+    @staticmethod
+    def _confirm(resolver: Resolver, pending: list[Pending]) -> None:
+        if not pending:
+            return
         try:
-            resolver.confirm_all(pending for job in jobs for pending in job.pending)
-        except FiringsAway:
-            return [(job.done, False, None) for job in jobs]
-        except Exception as error:
-            return [(job.done, None, error) for job in jobs]
-        return [(job.done, True, None) for job in jobs]
+            resolver.confirm_all(pending)
+        except FiringsAway as error:
+            log.debug("%s; what was published is published again if it comes again", error)
+        except Exception:
+            log.critical("what was published could not be remembered", exc_info=True)
 
 
-def _deliver(results: list[tuple["asyncio.Future[Any]", Any, Exception | None]]) -> None:
+def _deliver(results: list[Result]) -> None:
     for done, result, error in results:
-        if done.done():  # its sender left, or its time was over
+        if done is None or done.done():  # its sender left, or its time was over
             continue
         if error is not None:
             done.set_exception(error)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from functools import partial
 
 from stream.asgi_server import open_socket, serve
 from stream.config import Settings
@@ -14,17 +15,21 @@ from stream.intake.kafka_watch import ANSWER_SECONDS, KafkaWatch
 from stream.intake.post import Outside, PostHandler
 from stream.intake.post import Topics as TopicNames
 from stream.intake.resolving import ResolverThread
+from stream.intake.watcher import Watcher
 from stream.kafka.acknowledged import AcknowledgedPublisher
 from stream.kafka.topics import Topics
-from stream.lane.process import Callbacks
+from stream.lane.process import Callbacks, tune_garbage_collection
 from stream.lane.runner import Runner
 from stream.metrics.intake import IntakeMetrics
 from stream.sources.agents import AgentTable, load_agents
+from stream.sources.alertmanager_api import AlertmanagerApi, look
 from stream.sources.memory_switch import MemorySwitch, SwitchedExpiringStore, SwitchedFiringStore
 from stream.sources.options import load_sources
+from stream.sources.parsed import Parsed
 from stream.sources.pseudonyms import Pseudonyms, load_key
 from stream.sources.redis_expiring_store import RedisExpiringStore
 from stream.sources.redis_firings import RedisFiringStore
+from stream.sources.silences import SOURCE, WatchOptions
 
 log = logging.getLogger(__name__)
 REDIS_SECONDS = 1.0  # at most: PagerDuty's answer has to come within 5 s, whatever hangs
@@ -53,8 +58,10 @@ class Intake:
         if key.sentence:
             log.warning("%s", key.sentence)
         proofs = load_authenticators(settings.intake.auth, settings.intake.host, source_names(sources))
-        store = SwitchedFiringStore(firings, self.switch)
-        self.inboxes = open_inboxes(sources, self.agents, Pseudonyms(key.key), store, proofs)
+        self._store = SwitchedFiringStore(firings, self.switch)
+        self.inboxes = open_inboxes(sources, self.agents, Pseudonyms(key.key), self._store, proofs)
+        self._alertmanagers = [AlertmanagerApi(url) for url in settings.intake.alertmanagers]
+        self._identity_ignore = sources.of(SOURCE).identity_ignore
         _begin_at_zero(self.metrics, self.inboxes)
         kafka = Topics(settings, ANSWER_SECONDS)
         self._kafka_watch = KafkaWatch(kafka, self.metrics, settings.lane.topic_check_seconds)
@@ -72,14 +79,39 @@ class Intake:
         resolving = ResolverThread()
         topics = TopicNames(settings.topics.events, settings.topics.failed)
         outside = Outside(publisher, topics, resolving, self._memory, self.agents)
-        app = make_app(PostHandler(intake, outside, self.metrics), self.inboxes, self.metrics)
+        handler = PostHandler(intake, outside, self.metrics)
+        app = make_app(handler, self.inboxes, self.metrics)
+        watching = self._watch(handler, stopping)
         host, port = self._listener.getsockname()[:2]
+        tune_garbage_collection()
         log.info("listening", extra={"fields": {"host": host, "port": port}})
         try:
             await serve(app, self._listener, stopping)
         finally:
+            stopping.set()
+            await watching
             await asyncio.to_thread(resolving.close)
             await asyncio.to_thread(publisher.close, intake.publish_seconds)
+
+    def _watch(self, handler: PostHandler, stopping: asyncio.Event) -> "asyncio.Task[None]":
+        """Watches the Alertmanagers of the settings; ends at once where there are none."""
+        inbox = self.inboxes[SOURCE]
+
+        async def publish(parsed: Parsed) -> None:
+            await handler.publish(inbox, parsed)
+
+        watcher = Watcher(
+            partial(look, self._alertmanagers),
+            len(self._alertmanagers),
+            self._store,
+            publish,
+            self.agents,
+            self._identity_ignore,
+            self.metrics,
+            self._settings.intake.watch_seconds,
+            WatchOptions(quiet_receivers=frozenset(self._settings.intake.quiet_receivers)),
+        )
+        return asyncio.create_task(watcher.run(stopping) if self._alertmanagers else _nothing())
 
     def _faults(self) -> list[str]:
         return [self._kafka_watch.fault] if self._kafka_watch.fault else []
@@ -87,6 +119,10 @@ class Intake:
     def _notes(self) -> list[str]:
         away = self.switch.away
         return [f"ids are made without memory: {away}"] if away else []
+
+
+async def _nothing() -> None:
+    pass
 
 
 def _agents(settings: Settings) -> AgentTable:

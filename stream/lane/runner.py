@@ -69,6 +69,7 @@ class Runner:
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop)
+        self._pulse = self._clock()
         pulse = asyncio.create_task(self._beat())
         try:
             self.process.start()

@@ -18,6 +18,7 @@ from stream.core.kinds import AGENT_ENDING, RESERVED, Agent
 
 SHIPPED = Path(__file__).with_name("agents.toml")
 RAISED, IGNORED = "raised", "ignored"  # of a line: the alert is raised; nothing happens
+SAME_TABLE = {"jsm": "opsgenie"}  # sources of one form
 NOBODY, USER, MACHINE = "none", "user", "machine"  # of `by`, in every source; what else there is each source names
 
 Text = Annotated[str, Meta(min_length=1, max_length=limits.NAME_LENGTH)]
@@ -42,10 +43,6 @@ class Line(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def fits(self, event: str, by: str) -> bool:
         """Whether the line is about this event, done by this."""
         return _fits(event, self.event) and _fits(by, self.by)
-
-    def __str__(self) -> str:
-        who = "" if self.by == ("*",) else f" by {' or '.join(self.by)}"
-        return f"{' or '.join(self.event)}{who} is {self.kind}{f', {self.agent}' if self.agent else ''}"
 
 
 class SourceAgents(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -96,6 +93,7 @@ class AgentTable:
             by: what did it, in the source's words; `none` where it names nobody.
             accounts: id, name and address of who did it; one that is listed as no person makes `by` `machine`.
         """
+        source = SAME_TABLE.get(source, source)
         table = self.sources.get(source)
         if table is None:
             return None
@@ -105,23 +103,25 @@ class AgentTable:
         for number, line in enumerate(table.lines, start=1):
             if line.fits(event, by):
                 listed = f"; its account is listed as {machine[1]}" if machine is not None else ""
-                return Decided(line.kind, line.agent, f"{source} line {number}: {line}{listed}")
+                what = f"{line.kind}, {line.agent}" if line.agent else line.kind
+                return Decided(line.kind, line.agent, f"{source} line {number}: {event} by {by} is {what}{listed}")
         return None
 
     def is_machine(self, source: str, account: str) -> bool:
         """Whether an account is listed as no person."""
-        table = self.sources.get(source)
+        table = self.sources.get(SAME_TABLE.get(source, source))
         return table is not None and _first_match([account], table.accounts) is not None
 
     def worked_seconds(self, source: str) -> float:
         """How long before a person's resolve a person must have acknowledged; 0 = nothing is concluded."""
-        table = self.sources.get(source)
+        table = self.sources.get(SAME_TABLE.get(source, source))
         return 0.0 if table is None else table.worked_minutes * 60.0
 
     def with_accounts(self, accounts: Mapping[str, Iterable[str]]) -> "AgentTable":
         """The same tables with more accounts that are no people, by source."""
         sources = dict(self.sources)
-        for source, more in accounts.items():
+        for name, more in accounts.items():
+            source = SAME_TABLE.get(name, name)
             if source in sources:
                 table = sources[source]
                 sources[source] = msgspec.structs.replace(table, accounts=(*table.accounts, *more))

@@ -3,12 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import msgspec
-
 from stream.core import limits
 from stream.sources.labels import LabelReader, Labels
 from stream.sources.options import SourceOptions
 from stream.sources.parsed import Act, BadRequest, Description, Firing, Parsed, Raise, Refused
+from stream.sources.texts import as_json
 from stream.sources.times import BadTime, check_time, read_time
 
 Adapt = Callable[[Mapping[str, Any], Labels, Mapping[str, Any], Description], Description | str]
@@ -48,7 +47,7 @@ def read_group(
             item = _item(alert, reader, options, received_at, ended_why, adapt)
         except Unusable as fault:
             field = f"{where}.{fault.field}" if fault.field else where
-            parsed.refused.append(Refused(field, fault.reason, fault.detail, msgspec.json.encode(alert)))
+            parsed.refused.append(Refused(field, fault.reason, fault.detail, as_json(alert)))
             continue
         if isinstance(item, str):
             parsed.ignored.append(item)

@@ -113,9 +113,16 @@ def decode_json(text: bytes, field: str = "") -> Any:
 
 
 def read_lines(body: Body) -> list[tuple[int, bytes]]:
-    """The lines that hold something, each with its number from 1; CR LF and blank lines do no harm."""
+    """The lines that hold something, each with its number from 1; CR LF and blank lines do no harm.
+
+    Raises:
+        BadRequest: 413, there are too many.
+    """
     lines = enumerate(body.text.split(b"\n"), start=1)
-    return [(number, line.strip()) for number, line in lines if line.strip()]
+    found = [(number, line.strip()) for number, line in lines if line.strip()]
+    if len(found) > limits.ITEMS:
+        raise BadRequest(413, "", f"the body has {len(found)} lines, at most {limits.ITEMS} are read; send fewer")
+    return found
 
 
 def replace_lone_surrogates(text: bytes) -> tuple[bytes, int]:

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-import msgspec
-
 from stream.core import limits
 from stream.sources.body import Body, decode_json, replace_lone_surrogates
 from stream.sources.events import add_event, refuse_alone
 from stream.sources.options import SourceOptions
 from stream.sources.parsed import BadRequest, Parsed, Refused
+from stream.sources.texts import as_json
 
 STRUCTURED, BATCH = "application/cloudevents+json", "application/cloudevents-batch+json"
 _REQUIRED = ("specversion", "id", "source", "type")
@@ -73,7 +72,7 @@ def _add(parsed: Parsed, event: Any, where: str, received_at: float) -> None:
         add_event(parsed, data, f"{where}.data".lstrip("."), received_at)
         return
     place = ".".join(part for part in (where, field) if part)
-    parsed.refused.append(Refused(place, "bad_field", detail, msgspec.json.encode(event)))
+    parsed.refused.append(Refused(place, "bad_field", detail, as_json(event)))
 
 
 def _missing(attributes: Mapping[str, Any]) -> str | None:
@@ -91,7 +90,7 @@ def _data(event: Mapping[str, Any]) -> bytes | None:
         except (binascii.Error, ValueError, TypeError):
             return None
         return replace_lone_surrogates(data)[0]
-    return msgspec.json.encode(event["data"]) if isinstance(event.get("data"), dict) else None
+    return as_json(event["data"]) if isinstance(event.get("data"), dict) else None
 
 
 def _delivery(event: Mapping[str, Any]) -> str:

@@ -64,11 +64,12 @@ class Decision(Struct, frozen=True):
 
 
 class Pending(NamedTuple):
-    """What is remembered as published once the broker has acknowledged it."""
+    """What is remembered as published once the broker has it; `stored` is what stood under the key before."""
 
     key: str
     alert_id: str
     ended: bool
+    stored: bytes = b""
 
 
 class Resolution(Struct):
@@ -113,7 +114,7 @@ class EventMaker:
         assert record is not None
         assert alert is not None
         source = plan.item.source if isinstance(plan.item, Raise) else None
-        is_own_form = plan.key is None
+        is_own_form = isinstance(plan.item.subject, Named) and plan.item.subject.team is not None
         return Raised(
             at=moment(record.first_start),
             alert_id=record.alert_id,

@@ -10,7 +10,7 @@ from stream.sources.decisions import Decision, Resolution
 from stream.sources.firing_store import MemoryFiringStore
 from stream.sources.options import Sources
 from stream.sources.parsed import BadRequest
-from stream.sources.readers import find_reader
+from stream.sources.readers import find_reader, name_of
 from stream.sources.resolve import Resolver
 
 
@@ -54,9 +54,7 @@ def explain(
         SettingsError: there is no such source.
     """
     read = find_reader(sources, source)
-    rules = sources.mappings.get(source)
-    name = rules.source if rules is not None else source
-    resolver = Resolver(name, sources.of(source), MemoryFiringStore(), lambda _: "(a pseudonym)")
+    resolver = Resolver(name_of(sources, source), sources.of(source), MemoryFiringStore(), lambda _: "(a pseudonym)")
     try:
         parsed = read(open_body(raw, headers, max_bytes), received_at)
     except BadRequest as error:

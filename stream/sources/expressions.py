@@ -82,6 +82,8 @@ class Expression:
         if self._constant is None and self._header is None:
             parts = _HOLE.split(text)
             self._literals = parts[0::2]
+            if any(brace in literal for literal in self._literals for brace in "{}"):
+                raise ValueError(f"{text!r} is no path: a brace in it opens or closes no {{path}}")
             self._paths = [Path(part) for part in parts[1::2]] or [Path(text)]
 
     def read(self, item: Any, headers: Mapping[str, str]) -> str | None:

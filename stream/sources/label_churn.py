@@ -1,5 +1,6 @@
 """Labels that have another value at every firing, such as a counter: each firing is then an alert of its own."""
 
+import threading
 from collections import OrderedDict, deque
 from collections.abc import Mapping
 
@@ -20,11 +21,16 @@ class LabelChurn:
 
     def __init__(self, entries: int = limits.CHURN_ENTRIES, firings: int = FIRINGS) -> None:
         self._entries, self._firings = entries, firings
+        self._lock = threading.Lock()
         self._watched: OrderedDict[tuple[str, str], Watched] = OrderedDict()
         self._named: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def watch(self, rule: str, entity: str, labels: Mapping[str, str]) -> str | None:
-        """The label that has just been seen to change at every firing; each of a rule is named once."""
+        """The label that has just been seen to change at every firing; each of a rule is named once. Any thread."""
+        with self._lock:
+            return self._watch(rule, entity, labels)
+
+    def _watch(self, rule: str, entity: str, labels: Mapping[str, str]) -> str | None:
         watched = self._watched.setdefault((rule, entity), {})
         self._watched.move_to_end((rule, entity))
         if len(self._watched) > self._entries:

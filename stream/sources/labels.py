@@ -1,6 +1,7 @@
 """Labels and annotations of one alert: what is kept of them, and what they say of team, rule, entity and title."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
@@ -37,11 +38,7 @@ class LabelReader:
 
     def __init__(self, options: SourceOptions, missing: MissingValues | None = None) -> None:
         self._options = options
-        self._missing = missing or MissingValues(options.missing)
-        named = (
-            place.partition(":")[2] for key in ("team", "rule", "entity", "severity") for place in _of(options, key)
-        )
-        self._first = dict.fromkeys([*options.labels_first, *named])
+        self._missing = missing or _missing_values(options.missing)
 
     def read(self, labels: Mapping[str, Any]) -> Labels:
         """The labels as texts: numbers and true as JSON writes them, lists and objects left out, empty ones dropped."""
@@ -54,14 +51,13 @@ class LabelReader:
             elif text and name and name != OUR_LABEL:
                 whole[name] = text
         if len(whole) > limits.BODY_LABELS:
-            dropped += list(whole)[limits.BODY_LABELS :]
-            whole = dict(list(whole.items())[: limits.BODY_LABELS])
+            names = sorted(whole)  # the same ones, in whatever order they come
+            dropped += names[limits.BODY_LABELS :]
+            whole = {name: whole[name] for name in names[: limits.BODY_LABELS]}
         kept = {name: text for name, text in whole.items() if _fits(name, text)}
         if len(kept) > limits.LABELS:
-            order = [
-                *(name for name in self._first if name in kept),
-                *(name for name in kept if name not in self._first),
-            ]
+            first = self._kept_first()
+            order = [*(name for name in first if name in kept), *(name for name in kept if name not in first)]
             kept = {name: kept[name] for name in order[: limits.LABELS]}
         dropped += [name for name in whole if name not in kept]
         return Labels(whole, kept, _left_out(dropped) if dropped else "")
@@ -93,6 +89,12 @@ class LabelReader:
             return None if self._missing.is_whole(text) else text.strip()
         return None if self._missing.holds(text) or len(text) > longest or "\0" in text else text.strip()
 
+    def _kept_first(self) -> dict[str, None]:
+        """Names of labels that are kept before others: those that are listed, and those that places name."""
+        keys = ("team", "rule", "entity", "severity")
+        named = (place.partition(":")[2] for key in keys for place in _of(self._options, key))
+        return dict.fromkeys([*self._options.labels_first, *named])
+
     def _owners(self, labels: Labels, annotations: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
         found = ((place, _value(place, labels, annotations)) for place in self._options.team)
         return tuple((place, text) for place, text in found if text is not None)
@@ -109,6 +111,12 @@ class LabelReader:
             if text is not None:
                 return text
         return None
+
+
+@lru_cache(maxsize=64)
+def _missing_values(patterns: tuple[str, ...]) -> MissingValues:
+    """Made once for each list of patterns, and not for each body."""
+    return MissingValues(patterns)
 
 
 def _of(options: SourceOptions, key: str) -> tuple[str, ...]:

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from stream.core import limits
 from stream.sources.body import Body, decode_json, read_lines
 from stream.sources.expressions import Expression, Path, expressions
@@ -13,7 +11,7 @@ from stream.sources.mapping_rules import SETTABLE, MappingRules, Rule, Values
 from stream.sources.missing import MissingValues
 from stream.sources.options import SourceOptions
 from stream.sources.parsed import Act, BadRequest, Description, Firing, Named, Parsed, Raise, Refused, Subject
-from stream.sources.texts import cut_title, strip_port, text_of
+from stream.sources.texts import as_json, cut_title, strip_port, text_of
 from stream.sources.times import BadTime, check_time, read_time
 
 
@@ -34,15 +32,15 @@ class MappingReader:
     """
 
     def __init__(self, rules: MappingRules, options: SourceOptions) -> None:
-        self._rules, self._options = rules, options
-        self._missing = MissingValues([*options.missing, *rules.missing])
-        self._labels = LabelReader(options, self._missing)
+        self.rules, self.options = rules, options
+        self.missing = MissingValues([*options.missing, *rules.missing])
+        self.labels = LabelReader(options, self.missing)
         self._json = [Path(path) for path in rules.json]
         alert = rules.alert
-        self._fields = {key: expressions(getattr(alert, key) or []) for key in ("at", "id", *SETTABLE)}
-        self._identity = {name: Expression(text) for name, text in alert.identity.items()}
-        self._label_texts = {name: Expression(text) for name, text in alert.labels.items()}
-        self._labels_from = Path(alert.labels_from) if alert.labels_from else None
+        self.fields = {key: expressions(getattr(alert, key) or []) for key in ("at", "id", *SETTABLE)}
+        self.identity = {name: Expression(text) for name, text in alert.identity.items()}
+        self.label_texts = {name: Expression(text) for name, text in alert.labels.items()}
+        self.labels_from = Path(alert.labels_from) if alert.labels_from else None
         self._bound = [_BoundRule(rule) for rule in rules.rule]
 
     def read(self, body: Body, received_at: float) -> Parsed:
@@ -61,7 +59,7 @@ class MappingReader:
                 field = ".".join(part for part in (where, fault.field) if part)
                 if alone:
                     raise BadRequest(422, field, f"`{field}`: {fault.detail}" if field else fault.detail) from None
-                parsed.refused.append(Refused(field, fault.reason, fault.detail, msgspec.json.encode(item)))
+                parsed.refused.append(Refused(field, fault.reason, fault.detail, as_json(item)))
         return parsed
 
     def _split(self, body: Body) -> tuple[list[tuple[str, Any]], bool]:
@@ -70,7 +68,7 @@ class MappingReader:
             lines = read_lines(body)
             return [(f"line {number}", decode_json(line, f"line {number}")) for number, line in lines], False
         value = decode_json(body.text)
-        name = self._rules.items
+        name = self.rules.items
         if name:
             value = Path(name).find(value)
             if not isinstance(value, list):
@@ -153,9 +151,9 @@ class _Found:
         self._received_at = received_at
         self.left_out = ""
         self._raised_at = (
-            self._time(reader._fields["at"], "at") if bound.rule.do == "raise" or bound.rule.raises else None
+            self._time(reader.fields["at"], "at") if bound.rule.do == "raise" or bound.rule.raises else None
         )
-        self._acted_at = self._time(bound.at or reader._fields["at"], "at") if bound.rule.do == "act" else None
+        self._acted_at = self._time(bound.at or reader.fields["at"], "at") if bound.rule.do == "act" else None
         self.subject = self._subject()
 
     def act(self, kind: str) -> Act:
@@ -178,8 +176,8 @@ class _Found:
 
     def description(self) -> Description:
         """What it says of the alert."""
-        reader, fields = self._reader, {**self._reader._fields, **self._bound.set}
-        labels = reader._labels.read(self._label_values())
+        reader, fields = self._reader, {**self._reader.fields, **self._bound.set}
+        labels = reader.labels.read(self._label_values())
         self.left_out = labels.left_out
         title, cut = cut_title(self._first(fields["title"], 0))
         entity = self._first(fields["entity"])
@@ -189,7 +187,7 @@ class _Found:
             at=self._raised_at,
             owners=tuple((place, text) for place, text in owners if text is not None),
             rule=self._first(fields["rule"]),
-            entity=strip_port(entity) if entity is not None and reader._options.strip_port else entity,
+            entity=strip_port(entity) if entity is not None and reader.options.strip_port else entity,
             severity=self._first(fields["severity"]),
             title=title,
             labels=labels.kept,
@@ -198,19 +196,17 @@ class _Found:
 
     def _subject(self) -> Subject:
         reader = self._reader
-        if reader._identity:
-            texts = {name: one.read(self._item, self._headers) for name, one in reader._identity.items()}
-            labels = {name: text for name, text in texts.items() if text and not reader._missing.holds(text)}
+        if reader.identity:
+            texts = {name: one.read(self._item, self._headers) for name, one in reader.identity.items()}
+            labels = {name: text for name, text in texts.items() if text and not reader.missing.holds(text)}
             if not labels:
-                raise Unusable(
-                    self._names(reader._identity.values()), "no_identity", "nothing names the alert; send it"
-                )
+                raise Unusable(self._names(reader.identity.values()), "no_identity", "nothing names the alert; send it")
             start = self._raised_at if self._raised_at is not None else self._acted_at
             assert start is not None
             return Firing(labels, start)
-        found = self._first(reader._fields["id"], limits.ID_LENGTH)
+        found = self._first(reader.fields["id"], limits.ID_LENGTH)
         if found is None:
-            names = self._names(reader._fields["id"])
+            names = self._names(reader.fields["id"])
             raise Unusable(
                 names, "bad_field", f"the id is not there, or no text of at most {limits.ID_LENGTH} characters"
             )
@@ -218,18 +214,18 @@ class _Found:
 
     def _label_values(self) -> dict[str, Any]:
         reader = self._reader
-        below = reader._labels_from.find(self._item) if reader._labels_from else None
+        below = reader.labels_from.find(self._item) if reader.labels_from else None
         values = dict(below) if isinstance(below, dict) else {}
-        values.update({name: one.read(self._item, self._headers) for name, one in reader._label_texts.items()})
+        values.update({name: one.read(self._item, self._headers) for name, one in reader.label_texts.items()})
         return {
             name: value
             for name, value in values.items()
-            if not (isinstance(value, str) and reader._missing.holds(value))
+            if not (isinstance(value, str) and reader.missing.holds(value))
         }
 
     def _time(self, texts: list[Expression], name: str) -> float:
-        form = self._reader._rules.time
-        zone = form.zone or self._reader._options.zone
+        form = self._reader.rules.time
+        zone = form.zone or self._reader.options.zone
         text = self._first(texts, 0)
         if text is None:
             raise Unusable(self._names(texts), "bad_time", f"it is not there, and `{name}` is needed")
@@ -239,7 +235,7 @@ class _Found:
             raise Unusable(self._names(texts), error.reason, str(error)) from None
 
     def _first(self, texts: list[Expression], longest: int = limits.NAME_LENGTH) -> str | None:
-        usable = self._reader._labels.usable
+        usable = self._reader.labels.usable
         return next((text for one in texts if (text := usable(one.read(self._item, self._headers), longest))), None)
 
     @staticmethod

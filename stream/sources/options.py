@@ -41,7 +41,7 @@ class SourceOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         zone: the time zone of times that do not tell theirs.
         automation: patterns of accounts that are no people, such as `svc-*`.
         open_days: how long a firing of which nothing is heard counts as open.
-        states: ServiceNow's states in another language or of one's own, to those that `incident.py` names.
+        states: of ServiceNow: states in another language, and the state of `docs/INTAKE.md` that each means.
         mapping: of a source `map.NAME`: the mapping file, beside this one.
     """
 
@@ -61,7 +61,7 @@ class SourceOptions(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     zone: str = "UTC"
     automation: Annotated[tuple[str, ...], Meta(max_length=limits.PATTERNS)] = ()
     open_days: Annotated[float, Meta(gt=0, le=limits.HISTORY_DAYS)] = 7.0
-    states: dict[Annotated[str, Meta(max_length=limits.NAME_LENGTH)], Name] = {}
+    states: dict[str, str] = {}
     mapping: str | None = None
 
 

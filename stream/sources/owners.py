@@ -45,14 +45,14 @@ class OwnerFinder:
 
     def _team(self, place: str, value: str) -> tuple[str | None, str]:
         text = value.strip()
+        if len(text) > limits.NAME_LENGTH or "\0" in text:
+            return None, f"has a text over {limits.NAME_LENGTH} characters, or with NUL"
         table = self._options.teams.get(place)
         if table is not None:
             found = _look_up(table, text)
             return found, f"has {text[:60]!r}, which the table teams does not name"
         if self._missing.holds(text):
             return None, f"has {text[:60]!r}, which stands for no value"
-        if len(text) > limits.NAME_LENGTH or "\0" in text:
-            return None, f"has a text over {limits.NAME_LENGTH} characters, or with NUL"
         return text, ""
 
 

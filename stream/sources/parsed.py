@@ -96,7 +96,7 @@ class Refused(Struct, frozen=True):
         where: its place, such as `alerts[0].labels.ports`.
         reason: a short name that is counted, such as `nul` or `future`.
         detail: one sentence with the value.
-        value: the part as JSON, for alerts.failed.
+        value: the part, as JSON where it could be read, for alerts.failed.
     """
 
     where: str

@@ -38,6 +38,12 @@ INCIDENT_READERS: dict[str, IncidentReader] = {
 """Readers of incident tools: a decoded body, options, who did what, and the time at which it came."""
 
 
+def name_of(sources: Sources, name: str) -> str:
+    """What a source is called in events and ids: of a mapping its own `source`, else the name itself."""
+    rules = sources.mappings.get(name)
+    return name if rules is None else rules.source
+
+
 def find_reader(sources: Sources, name: str, agents: AgentTable | None = None) -> Callable[[Body, float], Parsed]:
     """What reads the bodies of a source such as `grafana` or `map/zabbix`.
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import redis
 from redis.exceptions import RedisError
 
+from stream.redis_keys import in_deployment
 from stream.sources.expiring_store import ExpiringStoreAway
 
 T = TypeVar("T")
@@ -49,7 +50,7 @@ class RedisExpiringStore:
         self._client.close()
 
     def _name(self, key: str) -> str:
-        return f"{self._deployment}:{key}"
+        return in_deployment(self._deployment, key)
 
 
 def _call(ask: Callable[[], T]) -> T:

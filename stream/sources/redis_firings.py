@@ -15,6 +15,7 @@ from typing import Any
 import redis
 from redis.exceptions import NoScriptError, RedisError
 
+from stream.redis_keys import in_deployment
 from stream.sources.firing_store import FiringsAway, Swap
 
 _SWAP = """
@@ -53,7 +54,7 @@ class RedisFiringStore:
         for some in _chunks(keys):
             pipeline = self._client.pipeline(transaction=False)
             for key in some:
-                pipeline.get(f"{self._deployment}:{key}")
+                pipeline.get(in_deployment(self._deployment, key))
             answers = self._execute(pipeline)
             found += [answer if isinstance(answer, bytes) else b"" for answer in answers]
         return found
@@ -76,7 +77,7 @@ class RedisFiringStore:
     def _swap(self, swaps: Sequence[Swap]) -> list[bool]:
         pipeline = self._client.pipeline(transaction=False)
         for swap in swaps:
-            key = f"{self._deployment}:{swap.key}"
+            key = in_deployment(self._deployment, swap.key)
             pipeline.evalsha(_SHA, 1, key, swap.expected, swap.value, max(1, math.ceil(swap.seconds)))
         return [answer == 1 for answer in self._execute(pipeline)]
 

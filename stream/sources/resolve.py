@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
+from stream.core import limits
 from stream.core.errors import BadRecord
 from stream.core.events import Acted, Raised, decode_event, encode_event
 from stream.sources.decisions import EventMaker, Outcome, Pending, Plan, Resolution
@@ -43,7 +44,7 @@ _CHURN = (
 
 
 class Resolver:
-    """Resolves the bodies of one source.
+    """Resolves the bodies of one source; any thread may call it, and calls take as long as the store's.
 
     Args:
         source: its name, which goes into ids and events.
@@ -72,9 +73,9 @@ class Resolver:
         """The events of several bodies, read and remembered together; each as `resolve` makes them."""
         planned = [[self._plan(item) for item in parsed.items] for parsed in bodies]
         remembered = [[plan for plan in plans if plan.key is not None] for plans in planned]
-        away = ""
+        away, written = "", dict[str, bytes]()
         try:
-            outcomes = self._decide([plan for plans in remembered for plan in plans], now)
+            outcomes, written = self._decide([plan for plans in remembered for plan in plans], now)
         except FiringsAway as error:
             away = str(error)
             outcomes = {id(plan): _fallback(plan) for plans in remembered for plan in plans}
@@ -83,10 +84,11 @@ class Resolver:
             resolution = Resolution([], list(parsed.refused), list(parsed.ignored), list(parsed.notes))
             if away:
                 resolution.fallbacks, resolution.away = len(kept), away if kept else ""
-            emitted: set[tuple[str, str]] = set()
+            emitted: set[tuple[str, str, str]] = set()
             for plan in plans:
                 outcome = outcomes.get(id(plan)) or Outcome(_own_record(plan))
                 self._emit(resolution, plan, outcome, emitted)
+            resolution.pending = [one._replace(stored=written.get(one.key, b"")) for one in resolution.pending]
             self._watch_labels(resolution, plans, outcomes)
             resolutions.append(resolution)
         return resolutions
@@ -100,12 +102,16 @@ class Resolver:
         by_key: dict[str, list[Pending]] = {}
         for pending in acknowledged:
             by_key.setdefault(pending.key, []).append(pending)
+        tried = False
         for _ in range(_TRIES):
             if not by_key:
                 return
-            keys = list(by_key)
+            values = {key: found[-1].stored for key, found in by_key.items() if found[-1].stored and not tried}
+            unknown = [key for key in by_key if key not in values]
+            values |= zip(unknown, self._store.read(unknown), strict=True)
+            tried = True
             swaps = []
-            for key, value in zip(keys, self._store.read(keys), strict=True):
+            for key, value in values.items():
                 records = decode_records(value)
                 for pending in by_key[key]:
                     records = mark_published(records, pending.alert_id, pending.ended)
@@ -121,7 +127,8 @@ class Resolver:
             if subject.team is not None:
                 return Plan(item, Owner(subject.team, "the event's own field `team`"), None, "", subject.id)
             owner = self._owners.find(item.alert)
-            return Plan(item, owner, owner_key(self._source, subject.id), "", subject.id)
+            key = owner_key(self._source, subject.id) if len(subject.id) <= limits.ID_LENGTH else None
+            return Plan(item, owner, key, "", subject.id)
         print_ = fingerprint(subject.labels, self._ignored)
         return Plan(
             item,
@@ -131,11 +138,13 @@ class Resolver:
             make_alert_id(self._source, print_, subject.starts_at),
         )
 
-    def _decide(self, plans: list[Plan], now: float) -> dict[int, Outcome]:
+    def _decide(self, plans: list[Plan], now: float) -> tuple[dict[int, Outcome], dict[str, bytes]]:
+        """What each thing is about, by the plan's identity, and what is remembered now, by key. Raises FiringsAway."""
         by_key: dict[str, list[Plan]] = {}
         for plan in plans:
             by_key.setdefault(plan.key or "", []).append(plan)
         outcomes: dict[int, Outcome] = {}
+        written: dict[str, bytes] = {}
         keys = list(by_key)
         for _ in range(_TRIES):
             swaps = []
@@ -147,8 +156,9 @@ class Resolver:
                     swaps.append(self._swap(key, value, records))
             stored = self._store.swap(swaps) if swaps else []
             keys = [swap.key for swap, done in zip(swaps, stored, strict=True) if not done]
+            written |= {swap.key: swap.value for swap in swaps}
             if not keys:
-                return outcomes
+                return outcomes, written
         raise FiringsAway(f"{len(keys)} firings were changed by others {_TRIES} times while they were read")
 
     def _swap(self, key: str, value: bytes, records: Records) -> Swap:
@@ -156,7 +166,7 @@ class Resolver:
         seconds = seconds_kept(records, self._options.open_days * DAY) if is_firing else OWNER_DAYS * DAY
         return Swap(key, value, encode_records(records), seconds)
 
-    def _emit(self, resolution: Resolution, plan: Plan, outcome: Outcome, emitted: set[tuple[str, str]]) -> None:
+    def _emit(self, resolution: Resolution, plan: Plan, outcome: Outcome, emitted: set[tuple[str, str, str]]) -> None:
         item, record = plan.item, outcome.record
         if record is None:
             where = plan.fingerprint or plan.own_id
@@ -168,18 +178,20 @@ class Resolver:
             resolution.default_teams += 1
         try:
             if raises:
-                duplicate = outcome.late or outcome.raise_published or (record.alert_id, "raise") in emitted
+                duplicate = (
+                    outcome.late or outcome.raise_published or (record.team, record.alert_id, "raise") in emitted
+                )
                 event = self._maker.raised(plan, outcome)
                 self._add(resolution, plan, outcome, event, duplicate, "raise")
-                emitted.add((record.alert_id, "raise"))
+                emitted.add((record.team, record.alert_id, "raise"))
             if isinstance(item, Act):
                 ends = plan.ends
-                duplicate = ends and (outcome.end_published or (record.alert_id, "end") in emitted)
+                duplicate = ends and (outcome.end_published or (record.team, record.alert_id, "end") in emitted)
                 self._add(
                     resolution, plan, outcome, self._maker.acted(plan, outcome), duplicate, "end" if ends else "act"
                 )
                 if ends:
-                    emitted.add((record.alert_id, "end"))
+                    emitted.add((record.team, record.alert_id, "end"))
         except BadRecord as error:
             resolution.refused.append(Refused("", error.reason, error.detail, _as_json(item)))
 

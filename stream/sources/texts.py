@@ -1,6 +1,9 @@
 """JSON values as texts, and texts as alerts carry them."""
 
+import json
 from typing import Any
+
+import msgspec
 
 from stream.core import limits
 
@@ -40,3 +43,11 @@ def cut_title(text: str | None) -> tuple[str | None, bool]:
         return None, False
     clean = text.replace("\0", " ")[: limits.TITLE_LENGTH]
     return clean, clean != text
+
+
+def as_json(value: Any) -> bytes:
+    """A value that was decoded from JSON as JSON again, whatever it holds, for alerts.failed."""
+    try:
+        return msgspec.json.encode(value)
+    except (OverflowError, UnicodeEncodeError):  # a number over 64 bits, half of a surrogate pair
+        return json.dumps(value).encode()

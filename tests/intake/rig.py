@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,15 +14,15 @@ from stream.config import IntakeSettings, make_settings
 from stream.core.events import Event, decode_event
 from stream.intake.app import make_app
 from stream.intake.auth import Authenticator, AuthOptions
-from stream.intake.inboxes import open_inboxes, source_names
-from stream.sources.memory_switch import MemorySwitch, SwitchedExpiringStore, SwitchedFiringStore
+from stream.intake.inboxes import Inbox, open_inboxes, source_names
 from stream.intake.post import Outside, PostHandler, Topics
 from stream.intake.resolving import ResolverThread
 from stream.kafka.records import Output, Part
 from stream.metrics.intake import IntakeMetrics
-from stream.sources.agents import load_agents
+from stream.sources.agents import AgentTable, load_agents
 from stream.sources.expiring_store import ExpiringStore, MemoryExpiringStore
 from stream.sources.firing_store import FiringsAway, FiringStore, MemoryFiringStore, Swap
+from stream.sources.memory_switch import MemorySwitch, SwitchedExpiringStore, SwitchedFiringStore
 from stream.sources.options import Sources, load_sources
 from stream.sources.pseudonyms import Pseudonyms
 
@@ -86,12 +86,12 @@ class AbsentFiringStore:
         self.away = True
         self.calls = 0
 
-    def read(self, keys: list[str]) -> list[bytes]:
+    def read(self, keys: Sequence[str]) -> list[bytes]:
         """See `FiringStore`."""
         self._check()
         return self._store.read(keys)
 
-    def swap(self, swaps: list[Swap]) -> list[bool]:
+    def swap(self, swaps: Sequence[Swap]) -> list[bool]:
         """See `FiringStore`."""
         self._check()
         return self._store.swap(swaps)
@@ -124,9 +124,11 @@ class Rig:
         metrics: IntakeMetrics,
         switch: MemorySwitch,
         app: Any,
+        inboxes: Mapping[str, Inbox],
+        agents: AgentTable,
     ) -> None:
         self.client, self.handler, self.publisher, self.metrics = client, handler, publisher, metrics
-        self.switch, self.app = switch, app
+        self.switch, self.app, self.inboxes, self.agents = switch, app, inboxes, agents
 
     async def post(self, source: str, body: Any, headers: Mapping[str, str] | None = None) -> httpx.Response:
         """Post bytes, or anything else as JSON."""
@@ -179,6 +181,6 @@ async def rig(
         app = make_app(handler, inboxes, metrics)
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://intake") as client:
-            yield Rig(client, handler, publisher, metrics, switch, app)
+            yield Rig(client, handler, publisher, metrics, switch, app, inboxes, agents)
     finally:
         await asyncio.to_thread(resolving.close)

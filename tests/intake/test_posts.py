@@ -218,6 +218,8 @@ def test_our_own_form_comes_once() -> None:
         assert (answer.status_code, answer.json()["field"]) == (422, "team")
         answer = await intake.post("events", raised("INC3", type="tick"))
         assert answer.status_code == 422
+        answer = await intake.post("events", [{"type": "raised"}, {"odd": 1}])
+        assert (answer.status_code, answer.json()["field"][:3]) == (422, "[0]")
         assert len(intake.publisher.outputs) == 2
 
     run(test)

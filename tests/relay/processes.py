@@ -11,8 +11,8 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 
 from stream.dev.process import LOOPBACK, ServerProcess, free_port
-from tests.servers.alertmanager import post_json
 from tests.servers.kafka import ROOT
+from tests.servers.receiver import post_json
 
 
 class RelayProcess(ServerProcess):

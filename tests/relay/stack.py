@@ -13,9 +13,10 @@ from stream.core.events import Acted, Event, Raised, decode_event
 from stream.dev.process import LOOPBACK
 from tests.chaos.cluster import Cluster
 from tests.relay.processes import RelayProcess
-from tests.servers.alertmanager import AlertmanagerServer, Receiver
+from tests.servers.alertmanager import AlertmanagerServer
 from tests.servers.kafka import ROOT, ApacheKafka
 from tests.servers.prometheus import PrometheusServer
+from tests.servers.receiver import Receiver
 from tests.servers.redis import RedisServer
 
 RULE, TEAM = "DiskAlmostFull", "payments"

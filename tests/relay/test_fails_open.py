@@ -19,9 +19,10 @@ from stream.dev.process import free_port
 from stream.sources.signatures import hash_token
 from tests.chaos.cluster import Cluster
 from tests.relay.processes import RelayProcess, alert, resolved
-from tests.servers.alertmanager import AlertmanagerServer, post_json
+from tests.servers.alertmanager import AlertmanagerServer
 from tests.servers.availability import unavailable
 from tests.servers.kafka import ROOT, ApacheKafka
+from tests.servers.receiver import post_json
 from tests.servers.redis import RedisServer
 from tests.waits import until
 

@@ -17,8 +17,9 @@ from stream.kafka.tail import Tail
 from tests.chaos.cluster import Cluster
 from tests.relay.processes import RelayProcess, alert, resolved
 from tests.relay.records import decision
-from tests.servers.alertmanager import AlertmanagerServer, Receiver
+from tests.servers.alertmanager import AlertmanagerServer
 from tests.servers.kafka import ApacheKafka
+from tests.servers.receiver import Receiver
 from tests.servers.redis import RedisServer
 from tests.waits import until
 

@@ -15,7 +15,7 @@ from stream.core.errors import SettingsError
 from stream.dev.process import free_port
 from stream.metrics.relay import RelayMetrics
 from stream.relay.upstream import Reply, Upstream
-from tests.servers.alertmanager import Receiver
+from tests.servers.receiver import Receiver
 
 BODY = b'[{"labels":{"alertname":"Down"}}]'
 

@@ -1,63 +1,107 @@
-"""Alertmanager itself, and a receiver of what it sends to Slack, PagerDuty and webhooks."""
+"""Alertmanager itself, alone or with a peer: alerts and silences made by its API."""
 
 import json
 import shutil
-import socket
+import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Thread
-from typing import Any, NamedTuple
+from typing import Any
 
 from stream.dev.process import LOOPBACK, ServerProcess, free_port
 
-PROGRAM = "prometheus-alertmanager"
-ANSWER_SECONDS = 30
-CONFIG = "route: {receiver: none}\nreceivers: [{name: none}]\n"
+PROGRAMS = ("prometheus-alertmanager", "alertmanager")
+CONFIG = """
+route:
+  receiver: people
+  group_wait: 1s
+  routes:
+    - matchers: [severity = "info"]
+      receiver: quiet
+inhibit_rules:
+  - source_matchers: [severity = "critical"]
+    target_matchers: [severity = "warning"]
+    equal: [job]
+receivers:
+  - name: people
+  - name: quiet
+"""
+ANSWER_SECONDS = 10
 
 
 class AlertmanagerServer(ServerProcess):
-    """One server on a port of its own, in no cluster unless it has peers.
+    """One server on a port of its own, without a cluster. FileNotFoundError where it is not installed."""
 
-    Raises:
-        FileNotFoundError: Debian's `prometheus-alertmanager` is not installed.
-    """
-
-    def __init__(self, config: str = CONFIG, folder: Path | None = None, arguments: Sequence[str] = ()) -> None:
-        if shutil.which(PROGRAM) is None:
-            raise FileNotFoundError(f"{PROGRAM} is not installed")
-        self.port = free_port()
-        command = [
-            PROGRAM,
+    def __init__(self, config: str = CONFIG, folder: Path | None = None, prefix: str = "") -> None:
+        program = next((found for name in PROGRAMS if (found := shutil.which(name))), None)
+        if program is None:
+            raise FileNotFoundError("prometheus-alertmanager is not installed")
+        self.port, self._prefix = free_port(), prefix
+        arguments = [
             "--config.file=alertmanager.yml",
             "--storage.path=data",
             f"--web.listen-address={LOOPBACK}:{self.port}",
+            f"--web.external-url={self.url}",
             "--cluster.listen-address=",
-            *arguments,
         ]
-        super().__init__("alertmanager", command, ready=self._serves, folder=folder)
+        super().__init__("alertmanager", [program, *arguments], ready=self._serves, folder=folder)
         (self.folder / "alertmanager.yml").write_text(config, encoding="utf-8")
 
     @property
     def url(self) -> str:
         """Its address."""
-        return f"http://{LOOPBACK}:{self.port}"
+        return f"http://{LOOPBACK}:{self.port}{self._prefix}"
+
+    def fire(self, labels: Mapping[str, str], ago_seconds: float = 60.0) -> datetime:
+        """Post an alert that fires since a while ago; returns its start."""
+        start = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=ago_seconds)
+        self.post("alerts", [{"labels": dict(labels), "startsAt": start.isoformat()}])
+        return start
+
+    def resolve(self, labels: Mapping[str, str], start: datetime) -> None:
+        """Post the alert's end, now."""
+        end = datetime.now(UTC).isoformat()
+        self.post("alerts", [{"labels": dict(labels), "startsAt": start.isoformat(), "endsAt": end}])
+
+    def silence(self, matchers: Sequence[Mapping[str, Any]], creator: str, minutes: float, id: str = "") -> str:  # noqa: A002
+        """Make a silence from now on, or change the one of this id; returns its id."""
+        now = datetime.now(UTC)
+        body = {
+            "id": id,
+            "matchers": [{"isRegex": False, "isEqual": True, **matcher} for matcher in matchers],
+            "startsAt": now.isoformat(),
+            "endsAt": (now + timedelta(minutes=minutes)).isoformat(),
+            "createdBy": creator,
+            "comment": "made by a test",
+        }
+        return str(self.post("silences", body)["silenceID"])
+
+    def expire(self, silence: str) -> None:
+        """End a silence now."""
+        self._ask(urllib.request.Request(f"{self.url}/api/v2/silence/{silence}", method="DELETE"))
 
     def alerts(self) -> list[dict[str, Any]]:
-        """What fires and is not resolved, as its API shows it; sorted by fingerprint."""
-        found: list[dict[str, Any]] = self.get("/api/v2/alerts")
+        """What fires, as its API shows it, by fingerprint."""
+        found: list[dict[str, Any]] = self.get("alerts")
         return sorted(found, key=lambda alert: str(alert["fingerprint"]))
 
     def get(self, path: str) -> Any:
-        """The JSON of a path of its API."""
-        with urllib.request.urlopen(f"{self.url}{path}", timeout=ANSWER_SECONDS) as answer:
-            return json.load(answer)
+        """What a path of its API shows."""
+        return self._ask(urllib.request.Request(f"{self.url}/api/v2/{path}"))
 
-    def post(self, path: str, value: Any) -> Any:
-        """Post JSON; the answer's JSON, None where it is empty."""
-        return post_json(f"{self.url}{path}", value)
+    def post(self, path: str, body: Any) -> Any:
+        """Post to its API; returns what it answers."""
+        headers = {"Content-Type": "application/json"}
+        return self._ask(urllib.request.Request(f"{self.url}/api/v2/{path}", json.dumps(body).encode(), headers))
+
+    def _ask(self, request: urllib.request.Request) -> Any:
+        try:
+            with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:
+                text = answer.read()
+        except urllib.error.HTTPError as error:
+            raise AssertionError(f"{error.code}: {error.read().decode()}") from None
+        return json.loads(text) if text else None
 
     def _serves(self) -> bool:
         try:
@@ -65,81 +109,3 @@ class AlertmanagerServer(ServerProcess):
                 return bool(answer.status == 200)
         except OSError:
             return False
-
-
-class Received(NamedTuple):
-    """One request that came to a receiver."""
-
-    path: str
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        """The body, decoded."""
-        return json.loads(self.body)
-
-
-class Receiver:
-    """An HTTP server that takes every post and remembers it; a context manager."""
-
-    def __init__(self, answer: bytes = b'{"ok":true,"status":"success"}', status: int = 200) -> None:
-        self.requests: list[Received] = []
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def setup(self) -> None:
-                super().setup()
-                receiver._connections.append(self.connection)
-
-            def do_POST(self) -> None:  # the base class names it so
-                body = self.rfile.read(int(self.headers.get("content-length") or 0))
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                receiver.requests.append(Received(self.path, headers, body))
-                self.send_response(receiver.status)
-                self.send_header("content-length", str(len(receiver.answer)))
-                self.end_headers()
-                self.wfile.write(receiver.answer)
-
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
-                """Nothing is printed."""
-
-        self.answer, self.status = answer, status
-        self._connections: list[socket.socket] = []
-        self._server = ThreadingHTTPServer((LOOPBACK, 0), Handler)
-        self._server.daemon_threads = True
-        self.port: int = self._server.server_port
-        Thread(target=self._server.serve_forever, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        """Its address."""
-        return f"http://{LOOPBACK}:{self.port}"
-
-    def of(self, path: str) -> list[Received]:
-        """The requests to a path, in order."""
-        return [one for one in list(self.requests) if one.path == path]
-
-    def close_connections(self) -> None:
-        """Close the connections that are open, as a restart does."""
-        while self._connections:
-            with suppress(OSError):
-                self._connections.pop().shutdown(socket.SHUT_RDWR)
-
-    def __enter__(self) -> "Receiver":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
-def post_json(url: str, value: Any, headers: Mapping[str, str] | None = None) -> Any:
-    """Post a value as JSON; the answer's JSON, None where it is empty."""
-    body = value if isinstance(value, bytes) else json.dumps(value).encode()
-    request = urllib.request.Request(url, body, {"Content-Type": "application/json", **(headers or {})})
-    with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:
-        text = answer.read()
-        return json.loads(text) if text else None

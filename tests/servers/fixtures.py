@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from stream.dev.embedded import EMBEDDED_FAUST_SETTINGS, EMBEDDED_LIBRDKAFKA_SETTINGS, EmbeddedBroker
+from tests.servers.alertmanager import AlertmanagerServer
 from tests.servers.availability import unavailable
 from tests.servers.kafka import ROOT, ApacheKafka, KafkaUnavailable
 from tests.servers.prometheus import PrometheusServer
@@ -93,6 +94,17 @@ def prometheus() -> Iterator[PrometheusServer]:
     """A Prometheus of the module's own, empty."""
     try:
         server = PrometheusServer()
+    except FileNotFoundError as error:
+        unavailable(str(error))
+    with server:
+        yield server
+
+
+@pytest.fixture
+def alertmanager() -> Iterator[AlertmanagerServer]:
+    """An Alertmanager of the test's own, without alerts."""
+    try:
+        server = AlertmanagerServer()
     except FileNotFoundError as error:
         unavailable(str(error))
     with server:

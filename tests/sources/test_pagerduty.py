@@ -7,8 +7,10 @@ import pytest
 
 from stream.sources import pagerduty
 from stream.sources.agents import load_agents
+from stream.sources.expiring_store import MemoryExpiringStore
 from stream.sources.incident import IncidentOptions
 from stream.sources.parsed import Act, BadRequest, Named, Parsed, Raise
+from stream.sources.worked import add_worked
 from tests.sources import bodies
 from tests.sources.bodies import RECEIVED_AT, ROBOT, SERVICE, USER, Expected, incident
 
@@ -99,6 +101,17 @@ def test_a_renamed_team_keeps_its_id(shared_data: Path) -> None:
         found.append(dict(item.alert.owners))
     assert [owners["team_id"] for owners in found] == ["PTEAM01", "PTEAM01"]
     assert found[0]["team"] != found[1]["team"]
+
+
+def test_acknowledged_and_resolved_is_worked(shared_data: Path) -> None:
+    """Robin acknowledged at 09:20 and resolved at 09:55: worked, then resolved; the monitor's resolve is no work."""
+    store, kinds = MemoryExpiringStore(), []
+    for name in ("triggered", "acknowledged", "resolved_by_monitor", "resolved_by_person", "ack_after_resolve"):
+        parsed = read(bodies.shared_document(shared_data, f"pagerduty/{name}.json"))
+        kinds += [bodies.line(item) for item in add_worked(parsed, "pagerduty", AGENTS, store).items]
+    assert [line.removesuffix(" Q0INC01") for line in kinds] == [
+        "raised", "acknowledged", "ended", "worked", "resolved", "acknowledged",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

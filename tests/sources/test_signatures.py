@@ -243,7 +243,7 @@ def test_standard_webhooks_that_are_old_or_of_no_text() -> None:
             StandardWebhooks([wrong], "intake_keys.events")
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])  # the first draw loads tables
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the first draw loads tables
 @given(
     st.binary(max_size=40),
     st.dictionaries(
