@@ -20,24 +20,12 @@ from stream.sources.signatures import hash_token
 from tests.chaos.cluster import Cluster
 from tests.relay.processes import RelayProcess, alert, resolved
 from tests.servers.alertmanager import AlertmanagerServer
-from tests.servers.availability import unavailable
 from tests.servers.kafka import ROOT, ApacheKafka
 from tests.servers.receiver import post_json
 from tests.servers.redis import RedisServer
 from tests.waits import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
-
-
-@pytest.fixture
-def alertmanager() -> Iterator[AlertmanagerServer]:
-    """An Alertmanager of the test's own."""
-    try:
-        server = AlertmanagerServer()
-    except FileNotFoundError as error:
-        unavailable(str(error))
-    with server:
-        yield server
 
 
 def within_a_second(relay: RelayProcess, alertmanager: AlertmanagerServer, name: str) -> None:
