@@ -7,6 +7,7 @@ here goes on as well, since it is for Alertmanager to refuse it.
 import json
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ _read_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 _read_labels = msgspec.json.Decoder(dict[str, Any]).decode
 _encode = msgspec.json.encode
 _scan = json.JSONDecoder().raw_decode
+_read_time = lru_cache(maxsize=1_024)(read_time)  # alerts of one evaluation share their times
 _blank = re.compile(r"[ \t\n\r]*")
 
 
@@ -203,7 +205,7 @@ def _time(value: Any) -> float | None:
     """The time; None where there is none, or Go's zero time stands for none."""
     if value is None or (isinstance(value, str) and (not value or value.startswith("0001-01-01T00:00:00"))):
         return None
-    return read_time(value)
+    return _read_time(value) if isinstance(value, str) else read_time(value)
 
 
 def _host(url: Any) -> str:

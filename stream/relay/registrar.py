@@ -29,6 +29,8 @@ from stream.sources.firing_store import FiringsAway, FiringStore, Swap
 log = logging.getLogger(__name__)
 BATCH = 200  # firings that are looked up together; small, as the thread holds up what passes
 RETRY_SECONDS = 1.0
+PATIENCE_SECONDS = 5.0  # so long a look-up waits for a moment in which no post is under way
+PAUSE_SECONDS = 0.02
 Kind = Literal["raised", "ended"]
 
 
@@ -84,7 +86,7 @@ class Registrar:
         self._table, self._events, self._store, self._publisher = table, events, store, publisher
         self._topic, self._name, self._metrics = topic, name.encode(), metrics
         self._thread, self._clock = thread, clock
-        self._unknown: deque[Entry] = deque()
+        self._unknown: deque[tuple[float, Entry]] = deque()
         self._ready: deque[_Due] = deque()
         self._silent: deque[_Due] = deque()  # ends that are remembered, and not published
         self._in_flight = 0
@@ -94,6 +96,8 @@ class Registrar:
         self._unknown_came, self._due_came = asyncio.Event(), asyncio.Event()
         self.kafka_away = False
         self.on_known: Callable[[Firing], None] = lambda firing: None
+        self.is_idle: Callable[[], bool] = lambda: True
+        """Whether no post is under way: a look-up takes time from those that are."""
 
     @property
     def waiting(self) -> int:
@@ -102,7 +106,8 @@ class Registrar:
 
     def look_up(self, entries: Sequence[Entry]) -> None:
         """Have ids found for these, soon."""
-        self._unknown.extend(entries)
+        now = self._clock()
+        self._unknown.extend((now, entry) for entry in entries)
         if entries:
             self._unknown_came.set()
 
@@ -130,10 +135,13 @@ class Registrar:
         """Look up ids, until cancelled."""
         while True:
             await self._unknown_came.wait()
-            entries = [self._unknown.popleft() for _ in range(min(BATCH, len(self._unknown)))]
-            if not entries:
+            if not self._unknown:
                 self._unknown_came.clear()
                 continue
+            if not self.is_idle() and self._clock() - self._unknown[0][0] < PATIENCE_SECONDS:
+                await asyncio.sleep(PAUSE_SECONDS)
+                continue
+            entries = [self._unknown.popleft()[1] for _ in range(min(BATCH, len(self._unknown)))]
             await self.register([one for one in entries if one.firing is None and one.queued])
 
     async def run_publication(self) -> None:

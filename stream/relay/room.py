@@ -18,6 +18,7 @@ from stream.relay.upstream import PARTLY, Reply, Upstream
 
 log = logging.getLogger(__name__)
 SWEEP_SECONDS = 1.0
+QUIET_SECONDS = 0.02  # a sender with more posts makes the next one within it
 GATHER_SECONDS = 0.02  # scores that come within it are posted together
 AT_A_TIME = 500  # alerts of one post of ours
 FAULT_SECONDS = 1.0
@@ -53,30 +54,18 @@ class RelayRoom:
         self._metrics, self._clock = metrics, clock
         self._changed: dict[str, Firing] = {}
         self._changed_came = asyncio.Event()
+        self._under_way, self._last_post = 0, 0.0
         registrar.on_known = self._known
+        registrar.is_idle = lambda: not self._under_way and time.monotonic() - self._last_post > QUIET_SECONDS
 
     async def forward(self, body: bytes, client: str, headers: Mapping[str, str]) -> Reply:
         """Send a post on; `client` is the sender's address. A packed body goes on unread."""
-        began = time.monotonic()
-        seen, additions = None, list[Addition]()
+        self._under_way += 1
         try:
-            post = None if headers else read_post(body, self._clock())
-            if post is None:
-                self._metrics.not_followed.labels("no_list").inc()
-            else:
-                seen = self._observe(self._table.observe(post, client, self._clock()))
-                await self._labeller.decide(seen.unknown)
-                additions = [one.addition if one is not None else Addition() for one in seen.entries]
-                body = rewrite(post, additions)
-        except Exception:
-            log.exception("a post goes on as it came")
-            seen = None
-        reply = await self._upstream.post(body, headers)
-        if seen is not None:
-            self._forwarded(seen, additions, reply)
-        self._metrics.post_seconds.observe(time.monotonic() - began)
-        self._metrics.posts.labels(str(reply.status)).inc()
-        return reply
+            return await self._forward(body, client, headers)
+        finally:
+            self._under_way -= 1
+            self._last_post = time.monotonic()
 
     async def take(self, records: Sequence[Enriched | Decision]) -> None:
         """Take in scores and decisions."""
@@ -102,6 +91,28 @@ class RelayRoom:
     async def post(self, alerts: Sequence[bytes]) -> bool:
         """Post alerts of our own accord; whether an Alertmanager took them."""
         return (await self._upstream.post(join(alerts))).taken
+
+    async def _forward(self, body: bytes, client: str, headers: Mapping[str, str]) -> Reply:
+        began = time.monotonic()
+        seen, additions = None, list[Addition]()
+        try:
+            post = None if headers else read_post(body, self._clock())
+            if post is None:
+                self._metrics.not_followed.labels("no_list").inc()
+            else:
+                seen = self._observe(self._table.observe(post, client, self._clock()))
+                await self._labeller.decide(seen.unknown)
+                additions = [one.addition if one is not None else Addition() for one in seen.entries]
+                body = rewrite(post, additions)
+        except Exception:
+            log.exception("a post goes on as it came")
+            seen = None
+        reply = await self._upstream.post(body, headers)
+        if seen is not None:
+            self._forwarded(seen, additions, reply)
+        self._metrics.post_seconds.observe(time.monotonic() - began)
+        self._metrics.posts.labels(str(reply.status)).inc()
+        return reply
 
     def _observe(self, seen: Observation) -> Observation:
         self._metrics.alerts.inc(len(seen.entries))

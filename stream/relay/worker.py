@@ -105,11 +105,11 @@ class Relay:
             await serve(app, self._listener, stopping, self._tls)
         finally:
             self._listening = False
-            closing = [asyncio.to_thread(close, CLOSE_SECONDS) for close in (tail.close, publisher.close)]
-            await asyncio.gather(*closing, upstream.drain(CLOSE_SECONDS))
-            for task in tasks:
+            for task in tasks:  # what they have not published is published when its alert comes again
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            closing = [asyncio.to_thread(close, CLOSE_SECONDS) for close in (tail.close, publisher.close)]
+            await asyncio.gather(*closing, upstream.drain(CLOSE_SECONDS))
             thread.shutdown(wait=False, cancel_futures=True)
 
     def _room(self, upstream: Upstream, publisher: Any, thread: ThreadPoolExecutor) -> RelayRoom:
