@@ -182,7 +182,7 @@ class RelaySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     tls_certificate: Path | None = field(default=None, name="relay_tls_certificate")
     """A PEM file; with it the relay speaks HTTPS only."""
     tls_key: Path | None = field(default=None, name="relay_tls_key")
-    alertmanagers: Addresses = field(default_factory=lambda: ["http://127.0.0.1:9093"], name="relay_alertmanagers")
+    alertmanagers: Addresses = field(default_factory=list, name="relay_alertmanagers")
     """Addresses of all Alertmanagers, with path prefix, and with user:password@ where they ask for it."""
     timeout_seconds: Seconds = field(default=10.0, name="relay_timeout_seconds")
     """How long an Alertmanager may take to answer."""

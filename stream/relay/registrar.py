@@ -207,7 +207,7 @@ class Registrar:
                 identity = self._events.identify([due.look], now)[0]
                 due.pending, known[id(due)] = identity.pending, identity.raised is None
         wanted = [due for due in batch if not known.get(id(due)) and not due.firing.lost]
-        swaps = [Swap(_claim_key(due), b"", self._name, self._claim_seconds) for due in wanted]
+        swaps = [Swap(publication_key(due.kind, due.firing.alert_id), b"", self._name, self._claim_seconds) for due in wanted]
         try:
             won = self._store.swap(swaps)
         except FiringsAway:
@@ -267,5 +267,6 @@ def _ended(firing: Firing) -> bytes:
     return encode_event(Acted(moment(at), firing.alert_id, firing.team, action_id, "ended", agent="automation"))
 
 
-def _claim_key(due: _Due) -> str:
-    return f"publish:{due.kind}:{due.firing.alert_id}"
+def publication_key(kind: Kind, alert_id: str) -> str:
+    """The key of the relay that publishes an event, without the deployment."""
+    return f"publish:{kind}:{alert_id}"

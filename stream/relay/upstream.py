@@ -96,9 +96,9 @@ class Alertmanager:
         self._metrics.upstream_up.labels(self.name).set(0 if self.behind else 1)
         return reply
 
-    async def status(self) -> Reply:
-        """Its version and configuration, as JSON."""
-        return await self._request("GET", STATUS_PATH, None, {})
+    async def get(self, path: str) -> Reply:
+        """What a path of its API shows; never raises."""
+        return await self._request("GET", path, None, {})
 
     async def close(self) -> None:
         """End the connections."""
@@ -126,8 +126,6 @@ class Upstream:
     """
 
     def __init__(self, settings: RelaySettings, metrics: RelayMetrics) -> None:
-        if not settings.alertmanagers:
-            raise SettingsError("relay_alertmanagers is empty, so nothing can go on", "name your Alertmanagers")
         self.members = [Alertmanager(url, settings, metrics) for url in settings.alertmanagers]
         self._tasks: set[asyncio.Task[Reply]] = set()
 

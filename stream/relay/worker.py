@@ -31,7 +31,7 @@ from stream.relay.registrar import Registrar
 from stream.relay.room import RelayRoom
 from stream.relay.route_check import check_routes
 from stream.relay.tail import RecordTail
-from stream.relay.upstream import Upstream
+from stream.relay.upstream import STATUS_PATH, Upstream
 from stream.sources.memory_switch import MemorySwitch, SwitchedFiringStore
 from stream.sources.options import load_sources
 from stream.sources.redis_firings import RedisFiringStore
@@ -57,6 +57,10 @@ class Relay:
             import_extra(module, "web", "the relay needs", SettingsError)
         self._settings = settings
         relay = settings.relay
+        if not relay.alertmanagers:
+            raise SettingsError(
+                "relay_alertmanagers is empty, so nothing can go on", "set it to the addresses of your Alertmanagers"
+            )
         self._tls = _tls(settings)
         self._auth = load_auth(relay.auth)
         self._options = load_sources(settings.sources.options).of(SOURCE)
@@ -133,7 +137,7 @@ class Relay:
         """Look at each Alertmanager's configuration now and then, where labels are set."""
         while self._settings.relay.labels:
             for one in upstream.members:
-                reply = await one.status()
+                reply = await one.get(STATUS_PATH)
                 check = check_routes(reply.body) if reply.taken else None
                 if check is None:
                     continue
