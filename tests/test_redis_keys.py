@@ -82,7 +82,12 @@ def test_every_key_of_the_sources_is_in_the_catalogue(redis_url: str) -> None:
     The watcher's are held against it in tests/intake/test_watcher.py.
     """
     firings, memory = (kind(redis_url, "noisegate", 2.0) for kind in (RedisFiringStore, RedisExpiringStore))
-    keys = [firing_key("grafana", 241), owner_key("pagerduty", "Q0\0:1"), claim_key("A1"), publication_key("raised", "A1")]
+    keys = [
+        firing_key("grafana", 241),
+        owner_key("pagerduty", "Q0\0:1"),
+        claim_key("A1"),
+        publication_key("raised", "A1"),
+    ]
     assert firings.swap([Swap(key, b"", b"value", 60.0) for key in keys]) == [True] * 4
     for key in (acknowledged_key("pagerduty", "Q0"), delivery_key("pagerduty", "EV1")):
         memory.put(key, b"1", 60.0)

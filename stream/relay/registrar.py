@@ -207,7 +207,9 @@ class Registrar:
                 identity = self._events.identify([due.look], now)[0]
                 due.pending, known[id(due)] = identity.pending, identity.raised is None
         wanted = [due for due in batch if not known.get(id(due)) and not due.firing.lost]
-        swaps = [Swap(publication_key(due.kind, due.firing.alert_id), b"", self._name, self._claim_seconds) for due in wanted]
+        swaps = [
+            Swap(publication_key(due.kind, due.firing.alert_id), b"", self._name, self._claim_seconds) for due in wanted
+        ]
         try:
             won = self._store.swap(swaps)
         except FiringsAway:

@@ -126,6 +126,10 @@ class Upstream:
     """
 
     def __init__(self, settings: RelaySettings, metrics: RelayMetrics) -> None:
+        if not settings.alertmanagers:
+            raise SettingsError(
+                "relay_alertmanagers is empty, so nothing can go on", "set it to the addresses of your Alertmanagers"
+            )
         self.members = [Alertmanager(url, settings, metrics) for url in settings.alertmanagers]
         self._tasks: set[asyncio.Task[Reply]] = set()
 

@@ -57,16 +57,13 @@ class Relay:
             import_extra(module, "web", "the relay needs", SettingsError)
         self._settings = settings
         relay = settings.relay
-        if not relay.alertmanagers:
-            raise SettingsError(
-                "relay_alertmanagers is empty, so nothing can go on", "set it to the addresses of your Alertmanagers"
-            )
         self._tls = _tls(settings)
         self._auth = load_auth(relay.auth)
         self._options = load_sources(settings.sources.options).of(SOURCE)
         self.metrics = RelayMetrics()
         self.metrics.kafka_up.set(1)
         _begin_at_zero(self.metrics)
+        self._upstream = Upstream(relay, self.metrics)
         self._switch = MemorySwitch(self.metrics.memory_up)
         seconds = min(settings.redis.timeout_seconds, REDIS_SECONDS)
         redis = RedisFiringStore(settings.redis.url, settings.deployment, seconds)
@@ -75,7 +72,6 @@ class Relay:
         self._registrar: Registrar | None = None
         self._tail: RecordTail | None = None
         self._labeller: Labeller | None = None
-        self._upstream: Upstream | None = None
         self._listening = False
         callbacks = Callbacks(ready=self._faults, notes=self._notes)
         self.runner = Runner(settings, self.metrics.registry, self._work, callbacks)
@@ -83,7 +79,7 @@ class Relay:
     async def _work(self, stopping: asyncio.Event) -> None:
         sys.setswitchinterval(SWITCH_SECONDS)
         settings, relay = self._settings, self._settings.relay
-        upstream = self._upstream = Upstream(relay, self.metrics)
+        upstream = self._upstream
         thread = ThreadPoolExecutor(1, "registrar")
         publisher = AcknowledgedPublisher(settings, PUBLISH_SECONDS)
         room = self._room(upstream, publisher, thread)
@@ -156,8 +152,7 @@ class Relay:
             notes.append(f"no scores come: {self._tail.away}")
         if self._registrar is not None and self._registrar.kafka_away:
             notes.append(f"{self._registrar.waiting} events wait for Kafka")
-        if self._upstream is not None:
-            notes += [f"Alertmanager {one.name} does not answer" for one in self._upstream.members if one.behind]
+        notes += [f"Alertmanager {one.name} does not answer" for one in self._upstream.members if one.behind]
         if self._labeller is not None:
             checks = self._labeller.checks.items()
             notes += [f"Alertmanager {name}: {check.mend}" for name, check in checks if check.mend]

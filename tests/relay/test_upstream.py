@@ -17,6 +17,7 @@ from stream.metrics.relay import RelayMetrics
 from stream.relay.upstream import Reply, Upstream
 from tests.servers.receiver import Receiver
 
+ONE = {"relay_alertmanagers": ["http://am:9093"]}
 BODY = b'[{"labels":{"alertname":"Down"}}]'
 
 
@@ -160,8 +161,8 @@ def test_path_prefix_login_token_and_headers(tmp_path: Path) -> None:
         ({"relay_alertmanagers": []}, "relay_alertmanagers is empty"),
         ({"relay_alertmanagers": ["am:9093"]}, "which is no address"),
         ({"relay_alertmanagers": ["http://u:secret@/x"]}, "which is no address"),
-        ({"relay_upstream_token": "/nowhere"}, "relay_upstream_token = '/nowhere' can't be read"),
-        ({"relay_upstream_ca": "/nowhere"}, "relay_upstream_ca"),
+        ({**ONE, "relay_upstream_token": "/nowhere"}, "relay_upstream_token = '/nowhere' can't be read"),
+        ({**ONE, "relay_upstream_ca": "/nowhere"}, "relay_upstream_ca"),
     ],
 )
 def test_what_can_t_be_used_is_named(values: dict[str, Any], sentence: str) -> None:
