@@ -4,6 +4,7 @@ Writes `benchmarks/results/relay.json` and the part of RESULTS.md between two ma
 """
 
 import json
+import statistics
 import sys
 import tempfile
 import time
@@ -66,7 +67,7 @@ class Burst(Struct):
 @app.command()
 def main(
     seconds: Annotated[float, typer.Option(help="How long alerts are posted.")] = 120.0,
-    tries: Annotated[int, typer.Option(help="How often a Prometheus posts all alerts at once, each way.")] = 3,
+    tries: Annotated[int, typer.Option(help="How often a Prometheus posts all alerts at once, each way.")] = 5,
     quick: Annotated[bool, typer.Option("--quick", help="A smoke run that writes nothing.")] = False,
 ) -> None:
     """Measure a steady load and its memory, and 10,000 alerts of a real Prometheus at once, both ways."""
@@ -292,8 +293,7 @@ def _resident_megabytes(pid: int) -> float:
 def markdown(document: dict[str, Any], load: Load, burst: Burst) -> str:
     """The part of RESULTS.md."""
     on = document["machine"]
-    direct, relayed = min(burst.direct), min(burst.relayed)
-    slower = relayed - direct
+    slower = statistics.median(relayed - direct for direct, relayed in zip(burst.direct, burst.relayed, strict=True))
     memory = ", ".join(f"{each:.0f}" for each in load.memory_megabytes)
     lines = [
         BEGIN,
@@ -315,13 +315,13 @@ def markdown(document: dict[str, Any], load: Load, burst: Burst) -> str:
         "",
         f"**{BURST:,} alerts of a real Prometheus at once**: seconds from its first post to its last.",
         "",
-        "| to Alertmanager | to the relay | longer |",
+        "| to Alertmanager | to the relay | longer, median |",
         "|---|---|---:|",
         f"| {', '.join(f'{each:.1f}' for each in burst.direct)} | {', '.join(f'{each:.1f}' for each in burst.relayed)}"
         f" | {slower:.1f} |",
         "",
         f"Target: {RATE:,} alerts/s: {_reached(load.alerts_per_second >= 0.99 * RATE)}; {BURST:,} at once at most"
-        f" {ALLOWED_SECONDS:g} s longer (the best try each way): {_reached(slower <= ALLOWED_SECONDS)}.",
+        f" {ALLOWED_SECONDS:g} s longer (the median try): {_reached(slower <= ALLOWED_SECONDS)}.",
         END,
         "",
     ]

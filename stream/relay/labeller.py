@@ -16,7 +16,7 @@ from stream.core import limits
 from stream.core.events import moment
 from stream.core.records import Decision
 from stream.metrics.relay import RelayMetrics
-from stream.relay.firings import Entry, Firing, FiringTable
+from stream.relay.firings import Entry, Firing, FiringTable, Observation
 from stream.relay.forward import add, end
 from stream.relay.labels import PLAIN, Claim, Claims, Decisions, Rate, claim_of
 from stream.relay.registrar import Registrar
@@ -67,6 +67,7 @@ class Labeller:
         self._thread, self._post, self._metrics, self._clock = thread, post, metrics, clock
         self._decisions = Decisions(limits.RELAY_SCORES)
         self._waiting: dict[str, asyncio.Event] = {}
+        self._deciding: dict[bytes, asyncio.Future[None]] = {}  # by the labels of copies that wait
         self._rate = Rate(settings.most_per_second, clock)
         self._began = clock()
         self._paused_until = 0.0
@@ -81,25 +82,28 @@ class Labeller:
         checks = list(self.checks.values())
         return frozenset.intersection(*(one.routed for one in checks)) if checks else frozenset()
 
-    async def decide(self, entries: Sequence[Entry]) -> None:
-        """Give new firings their label, if a decision asks for one in time; their ids are known then, or are not."""
-        new = [entry for entry in entries if entry.ended_at is None]
-        if not self._settings.enabled or not new or not self.routed:
+    async def decide(self, seen: Observation) -> None:
+        """Give new firings of a post their label, if a decision asks for one in time.
+
+        A copy of a firing that another post waits for waits with it, as it would go on plain else.
+        """
+        if not self._settings.enabled or not self.routed:
             return
-        may_wait = self._rate.add(len(new))
-        if self._clock() < self._paused_until:
-            self._metrics.labels_unclaimed.inc(len(new))
-            return
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._settings.wait_seconds
-        try:
-            async with asyncio.timeout_at(deadline + CLAIM_SECONDS):
-                await self._registrar.register(new)
-                firings = {one.firing.alert_id: one.firing for one in new if one.firing is not None}
-                await self._decide(firings, may_wait, deadline)
-        except (TimeoutError, FiringsAway):
-            self._paused_until = self._clock() + PAUSE_SECONDS
-            self._metrics.labels_unclaimed.inc(len(new))
+        new = [entry for entry in seen.unknown if entry.ended_at is None]
+        others = {
+            self._deciding[one.labels] for one in seen.entries if one is not None and one.labels in self._deciding
+        }
+        if new:
+            done = asyncio.get_running_loop().create_future()
+            self._deciding |= dict.fromkeys((entry.labels for entry in new), done)
+            try:
+                await self._decide_new(new)
+            finally:
+                done.set_result(None)
+                for entry in new:
+                    self._deciding.pop(entry.labels, None)
+        if others:
+            await asyncio.wait(others)
 
     async def take(self, decision: Decision) -> None:
         """Take in a decision: for those that wait for it, and a release for what has a label."""
@@ -151,6 +155,22 @@ class Labeller:
         if overdue:
             log.warning("%d labels are taken off as their time is over and no release came", len(overdue))
             await self.release(overdue)
+
+    async def _decide_new(self, new: Sequence[Entry]) -> None:
+        """Find the ids of new firings and decide; a time-out leaves them plain."""
+        may_wait = self._rate.add(len(new))
+        if self._clock() < self._paused_until:
+            self._metrics.labels_unclaimed.inc(len(new))
+            return
+        deadline = asyncio.get_running_loop().time() + self._settings.wait_seconds
+        try:
+            async with asyncio.timeout_at(deadline + CLAIM_SECONDS):
+                await self._registrar.register(new)
+                firings = {one.firing.alert_id: one.firing for one in new if one.firing is not None}
+                await self._decide(firings, may_wait, deadline)
+        except (TimeoutError, FiringsAway):
+            self._paused_until = self._clock() + PAUSE_SECONDS
+            self._metrics.labels_unclaimed.inc(len(new))
 
     async def _decide(self, firings: dict[str, Firing], may_wait: bool, deadline: float) -> None:
         loop = asyncio.get_running_loop()

@@ -18,7 +18,7 @@ from stream.relay.upstream import PARTLY, Reply, Upstream
 
 log = logging.getLogger(__name__)
 SWEEP_SECONDS = 1.0
-QUIET_SECONDS = 0.02  # a sender with more posts makes the next one within it
+QUIET_SECONDS = 0.05  # a sender with more posts makes the next one within it
 GATHER_SECONDS = 0.02  # scores that come within it are posted together
 AT_A_TIME = 500  # alerts of one post of ours
 FAULT_SECONDS = 1.0
@@ -101,15 +101,19 @@ class RelayRoom:
                 self._metrics.not_followed.labels("no_list").inc()
             else:
                 seen = self._observe(self._table.observe(post, client, self._clock()))
-                await self._labeller.decide(seen.unknown)
+                self._registrar.end(seen.ended)
+                await self._labeller.decide(seen)
                 additions = [one.addition if one is not None else Addition() for one in seen.entries]
                 body = rewrite(post, additions)
         except Exception:
             log.exception("a post goes on as it came")
             seen = None
         reply = await self._upstream.post(body, headers)
-        if seen is not None:
-            self._forwarded(seen, additions, reply)
+        try:
+            if seen is not None:
+                self._forwarded(seen, additions, reply)
+        except Exception:
+            log.exception("a post went on and is not followed")
         self._metrics.post_seconds.observe(time.monotonic() - began)
         self._metrics.posts.labels(str(reply.status)).inc()
         return reply
@@ -123,7 +127,6 @@ class RelayRoom:
 
     def _forwarded(self, seen: Observation, additions: Sequence[Addition], reply: Reply) -> None:
         """Remember what the Alertmanagers have now, and have ids found for what is new to them."""
-        self._registrar.end(seen.ended)
         unknown = [entry for entry in seen.unknown if entry.firing is None and entry.queued]
         if not reply.taken and reply.status != PARTLY:
             for entry in unknown:

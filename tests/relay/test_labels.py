@@ -75,6 +75,24 @@ def test_a_deed_in_time_labels_the_first_forwarding(what: DecisionName, label: s
     with_labels(test)
 
 
+def test_copies_of_other_senders_wait_with_it() -> None:
+    """Two Prometheis post a new firing to one relay at almost the same time: neither copy goes on plain."""
+
+    async def test(rig: Rig) -> None:
+        alert = rig.alert()
+        other = {**alert, "generatorURL": "http://prometheus-1:9090/graph"}
+        first = asyncio.create_task(rig.post(alert))
+        await until(lambda: rig.publisher.raised)
+        second = asyncio.create_task(rig.post(other))
+        await until(lambda: rig.value("relay_alerts_total") == 2)
+        assert rig.upstream.bodies == []
+        await rig.room.take([decision(rig.publisher.raised[0].alert_id, "pause")])
+        await asyncio.gather(first, second)
+        assert labels(rig) == ["paused", "paused"]
+
+    with_labels(test)
+
+
 def test_labels_are_off_by_default() -> None:
     """Without the setting a deed changes nothing, and nothing waits for one."""
 

@@ -360,7 +360,7 @@ def test_a_fault_of_ours_does_not_stop_a_post() -> None:
         assert await rig.post(alert) == Reply(200)
         assert rig.upstream.alerts == [alert]
 
-    async def broken(entries: object) -> None:
+    async def broken(seen: object) -> None:
         raise RuntimeError("planted")
 
     in_room(test)
@@ -383,3 +383,24 @@ def test_a_record_that_kafka_refuses_is_counted() -> None:
         await until(lambda: rig.value("relay_lost_total") == 1)
 
     in_room(test, publisher=Refusing())
+
+
+def test_it_fires_again_while_its_end_is_under_way() -> None:
+    """A slow Alertmanager still has the end: the new firing is another one, and both are published."""
+
+    async def test(rig: Rig) -> None:
+        alert = rig.alert(age=20)
+        await rig.post(alert)
+        await until(lambda: rig.publisher.raised)
+        rig.upstream.hold = asyncio.Event()
+        ending = asyncio.create_task(rig.post(rig.resolved(alert)))
+        await until(lambda: len(rig.upstream.bodies) == 2)
+        rig.ahead = 5.0
+        again = asyncio.create_task(rig.post(rig.alert()))
+        await until(lambda: len(rig.upstream.bodies) == 3)
+        rig.upstream.hold.set()
+        assert [await ending, await again] == [Reply(200), Reply(200)]
+        await until(lambda: len(rig.publisher.raised) == 2)
+        assert len(rig.publisher.ended) == 1
+
+    in_room(test)
