@@ -160,6 +160,7 @@ class _Sender(asyncio.Protocol):
     def __init__(self, port: int, number: int, alerts: int, new: bool, count_from: float, until: float) -> None:
         self._loop = asyncio.get_running_loop()
         self._port, self._number, self._alerts, self._new = port, number, alerts, new
+        self._row = f"{count_from:.0f}"
         self._count_from, self._until = count_from, until
         self._sent, self._at, self._answer = 0, 0.0, b""
         self.done: asyncio.Future[None] = self._loop.create_future()
@@ -197,7 +198,7 @@ class _Sender(asyncio.Protocol):
         if self._at >= self._until:
             self._transport.close()
             return
-        body = _body(self._number, self._sent if self._new else 0, self._alerts)
+        body = _body(self._number, self._sent if self._new else 0, self._alerts, self._row)
         self._sent += 1
         self._transport.write(_HEAD % len(body) + body)
 
@@ -207,10 +208,10 @@ _HEAD = (
 )
 
 
-def _body(connection: int, sent: int, alerts: int) -> bytes:
-    """A group as Alertmanager posts it, about 600 bytes an alert."""
+def _body(connection: int, sent: int, alerts: int, row: str = "") -> bytes:
+    """A group as Alertmanager posts it, about 600 bytes an alert; no two rows post the same."""
     started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:00.123456789Z")
-    parts = [_ALERT % (connection % 20, f"h-{connection}-{sent}-{number}", started) for number in range(alerts)]
+    parts = [_ALERT % (connection % 20, f"h{row}-{connection}-{sent}-{number}", started) for number in range(alerts)]
     return ('{"version":"4","status":"firing","receiver":"noisegate","alerts":[' + ",".join(parts) + "]}").encode()
 
 

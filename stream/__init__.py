@@ -2,7 +2,8 @@
 
 The journey of an alert, and where its code lives:
 
-    the world -> alerts.events         raised and acted events; `noisegate replay` writes a log there
+    the world -> alerts.events         raised and acted events: `intake` makes them of what other systems post, read by
+                                       `sources`; `noisegate replay` writes a log there
     alerts.events -> scorer            `scorer`, run by a Faust worker on `lane`, folds history (`core.fold`) in Redis,
                                        computes features (`core.features`), scores with ONNX (`models`)
     scorer -> alerts.enriched          the alert as raised, its probability and why

@@ -36,15 +36,20 @@ def explain(
     as_json: shared.AsJson = False,
 ) -> None:
     """How a body is read: events, team and why, id, agent, and what is refused or ignored; status 3 if nothing is."""
+    from stream.sources.agents import load_agents
     from stream.sources.body import read_headers
     from stream.sources.explain import explain as explain_body
     from stream.sources.options import load_sources
+    from stream.sources.readers import with_automation
 
     settings = shared.settings()
     sources = load_sources(options or settings.sources.options)
     pairs = _header_lines(headers) if headers else []
     raw = sys.stdin.buffer.read() if str(file) == "-" else _read(file)
-    found = explain_body(raw, read_headers(pairs), source, sources, settings.intake.body_bytes, _received_at(received))
+    agents = with_automation(load_agents(settings.sources.agents), sources)
+    found = explain_body(
+        raw, read_headers(pairs), source, sources, settings.intake.body_bytes, _received_at(received), agents
+    )
     if as_json:
         print_json(found.as_dict())
     else:

@@ -21,7 +21,7 @@ class Room(NamedTuple):
 
 ROOMS = {
     "intake": Room(
-        """Take what other systems post over HTTP; publish alerts and acts to alerts.events.""",
+        """Take what other systems post; publish alerts and acts to alerts.events.""",
         "stream.intake.worker",
         "run_intake",
     ),

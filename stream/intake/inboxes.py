@@ -13,10 +13,8 @@ from stream.sources.firing_store import FiringStore
 from stream.sources.options import MAP, Sources
 from stream.sources.parsed import Parsed
 from stream.sources.pseudonyms import Pseudonyms
-from stream.sources.readers import find_reader, name_of
+from stream.sources.readers import AGENTS_OF, find_reader, name_of
 from stream.sources.resolve import Resolver
-
-_AGENTS_OF = {"jsm": "opsgenie"}  # one form, one table
 
 
 class Inbox(Struct, frozen=True, eq=False):
@@ -74,7 +72,7 @@ def open_inboxes(
             resolver,
             authenticators[source],
             seconds[MAP if source in sources.mappings else source],
-            agents_source := _AGENTS_OF.get(source, source),
+            agents_source := AGENTS_OF.get(source, source),
             agents.worked_seconds(agents_source) > 0,
         )
     return inboxes

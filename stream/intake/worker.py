@@ -21,12 +21,13 @@ from stream.kafka.topics import Topics
 from stream.lane.process import Callbacks, tune_garbage_collection
 from stream.lane.runner import Runner
 from stream.metrics.intake import IntakeMetrics
-from stream.sources.agents import AgentTable, load_agents
+from stream.sources.agents import load_agents
 from stream.sources.alertmanager_api import AlertmanagerApi, look
 from stream.sources.memory_switch import MemorySwitch, SwitchedExpiringStore, SwitchedFiringStore
 from stream.sources.options import load_sources
 from stream.sources.parsed import Parsed
 from stream.sources.pseudonyms import Pseudonyms, load_key
+from stream.sources.readers import with_automation
 from stream.sources.redis_expiring_store import RedisExpiringStore
 from stream.sources.redis_firings import RedisFiringStore
 from stream.sources.silences import SOURCE, WatchOptions
@@ -53,7 +54,7 @@ class Intake:
         firings = RedisFiringStore(url, settings.deployment, seconds)
         self._memory = SwitchedExpiringStore(RedisExpiringStore(url, settings.deployment, seconds), self.switch)
         sources = load_sources(settings.sources.options)
-        self.agents = _agents(settings)
+        self.agents = with_automation(load_agents(settings.sources.agents), sources)
         key = load_key(settings.sources.pseudonym_key)
         if key.sentence:
             log.warning("%s", key.sentence)
@@ -123,13 +124,6 @@ class Intake:
 
 async def _nothing() -> None:
     pass
-
-
-def _agents(settings: Settings) -> AgentTable:
-    """The tables of who did it, with the accounts that the file of sources lists as no people."""
-    agents = load_agents(settings.sources.agents)
-    options = load_sources(settings.sources.options).options
-    return agents.with_accounts({source: one.automation for source, one in options.items()})
 
 
 def _begin_at_zero(metrics: IntakeMetrics, inboxes: Mapping[str, Inbox]) -> None:

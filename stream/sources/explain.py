@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from stream.sources.agents import AgentTable
 from stream.sources.body import open_body
 from stream.sources.decisions import Decision, Resolution
 from stream.sources.firing_store import MemoryFiringStore
@@ -46,14 +47,20 @@ class Explanation(Struct):
 
 
 def explain(
-    raw: bytes, headers: Mapping[str, str], source: str, sources: Sources, max_bytes: int, received_at: float
+    raw: bytes,
+    headers: Mapping[str, str],
+    source: str,
+    sources: Sources,
+    max_bytes: int,
+    received_at: float,
+    agents: AgentTable | None = None,
 ) -> Explanation:
     """How a body would be read by an intake that remembers nothing yet.
 
     Raises:
         SettingsError: there is no such source.
     """
-    read = find_reader(sources, source)
+    read = find_reader(sources, source, agents)
     resolver = Resolver(name_of(sources, source), sources.of(source), MemoryFiringStore(), lambda _: "(a pseudonym)")
     try:
         parsed = read(open_body(raw, headers, max_bytes), received_at)

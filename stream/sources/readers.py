@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from stream.core.errors import SettingsError
 from stream.sources import alertmanager, cloudevents, events, grafana, opsgenie, pagerduty, servicenow
 from stream.sources.agents import AgentTable, load_agents
@@ -11,6 +13,8 @@ from stream.sources.incident import IncidentOptions
 from stream.sources.mapping import MappingReader
 from stream.sources.options import MAP, SourceOptions, Sources
 from stream.sources.parsed import Parsed
+from stream.sources.redaction import redact
+from stream.sources.texts import as_json
 
 Reader = Callable[[Body, SourceOptions, float], Parsed]
 """Body, options and the time at which the body came, to what it says. Raises BadRequest, and nothing else."""
@@ -36,6 +40,18 @@ INCIDENT_READERS: dict[str, IncidentReader] = {
     "servicenow": servicenow.read,
 }
 """Readers of incident tools: a decoded body, options, who did what, and the time at which it came."""
+
+
+AGENTS_OF: dict[str, str] = {"jsm": "opsgenie"}
+"""Sources that share another's table of who did it."""
+
+
+def with_automation(agents: AgentTable, sources: Sources) -> AgentTable:
+    """The tables of who did it, with the accounts that the sources' options list as no people."""
+    accounts: dict[str, list[str]] = {}
+    for source, options in sources.options.items():
+        accounts.setdefault(AGENTS_OF.get(source, source), []).extend(options.automation)
+    return agents.with_accounts(accounts)
 
 
 def name_of(sources: Sources, name: str) -> str:
@@ -82,8 +98,12 @@ def _incident_reader(
     )
 
     def read_body(body: Body, received_at: float) -> Parsed:
-        parsed = read(decode_json(body.text), incident, agents, received_at)
+        document = decode_json(body.text)
+        parsed = read(document, incident, agents, received_at)
         parsed.notes = [*body.notes, *parsed.notes]
+        if parsed.refused:
+            value = as_json(redact(document))
+            parsed.refused = [msgspec.structs.replace(part, value=value) for part in parsed.refused]
         return parsed
 
     return read_body

@@ -25,6 +25,7 @@ from stream.sources.firing_store import FiringsAway, FiringStore, MemoryFiringSt
 from stream.sources.memory_switch import MemorySwitch, SwitchedExpiringStore, SwitchedFiringStore
 from stream.sources.options import Sources, load_sources
 from stream.sources.pseudonyms import Pseudonyms
+from stream.sources.readers import with_automation
 
 EVENTS, FAILED = "alerts.events", "alerts.failed"
 ROOT = Path(__file__).parents[2]
@@ -159,7 +160,7 @@ async def rig(
     sources = sources or load_sources(ROOT / "deploy" / "sources.toml")
     metrics, publisher, clock = IntakeMetrics(), MemoryPublisher(), clock or Clock()
     switch = MemorySwitch(metrics.memory_up, steady or Clock(0.0))
-    agents = load_agents()
+    agents = with_automation(load_agents(), sources)
     authenticators = {name: Authenticator(name, (auth or {}).get(name), is_open=True) for name in source_names(sources)}
     inboxes = open_inboxes(
         sources,

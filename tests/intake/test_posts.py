@@ -2,12 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
 from stream.core.errors import KafkaAway, RecordRefused
 from stream.core.events import Acted, Raised
+from stream.sources.agents import load_agents
 from stream.sources.firing_store import MemoryFiringStore
+from stream.sources.options import load_sources
+from stream.sources.readers import with_automation
 from tests.intake.bodies import acted, alert, group, incident_event, raised
 from tests.intake.rig import EVENTS, AbsentFiringStore, Clock, Rig, rig
 
@@ -283,3 +287,37 @@ def test_posts_that_come_together_are_looked_up_together() -> None:
         assert store.calls < 200
 
     run(test, store=store)
+
+
+def test_no_name_or_address_of_a_person_is_stored() -> None:
+    """Events and dead letters hold who did it as a pseudonym at most; the letter still says what it is about."""
+
+    async def test(intake: Rig) -> None:
+        await intake.post("pagerduty", incident_event("incident.acknowledged"))
+        unknown = incident_event("incident.annotated", "EV2", id="", type="note", content="call kim.berg@example.net")
+        answer = await intake.post("pagerduty", unknown)
+        assert (answer.status_code, len(answer.json()["refused"])) == (202, 1)
+        stored = b"".join(output.value + repr(output.headers).encode() for output in intake.publisher.outputs)
+        for secret in (b"Kim Berg", b"PUSER01", b"kim.berg@example.net"):
+            assert secret not in stored
+        assert b"incident.annotated" in stored
+
+    run(test)
+
+
+def test_accounts_that_are_listed_are_no_people(tmp_path: Path) -> None:
+    """What the file of sources lists under `automation` decides who did it; of JSM as of Opsgenie."""
+    file = tmp_path / "sources.toml"
+    file.write_text('[pagerduty]\nautomation = ["kim*"]\n[jsm]\nautomation = ["robot-*"]\n')
+    sources = load_sources(file)
+    agents = with_automation(load_agents(), sources)
+    assert agents.is_machine("pagerduty", "Kim Berg")
+    assert agents.is_machine("opsgenie", "robot-1")
+
+    async def test(intake: Rig) -> None:
+        await intake.post("pagerduty", incident_event("incident.acknowledged"))
+        act = intake.publisher.events[-1]
+        assert isinstance(act, Acted)
+        assert (act.kind, act.agent, act.actor is None) == ("acknowledged", "automation", False)
+
+    run(test, sources=sources)
