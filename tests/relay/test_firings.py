@@ -162,7 +162,7 @@ def test_the_table_is_bounded() -> None:
 
 
 STEPS = st.lists(
-    st.tuples(st.integers(0, 400), st.sampled_from("ab"), st.sampled_from(["x", "y"]), st.booleans()), max_size=40
+    st.tuples(st.integers(1, 400), st.sampled_from("ab"), st.sampled_from(["x", "y"]), st.booleans()), max_size=40
 )
 
 
