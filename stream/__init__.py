@@ -3,10 +3,12 @@
 The journey of an alert, and where its code lives:
 
     the world -> alerts.events         raised and acted events: `intake` makes them of what other systems post, read by
-                                       `sources`; `noisegate replay` writes a log there
+                                       `sources`; `relay` of the alerts that pass it on their way from Prometheus to
+                                       Alertmanager; `noisegate replay` writes a log there
     alerts.events -> scorer            `scorer`, run by a Faust worker on `lane`, folds history (`core.fold`) in Redis,
                                        computes features (`core.features`), scores with ONNX (`models`)
     scorer -> alerts.enriched          the alert as raised, its probability and why
+    alerts.enriched -> relay -> people the score in the annotations of the alerts that passed
     scorer -> alerts.outcomes          what became of each alert
     every room -> alerts.failed        what could not be used, with the reason
     lab                                makes and judges models from the same fold

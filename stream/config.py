@@ -17,6 +17,9 @@ from stream.core.problem import Problem, parse_problem
 PREFIX = "NOISEGATE_"
 _KAFKA = "NOISEGATE_KAFKA_"
 OTHER_TEAMS = "other"
+_SECRET = ("redis_url", "relay_alertmanagers", "relay_upstream_headers")  # values that may hold a password
+_INLINE = ("team_groups", "quiet_receivers", "relay_upstream_headers")  # in the environment inline TOML
+_LISTS = ("intake_alertmanagers", "relay_alertmanagers")  # in the environment separated by commas, or inline TOML
 _PACKAGE = Path(__file__).parent
 EXAMPLE_PLACES = (_PACKAGE / "shipped" / "simulated.toml", _PACKAGE.parent / "deploy" / "problems" / "simulated.toml")
 
@@ -24,6 +27,7 @@ Seconds = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(gt=0)]
 Group = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]*\Z", max_length=40)]
 Patterns = Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(min_length=1, max_length=limits.GROUP_PATTERNS)]
+Addresses = Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(max_length=limits.ALERTMANAGERS)]
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Partitioner = Literal["murmur2_random", "murmur2", "consistent_random", "consistent"]
 
@@ -165,6 +169,41 @@ class IntakeSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """A record that Kafka has not acknowledged for so long: 503. PagerDuty waits 5 s for its answer."""
 
 
+class RelaySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where the relay listens, the Alertmanagers behind it, and what it adds."""
+
+    host: str = field(default="127.0.0.1", name="relay_host")
+    port: Port = field(default=9_111, name="relay_port")
+    """0 chooses a free one, which the log names."""
+    path_prefix: str = field(default="", name="relay_path_prefix")
+    """What stands before /api/v2/alerts, as `path_prefix` in prometheus.yml."""
+    auth: Path | None = field(default=None, name="relay_auth")
+    """A TOML file with hashes of bearer tokens and of passwords; without it everybody who reaches the port may post."""
+    tls_certificate: Path | None = field(default=None, name="relay_tls_certificate")
+    """A PEM file; with it the relay speaks HTTPS only."""
+    tls_key: Path | None = field(default=None, name="relay_tls_key")
+    alertmanagers: Addresses = field(default_factory=list, name="relay_alertmanagers")
+    """Addresses of all Alertmanagers, with path prefix, and with user:password@ where they ask for it."""
+    timeout_seconds: Seconds = field(default=10.0, name="relay_timeout_seconds")
+    """How long an Alertmanager may take to answer."""
+    upstream_token: Path | None = field(default=None, name="relay_upstream_token")
+    """A file with the bearer token that the Alertmanagers ask for."""
+    upstream_headers: dict[str, str] = field(default_factory=dict, name="relay_upstream_headers")
+    """Headers that the Alertmanagers want, such as X-Scope-OrgID."""
+    upstream_ca: Path | None = field(default=None, name="relay_upstream_ca")
+    upstream_certificate: Path | None = field(default=None, name="relay_upstream_certificate")
+    """A PEM file with the relay's own certificate, where the Alertmanagers ask for one."""
+    upstream_key: Path | None = field(default=None, name="relay_upstream_key")
+    resolve_minutes: Annotated[float, Meta(gt=0)] = field(default=5.0, name="relay_resolve_minutes")
+    """An alert without endsAt has ended when it was not heard of for so long."""
+    page_url: str = field(default="", name="relay_page_url")
+    """The annotation noisegate_url, with {team} and {alert_id} to be filled in; empty = no such annotation."""
+    labels: bool = field(default=False, name="relay_labels")
+    """Whether decisions of rules set the label `noisegate`, by which Alertmanager can route."""
+    wait_seconds: Annotated[float, Meta(gt=0, le=5)] = field(default=0.3, name="relay_wait_seconds")
+    """With relay_labels: how long a new firing waits for its decision before it goes on."""
+
+
 class GeneralSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What concerns every room."""
 
@@ -191,6 +230,7 @@ class Settings(GeneralSettings, frozen=True, kw_only=True):
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     sources: SourceSettings = field(default_factory=SourceSettings)
     intake: IntakeSettings = field(default_factory=IntakeSettings)
+    relay: RelaySettings = field(default_factory=RelaySettings)
 
     def load_problem(self) -> Problem:
         """The problem file, read and checked.
@@ -274,8 +314,10 @@ def load_settings(environment: Mapping[str, str] | None = None, file: Path | Non
         name = key.removeprefix(PREFIX).lower()
         if not key.startswith(PREFIX) or key == "NOISEGATE_SETTINGS":
             continue
-        if name in ("team_groups", "intake_alertmanagers", "quiet_receivers"):
+        if name in _INLINE:
             values[name] = _inline(value)
+        elif name in _LISTS:
+            values[name] = _inline(value) if value.lstrip().startswith("[") else _listed(value)
         elif name in known and name != "kafka":
             values[name] = value
         elif key.startswith(_KAFKA):
@@ -306,7 +348,7 @@ def _convert(values: dict[str, Any], source: str) -> Settings:
         try:
             msgspec.convert({name: value}, kinds.get(name, GeneralSettings), strict=False, dec_hook=_path)
         except msgspec.ValidationError as error:
-            shown = "***" if name == "redis_url" else repr(value)
+            shown = "***" if name in _SECRET else repr(value)
             raise SettingsError(f"{name} = {shown} ({source}): {error}") from None
     nested = {name: _own(kind, values) for name, kind in PARTS.items()}
     settings = msgspec.convert({**_own(GeneralSettings, values), **nested}, Settings, strict=False, dec_hook=_path)
@@ -323,6 +365,10 @@ def _own(kind: type[Struct], values: Mapping[str, Any]) -> dict[str, Any]:
     """Those of the values that are settings of one part."""
     names = {one.encode_name for one in fields(kind)}
     return {name: value for name, value in values.items() if name in names}
+
+
+def _listed(value: str) -> list[str]:
+    return [one.strip() for one in value.split(",") if one.strip()]
 
 
 def _inline(value: str) -> Any:

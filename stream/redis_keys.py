@@ -96,9 +96,15 @@ WATCHER = RedisKey(
 WATCH_STATE = RedisKey(
     f"{_DEPLOYMENT}watch_state", "string", "msgpack: what was seen at Alertmanagers before", "7 d", _INTAKE
 )
+RELAY_LABEL = RedisKey(
+    f"{_DEPLOYMENT}label:<alert>", "string", "msgpack: the label that relays agreed on", "7 d; 1 h where none", "relay"
+)
+RELAY_CLAIM = RedisKey(
+    f"{_DEPLOYMENT}publish:<event>:<alert>", "string", "which relay publishes an event", "10 s", "relay"
+)
 
 SCORER_KEYS = (IDENTITY, META, TIMERS, LEVEL, ENTRY, PROBE, WORKERS, REBUILD_META, REBUILD_LOCK)
-SOURCE_KEYS = (FIRING, OWNER, ACKNOWLEDGED, DELIVERY, WATCHER, WATCH_STATE)
+SOURCE_KEYS = (FIRING, OWNER, ACKNOWLEDGED, DELIVERY, WATCHER, WATCH_STATE, RELAY_LABEL, RELAY_CLAIM)
 KEYS = (*SCORER_KEYS, *SOURCE_KEYS)
 
 

@@ -8,7 +8,13 @@ from typing import Any
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # it has no types
 
 ROOT = Path(__file__).parents[1]
-COSTLY = {"done": "tests/cli", "folders": "tests/lab/judging", "scored": "tests/cli", "world": "tests"}
+COSTLY = {
+    "done": "tests/cli",
+    "folders": "tests/lab/judging",
+    "scored": "tests/cli",
+    "stack": "tests/relay",
+    "world": "tests",
+}
 """Fixtures, and the folder whose tests ask for them."""
 
 

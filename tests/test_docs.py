@@ -11,6 +11,7 @@ from stream.config import setting_names
 from stream.core.problem import parse_problem
 from stream.core.records import FAILURES
 from stream.metrics.intake import IntakeMetrics
+from stream.metrics.relay import RelayMetrics
 from stream.metrics.scorer import ScorerMetrics
 from stream.models.pointers import parse_pointer
 
@@ -48,7 +49,8 @@ def test_the_reference_of_metrics_is_the_catalogue() -> None:
     rows = [[cell.strip() for cell in line.split(" | ")] for line in METRICS.splitlines() if line.startswith("| `")]
     meanings = {row[0].strip("| `").removesuffix("_total"): row[-1].removesuffix(" |") for row in rows}
     assert len(meanings) == len(rows) > 50
-    shown = [*ScorerMetrics().registry.collect(), *IntakeMetrics().registry.collect()]
+    catalogues = (ScorerMetrics(), IntakeMetrics(), RelayMetrics())
+    shown = [family for one in catalogues for family in one.registry.collect()]
     assert meanings == {family.name: family.documentation for family in shown}
 
 

@@ -27,6 +27,8 @@ from stream.redis_keys import (
     WORKERS,
     RedisKey,
 )
+from stream.relay.labels import claim_key
+from stream.relay.registrar import publication_key
 from stream.scorer.heartbeat import Heartbeat, Heartbeats
 from stream.scorer.redis_history import RedisHistory
 from stream.sources.firing_store import Swap
@@ -53,6 +55,7 @@ PARTS: Mapping[str, object] = {
     "source": "alertmanager",
     "fingerprint": "00f1",
     "digest": "9b97",
+    "event": "raised",
 }
 
 
@@ -74,13 +77,18 @@ def test_every_key_of_a_real_run_is_in_the_catalogue(redis_url: str) -> None:
 
 
 def test_every_key_of_the_sources_is_in_the_catalogue(redis_url: str) -> None:
-    """Firings, owners, acknowledgements and deliveries leave keys of their kinds, each with a time to live.
+    """Firings, owners, acknowledgements, deliveries and relays leave keys of their kinds, each with a time to live.
 
     The watcher's are held against it in tests/intake/test_watcher.py.
     """
     firings, memory = RedisFiringStore(redis_url, "noisegate", 2.0), RedisExpiringStore(redis_url, "noisegate", 2.0)
-    keys = [firing_key("grafana", 241), owner_key("pagerduty", "Q0\0:1")]
-    assert firings.swap([Swap(key, b"", b"value", 60.0) for key in keys]) == [True, True]
+    keys = [
+        firing_key("grafana", 241),
+        owner_key("pagerduty", "Q0\0:1"),
+        claim_key("A1"),
+        publication_key("raised", "A1"),
+    ]
+    assert firings.swap([Swap(key, b"", b"value", 60.0) for key in keys]) == [True] * 4
     for key in (acknowledged_key("pagerduty", "Q0"), delivery_key("pagerduty", "EV1")):
         memory.put(key, b"1", 60.0)
     firings.close()

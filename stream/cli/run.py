@@ -25,6 +25,11 @@ ROOMS = {
         "stream.intake.worker",
         "run_intake",
     ),
+    "relay": Room(
+        "Take alerts from Prometheus, send them on to Alertmanager with their score, publish them to alerts.events.",
+        "stream.relay.worker",
+        "run_relay",
+    ),
     "scorer": Room(
         "Read alerts.events; publish scores to alerts.enriched and outcomes to alerts.outcomes.",
         "stream.scorer.worker",

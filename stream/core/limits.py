@@ -80,3 +80,13 @@ NOTES = 20  # sentences for people about one body
 FIRINGS_REMEMBERED = 8  # of one fingerprint: the open one and what ended in the last minutes
 CHURN_ENTRIES = 2_000  # of rule and entity, whose labels one process watches for change
 ITEMS = 100_000  # alerts of one body
+
+# The relay.
+ALERTMANAGERS = 16
+RELAY_ENTRIES = 100_000  # label sets that are followed at a time; about 2 KB each
+RELAY_SCORES = 200_000  # annotations that are remembered by alert id
+RELAY_ENDS = 20_000  # ends that wait for Kafka at a time
+RELAY_POSTS = 256  # posts that are worked on at a time
+RELAY_WAITING_POSTS = 256  # posts that wait for one Alertmanager
+RELAY_WAITING_BYTES = 64 * 1024 * 1024  # bytes of all bodies that are worked on at a time
+RELAY_NEW_PER_SECOND = 50  # new firings; over it none waits for its decision

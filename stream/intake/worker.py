@@ -5,17 +5,16 @@ import logging
 from collections.abc import Mapping
 from functools import partial
 
+from stream.asgi_server import open_socket, serve
 from stream.config import Settings
 from stream.core.errors import SettingsError
 from stream.extras import import_extra
 from stream.intake.auth import load_authenticators
 from stream.intake.inboxes import Inbox, open_inboxes, source_names
 from stream.intake.kafka_watch import ANSWER_SECONDS, KafkaWatch
-from stream.intake.memory import MemorySwitch, SwitchedExpiringStore, SwitchedFiringStore
 from stream.intake.post import Outside, PostHandler
 from stream.intake.post import Topics as TopicNames
 from stream.intake.resolving import ResolverThread
-from stream.intake.server import open_socket, serve
 from stream.intake.watcher import Watcher
 from stream.kafka.acknowledged import AcknowledgedPublisher
 from stream.kafka.topics import Topics
@@ -24,6 +23,7 @@ from stream.lane.runner import Runner
 from stream.metrics.intake import IntakeMetrics
 from stream.sources.agents import load_agents
 from stream.sources.alertmanager_api import AlertmanagerApi, look
+from stream.sources.memory_switch import MemorySwitch, SwitchedExpiringStore, SwitchedFiringStore
 from stream.sources.options import load_sources
 from stream.sources.parsed import Parsed
 from stream.sources.pseudonyms import Pseudonyms, load_key
@@ -66,7 +66,7 @@ class Intake:
         _begin_at_zero(self.metrics, self.inboxes)
         kafka = Topics(settings, ANSWER_SECONDS)
         self._kafka_watch = KafkaWatch(kafka, self.metrics, settings.lane.topic_check_seconds)
-        self._listener = open_socket(settings.intake)
+        self._listener = open_socket(settings.intake.host, settings.intake.port, "intake_port")
         callbacks = Callbacks(
             start=self._kafka_watch.start, stop=self._kafka_watch.stop, ready=self._faults, notes=self._notes
         )

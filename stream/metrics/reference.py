@@ -7,10 +7,12 @@ from typing import Any
 from stream.metrics.catalogue import Catalogue, Entry, Label, entries
 from stream.metrics.intake import IntakeMetrics
 from stream.metrics.lane import LaneMetrics
+from stream.metrics.relay import RelayMetrics
 from stream.metrics.scorer import DriftMetrics, QualityMetrics, ScorerMetrics
 
 CATALOGUES: dict[str, type[Catalogue]] = {
     "Intake": IntakeMetrics,
+    "Relay": RelayMetrics,
     "Lane": LaneMetrics,
     "Scorer": ScorerMetrics,
     "Scorer: drift": DriftMetrics,

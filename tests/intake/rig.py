@@ -15,7 +15,6 @@ from stream.core.events import Event, decode_event
 from stream.intake.app import make_app
 from stream.intake.auth import Authenticator, AuthOptions
 from stream.intake.inboxes import Inbox, open_inboxes, source_names
-from stream.intake.memory import MemorySwitch, SwitchedExpiringStore, SwitchedFiringStore
 from stream.intake.post import Outside, PostHandler, Topics
 from stream.intake.resolving import ResolverThread
 from stream.kafka.records import Output, Part
@@ -23,6 +22,7 @@ from stream.metrics.intake import IntakeMetrics
 from stream.sources.agents import AgentTable, load_agents
 from stream.sources.expiring_store import ExpiringStore, MemoryExpiringStore
 from stream.sources.firing_store import FiringsAway, FiringStore, MemoryFiringStore, Swap
+from stream.sources.memory_switch import MemorySwitch, SwitchedExpiringStore, SwitchedFiringStore
 from stream.sources.options import Sources, load_sources
 from stream.sources.pseudonyms import Pseudonyms
 from stream.sources.readers import with_automation

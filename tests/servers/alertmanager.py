@@ -81,6 +81,15 @@ class AlertmanagerServer(ServerProcess):
         """End a silence now."""
         self._ask(urllib.request.Request(f"{self.url}/api/v2/silence/{silence}", method="DELETE"))
 
+    def alerts(self) -> list[dict[str, Any]]:
+        """What fires, as its API shows it, by fingerprint."""
+        found: list[dict[str, Any]] = self.get("alerts")
+        return sorted(found, key=lambda alert: str(alert["fingerprint"]))
+
+    def get(self, path: str) -> Any:
+        """What a path of its API shows."""
+        return self._ask(urllib.request.Request(f"{self.url}/api/v2/{path}"))
+
     def post(self, path: str, body: Any) -> Any:
         """Post to its API; returns what it answers."""
         headers = {"Content-Type": "application/json"}

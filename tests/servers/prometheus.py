@@ -46,7 +46,9 @@ class Series(NamedTuple):
 class PrometheusServer(ServerProcess):
     """One server on a port of its own. FileNotFoundError where Debian's `prometheus` is not installed."""
 
-    def __init__(self, config: str = CONFIG, folder: Path | None = None, lookback: str = LOOKBACK) -> None:
+    def __init__(
+        self, config: str = CONFIG, folder: Path | None = None, lookback: str = LOOKBACK, more: Sequence[str] = ()
+    ) -> None:
         for program in ("prometheus", "promtool"):
             if shutil.which(program) is None:
                 raise FileNotFoundError(f"{program} is not installed")
@@ -57,6 +59,7 @@ class PrometheusServer(ServerProcess):
             "--storage.tsdb.retention.time=10y",
             f"--web.listen-address={LOOPBACK}:{self.port}",
             f"--query.lookback-delta={lookback}",
+            *more,
         ]
         super().__init__("prometheus", ["prometheus", *arguments], ready=self._serves, folder=folder)
         (self.folder / "prometheus.yml").write_text(config, encoding="utf-8")

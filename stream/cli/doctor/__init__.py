@@ -5,6 +5,7 @@ sample    the newest records of the events topic
 checks    the table of checks; problem file, Kafka, partitioner
 history   Redis, clocks, histories
 models    champion and challenger
+relay     the Alertmanagers behind the relay
 """
 
 import typer

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from stream.cli.doctor.finding import Check, Finding, Verdict, finding_of
 from stream.cli.doctor.history import check_clocks, check_history, check_redis
 from stream.cli.doctor.models import check_models, check_simulated
+from stream.cli.doctor.relay import check_relay
 from stream.cli.doctor.sample import open_sample, sample_events
 from stream.cli.topics import retention_warnings, size_warnings, timestamp_warning, topic_facts
 from stream.config import Settings
@@ -139,4 +140,5 @@ CHECKS: dict[str, tuple[Check, *tuple[str, ...]]] = {  # what each needs of thos
     "history": (check_history, "problem", "kafka", "redis"),
     "model": (check_models, "problem"),
     "simulated": (check_simulated, "kafka", "model"),
+    "relay": (check_relay,),
 }

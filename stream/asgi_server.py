@@ -1,4 +1,4 @@
-"""uvicorn around the application: on the room's event loop, without its own signals, logs and endless waits."""
+"""uvicorn around a room's application: on the room's event loop, without its own signals, logs and endless waits."""
 
 import asyncio
 import logging
@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from stream.config import IntakeSettings
 from stream.core import limits
 from stream.core.errors import SettingsError
 from stream.extras import import_extra
@@ -17,15 +16,15 @@ IDLE_SECONDS = 75.0  # between two requests of a connection
 CONNECTIONS = 2_000  # at a time; one more is answered 503
 BACKLOG = 2_048
 _STOP_SECONDS = 10
+NEEDS = "a room that listens to HTTP needs"
 
 
-def open_socket(settings: IntakeSettings) -> socket.socket:
-    """The socket on which the intake listens.
+def open_socket(host: str, port: int, setting: str) -> socket.socket:
+    """The socket on which a room listens; `setting` names the port for people.
 
     Raises:
         SettingsError: the address can't be opened.
     """
-    host, port = settings.host, settings.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(
         family, socket.SOCK_STREAM, socket.IPPROTO_TCP
@@ -39,13 +38,16 @@ def open_socket(settings: IntakeSettings) -> socket.socket:
         listener.close()
         reason = error.strerror or str(error)
         raise SettingsError(
-            f"intake_port = {port}: {host}:{port} can't be opened ({reason})", "choose another host or port"
+            f"{setting} = {port}: {host}:{port} can't be opened ({reason})", "choose another host or port"
         ) from None
 
 
-async def serve(app: Any, listener: socket.socket, stopping: asyncio.Event) -> None:
-    """Serve an ASGI application on a socket until `stopping` is set, then finish what was begun."""
-    uvicorn = import_extra("uvicorn", "web", "the intake needs")
+async def serve(app: Any, listener: socket.socket, stopping: asyncio.Event, tls: tuple[str, str] | None = None) -> None:
+    """Serve an ASGI application on a socket until `stopping` is set, then finish what was begun.
+
+    `tls` is the certificate's file and its key's; None: plain HTTP.
+    """
+    uvicorn = import_extra("uvicorn", "web", NEEDS)
     logging.getLogger("uvicorn.error").setLevel(
         logging.ERROR
     )  # not a line for each scanner and each refused connection
@@ -62,6 +64,8 @@ async def serve(app: Any, listener: socket.socket, stopping: asyncio.Event) -> N
         timeout_keep_alive=int(IDLE_SECONDS),
         timeout_graceful_shutdown=_STOP_SECONDS,
         limit_concurrency=CONNECTIONS,
+        ssl_certfile=tls[0] if tls else None,
+        ssl_keyfile=tls[1] if tls else None,
     )
     server = _server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -73,7 +77,7 @@ async def serve(app: Any, listener: socket.socket, stopping: asyncio.Event) -> N
 
 
 def _server(config: Any) -> Any:
-    uvicorn = import_extra("uvicorn", "web", "the intake needs")
+    uvicorn = import_extra("uvicorn", "web", NEEDS)
 
     class Server(uvicorn.Server):  # type: ignore[misc, name-defined]  # a class of an optional package
         @contextmanager
@@ -85,7 +89,7 @@ def _server(config: Any) -> Any:
 
 
 def _protocol() -> Any:
-    h11_impl = import_extra("uvicorn.protocols.http.h11_impl", "web", "the intake needs")
+    h11_impl = import_extra("uvicorn.protocols.http.h11_impl", "web", NEEDS)
 
     class Protocol(h11_impl.H11Protocol):  # type: ignore[misc, name-defined]  # a class of an optional package
         """HTTP/1.1 that gives up a sender whose headers do not come; uvicorn itself would wait for ever."""

@@ -1,0 +1,201 @@
+"""A relay's room on fakes for Kafka, Redis and the Alertmanagers, with a clock that tests move."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any
+
+from stream.core.errors import KafkaAway
+from stream.core.events import Acted, Event, Raised, decode_event
+from stream.kafka.records import Output, Part
+from stream.metrics.relay import RelayMetrics
+from stream.relay.annotate import Scores
+from stream.relay.events import EventReader
+from stream.relay.firings import FiringTable
+from stream.relay.labeller import Labeller, LabelSettings
+from stream.relay.labels import Claims
+from stream.relay.registrar import Registrar
+from stream.relay.room import RelayRoom
+from stream.relay.route_check import RouteCheck
+from stream.relay.upstream import Reply
+from stream.sources.firing_store import FiringsAway, MemoryFiringStore, Swap
+from stream.sources.options import DEFAULTS
+from tests.relay.processes import rfc3339
+
+WAIT_SECONDS = 5.0
+CLAIM_SECONDS = 0.3
+
+
+class MemoryPublisher:
+    """Takes records at once; while `away`, none."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.outputs: list[Output] = []
+
+    def publish(self, output: Output) -> "Future[tuple[Part, int]]":
+        """A future that is done."""
+        future: Future[tuple[Part, int]] = Future()
+        if self.away:
+            future.set_exception(KafkaAway("Kafka did not acknowledge a record", "try again later"))
+        else:
+            self.outputs.append(output)
+            future.set_result((Part(output.topic, 0), len(self.outputs)))
+        return future
+
+    @property
+    def events(self) -> list[Event]:
+        """What was published."""
+        return [decode_event(output.value) for output in self.outputs]
+
+    @property
+    def raised(self) -> list[Raised]:
+        """The raised events."""
+        return [event for event in self.events if isinstance(event, Raised)]
+
+    @property
+    def ended(self) -> list[Acted]:
+        """The ends."""
+        return [event for event in self.events if isinstance(event, Acted)]
+
+
+class SharedStore(MemoryFiringStore):
+    """Firings in memory, shared by the rigs of a test; while `away` every call fails, `slow_seconds` later."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.away = False
+        self.slow_seconds = 0.0
+
+    def read(self, keys: Sequence[str]) -> list[bytes]:
+        """As in memory."""
+        self._check()
+        return super().read(keys)
+
+    def swap(self, swaps: Sequence[Swap]) -> list[bool]:
+        """As in memory."""
+        self._check()
+        return super().swap(swaps)
+
+    def _check(self) -> None:
+        time.sleep(self.slow_seconds)
+        if self.away:
+            raise FiringsAway("the memory of firings can't be used")
+
+
+class MemoryUpstream:
+    """Alertmanagers that take every post; `hold` makes the next ones wait until it is set."""
+
+    def __init__(self) -> None:
+        self.bodies: list[bytes] = []
+        self.reply = Reply(200)
+        self.hold: asyncio.Event | None = None
+        self.on_post: Callable[[bytes], None] = lambda body: None
+
+    async def post(self, body: bytes, headers: Mapping[str, str] | None = None) -> Reply:
+        """Take a post."""
+        self.bodies.append(body)
+        self.on_post(body)
+        if self.hold is not None:
+            await self.hold.wait()
+        return self.reply
+
+    @property
+    def alerts(self) -> list[dict[str, Any]]:
+        """Every alert of every post, in order."""
+        return [alert for body in self.bodies for alert in json.loads(body)]
+
+
+class Rig:
+    """One relay's room."""
+
+    def __init__(self, store: SharedStore, publisher: MemoryPublisher, labels: bool, name: str, page_url: str) -> None:
+        self.ahead = 0.0  # seconds of this relay's clock, before the machine's
+        self.store, self.publisher, self.upstream = store, publisher, MemoryUpstream()
+        self.metrics = RelayMetrics()
+        self.thread = ThreadPoolExecutor(1)
+        self.table = FiringTable(300.0, 1_000)
+        events = EventReader(DEFAULTS["alertmanager"], store)
+        registrar = Registrar(
+            self.table,
+            events,
+            store,
+            publisher,
+            "alerts.events",
+            name,
+            self.metrics,
+            self.thread,
+            self.clock,
+            CLAIM_SECONDS,
+        )
+        settings = LabelSettings(labels, 0.3)
+
+        async def post(alerts: Sequence[bytes]) -> bool:
+            return await self.room.post(alerts)
+
+        self.labeller = Labeller(
+            settings, self.table, registrar, Claims(store), self.thread, post, self.metrics, self.clock
+        )
+        self.labeller.checks = {"am": RouteCheck(frozenset({"paused", "closed"}))}
+        self.labeller.decisions_come = lambda: True
+        self.registrar = registrar
+        upstream: Any = self.upstream
+        self.room = RelayRoom(
+            upstream, self.table, Scores(1_000), registrar, self.labeller, page_url, self.metrics, self.clock
+        )
+
+    def clock(self) -> float:
+        """Seconds since 1970."""
+        return time.time() + self.ahead
+
+    async def post(self, *alerts: Mapping[str, Any]) -> Reply:
+        """Post alerts."""
+        return await self.room.forward(json.dumps(alerts).encode(), "127.0.0.1", {})
+
+    def alert(self, name: str = "Down", age: float = 0.0, **labels: str) -> dict[str, Any]:
+        """An alert that began `age` seconds ago."""
+        now = self.clock()
+        return {
+            "labels": {"alertname": name, "team": "payments", **labels},
+            "startsAt": rfc3339(now - age),
+            "endsAt": rfc3339(now + 240),
+            "generatorURL": "http://prometheus-0:9090/graph",
+        }
+
+    def resolved(self, alert: Mapping[str, Any]) -> dict[str, Any]:
+        """The alert, resolved now."""
+        return {**alert, "endsAt": rfc3339(self.clock())}
+
+    def value(self, name: str, **labels: str) -> float:
+        """The value of a metric."""
+        return self.metrics.registry.get_sample_value(f"noisegate_{name}", labels) or 0.0
+
+
+async def until(true: Callable[[], object], what: str = "it never came true") -> None:
+    """Return once the condition holds; AssertionError if it does not in time."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not true():
+        assert time.monotonic() < deadline, what
+        await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def running(
+    store: SharedStore | None = None,
+    publisher: MemoryPublisher | None = None,
+    labels: bool = False,
+    name: str = "one",
+    page_url: str = "",
+) -> AsyncIterator[Rig]:
+    """A relay's room at work."""
+    rig = Rig(store or SharedStore(), publisher or MemoryPublisher(), labels, name, page_url)
+    task = asyncio.create_task(rig.room.run())
+    try:
+        yield rig
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        rig.thread.shutdown()

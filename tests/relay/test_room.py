@@ -1,0 +1,406 @@
+"""The relay's room: what goes on, what is posted again, and what is published, with everything else there or away."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from stream.core.errors import RecordRefused
+from stream.relay.upstream import Reply
+from tests.relay.records import enriched
+from tests.relay.rig import MemoryPublisher, Rig, SharedStore, running, until
+
+
+def in_room(test: Callable[[Rig], Awaitable[None]], **options: Any) -> None:
+    """Run a test on a room of its own."""
+
+    async def run() -> None:
+        async with running(**options) as rig:
+            await test(rig)
+
+    asyncio.run(run())
+
+
+async def scored(rig: Rig, count: int = 1, probability: float = 0.07) -> None:
+    """Let the score of the raised event of that number come, once it was published."""
+    await until(lambda: len(rig.publisher.raised) == count)
+    event = rig.publisher.raised[-1]
+    await rig.room.take([enriched(event.alert_id, event.team, probability)])
+
+
+def test_a_post_goes_on_before_anything_of_it_is_published() -> None:
+    """The bytes that came are at the Alertmanager, and answered, while Kafka has nothing yet."""
+
+    async def test(rig: Rig) -> None:
+        published: list[int] = []
+        rig.upstream.on_post = lambda body: published.append(len(rig.publisher.outputs))
+        body = json.dumps([rig.alert()], indent=3).encode()
+        assert await rig.room.forward(body, "127.0.0.1", {}) == Reply(200)
+        assert rig.upstream.bodies == [body]
+        assert published == [0]
+        await until(lambda: rig.publisher.raised)
+
+    in_room(test)
+
+
+def test_it_is_posted_again_with_its_score() -> None:
+    """When the score comes the alert is posted once more, equal but for the annotations; then every copy has them."""
+
+    async def test(rig: Rig) -> None:
+        alert = rig.alert()
+        await rig.post(alert)
+        await scored(rig)
+        await until(lambda: len(rig.upstream.bodies) == 2)
+        annotations = {
+            "noisegate_probability": "0.07",
+            "noisegate_why": "acted on 1 of the last 42 like this",
+            "noisegate_url": f"https://n.example/{rig.publisher.raised[0].alert_id}",
+        }
+        assert rig.upstream.alerts == [alert, {**alert, "annotations": annotations}]
+        await rig.post(alert)
+        assert rig.upstream.alerts[2]["annotations"] == annotations
+        assert rig.value("relay_alerts_annotated_total") == 1
+
+    in_room(test, page_url="https://n.example/{alert_id}")
+
+
+def test_a_score_that_was_there_first_is_added_at_once() -> None:
+    """A relay that starts later, beside one that published: its first copy is posted again once its id is known."""
+
+    async def run() -> None:
+        store, publisher = SharedStore(), MemoryPublisher()
+        async with running(store, publisher, name="one") as one, running(store, publisher, name="two") as two:
+            alert = one.alert()
+            await one.post(alert)
+            await until(lambda: publisher.raised)
+            await two.room.take([enriched(publisher.raised[0].alert_id)])
+            await two.post(alert)
+            await until(lambda: len(two.upstream.bodies) == 2)
+            assert two.upstream.alerts[1]["annotations"]["noisegate_probability"] == "0.07"
+
+    asyncio.run(run())
+
+
+def test_every_label_set_of_a_firing_is_posted_again() -> None:
+    """Two replicas of Prometheus whose label stayed on: one event, and both of Alertmanager's alerts get the score."""
+
+    async def test(rig: Rig) -> None:
+        await rig.post(rig.alert(replica="a"), rig.alert(replica="b"))
+        await scored(rig)
+        await until(lambda: len(rig.upstream.alerts) == 4)
+        assert len(rig.publisher.raised) == 1
+        assert {alert["labels"]["replica"] for alert in rig.upstream.alerts[2:]} == {"a", "b"}
+
+    in_room(test)
+
+
+def test_what_ended_is_not_posted_again() -> None:
+    """A score that comes after the end would make the alert fire again: it is not posted."""
+
+    async def test(rig: Rig) -> None:
+        alert = rig.alert()
+        await rig.post(alert)
+        await rig.post(rig.resolved(alert))
+        await until(lambda: rig.publisher.ended)
+        await scored(rig)
+        other = rig.alert("Other")
+        await rig.post(other)
+        await scored(rig, 2)
+        await until(lambda: len(rig.upstream.bodies) == 4)
+        assert [each["labels"]["alertname"] for each in rig.upstream.alerts] == ["Down", "Down", "Other", "Other"]
+
+    in_room(test)
+
+
+def test_an_end_that_overtakes_a_post_of_ours_is_posted_once_more() -> None:
+    """While the alert is posted with its score its sender resolves it: in the end it is resolved."""
+
+    async def test(rig: Rig) -> None:
+        alert = rig.alert()
+        await rig.post(alert)
+        rig.upstream.hold = asyncio.Event()
+        await scored(rig)
+        await until(lambda: len(rig.upstream.bodies) == 2)
+        end = rig.resolved(alert)
+        resolving = asyncio.create_task(rig.post(end))
+        await until(lambda: len(rig.upstream.bodies) == 3)
+        rig.upstream.hold.set()
+        await resolving
+        await until(lambda: len(rig.upstream.bodies) == 4)
+        assert [each["endsAt"] for each in rig.upstream.alerts[1:]] == [alert["endsAt"], end["endsAt"], end["endsAt"]]
+
+    in_room(test)
+
+
+def test_one_raised_and_one_ended_a_firing() -> None:
+    """Copies every minute and a resolve that is repeated: two events, with the id, team and times of the firing."""
+
+    async def test(rig: Rig) -> None:
+        alert = rig.alert(age=30)
+        for _ in range(5):
+            await rig.post(alert)
+        end = rig.resolved(alert)
+        for _ in range(5):
+            await rig.post(end)
+        await until(lambda: rig.publisher.ended)
+        await rig.post(end)
+        raised, ended = rig.publisher.events
+        assert (raised.alert_id, raised.team) == (ended.alert_id, ended.team)  # type: ignore[union-attr]
+        assert rig.publisher.ended[0].kind == "ended"
+        assert rig.publisher.ended[0].agent == "automation"
+        assert {output.key for output in rig.publisher.outputs} == {b"payments"}
+
+    in_room(test)
+
+
+def test_two_relays_publish_a_firing_once() -> None:
+    """Prometheus posts to both at the same time: whoever claims it publishes it, and its end."""
+
+    async def run() -> None:
+        store, publisher = SharedStore(), MemoryPublisher()
+        async with running(store, publisher, name="one") as one, running(store, publisher, name="two") as two:
+            alerts = [one.alert(host=str(number)) for number in range(20)]
+            await asyncio.gather(one.post(*alerts), two.post(*alerts))
+            ends = [one.resolved(alert) for alert in alerts]
+            await asyncio.gather(one.post(*ends), two.post(*ends))
+            await until(lambda: len(publisher.ended) == 20)
+            await until(lambda: one.registrar.waiting + two.registrar.waiting == 0)  # each looked what the other did
+        ids = [event.alert_id for event in publisher.raised]
+        assert len(ids) == len(set(ids)) == 20
+        assert len(publisher.ended) == 20
+
+    asyncio.run(run())
+
+
+def test_what_a_relay_claimed_and_did_not_publish_the_other_one_does() -> None:
+    """One is killed between claim and publication: some time later the other one publishes."""
+
+    async def run() -> None:
+        store, lost, publisher = SharedStore(), MemoryPublisher(), MemoryPublisher()
+        lost.away = True
+        async with running(store, lost, name="one") as one:
+            alert = one.alert()
+            await one.post(alert)
+            await until(lambda: any(key.startswith("publish:") for key in store.values))
+        async with running(store, publisher, name="two") as two:
+            await two.post(alert)
+            await until(lambda: two.registrar.waiting == 1)
+            assert publisher.raised == []
+            for key in [key for key in store.values if key.startswith("publish:")]:
+                del store.values[key]  # as its time to live does
+            await until(lambda: len(publisher.raised) == 1)
+
+    asyncio.run(run())
+
+
+def test_a_restarted_prometheus_makes_no_second_alert() -> None:
+    """What still fires comes with a new start: the same id and no second event, also of a restarted relay."""
+
+    async def run() -> None:
+        store, publisher = SharedStore(), MemoryPublisher()
+        async with running(store, publisher, name="one") as one:
+            await one.post(one.alert(age=100))
+            await until(lambda: publisher.raised)
+            await one.post(one.alert(age=0))
+            await until(lambda: one.registrar.waiting == 0)
+        async with running(store, publisher, name="two") as two:
+            await two.post(two.alert(age=0))
+            await until(lambda: any(True for _ in two.table))
+            await until(lambda: two.registrar.waiting == 0)
+        assert len(publisher.raised) == 1
+
+    asyncio.run(run())
+
+
+def test_it_fires_again_as_another_alert() -> None:
+    """After its end the same labels fire again: another id, another event."""
+
+    async def test(rig: Rig) -> None:
+        alert = rig.alert(age=10)
+        await rig.post(alert)
+        await rig.post(rig.resolved(alert))
+        await until(lambda: rig.publisher.ended)
+        rig.ahead = 60.0
+        await rig.post(rig.alert())
+        await until(lambda: len(rig.publisher.raised) == 2)
+        first, second = rig.publisher.raised
+        assert first.alert_id != second.alert_id
+
+    in_room(test)
+
+
+def test_what_is_not_heard_of_has_ended() -> None:
+    """A sender that is gone: `endsAt` of its last copy is the end, and is published without another post."""
+
+    async def test(rig: Rig) -> None:
+        alert = rig.alert()
+        await rig.post(alert)
+        await until(lambda: rig.publisher.raised)
+        rig.ahead = 241.0
+        await until(lambda: rig.publisher.ended)
+        at = rig.publisher.ended[0].at.timestamp()
+        assert at == pytest.approx(rig.clock() - 1, abs=2)
+
+    in_room(test)
+
+
+def test_firings_that_begin_while_kafka_is_away_are_published_when_it_is_back() -> None:
+    """Each waits, and comes once; what ended meanwhile is counted as lost, and neither event of it comes."""
+
+    async def test(rig: Rig) -> None:
+        before = rig.alert("Before")
+        await rig.post(before)
+        await until(lambda: rig.publisher.raised)
+        rig.publisher.away = True
+        waits, gone = rig.alert("Waits"), rig.alert("Gone")
+        await rig.post(waits, gone)
+        await until(lambda: rig.registrar.kafka_away)
+        await rig.post(rig.resolved(gone), rig.resolved(before))
+        await until(lambda: rig.value("relay_lost_total") == 1)
+        assert rig.value("relay_kafka_up") == 0
+        rig.publisher.away = False
+        await until(lambda: rig.publisher.ended)
+        await until(lambda: len(rig.publisher.raised) == 2)
+        await until(lambda: rig.registrar.waiting == 0)
+        assert [event.rule for event in rig.publisher.raised] == ["Before", "Waits"]
+        assert [event.alert_id for event in rig.publisher.ended] == [rig.publisher.raised[0].alert_id]
+        assert rig.value("relay_kafka_up") == 1
+
+    in_room(test)
+
+
+def test_what_began_and_ended_while_kafka_was_away_fires_again_as_another_alert() -> None:
+    """Its end is remembered though nothing was published: the next firing has an id of its own."""
+
+    async def test(rig: Rig) -> None:
+        rig.publisher.away = True
+        first = rig.alert(age=20)
+        await rig.post(first)
+        await until(lambda: rig.registrar.kafka_away)
+        (alert_id,) = [one.alert_id for one in rig.table]
+        await rig.post(rig.resolved(first))
+        rig.publisher.away = False
+        await until(lambda: rig.registrar.waiting == 0)
+        rig.ahead = 30.0
+        await rig.post(rig.alert())
+        await until(lambda: rig.publisher.raised)
+        assert rig.publisher.raised[0].alert_id != alert_id
+
+    in_room(test)
+
+
+def test_without_redis_ids_are_made_of_the_start() -> None:
+    """Redis away: two relays find the same id for the same start, and the score comes to both."""
+
+    async def run() -> None:
+        store, publisher = SharedStore(), MemoryPublisher()
+        store.away = True
+        async with running(store, publisher, name="one") as one, running(store, publisher, name="two") as two:
+            alert = one.alert()
+            await asyncio.gather(one.post(alert), two.post(alert))
+            await until(lambda: len(publisher.raised) == 2)
+            assert publisher.raised[0] == publisher.raised[1]
+            record = enriched(publisher.raised[0].alert_id)
+            for rig in (one, two):
+                await rig.room.take([record])
+                await until(lambda rig=rig: len(rig.upstream.bodies) == 2)  # type: ignore[misc]
+                assert rig.value("relay_fallback_ids_total") == 1
+
+    asyncio.run(run())
+
+
+def test_a_post_that_nobody_took_is_not_published() -> None:
+    """All Alertmanagers refuse: the sender gets that, and the event waits for the copy that is taken."""
+
+    async def test(rig: Rig) -> None:
+        rig.upstream.reply = Reply(500, b"no")
+        alert = rig.alert()
+        assert await rig.post(alert) == Reply(500, b"no")
+        assert rig.registrar.waiting == 0
+        rig.upstream.reply = Reply(400, b"alert 2 is bad")  # the valid ones are in
+        await rig.post(alert)
+        await until(lambda: rig.publisher.raised)
+
+    in_room(test)
+
+
+@pytest.mark.parametrize(
+    "body", [b"nonsense", b"{}", b"\xff", b'[{"labels":7},null,{"labels":{"alertname":"\\ud800"}}]']
+)
+def test_what_can_t_be_read_goes_on_byte_for_byte(body: bytes) -> None:
+    """Alertmanager refuses it itself, and its answer goes back."""
+
+    async def test(rig: Rig) -> None:
+        rig.upstream.reply = Reply(400, b"bad")
+        assert await rig.room.forward(body, "127.0.0.1", {}) == Reply(400, b"bad")
+        assert rig.upstream.bodies == [body]
+
+    in_room(test)
+
+
+def test_a_packed_body_goes_on_unread() -> None:
+    """With a content encoding the body is not opened."""
+
+    async def test(rig: Rig) -> None:
+        await rig.room.forward(b"[packed", "127.0.0.1", {"Content-Encoding": "gzip"})
+        assert rig.upstream.bodies == [b"[packed"]
+
+    in_room(test)
+
+
+@pytest.mark.expects_errors
+def test_a_fault_of_ours_does_not_stop_a_post() -> None:
+    """Whatever breaks on the way, the bytes that came go on."""
+
+    async def test(rig: Rig) -> None:
+        rig.labeller.decide = broken  # type: ignore[method-assign]
+        alert = rig.alert()
+        assert await rig.post(alert) == Reply(200)
+        assert rig.upstream.alerts == [alert]
+
+    async def broken(seen: object) -> None:
+        raise RuntimeError("planted")
+
+    in_room(test)
+
+
+def test_a_record_that_kafka_refuses_is_counted() -> None:
+    """It is not tried for ever, and the others go on."""
+
+    class Refusing(MemoryPublisher):
+        def publish(self, output: Any) -> Any:
+            future = super().publish(output)
+            if len(self.outputs) == 1:
+                self.outputs.clear()
+                future.__init__()  # type: ignore[misc]
+                future.set_exception(RecordRefused("alerts.events refuses a record", "raise max.message.bytes"))
+            return future
+
+    async def test(rig: Rig) -> None:
+        await rig.post(rig.alert("First"))
+        await until(lambda: rig.value("relay_lost_total") == 1)
+
+    in_room(test, publisher=Refusing())
+
+
+def test_it_fires_again_while_its_end_is_under_way() -> None:
+    """A slow Alertmanager still has the end: the new firing is another one, and both are published."""
+
+    async def test(rig: Rig) -> None:
+        alert = rig.alert(age=20)
+        await rig.post(alert)
+        await until(lambda: rig.publisher.raised)
+        rig.upstream.hold = asyncio.Event()
+        ending = asyncio.create_task(rig.post(rig.resolved(alert)))
+        await until(lambda: len(rig.upstream.bodies) == 2)
+        rig.ahead = 5.0
+        again = asyncio.create_task(rig.post(rig.alert()))
+        await until(lambda: len(rig.upstream.bodies) == 3)
+        rig.upstream.hold.set()
+        assert [await ending, await again] == [Reply(200), Reply(200)]
+        await until(lambda: len(rig.publisher.raised) == 2)
+        assert len(rig.publisher.ended) == 1
+
+    in_room(test)

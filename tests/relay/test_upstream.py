@@ -1,0 +1,185 @@
+"""The Alertmanagers behind the relay: each gets each post, and what they answer is what the sender gets."""
+
+import asyncio
+import base64
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stream.config import RelaySettings, make_settings
+from stream.core.errors import SettingsError
+from stream.dev.process import free_port
+from stream.metrics.relay import RelayMetrics
+from stream.relay.upstream import Reply, Upstream
+from tests.servers.receiver import Receiver
+
+ONE = {"relay_alertmanagers": ["http://am:9093"]}
+BODY = b'[{"labels":{"alertname":"Down"}}]'
+
+
+def settings(*urls: str, **values: Any) -> RelaySettings:
+    """The relay's settings with these Alertmanagers."""
+    return make_settings(relay_alertmanagers=list(urls), **values).relay
+
+
+def with_upstream(test: Callable[[Upstream], Awaitable[None]], made: RelaySettings) -> RelayMetrics:
+    """Run a test on these Alertmanagers; returns what was counted."""
+    metrics = RelayMetrics()
+
+    async def run() -> None:
+        upstream = Upstream(made, metrics)
+        await test(upstream)
+        await upstream.drain(5.0)
+
+    asyncio.run(run())
+    return metrics
+
+
+def away() -> str:
+    """The address of an Alertmanager that is not there."""
+    return f"http://127.0.0.1:{free_port()}"
+
+
+def test_a_post_goes_to_all() -> None:
+    """Each gets the same bytes, as JSON."""
+    with Receiver() as one, Receiver() as two:
+
+        async def test(upstream: Upstream) -> None:
+            assert (await upstream.post(BODY)).taken
+
+        with_upstream(test, settings(one.url, two.url))
+        for receiver in (one, two):
+            (request,) = receiver.of("/api/v2/alerts")
+            assert request.body == BODY
+            assert request.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    ("statuses", "status"),
+    [
+        ((200, 200), 200),
+        ((200, 500), 200),
+        ((400, 200), 200),
+        ((400, 400), 400),
+        ((500, 400), 400),
+        ((503, 503), 503),
+        ((0, 200), 200),
+        ((0, 400), 400),
+        ((0, 503), 503),
+        ((0, 0), 502),
+    ],
+)
+def test_one_that_took_it_is_a_success(statuses: tuple[int, ...], status: int) -> None:
+    """2xx if one took it, else what one of them answered: 400 before others, as the valid alerts are in; 0 is away."""
+    receivers = [Receiver(b"because", each) for each in statuses]
+    urls = [one.url if one.status else away() for one in receivers]
+
+    async def test(upstream: Upstream) -> None:
+        reply = await upstream.post(BODY)
+        assert reply.status == status
+        assert reply.body.startswith(b"no Alertmanager of 127.0.0.1" if status == 502 else b"because")
+
+    with_upstream(test, settings(*urls))
+
+
+def test_one_that_hangs_holds_up_one_post_for_a_second() -> None:
+    """Where another one took the post it is waited for a second, once; from then on it gets posts and nobody waits."""
+    with Receiver() as one, socket.create_server(("127.0.0.1", 0)) as hanging:
+
+        async def test(upstream: Upstream) -> None:
+            began = time.monotonic()
+            assert (await upstream.post(BODY)).taken
+            assert 0.9 < time.monotonic() - began < 1.9
+            upstream.members[1].behind = True  # as after its time-out
+            began = time.monotonic()
+            assert (await upstream.post(BODY)).taken
+            assert time.monotonic() - began < 0.5
+
+        made = settings(one.url, f"http://127.0.0.1:{hanging.getsockname()[1]}", relay_timeout_seconds=2)
+        metrics = with_upstream(test, made)
+        up = {
+            sample.labels["alertmanager"]: sample.value
+            for family in metrics.registry.collect()
+            for sample in family.samples
+            if sample.name == "noisegate_relay_upstream_up"
+        }
+        assert sorted(up.values()) == [0.0, 1.0]
+
+
+def test_all_hanging_end_in_time() -> None:
+    """No answer within the time-out: 502 with the reason, in one sentence."""
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+
+        async def test(upstream: Upstream) -> None:
+            reply = await upstream.post(BODY)
+            assert reply.status == 502
+            assert b"it did not answer in 0.5 s" in reply.body
+
+        url = f"http://127.0.0.1:{hanging.getsockname()[1]}"
+        with_upstream(test, settings(url, relay_timeout_seconds=0.5))
+
+
+def test_an_idle_connection_that_was_closed_costs_no_post() -> None:
+    """Alertmanager restarts between two posts: the next one is made over a new connection."""
+    first = Receiver()
+
+    async def test(upstream: Upstream) -> None:
+        assert (await upstream.post(BODY)).taken
+        first.close_connections()
+        assert (await upstream.post(BODY)).taken
+
+    with first:
+        with_upstream(test, settings(first.url))
+    assert len(first.requests) == 2
+
+
+def test_path_prefix_login_token_and_headers(tmp_path: Path) -> None:
+    """What an Alertmanager behind a proxy asks for: its path, a name and a password, or a token, and headers."""
+    token = tmp_path / "token"
+    token.write_text("s3cret\n")
+
+    async def test(upstream: Upstream) -> None:
+        assert (await upstream.post(BODY)).taken
+
+    with Receiver() as one, Receiver() as two:
+        login = one.url.replace("://", "://ann:p%40ss@")
+        with_upstream(test, settings(f"{login}/am/", relay_upstream_headers={"X-Scope-OrgID": "7"}))
+        with_upstream(test, settings(two.url, relay_upstream_token=str(token)))
+        (request,) = one.of("/am/api/v2/alerts")
+        assert request.headers["authorization"] == f"Basic {base64.b64encode(b'ann:p@ss').decode()}"
+        assert request.headers["x-scope-orgid"] == "7"
+        assert two.requests[0].headers["authorization"] == "Bearer s3cret"
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"relay_alertmanagers": []}, "relay_alertmanagers is empty"),
+        ({"relay_alertmanagers": ["am:9093"]}, "which is no address"),
+        ({"relay_alertmanagers": ["http://u:secret@/x"]}, "which is no address"),
+        ({**ONE, "relay_upstream_token": "/nowhere"}, "relay_upstream_token = '/nowhere' can't be read"),
+        ({**ONE, "relay_upstream_ca": "/nowhere"}, "relay_upstream_ca"),
+    ],
+)
+def test_what_can_t_be_used_is_named(values: dict[str, Any], sentence: str) -> None:
+    """A setting that can't be used is named before anything is posted, without its password."""
+    with pytest.raises(SettingsError, match=sentence) as raised:
+        Upstream(make_settings(**values).relay, RelayMetrics())
+    assert "secret" not in str(raised.value)
+
+
+def test_posts_that_wait_for_one_are_bounded() -> None:
+    """Over a limit of waiting posts an Alertmanager gets no more: memory stays flat while it hangs."""
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+
+        async def test(upstream: Upstream) -> None:
+            posts = [asyncio.create_task(upstream.post(BODY)) for _ in range(300)]
+            replies: list[Reply] = await asyncio.gather(*posts)
+            assert sum(b"too many posts wait" in reply.body for reply in replies) == 300 - 256
+
+        url = f"http://127.0.0.1:{hanging.getsockname()[1]}"
+        with_upstream(test, settings(url, relay_timeout_seconds=1))
