@@ -1,6 +1,7 @@
 """Real Prometheus over what the real registries of three real scorer rooms said: rules, panels and alerts are right."""
 
 import json
+import re
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from stream.core.ledger import HELD_OUT
 from stream.health import HealthServer
 from stream.lab.matrix import predict, served_matrix
 from stream.lab.reference import bins_of
+from stream.metrics.intake import IntakeMetrics
+from stream.metrics.relay import RelayMetrics
 from stream.metrics.scorer import SCORE_EDGES
 from stream.models.model import Model
 from stream.models.reference import SCORE, chance
@@ -186,7 +189,10 @@ def test_what_is_asked_for_is_on_the_page(server: PrometheusServer, organisation
                 shown[sample.name].append({**sample.labels, "job": DEFAULT_JOB, "instance": "scorer-0:9108"})
     selectors = {found for expression in asked for found in SELECTOR.findall(expression)}
     assert len({name for name, _ in selectors}) > 30
+    rooms = {family.name for of in (IntakeMetrics, RelayMetrics) for family in of().registry.collect()}
     for name, matchers in selectors:
+        if re.sub("_(total|bucket|count|sum)$", "", name) in rooms and name not in shown:
+            continue  # of a room that does not run here
         told = MATCHER.findall(matchers)
         assert any(all(fits(labels, *one) for one in told) for labels in shown[name]), name + matchers
 
