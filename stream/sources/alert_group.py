@@ -6,20 +6,12 @@ from typing import Any
 from stream.core import limits
 from stream.sources.labels import LabelReader, Labels
 from stream.sources.options import SourceOptions
-from stream.sources.parsed import Act, BadRequest, Description, Firing, Parsed, Raise, Refused
+from stream.sources.parsed import Act, BadRequest, Description, Firing, Parsed, Raise, Refused, Unusable
 from stream.sources.texts import as_json
 from stream.sources.times import BadTime, check_time, read_time
 
 Adapt = Callable[[Mapping[str, Any], Labels, Mapping[str, Any], Description], Description | str]
 """What a source makes of an alert: its description, or the short name by which the alert is ignored."""
-
-
-class Unusable(Exception):
-    """One alert of a group that can't be used."""
-
-    def __init__(self, field: str, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.field, self.reason, self.detail = field, reason, detail
 
 
 def read_group(
@@ -46,7 +38,7 @@ def read_group(
         try:
             item = _item(alert, reader, options, received_at, ended_why, adapt)
         except Unusable as fault:
-            field = f"{where}.{fault.field}" if fault.field else where
+            field = f"{where}.{fault.where}" if fault.where else where
             parsed.refused.append(Refused(field, fault.reason, fault.detail, as_json(alert)))
             continue
         if isinstance(item, str):

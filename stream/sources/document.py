@@ -3,35 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import msgspec
-
 from stream.core import limits
 from stream.sources.missing import MissingValues
-from stream.sources.parsed import Refused
+from stream.sources.parsed import Unusable
 
 _LARGEST = 10**limits.DIGITS  # writing out a number of many digits takes the square of their count
-
-
-class Unusable(Exception):
-    """A part of a body that can't be used.
-
-    Attributes:
-        where: the field, such as `alert.createdAt`.
-        reason: a short name that is counted.
-        detail: one sentence with the value.
-    """
-
-    def __init__(self, where: str, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.where, self.reason, self.detail = where, reason, detail
-
-    def refused(self, value: Any) -> Refused:
-        """The part as it is reported; `value` is what it was."""
-        try:
-            encoded = msgspec.json.encode(value)
-        except (TypeError, ValueError, OverflowError, RecursionError):
-            encoded = b""  # half a character, or a number of thousands of digits: the sender's whole body has it
-        return Refused(self.where, self.reason, self.detail, encoded)
 
 
 class Document:

@@ -10,17 +10,9 @@ from stream.sources.labels import LabelReader
 from stream.sources.mapping_rules import SETTABLE, MappingRules, Rule, Values
 from stream.sources.missing import MissingValues
 from stream.sources.options import SourceOptions
-from stream.sources.parsed import Act, BadRequest, Description, Firing, Named, Parsed, Raise, Refused, Subject
+from stream.sources.parsed import Act, BadRequest, Description, Firing, Named, Parsed, Raise, Refused, Subject, Unusable
 from stream.sources.texts import as_json, cut_title, strip_port, text_of
 from stream.sources.times import BadTime, check_time, read_time
-
-
-class Unusable(Exception):
-    """A part of a body that can't be used."""
-
-    def __init__(self, field: str, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.field, self.reason, self.detail = field, reason, detail
 
 
 class MappingReader:
@@ -56,7 +48,7 @@ class MappingReader:
             try:
                 self._read_one(parsed, item, body.headers, received_at)
             except Unusable as fault:
-                field = ".".join(part for part in (where, fault.field) if part)
+                field = ".".join(part for part in (where, fault.where) if part)
                 if alone:
                     raise BadRequest(422, field, f"`{field}`: {fault.detail}" if field else fault.detail) from None
                 parsed.refused.append(Refused(field, fault.reason, fault.detail, as_json(item)))

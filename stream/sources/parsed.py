@@ -1,11 +1,13 @@
 """What a body says, before it is decided which alert it is about and which team owns it."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from msgspec import Struct
 
 from stream.core.errors import NoisegateError
 from stream.core.kinds import Agent
+from stream.sources.texts import as_json
 
 
 class Named(Struct, frozen=True):
@@ -103,6 +105,24 @@ class Refused(Struct, frozen=True):
     reason: str
     detail: str
     value: bytes
+
+
+class Unusable(Exception):
+    """A part of a body that can't be used.
+
+    Attributes:
+        where: the field, such as `alert.createdAt`.
+        reason: a short name that is counted.
+        detail: one sentence with the value.
+    """
+
+    def __init__(self, where: str, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.where, self.reason, self.detail = where, reason, detail
+
+    def refused(self, value: Any) -> Refused:
+        """The part as it is reported; `value` is what it was."""
+        return Refused(self.where, self.reason, self.detail, as_json(value))
 
 
 class Parsed(Struct):

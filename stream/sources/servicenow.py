@@ -8,10 +8,10 @@ from typing import Any
 
 from stream.core import limits
 from stream.sources.agents import IGNORED, NOBODY, RAISED, USER, AgentTable
-from stream.sources.document import Document, Unusable
+from stream.sources.document import Document
 from stream.sources.incident import IncidentOptions, Places, describe, or_defaults, pattern_of, time_of
 from stream.sources.missing import MissingValues
-from stream.sources.parsed import Act, BadRequest, Description, Named, Parsed, Raise
+from stream.sources.parsed import Act, BadRequest, Description, Named, Parsed, Raise, Unusable
 
 SOURCE = "servicenow"
 STATES = {

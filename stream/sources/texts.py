@@ -1,6 +1,7 @@
 """JSON values as texts, and texts as alerts carry them."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -46,8 +47,9 @@ def cut_title(text: str | None) -> tuple[str | None, bool]:
 
 
 def as_json(value: Any) -> bytes:
-    """A value that was decoded from JSON as JSON again, whatever it holds, for alerts.failed."""
-    try:
+    """A value decoded from JSON as JSON again, for alerts.failed; empty for a number of thousands of digits."""
+    with suppress(OverflowError, ValueError, RecursionError):
         return msgspec.json.encode(value)
-    except (OverflowError, UnicodeEncodeError):  # a number over 64 bits, half of a surrogate pair
+    with suppress(ValueError, RecursionError):  # also a number over 64 bits, and half of a surrogate pair
         return json.dumps(value).encode()
+    return b""
