@@ -34,6 +34,9 @@ check: lint types fast ## lint, types and the fast tests
 test: fast ## every test but the long ones; REQUIRE_SERVERS=1 fails what would be skipped
 	@$(BIN)/pytest -m 'hypothesis or not ($(FAST)) and not long' --hypothesis-profile thorough
 
+fuzz: .venv/ready ## the property tests with new examples, a hundred times as many
+	@$(BIN)/pytest -m 'hypothesis and $(FAST)' --hypothesis-profile fuzz --numprocesses auto --timeout 1800
+
 chaos: .venv/ready ## the long tests: minutes of kills, freezes and losses on real servers
 	@$(BIN)/pytest -m long
 
@@ -60,4 +63,4 @@ clean: ## remove everything that make made
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable . >&2
 	@touch .venv/ready
 
-.PHONY: help setup demo format lint types fast check test chaos bench lock clean
+.PHONY: help setup demo format lint types fast check test fuzz chaos bench lock clean
