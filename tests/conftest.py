@@ -45,7 +45,14 @@ __all__ = [
     "unique_name",
 ]
 
-MARK_OF_FIXTURE = {"kafka": "kafka", "fresh_kafka": "kafka", "fresh_redis": "redis", "shared_data": "data"}
+MARK_OF_FIXTURE = {
+    "fresh_kafka": "kafka",
+    "fresh_redis": "redis",
+    "kafka": "kafka",
+    "scored": "slow",
+    "shared_data": "data",
+    "world": "slow",
+}
 # The same examples in every run, so that a change is judged by what it changed; `make fuzz` draws new ones.
 settings.register_profile("fast", max_examples=20, deadline=None, derandomize=True)
 settings.register_profile("thorough", max_examples=100, deadline=None, derandomize=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-VERBS = ["setup", "demo", "format", "lint", "types", "fast", "check", "test", "chaos", "bench", "lock", "clean"]
+VERBS = ["setup", "demo", "format", "lint", "types", "fast", "check", "test", "fuzz", "chaos", "bench", "lock", "clean"]
 
 
 @pytest.fixture

@@ -121,6 +121,7 @@ def test_expected():
 """
 
 
+@pytest.mark.slow
 def test_a_swallowed_error_fails_its_test(tmp_path: Path) -> None:
     """A logged error that nobody noticed fails the test, unless it is marked `expects_errors`."""
     (tmp_path / "test_logging.py").write_text(LOGS_AN_ERROR)

@@ -177,6 +177,7 @@ def daily(alerts: Iterable[Alert]) -> Counter[int]:
 class TestForm:
     """The log is in the form of events that the scorer reads."""
 
+    @pytest.mark.slow
     def test_keys_and_kinds(self, world: World) -> None:
         """Events have the keys of their type, and nothing else that could tell the truth."""
         raised = {"type", "at", "alert_id", "team", "rule", "entity", "source", "title", "labels"}
@@ -235,14 +236,17 @@ class TestForm:
 class TestSeed:
     """The same arguments give the same log."""
 
+    @pytest.mark.slow
     def test_same_seed(self) -> None:
         """A seed always gives the same events."""
         assert list(simulate(seed=3, days=4)) == list(simulate(seed=3, days=4))
 
+    @pytest.mark.slow
     def test_other_seed(self) -> None:
         """Another seed gives other events."""
         assert list(simulate(seed=3, days=4)) != list(simulate(seed=4, days=4))
 
+    @pytest.mark.slow
     def test_start_and_scale(self) -> None:
         """The log begins at the given start, and scale multiplies its volume."""
         start = datetime(2025, 6, 2, tzinfo=UTC)
@@ -263,6 +267,7 @@ class TestSeed:
         with pytest.raises(ValueError, match=words):
             simulate_with_truth(days=days, start=start, scale=scale)
 
+    @pytest.mark.slow
     def test_files(self, tmp_path: Path) -> None:
         """Plain and compressed files hold the same events, and the same bytes each time."""
         names = ("a.jsonl", "a.jsonl.gz", "b.jsonl.gz")
@@ -496,6 +501,7 @@ class TestActions:
         assert 0.5 < len(monitored) / len(world.alerts) < 0.9
         assert np.mean([bool(alert.endings) for alert in monitored]) > 0.85
 
+    @pytest.mark.slow
     def test_some_firings_are_of_one_episode(self, world: World) -> None:
         """What ends and fires again within the hour makes episodes of several alerts; most alerts are alone."""
         problem = parse_problem(PROBLEM_FILE.read_text(encoding="utf-8"))
@@ -550,6 +556,7 @@ class TestActions:
         assert all("worked" in alert.kinds[alert.kinds.index("reopened") :] for alert in reopened)
         assert rate(reopened) == 0
 
+    @pytest.mark.slow
     def test_sent_twice(self, world: World) -> None:
         """A few raised and acted events come twice, unchanged."""
         raised = Counter(event["alert_id"] for event in world.events if event["type"] == "raised")

@@ -77,6 +77,7 @@ def test_what_stands_still_is_quiet_and_what_breaks_rings() -> None:
     assert NAME in rung.features
 
 
+@pytest.mark.slow
 def test_thinning_doubles_a_share_and_spares_what_was_before() -> None:
     """From the day on about half of the other sources' alerts go, with all their actions; before it nothing does."""
     keep = thinned(10.0, 10.0, "prometheus")

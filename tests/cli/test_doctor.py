@@ -38,6 +38,7 @@ def finding(ran: Ran, check: str) -> dict[str, str]:
     return min(found, key=lambda one: order.index(one["verdict"]))
 
 
+@pytest.mark.slow
 def test_all_is_well(run: Run, scored: Scored) -> None:
     """On a running stack only the missing model and one stray record are mentioned, and the status is 0."""
     ran = run("doctor", "--json", env=scored.env)

@@ -84,6 +84,7 @@ def test_level_is_read_at_its_time() -> None:
     assert read.last_acted_at == "1970-01-01T00:00:00Z"
 
 
+@pytest.mark.slow
 def test_rebuild_gives_the_same_history(run: Run, scored: Scored) -> None:
     """A rebuilt history says what the old one said, from a new generation."""
     before = run("history", "show", TEAM, "--json", env=scored.env).json

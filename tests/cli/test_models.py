@@ -300,6 +300,7 @@ def test_a_store_elsewhere_is_the_same_to_all_verbs(run: Run, shop: Shop, tmp_pa
     assert {path.name for path in (tmp_path / "cache").iterdir()} == {A, B}
 
 
+@pytest.mark.slow
 def test_the_command_ends_with_status_1_by_itself(shop: Shop) -> None:
     """As a process: a store that nobody knows is one sentence, no traceback."""
     env = {**os.environ, **shop.env, "NOISEGATE_MODEL_STORE": "nosuch://x"}

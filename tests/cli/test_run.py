@@ -19,6 +19,7 @@ from tests.cli.conftest import Run, Scored
 ENDS_SECONDS = 60
 
 
+@pytest.mark.slow
 def test_a_port_in_use_is_one_sentence_at_the_end(scored: Scored) -> None:
     """Where another process listens, standard error is that line, which names the setting to change; status 1."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -38,6 +39,7 @@ def test_a_port_in_use_is_one_sentence_at_the_end(scored: Scored) -> None:
     assert ran.stdout == ""
 
 
+@pytest.mark.slow
 def test_sigterm_while_a_room_starts_ends_it_with_status_0(tmp_path: Path) -> None:
     """Kafka is away, nothing is begun: there is nothing to finish, and no fault either."""
     environment = {

@@ -41,6 +41,7 @@ def mute_server() -> Iterator[str]:
         yield f"127.0.0.1:{listening.getsockname()[1]}"
 
 
+@pytest.mark.slow
 def test_every_command_says_that_it_waits(mute_server: str, tmp_path: Path) -> None:
     """All commands that talk to Kafka, side by side before a server that is mute, name it on standard error alone."""
     write_events(tmp_path / "log.jsonl", days=1, scale=0.1)
@@ -71,6 +72,7 @@ def test_every_command_says_that_it_waits(mute_server: str, tmp_path: Path) -> N
             process.wait()
 
 
+@pytest.mark.slow
 def test_a_command_that_is_answered_says_nothing(run: Run, scored: Scored) -> None:
     """Where Kafka answers, nothing is said of waiting, however many records are read."""
     for verb in (("failed", "list"), ("tail", "enriched", "--until-idle", "0.5")):

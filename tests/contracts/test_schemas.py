@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from stream.core.events import encode_event
 from tests.core.test_schemas import ENRICHED, EVENTS, OUTCOMES
 from tests.scorer.logs import PROBLEM, random_log
@@ -10,6 +12,7 @@ from tests.scorer.models import Says
 from tests.scorer.rig import Log, Rig
 
 
+@pytest.mark.slow
 def test_published_records_pass_their_schemas() -> None:
     """Scored and unscored alerts, repetitions, floods, outcomes and corrections of a random log, each by its schema."""
     kinds: set[str] = set()

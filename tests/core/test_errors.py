@@ -64,6 +64,7 @@ def test_a_split_at_a_semicolon_is_found(source: str) -> None:
 HEADERS = {"sources/body.py"}  # HTTP headers have semicolons, too
 
 
+@pytest.mark.slow
 def test_no_code_takes_a_message_apart() -> None:
     """Nowhere is a sentence split at its semicolon: the mend is an attribute of the error."""
     root = Path(stream.__file__).parent
@@ -99,6 +100,7 @@ def test_a_mend_inside_the_problem_is_found(source: str) -> None:
     assert flattened(source) == [1]
 
 
+@pytest.mark.slow
 def test_no_error_hides_its_mend_in_its_problem() -> None:
     """Whoever shows problem and mend apart, such as doctor, finds both."""
     root = Path(stream.__file__).parent

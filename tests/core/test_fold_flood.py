@@ -41,6 +41,7 @@ def test_the_end_of_a_flood_is_the_end_of_the_flag() -> None:
     assert not any(flooded(fold, series(37 * DAY, 5, 5)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("per_day", [60, 500])
 def test_a_steady_busy_rule_never_floods(per_day: int) -> None:
     """A rule that is always busy is not in a flood, on its first days neither."""

@@ -210,6 +210,7 @@ def homes(folder: Path) -> list[Path]:
     return found
 
 
+@pytest.mark.slow
 def test_parts_split_at_the_first_alert_after_the_split(log: Path) -> None:
     """Both parts together are the log in its order; the second begins with the first alert raised at the split."""
     plan = make_plan(log, load_problem(simulated_problem()), no_progress)

@@ -172,6 +172,7 @@ json_values = st.recursive(
 SEEDS: list[dict[str, Any]] = [group(alert(), alert("resolved")), incident_event(), raised()]
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_no_body_is_a_500(data: st.DataObject) -> None:
     """Any JSON, any bytes, and sound bodies with a field replaced or cut off: all are answered, none as our fault."""

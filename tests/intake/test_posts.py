@@ -262,6 +262,7 @@ def test_a_mapping_is_a_route_of_its_own() -> None:
     run(test)
 
 
+@pytest.mark.slow
 def test_many_alerts_of_one_post_are_one_batch_each() -> None:
     """More alerts than are taken at a time come out whole and in order."""
 

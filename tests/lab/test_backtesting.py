@@ -24,6 +24,7 @@ def found(small: Replayed) -> Backtest:
     return backtest_replayed(small, every_days=EVERY_DAYS)
 
 
+@pytest.mark.slow
 def test_every_judged_alert_is_scored_once(small: Replayed, found: Backtest) -> None:
     """The steps' alerts are the alerts that a judgement after the split has, and each score is there for all."""
     judged = judgeable(small, split_at_share(small, 0.6))
@@ -31,6 +32,7 @@ def test_every_judged_alert_is_scored_once(small: Replayed, found: Backtest) -> 
     assert set(found.scores) == {RETRAINED, ONCE, *score_baselines(small)}
 
 
+@pytest.mark.slow
 def test_later_steps_learn_from_more(found: Backtest) -> None:
     """Each training knows more outcomes than the one before it; the first step is scored by the same model twice."""
     learnt = [step.learnt_from for step in found.steps]

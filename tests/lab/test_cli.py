@@ -29,6 +29,7 @@ def run(*words: str) -> Result:
     return result
 
 
+@pytest.mark.slow
 def test_train_then_evaluate(files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both print a table with the model beside the baselines; the card's command is what was typed."""
     words = ["train", *files, "--out", str(tmp_path / "models")]
@@ -51,6 +52,7 @@ def test_train_then_evaluate(files: list[str], tmp_path: Path, monkeypatch: pyte
     assert verify(folder).training.command == " ".join(["noisegate", "lab", *words])
 
 
+@pytest.mark.slow
 def test_json_is_one_line(files: list[str], tmp_path: Path) -> None:
     """With --json standard output holds one line, and both verbs give the same figures."""
     trained = run("train", *files, "--out", str(tmp_path / "models"), "--json", "--seed", "3", "--split", "0.5")

@@ -43,6 +43,7 @@ def seen(events: list[Event]) -> tuple[Replayed, Matrix]:
     return replayed, training_matrix(replayed, learnt, list(features.table(["env"], keys).values()))
 
 
+@pytest.mark.slow
 @given(st.integers(0, len(LOG) - 1))
 @settings(max_examples=15, deadline=None)
 def test_no_feature_prior_or_baseline_sees_the_future(place: int) -> None:
@@ -65,6 +66,7 @@ def test_the_past_is_seen() -> None:
     assert matrix.tobytes() != other.tobytes()
 
 
+@pytest.mark.slow
 def test_nothing_after_the_split_reaches_the_model(tmp_path: Path) -> None:
     """Turn all outcomes after the split: the same version, graph, priors and thresholds; only the figures differ."""
     replayed = replay(lines(LOG), small_problem())

@@ -177,6 +177,7 @@ def test_no_last_outcome_is_no_answer() -> None:
     assert "On 0%" not in shown
 
 
+@pytest.mark.slow
 def test_a_backtest_counts_the_steps_that_it_could_not_judge() -> None:
     """Days without an alert that can be judged are not left out in silence."""
     events = small_log(alerts=1_400)

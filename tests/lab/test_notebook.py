@@ -11,6 +11,7 @@ from tests.lab.logs import PROBLEM_TEXT, small_log, write
 LAB = Path(__file__).parents[2] / "docs/LAB.md"
 
 
+@pytest.mark.slow
 def test_the_notebook_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Its code blocks, one after the other in one namespace, print figures of the model and of each baseline."""
     problem = tmp_path / "problem.toml"

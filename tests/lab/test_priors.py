@@ -44,6 +44,7 @@ def test_what_is_shipped_was_known_at_the_split(small: Replayed) -> None:
     assert learnt.priors.global_rate == longer.global_rates[-1]
 
 
+@pytest.mark.slow
 def test_rare_values_have_no_rate_and_tables_have_an_end() -> None:
     """A value with fewer than five outcomes is left out; of very many, those with the most outcomes stay."""
     events: list[Event] = []

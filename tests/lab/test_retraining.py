@@ -181,6 +181,7 @@ def test_the_split_lies_before_what_has_matured(run: Run) -> None:
     assert 250 < found.metrics.judged <= 2 * 144 + 1
 
 
+@pytest.mark.slow
 def test_a_quiet_time_moves_no_split(run: Run) -> None:
     """Where nothing was raised for weeks and only ticks came, the last days that hold alerts are judged by."""
     found = run(EARLY, then=[Tick(EARLY + timedelta(days=40))], judge_days=2.0)

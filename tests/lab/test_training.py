@@ -33,6 +33,7 @@ def told(events: list[Event], problem: Problem, out: Path, split: float = 0.6) -
     return str(caught.value)
 
 
+@pytest.mark.slow
 def test_training_twice_gives_the_same_version(small: Replayed, tmp_path: Path) -> None:
     """Same log, same seed: the same version, bytes and figures; another seed is another version."""
     first, second = (train_replayed(small, tmp_path / name, created=CREATED) for name in "ab")
@@ -55,6 +56,7 @@ def test_scores_are_better_than_a_guess(small: Replayed, tmp_path: Path) -> None
     assert evaluation.model == folder.name
 
 
+@pytest.mark.slow
 def test_the_manifest_tells_how_the_model_was_made(small: Replayed, tmp_path: Path) -> None:
     """Counts add up, and the card says what a reader needs."""
     folder = train_replayed(small, tmp_path, command="noisegate lab train --x", created=CREATED)
@@ -110,6 +112,7 @@ def test_one_team_or_many_small_ones_are_fine(teams: int, tmp_path: Path) -> Non
     verify(train_replayed(replayed, tmp_path))
 
 
+@pytest.mark.slow
 def test_nothing_to_tell_apart_is_fine(tmp_path: Path) -> None:
     """All alerts alike: trees may not split at all, and the model says the rate."""
     rng = np.random.default_rng(3)
@@ -159,6 +162,7 @@ def test_all_of_one_class_after_the_split_is_told(tmp_path: Path) -> None:
     assert "of the test part are noise" in told_text
 
 
+@pytest.mark.slow
 def test_train_reads_a_file(tmp_path: Path) -> None:
     """From a log on disk: the same model as from a replay of its events, with progress."""
     stages: set[str] = set()

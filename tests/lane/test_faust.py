@@ -46,6 +46,7 @@ def imports_of(path: Path) -> set[str]:
     return found
 
 
+@pytest.mark.slow
 def test_one_module_knows_faust() -> None:
     """Whoever replaces Faust or its driver edits one file; the partitioner's hash function is no part of either."""
     users = {

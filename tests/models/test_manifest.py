@@ -58,6 +58,7 @@ def test_damaged_bytes_are_refused_or_read(sound: bytes, data: st.DataObject) ->
     decoded(sound[:start] + data.draw(st.binary(max_size=20)) + sound[end:])
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=300, deadline=None)
 def test_any_value_in_any_place_is_refused_or_read(sound: bytes, data: st.DataObject) -> None:

@@ -54,6 +54,7 @@ def change(verb: str, minute: int) -> Change:
     return Change(at=datetime(2026, 1, 1, 0, minute, tzinfo=UTC), who="a@b", verb=verb, after=TABLE)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_an_empty_store_has_nothing(url: str, tmp_path: Path) -> None:
     """Nothing there is not an error; asking for a version is."""
     store = Store(url)
@@ -63,6 +64,7 @@ def test_an_empty_store_has_nothing(url: str, tmp_path: Path) -> None:
     store.point(CHAMPION, None)
 
 
+@pytest.mark.slow
 def test_what_is_published_is_fetched(url: str, trained: Path, tmp_path: Path) -> None:
     """A version comes back byte for byte and verifies; publishing it again changes nothing."""
     assert fill(url, trained) == fill(url, trained) == trained.name
@@ -78,6 +80,7 @@ def test_what_is_published_is_fetched(url: str, trained: Path, tmp_path: Path) -
         store.publish(verify(trained), {**files_of(trained), ONNX: b"other"})
 
 
+@pytest.mark.slow
 def test_a_signature_comes_along(url: str, trained: Path, tmp_path: Path) -> None:
     """It may be added later; a fetch brings it; a version that is not there can't be signed."""
     fill(url, trained)
@@ -115,6 +118,7 @@ def test_a_table_of_challengers_is_refused(url: str) -> None:
         store.pointer(CHALLENGER)
 
 
+@pytest.mark.slow
 def test_changes_are_kept_in_order(url: str) -> None:
     """All of them come back, by time; a damaged file does not hide the others."""
     store = Store(url)
@@ -126,6 +130,7 @@ def test_changes_are_kept_in_order(url: str) -> None:
     assert store.changes() == [noted[2], noted[0], noted[1]]
 
 
+@pytest.mark.slow
 def test_a_removed_version_is_gone(url: str, trained: Path) -> None:
     """All its files go; the rest stays."""
     fill(url, trained)
@@ -176,6 +181,7 @@ def test_a_pointer_is_old_or_new(url: str) -> None:
     assert Store(url).pointer(CHAMPION) == TABLE
 
 
+@pytest.mark.slow
 def test_too_large_is_refused_by_size(url: str, trained: Path, tmp_path: Path) -> None:
     """Two GiB are never asked for: neither of a file nor of a pointer."""
 
@@ -204,6 +210,7 @@ def test_too_large_is_refused_by_size(url: str, trained: Path, tmp_path: Path) -
         store.pointer(CHAMPION)
 
 
+@pytest.mark.slow
 def test_a_file_that_went_missing_is_told(url: str, trained: Path, tmp_path: Path) -> None:
     """A version that lost a file is refused by the file's name, and nothing stays behind."""
     fill(url, trained)

@@ -172,6 +172,7 @@ def test_what_can_t_be_used_is_named(values: dict[str, Any], sentence: str) -> N
     assert "secret" not in str(raised.value)
 
 
+@pytest.mark.slow
 def test_posts_that_wait_for_one_are_bounded() -> None:
     """Over a limit of waiting posts an Alertmanager gets no more: memory stays flat while it hangs."""
     with socket.create_server(("127.0.0.1", 0)) as hanging:

@@ -73,6 +73,7 @@ def taken(rig: Rig) -> list[Enriched]:
     )
 
 
+@pytest.mark.slow
 @given(
     seed=st.integers(0, 10_000),
     sizes=st.lists(st.integers(1, 40), min_size=1, max_size=5),
@@ -91,6 +92,7 @@ def test_history_and_answers_do_not_depend_on_batch_borders(seed: int, sizes: li
     assert len(cut.publisher.outputs) == len(whole.publisher.outputs)
 
 
+@pytest.mark.slow
 @given(
     seed=st.integers(0, 10_000),
     size=st.integers(1, 25),

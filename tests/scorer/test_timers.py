@@ -81,6 +81,7 @@ def test_one_event_after_a_long_stop_fires_timers_in_bounded_steps(apart: float)
     assert rig.history.most_read <= 2 * MOST
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10_000), most=st.integers(1, 12), sizes=st.lists(st.integers(1, 40), min_size=1, max_size=3))
 @settings(deadline=None)
 def test_the_fold_does_not_depend_on_how_its_timers_are_cut(seed: int, most: int, sizes: list[int]) -> None:

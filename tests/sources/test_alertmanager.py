@@ -160,6 +160,7 @@ def test_more_alerts_than_are_read_is_a_413() -> None:
     assert caught.value.status == 413
 
 
+@pytest.mark.slow
 def test_ten_thousand_alerts_in_one_post_are_read() -> None:
     """A storm fits one body, and each of its alerts has an id of its own."""
     alerts = [alert(labels={"pod": f"api-{number}"}) for number in range(10_000)]

@@ -94,6 +94,7 @@ def test_the_size_limit_holds_for_what_is_sent_and_for_what_it_unpacks_to() -> N
     assert limits.BODY_BYTES > 2 * 10_000 * 600
 
 
+@pytest.mark.slow
 def test_a_bomb_never_unpacks_beyond_its_limit() -> None:
     """A gigabyte of spaces in a megabyte of gzip is refused with memory and time for the limit only."""
     bomb = gzip.compress(b" " * 200_000_000, 9)

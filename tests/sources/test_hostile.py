@@ -97,6 +97,7 @@ def post(source: str, raw: bytes, headers: dict[str, str]) -> None:
     assert len(found.notes) <= limits.NOTES + 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("source", "body", "headers"), BODIES, ids=[f"{one[0]}-{n}" for n, one in enumerate(BODIES)])
 def test_every_field_wrong_missing_huge_or_hostile(source: str, body: Any, headers: dict[str, str]) -> None:
     """Each place of a good body is taken out once, and set to each of many values that break such products."""
@@ -129,6 +130,7 @@ ANYTHING = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(ANYTHING, st.sampled_from([one[0] for one in BODIES]), st.sampled_from([{}, LINES, BATCH, STRUCTURED]))
 def test_any_json_to_any_source(value: Any, source: str, headers: dict[str, str]) -> None:
@@ -153,6 +155,7 @@ def labels(count: int, text: str = "v") -> bytes:
     return msgspec.json.encode(group(alert(labels={f"l{number}": text for number in range(count)})))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "make"),
     [

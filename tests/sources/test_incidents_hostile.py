@@ -125,6 +125,7 @@ def check_event(alert_id: str, act: Act | None) -> None:
     assert decode_event(encode_event(acted)) == acted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", SOURCES)
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(which=st.integers(0, 2), changes=st.lists(st.tuples(st.integers(0, 400), VALUES, st.booleans()), max_size=4))
@@ -152,6 +153,7 @@ def test_bodies_that_are_anything(source: str, document: Any) -> None:
     check(source, document)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "huge"),
     [

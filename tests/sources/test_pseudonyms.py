@@ -83,6 +83,7 @@ def _load(path: Path) -> bytes:
     return load_key(path).key
 
 
+@pytest.mark.slow
 def test_processes_that_start_together_have_one_key(tmp_path: Path) -> None:
     """Whoever is first makes it; no process reads half a key, or has another."""
     with multiprocessing.get_context("spawn").Pool(3) as pool:

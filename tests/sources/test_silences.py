@@ -309,6 +309,7 @@ ALERTS = st.lists(
 KNOWN = st.lists(st.builds(Firing, st.sampled_from([DB, WEB]), st.sampled_from([T, T + 20 * MINUTE])), max_size=2)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(SILENCES, ALERTS, KNOWN, st.booleans()), max_size=8))
 def test_laws_of_any_history(looks: list[tuple[list[Silence], list[AlertState], list[Firing], bool]]) -> None:

@@ -97,6 +97,7 @@ def test_a_day_once_named_is_flagged_by_the_fold(tmp_path: Path) -> None:
     assert unflagged(again.floods) == []
 
 
+@pytest.mark.slow
 def test_too_many_patterns_leave_the_file_as_it_was(tmp_path: Path) -> None:
     """What would be no problem file is never written."""
     path = tmp_path / "problem.toml"

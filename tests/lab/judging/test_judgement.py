@@ -61,6 +61,7 @@ def case_of(replayed: Replayed, name: str) -> Case:
     )
 
 
+@pytest.mark.slow
 def test_a_baseline_as_the_model(long: Replayed) -> None:
     """Its figures are the plain ones, it gains nothing over itself, and the gate stays shut."""
     case = case_of(long, "team_rule_rate")
@@ -74,6 +75,7 @@ def test_a_baseline_as_the_model(long: Replayed) -> None:
     assert set(found.curves) == {MODEL, "team_rule_rate"}
 
 
+@pytest.mark.slow
 def test_counts_add_up(long: Replayed) -> None:
     """Every alert is in one count, one week and, if judged, one team."""
     found = judge_scores(case_of(long, "team_rate"))
@@ -86,12 +88,14 @@ def test_counts_add_up(long: Replayed) -> None:
     assert sum(team.count for team in found.teams.teams) == data.judged
 
 
+@pytest.mark.slow
 def test_the_last_outcome_as_the_model_is_a_shortcut(long: Replayed) -> None:
     """A model that repeats the last outcome is flagged, the rate of team and rule is not."""
     found = [judge_scores(case_of(long, name)).shortcut for name in ("last_outcome", "team_rule_rate")]
     assert [shortcut is not None and shortcut.flagged for shortcut in found] == [True, False]
 
 
+@pytest.mark.slow
 def test_a_leak_is_suspected(long: Replayed) -> None:
     """Scores that are the outcomes are far above any baseline: the notes say where to look."""
     case = case_of(long, "team_rate")

@@ -33,6 +33,7 @@ def test_folds_learn_from_what_was_known_at_their_start(window: Made) -> None:
     assert len(parts) == len(set(parts.tolist()))
 
 
+@pytest.mark.slow
 def test_later_labels_move_no_earlier_fold(window: Made) -> None:
     """Turn all outcomes decided after the last fold's start: the folds before it stay as they were."""
     made, _ = window
@@ -46,6 +47,7 @@ def test_later_labels_move_no_earlier_fold(window: Made) -> None:
     assert mine[2] != theirs[2]
 
 
+@pytest.mark.slow
 def test_the_folds_find_what_there_is(window: Made) -> None:
     """Teams and rules differ by a lot here; a smaller window has no fold to tell anything on."""
     made, _ = window

@@ -55,6 +55,7 @@ def test_weights_halve_by_age_and_lift_what_was_held_out(window: Made) -> None:
     assert lifted[held] / lifted[~held].max() == pytest.approx(np.full(held.sum(), 5.0))
 
 
+@pytest.mark.slow
 def test_the_manifest_and_the_card_tell_the_options(larger: Replayed, tmp_path: Path) -> None:
     """All of them, with the folds, the canaries, the parameters that were found; the scores are other ones."""
     plan = Plan(trials=2, recency_days=3.0, monotone=False, calibration="isotonic", folds=2)

@@ -58,6 +58,7 @@ def a_log(alerts: int = 150) -> list[Event]:
     return [*events, Tick(START.replace(month=2))]
 
 
+@pytest.mark.slow
 def test_every_written_alert_is_counted_in_its_bins(small_model: Model) -> None:
     """Each feature's bins hold the alerts that count, as numpy puts them, and all of them in all."""
     rig = Rig(log_of(a_log(), 2), small_problem(), MemoryHistory(), SETTINGS, small_model)
@@ -111,6 +112,7 @@ def test_odd_inputs_of_a_model_stop_no_alert(small_model: Model, caplog: pytest.
     assert [bool(record.exc_info) for record in told] == [True]
 
 
+@pytest.mark.slow
 def test_quality_is_what_the_outcomes_say(small_model: Model) -> None:
     """Histograms, sums and bands by outcome are those of the published outcomes, each alert counted once."""
     rig = Rig(log_of(a_log()), small_problem(), MemoryHistory(), SETTINGS, small_model)
@@ -214,6 +216,7 @@ def test_what_is_folded_again_in_silence_is_not_counted_again(small_model: Model
     assert total(rig.metrics, "quality_scores_count") == total(calm.metrics, "quality_scores_count") > matured
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=4), st.lists(st.integers(1, 60), min_size=1, max_size=4))
 @hypothesis_settings(max_examples=15, deadline=None)
 def test_silence_counts_the_rest_exactly(first: list[int], again: list[int]) -> None:
@@ -352,6 +355,7 @@ def matured(alerts: int, model: str, challenger: str | None = None) -> Verdicts:
     return Verdicts(found)
 
 
+@pytest.mark.slow
 def test_series_of_a_retired_model_go_after_a_named_time(small_model: Model) -> None:
     """They stay while it is served or its alerts mature, then go; what matures later brings back what can be told."""
     metrics, clock = ScorerMetrics(), Clock()
@@ -376,6 +380,7 @@ def test_series_of_a_retired_model_go_after_a_named_time(small_model: Model) -> 
     assert not [key for key in shown(metrics, "feature_obs") if ("model", small_model.version) in key]
 
 
+@pytest.mark.slow
 def test_models_without_end_are_not_all_shown(small_model: Model) -> None:
     """Beyond the limit a model's matured alerts are left out; one that comes into service takes the oldest's place."""
     metrics, clock = ScorerMetrics(), Clock()

@@ -99,6 +99,7 @@ def append(log: GrowingLog, events: list[Event]) -> None:
         log.append(event)
 
 
+@pytest.mark.slow
 @given(
     seed=st.integers(0, 10_000),
     layouts=st.sampled_from([(1, 2), (2, 3), (4, 6), (3, 7), (2, 4, 5)]),
@@ -171,6 +172,7 @@ def test_what_an_old_partition_had_not_expired_is_published_though_no_record_wai
     assert report.published == {"outcomes": 1}
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10_000), cut=st.floats(0.1, 0.9))
 @hypothesis_settings(deadline=None)
 def test_an_action_in_the_new_partition_finds_the_alert_of_the_old_one(seed: int, cut: float) -> None:
@@ -311,6 +313,7 @@ def test_a_worker_that_writes_meanwhile_is_never_overwritten() -> None:
     assert_states(rig, log)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10_000), crash_at=st.integers(1, 4), switches=st.integers(0, 5))
 @hypothesis_settings(deadline=None)
 def test_a_rebuild_that_dies_is_done_by_the_next_one(seed: int, crash_at: int, switches: int) -> None:
