@@ -67,7 +67,9 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Tests that share a costly fixture run in one worker."""
+    """Tests that share a costly fixture run in one worker, or with `--dist loadfile` those of one file."""
+    if config.getoption("dist") == "loadfile":
+        return None
     from tests.scheduler import FixtureScheduling
 
     return FixtureScheduling(config, log)
