@@ -269,12 +269,17 @@ def make_settings(**values: Any) -> Settings:
     return _convert(values, "arguments")
 
 
+def setting_values(settings: Settings) -> dict[str, Any]:
+    """Every setting's value by its flat name, in the order of the parts."""
+    values = {one.encode_name: getattr(settings, one.name) for one in fields(GeneralSettings)}
+    for name, kind in PARTS.items():
+        values |= {one.encode_name: getattr(getattr(settings, name), one.name) for one in fields(kind)}
+    return values
+
+
 def change_settings(settings: Settings, **values: Any) -> Settings:
     """The settings with other values by their flat names; errors as `make_settings`."""
-    present = {one.encode_name: getattr(settings, one.name) for one in fields(GeneralSettings)}
-    for name, kind in PARTS.items():
-        present |= {one.encode_name: getattr(getattr(settings, name), one.name) for one in fields(kind)}
-    return _convert({**present, **values}, "arguments")
+    return _convert({**setting_values(settings), **values}, "arguments")
 
 
 def example_problem() -> Path | None:
@@ -300,6 +305,20 @@ def load_settings(environment: Mapping[str, str] | None = None, file: Path | Non
     Raises:
         SettingsError: naming key and value.
     """
+    values, _, source = _gather(environment, file)
+    return _convert(values, source)
+
+
+def setting_origins(environment: Mapping[str, str] | None = None, file: Path | None = None) -> dict[str, str]:
+    """Where each setting that is set comes from: a variable's name or the file's path, by the setting's flat name.
+
+    A setting that is missing has its default. Kafka client settings are `kafka.NAME`. Errors as `load_settings`.
+    """
+    return _gather(environment, file)[1]
+
+
+def _gather(environment: Mapping[str, str] | None, file: Path | None) -> tuple[dict[str, Any], dict[str, str], str]:
+    """The values by flat name, where each comes from, and the place that an error names."""
     env = os.environ if environment is None else environment
     path = file or (Path(env["NOISEGATE_SETTINGS"]) if env.get("NOISEGATE_SETTINGS") else None)
     values: dict[str, Any] = _read(path) if path else {}
@@ -309,6 +328,7 @@ def load_settings(environment: Mapping[str, str] | None = None, file: Path | Non
             f"kafka = {client!r} ({path}) is not a table", "write it as [kafka] with one line a setting"
         )
     kafka = {str(key): str(value) for key, value in client.items()}
+    origins = dict.fromkeys([*values, *(f"kafka.{key}" for key in kafka)], str(path))
     known = set(setting_names())
     for key, value in env.items():
         name = key.removeprefix(PREFIX).lower()
@@ -321,10 +341,12 @@ def load_settings(environment: Mapping[str, str] | None = None, file: Path | Non
         elif name in known and name != "kafka":
             values[name] = value
         elif key.startswith(_KAFKA):
-            kafka[key.removeprefix(_KAFKA).lower().replace("_", ".")] = value
+            setting = key.removeprefix(_KAFKA).lower().replace("_", ".")
+            kafka[setting], name = value, f"kafka.{setting}"
         else:
             raise SettingsError(f"{key} is set, but noisegate has no such setting", "see README, Settings")
-    return _convert({**values, "kafka": kafka}, str(path) if path else "the environment")
+        origins[name] = key
+    return {**values, "kafka": kafka}, origins, str(path) if path else "the environment"
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import typer
 from stream import __version__
 from stream.cli import (
     demo,
+    dev,
     doctor,
     events,
     failed,
@@ -27,6 +28,7 @@ from stream.cli import (
     retrain,
     run,
     schema,
+    settings,
     topics,
 )
 from stream.console import print_notice, strip_control_characters
@@ -48,6 +50,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "doctor": doctor.doctor,
     "retrain": retrain.retrain,
     "schema": schema.schema,
+    "settings": settings.settings,
 }
 GROUPS = {
     "run": run.app,
@@ -58,6 +61,7 @@ GROUPS = {
     "import": imports.app,
     "intake": intake.app,
     "report": report.app,
+    "dev": dev.app,
 }
 
 for name, verb in VERBS.items():
@@ -76,15 +80,15 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def configure(
     context: typer.Context,
-    settings: Annotated[
-        Path | None, typer.Option(help="TOML file with settings. NOISEGATE_... variables override it.")
+    file: Annotated[
+        Path | None, typer.Option("--settings", help="TOML file with settings. NOISEGATE_... variables override it.")
     ] = None,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
     """Score operations alerts: the probability that the owning team will act on each one."""
-    options.settings_file.set(settings)
+    options.settings_file.set(file)
     announce.set(None if context.invoked_subcommand == "run" else print_notice)
 
 

@@ -14,7 +14,7 @@ import stream
 from stream.config import Settings, load_settings
 from stream.core.errors import EmbeddedServerFailed
 from stream.dev.embedded import EMBEDDED_FAUST_SETTINGS, EmbeddedBroker, EmbeddedValkey
-from stream.dev.process import LOOPBACK, ServerProcess, free_port
+from stream.dev.process import LOOPBACK, ServerProcess, accepts, free_port
 from stream.kafka.topics import Topics, topic_configs
 
 PARTITIONS = 4
@@ -153,8 +153,27 @@ def running_stack(problem: Path, models: Path, log_level: str = "info") -> Itera
             broker.kill()
 
 
-def embedded_environment(broker: EmbeddedBroker, valkey: EmbeddedValkey) -> dict[str, str]:
-    """Settings, as environment, for everything that talks to the embedded servers; replays need no ticks."""
+@contextmanager
+def running_servers(kafka_port: int, redis_port: int, partitions: int) -> Iterator[dict[str, str]]:
+    """Broker, Valkey and the topics on ports of choice, 0 for free ones; yields the settings that reach them.
+
+    Raises:
+        EmbeddedServerFailed: a port is in use, or something did not come up.
+    """
+    for port, option in ((kafka_port, "--kafka-port"), (redis_port, "--redis-port")):
+        if port and accepts(port):
+            raise EmbeddedServerFailed(f"port {port} is in use", f"name another with {option}; 0 takes a free one")
+    with EmbeddedBroker(kafka_port or None) as broker, EmbeddedValkey(redis_port or None) as valkey:
+        environment = server_environment(broker, valkey)
+        Topics(load_settings(environment)).create(partitions, 1, topic_configs())
+        try:
+            yield environment
+        finally:  # as in `running_stack`
+            broker.kill()
+
+
+def server_environment(broker: EmbeddedBroker, valkey: EmbeddedValkey) -> dict[str, str]:
+    """Settings, as environment, by which everything reaches the embedded servers."""
     return {
         "NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
         "NOISEGATE_REDIS_URL": valkey.url,
@@ -163,6 +182,9 @@ def embedded_environment(broker: EmbeddedBroker, valkey: EmbeddedValkey) -> dict
         "NOISEGATE_SESSION_TIMEOUT_SECONDS": str(EMBEDDED_FAUST_SETTINGS["broker_session_timeout"]),
         "NOISEGATE_REBALANCE_TIMEOUT_SECONDS": str(EMBEDDED_FAUST_SETTINGS["broker_rebalance_timeout"]),
         "NOISEGATE_HEARTBEAT_SECONDS": str(EMBEDDED_FAUST_SETTINGS["broker_heartbeat_interval"]),
-        "NOISEGATE_TICK_SECONDS": "0",
-        "NOISEGATE_MODEL_POLL_SECONDS": "0.2",
     }
+
+
+def embedded_environment(broker: EmbeddedBroker, valkey: EmbeddedValkey) -> dict[str, str]:
+    """The settings of `server_environment` and those of a replay, which needs no ticks and waits for its model."""
+    return server_environment(broker, valkey) | {"NOISEGATE_TICK_SECONDS": "0", "NOISEGATE_MODEL_POLL_SECONDS": "0.2"}
