@@ -45,6 +45,7 @@ class Replayed(Struct, frozen=True, eq=False):
         decided_at: seconds since 1970, 0 where open.
         flags: as the ledger has them.
         last_outcome: of team and rule at the raise: 1, 0, or -1 for none.
+        episode: int64[N], the number of the alert's episode, from 0 in the order of their first alerts.
         counts: whether the alert counts for figures and training: it is neither in a flood nor excluded.
         sequence: what happened in order: i for "alert i was raised", ~i for "alert i's outcome (0 or 1) became known".
         ended_at: the largest event time.
@@ -64,6 +65,7 @@ class Replayed(Struct, frozen=True, eq=False):
     decided_at: Array
     flags: NDArray[np.int64]
     last_outcome: NDArray[np.int8]
+    episode: NDArray[np.int64]
     counts: NDArray[np.bool_]
     sequence: NDArray[np.int64]
     ended_at: float
@@ -111,6 +113,8 @@ class _Recorder:
         self._alerts: list[Raised] = []
         self._entries: list[Alert] = []
         self._sequence = array("q")
+        self._episodes: dict[tuple[str, str, str, float], int] = {}
+        self._episode = array("q")
         self._kept: deque[EntryKey] = deque()
         self._file = file
         self._effects: Counter[str] = Counter()
@@ -155,6 +159,7 @@ class _Recorder:
             decided_at=np.array([entry.decided_at for entry in entries], dtype=np.float64),
             flags=flags,
             last_outcome=np.array([entry.last_outcome for entry in entries], dtype=np.int8),
+            episode=np.frombuffer(self._episode, dtype=np.int64) if self._episode else np.empty(0, np.int64),
             counts=(flags & UNJUDGED) == 0,
             sequence=np.frombuffer(self._sequence, dtype=np.int64) if self._sequence else np.empty(0, np.int64),
             ended_at=fold.time,
@@ -202,6 +207,9 @@ class _Recorder:
         number = len(self._alerts)
         alert.score = number  # opaque to the fold: here, the alert's number
         self._sequence.append(number)
+        first = alert.raised_at if alert.episode is None else alert.episode
+        key = event.team, event.rule, event.entity, first
+        self._episode.append(self._episodes.setdefault(key, len(self._episodes)))
         self._alerts.append(event)
         self._entries.append(alert)
         self._kept.append((event.team, event.alert_id))

@@ -47,6 +47,19 @@ def test_pruning_the_ledger_changes_nothing() -> None:
     assert np.asarray(replay(lines(recorded), problem).rows).tobytes() == fold.rows.tobytes()
 
 
+def test_alerts_of_an_episode_have_its_number() -> None:
+    """Firings of one entity within the hour are one episode; another entity, rule or a later firing begins another."""
+    replayed = replayed_of(
+        raised(1, START),
+        raised(2, START + minute(1)),
+        raised(6, START + minute(50)),
+        raised(11, START + minute(100), rule="rule-1"),
+        raised(16, START + minute(109)),
+        raised(21, START + minute(170)),
+    )
+    assert replayed.episode.tolist() == [0, 1, 0, 2, 0, 3]
+
+
 def test_outcomes_come_from_actions_and_expiry() -> None:
     """Acted on, dismissed, expired, and open where the log ends before the horizon and grace."""
     replayed = replayed_of(

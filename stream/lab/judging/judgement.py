@@ -10,17 +10,17 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from stream.core.events import moment
-from stream.core.frame import Array, Labels, Mask
+from stream.core.frame import Array, Mask
 from stream.core.ledger import ACTIONABLE, FLOOD, MAINTENANCE, NOISE, VISIBILITY_ONLY
 from stream.core.scoring import Thresholds
 from stream.lab.judging import metrics, shortcut
 from stream.lab.judging import score_figures as figures
 from stream.lab.judging.ageing import judge_ageing
-from stream.lab.judging.bootstrap import DAY, LEAST_DAYS, BootstrapFigures, Days, days_of, draw, gain_at_equal_detection
+from stream.lab.judging.bootstrap import DAY, LEAST_DAYS, BootstrapFigures
 from stream.lab.judging.drift import judge_drift
 from stream.lab.judging.gate import best_of, judge_gate
 from stream.lab.judging.metrics import MODEL, check_classes
-from stream.lab.judging.report_schema import Ageing, Data, Floods, Gain, Importance, Judgement, Week
+from stream.lab.judging.report_schema import Ageing, Data, Floods, Importance, Judgement, Week
 from stream.lab.judging.teams import judge_teams
 from stream.lab.learning.fit import Fitted
 from stream.lab.learning.plan import Plan
@@ -67,13 +67,13 @@ def judge_scores(case: Case) -> Judgement:
     y = replayed.outcome[judged]
     check_classes(y, "test part")
     sets = {MODEL: case.scores} | {name: known[judged] for name, known in case.baselines.items()}
-    days = days_of(replayed.at[judged], case.seed)
-    drawn = {name: draw(y, p, days, problem.target.detection, case.fixed.get(name)) for name, p in sets.items()}
-    others = {name: one for name, one in drawn.items() if name != MODEL}
-    best = best_of(others, [name for name in problem.target.must_beat if name in others] or list(others))
-    gains = [_gain(y, drawn[MODEL], name, other, sets[name], days) for name, other in others.items()]
+    at, detection = replayed.at[judged], problem.target.detection
+    compared = figures.compare(y, at, sets, case.fixed, detection, case.seed)
+    best = best_of(
+        compared.others, [name for name in problem.target.must_beat if name in sets] or list(compared.others)
+    )
     names = [replayed.alerts[place].team for place in np.flatnonzero(judged).tolist()]
-    compared = {MODEL: case.scores} if best is None else {MODEL: case.scores, best: sets[best]}
+    drawn = {MODEL: case.scores} if best is None else {MODEL: case.scores, best: sets[best]}
     return Judgement(
         title=f"{problem.name}: {case.model}",
         model=case.model,
@@ -86,18 +86,19 @@ def judge_scores(case: Case) -> Judgement:
         split_at=moment(case.split.at),
         data=_data(case, y.mean()),
         weeks=_weeks(replayed, case.split),
-        target_detection=problem.target.detection,
-        scores=[figures.score_figures(name, y, p, drawn[name], case.fixed.get(name)) for name, p in sets.items()],
-        gains=gains,
+        target_detection=detection,
+        scores=compared.figures,
+        gains=compared.gains,
+        episodes=figures.episode_figures(y, at, replayed.episode[judged], sets, case.fixed, detection, case.seed),
         reliability=figures.reliability_bins(y, case.scores),
-        curves={name: figures.curve(y, p) for name, p in compared.items()},
+        curves={name: figures.curve(y, p) for name, p in drawn.items()},
         bands=figures.bands_of(y, case.scores, case.bands),
-        gate=judge_gate(drawn[MODEL], others, gains, problem.target, len(y)),
+        gate=judge_gate(compared.model, compared.others, compared.gains, problem.target, len(y)),
         shortcut=shortcut.judge_shortcut(y, case.scores, replayed.last_outcome[judged], case.seed),
         teams=judge_teams(names, y, case.scores),
         ageing=_ageing(case, sets, best),
         notes=[
-            *_notes(drawn, len(np.unique(np.floor(replayed.at[judged] / DAY)))),
+            *_notes(compared.drawn, len(np.unique(np.floor(replayed.at[judged] / DAY)))),
             *team_notes([alert.team for alert in replayed.alerts[: case.split.alert]], names),
         ],
     )
@@ -202,12 +203,6 @@ def _ageing(case: Case, sets: Mapping[str, Array], best: str | None) -> Ageing |
     replayed, judged = case.replayed, case.judged
     since, detection = replayed.at[judged] - case.split.at, replayed.problem.target.detection
     return judge_ageing(since, replayed.outcome[judged], case.scores, (best, sets[best]), detection)
-
-
-def _gain(y: Labels, model: BootstrapFigures, name: str, other: BootstrapFigures, p: Array, days: Days) -> Gain:
-    fixed = "detection_fixed" in model.values
-    suppressed = gain_at_equal_detection(y, model, p, days) if fixed else None
-    return Gain(over=name, auc=model.gain(other, "auc"), suppressed=suppressed)
 
 
 def _data(case: Case, rate: float) -> Data:

@@ -60,6 +60,18 @@ class Gain(Struct, frozen=True, kw_only=True):
     suppressed: Interval | None = None
 
 
+class EpisodeFigures(Struct, frozen=True, kw_only=True):
+    """The same figures on the first judged alert of each episode, so that a storm counts once.
+
+    `alerts` is how many those are, `rate` the share of them that was acted on.
+    """
+
+    alerts: int
+    rate: float
+    scores: list[ScoreFigures]  # the model first
+    gains: list[Gain]
+
+
 class Data(Struct, frozen=True, kw_only=True):
     """The log, and what of it was judged."""
 
@@ -281,6 +293,7 @@ class Judgement(Struct, frozen=True, kw_only=True):
     target_detection: float
     scores: list[ScoreFigures]  # the model first
     gains: list[Gain]
+    episodes: EpisodeFigures | None = None
     reliability: list[ReliabilityBin]
     curves: dict[str, list[CurvePoint]]  # by score: the model and the best baseline
     bands: list[Band]

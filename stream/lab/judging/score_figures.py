@@ -1,14 +1,88 @@
-"""The figures of one score: decomposition, reliability, curve, bands."""
+"""The figures of scores: beside one another, on first alerts, decomposition, reliability, curve, bands."""
+
+from collections.abc import Mapping
 
 import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
 
 from stream.core.frame import Array, Labels
 from stream.core.scoring import Thresholds
-from stream.lab.judging.bootstrap import BootstrapFigures
-from stream.lab.judging.metrics import RankedScores, equal_edges
-from stream.lab.judging.report_schema import Band, CurvePoint, Fixed, Interval, ReliabilityBin, ScoreFigures
+from stream.lab.judging.bootstrap import BootstrapFigures, Days, days_of, draw, gain_at_equal_detection
+from stream.lab.judging.metrics import MODEL, RankedScores, equal_edges
+from stream.lab.judging.report_schema import (
+    Band,
+    CurvePoint,
+    EpisodeFigures,
+    Fixed,
+    Gain,
+    Interval,
+    ReliabilityBin,
+    ScoreFigures,
+)
 
 _POINTS = 200  # of a curve
+
+
+class Compared(Struct, frozen=True, eq=False):
+    """Scores on the same alerts, the model's first: bootstrap figures by name, and the model's gain over each other."""
+
+    days: Days
+    drawn: dict[str, BootstrapFigures]
+    figures: list[ScoreFigures]
+    gains: list[Gain]
+
+    @property
+    def model(self) -> BootstrapFigures:
+        """The model's figures."""
+        return self.drawn[MODEL]
+
+    @property
+    def others(self) -> dict[str, BootstrapFigures]:
+        """The baselines' figures."""
+        return {name: one for name, one in self.drawn.items() if name != MODEL}
+
+
+def compare(
+    y: Labels, at: Array, scores: Mapping[str, Array], fixed: Mapping[str, float], detection: float, seed: int
+) -> Compared:
+    """The figures of the model and of other scores on the same alerts, drawn together.
+
+    `at` (seconds since 1970) and each of `scores` are float64[N] beside `y`; `fixed` are thresholds fixed before.
+    """
+    days = days_of(at, seed)
+    drawn = {name: draw(y, p, days, detection, fixed.get(name)) for name, p in scores.items()}
+    return Compared(
+        days,
+        drawn,
+        [score_figures(name, y, p, drawn[name], fixed.get(name)) for name, p in scores.items()],
+        [_gain(y, drawn[MODEL], name, drawn[name], p, days) for name, p in scores.items() if name != MODEL],
+    )
+
+
+def episode_figures(
+    y: Labels,
+    at: Array,
+    episode: NDArray[np.int64],
+    scores: Mapping[str, Array],
+    fixed: Mapping[str, float],
+    detection: float,
+    seed: int,
+) -> EpisodeFigures | None:
+    """The figures on the first alert of each episode, int64[N]; None where these are of one class only."""
+    first = np.unique(episode, return_index=True)[1]
+    first.sort()
+    labels = y[first]
+    if labels.min() == labels.max():
+        return None
+    compared = compare(labels, at[first], {name: p[first] for name, p in scores.items()}, fixed, detection, seed)
+    return EpisodeFigures(alerts=len(first), rate=float(labels.mean()), scores=compared.figures, gains=compared.gains)
+
+
+def _gain(y: Labels, model: BootstrapFigures, name: str, other: BootstrapFigures, p: Array, days: Days) -> Gain:
+    fixed = "detection_fixed" in model.values
+    suppressed = gain_at_equal_detection(y, model, p, days) if fixed else None
+    return Gain(over=name, auc=model.gain(other, "auc"), suppressed=suppressed)
 
 
 def score_figures(name: str, y: Labels, p: Array, drawn: BootstrapFigures, threshold: float | None) -> ScoreFigures:

@@ -18,6 +18,7 @@ def intervals(judgement: Judgement) -> str:
         + (f", suppressed at equal detection {_signed(gain.suppressed)}" if gain.suppressed is not None else "")
         for gain in judgement.gains
     )
+    first = _first_alerts(judgement)
     checks = "\n".join(f"- {_MET[one.passed]}: {one.name} ({one.text})" for one in judgement.gate.checks)
     return f"""## Intervals
 
@@ -30,10 +31,25 @@ def intervals(judgement: Judgement) -> str:
 The model's gain, paired:
 
 {gains}
-
+{first}
 The gate was {_GATE[judgement.gate.passed]}:
 
 {checks}"""
+
+
+def _first_alerts(judgement: Judgement) -> str:
+    """The figures on the first alert of each episode; empty where they were not made."""
+    found = judgement.episodes
+    if found is None:
+        return ""
+    rows = "\n".join(_interval_row(figures) for figures in found.scores)
+    return f"""
+On the first alert of each episode ({found.alerts:,} alerts, {found.rate:.1%} acted on), so that a storm counts once:
+
+| score | AUC | ECE | Brier | suppressed at {judgement.target_detection:.0%} |
+|---|---|---|---|---|
+{rows}
+"""
 
 
 def _interval_row(of: ScoreFigures) -> str:

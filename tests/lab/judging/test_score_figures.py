@@ -9,7 +9,39 @@ from hypothesis import strategies as st
 
 from stream.core.scoring import Thresholds
 from stream.lab.judging.metrics import Z_95, brier
-from stream.lab.judging.score_figures import bands_of, curve, decompose, reliability_bins, wilson
+from stream.lab.judging.score_figures import (
+    bands_of,
+    compare,
+    curve,
+    decompose,
+    episode_figures,
+    reliability_bins,
+    wilson,
+)
+
+
+def test_a_storm_counts_once() -> None:
+    """Figures on first alerts are those of the same alerts without the storm, however long it was."""
+    random = np.random.default_rng(3)
+    p = random.random(60)
+    y = (random.random(60) < p).astype(np.int8)
+    at = np.arange(60) * 20_000.0
+    storm = np.full(500, 7)
+    order = np.insert(np.arange(60), 8, storm)
+    scores, fixed = {"model": p, "team_rate": random.random(60)}, {"model": 0.4, "team_rate": 0.5}
+    plain = compare(y, at, scores, fixed, 0.95, 7)
+    first = episode_figures(
+        y[order], at[order], order, {name: one[order] for name, one in scores.items()}, fixed, 0.95, 7
+    )
+    assert first is not None
+    assert (first.alerts, first.rate) == (60, y.mean())
+    assert (first.scores, first.gains) == (plain.figures, plain.gains)
+
+
+def test_first_alerts_of_one_class_have_no_figures() -> None:
+    """Where no episode's first alert was acted on there is nothing to rank, and no figure is made up."""
+    y, p = np.array([0, 1, 0, 0], dtype=np.int8), np.array([0.1, 0.2, 0.3, 0.4])
+    assert episode_figures(y, np.arange(4.0), np.array([0, 0, 1, 1]), {"model": p}, {}, 0.95, 7) is None
 
 
 def test_the_decomposition_adds_up() -> None:

@@ -53,6 +53,15 @@ def test_figures_have_their_intervals(judged: Path, judgement: Judgement) -> Non
         assert f"| {score.name} | {auc.value:.3f}{bounds} |" in text
 
 
+def test_figures_of_first_alerts_stand_beside(judged: Path, judgement: Judgement) -> None:
+    """The card gives how many episodes were judged, and the model's AUC on their first alerts."""
+    text = read_file(judged, CARD).decode()
+    found = judgement.episodes
+    assert found is not None
+    assert f"On the first alert of each episode ({found.alerts:,} alerts, {found.rate:.1%} acted on)" in text
+    assert f"| model | {found.scores[0].auc.value:.3f}" in text.partition("On the first alert")[2]
+
+
 def test_every_team_is_told_with_its_verdict(judged: Path, judgement: Judgement) -> None:
     """What the model is to each team: alerts, share acted on, mean score, verdict."""
     text = read_file(judged, CARD).decode()

@@ -94,6 +94,14 @@ def test_figures_shown() -> None:
     assert "best baseline, team rule rate: 33.5%" in text
 
 
+def test_figures_of_first_alerts_stand_beside() -> None:
+    """Episodes have figures of their own, and a judgement without them shows none."""
+    text = Read(write(sample.full())).text
+    assert "of 6,172 episodes, 29.3% of them acted on" in text
+    assert "0.818" in text
+    assert "episodes" not in Read(write(replace(sample.full(), episodes=None))).text
+
+
 def test_gate() -> None:
     """The verdict says whether the gate was passed, and each reason."""
     passed = sample.full()
