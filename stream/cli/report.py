@@ -63,10 +63,14 @@ def _print_drift(found: "DriftReport") -> None:
     from rich.table import Column, Table
     from rich.text import Text
 
+    from stream.monitoring.report import drift_verdicts
+
     console = stdout_console()
     if not found.features:
         console.print(f"Prometheus has no drift figures over {found.window}: {NO_FIGURES}")
         return
+    for sentence in drift_verdicts(found):
+        console.print(Text(sentence))
     several = len({each.model for each in found.features}) > 1
     names = [Column("feature", overflow="fold"), *([Column("model", overflow="fold")] if several else [])]
     table = Table(*names, "PSI", "chance", "n", "missing", "in training", "")
@@ -91,8 +95,9 @@ def _print_drift(found: "DriftReport") -> None:
 
 def _print_quality(found: "QualityReport") -> None:
     from rich.table import Table
+    from rich.text import Text
 
-    from stream.monitoring.report import BAND_FIGURES, ESTIMATES, FIGURES
+    from stream.monitoring.report import BAND_FIGURES, ESTIMATES, FIGURES, quality_verdicts
 
     console = stdout_console()
     if not found.models:
@@ -100,6 +105,8 @@ def _print_quality(found: "QualityReport") -> None:
             f"Prometheus has no quality figures over {found.window}: no scored alert has matured, {NO_FIGURES}"
         )
         return
+    for sentence in quality_verdicts(found):
+        console.print(Text(sentence))
     if found.matured_until is not None:
         console.print(f"matured: alerts raised up to {format_time(found.matured_until)}")
     table = Table("", *(f"{each.role} {each.model}" for each in found.models))

@@ -12,12 +12,15 @@ from stream.monitoring.report import (
     FeatureDrift,
     ModelQuality,
     QualityReport,
+    drift_verdicts,
+    quality_verdicts,
 )
 from stream.svg import Plane, column, drawing, label, line, rows, segment
 
 _STYLE = """main { max-width: 66rem; } h1 { margin: 1rem 0; }
 h2 { font-size: 1.15rem; margin: 2rem 0 1rem; padding-top: 0; border-top: 0; }
-p { color: var(--soft); margin: 1rem 0; } p.soft { font-size: 1rem; } table { min-width: 0; }
+p { color: var(--soft); margin: 1rem 0; } p.verdict { color: var(--ink); font-weight: 600; }
+p.soft { font-size: 1rem; } table { min-width: 0; }
 th, td { padding: .3rem .7rem; vertical-align: middle; } th { color: var(--ink); }
 tr.bad td { color: var(--poor); font-weight: 600; } .chance { stroke: var(--s2); stroke-dasharray: 4 3; }
 """
@@ -36,9 +39,11 @@ def drift_page(report: DriftReport) -> str:
     groups = [
         row((name, _count(found.get("alerts")), _share(found.get("acted_on")))) for name, found in report.groups.items()
     ]
+    verdicts = drift_verdicts(report) or [f"Prometheus has no drift figures over {report.window} yet."]
     body = (
+        *map(_verdict, verdicts),
         _paragraph(
-            f"{_drifted_sentence(report)}. It has drifted where PSI is above what chance explains and above "
+            f"A feature has drifted where PSI is above what chance explains and above "
             f"{drift.EFFECT_FLOOR:g}, from {drift.LEAST_OBSERVED} observations on. The broken line is chance."
         ),
         table(head, features),
@@ -60,7 +65,9 @@ def quality_page(report: QualityReport) -> str:
         row(("share matured", *(_share(each.matured_share) for each in report.models))),
         *(row((text, *(_number(each.figures.get(name)) for each in report.models))) for name, text in names.items()),
     ]
+    verdicts = quality_verdicts(report) or [f"Prometheus has no quality figures over {report.window} yet."]
     body = (
+        *map(_verdict, verdicts),
         _paragraph(f"Counted: {until}. Hold-out and rule-closed alerts are not in it."),
         table(head, figures),
         *(calibration_chart(each) for each in report.models),
@@ -77,18 +84,12 @@ def _heading(text: str) -> Markup:
     return Markup(f"<h2>{escaped(text)}</h2>")
 
 
+def _verdict(sentence: str) -> Markup:
+    return Markup(f'<p class="verdict">{escaped(sentence)}</p>')
+
+
 def _paragraph(text: str) -> Markup:
     return Markup(f"<p>{escaped(text)}</p>")
-
-
-def _drifted_sentence(report: DriftReport) -> str:
-    if not report.features:
-        return "Prometheus has no figures yet"
-    drifted = sum(bool(each.drifted) for each in report.features)
-    untested = sum(each.drifted is None for each in report.features)
-    return f"{drifted} of {len(report.features) - untested} features drifted" + (
-        f", {untested} could not be tested" if untested else ""
-    )
 
 
 def _drift_cells(each: FeatureDrift, several: bool) -> tuple[str, ...]:

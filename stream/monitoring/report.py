@@ -10,6 +10,7 @@ from stream.monitoring.queries import drift, quality
 from stream.monitoring.queries.promql import equals, raw, recorded, total
 from stream.prometheus import Prometheus
 
+NAMED = 5  # features that a verdict names
 POINTS = 120  # of a line over the window
 SECONDS = {"1h": 3_600.0, "24h": 86_400.0, "7d": 604_800.0}
 
@@ -172,6 +173,60 @@ def quality_report(server: Prometheus, window: str, at: float) -> QualityReport:
     ]
     until = _now(server, f"min({recorded('matured_until', 'seconds')})", at, ())
     return QualityReport(window, at, until.get(()), models)
+
+
+def drift_verdicts(found: DriftReport) -> list[str]:
+    """What the figures mean, a sentence a model: how many watched features drifted, and whether the score did."""
+    sentences = []
+    for model in dict.fromkeys(each.model for each in found.features):
+        watched = [each for each in found.features if each.model == model and each.rings]
+        tested = [each for each in watched if each.drifted is not None]
+        drifted = [each.feature for each in tested if each.drifted]
+        if not tested:
+            why = next((each.untested for each in watched if each.untested), "no feature is watched")
+            sentences.append(f"Model {model}: drift over {found.window} was not tested: {why}.")
+            continue
+        left = f" ({len(watched) - len(tested)} were not tested)" if len(tested) < len(watched) else ""
+        named = ", ".join(drifted[:NAMED]) + (f" and {len(drifted) - NAMED} more" if len(drifted) > NAMED else "")
+        have = "has" if len(drifted) == 1 else "have"
+        what = f"{len(drifted)} {have} drifted: {named}" if drifted else "none has drifted"
+        sentences.append(f"Model {model}: of {len(tested)} watched features{left}, {what}, over {found.window}.")
+    return sentences
+
+
+def quality_verdicts(found: QualityReport) -> list[str]:
+    """What the figures mean, a sentence a model: whether its scores can be taken at their word."""
+    return [_quality_verdict(each, found.window) for each in found.models]
+
+
+def _quality_verdict(model: ModelQuality, window: str) -> str:
+    name = f"{model.role.capitalize()} {model.model}"
+    if model.matured < quality.LEAST_OUTCOMES:
+        return (
+            f"{name}: not tested over {window}: {model.matured:,.0f} alerts have matured, and it takes "
+            f"{quality.LEAST_OUTCOMES}."
+        )
+    error, kept, auc = (model.figures.get(one) for one in ("calibration_error", "detection", "auc"))
+    faults = []
+    if error is not None and error > quality.CALIBRATION_GAP:
+        faults.append(f"its scores are off by {error:.1%} on average, more than {quality.CALIBRATION_GAP:.0%}")
+    if kept is not None and kept < quality.DETECTION:
+        faults.append(
+            f"only {kept:.1%} of what people acted on scored above likely_noise, below {quality.DETECTION:.0%}"
+        )
+    if auc is not None and auc <= 0.5:
+        faults.append(f"it ranks no better than chance, with an AUC of {auc:.3f}")
+    based = f"over {window}, {model.matured:,.0f} matured alerts"
+    if faults:
+        return f"{name}: not right, {based}: {'; '.join(faults)}."
+    known = [
+        f"off by {error:.1%} on average" if error is not None else "",
+        f"{kept:.1%} of what people acted on above likely_noise" if kept is not None else "",
+        f"AUC {auc:.3f}" if auc is not None else "",
+    ]
+    if not any(known):
+        return f"{name}: not tested, {based}, but Prometheus has no figures of them."
+    return f"{name}: scores can be taken at their word, {based}: {', '.join(filter(None, known))}."
 
 
 def _now(server: Prometheus, expression: str, at: float, by: tuple[str, ...]) -> dict[Key, float]:

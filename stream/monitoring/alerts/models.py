@@ -8,7 +8,6 @@ CHAMPION_DAYS = 45
 SERVED_BEFORE = "1d"
 """No model at all is how everyone starts: its loss is an incident where one was served within this time."""
 MISSING_MORE, UNSEEN_MORE, RATE_MOVED = 0.2, 0.2, 0.1
-DETECTION, CALIBRATION_GAP = 0.9, 0.1
 OTHER = 'feature!="score"'
 SERVED = "and on (job, model) ({})"
 
@@ -168,7 +167,7 @@ def of_quality(window: str) -> list[Alert]:
     return [
         Alert(
             alert="NoisegateDetectionLow",
-            expr=f"{detection} < {DETECTION}\n{enough}\n{acted_enough}",
+            expr=f"{detection} < {quality.DETECTION}\n{enough}\n{acted_enough}",
             summary="Too many actionable alerts are called likely noise",
             description="Only {{ $value | humanizePercentage }} of the alerts acted on lie above likely noise.",
             held="30m",
@@ -176,7 +175,7 @@ def of_quality(window: str) -> list[Alert]:
         ),
         Alert(
             alert="NoisegateCalibrationOff",
-            expr=f"{recorded('calibration_error', window, champion, part)} > {CALIBRATION_GAP}\n{open_enough}",
+            expr=f"{recorded('calibration_error', window, champion, part)} > {quality.CALIBRATION_GAP}\n{open_enough}",
             summary="Probabilities do not match what happens",
             description="Over "
             + window

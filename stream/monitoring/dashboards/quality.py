@@ -2,7 +2,6 @@
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from stream.monitoring.alerts import models
 from stream.monitoring.dashboards.panels import (
     COUNT,
     JOB,
@@ -96,7 +95,7 @@ def _figures(built: Dashboard) -> None:
             "Share of the actionable alerts above each edge of the bands; the rule watches likely_noise.",
             detection,
             SHARE,
-            [(models.DETECTION, "orange")],
+            [(quality.DETECTION, "orange")],
         ),
         lines("Precision", "Share of actionable alerts among those above each edge.", precision, SHARE),
         lines(
@@ -166,7 +165,7 @@ def _calibration(built: Dashboard) -> None:
             "Mean distance between score and share acted on, over the bins (ECE).",
             {NAME: _week("calibration_error", OPEN)},
             SHARE,
-            [(models.CALIBRATION_GAP, "orange")],
+            [(quality.CALIBRATION_GAP, "orange")],
         ),
     ):
         built.with_panel(panel)

@@ -2,7 +2,6 @@
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from stream.monitoring.alerts import models
 from stream.monitoring.dashboards.panels import (
     COUNT,
     GROUP,
@@ -16,6 +15,7 @@ from stream.monitoring.dashboards.panels import (
     row,
     values,
 )
+from stream.monitoring.queries import quality
 from stream.monitoring.queries.promql import increase, recorded, total
 
 HERE = (JOB, GROUP)
@@ -53,7 +53,7 @@ def _now(built: Dashboard) -> None:
             "Share of the actionable alerts above the band likely_noise.",
             f"min({_week('group_detection')})",
             SHARE,
-            bad_below((models.DETECTION, "red")),
+            bad_below((quality.DETECTION, "red")),
         ),
         number(
             "Noise suppressed",

@@ -13,6 +13,7 @@ from stream.monitoring.queries.promql import greatest, increase, ratio, raw, rec
 MODEL = ("job", "model", "role")
 PART = (*MODEL, "part")
 QUALITY_WINDOWS = ("24h", "7d")
+DETECTION, CALIBRATION_GAP = 0.9, 0.1  # alerts ring below and above
 LEAST_OUTCOMES = 500
 """Matured alerts of a model in a window; with fewer no alert about its quality rings."""
 LEAST_ACTED = 100

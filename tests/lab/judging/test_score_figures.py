@@ -25,7 +25,7 @@ def test_a_storm_counts_once() -> None:
     random = np.random.default_rng(3)
     p = random.random(60)
     y = (random.random(60) < p).astype(np.int8)
-    at = np.arange(60) * 20_000.0
+    at = np.arange(60, dtype=np.float64) * 20_000.0
     storm = np.full(500, 7)
     order = np.insert(np.arange(60), 8, storm)
     scores, fixed = {"model": p, "team_rate": random.random(60)}, {"model": 0.4, "team_rate": 0.5}
@@ -41,7 +41,7 @@ def test_a_storm_counts_once() -> None:
 def test_first_alerts_of_one_class_have_no_figures() -> None:
     """Where no episode's first alert was acted on there is nothing to rank, and no figure is made up."""
     y, p = np.array([0, 1, 0, 0], dtype=np.int8), np.array([0.1, 0.2, 0.3, 0.4])
-    assert episode_figures(y, np.arange(4.0), np.array([0, 0, 1, 1]), {"model": p}, {}, 0.95, 7) is None
+    assert episode_figures(y, np.arange(4, dtype=np.float64), np.array([0, 0, 1, 1]), {"model": p}, {}, 0.95, 7) is None
 
 
 def test_the_decomposition_adds_up() -> None:
