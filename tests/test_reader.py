@@ -1,11 +1,13 @@
 """The typed reader: what is handed out, left out, counted and consumed."""
 
 import logging
+import re
 import subprocess
 import sys
 import threading
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -187,3 +189,16 @@ def test_importing_the_package_stays_light() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+def test_the_examples_of_the_docs_are_python() -> None:
+    """Each compiles, and calls what there is; the first has at most eight lines."""
+    page = (Path(__file__).parents[1] / "docs" / "READING.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(examples) == 3
+    assert len(examples[0].splitlines()) <= 8
+    for example in examples:
+        compile(example, "docs/READING.md", "exec")
+        assert all(hasattr(reader, name) for name in re.findall(r"\breader\.(\w+)", example))
+    options = re.findall(r"^\| `(\w+)` \| [^|]+ \| ", page, re.MULTILINE)
+    assert set(options) == set(reader.Options.__annotations__)

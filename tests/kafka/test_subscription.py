@@ -5,16 +5,18 @@ import time
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
+from msgspec.structs import replace
 
 from stream import reader
 from stream.config import Settings, make_settings
 from stream.core.errors import KafkaAway, TopicMissing
 from stream.core.events import Event, Raised, encode_event, moment
+from stream.core.records import Outcome, encode_record
 from stream.kafka.subscription import EARLIEST, LATEST, Received, Subscription
 from stream.reader import Source
 from tests.memory_source import MemorySource, received
 from tests.servers.fixtures import Broker
-from tests.servers.kafka import ApacheKafka
+from tests.servers.kafka import ROOT, ApacheKafka
 from tests.waits import until
 
 PARTITIONS = 2
@@ -199,6 +201,27 @@ def take(source: Source, most: int) -> list[Received]:
     for one in taken:
         source.mark_consumed(one.partition, one.offset)
     return taken
+
+
+def test_the_example_with_a_group_runs(
+    kafka: ApacheKafka, unique_name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As it stands in the docs: the first run prints each outcome once and its correction, the second nothing."""
+    page = (ROOT / "docs" / "READING.md").read_text(encoding="utf-8")
+    example = page.split("```python\n")[2].split("```")[0]
+    assert "group=" in example
+    create(kafka.bootstrap_servers, unique_name)
+    monkeypatch.setenv("NOISEGATE_OUTCOMES_TOPIC", unique_name)
+    noise = Outcome(
+        "a", "pay", "disk", "db", moment(1e9), "noise", moment(1e9), "worked", "p@1", None, {}, "none", None, []
+    )
+    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
+    for record in (noise, noise, replace(noise, outcome="actionable", by="correction")):
+        producer.produce(unique_name, encode_record(record), partition=1)
+    assert producer.flush(20) == 0
+    for expected in ("pay disk noise\npay disk actionable\n", ""):
+        exec(example.replace("kafka:9092", kafka.bootstrap_servers), {})
+        assert capsys.readouterr().out == expected
 
 
 def test_a_topic_that_is_missing(kafka: ApacheKafka) -> None:
