@@ -17,6 +17,7 @@ from typing import Generic, NamedTuple, Protocol, TypedDict, TypeVar, Unpack
 from msgspec import MsgspecError
 
 from stream.config import Settings, change_settings, load_settings
+from stream.core import limits
 from stream.core.errors import BadRecord, KafkaAway, SettingsError
 from stream.core.events import Event, decode_event, parse_when
 from stream.core.once import Once
@@ -46,6 +47,7 @@ class Options(TypedDict, total=False):
             for which the group has committed an offset, that offset counts instead.
         group: a consumer group, whose members share the partitions. What you have consumed is committed.
         once: whether repetitions are left out (the default), as far as this process remembers.
+        once_keys: how many alerts it remembers for that: 1,000,000, which takes up to 300 MB.
         follow: whether to wait for more at the end (the default), instead of ending there.
         on_unreadable: called with each record that can't be decoded. They are counted in any case.
         settings: noisegate's settings; by default those of the environment, as every command reads them.
@@ -54,6 +56,7 @@ class Options(TypedDict, total=False):
     since: str | datetime
     group: str | None
     once: bool
+    once_keys: int
     follow: bool
     on_unreadable: Callable[[Unreadable], None] | None
     settings: Settings | None
@@ -198,22 +201,22 @@ def enriched(bootstrap: str | None = None, **options: Unpack[Options]) -> Record
         TopicMissing: there is no such topic.
         SettingsError: an option or setting is wrong.
     """
-    return _open(bootstrap, "enriched", lambda one: decode_enriched(one.value or b""), Once().takes, options)
+    return _open(bootstrap, "enriched", lambda one: decode_enriched(one.value or b""), Once.takes, options)
 
 
 def outcomes(bootstrap: str | None = None, **options: Unpack[Options]) -> Records[Outcome]:
     """What became of alerts; a correction comes after the outcome that it replaces. Arguments as `enriched`."""
-    return _open(bootstrap, "outcomes", lambda one: decode_outcome(one.value or b""), Once().takes_outcome, options)
+    return _open(bootstrap, "outcomes", lambda one: decode_outcome(one.value or b""), Once.takes_outcome, options)
 
 
 def decisions(bootstrap: str | None = None, **options: Unpack[Options]) -> Records[Decision]:
     """What rules did to alerts, or would have done. Arguments as `enriched`."""
-    return _open(bootstrap, "decisions", lambda one: decode_decision(one.value or b""), Once().takes_decision, options)
+    return _open(bootstrap, "decisions", lambda one: decode_decision(one.value or b""), Once.takes_decision, options)
 
 
 def events(bootstrap: str | None = None, **options: Unpack[Options]) -> Records[Event]:
     """What happened: `Raised`, `Acted`, and `Tick` of quiet partitions. Arguments as `enriched`."""
-    return _open(bootstrap, "events", lambda one: decode_event(one.value or b""), Once().takes_event, options)
+    return _open(bootstrap, "events", lambda one: decode_event(one.value or b""), Once.takes_event, options)
 
 
 def failed(bootstrap: str | None = None, **options: Unpack[Options]) -> Records[FailedRecord]:
@@ -229,18 +232,19 @@ def _open(
     bootstrap: str | None,
     role: str,
     decode: Callable[[Received], T],
-    takes: Callable[[T], bool] | None,
+    takes: Callable[[Once, T], bool] | None,
     options: Options,
 ) -> Records[T]:
     settings = options.get("settings") or load_settings()
     if bootstrap is not None:
         settings = change_settings(settings, kafka_bootstrap_servers=bootstrap)
     since = _start(options.get("since", "latest"), time.time())
+    once = Once(options.get("once_keys", limits.ONCE_KEYS))
     source = Subscription(settings, getattr(settings.topics, role), since, options.get("group"))
     return Records(
         source,
         decode,
-        takes if options.get("once", True) else None,
+        None if takes is None or not options.get("once", True) else lambda record: takes(once, record),
         options.get("follow", True),
         options.get("on_unreadable"),
     )

@@ -62,8 +62,10 @@ EFFECTS: Mapping[Kind, Effect] = {
     ),
     "constraint_changed": Effect("other values may come than before", "values that were accepted may be refused"),
 }
-_LIMITS = {"maxLength": 1, "maxProperties": 1, "maxItems": 1, "maximum": 1, "minLength": -1, "minProperties": -1,
-           "minItems": -1, "minimum": -1}  # fmt: skip  # 1: a larger one is looser
+_LIMITS = {  # 1: a larger one is looser; -1: a smaller one
+    **dict.fromkeys(("maxLength", "maxProperties", "maxItems", "maximum"), 1),
+    **dict.fromkeys(("minLength", "minProperties", "minItems", "minimum"), -1),
+}
 _TEXT = frozenset({"title", "description", "$schema", "$id", "$defs", "examples", "discriminator"})
 _STRUCTURE = frozenset(
     {"$ref", "anyOf", "type", "enum", "default", "properties", "required", "items", "additionalProperties"}

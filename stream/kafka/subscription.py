@@ -21,6 +21,7 @@ from stream.core.errors import BrokerError, KafkaAway, TopicMissing
 from stream.kafka.clients import client_settings, make_client
 
 log = logging.getLogger(__name__)
+_ASSIGN_SECONDS = 60.0  # a broker may come back meanwhile; Kafka allows five minutes between polls
 _COMMIT_MS = 1_000
 _FETCH_WAIT_MS = 100
 _QUEUED_KBYTES = 16_384  # of records that are fetched and not yet read, over all partitions
@@ -210,7 +211,7 @@ class Subscription:
     def _on_assign(self, consumer: Consumer, parts: list[TopicPartition]) -> None:
         """Called from `poll`; what it raises, `poll` raises."""
         try:
-            known = consumer.committed(parts, timeout=self._answer_seconds) if parts else []
+            known = consumer.committed(parts, timeout=_ASSIGN_SECONDS) if parts else []
         except KafkaException as error:
             raise self._unreachable(error) from None
         new = self._starts([part.partition for part in known if part.offset < 0])
