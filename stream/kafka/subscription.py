@@ -25,7 +25,6 @@ _ASSIGN_SECONDS = 60.0  # a broker may come back meanwhile; Kafka allows five mi
 _COMMIT_MS = 1_000
 _FETCH_WAIT_MS = 100
 _QUEUED_KBYTES = 16_384  # of records that are fetched and not yet read, over all partitions
-_REFRESH_SECONDS = 60.0
 _WENT_ON = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._MAX_POLL_EXCEEDED, KafkaError._ALL_BROKERS_DOWN})
 EARLIEST, LATEST = 0.0, None
 
@@ -59,6 +58,7 @@ class Subscription:
             everything is read and filtered by the records' timestamps.
         group: the consumer group.
         answer_seconds: how long Kafka may take to say what there is.
+        refresh_seconds: how often it is asked for new partitions, without a group.
         clock: for LATEST where ListOffsets can't be trusted; seconds since 1970.
 
     Raises:
@@ -73,11 +73,13 @@ class Subscription:
         since: float | None,
         group: str | None = None,
         answer_seconds: float = 10.0,
+        refresh_seconds: float = 60.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._servers = settings.kafka.bootstrap_servers
         self._topic = topic
         self._answer_seconds = answer_seconds
+        self._refresh_seconds = refresh_seconds
         self._end_offsets = settings.kafka.end_offsets
         self._since = clock() if since is None and not self._end_offsets else since
         self._grouped = group is not None
@@ -223,7 +225,7 @@ class Subscription:
 
     def _refresh(self) -> None:
         """Without a group, read partitions that are new; asked once in a while, and again later where Kafka is away."""
-        if self._grouped or self._assigned is None or time.monotonic() - self._refreshed_at < _REFRESH_SECONDS:
+        if self._grouped or self._assigned is None or time.monotonic() - self._refreshed_at < self._refresh_seconds:
             return
         self._refreshed_at = time.monotonic()
         try:

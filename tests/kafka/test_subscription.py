@@ -4,7 +4,7 @@ import time
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 from msgspec.structs import replace
 
 from stream import reader
@@ -201,6 +201,39 @@ def take(source: Source, most: int) -> list[Received]:
     for one in taken:
         source.mark_consumed(one.partition, one.offset)
     return taken
+
+
+@pytest.mark.slow
+def test_a_restarted_kafka_leaves_no_gap(fresh_kafka: ApacheKafka, unique_name: str) -> None:
+    """While it is away nothing comes and the source says for how long; then every record comes once."""
+    servers = fresh_kafka.bootstrap_servers
+    settings = create(servers, unique_name)
+    produce(servers, unique_name, range(10))
+    source = Subscription(settings, unique_name, EARLIEST)
+    assert sorted(read(source, 10)) == list(range(10))
+    assert source.away_seconds == 0.0
+    fresh_kafka.stop()
+    until(lambda: take(source, 1) == [] and source.away_seconds > 0.0, SECONDS, "it does not know that Kafka is away")
+    fresh_kafka.start()
+    produce(servers, unique_name, range(10, 20))
+    assert sorted(read(source, 10)) == list(range(10, 20))
+    assert source.away_seconds == 0.0
+    source.close()
+
+
+def test_new_partitions_are_read_from_their_beginning(kafka: ApacheKafka, unique_name: str) -> None:
+    """Of a topic that grew while it was followed from its end."""
+    settings = create(kafka.bootstrap_servers, unique_name)
+    produce(kafka.bootstrap_servers, unique_name, range(4))
+    source = Subscription(settings, unique_name, LATEST, refresh_seconds=0.0)
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
+    for future in admin.create_partitions([NewPartitions(unique_name, PARTITIONS + 1)]).values():
+        future.result(10)
+    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
+    producer.produce(unique_name, b"7", partition=PARTITIONS)
+    assert producer.flush(20) == 0
+    assert read(source, 1) == [7]
+    source.close()
 
 
 def test_the_example_with_a_group_runs(
