@@ -10,6 +10,7 @@ The journey of an alert, and where its code lives:
     scorer -> alerts.enriched          the alert as raised, its probability and why
     alerts.enriched -> relay -> people the score in the annotations of the alerts that passed
     scorer -> alerts.outcomes          what became of each alert
+    every topic -> your programs       typed records in Python (`reader`), JSON Schemas for all others (`core.schemas`)
     every room -> alerts.failed        what could not be used, with the reason
     lab                                makes and judges models from the same fold
     lab -> models -> scorer            versions in a store, and the pointers that name who serves (`noisegate retrain`)

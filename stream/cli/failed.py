@@ -1,57 +1,23 @@
 """`noisegate failed ...`: what could not be used, and sending it again."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from msgspec import Struct
 
 from stream.cli import options
 from stream.console import format_time, print_json, stderr_console, stdout_console, strip_control_characters
+from stream.kafka.failed import FailedRecord, read_failed_record
 
 if TYPE_CHECKING:
-    from confluent_kafka import Message
-
     from stream.config import Settings
     from stream.kafka.records import Output
 
 app = typer.Typer(no_args_is_help=True, help="List failed records, and replay them.")
 Reason = Annotated[str | None, typer.Option(help="Only records with this reason.")]
 _SHOWN_BYTES = 120
-_DIGITS = 20
 _REFUSED = "refused_by_topic"
-
-
-class FailedRecord(Struct, frozen=True):
-    """A record of `alerts.failed`: where it came from, why it failed, and its bytes, cut where they were too many.
-
-    Others may write to the topic, too: what their headers don't tell, or tell in another form, is None.
-    """
-
-    at: float  # when it failed, seconds since 1970
-    reason: str
-    detail: str
-    topic: str
-    partition: int | None
-    offset: int | None
-    length: int | None  # of the whole value
-    sha256: str
-    value: bytes
-    key: bytes | None = None
-
-    @property
-    def cut(self) -> bool:
-        """Whether some of it is gone."""
-        return self.length is not None and len(self.value) < self.length
-
-    @property
-    def identity(self) -> tuple[str, int]:
-        """Hash and length of the whole value: equal for what is sent again and fails again."""
-        if self.cut and self.length is not None:
-            return self.sha256, self.length
-        return hashlib.sha256(self.value).hexdigest(), len(self.value)
 
 
 @app.command("list")
@@ -158,30 +124,10 @@ def read_failed(settings: "Settings", reason: str | None) -> Iterator[FailedReco
 
     with Reader(settings, [settings.topics.failed]) as reader, stderr_console().status("reading failed records"):
         for message in reader.read_all():
-            record = _failed(message)
+            at, headers = message.timestamp()[1] / 1000.0, message.headers() or ()
+            record = read_failed_record(at, dict(headers), message.key(), message.value())
             if reason is None or record.reason == reason:
                 yield record
-
-
-def _failed(message: "Message") -> FailedRecord:
-    headers = {key: bytes(text or b"").decode("utf-8", "replace") for key, text in message.headers() or []}
-    value = message.value() or b""
-    return FailedRecord(
-        at=message.timestamp()[1] / 1000.0,
-        reason=headers.get("reason") or "?",
-        detail=headers.get("detail", ""),
-        topic=headers.get("topic") or "?",
-        partition=_read_number(headers.get("partition")),
-        offset=_read_number(headers.get("offset")),
-        length=_read_number(headers.get("length")),
-        sha256=headers.get("sha256", ""),
-        value=value,
-        key=message.key(),
-    )
-
-
-def _read_number(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < _DIGITS else None
 
 
 def _number(value: int | None) -> str:

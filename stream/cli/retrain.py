@@ -35,11 +35,12 @@ def retrain(
     """Train on the log in Kafka, compare with the champion, publish as challenger. Status 2: trained, but refused."""
     from stream.cli.models_query import live_comparison_of, loader_of
     from stream.core.errors import ModelError, StoreAway
+    from stream.core.events import parse_when
     from stream.lab.learning.plan import Plan
     from stream.lab.reporting.retrain_report import write
     from stream.lab.retraining import RetrainRequest
     from stream.lab.retraining import retrain as retrain_once
-    from stream.lab.sources.pull import parse_when, pull
+    from stream.lab.sources.pull import pull
     from stream.models.promotion import promote
     from stream.models.store import Store
     from stream.progress import Progress

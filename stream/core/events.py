@@ -3,6 +3,7 @@
 Event time is float seconds since 1970-01-01T00:00:00Z everywhere inside; RFC 3339 text at the edges.
 """
 
+import math
 import re
 from datetime import UTC, datetime
 from typing import Annotated
@@ -11,7 +12,7 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from stream.core import limits
-from stream.core.errors import BadRecord
+from stream.core.errors import BadRecord, SettingsError
 from stream.core.kinds import AGENT_ENDING, Agent
 
 Name = Annotated[str, Meta(min_length=1, max_length=limits.NAME_LENGTH)]
@@ -67,6 +68,7 @@ class Tick(Struct, frozen=True, tag_field="type", tag="tick", gc=False):
 
 _DAY = 86_400.0
 _ABOUT_A_DAY = 0.9 * _DAY
+_UNITS = {"m": 60.0, "h": 3_600.0, "d": _DAY, "w": 7 * _DAY}
 Event = Raised | Acted | Tick
 
 _decoder = msgspec.json.Decoder(Event)
@@ -142,6 +144,32 @@ def words_for(seconds: float) -> str:
     if seconds < _ABOUT_A_DAY:
         return f"{seconds / 3_600.0:.0f} h"
     return f"{days} day" + "s" * (days > 1)
+
+
+def parse_when(text: str, option: str, now: float) -> float:
+    """The time that a text gives, in seconds since 1970: a length before `now` such as 30d or 12h, or RFC 3339.
+
+    Raises:
+        SettingsError: it is neither; `option` names it.
+
+    >>> parse_when("12h", "--since", 50_000.0)
+    6800.0
+    >>> parse_when("1970-01-02T00:00:00Z", "--since", 0.0)
+    86400.0
+    """
+    try:
+        return max(seconds(msgspec.convert(text, At)), 0.0)
+    except msgspec.ValidationError:
+        pass
+    try:
+        ago = float(text[:-1]) * _UNITS[text[-1:]]
+    except (ValueError, KeyError):
+        ago = math.nan
+    if not 0.0 < ago < math.inf:
+        raise SettingsError(
+            f"{option} {text}: give a length such as 30d or 12h, or a time such as 2026-03-01T00:00:00Z"
+        )
+    return max(now - ago, 0.0)
 
 
 def event_time(event: Event, recorded_at: float) -> float:

@@ -1,6 +1,7 @@
 """Reading at-least-once topics as if each alert came once."""
 
 from stream.core import limits
+from stream.core.events import Acted, Event, Raised
 from stream.core.records import Decision, Enriched, Outcome
 
 
@@ -8,7 +9,8 @@ class Once:
     """Says which records of one topic a reader should take.
 
     Key (team, alert_id): a scored record replaces an unscored one, never the reverse; among scored ones the first
-    stands. A decision's key also holds the rule's name and the decision. The newest `keys` of them are remembered.
+    stands. A decision's key also holds the rule's name and the decision, an action's its id. The newest `keys` of them
+    are remembered.
     """
 
     def __init__(self, keys: int = limits.ONCE_KEYS) -> None:
@@ -26,6 +28,12 @@ class Once:
     def takes_decision(self, record: Decision) -> bool:
         """Whether the record is the first that says this decision of this rule about its alert."""
         return self._takes((record.team, record.alert_id, record.by_rule, record.decision), True)
+
+    def takes_event(self, event: Event) -> bool:
+        """Whether the event is the first of its alert or action; every tick is taken."""
+        if isinstance(event, Raised):
+            return self._takes((event.team, event.alert_id), True)
+        return not isinstance(event, Acted) or self._takes((event.team, event.alert_id, event.action_id), True)
 
     def _takes(self, key: tuple[str | None, ...], better: bool) -> bool:
         seen = self._seen.get(key)

@@ -1,6 +1,7 @@
 """JSON Schemas (2020-12) of what stands on the topics, made from the types; shipped in `schemas/`.
 
-After a change of the types write them again with `noisegate schema --out schemas`; a test compares.
+After a change of the types write them again with `noisegate schema --out schemas`; a test compares. `asyncapi.py`
+makes the AsyncAPI document of them, and `compatibility.py` compares them with those of another version.
 """
 
 import json

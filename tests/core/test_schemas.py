@@ -108,7 +108,7 @@ def test_schemas_are_schemas(topic: str) -> None:
 
 def test_the_shipped_files_are_those_of_the_types() -> None:
     """`noisegate schema --out schemas` would change nothing."""
-    shipped = {file.name: file.read_text() for file in (ROOT / "schemas").iterdir()}
+    shipped = {file.name: file.read_text() for file in (ROOT / "schemas").glob("alerts.*")}
     assert shipped == schema_files()
     assert set(shipped) == {f"{topic}.json" for topic in TOPICS}
 

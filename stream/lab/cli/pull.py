@@ -24,7 +24,8 @@ def pull_command(
 ) -> None:
     """Write alerts.events from Kafka to an event log, in the order in which the live folds saw it."""
     from stream.config import load_settings
-    from stream.lab.sources.pull import Pulled, parse_when, pull
+    from stream.core.events import parse_when
+    from stream.lab.sources.pull import Pulled, pull
 
     now = time.time()
     begin = None if since is None else parse_when(since, "--since", now)

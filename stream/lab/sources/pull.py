@@ -8,14 +8,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-import msgspec
 from msgspec import Struct, field
 
 from stream.config import Settings
 from stream.core import limits
 from stream.core.errors import BadRecord, LogError
 from stream.core.events import (
-    At,
     Event,
     Raised,
     Tick,
@@ -37,7 +35,6 @@ from stream.progress import Progress, no_progress
 
 ENDINGS = (".jsonl", ".jsonl.gz", ".parquet")
 _TELL_EVERY = 2_000
-_UNITS = {"m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
 
 
 class Left(Struct):
@@ -69,27 +66,6 @@ class Pulled(Struct, kw_only=True):
     def events(self) -> int:
         """Lines written."""
         return self.alerts + self.actions + self.ticks
-
-
-def parse_when(text: str, option: str, now: float) -> float:
-    """A length before now, such as 30d, 12h, or an RFC 3339 time, in seconds since 1970.
-
-    >>> parse_when("12h", "--since", 50_000.0)
-    6800.0
-    >>> parse_when("1970-01-02T00:00:00Z", "--since", 0.0)
-    86400.0
-    """
-    try:
-        return max(seconds(msgspec.convert(text, At)), 0.0)
-    except msgspec.ValidationError:
-        pass
-    try:
-        ago = float(text[:-1]) * _UNITS[text[-1:]]
-    except (ValueError, KeyError):
-        ago = math.nan
-    if not 0.0 < ago < math.inf:
-        raise LogError(f"{option} {text}: give a length such as 30d or 12h, or a time such as 2026-03-01T00:00:00Z")
-    return max(now - ago, 0.0)
 
 
 def pull(

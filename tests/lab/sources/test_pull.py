@@ -10,8 +10,8 @@ import pytest
 from confluent_kafka import Producer
 
 from stream.config import Settings, load_settings
-from stream.core.errors import BadRecord, LogError
-from stream.core.events import Event, Tick, decode_event, encode_event
+from stream.core.errors import BadRecord, LogError, SettingsError
+from stream.core.events import Event, Tick, decode_event, encode_event, parse_when
 from stream.core.fold import Fold
 from stream.core.state import pack_state
 from stream.eventlog import VALUE, Line, import_parquet, read_log
@@ -22,7 +22,7 @@ from stream.kafka.reader import Reader
 from stream.kafka.records import Part
 from stream.kafka.replay import Feed
 from stream.kafka.topics import LOG_APPEND_TIME, TIMESTAMPS, Topics, topic_configs
-from stream.lab.sources.pull import Left, parse_when, pull
+from stream.lab.sources.pull import Left, pull
 from stream.lane.batch import Batch
 from stream.scorer.decode import Decoder
 from tests.lab.logs import PROBLEM_TEXT, START, acted, lines, raised, small_log, small_problem
@@ -241,7 +241,7 @@ def test_wrong_use_is_told_before_kafka_is_asked(tmp_path: Path) -> None:
 )
 def test_times_that_are_none_are_told(text: str) -> None:
     """A length or a time with its zone, nothing else."""
-    with pytest.raises(LogError, match=r"--since .*: give a length such as 30d or 12h, or a time"):
+    with pytest.raises(SettingsError, match=r"--since .*: give a length such as 30d or 12h, or a time"):
         parse_when(text, "--since", 0.0)
 
 
