@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping
 from functools import partial
 
-from stream.asgi_server import open_socket, serve
+from stream.asgi_server import open_socket, serve, tls_files
 from stream.config import Settings
 from stream.core.errors import SettingsError
 from stream.extras import import_extra
@@ -48,6 +48,7 @@ class Intake:
         for module in ("starlette", "uvicorn"):
             import_extra(module, "web", "the intake needs", SettingsError)
         self._settings = settings
+        self._tls = tls_files(settings.intake.tls_certificate, settings.intake.tls_key, "intake")
         self.metrics = IntakeMetrics()
         self.switch = MemorySwitch(self.metrics.memory_up)
         url, seconds = settings.redis.url, min(settings.redis.timeout_seconds, REDIS_SECONDS)
@@ -87,7 +88,7 @@ class Intake:
         tune_garbage_collection()
         log.info("listening", extra={"fields": {"host": host, "port": port}})
         try:
-            await serve(app, self._listener, stopping)
+            await serve(app, self._listener, stopping, self._tls)
         finally:
             stopping.set()
             await watching
