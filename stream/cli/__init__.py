@@ -15,6 +15,7 @@ from stream import __version__
 from stream.cli import (
     demo,
     doctor,
+    drill,
     events,
     failed,
     history,
@@ -46,6 +47,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "replay": events.replay,
     "tail": events.tail,
     "doctor": doctor.doctor,
+    "drill": drill.drill,
     "retrain": retrain.retrain,
     "schema": schema.schema,
 }
