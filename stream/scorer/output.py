@@ -9,7 +9,7 @@ from stream.core.effects import Arrived, Counted, Decided, Effect, Fired, Repeat
 from stream.core.episodes import episode_id
 from stream.core.errors import BadRecord
 from stream.core.events import Acted, Raised, Tick, moment
-from stream.core.kinds import is_drill
+from stream.core.kinds import acted_by, is_drill
 from stream.core.ledger import LATE, OUTCOME_NAMES, UNJUDGED, Context, flag_names
 from stream.core.problem import Problem
 from stream.core.records import Enriched, Outcome, Score, Whys, encode_record
@@ -31,6 +31,7 @@ class OutputBuilder:
     def __init__(self, settings: Settings, problem: Problem) -> None:
         self._settings = settings
         self._problem = problem.id
+        self._actionable = frozenset(problem.outcome.actionable)
         self._unknown_alert = BadRecord(
             "unknown_alert",
             "no alert of this id is in the ledger: this team has not raised it so far, or raised it more than "
@@ -64,6 +65,8 @@ class OutputBuilder:
                 tally.failed[self._unknown_alert.reason] += 1
         tally.outcomes.update(map(_known, tally.decided))
         tally.events.update([_TYPES[type(event)] for event, _, _ in batch.events])
+        acts = [event for event, _, _ in batch.events if type(event) is Acted and not is_drill(event.team)]
+        tally.acts.update([acted_by(act.kind, act.agent, self._actionable) for act in acts])
         return outputs
 
     def dead_letter(self, part: Part, batch: Decoded, silent_until: int, tally: Tally) -> list[Output]:

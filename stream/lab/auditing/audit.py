@@ -58,5 +58,6 @@ def audit_replayed(replayed: Replayed, split: float = 0.6) -> Audit:
         findings=[],
         orphans=replayed.orphans,
         unknown_fields=dict(replayed.unknown_fields),
+        people=sections.people(replayed),
     )
     return msgspec.structs.replace(found, findings=findings(found, replayed.problem))
