@@ -12,7 +12,7 @@ from stream.core.events import Acted, Raised, Tick, moment
 from stream.core.kinds import acted_by, is_drill
 from stream.core.ledger import LATE, OUTCOME_NAMES, UNJUDGED, Context, flag_names
 from stream.core.problem import Problem
-from stream.core.records import Enriched, Outcome, Score, Whys, encode_record
+from stream.core.records import Enriched, Flag, Outcome, Score, Whys, encode_record
 from stream.kafka.failed import failed_output
 from stream.kafka.records import Output, Part, Record
 from stream.scorer.decode import Decoded, whereabouts
@@ -20,6 +20,7 @@ from stream.scorer.metrics.maturity import verdicts_of
 from stream.scorer.metrics.tally import Tally
 from stream.scorer.score import BatchScores, score_fields, unpack_score
 
+CUT: Flag = "cut"
 _TYPES: dict[type, str] = {Raised: "raised", Acted: "acted", Tick: "tick"}
 _NO_CONTEXT = Context(None, None, {})
 _known = attrgetter("team", "outcome", "by", "flags")
@@ -117,12 +118,15 @@ def enriched(
 ) -> Enriched:
     """The enriched record of an alert; `more` are flags beside those that the fold sets."""
     names = [*flag_names(flags), *more] if more else flag_names(flags)
+    if event.cut:
+        names = [*names, CUT]
     return Enriched(event, score, why, names, now, offset, episode)  # type: ignore[arg-type]  # a closed list
 
 
 def unscored(event: Raised, now: datetime, offset: str) -> Enriched:
     """The enriched record of an alert while its history can't be reached."""
-    return Enriched(event, Score(None, "unscored", None, "none", "history_unavailable"), None, [], now, offset)
+    flags: list[Flag] = [CUT] if event.cut else []
+    return Enriched(event, Score(None, "unscored", None, "none", "history_unavailable"), None, flags, now, offset)
 
 
 def outcome(decided: Decided, problem: str) -> Outcome:

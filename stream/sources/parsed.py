@@ -77,6 +77,7 @@ class Act(Struct, frozen=True, kw_only=True):
         actor: the person's id as the source has it; it becomes a pseudonym before anything is stored.
         action_id: the source's id of the act; None: made of kind, time and actor.
         alert: what the body says of the alert, which is raised first if it is not known yet.
+        ends: whether the firing that it is about is over, whatever its kind; one of kind `ended` always is.
     """
 
     subject: Subject
@@ -89,6 +90,7 @@ class Act(Struct, frozen=True, kw_only=True):
     reason: str | None = None
     until: float | None = None
     alert: Description | None = None
+    ends: bool = False
 
 
 class Refused(Struct, frozen=True):

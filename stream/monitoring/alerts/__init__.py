@@ -8,7 +8,7 @@ from stream.monitoring.queries.service import DEFAULT_JOB
 from stream.monitoring.rules import Group
 
 LABELS = "noisegate-alerts-labels"
-"""The group that looks at whole weeks of counters, once an hour; it has a file of its own, so that its test is quick."""
+"""The group that looks at weeks of counters, once an hour; it has a file of its own, so that its test is quick."""
 
 
 def groups(
