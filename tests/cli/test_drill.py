@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from stream.cli.drill import intake_address
-from stream.cli.drill.entrance import IntakeEntrance, RelayEntrance, check_team, is_annotated
+from stream.cli.drill.entrance import DrillFailed, IntakeEntrance, RelayEntrance, check_team, is_annotated
 from stream.cli.drill.hops import (
     ACCEPTED,
     ANNOTATED,
@@ -21,7 +21,7 @@ from stream.cli.drill.hops import (
     DrillTrace,
     Hop,
 )
-from stream.cli.drill.run import awaited_hops
+from stream.cli.drill.run import _end, awaited_hops
 from stream.config import make_settings
 from stream.core.errors import SettingsError
 from stream.core.events import Acted, Raised, decode_event, encode_event, moment
@@ -86,7 +86,7 @@ def test_all_hops_in_whatever_order_topics_are_read() -> None:
         (DECIDED, 0.4),
         (ENDED, 0.5),
     ]
-    assert made.fault is None
+    assert made.faults == []
     assert made.is_scored
     assert "probability 0.07" in made.hops[2].what
 
@@ -128,21 +128,52 @@ def test_no_model_is_a_hop_and_a_failed_history_is_none() -> None:
     made.observe_record("events", encode_event(raised()), 0.2, "e1")
     made.observe_record("enriched", enriched(None, "history_unavailable"), 0.3, "s1")
     assert made.missing[0] == SCORED
-    assert "could not reach its history; see whether Redis answers" in str(made.fault)
+    assert "could not reach its history; see whether Redis answers" in str(made.faults[0])
     made.observe_record("enriched", enriched(None, "no_model"), 2.0, "s2")
     assert made.missing == [ENDED]
     assert not made.is_scored
     failed = trace()
     failed.observe_record("events", encode_event(raised()), 0.2, "e1")
     failed.observe_record("enriched", enriched(None, "model_failed"), 0.3, "s1")
-    assert "models rollback" in str(failed.fault)
+    assert "models rollback" in str(failed.faults[0])
 
 
 def test_every_hop_that_can_be_missing_has_a_mend() -> None:
     """The first missing one is named, and what to look at there."""
     for name in awaited_hops(is_relay=True, decision=True):
         if name != ACCEPTED:
-            assert str(DrillTrace(RUN, [name]).fault) == f"the hop `{name}` was not seen; {MENDS[name]}"
+            assert str(DrillTrace(RUN, [name]).faults[0]) == f"the hop `{name}` was not seen; {MENDS[name]}"
+
+
+class Gone:
+    """A way in that takes the alert, and its end only after so many tries."""
+
+    url = "http://gone"
+
+    def __init__(self, tries: int) -> None:
+        self.tries = tries
+
+    def open(self) -> None:
+        """Take the alert."""
+
+    def end(self) -> None:
+        """Take the end at last."""
+        self.tries -= 1
+        if self.tries >= 0:
+            raise DrillFailed("the intake at http://gone can't be reached", "start it")
+
+
+@pytest.mark.slow
+def test_an_end_that_is_not_taken_is_tried_twice_and_told() -> None:
+    """The sentence says that the alert is open still, in place of the hop that can't have come."""
+    assert _end(Gone(tries=1)) is None
+    made = trace()
+    made.observe_record("events", encode_event(raised()), 0.2, "e1")
+    made.observe_record("enriched", enriched(), 0.3, "s")
+    made.end_fault = _end(Gone(tries=2))
+    assert made.missing == [ENDED]
+    sentence = "the end of the drill's alert was not taken: the intake at http://gone can't be reached; start it"
+    assert list(map(str, made.faults)) == [sentence]
 
 
 def test_an_annotation_is_found_in_alertmanager_s_answer() -> None:

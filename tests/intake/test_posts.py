@@ -84,6 +84,22 @@ def test_one_bad_alert_refuses_no_other() -> None:
     run(test)
 
 
+def test_what_was_guessed_or_cut_is_counted() -> None:
+    """An alert that names no team falls to the default, one with a long title is cut: each is counted, and taken."""
+
+    async def test(intake: Rig) -> None:
+        nobodys = {**alert(instance="db-8"), "labels": {"alertname": "DiskFull", "instance": "db-8"}}
+        long = {**alert(instance="db-9"), "annotations": {"summary": "x" * 5_000}}
+        answer = await intake.post("alertmanager", group(alert(), nobodys, long))
+        assert (answer.status_code, answer.json()["accepted"]) == (202, 3)
+        assert intake.value("intake_default_team_total", source="alertmanager") == 1
+        assert intake.value("intake_cut_total", source="alertmanager") == 1
+        raised_events = [event for event in intake.publisher.events if isinstance(event, Raised)]
+        assert [event.cut for event in raised_events] == [None, None, True]
+
+    run(test)
+
+
 def test_the_answer_waits_for_kafka() -> None:
     """Nothing is answered before the acknowledgement, and nothing is known before it either."""
 

@@ -98,19 +98,17 @@ def _print(trace: "DrillTrace") -> None:
             console.print(_ROW.format(name, f"{hop.seconds:.3f} s", what), markup=False)
         else:
             console.print(_ROW.format(name, "-", "not seen"), markup=False)
-    if trace.fault is not None:
-        console.print(str(trace.fault), markup=False)
+    for fault in trace.faults:
+        console.print(str(fault), markup=False)
 
 
 def _print_json(trace: "DrillTrace") -> None:
-    fault = trace.fault
     print_json(
         {
-            "ok": fault is None,
+            "ok": not trace.missing,
             "alert_id": trace.alert_id,
             "hops": trace.hops,
             "missing": trace.missing,
-            "problem": fault.problem if fault else None,
-            "mend": fault.mend if fault else None,
+            "faults": [{"problem": fault.problem, "mend": fault.mend} for fault in trace.faults],
         }
     )

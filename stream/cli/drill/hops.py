@@ -57,6 +57,11 @@ class DrillTrace:
     Args:
         run: the value of its label `noisegate_drill_run`.
         awaited: names of hops, in their order.
+
+    Attributes:
+        alert_id: its id; None until the alert was seen.
+        is_scored: whether it has a probability.
+        end_fault: why its end was not taken.
     """
 
     def __init__(self, run: str, awaited: Sequence[str]) -> None:
@@ -66,6 +71,7 @@ class DrillTrace:
         self._unscored: str | None = None
         self.alert_id: str | None = None
         self.is_scored = False
+        self.end_fault: Fault | None = None
 
     @property
     def hops(self) -> list[Hop]:
@@ -84,14 +90,15 @@ class DrillTrace:
         return [name for name in self.awaited if name not in seen]
 
     @property
-    def fault(self) -> Fault | None:
-        """The first hop that is missing and what to look at; None where all were seen."""
-        if not self.missing:
-            return None
-        first = self.missing[0]
+    def faults(self) -> list[Fault]:
+        """The first hop that is missing and what to look at, and why the end was not taken; empty where all is well."""
+        first = next(iter(self.missing), None)
+        found = []
         if first == SCORED and self._unscored is not None:
-            return _UNSCORED[self._unscored]
-        return Fault(f"the hop `{first}` was not seen", MENDS.get(first))
+            found.append(_UNSCORED[self._unscored])
+        elif first is not None and not (first == ENDED and self.end_fault):
+            found.append(Fault(f"the hop `{first}` was not seen", MENDS.get(first)))
+        return found + ([self.end_fault] if self.end_fault else [])
 
     def observe(self, hop: Hop) -> None:
         """Take a hop that no topic shows, or one once more: the first stands."""

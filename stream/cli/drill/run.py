@@ -8,6 +8,7 @@ from confluent_kafka import Message
 from stream.cli.drill.entrance import DrillFailed, Entrance, RelayEntrance
 from stream.cli.drill.hops import ACCEPTED, ANNOTATED, DECIDED, ENDED, RAISED, SCORED, DrillTrace, Hop
 from stream.config import Settings
+from stream.core.errors import Fault
 from stream.core.kinds import DRILL_TEAM
 from stream.kafka.tail import Tail
 from stream.kafka.topics import Topics
@@ -16,6 +17,7 @@ from stream.lane.group import CLOSER, consumer_group
 _POLL_SECONDS = 0.02
 _SLACK_SECONDS = 600.0  # by which the broker's clock may be behind this one
 _END_SECONDS = 10.0  # for the end, however long the hops before took
+_RETRY_SECONDS = 1.0
 _KEY = DRILL_TEAM.encode()
 
 
@@ -79,7 +81,7 @@ def run_drill(
             if isinstance(entrance, RelayEntrance) and trace.saw(RAISED, SCORED):
                 _watch_alertmanagers(entrance, trace, began + timeout_seconds - clock(), began, clock)
         finally:
-            _end(entrance)
+            trace.end_fault = _end(entrance)
         wait((ENDED,), _END_SECONDS)
 
 
@@ -94,10 +96,15 @@ def _watch_alertmanagers(
         trace.observe(Hop(ANNOTATED, clock() - began, where, "the score is in its annotations"))
 
 
-def _end(entrance: Entrance) -> None:
-    """End the alert; a second try, as it may be the room's restart that a drill is run after."""
-    try:
-        entrance.end()
-    except DrillFailed:
-        time.sleep(1.0)
-        entrance.end()
+def _end(entrance: Entrance) -> Fault | None:
+    """End the alert, with a second try, as the room may just be restarted; why it was not taken, None where it was."""
+    fault = None
+    for seconds in (0.0, _RETRY_SECONDS):
+        time.sleep(seconds)
+        try:
+            entrance.end()
+        except DrillFailed as error:
+            fault = Fault(f"the end of the drill's alert was not taken: {error.problem}", error.mend)
+        else:
+            return None
+    return fault
