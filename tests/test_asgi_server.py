@@ -12,7 +12,7 @@ import pytest
 from stream.asgi_server import open_socket, serve, tls_files
 from stream.core.errors import SettingsError
 from stream.dev.process import LOOPBACK
-from tests.servers.certificates import make_certificate
+from tests.servers.certificates import Authority
 
 
 def test_answers_are_not_delayed() -> None:
@@ -38,18 +38,22 @@ def test_a_host_that_is_none_is_one_sentence() -> None:
         open_socket("no such host", 0, "intake_port")
 
 
-def test_a_certificate_and_its_key_are_taken(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """An authority that the tests share."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+def test_a_certificate_and_its_key_are_taken(authority: Authority) -> None:
     """Neither: plain HTTP; both: their paths as the server takes them."""
-    made = make_certificate(tmp_path)
+    made = authority.issue("intake")
     assert tls_files(None, None, "intake") is None
     assert tls_files(made.file, made.key, "intake") == (str(made.file), str(made.key))
 
 
-def test_a_certificate_that_can_t_be_used_is_one_sentence(tmp_path: Path) -> None:
+def test_a_certificate_that_can_t_be_used_is_one_sentence(authority: Authority, tmp_path: Path) -> None:
     """One of the two missing, no file, or the key of another: the setting is named before anything listens."""
-    made = make_certificate(tmp_path)
-    (tmp_path / "other").mkdir()
-    other = make_certificate(tmp_path / "other")
+    made, other = authority.issue("intake"), authority.issue("other")
     with pytest.raises(SettingsError, match=r"intake_tls_key = '' is no file; name PEM files for both"):
         tls_files(made.file, None, "intake")
     with pytest.raises(SettingsError, match=r"intake_tls_certificate = '.*none.pem' is no file"):
@@ -58,9 +62,9 @@ def test_a_certificate_that_can_t_be_used_is_one_sentence(tmp_path: Path) -> Non
         tls_files(made.file, other.key, "intake")
 
 
-def test_https_is_served(tmp_path: Path) -> None:
+def test_https_is_served(authority: Authority) -> None:
     """A client that knows the authority is answered; one that does not, or speaks plain HTTP, is not."""
-    made = make_certificate(tmp_path)
+    made = authority.issue("intake")
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
@@ -73,7 +77,7 @@ def test_https_is_served(tmp_path: Path) -> None:
     async def test() -> None:
         stopping = asyncio.Event()
         serving = asyncio.create_task(serve(app, listener, stopping, tls_files(made.file, made.key, "intake")))
-        trusting = ssl.create_default_context(cafile=str(made.file))
+        trusting = authority.client_context()
         try:
             assert await ask("https", trusting) == "ok"
             with pytest.raises(httpx.ConnectError):

@@ -72,17 +72,18 @@ class Act(Struct, frozen=True, kw_only=True):
     Attributes:
         at: when, seconds since 1970.
         kind: one of `stream.core.kinds.KINDS`.
+        ends: whether the firing that it is about is over, whatever its kind; one of kind `ended` always is.
         agent: who did it; None where the source does not say.
         agent_why: the line of the source's table that decided `agent`, for `noisegate intake explain`.
         actor: the person's id as the source has it; it becomes a pseudonym before anything is stored.
         action_id: the source's id of the act; None: made of kind, time and actor.
         alert: what the body says of the alert, which is raised first if it is not known yet.
-        ends: whether the firing that it is about is over, whatever its kind; one of kind `ended` always is.
     """
 
     subject: Subject
     at: float
     kind: str
+    ends: bool = False
     agent: Agent | None = None
     agent_why: str = ""
     actor: str | None = None
@@ -90,7 +91,6 @@ class Act(Struct, frozen=True, kw_only=True):
     reason: str | None = None
     until: float | None = None
     alert: Description | None = None
-    ends: bool = False
 
 
 class Refused(Struct, frozen=True):

@@ -34,7 +34,7 @@ from tests.intake.process import IntakeProcess
 from tests.relay.processes import RelayProcess
 from tests.relay.records import decision
 from tests.servers.alertmanager import AlertmanagerServer
-from tests.servers.certificates import make_certificate
+from tests.servers.certificates import Authority
 from tests.servers.kafka import ROOT, ApacheKafka
 from tests.servers.redis import RedisServer
 
@@ -235,7 +235,8 @@ def test_drills_of_real_rooms(kafka: ApacheKafka, unique_name: str, tmp_path: Pa
         cluster.start("scorer")
         routed = exits.enter_context(AlertmanagerServer(ROUTED))
         unrouted = exits.enter_context(AlertmanagerServer())
-        certificate = make_certificate(tmp_path)
+        authority = Authority(tmp_path)
+        certificate = authority.issue("intake")
         tls = {"INTAKE_TLS_CERTIFICATE": str(certificate.file), "INTAKE_TLS_KEY": str(certificate.key)}
         intake = IntakeProcess(kafka.bootstrap_servers, redis.url, unique_name, tmp_path / "key", tls)
         exits.enter_context(intake)
@@ -245,7 +246,7 @@ def test_drills_of_real_rooms(kafka: ApacheKafka, unique_name: str, tmp_path: Pa
         env = {**environment, "NOISEGATE_RELAY_ALERTMANAGERS": routed.url}
         https = f"https://{LOOPBACK}:{intake.port}"
 
-        ran = run("drill", "--intake", https, "--ca", str(certificate.file), "--json", env=env)
+        ran = run("drill", "--intake", https, "--ca", str(authority.file), "--json", env=env)
         assert (ran.status, ran.json["missing"]) == (0, []), (ran.out, ran.err)
         assert [hop["name"] for hop in ran.json["hops"]] == [ACCEPTED, RAISED, SCORED, ENDED]
         assert ran.json["alert_id"].startswith("drill-")
@@ -256,7 +257,7 @@ def test_drills_of_real_rooms(kafka: ApacheKafka, unique_name: str, tmp_path: Pa
         assert [line[0] for line in lines] == ["hop", ACCEPTED, RAISED, SCORED, ANNOTATED, ENDED]
         assert routed.alerts() == []
 
-        ran = run("drill", "--intake", https, "--ca", str(certificate.file), "--decision", "--timeout", "1", env=env)
+        ran = run("drill", "--intake", https, "--ca", str(authority.file), "--decision", "--timeout", "1", env=env)
         assert ran.status == 1
         assert ran.out.splitlines()[-1].startswith("the hop `decided` was not seen; see whether the closer runs")
         assert ran.out.splitlines()[-2].split()[0] == ENDED
