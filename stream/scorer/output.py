@@ -30,9 +30,9 @@ class OutputBuilder:
     """Makes enriched, outcome and failed records, and notes in the tally what it made."""
 
     def __init__(self, settings: Settings, problem: Problem) -> None:
+        self._actionable = frozenset(problem.outcome.actionable)
         self._settings = settings
         self._problem = problem.id
-        self._actionable = frozenset(problem.outcome.actionable)
         self._unknown_alert = BadRecord(
             "unknown_alert",
             "no alert of this id is in the ledger: this team has not raised it so far, or raised it more than "
@@ -117,9 +117,9 @@ def enriched(
     episode: str | None = None,
 ) -> Enriched:
     """The enriched record of an alert; `more` are flags beside those that the fold sets."""
-    names = [*flag_names(flags), *more] if more else flag_names(flags)
     if event.cut:
-        names = [*names, CUT]
+        more = (*more, CUT)
+    names = [*flag_names(flags), *more] if more else flag_names(flags)
     return Enriched(event, score, why, names, now, offset, episode)  # type: ignore[arg-type]  # a closed list
 
 

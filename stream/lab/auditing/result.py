@@ -173,6 +173,7 @@ class Audit(Struct, frozen=True, kw_only=True):
     refires: Refires
     delays: Delays
     undecided: Undecided
+    people: People | None = None
     names: Names
     tests: Tests | None
     proposals: list[Proposal]
@@ -180,4 +181,3 @@ class Audit(Struct, frozen=True, kw_only=True):
     rules_tested: int = 0  # with outcomes enough, known at the split, to be called visibility-only
     orphans: Orphans = Orphans()
     unknown_fields: dict[str, int] = {}
-    people: People | None = None
