@@ -1,5 +1,6 @@
 """The output records of a batch: enriched alerts, outcomes and dead letters."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -9,7 +10,7 @@ from stream.core.effects import Arrived, Counted, Decided, Effect, Fired, Repeat
 from stream.core.episodes import episode_id
 from stream.core.errors import BadRecord
 from stream.core.events import Acted, Raised, Tick, moment
-from stream.core.kinds import acted_by, is_drill
+from stream.core.kinds import DRILL_TEAM, acted_by, is_drill
 from stream.core.ledger import LATE, OUTCOME_NAMES, UNJUDGED, Context, flag_names
 from stream.core.problem import Problem
 from stream.core.records import Enriched, Flag, Outcome, Score, Whys, encode_record
@@ -66,8 +67,11 @@ class OutputBuilder:
                 tally.failed[self._unknown_alert.reason] += 1
         tally.outcomes.update(map(_known, tally.decided))
         tally.events.update([_TYPES[type(event)] for event, _, _ in batch.events])
-        acts = [event for event, _, _ in batch.events if type(event) is Acted and not is_drill(event.team)]
-        tally.acts.update([acted_by(act.kind, act.agent, self._actionable) for act in acts])
+        acts = Counter(
+            [(one.kind, one.agent) for one, _, _ in batch.events if type(one) is Acted and one.team != DRILL_TEAM]
+        )
+        for (kind, agent), count in acts.items():
+            tally.acts[acted_by(kind, agent, self._actionable)] += count
         return outputs
 
     def dead_letter(self, part: Part, batch: Decoded, silent_until: int, tally: Tally) -> list[Output]:
