@@ -1,9 +1,8 @@
 """One drill on real topics: the alert goes in, each hop is waited for, and the alert is ended whatever happened."""
 
 import time
-from collections.abc import Callable
-
-from confluent_kafka import Message
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from stream.cli.drill.entrance import DrillFailed, Entrance, RelayEntrance
 from stream.cli.drill.hops import ACCEPTED, ANNOTATED, DECIDED, ENDED, RAISED, SCORED, DrillTrace, Hop
@@ -61,39 +60,45 @@ def run_drill(
     names = {getattr(settings.topics, role): role for role in roles}
     with Tail(settings, list(names), time.time() - _SLACK_SECONDS, newest=0) as tail:
         began = clock()
-
-        def observe(message: Message) -> None:
-            topic = message.topic() or ""
-            where = f"{topic}/{message.partition()}/{message.offset()}"
-            trace.observe_record(names[topic], message.value() or b"", clock() - began, where)
-
-        def wait(hops: tuple[str, ...], seconds: float) -> None:
-            deadline = clock() + seconds
-            while not trace.saw(*hops) and clock() < deadline:
-                for message in tail.read(_POLL_SECONDS):
-                    if message.key() == _KEY:
-                        observe(message)
-
         entrance.open()
         trace.observe(Hop(ACCEPTED, clock() - began, entrance.url))
+        watch = _Watch(tail, names, trace, lambda: clock() - began)
         try:
-            wait((RAISED, SCORED, DECIDED), timeout_seconds)
+            watch.wait((RAISED, SCORED, DECIDED), timeout_seconds)
             if isinstance(entrance, RelayEntrance) and trace.saw(RAISED, SCORED):
-                _watch_alertmanagers(entrance, trace, began + timeout_seconds - clock(), began, clock)
+                _watch_alertmanagers(entrance, trace, timeout_seconds, watch.elapsed)
         finally:
             trace.end_fault = _end(entrance)
-        wait((ENDED,), _END_SECONDS)
+        watch.wait((ENDED,), watch.elapsed() + _END_SECONDS)
+
+
+class _Watch(NamedTuple):
+    """What the topics show from the post on; `elapsed` gives the seconds since then, `roles` the role of a topic."""
+
+    tail: Tail
+    roles: Mapping[str, str]
+    trace: DrillTrace
+    elapsed: Callable[[], float]
+
+    def wait(self, hops: Sequence[str], until_seconds: float) -> None:
+        """Take in records until these hops were seen, or so many seconds have passed since the post."""
+        while not self.trace.saw(*hops) and self.elapsed() < until_seconds:
+            for message in self.tail.read(_POLL_SECONDS):
+                if message.key() == _KEY:
+                    topic = message.topic() or ""
+                    where = f"{topic}/{message.partition()}/{message.offset()}"
+                    self.trace.observe_record(self.roles[topic], message.value() or b"", self.elapsed(), where)
 
 
 def _watch_alertmanagers(
-    entrance: RelayEntrance, trace: DrillTrace, seconds: float, began: float, clock: Callable[[], float]
+    entrance: RelayEntrance, trace: DrillTrace, until_seconds: float, elapsed: Callable[[], float]
 ) -> None:
     if not trace.is_scored:  # there is no score that an annotation could show
         trace.awaited = tuple(name for name in trace.awaited if name != ANNOTATED)
         return
-    where = entrance.wait_for_score(seconds)
+    where = entrance.wait_for_score(until_seconds - elapsed())
     if where is not None:
-        trace.observe(Hop(ANNOTATED, clock() - began, where, "the score is in its annotations"))
+        trace.observe(Hop(ANNOTATED, elapsed(), where, "the score is in its annotations"))
 
 
 def _end(entrance: Entrance) -> Fault | None:
