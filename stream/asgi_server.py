@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from stream.core import limits
@@ -40,6 +42,30 @@ def open_socket(host: str, port: int, setting: str) -> socket.socket:
         raise SettingsError(
             f"{setting} = {port}: {host}:{port} can't be opened ({reason})", "choose another host or port"
         ) from None
+
+
+def tls_files(certificate: Path | None, key: Path | None, room: str) -> tuple[str, str] | None:
+    """The files of a room's certificate and its key, as `serve` takes them; None where neither is set: plain HTTP.
+
+    Raises:
+        SettingsError: one of the two is missing, or they are no certificate and its key.
+    """
+    if certificate is None and key is None:
+        return None
+    for setting, path in ((f"{room}_tls_certificate", certificate), (f"{room}_tls_key", key)):
+        if path is None or not path.expanduser().is_file():
+            raise SettingsError(f"{setting} = {str(path or '')!r} is no file", "name PEM files for both")
+    assert certificate is not None
+    assert key is not None
+    files = str(certificate.expanduser()), str(key.expanduser())
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(*files, password=lambda: b"")
+    except (OSError, ssl.SSLError, ValueError) as error:
+        raise SettingsError(
+            f"{room}_tls_certificate and {room}_tls_key can't be used ({error})",
+            "name the PEM file of a certificate and that of its key, which has no passphrase",
+        ) from None
+    return files
 
 
 async def serve(app: Any, listener: socket.socket, stopping: asyncio.Event, tls: tuple[str, str] | None = None) -> None:

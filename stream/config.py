@@ -151,6 +151,9 @@ class IntakeSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """0 chooses a free one, which the log names."""
     auth: Path | None = field(default=None, name="intake_auth")
     """A TOML file with hashed tokens and signing secrets, a table a source."""
+    tls_certificate: Path | None = field(default=None, name="intake_tls_certificate")
+    """A PEM file; with it the intake speaks HTTPS only."""
+    tls_key: Path | None = field(default=None, name="intake_tls_key")
     alertmanagers: list[Annotated[str, Meta(min_length=1)]] = field(default_factory=list, name="intake_alertmanagers")
     """URLs of the Alertmanagers whose silences and alerts are read back."""
     quiet_receivers: list[Annotated[str, Meta(min_length=1)]] = field(default_factory=list, name="quiet_receivers")

@@ -44,6 +44,7 @@ class Raised(Struct, frozen=True, tag_field="type", tag="raised", omit_defaults=
     source: Text | None = None
     title: Annotated[str, Meta(max_length=limits.TITLE_LENGTH)] | None = None
     labels: Labels = {}
+    cut: bool | None = None  # whether texts for people were cut, or labels left out, before it was published
 
 
 class Acted(Struct, frozen=True, tag_field="type", tag="acted", omit_defaults=True, gc=False):

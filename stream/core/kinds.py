@@ -1,9 +1,11 @@
 """The kinds of action that noisegate knows, who may have done them, and the words that outcomes carry beside them."""
 
 import re
+from collections.abc import Container
 from typing import Literal
 
 Agent = Literal["person", "automation"]
+ActedBy = Literal["person", "automation", "unknown"]
 PERSON, AUTOMATION = "person", "automation"
 
 MUTED, REOPENED = "muted", "reopened"
@@ -40,6 +42,10 @@ KINDS: dict[str, str] = {
 RESERVED = frozenset({HELD_OUT, PAUSED_BY_RULE, RELEASED_BY_RULE, CLOSED_BY_RULE})  # written by noisegate alone
 ENDED_BY_RULE = frozenset({PAUSED_BY_RULE, CLOSED_BY_RULE})  # kinds that end an alert's clock
 
+BY_HAND = frozenset({"acknowledged", "worked", "remediated", "reassigned", "dismissed", "commented"})
+BY_MACHINE = frozenset({"ended", "auto_closed", MUTED, *RESERVED})
+"""Kinds that say by themselves who did it, where an act has no agent."""
+
 DRILL_TEAM = "noisegate-drill"
 AGENT_ENDING = re.compile(r"@(person|automation)$")  # as a problem file narrows a kind; no event's kind may end so
 
@@ -47,6 +53,24 @@ AGENT_ENDING = re.compile(r"@(person|automation)$")  # as a problem file narrows
 def is_drill(team: str) -> bool:
     """Whether alerts of the team are drills: folded and scored like any, but in no figure, training or team metric."""
     return team == DRILL_TEAM
+
+
+def acted_by(kind: str, agent: Agent | None, actionable: Container[str]) -> ActedBy:
+    """Who did an act, as far as its agent says, or without one its kind; `actionable` are the problem's kinds.
+
+    An act without an agent is a person's if the problem file lists its bare kind as acted on, or if nobody else does
+    such a thing. Who resolved or closed something, nobody knows then.
+
+    >>> acted_by("resolved", "person", ()), acted_by("worked", None, ()), acted_by("restarted", None, ["restarted"])
+    ('person', 'person', 'person')
+    >>> acted_by("ended", None, ()), acted_by("resolved", None, ["worked"])
+    ('automation', 'unknown')
+    """
+    if agent is not None:
+        return agent
+    if kind in BY_MACHINE:
+        return "automation"
+    return "person" if kind in BY_HAND or kind in actionable else "unknown"
 
 
 def split_kind(entry: str) -> tuple[str, Agent | None]:

@@ -26,6 +26,7 @@ TEXTS: dict[type, dict[str, str]] = {
         "source": "The system that raised it",
         "title": "For people to read",
         "labels": "Whatever else is known; the problem file may name some for history",
+        "cut": "Whether a text for people was cut, or labels were left out, as they were over a limit",
     },
     Acted: {
         "type": "What happened",

@@ -5,8 +5,8 @@ import logging
 from collections.abc import Mapping
 from functools import partial
 
-from stream.asgi_server import open_socket, serve
-from stream.config import Settings
+from stream.asgi_server import open_socket, serve, tls_files
+from stream.config import IntakeSettings, Settings
 from stream.core.errors import SettingsError
 from stream.extras import import_extra
 from stream.intake.auth import load_authenticators
@@ -48,6 +48,8 @@ class Intake:
         for module in ("starlette", "uvicorn"):
             import_extra(module, "web", "the intake needs", SettingsError)
         self._settings = settings
+        _check_limits(settings.intake)
+        self._tls = tls_files(settings.intake.tls_certificate, settings.intake.tls_key, "intake")
         self.metrics = IntakeMetrics()
         self.switch = MemorySwitch(self.metrics.memory_up)
         url, seconds = settings.redis.url, min(settings.redis.timeout_seconds, REDIS_SECONDS)
@@ -87,7 +89,7 @@ class Intake:
         tune_garbage_collection()
         log.info("listening", extra={"fields": {"host": host, "port": port}})
         try:
-            await serve(app, self._listener, stopping)
+            await serve(app, self._listener, stopping, self._tls)
         finally:
             stopping.set()
             await watching
@@ -120,6 +122,16 @@ class Intake:
     def _notes(self) -> list[str]:
         away = self.switch.away
         return [f"ids are made without memory: {away}"] if away else []
+
+
+def _check_limits(intake: IntakeSettings) -> None:
+    """Raises SettingsError where the largest body, packed and unpacked, never fits: it would be 503 for ever."""
+    if intake.waiting_bytes < 2 * intake.body_bytes:
+        raise SettingsError(
+            f"intake_waiting_bytes = {intake.waiting_bytes} does not hold a body of intake_body_bytes = "
+            f"{intake.body_bytes} packed and unpacked",
+            f"set it to {2 * intake.body_bytes} or more",
+        )
 
 
 async def _nothing() -> None:

@@ -21,7 +21,7 @@ from stream.core.effects import Arrived, Counted, Decided, Repeated, Unknown
 from stream.core.events import Acted, Raised, decode_event, seconds, unknown_fields
 from stream.core.fold import EntryKey, Fold
 from stream.core.frame import Array
-from stream.core.kinds import CORRECTION, DRILL_TEAM, is_drill
+from stream.core.kinds import CORRECTION, DRILL_TEAM, PERSON, acted_by, is_drill
 from stream.core.ledger import ACTIONABLE, NOISE, UNJUDGED, UNKNOWN, Alert, Held
 from stream.core.problem import Problem
 from stream.eventlog import Line
@@ -55,6 +55,7 @@ class Replayed(Struct, frozen=True, eq=False):
         effects: what came of the other events: repeated, unknown, and the fold's counted effects.
         orphans: the actions for which the ledger held no alert; those still held when the log ends are among them.
         unknown_fields: how many events have each field that nothing reads.
+        people: when a person last acted, seconds since 1970, by team; see `acted_by`.
     """
 
     problem: Problem
@@ -75,6 +76,7 @@ class Replayed(Struct, frozen=True, eq=False):
     orphans: Orphans = Orphans()
     unknown_fields: Counter[str] = field(default_factory=Counter)
     agents: Counter[str] = Counter()
+    people: dict[str, float] = {}
 
     @property
     def labelled(self) -> NDArray[np.bool_]:
@@ -120,6 +122,8 @@ class _Recorder:
         self._effects: Counter[str] = Counter()
         self._kinds: Counter[str] = Counter()
         self._agents: Counter[str] = Counter()
+        self._people: dict[str, float] = {}
+        self._actionable = frozenset(fold.problem.outcome.actionable)
         self._width = 1 + state.WIDTH * fold.level_count
         self._events = 0
         self._unknown: list[Action] = []
@@ -133,12 +137,14 @@ class _Recorder:
             event = line.event
             if line.value and (names := unknown_fields(event, line.value)):
                 count_names(names, self._fields)
-            if type(event) is Acted:
+            if type(event) is Acted and event.team != DRILL_TEAM:
                 kind = event.kind
-                if (kind in kinds or len(kinds) < _KINDS_COUNTED) and event.team != DRILL_TEAM:
+                if kind in kinds or len(kinds) < _KINDS_COUNTED:
                     kinds[kind] += 1
                     if event.agent is not None:
                         self._agents[f"{kind}@{event.agent}"] += 1
+                if acted_by(kind, event.agent, self._actionable) == PERSON:
+                    self._people[event.team] = max(line.at, self._people.get(event.team, line.at))
             step(event, line.at, line.value)
             if fold.effects:
                 self._note(line.value)
@@ -169,6 +175,7 @@ class _Recorder:
             orphans=orphans_of([*self._unknown, *self._still_held()], self._alerts),
             unknown_fields=self._fields,
             agents=self._agents,
+            people=self._people,
         )
 
     def _note(self, value: bytes) -> None:

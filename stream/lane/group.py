@@ -1,6 +1,6 @@
 """The consumer group of each room."""
 
-SCORER = "scorer"
+SCORER, CLOSER = "scorer", "closer"
 
 
 def consumer_group(deployment: str, room: str) -> str:

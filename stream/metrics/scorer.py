@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 from prometheus_client import CollectorRegistry
 
+from stream.core.kinds import ActedBy
 from stream.core.records import OutcomeName, Reason
 from stream.metrics.catalogue import (
     Catalogue,
@@ -40,6 +41,7 @@ SERVED_ROLE = Label("role", ("champion", "team", "challenger"))
 FEATURE, BIN, KEY, GROUP, EDGE = map(Label, ("feature", "bin", "key", "group", "le"))
 BAND, PART, LAST = Label("band", BANDS), Label("part", PARTS), Label("last", LASTS)
 DECIDED, OUTCOME = Label("outcome", OUTCOMES), Label("outcome", get_args(OutcomeName))
+AGENT = Label("agent", get_args(ActedBy))
 TYPE, REASON = Label("type", ("raised", "acted", "tick")), Label("reason", get_args(Reason))
 EFFECT = Label(
     "effect", ("non_deciding", "beyond_horizon", "before_raise", "after_decision", "late", "repeated", "held")
@@ -116,6 +118,9 @@ class ScorerMetrics(Catalogue):
     """What a scorer folds, scores and serves; on one page with its lane, drift and quality."""
 
     events = counter("events", "Events folded, once their history is written", TYPE)
+    acts = counter(
+        "acts", "Acts of people and machines, drills aside; `unknown`: neither agent nor kind says who", AGENT
+    )
     scored = counter("alerts_scored", "Alerts published with a probability", BAND)
     unscored = counter("alerts_unscored", "Alerts published without a probability", REASON)
     repeated = counter("alerts_repeated", "Alerts raised again: published with their first score and counted once")

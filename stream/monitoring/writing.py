@@ -68,10 +68,14 @@ def files(runbook: str = RUNBOOK, job: str = DEFAULT_JOB) -> dict[Path, str]:
         runbook: where `runbook_url` of the alerts points, without the #section.
         job: the scrape job of the scorers. Dashboards have it as the variable `$job`, whatever its name.
     """
+    groups = alerts.groups(job)
+    of_weeks = [group for group in groups if group.name == alerts.LABELS]
+    others = [group for group in groups if group not in of_weeks]
     made = {
         Path("docs/METRICS.md"): reference.page(),
         Path("deploy/prometheus/rules/recordings.yml"): as_yaml(rules.recordings(), runbook, job),
-        Path("deploy/prometheus/rules/alerts.yml"): as_yaml(alerts.groups(job), runbook, job),
+        Path("deploy/prometheus/rules/alerts.yml"): as_yaml(others, runbook, job),
+        Path("deploy/prometheus/rules/labels.yml"): as_yaml(of_weeks, runbook, job),
     }
     for dashboard in dashboards.every():
         text = json.dumps(dashboard, cls=JSONEncoder, indent=1, sort_keys=True, ensure_ascii=False)

@@ -90,6 +90,16 @@ def check_routes(status: bytes) -> RouteCheck | None:
         return None  # another form, or another server's answer
 
 
+def has_route(status: bytes, label: str, value: str) -> bool | None:
+    """Whether a route names the label so that this value passes and its absence does not; None where unreadable."""
+    try:
+        config = parse_config(_read_status(status).config.original)
+        matchers = (one for found in _routes(config["route"]) for one in found if one.name == label)
+        return any(one.matches(value) and not one.matches("") for one in matchers)
+    except (msgspec.MsgspecError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
 def parse_config(text: str) -> dict[str, Any]:
     """The sections `route` and `inhibit_rules` of a configuration as Alertmanager shows it.
 

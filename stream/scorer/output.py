@@ -1,5 +1,6 @@
 """The output records of a batch: enriched alerts, outcomes and dead letters."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -9,10 +10,10 @@ from stream.core.effects import Arrived, Counted, Decided, Effect, Fired, Repeat
 from stream.core.episodes import episode_id
 from stream.core.errors import BadRecord
 from stream.core.events import Acted, Raised, Tick, moment
-from stream.core.kinds import is_drill
+from stream.core.kinds import DRILL_TEAM, acted_by, is_drill
 from stream.core.ledger import LATE, OUTCOME_NAMES, UNJUDGED, Context, flag_names
 from stream.core.problem import Problem
-from stream.core.records import Enriched, Outcome, Score, Whys, encode_record
+from stream.core.records import Enriched, Flag, Outcome, Score, Whys, encode_record
 from stream.kafka.failed import failed_output
 from stream.kafka.records import Output, Part, Record
 from stream.scorer.decode import Decoded, whereabouts
@@ -20,6 +21,7 @@ from stream.scorer.metrics.maturity import verdicts_of
 from stream.scorer.metrics.tally import Tally
 from stream.scorer.score import BatchScores, score_fields, unpack_score
 
+CUT: Flag = "cut"
 _TYPES: dict[type, str] = {Raised: "raised", Acted: "acted", Tick: "tick"}
 _NO_CONTEXT = Context(None, None, {})
 _known = attrgetter("team", "outcome", "by", "flags")
@@ -29,6 +31,7 @@ class OutputBuilder:
     """Makes enriched, outcome and failed records, and notes in the tally what it made."""
 
     def __init__(self, settings: Settings, problem: Problem) -> None:
+        self._actionable = frozenset(problem.outcome.actionable)
         self._settings = settings
         self._problem = problem.id
         self._unknown_alert = BadRecord(
@@ -64,6 +67,11 @@ class OutputBuilder:
                 tally.failed[self._unknown_alert.reason] += 1
         tally.outcomes.update(map(_known, tally.decided))
         tally.events.update([_TYPES[type(event)] for event, _, _ in batch.events])
+        acts = Counter(
+            [(one.kind, one.agent) for one, _, _ in batch.events if type(one) is Acted and one.team != DRILL_TEAM]
+        )
+        for (kind, agent), count in acts.items():
+            tally.acts[acted_by(kind, agent, self._actionable)] += count
         return outputs
 
     def dead_letter(self, part: Part, batch: Decoded, silent_until: int, tally: Tally) -> list[Output]:
@@ -113,13 +121,16 @@ def enriched(
     episode: str | None = None,
 ) -> Enriched:
     """The enriched record of an alert; `more` are flags beside those that the fold sets."""
+    if event.cut:
+        more = (*more, CUT)
     names = [*flag_names(flags), *more] if more else flag_names(flags)
     return Enriched(event, score, why, names, now, offset, episode)  # type: ignore[arg-type]  # a closed list
 
 
 def unscored(event: Raised, now: datetime, offset: str) -> Enriched:
     """The enriched record of an alert while its history can't be reached."""
-    return Enriched(event, Score(None, "unscored", None, "none", "history_unavailable"), None, [], now, offset)
+    flags: list[Flag] = [CUT] if event.cut else []
+    return Enriched(event, Score(None, "unscored", None, "none", "history_unavailable"), None, flags, now, offset)
 
 
 def outcome(decided: Decided, problem: str) -> Outcome:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from stream.core import limits
+from stream.sources.agents import IGNORED, RAISED, Decided
 from stream.sources.labels import LabelReader, Labels
 from stream.sources.options import SourceOptions
 from stream.sources.parsed import Act, BadRequest, Description, Firing, Parsed, Raise, Refused, Unusable
@@ -14,8 +15,16 @@ Adapt = Callable[[Mapping[str, Any], Labels, Mapping[str, Any], Description], De
 """What a source makes of an alert: its description, or the short name by which the alert is ignored."""
 
 
+RESOLVED = "resolved"
+"""The status of what is over, and by this name an event of the source's table of who did it."""
+
+
 def read_group(
-    group: Mapping[str, Any], options: SourceOptions, received_at: float, ended_why: str, adapt: Adapt | None = None
+    group: Mapping[str, Any],
+    options: SourceOptions,
+    received_at: float,
+    resolved: Decided | None,
+    adapt: Adapt | None = None,
 ) -> Parsed:
     """Everything that a group's `alerts` say; each by its own status, whatever the group's is.
 
@@ -23,7 +32,7 @@ def read_group(
         group: the body.
         options: of the source.
         received_at: when the body came, seconds since 1970; the end of what ended without a time.
-        ended_why: the line of the source's table by which what is resolved has ended.
+        resolved: what the source's table says of what is resolved; None or `ignored`: nothing, it is counted.
         adapt: what the source makes of an alert.
     """
     alerts = group["alerts"]
@@ -36,7 +45,7 @@ def read_group(
     for number, alert in enumerate(alerts):
         where = f"alerts[{number}]"
         try:
-            item = _item(alert, reader, options, received_at, ended_why, adapt)
+            item = _item(alert, reader, options, received_at, resolved, adapt)
         except Unusable as fault:
             field = f"{where}.{fault.where}" if fault.where else where
             parsed.refused.append(Refused(field, fault.reason, fault.detail, as_json(alert)))
@@ -61,13 +70,13 @@ def _item(
     reader: LabelReader,
     options: SourceOptions,
     received_at: float,
-    ended_why: str,
+    resolved: Decided | None,
     adapt: Adapt | None,
 ) -> tuple[Raise | Act, str] | str:
     if not isinstance(alert, dict):
         raise Unusable("", "bad_field", "it is no object")
     status = alert.get("status")
-    if status not in ("firing", "resolved"):
+    if status not in ("firing", RESOLVED):
         raise Unusable("status", "bad_field", f"{str(status)[:40]!r} is neither firing nor resolved")
     labels = reader.read(_table(alert, "labels"))
     if not labels.whole:
@@ -83,9 +92,19 @@ def _item(
     firing = Firing(labels.whole, starts_at)
     if status == "firing":
         return Raise(firing, description), labels.left_out
+    if resolved is None or resolved.kind in (RAISED, IGNORED):
+        return RESOLVED
     at = _ends_at(alert, options, received_at, starts_at)
-    ended = Act(subject=firing, at=at, kind="ended", agent="automation", agent_why=ended_why, alert=description)
-    return ended, labels.left_out
+    act = Act(
+        subject=firing,
+        at=at,
+        kind=resolved.kind,
+        agent=resolved.agent,
+        agent_why=resolved.why,
+        alert=description,
+        ends=True,
+    )
+    return act, labels.left_out
 
 
 def _table(alert: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -1,14 +1,15 @@
 """Alertmanager's webhook, version 4: a group of alerts that fire or are resolved."""
 
-from stream.sources.alert_group import read_group
+from stream.sources.agents import NOBODY, AgentTable
+from stream.sources.alert_group import RESOLVED, read_group
 from stream.sources.body import Body, decode_json
 from stream.sources.options import SourceOptions
 from stream.sources.parsed import BadRequest, Parsed
 
-ENDED = "alertmanager: status resolved, its monitor said so"
+SOURCE = "alertmanager"
 
 
-def read(body: Body, options: SourceOptions, received_at: float) -> Parsed:
+def read(body: Body, options: SourceOptions, received_at: float, agents: AgentTable) -> Parsed:
     """What a post of Alertmanager says; version 3 has the same alerts and is read as well.
 
     Raises:
@@ -23,6 +24,6 @@ def read(body: Body, options: SourceOptions, received_at: float) -> Parsed:
         raise BadRequest(
             422, "alerts", "there is no list `alerts`, which Alertmanager's webhook has; post its body as it is"
         )
-    parsed = read_group(group, options, received_at, ENDED)
+    parsed = read_group(group, options, received_at, agents.decide(SOURCE, RESOLVED, NOBODY))
     parsed.notes = [*body.notes, *parsed.notes]
     return parsed

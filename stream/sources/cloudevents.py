@@ -34,8 +34,10 @@ def read(body: Body, options: SourceOptions, received_at: float) -> Parsed:
     parsed = Parsed([], notes=list(body.notes))
     if body.content_type == BATCH:
         batch = decode_json(body.text)
-        if not isinstance(batch, list) or len(batch) > limits.ITEMS:
-            raise BadRequest(422, "", f"the batch is no list of at most {limits.ITEMS} events; send one as a JSON list")
+        if not isinstance(batch, list):
+            raise BadRequest(422, "", "the batch is no list of events; send one as a JSON list")
+        if len(batch) > limits.ITEMS:
+            raise BadRequest(413, "", f"the batch has {len(batch)} events, at most {limits.ITEMS} are read; send fewer")
         for number, event in enumerate(batch):
             _add(parsed, event, f"[{number}]", received_at)
         return parsed

@@ -30,7 +30,8 @@ class Plan(NamedTuple):
     @property
     def ends(self) -> bool:
         """Whether it ends a firing that is known by labels."""
-        return isinstance(self.item, Act) and self.item.kind == ENDED and isinstance(self.item.subject, Firing)
+        item = self.item
+        return isinstance(item, Act) and (item.ends or item.kind == ENDED) and isinstance(item.subject, Firing)
 
 
 class Outcome(NamedTuple):
@@ -125,6 +126,7 @@ class EventMaker:
             source=source if is_own_form else source or self._source,
             title=alert.title,
             labels=dict(alert.labels),
+            cut=alert.cut or None,
         )
 
     def acted(self, plan: Plan, outcome: Outcome) -> Acted:

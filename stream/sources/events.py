@@ -96,6 +96,7 @@ def _item(value: bytes, received_at: float) -> Raise | Act:
                 severity=event.severity,
                 title=event.title,
                 labels=event.labels,
+                cut=bool(event.cut),
             ),
             event.source,
         )

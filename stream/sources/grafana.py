@@ -6,19 +6,20 @@ from typing import Any
 import msgspec
 
 from stream.core import limits
-from stream.sources.alert_group import read_group
+from stream.sources.agents import NOBODY, AgentTable
+from stream.sources.alert_group import RESOLVED, read_group
 from stream.sources.body import Body, decode_json
 from stream.sources.labels import Labels
 from stream.sources.options import SourceOptions
 from stream.sources.parsed import BadRequest, Description, Parsed
 from stream.sources.texts import text_of
 
-ENDED = "grafana: status resolved, its rule said so"
+SOURCE = "grafana"
 _STATE_NAMES = frozenset({"DatasourceNoData", "DatasourceError"})  # Grafana's own names of alerts without data
 _TEST = {"alertname": "TestAlert", "instance": "Grafana"}  # what the button Test sends
 
 
-def read(body: Body, options: SourceOptions, received_at: float) -> Parsed:
+def read(body: Body, options: SourceOptions, received_at: float, agents: AgentTable) -> Parsed:
     """What a post of a Grafana contact point says.
 
     An alert that tells of missing data or of an error counts to the rule that it is of; the button's test is ignored.
@@ -41,7 +42,7 @@ def read(body: Body, options: SourceOptions, received_at: float) -> Parsed:
         )
     if not isinstance(group, dict):
         raise BadRequest(422, "alerts", "the body is no object with a list `alerts`; use a webhook contact point")
-    parsed = read_group(group, options, received_at, ENDED, _adapt)
+    parsed = read_group(group, options, received_at, agents.decide(SOURCE, RESOLVED, NOBODY), _adapt)
     parsed.notes = [*body.notes, *parsed.notes]
     return parsed
 

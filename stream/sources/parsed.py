@@ -72,6 +72,7 @@ class Act(Struct, frozen=True, kw_only=True):
     Attributes:
         at: when, seconds since 1970.
         kind: one of `stream.core.kinds.KINDS`.
+        ends: whether the firing that it is about is over, whatever its kind; one of kind `ended` always is.
         agent: who did it; None where the source does not say.
         agent_why: the line of the source's table that decided `agent`, for `noisegate intake explain`.
         actor: the person's id as the source has it; it becomes a pseudonym before anything is stored.
@@ -82,6 +83,7 @@ class Act(Struct, frozen=True, kw_only=True):
     subject: Subject
     at: float
     kind: str
+    ends: bool = False
     agent: Agent | None = None
     agent_why: str = ""
     actor: str | None = None

@@ -1,6 +1,7 @@
 """SOURCES, the table of all readers: a source's name and what reads its bodies."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -16,21 +17,26 @@ from stream.sources.parsed import Parsed
 from stream.sources.redaction import redact
 from stream.sources.texts import as_json
 
-Reader = Callable[[Body, SourceOptions, float], Parsed]
-"""Body, options and the time at which the body came, to what it says. Raises BadRequest, and nothing else."""
+Reader = Callable[[Body, SourceOptions, float, AgentTable], Parsed]
+"""Body, options, the time at which the body came, and who did what, to what it says. Raises BadRequest only."""
 
 
-def _read_events(body: Body, options: SourceOptions, received_at: float) -> Parsed:
-    """Our own form, bare or in CloudEvents."""
+def _read_events(body: Body, options: SourceOptions, received_at: float, _: AgentTable) -> Parsed:
+    """Our own form, bare or in CloudEvents; it says itself who did it."""
     read = cloudevents.read if cloudevents.is_cloudevent(body) else events.read
     return read(body, options, received_at)
+
+
+def _read_cloudevents(body: Body, options: SourceOptions, received_at: float, _: AgentTable) -> Parsed:
+    """Our own form in CloudEvents."""
+    return cloudevents.read(body, options, received_at)
 
 
 READERS: dict[str, Reader] = {
     "alertmanager": alertmanager.read,
     "grafana": grafana.read,
     "events": _read_events,
-    "cloudevents": cloudevents.read,
+    "cloudevents": _read_cloudevents,
 }
 IncidentReader = Callable[[Any, IncidentOptions, AgentTable, float], Parsed]
 INCIDENT_READERS: dict[str, IncidentReader] = {
@@ -74,14 +80,19 @@ def find_reader(sources: Sources, name: str, agents: AgentTable | None = None) -
     if (rules := sources.mappings.get(name)) is not None:
         return MappingReader(rules, sources.of(name)).read
     if (incident_reader := INCIDENT_READERS.get(name)) is not None:
-        return _incident_reader(incident_reader, sources.of(name), agents or load_agents())
+        return _incident_reader(incident_reader, sources.of(name), agents or _shipped_agents())
     reader = READERS.get(name)
     if reader is None:
         known = ", ".join([*READERS, *INCIDENT_READERS, *sources.mappings])
         where = f"; a mapping needs a table [{name.replace('/', '.')}] in the file of --options" if MAP in name else ""
         raise SettingsError(f"there is no source {name!r}; there are {known}{where}")
-    options = sources.of(name)
-    return lambda body, received_at: reader(body, options, received_at)
+    options, who = sources.of(name), agents or _shipped_agents()
+    return lambda body, received_at: reader(body, options, received_at, who)
+
+
+@cache
+def _shipped_agents() -> AgentTable:
+    return load_agents()
 
 
 def _incident_reader(

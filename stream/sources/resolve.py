@@ -13,6 +13,7 @@ import msgspec
 from stream.core import limits
 from stream.core.errors import BadRecord
 from stream.core.events import Acted, Raised, decode_event, encode_event
+from stream.core.kinds import is_drill
 from stream.sources.decisions import EventMaker, Outcome, Pending, Plan, Resolution
 from stream.sources.fingerprint import fingerprint
 from stream.sources.firing_store import FiringsAway, FiringStore, Swap
@@ -215,6 +216,8 @@ class Resolver:
         for plan in plans:
             outcome, alert = outcomes.get(id(plan)), plan.item.alert
             if not isinstance(plan.item.subject, Firing) or alert is None or outcome is None or not outcome.is_new:
+                continue
+            if is_drill(plan.owner.team):  # each has a label of its own
                 continue
             rule = alert.rule or ""
             if rule in seen:

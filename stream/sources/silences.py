@@ -196,7 +196,8 @@ class _Look:
             decided = self._decide("gone")
             if gone and decided is not None:
                 why = f"no Alertmanager has it for {words_for(self._snapshot.at - since)}"
-                yield _act(firing, max(since, firing.starts_at), decided, why, None)
+                act = _act(firing, max(since, firing.starts_at), decided, why, None)
+                yield msgspec.structs.replace(act, ends=True)
 
     def _remembered(self, seen: Seen, key: str) -> Seen:
         firing = self._open.get(key)

@@ -9,6 +9,7 @@ from confluent_kafka import Producer
 from msgspec.structs import replace
 from redis import Redis
 
+from stream.cli.doctor.checks import check_acts
 from stream.cli.doctor.history import suspicion
 from stream.config import load_settings
 from stream.core.topics import TOPICS
@@ -332,3 +333,35 @@ def test_bad_problem_file(run: Run, scored: Scored, tmp_path: Path, problem: str
     file.write_text(problem, encoding="utf-8")
     ran = run("doctor", "--json", env={**scored.env, "NOISEGATE_PROBLEM": str(file)})
     assert finding(ran, "problem")["verdict"] == "wrong"
+
+
+@pytest.mark.parametrize(
+    ("kind", "verdict", "said"),
+    [
+        ("ended", "warning", "no act by a person in the 0 s that were looked at (100 alerts)"),
+        ("worked", "ok", "people acted within 7 days"),
+    ],
+)
+def test_a_log_in_which_no_person_acts_is_warned_of(
+    run: Run, embedded_broker: EmbeddedBroker, unique_name: str, tmp_path: Path, kind: str, verdict: str, said: str
+) -> None:
+    """A hundred alerts that only their monitor ended teach nothing; one act by a person is enough."""
+    problem = tmp_path / "problem.toml"
+    problem.write_text(
+        'name = "p"\nquestion = "?"\n[outcome]\nactionable = ["worked"]\nnoise = ["ended"]\nhorizon_hours = 24\n'
+    )
+    env = {**without_redis(embedded_broker, unique_name), "NOISEGATE_PROBLEM": str(problem)}
+    settings = load_settings(env)
+    run("topics", "create", env=env)
+    producer = Producer({"bootstrap.servers": embedded_broker.bootstrap_servers})
+    at = "2026-01-01T00:00:00Z"
+    for number in range(100):
+        alert = f'{{"type":"raised","at":"{at}","alert_id":"A{number}","team":"payments","rule":"r","entity":"e"}}'
+        producer.produce(f"{unique_name}.events", alert.encode(), "payments")
+    act = f'{{"type":"acted","at":"{at}","alert_id":"A1","team":"payments","action_id":"1","kind":"{kind}"}}'
+    producer.produce(f"{unique_name}.events", act.encode(), "payments")
+    producer.flush()
+    (found,) = check_acts(settings)
+    assert found.verdict == verdict
+    assert found.found.startswith(said)
+    assert (found.mend is None) == (verdict == "ok")

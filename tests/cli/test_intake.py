@@ -35,7 +35,7 @@ def test_a_body_is_shown_as_it_is_read(run: Run, body: Path) -> None:
     assert (
         "unowned (the default, as nothing names a team; label:team has '{{ x }}', which stands for no value)" in ran.out
     )
-    assert "kind     ended, agent automation (alertmanager: status resolved" in ran.out
+    assert "kind     ended, agent automation (alertmanager line 1: resolved by none is ended, automation)" in ran.out
     assert "refused: alerts[2].startsAt: bad_time: 'soon' is no time" in ran.out
 
 

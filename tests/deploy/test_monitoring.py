@@ -41,7 +41,7 @@ def test_another_job_is_in_every_rule_that_names_one() -> None:
     mine, default = writing.files(job="alerts/scorer"), writing.files()
     assert {path: text.replace(DEFAULT_JOB, "alerts/scorer") for path, text in default.items()} == mine
     changed = {path.name for path in mine if mine[path] != default[path]}
-    assert changed == {"alerts.yml", "recordings.yml"}
+    assert changed == {"alerts.yml", "labels.yml", "recordings.yml"}
     assert 'up{job="alerts/scorer"} == 0' in mine[Path("deploy/prometheus/rules/alerts.yml")]
 
 

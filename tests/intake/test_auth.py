@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from stream.config import make_settings
 from stream.core.errors import SettingsError
 from stream.intake.auth import AuthOptions, load_authenticators
+from stream.intake.worker import Intake
 from stream.sources.signatures import hash_token
 from tests.intake.bodies import alert, group, incident_event, raised
 from tests.intake.rig import NOW, ROOT, rig
@@ -177,3 +179,10 @@ def test_the_shipped_file_can_be_used() -> None:
     found = load_authenticators(ROOT / "deploy" / "auth.toml", "0.0.0.0", NAMES)
     for authenticator in found.values():
         assert authenticator.check_headers({"authorization": "Bearer for-this-machine-only"}) is not None
+
+
+def test_a_body_that_would_never_fit_is_refused_at_the_start(tmp_path: Path) -> None:
+    """The largest body packed and unpacked must fit into what all bodies may hold, or it is answered 503 for ever."""
+    settings = make_settings(intake_body_bytes=64 * 1024 * 1024, pseudonym_key=str(tmp_path / "key"))
+    with pytest.raises(SettingsError, match=r"intake_waiting_bytes = 67108864 .*; set it to 134217728 or more"):
+        Intake(settings)

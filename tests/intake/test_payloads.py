@@ -1,6 +1,7 @@
 """Every shared body over HTTP, in the list's order: the status will do, and nothing is our fault."""
 
 import asyncio
+import re
 from pathlib import Path
 
 from stream.intake.auth import AuthOptions
@@ -24,7 +25,10 @@ def test_every_body_is_answered_as_expected(shared_data: Path) -> None:
                 if answer.status_code not in posting.statuses:
                     wrong.append(f"{posting.file} to {posting.route}: {answer.status_code} {answer.text[:200]}")
                 if answer.status_code >= 400:
-                    assert len(answer.json()["error"]) > 20, posting.file
+                    sentence = answer.json()["error"]
+                    assert 20 < len(sentence) < 400, posting.file
+                    assert sentence.isprintable(), posting.file
+                    assert not re.search(r"[.!?] [A-Z]", sentence), posting.file
         return wrong
 
     assert asyncio.run(test()) == []

@@ -3,11 +3,16 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
+from stream.core import limits
 from stream.core.errors import KafkaAway, RecordRefused
 from stream.core.events import Acted, Raised
+from stream.intake.answer import Answer
+from stream.intake.post import ITEMS_AT_A_TIME
 from stream.sources.agents import load_agents
 from stream.sources.firing_store import MemoryFiringStore
 from stream.sources.options import load_sources
@@ -75,6 +80,22 @@ def test_one_bad_alert_refuses_no_other() -> None:
         assert letter["reason"] == refused["reason"]
         assert (letter["room"], letter["topic"]) == ("intake", "/v1/alertmanager")
         assert intake.value("intake_refused_total", source="alertmanager", reason=refused["reason"]) == 1
+
+    run(test)
+
+
+def test_what_was_guessed_or_cut_is_counted() -> None:
+    """An alert that names no team falls to the default, one with a long title is cut: each is counted, and taken."""
+
+    async def test(intake: Rig) -> None:
+        nobodys = {**alert(instance="db-8"), "labels": {"alertname": "DiskFull", "instance": "db-8"}}
+        long = {**alert(instance="db-9"), "annotations": {"summary": "x" * 5_000}}
+        answer = await intake.post("alertmanager", group(alert(), nobodys, long))
+        assert (answer.status_code, answer.json()["accepted"]) == (202, 3)
+        assert intake.value("intake_default_team_total", source="alertmanager") == 1
+        assert intake.value("intake_cut_total", source="alertmanager") == 1
+        raised_events = [event for event in intake.publisher.events if isinstance(event, Raised)]
+        assert [event.cut for event in raised_events] == [None, None, True]
 
     run(test)
 
@@ -272,6 +293,74 @@ def test_many_alerts_of_one_post_are_one_batch_each() -> None:
         assert answer.json()["accepted"] == 4_500
         entities = [event.entity for event in intake.publisher.events if isinstance(event, Raised)]
         assert entities == [f"h-{number}" for number in range(4_500)]
+
+    run(test)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_hundred_thousand_alerts_in_one_post() -> None:
+    """Kafka has no more of them under way at a time than of any post; what it took of a try that failed stays taken."""
+
+    async def test(intake: Rig) -> None:
+        start = "2026-11-25T09:00:00Z"
+        alerts = [
+            {"status": "firing", "labels": {"alertname": "Pod", "pod": f"p-{number}"}, "startsAt": start}
+            for number in range(limits.ITEMS)
+        ]
+        body = msgspec.json.encode({"version": "4", "alerts": alerts})
+        patient = msgspec.structs.replace(intake.inboxes["alertmanager"], answer_seconds=240.0)  # on a busy machine
+        publisher, most = intake.publisher, 0
+        publisher.held = True
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": body}
+
+        async def acknowledge(rounds: int) -> None:
+            nonlocal most
+            for _ in range(rounds):
+                await publisher.reached.wait()
+                publisher.reached.clear()
+                most = max(most, publisher.waiting)
+                publisher.acknowledge()
+            publisher.fault = KafkaAway("away")
+
+        async def post(rounds: int) -> Answer:
+            publisher.fault = None
+            acknowledging = asyncio.create_task(acknowledge(rounds))
+            answer = await intake.handler.handle(patient, [("content-type", "application/json")], receive)
+            await acknowledging
+            return answer
+
+        assert (await post(1)).status == 503
+        answer = await post(limits.ITEMS // ITEMS_AT_A_TIME - 1)
+        told = msgspec.json.decode(answer.body)
+        assert (answer.status, told["accepted"]) == (202, limits.ITEMS - ITEMS_AT_A_TIME)
+        assert told["duplicates"] == most == ITEMS_AT_A_TIME
+        entities = [event.entity for event in publisher.events if isinstance(event, Raised)]
+        assert entities == [f"p-{number}" for number in range(limits.ITEMS)]
+        assert intake.handler.budget.bytes == 0
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("source", "body", "words"),
+    [
+        ("alertmanager", b'{"alerts":[%s]}', "`alerts` has 100001 entries, at most 100000 are read; send fewer"),
+        ("grafana", b'{"alerts":[%s]}', "`alerts` has 100001 entries, at most 100000 are read; send fewer"),
+        ("events", b"[%s]", "the body has 100001 events, at most 100000 are read; send fewer"),
+        ("map/zabbix", b"[%s]", "the body has 100001 entries, at most 100000 are read; send fewer"),
+    ],
+)
+def test_more_alerts_in_one_post_are_413_with_the_number(source: str, body: bytes, words: str) -> None:
+    """The sentence names how many came and how many are read; it is counted as what an alert rings for."""
+
+    async def test(intake: Rig) -> None:
+        answer = await intake.post(source, body % b",".join([b"0"] * (limits.ITEMS + 1)))
+        assert (answer.status_code, answer.json()["error"]) == (413, words)
+        assert intake.value("intake_posts_total", source=source, status="413") == 1
+        assert intake.publisher.outputs == []
 
     run(test)
 

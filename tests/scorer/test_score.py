@@ -6,6 +6,7 @@ from threading import Event as Gate
 import msgspec
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from stream.core.effects import Arrived
 from stream.core.errors import HistoryRefused, ModelError
@@ -17,7 +18,9 @@ from stream.core.scoring import Thresholds
 from stream.models.active import ActiveModels, Challenger
 from stream.models.graph import Stop
 from stream.models.pointers import Pointer
+from stream.scorer.output import unscored
 from stream.scorer.score import BatchScores, pack_score, unpack_score
+from tests.lab.logs import START, acted, raised, small_problem
 from tests.scorer.logs import PROBLEM, at, random_log
 from tests.scorer.memory_history import MemoryHistory
 from tests.scorer.models import Says, by_name
@@ -379,3 +382,24 @@ def test_a_score_of_before_there_were_versions_is_read(probability: float | None
     assert unpack_score(None) == Score(None, "unscored", None, "none", "no_model")
     with pytest.raises(HistoryRefused, match="scores of version 2"):
         unpack_score([2, *packed[1:], "more"])
+
+
+def test_a_text_that_was_cut_is_flagged_in_the_score_and_nowhere_else() -> None:
+    """The enriched record has the flag `cut`, scored or not; outcomes and the history are the same bytes as without."""
+    alerts = [raised(number, START.replace(minute=number)) for number in range(3)]
+    acts = [acted(number, START.replace(minute=30 + number)) for number in range(3)]
+    rigs, histories = [], []
+    for cut in (None, True):
+        events: list[Event] = [*(replace(alert, cut=cut) for alert in alerts), *acts, replace(alerts[0], cut=cut)]
+        history = MemoryHistory()
+        rigs.append(Rig(log_of(events), small_problem(), history))
+        rigs[-1].run()
+        kept = [*history.levels.items(), *history.entries.items()]
+        histories.append([(key[2], value) for key, value in kept])  # without the history's own generation
+    flags = [[one.flags for one in rig.publisher.enriched()] for rig in rigs]
+    assert flags == [[[]] * 4, [["cut"]] * 4]
+    outcomes = [[o.value for o in rig.publisher.outputs if o.topic == "alerts.outcomes"] for rig in rigs]
+    assert outcomes[0] == outcomes[1] != []
+    assert histories[0] == histories[1] != []
+    away = [unscored(replace(alerts[0], cut=cut), START, "alerts.events/0/1").flags for cut in (None, True)]
+    assert away == [[], ["cut"]]

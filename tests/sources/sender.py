@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from stream.core.events import Acted, Raised
+from stream.sources.agents import AgentTable
 from stream.sources.body import open_body, read_headers
 from stream.sources.decisions import Resolution
 from stream.sources.firing_store import FiringStore, MemoryFiringStore
@@ -26,9 +27,13 @@ class Sender:
     Args:
         sources: how sources are read; default: as shipped.
         store: the intake's memory; default: one in memory.
+        agents: who did what; default: as shipped.
     """
 
-    def __init__(self, sources: Sources | None = None, store: FiringStore | None = None) -> None:
+    def __init__(
+        self, sources: Sources | None = None, store: FiringStore | None = None, agents: AgentTable | None = None
+    ) -> None:
+        self._agents = agents
         self.sources = sources or load_sources(SHIPPED)
         self._store = store if store is not None else MemoryFiringStore()
         self._resolvers: dict[str, Resolver] = {}
@@ -43,7 +48,7 @@ class Sender:
     ) -> Resolution:
         """What becomes of a body, bytes or a value that becomes JSON; BadRequest is raised as it is."""
         raw = body if isinstance(body, bytes) else msgspec.json.encode(body)
-        read = find_reader(self.sources, source)
+        read = find_reader(self.sources, source, self._agents)
         parsed = read(open_body(raw, read_headers((headers or {}).items())), now)
         resolution = self._resolver(source).resolve(parsed, now)
         if acknowledged:

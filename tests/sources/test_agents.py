@@ -8,6 +8,7 @@ from stream.core.errors import SettingsError
 from stream.core.kinds import KINDS, RESERVED
 from stream.sources.agents import IGNORED, NOBODY, RAISED, USER, AgentTable, load_agents
 from tests.servers.kafka import ROOT
+from tests.sources.sender import Sender, acted, alert, group, raised
 
 TABLE = load_agents()
 LINES = [
@@ -145,3 +146,28 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     """The setting is named."""
     with pytest.raises(SettingsError, match=r"agents = .* can't be read"):
         load_agents(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("source", ["alertmanager", "grafana"])
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('{ event = "resolved", kind = "auto_closed", agent = "automation" }', [("auto_closed", "automation")]),
+        ('{ event = "resolved", kind = "resolved" }', [("resolved", None)]),
+        ('{ event = "resolved", kind = "ignored" }', []),
+        ('{ event = "gone", kind = "ended" }', []),
+    ],
+)
+def test_the_table_says_what_a_resolved_alert_is(
+    tmp_path: Path, source: str, line: str, expected: list[tuple[str, str | None]]
+) -> None:
+    """Kind and agent are the table's; the firing is over whatever the kind, so that its next start is another alert."""
+    file = tmp_path / "agents.toml"
+    file.write_text(f"[{source}]\nlines = [{line}]\n")
+    sender = Sender(agents=load_agents(file))
+    first = sender.post(source, group(alert()))
+    ended = sender.post(source, group(alert("resolved", endsAt="2026-11-24T11:00:00Z")))
+    assert [(act.kind, act.agent) for act in acted(ended)] == expected
+    assert ended.ignored == ([] if expected else ["resolved"])
+    again = sender.post(source, group(alert(startsAt="2026-11-24T11:30:00Z")))
+    assert [one.alert_id != raised(first)[0].alert_id for one in raised(again)] == ([True] if expected else [])

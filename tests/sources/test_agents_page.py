@@ -9,7 +9,7 @@ from stream.sources import opsgenie, pagerduty, replays, servicenow, signatures,
 from stream.sources.agents import IGNORED, RAISED, SourceAgents, load_agents
 from tests.servers.kafka import ROOT
 
-PAGE = (ROOT / "docs" / "SOURCES_AGENTS.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "INTAKE.md").read_text(encoding="utf-8")
 TABLES = load_agents().sources
 
 

@@ -6,7 +6,6 @@ import pytest
 
 from stream.core import limits
 from stream.core.events import seconds
-from stream.sources.alertmanager import ENDED
 from stream.sources.parsed import BadRequest
 from tests.sources.sender import NOON, Sender, acted, alert, at, duplicates, group, raised
 
@@ -40,7 +39,9 @@ def test_each_alert_counts_by_its_own_status() -> None:
         None,
         at("2026-11-24T11:00:00Z"),
     )
-    assert next(one for one in found.decisions if one.event == act).agent_why == ENDED
+    assert next(one for one in found.decisions if one.event == act).agent_why == (
+        "alertmanager line 1: resolved by none is ended, automation"
+    )
     assert duplicates(found) == 1
 
 
@@ -113,6 +114,16 @@ def test_labels_over_a_limit_are_left_out_and_noted() -> None:
     assert "12 labels are left out" in found.notes[0]
     other = Sender().post("alertmanager", group(alert(labels={**many, "long": "y" * 4_000, "nul": "a\0b"})))
     assert raised(other)[0].alert_id != event.alert_id
+
+
+def test_what_was_cut_says_so_in_the_event() -> None:
+    """The event that goes to Kafka carries it; what is whole is published as ever, without a word."""
+    long = Sender().post("alertmanager", group(alert(annotations={"summary": "x" * (limits.TITLE_LENGTH + 1)})))
+    assert b'"cut":true' in long.decisions[0].value
+    assert raised(long)[0].cut is True
+    whole = Sender().post("alertmanager", group(alert()))
+    assert b"cut" not in whole.decisions[0].value
+    assert raised(whole)[0].cut is None
 
 
 def test_a_title_is_cut_where_people_read_it_only() -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from stream.core import limits
 from stream.core.events import decode_event
 from stream.sources.parsed import BadRequest
+from tests.imports import area, imports_of, sources
 from tests.sources.sender import NOON, Sender, alert, group
 from tests.sources.test_events import ACTED, RAISED, cloudevent
 from tests.sources.test_mapping import AZURE, NAGIOS, sns
@@ -192,3 +193,15 @@ def test_time_grows_no_faster_than_the_body(source: str, make: Any) -> None:
     finally:
         gc.enable()
     assert large < 32.0 * max(small, 0.004)
+
+
+def test_nothing_that_reads_a_body_can_open_a_connection() -> None:
+    """An address in a body, such as SNS's SubscribeURL or a callback, is never asked: no reader imports a client."""
+    clients = ("http", "httpx", "requests", "socket", "urllib.request", "urllib3", "ssl", "aiohttp")
+    asking = set()
+    for module, path in sources():
+        if area(module) in ("sources", "intake"):
+            targets = {one.target for one in imports_of(module, path.read_text(encoding="utf-8"))}
+            if any(target == client or target.startswith(f"{client}.") for target in targets for client in clients):
+                asking.add(module)
+    assert asking == {"stream.sources.alertmanager_api"}

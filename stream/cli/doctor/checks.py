@@ -1,5 +1,7 @@
 """The table of doctor's checks, and those of problem file, topics and partitioner."""
 
+import math
+import time
 from collections import Counter
 from collections.abc import Iterator
 
@@ -11,13 +13,18 @@ from stream.cli.doctor.sample import open_sample, sample_events
 from stream.cli.topics import retention_warnings, size_warnings, timestamp_warning, topic_facts
 from stream.config import Settings
 from stream.core.errors import NoisegateError
-from stream.core.events import Tick, unknown_fields
+from stream.core.events import Acted, Raised, Tick, unknown_fields, words_for
+from stream.core.kinds import PERSON, acted_by, is_drill
+from stream.core.problem import DAY_SECONDS, Problem
 from stream.kafka.partitioner import partition_chooser
+from stream.kafka.reader import Reader
 from stream.kafka.topics import Topics
 from stream.lab.log_warnings import count_names, fields_fault
 
 STRAY_SHARE = 0.05  # fewer are strays, mended long ago perhaps: the log keeps them
 GROWTH_TEAMS = 5  # that must have moved before their topic is said to have grown
+LEAST_ALERTS = 100  # without an act by a person that are told of
+_ACT_DAYS = 7.0
 PARTITIONERS = ("murmur2_random", "consistent_random")  # the two that differ where there is a key
 _NEEDED = ("events", "enriched", "outcomes", "failed")  # by the scorer
 _SAME_COUNT = ("events", "enriched", "outcomes")
@@ -131,6 +138,41 @@ def sample_teams(settings: Settings) -> tuple[list[tuple[str, int]], int, Counte
         return placed, reader.partitions[settings.topics.events], unread
 
 
+def check_acts(settings: Settings) -> Iterator[Finding]:
+    """People act on alerts, so that there is something to learn."""
+    alerts, seconds, is_acted_on = sample_acts(settings, settings.load_problem())
+    if is_acted_on or alerts < LEAST_ALERTS:
+        few = "" if is_acted_on else f"too few alerts to tell: {alerts:,} in {_ACT_DAYS:g} days"
+        yield Finding("acts", "ok", few or f"people acted within {_ACT_DAYS:g} days")
+        return
+    days = seconds / DAY_SECONDS
+    when = f"in {_ACT_DAYS:g} days" if days > _ACT_DAYS - 1.0 else f"in the {words_for(seconds)} that were looked at"
+    found = f"no act by a person {when} ({alerts:,} alerts): there is nothing to learn"
+    mend = (
+        "send what people do: webhooks of your incident tool to the intake, or Alertmanager's silences "
+        "(intake_alertmanagers); producers of your own say who did it in `agent`"
+    )
+    yield Finding("acts", "warning", found, mend)
+
+
+def sample_acts(settings: Settings, problem: Problem) -> tuple[int, float, bool]:
+    """Alerts of the last days up to the first act by a person, the seconds they span, and whether there is one.
+
+    It reads for `SAMPLE_SECONDS` at most; the span is then that of what was read.
+    """
+    actionable = frozenset(problem.outcome.actionable)
+    alerts, first, last = 0, math.inf, -math.inf
+    with Reader(settings, [settings.topics.events], since=time.time() - _ACT_DAYS * DAY_SECONDS) as reader:
+        for event, message in sample_events(reader, None):
+            first, last = min(first, message.timestamp()[1]), max(last, message.timestamp()[1])
+            if isinstance(event, Tick) or is_drill(event.team):
+                continue
+            alerts += isinstance(event, Raised)
+            if isinstance(event, Acted) and acted_by(event.kind, event.agent, actionable) == PERSON:
+                return alerts, 0.0, True
+    return alerts, max(last - first, 0.0) / 1000.0, False
+
+
 CHECKS: dict[str, tuple[Check, *tuple[str, ...]]] = {  # what each needs of those before it
     "problem": (check_problem,),
     "kafka": (check_topics,),
@@ -140,5 +182,6 @@ CHECKS: dict[str, tuple[Check, *tuple[str, ...]]] = {  # what each needs of thos
     "history": (check_history, "problem", "kafka", "redis"),
     "model": (check_models, "problem"),
     "simulated": (check_simulated, "kafka", "model"),
+    "acts": (check_acts, "problem", "kafka"),
     "relay": (check_relay,),
 }

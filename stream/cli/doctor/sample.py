@@ -1,5 +1,6 @@
 """A sample of the newest records of the events topic."""
 
+import math
 import time
 from collections.abc import Iterator
 
@@ -19,10 +20,10 @@ def open_sample(settings: Settings) -> Reader:
     return Reader(settings, [settings.topics.events], SAMPLED if settings.kafka.end_offsets else None)
 
 
-def sample_events(reader: Reader) -> Iterator[tuple[Event, Message]]:
-    """The events of a sample with their records; bad records are left out."""
+def sample_events(reader: Reader, sampled: int | None = SAMPLED) -> Iterator[tuple[Event, Message]]:
+    """The events of a sample with their records; bad records are left out. `sampled` None: all there is time for."""
     deadline, read = time.monotonic() + SAMPLE_SECONDS, 0
-    most = SAMPLED * sum(reader.partitions.values())
+    most = math.inf if sampled is None else sampled * sum(reader.partitions.values())
     while not reader.at_end and read < most and time.monotonic() < deadline:
         found = reader.read(0.05, SAMPLED)
         read += len(found)

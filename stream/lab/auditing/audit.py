@@ -51,6 +51,7 @@ def audit_replayed(replayed: Replayed, split: float = 0.6) -> Audit:
         refires=sections.refires(replayed, cut),
         delays=sections.delays(replayed),
         undecided=sections.undecided(replayed, cut),
+        people=sections.people(replayed),
         names=sections.names(replayed, OWN_KINDS),
         tests=None if cut is None else sections.tests(replayed, cut),
         proposals=[] if cut is None else sections.proposals(replayed, cut),

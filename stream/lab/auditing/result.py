@@ -140,6 +140,18 @@ class Tests(Struct, frozen=True, kw_only=True):
     baselines: list[Score]
 
 
+class People(Struct, frozen=True):
+    """Acts by people: days from the last one to the log's end; large teams, and those of them of which there is none.
+
+    `days` is None where no person acted at all. `raised` counts alerts of the log's last `sections.PEOPLE_DAYS` days.
+    """
+
+    days: float | None
+    raised: int
+    large: int
+    silent: list[str]
+
+
 class Names(Struct, frozen=True):
     """Kinds and labels of the log beside those of the problem."""
 
@@ -161,6 +173,7 @@ class Audit(Struct, frozen=True, kw_only=True):
     refires: Refires
     delays: Delays
     undecided: Undecided
+    people: People | None = None
     names: Names
     tests: Tests | None
     proposals: list[Proposal]

@@ -18,6 +18,7 @@ from stream.lab.auditing.result import (
     Decided,
     Delays,
     Names,
+    People,
     Proposal,
     Rate,
     Refires,
@@ -34,6 +35,8 @@ from stream.lab.split import Split, judgeable, trainable
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.99)  # of the delays
 AT_ONCE_SECONDS = 1.0
 CONFIDENCE = 0.95  # one-sided
+PEOPLE_DAYS = 7.0  # without an act by a person
+LARGE_TEAM = 50  # alerts, of which some should have been acted on
 SMALL_SHARE = 0.01  # a rule acted on less often than this is for reading
 LEAST_KNOWN = 300  # outcomes before the split; none of 299 actionable just reaches the small share
 _HOURS = (0.25, 1.0, 2.0, 4.0, 8.0, 12.0, 24.0, 48.0, 72.0, 168.0)
@@ -111,6 +114,19 @@ def names(replayed: Replayed, own: frozenset[str]) -> Names:
         unlisted={kind: count for kind, count in replayed.kinds.most_common() if kind not in {*bare, *own}},
         missing_kinds=[entry for entry in listed if entry not in replayed.kinds and entry not in replayed.agents],
         missing_labels=[label for label in replayed.problem.history.labels if label not in labels],
+    )
+
+
+def people(replayed: Replayed) -> People:
+    """When people last acted, and the large teams of which no act by a person is in the log."""
+    last = max(replayed.people.values(), default=None)
+    sizes = Counter(alert.team for alert in replayed.alerts)
+    large = [team for team, count in sizes.most_common() if count >= LARGE_TEAM]
+    return People(
+        days=None if last is None else max(replayed.ended_at - last, 0.0) / DAY_SECONDS,
+        raised=int(np.count_nonzero(replayed.at >= replayed.ended_at - PEOPLE_DAYS * DAY_SECONDS)),
+        large=len(large),
+        silent=[team for team in large if team not in replayed.people],
     )
 
 

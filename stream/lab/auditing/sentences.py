@@ -17,7 +17,14 @@ _SHOWN = 5
 
 def findings(audit: Audit, problem: Problem) -> list[Finding]:
     """Every finding, in the order of reading."""
-    found = [*_enough(audit, problem), *_names(audit), *_unused(audit, problem), *_sides(audit), *_trivial(audit)]
+    found = [
+        *_enough(audit, problem),
+        *_people(audit),
+        *_names(audit),
+        *_unused(audit, problem),
+        *_sides(audit),
+        *_trivial(audit),
+    ]
     found += [*_labels(audit, problem), *_refires(audit, problem), *_floods(audit, problem), *_proposals(audit)]
     return found
 
@@ -45,6 +52,30 @@ def _enough(audit: Audit, problem: Problem) -> Iterator[Finding]:
         )
     if not audit.delays.by_action:
         yield Finding("actions", "0 mature alerts were decided by an action: every outcome is an expiry or open.", True)
+
+
+def _people(audit: Audit) -> Iterator[Finding]:
+    found = audit.people
+    if found is None or not audit.volumes.alerts:
+        return
+    if found.days is None:
+        yield Finding("people", "0 acts are by a person: there is nothing to learn.", True)
+        return
+    if found.days > sections.PEOPLE_DAYS and found.raised:
+        yield Finding(
+            "people",
+            f"No act by a person in {sections.PEOPLE_DAYS:g} days: there is nothing to learn from the log's end. The "
+            f"last one is {found.days:.0f} days before it; {found.raised:,} alerts were raised in its last "
+            f"{sections.PEOPLE_DAYS:g} days.",
+            True,
+        )
+    if found.silent:
+        yield Finding(
+            "people",
+            f"Of {len(found.silent):,} of {found.large:,} teams with {sections.LARGE_TEAM} alerts or more there is no "
+            f"act by a person, so nothing is learnt of what they do: {_listed(found.silent)}.",
+            True,
+        )
 
 
 def _names(audit: Audit) -> Iterator[Finding]:

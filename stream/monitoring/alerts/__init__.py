@@ -7,6 +7,9 @@ from stream.monitoring.queries.drift import ALERT_WINDOWS
 from stream.monitoring.queries.service import DEFAULT_JOB
 from stream.monitoring.rules import Group
 
+LABELS = "noisegate-alerts-labels"
+"""The group that looks at weeks of counters, once an hour; it has a file of its own, so that its test is quick."""
+
 
 def groups(
     job: str = DEFAULT_JOB, drift_windows: Sequence[str] = ALERT_WINDOWS, quality_window: str = "7d"
@@ -25,4 +28,5 @@ def groups(
         Group("noisegate-alerts-models", "1m", models.of_service(job)),
         Group("noisegate-alerts-drift", "2m", [alert for each in drift_windows for alert in models.of_drift(each)]),
         Group("noisegate-alerts-quality", "4m", models.of_quality(quality_window)),
+        Group(LABELS, "1h", models.of_labels("7d")),
     ]

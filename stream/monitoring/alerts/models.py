@@ -8,6 +8,7 @@ CHAMPION_DAYS = 45
 SERVED_BEFORE = "1d"
 """No model at all is how everyone starts: its loss is an incident where one was served within this time."""
 MISSING_MORE, UNSEEN_MORE, RATE_MOVED = 0.2, 0.2, 0.1
+RAISED_LEAST = 100  # alerts of which nobody acted on any
 OTHER = 'feature!="score"'
 SERVED = "and on (job, model) ({})"
 
@@ -146,6 +147,23 @@ def of_drift(window: str) -> list[Alert]:
             description="An additional {{ $value | humanizePercentage }} of the alerts of "
             + window
             + " have such values.",
+        ),
+    ]
+
+
+def of_labels(window: str) -> list[Alert]:
+    """The alert about what is learnt from: what people do."""
+    acts = increase(("job",), "acts_total", window, equals("agent", "person"))
+    raised = increase(("job",), "events_total", window, equals("type", "raised"))
+    counted_since = total(("job",), f"{raw('acts_total', equals('agent', 'person'))} offset {window}")
+    return [
+        Alert(
+            alert="NoisegateNoPersonActs",
+            expr=f"{acts} == 0\nand on (job) {raised} >= {RAISED_LEAST}\nand on (job) {counted_since} >= 0",
+            held="1h",
+            severity="ticket",
+            summary="There is nothing to learn",
+            description=f"No act by a person in {window}, though alerts were raised.",
         ),
     ]
 

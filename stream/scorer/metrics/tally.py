@@ -19,6 +19,7 @@ class Tally(Struct):
     enriched_at: float
     raised_at: list[float] = field(default_factory=list)  # record timestamps of what was enriched
     events: Counter[str] = field(default_factory=Counter)
+    acts: Counter[str] = field(default_factory=Counter)  # by who did them
     scored: Counter[str] = field(default_factory=Counter)
     unscored: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[OutcomeKey] = field(default_factory=Counter)
@@ -35,6 +36,7 @@ class Tally(Struct):
         """Move the counters."""
         for counter, counts in (
             (metrics.events, self.events),
+            (metrics.acts, self.acts),
             (metrics.scored, self.scored),
             (metrics.unscored, self.unscored),
             (metrics.actions, self.actions),

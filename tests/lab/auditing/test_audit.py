@@ -210,3 +210,22 @@ def test_a_horizon_longer_than_the_log_is_told() -> None:
 def test_the_same_log_gives_the_same_audit(small: Replayed) -> None:
     """Nothing in it is drawn at random."""
     assert audit_replayed(small) == audit_replayed(small)
+
+
+def test_a_log_in_which_no_person_acts_teaches_nothing() -> None:
+    """The audit says so of the whole log, of its last week, and of large teams; one act in the week is enough."""
+    alerts = [raised(n, START + timedelta(hours=n)) for n in range(300)]
+    ends = [acted(n, START + timedelta(hours=n, minutes=5), kind="ended") for n in range(300)]
+    (found,) = about(audit_replayed(replayed(sorted_log(alerts, ends))), "people")
+    assert found.warns
+    assert found.text == "0 acts are by a person: there is nothing to learn."
+    early = acted(3, START + timedelta(hours=3, minutes=2))
+    (found,) = about(audit_replayed(replayed(sorted_log(alerts, ends, [early]))), "people")
+    assert "No act by a person in 7 days: there is nothing to learn" in found.text
+    assert "12 days before it; 168 alerts" in found.text
+    late = acted(290, START + timedelta(hours=290, minutes=2))
+    assert about(audit_replayed(replayed(sorted_log(alerts, ends, [late]))), "people") == []
+    others = [raised(1_000 + n, START + timedelta(hours=n), team="silent") for n in range(50)]
+    (found,) = about(audit_replayed(replayed(sorted_log(alerts, others, ends, [late]))), "people")
+    assert found.text.startswith("Of 1 of 2 teams with 50 alerts or more there is no act by a person")
+    assert found.text.endswith(": silent.")

@@ -508,3 +508,21 @@ def test_another_model_under_the_same_name_does_not_end_the_worker(small_model: 
     recorder.record([Scored(swapped, "champion", rows, Inputs(matrix, {}), np.full(len(rows), 0.5))], [tally])
     assert total(metrics, "scores_count") == len(rows) > 0
     assert total(metrics, "feature_observations_total") == total(metrics, "category_observations_total") == 0
+
+
+def test_acts_are_counted_by_who_did_them() -> None:
+    """Agent, kind and problem file say who; drills count nowhere."""
+    alerts = [raised(number, START) for number in range(5)]
+    acts: list[Event] = [
+        replace(acted(0, START, kind="resolved"), agent="person"),
+        replace(acted(1, START, kind="worked"), agent="automation"),
+        acted(2, START, kind="worked"),
+        acted(3, START, kind="ended"),
+        acted(4, START, kind="resolved"),
+    ]
+    drill = replace(alerts[0], team=DRILL_TEAM)
+    events: list[Event] = [*alerts, *acts, drill, replace(acts[0], team=DRILL_TEAM)]
+    rig = Rig(log_of(events), small_problem(), MemoryHistory(), SETTINGS)
+    rig.run()
+    counts = {agent: total(rig.metrics, "acts_total", agent=agent) for agent in ("person", "automation", "unknown")}
+    assert counts == {"person": 2, "automation": 2, "unknown": 1}
