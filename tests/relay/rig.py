@@ -8,12 +8,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 
+from stream.config import make_settings
 from stream.core.errors import KafkaAway
 from stream.core.events import Acted, Event, Raised, decode_event
 from stream.kafka.records import Output, Part
 from stream.metrics.relay import RelayMetrics
 from stream.relay.annotate import Scores
 from stream.relay.events import EventReader
+from stream.relay.failed import DeadLetters
 from stream.relay.firings import FiringTable
 from stream.relay.labeller import Labeller, LabelSettings
 from stream.relay.labels import Claims
@@ -49,7 +51,13 @@ class MemoryPublisher:
     @property
     def events(self) -> list[Event]:
         """What was published."""
-        return [decode_event(output.value) for output in self.outputs]
+        return [decode_event(output.value) for output in list(self.outputs) if output.topic == "alerts.events"]
+
+    @property
+    def failed(self) -> list[tuple[dict[str, str], bytes]]:
+        """The dead letters, each with its headers."""
+        letters = [output for output in self.outputs if output.topic == "alerts.failed"]
+        return [({name: text.decode() for name, text in one.headers or ()}, one.value) for one in letters]
 
     @property
     def raised(self) -> list[Raised]:
@@ -59,7 +67,7 @@ class MemoryPublisher:
     @property
     def ended(self) -> list[Acted]:
         """The ends."""
-        return [event for event in self.events if isinstance(event, Acted)]
+        return [event for event in self.events if isinstance(event, Acted) and event.kind == "ended"]
 
 
 class SharedStore(MemoryFiringStore):
@@ -119,12 +127,14 @@ class Rig:
         self.thread = ThreadPoolExecutor(1)
         self.table = FiringTable(300.0, 1_000)
         events = EventReader(DEFAULTS["alertmanager"], store)
+        letters = DeadLetters(publisher, "alerts.failed", "/api/v2/alerts", self.clock)
         registrar = Registrar(
             self.table,
             events,
             store,
             publisher,
             "alerts.events",
+            letters,
             name,
             self.metrics,
             self.thread,
@@ -133,7 +143,7 @@ class Rig:
         )
         settings = LabelSettings(labels, 0.3)
 
-        async def post(alerts: Sequence[bytes]) -> bool:
+        async def post(alerts: Sequence[tuple[str, bytes]]) -> bool:
             return await self.room.post(alerts)
 
         self.labeller = Labeller(
@@ -143,8 +153,9 @@ class Rig:
         self.labeller.decisions_come = lambda: True
         self.registrar = registrar
         upstream: Any = self.upstream
+        relay = make_settings(relay_page_url=page_url).relay
         self.room = RelayRoom(
-            upstream, self.table, Scores(1_000), registrar, self.labeller, page_url, self.metrics, self.clock
+            upstream, self.table, Scores(1_000), registrar, self.labeller, letters, relay, self.metrics, self.clock
         )
 
     def clock(self) -> float:
