@@ -37,11 +37,18 @@ class DeadLetters:
         topic: of failed records.
         path: of the API that took the posts, which stands in the header `topic`.
         clock: seconds since 1970.
+        retry_seconds: after how long what Kafka did not take is tried again.
     """
 
     def __init__(
-        self, publisher: RecordPublisher, topic: str, path: str, clock: Callable[[], float] = time.time
+        self,
+        publisher: RecordPublisher,
+        topic: str,
+        path: str,
+        clock: Callable[[], float] = time.time,
+        retry_seconds: float = RETRY_SECONDS,
     ) -> None:
+        self._retry_seconds = retry_seconds
         self._publisher, self._topic, self._clock = publisher, topic, clock
         self._api = Part(path, -1)
         self._waiting: deque[Output] = deque()
@@ -98,4 +105,4 @@ class DeadLetters:
             if not self._waiting:
                 self._came.clear()
             if again:
-                await asyncio.sleep(RETRY_SECONDS)
+                await asyncio.sleep(self._retry_seconds)

@@ -62,6 +62,7 @@ class Registrar:
         thread: where calls that block are made, one at a time.
         clock: seconds since 1970.
         claim_seconds: after how long another relay publishes what the one that claimed it did not.
+        retry_seconds: after how long it is tried again while Kafka is away.
     """
 
     def __init__(
@@ -77,8 +78,9 @@ class Registrar:
         thread: Executor,
         clock: Callable[[], float] = time.time,
         claim_seconds: float = 10.0,
+        retry_seconds: float = RETRY_SECONDS,
     ) -> None:
-        self._claim_seconds = claim_seconds
+        self._claim_seconds, self._retry_seconds = claim_seconds, retry_seconds
         self._table, self._events, self._store, self._publisher = table, events, store, publisher
         self._topic, self._letters, self._name, self._metrics = topic, letters, name.encode(), metrics
         self._thread, self._clock = thread, clock
@@ -248,7 +250,7 @@ class Registrar:
                 self._metrics.events.labels("raised" if due.kind == "raised" else "acted").inc()
                 self._done(due)
             elif isinstance(result, KafkaAway):
-                self._postpone(due, RETRY_SECONDS)
+                self._postpone(due, self._retry_seconds)
             else:
                 log.warning("an event is not published: %s", result)
                 if isinstance(result, RecordRefused):

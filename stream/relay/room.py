@@ -40,6 +40,7 @@ class RelayRoom:
         settings: the page's address, see `annotations_of`, and the header that names a tenant.
         metrics: of the relay.
         clock: seconds since 1970.
+        sweep_seconds: between two looks at what has ended by time.
     """
 
     def __init__(
@@ -53,7 +54,9 @@ class RelayRoom:
         settings: RelaySettings,
         metrics: RelayMetrics,
         clock: Callable[[], float] = time.time,
+        sweep_seconds: float = SWEEP_SECONDS,
     ) -> None:
+        self._sweep_seconds = sweep_seconds
         self._upstream, self._table, self._scores = upstream, table, scores
         self._registrar, self._labeller = registrar, labeller
         self._page_url, self._tenant_header = settings.page_url, settings.tenant_header
@@ -212,7 +215,7 @@ class RelayRoom:
 
     async def _run_sweep(self) -> None:
         while True:
-            await asyncio.sleep(SWEEP_SECONDS)
+            await asyncio.sleep(self._sweep_seconds)
             self._registrar.end(self._table.sweep(self._clock()))
             self._metrics.firings.set(len(self._table))
             await self._labeller.release_overdue()

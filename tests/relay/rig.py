@@ -28,7 +28,7 @@ from stream.sources.options import DEFAULTS
 from tests.relay.processes import rfc3339
 
 WAIT_SECONDS = 5.0
-CLAIM_SECONDS = 0.3
+CLAIM_SECONDS, RETRY_SECONDS, SWEEP_SECONDS = 0.3, 0.05, 0.02
 
 
 class MemoryPublisher:
@@ -99,6 +99,7 @@ class MemoryUpstream:
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
+        self.headers: list[dict[str, str]] = []
         self.reply = Reply(200)
         self.hold: asyncio.Event | None = None
         self.on_post: Callable[[bytes], None] = lambda body: None
@@ -106,6 +107,7 @@ class MemoryUpstream:
     async def post(self, body: bytes, headers: Mapping[str, str] | None = None) -> Reply:
         """Take a post."""
         self.bodies.append(body)
+        self.headers.append(dict(headers or {}))
         self.on_post(body)
         if self.hold is not None:
             await self.hold.wait()
@@ -127,7 +129,7 @@ class Rig:
         self.thread = ThreadPoolExecutor(1)
         self.table = FiringTable(300.0, 1_000)
         events = EventReader(DEFAULTS["alertmanager"], store)
-        letters = DeadLetters(publisher, "alerts.failed", "/api/v2/alerts", self.clock)
+        letters = DeadLetters(publisher, "alerts.failed", "/api/v2/alerts", self.clock, RETRY_SECONDS)
         registrar = Registrar(
             self.table,
             events,
@@ -140,6 +142,7 @@ class Rig:
             self.thread,
             self.clock,
             CLAIM_SECONDS,
+            RETRY_SECONDS,
         )
         settings = LabelSettings(labels, 0.3)
 
@@ -155,7 +158,16 @@ class Rig:
         upstream: Any = self.upstream
         relay = make_settings(relay_page_url=page_url).relay
         self.room = RelayRoom(
-            upstream, self.table, Scores(1_000), registrar, self.labeller, letters, relay, self.metrics, self.clock
+            upstream,
+            self.table,
+            Scores(1_000),
+            registrar,
+            self.labeller,
+            letters,
+            relay,
+            self.metrics,
+            self.clock,
+            SWEEP_SECONDS,
         )
 
     def clock(self) -> float:
@@ -166,13 +178,14 @@ class Rig:
         """Post alerts."""
         return await self.room.forward(json.dumps(alerts).encode(), "127.0.0.1", {})
 
-    def alert(self, name: str = "Down", age: float = 0.0, **labels: str) -> dict[str, Any]:
-        """An alert that began `age` seconds ago."""
+    def alert(self, name: str = "Down", age: float = 0.0, endless: bool = False, **labels: str) -> dict[str, Any]:
+        """An alert that began `age` seconds ago; `endless`: it names no end."""
         now = self.clock()
+        ends = {} if endless else {"endsAt": rfc3339(now + 240)}
         return {
             "labels": {"alertname": name, "team": "payments", **labels},
             "startsAt": rfc3339(now - age),
-            "endsAt": rfc3339(now + 240),
+            **ends,
             "generatorURL": "http://prometheus-0:9090/graph",
         }
 

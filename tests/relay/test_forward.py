@@ -158,8 +158,13 @@ def test_a_copy_has_its_times_and_its_sender(
         (b'{"annotations":{}}', "no_alert", "missing required field `labels`", "no_alert"),
         (b'{"labels":{},"startsAt":"yesterday"}', "bad_time", "startsAt: 'yesterday'", "bad_time"),
         (b'{"labels":{},"startsAt":"2099-01-01T00:00:00Z"}', "future", "startsAt: it is 26604 days after", "future"),
-        (b'{"labels":{},"startsAt":"1999-01-01T00:00:00Z"}', "before_floor", "startsAt: it is before 2000", "before_floor"),
-        (b'{"labels":{"a":"%b"}}' % (b"x" * 300_000), "too_large", "it has 300017 bytes, 262144", "no_alert"),
+        (
+            b'{"labels":{},"startsAt":"1999-01-01T00:00:00Z"}',
+            "before_floor",
+            "startsAt: it is before 2000",
+            "before_floor",
+        ),
+        (b'{"labels":{"a":"%b"}}' % (b"x" * 300_000), "too_large", "it has 300019 bytes, 262144", "no_alert"),
     ],
 )
 def test_what_can_t_be_followed_says_why(alert: bytes, reason: str, words: str, counted: str) -> None:
