@@ -1,6 +1,5 @@
 """What goes on: the bytes of a post as they came, or the same alerts with keys added."""
 
-import copy
 import json
 from typing import Any
 
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 
 from stream.relay.forward import Addition, Copy, Rejected, add, end, read_labels, read_post, rewrite
 from stream.sources.fingerprint import fingerprint
+from tests.relay.records import expected
 
 NOW = 1_772_359_200.0
 NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
@@ -38,18 +38,6 @@ ADDITIONS = st.builds(
     st.dictionaries(st.sampled_from(["noisegate_probability", "noisegate_why", "noisegate_url"]), st.text(max_size=20)),
     st.sampled_from(["", "paused", "closed"]),
 )
-
-
-def expected(alert: Any, addition: Addition) -> Any:
-    """What an alert is with an addition, as parsed JSON; what can't get one stays."""
-    if not isinstance(alert, dict) or not isinstance(alert.get("annotations", {}) or {}, dict):
-        return alert
-    new = copy.deepcopy(alert)
-    if addition.annotations:
-        new["annotations"] = {**addition.annotations, **(new.get("annotations") or {})}
-    if addition.label:
-        new["labels"] = {"noisegate": addition.label, **(new.get("labels") or {})}
-    return new
 
 
 @given(POSTS, st.data(), st.sampled_from([None, 1]), st.booleans())
