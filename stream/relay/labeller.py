@@ -47,7 +47,7 @@ class Labeller:
         registrar: finds ids.
         claims: what relays agree by.
         thread: where calls that block are made.
-        post: posts alerts, each with its tenant, to all Alertmanagers; whether one took them.
+        post: posts alerts, each with its tenant, to all Alertmanagers; how many one took.
         metrics: of the relay.
         clock: seconds since 1970.
     """
@@ -59,7 +59,7 @@ class Labeller:
         registrar: Registrar,
         claims: Claims,
         thread: Executor,
-        post: Callable[[Sequence[tuple[str, bytes]]], Awaitable[bool]],
+        post: Callable[[Sequence[tuple[str, bytes]]], Awaitable[int]],
         metrics: RelayMetrics,
         clock: Callable[[], float] = time.time,
     ) -> None:

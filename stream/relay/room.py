@@ -25,6 +25,7 @@ QUIET_SECONDS = 0.05  # a sender with more posts makes the next one within it
 GATHER_SECONDS = 0.02  # scores that come within it are posted together
 AT_A_TIME = 500  # alerts of one post of ours
 FAULT_SECONDS = 1.0
+REFUSED = (400, 422)  # statuses of a post that holds a bad alert
 
 
 class RelayRoom:
@@ -97,16 +98,21 @@ class RelayRoom:
             for work in (*works, self._letters.run):
                 tasks.create_task(_again(work))
 
-    async def post(self, alerts: Sequence[tuple[str, bytes]]) -> bool:
-        """Post alerts of our own accord, each with its tenant; whether an Alertmanager took all of them."""
+    async def post(self, alerts: Sequence[tuple[str, bytes]]) -> int:
+        """Post alerts of our own accord, each with its tenant; how many an Alertmanager took."""
         by_tenant: dict[str, list[bytes]] = {}
         for tenant, alert in alerts:
             by_tenant.setdefault(tenant, []).append(alert)
-        replies = [
-            await self._upstream.post(join(some), {self._tenant_header: tenant} if tenant else {})
-            for tenant, some in by_tenant.items()
-        ]
-        return all(reply.taken for reply in replies)
+        return sum([await self._post_of(tenant, some) for tenant, some in by_tenant.items()])
+
+    async def _post_of(self, tenant: str, alerts: Sequence[bytes]) -> int:
+        reply = await self._upstream.post(join(alerts), {self._tenant_header: tenant} if tenant else {})
+        if reply.taken:
+            return len(alerts)
+        if reply.status not in REFUSED or len(alerts) == 1:
+            return 0
+        middle = len(alerts) // 2  # one bad alert can cost the others their post: they are parted from it
+        return await self._post_of(tenant, alerts[:middle]) + await self._post_of(tenant, alerts[middle:])
 
     async def _forward(self, body: bytes, client: str, headers: Mapping[str, str]) -> Reply:
         began = time.monotonic()
@@ -206,9 +212,10 @@ class RelayRoom:
     async def _post_again(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
             entry.shown = entry.addition
-        if not await self.post([(entry.tenant, add(entry.raw, entry.addition)) for entry in entries]):
+        taken = await self.post([(entry.tenant, add(entry.raw, entry.addition)) for entry in entries])
+        if not taken:
             return  # their senders post them again, and then they get it
-        self._metrics.annotated.inc(len(entries))
+        self._metrics.annotated.inc(taken)
         ended = [(one.tenant, add(one.raw, one.addition)) for one in entries if one.ended_at is not None]
         if ended:  # while this post was under way, which may have overtaken the end
             await self.post(ended)

@@ -123,7 +123,7 @@ class Relay:
         letters = DeadLetters(publisher, topics.failed, ALERTS)
         registrar = Registrar(table, events, self._store, publisher, topics.events, letters, name, self.metrics, thread)
 
-        async def post(alerts: Sequence[tuple[str, bytes]]) -> bool:
+        async def post(alerts: Sequence[tuple[str, bytes]]) -> int:
             return await room.post(alerts)
 
         labels = LabelSettings(relay.labels, relay.wait_seconds)

@@ -122,9 +122,17 @@ class MemoryUpstream:
 class Rig:
     """One relay's room."""
 
-    def __init__(self, store: SharedStore, publisher: MemoryPublisher, labels: bool, name: str, page_url: str) -> None:
+    def __init__(
+        self,
+        store: SharedStore,
+        publisher: MemoryPublisher,
+        labels: bool,
+        name: str,
+        page_url: str,
+        upstream: MemoryUpstream,
+    ) -> None:
         self.ahead = 0.0  # seconds of this relay's clock, before the machine's
-        self.store, self.publisher, self.upstream = store, publisher, MemoryUpstream()
+        self.store, self.publisher, self.upstream = store, publisher, upstream
         self.metrics = RelayMetrics()
         self.thread = ThreadPoolExecutor(1)
         self.table = FiringTable(300.0, 1_000)
@@ -146,7 +154,7 @@ class Rig:
         )
         settings = LabelSettings(labels, 0.3)
 
-        async def post(alerts: Sequence[tuple[str, bytes]]) -> bool:
+        async def post(alerts: Sequence[tuple[str, bytes]]) -> int:
             return await self.room.post(alerts)
 
         self.labeller = Labeller(
@@ -155,10 +163,10 @@ class Rig:
         self.labeller.checks = {"am": RouteCheck(frozenset({"paused", "closed"}))}
         self.labeller.decisions_come = lambda: True
         self.registrar = registrar
-        upstream: Any = self.upstream
+        behind: Any = upstream
         relay = make_settings(relay_page_url=page_url).relay
         self.room = RelayRoom(
-            upstream,
+            behind,
             self.table,
             Scores(1_000),
             registrar,
@@ -213,9 +221,11 @@ async def running(
     labels: bool = False,
     name: str = "one",
     page_url: str = "",
+    upstream: MemoryUpstream | None = None,
 ) -> AsyncIterator[Rig]:
     """A relay's room at work."""
-    rig = Rig(store or SharedStore(), publisher or MemoryPublisher(), labels, name, page_url)
+    upstream = upstream or MemoryUpstream()
+    rig = Rig(store or SharedStore(), publisher or MemoryPublisher(), labels, name, page_url, upstream)
     task = asyncio.create_task(rig.room.run())
     try:
         yield rig

@@ -433,6 +433,29 @@ def test_dead_letters_wait_for_kafka_and_are_bounded() -> None:
     in_room(test)
 
 
+def test_one_bad_alert_costs_no_other_its_score() -> None:
+    """Alertmanager refuses a whole post for one alert: it is parted from the others, which get their annotations."""
+
+    async def test(rig: Rig) -> None:
+        names = [f"Alert{number}" for number in range(10)]
+        await rig.post(*(rig.alert(name) for name in names))
+        await until(lambda: len(rig.publisher.raised) == 10)
+        posts, taken = len(rig.upstream.bodies), set[str]()
+
+        def answer(body: bytes) -> None:
+            found = {one["labels"]["alertname"] for one in json.loads(body)}
+            rig.upstream.reply = Reply(400, b"bad") if "Alert6" in found else Reply(200)
+            taken.update(found - {"Alert6"} if rig.upstream.reply.taken else ())
+
+        rig.upstream.on_post = answer
+        await rig.room.take([enriched(event.alert_id) for event in rig.publisher.raised])
+        await until(lambda: rig.value("relay_alerts_annotated_total") == 9)
+        assert taken == {*names} - {"Alert6"}
+        assert len(rig.upstream.bodies) - posts <= 1 + 2 * 4
+
+    in_room(test)
+
+
 def test_posts_of_our_own_carry_the_tenant_of_their_alert() -> None:
     """Two tenants, one of them none: scores go to each with its header, and a sender's trace is not used again."""
 
