@@ -27,7 +27,6 @@ from stream.sources.firing_store import FiringsAway, MemoryFiringStore, Swap
 from stream.sources.options import DEFAULTS
 from tests.relay.processes import rfc3339
 
-WAIT_SECONDS = 5.0
 CLAIM_SECONDS, RETRY_SECONDS, SWEEP_SECONDS = 0.3, 0.05, 0.02
 
 
@@ -204,14 +203,6 @@ class Rig:
     def value(self, name: str, **labels: str) -> float:
         """The value of a metric."""
         return self.metrics.registry.get_sample_value(f"noisegate_{name}", labels) or 0.0
-
-
-async def until(true: Callable[[], object], what: str = "it never came true") -> None:
-    """Return once the condition holds; AssertionError if it does not in time."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not true():
-        assert time.monotonic() < deadline, what
-        await asyncio.sleep(0.005)
 
 
 @asynccontextmanager

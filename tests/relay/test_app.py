@@ -15,7 +15,7 @@ from stream.metrics.relay import RelayMetrics
 from stream.relay.app import AuthOptions, RelayApp, forwarded_headers, load_auth
 from stream.relay.upstream import Reply
 from stream.sources.signatures import hash_token
-from tests.relay.rig import until
+from tests.async_waits import until
 
 ALERTS = "/api/v2/alerts"
 

@@ -10,9 +10,10 @@ import pytest
 from stream.config import make_settings
 from stream.metrics.relay import RelayMetrics
 from stream.relay.upstream import Reply, Upstream
+from tests.async_waits import until
 from tests.relay.processes import rfc3339
 from tests.relay.records import enriched
-from tests.relay.rig import MemoryUpstream, running, until
+from tests.relay.rig import MemoryUpstream, running
 from tests.servers.alertmanager import AlertmanagerServer
 from tests.servers.availability import unavailable
 

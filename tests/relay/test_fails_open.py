@@ -37,8 +37,7 @@ def within_a_second(relay: RelayProcess, alertmanager: AlertmanagerServer, name:
     assert time.monotonic() - began < 1.0
 
 
-@pytest.mark.parametrize("labels", ["false", "true"])
-@pytest.mark.parametrize("silent", [False, True], ids=["refused", "silent"])
+@pytest.mark.parametrize(("labels", "silent"), [("false", False), ("true", True)], ids=["refused", "silent"])
 def test_nothing_of_ours_is_there_at_the_start(alertmanager: AlertmanagerServer, labels: str, silent: bool) -> None:
     """No Kafka, Redis, scorer or closer, or servers that take connections and are silent: ready, and alerts pass."""
     with ExitStack() as exits:

@@ -10,8 +10,9 @@ import pytest
 from stream.core.records import DecisionName
 from stream.relay.labels import Claim, Claims, claim_of
 from stream.relay.route_check import RouteCheck
+from tests.async_waits import until
 from tests.relay.records import AT, decision, enriched
-from tests.relay.rig import MemoryPublisher, Rig, SharedStore, running, until
+from tests.relay.rig import MemoryPublisher, Rig, SharedStore, running
 
 
 def with_labels(test: Callable[[Rig], Awaitable[None]], **options: Any) -> None:

@@ -10,8 +10,9 @@ import pytest
 from stream.relay.forward import Addition, Copy, Rejected, read_labels, read_post, rewrite
 from stream.sources.labels import LabelReader
 from stream.sources.options import DEFAULTS
+from tests.async_waits import until
 from tests.relay.records import expected
-from tests.relay.rig import Rig, running, until
+from tests.relay.rig import Rig, running
 
 NOW = 1_795_608_000.0  # 2026-11-25T12:00:00Z, after all of them
 ADDITION = Addition({"noisegate_probability": "0.07", "noisegate_why": "acted on 1 of the last 42 like this"})

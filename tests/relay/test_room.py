@@ -12,8 +12,9 @@ from stream.core import limits
 from stream.core.errors import RecordRefused
 from stream.core.events import Acted
 from stream.relay.upstream import Reply
+from tests.async_waits import until
 from tests.relay.records import enriched
-from tests.relay.rig import MemoryPublisher, Rig, SharedStore, running, until
+from tests.relay.rig import MemoryPublisher, Rig, SharedStore, running
 
 
 def in_room(test: Callable[[Rig], Awaitable[None]], **options: Any) -> None:
