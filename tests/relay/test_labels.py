@@ -163,6 +163,7 @@ def test_no_label_without_a_route(routed: list[str]) -> None:
         decide(rig, "pause")
         rig.labeller.checks = {"am": RouteCheck(frozenset(routed))} if routed else {}
         await rig.post(rig.alert())
+        assert rig.value("relay_labels_unrouted_total") == len(routed)
         rig.labeller.checks = {"am-0": RouteCheck(frozenset({"paused"})), "am-1": RouteCheck()}
         await rig.post(rig.alert("Other"))
         assert labels(rig) == ["", ""]

@@ -15,6 +15,7 @@ from stream.relay.upstream import Reply
 from tests.async_waits import until
 from tests.relay.records import enriched
 from tests.relay.rig import MemoryPublisher, Rig, SharedStore, running
+from tests.sources.sender import Sender
 
 
 def in_room(test: Callable[[Rig], Awaitable[None]], **options: Any) -> None:
@@ -216,6 +217,24 @@ def test_a_restarted_prometheus_makes_no_second_alert() -> None:
         assert len(publisher.raised) == 1
 
     asyncio.run(run())
+
+
+def test_the_webhook_of_alertmanager_finds_the_same_firing() -> None:
+    """The intake reads of an alert that the relay has forwarded, and labelled: one id, and one raised event."""
+
+    async def test(rig: Rig) -> None:
+        alert = rig.alert(age=10)
+        await rig.post(alert)
+        await until(lambda: rig.publisher.raised)
+        await until(lambda: rig.registrar.waiting == 0)
+        labels = {**alert["labels"], "noisegate": "paused", "replica": "b"}
+        shown = {**alert, "labels": labels, "status": "firing"}
+        webhook = {"version": "4", "status": "firing", "alerts": [shown]}
+        found = Sender(store=rig.store).post("alertmanager", webhook, now=rig.clock())
+        (one,) = found.decisions
+        assert (one.event.alert_id, one.duplicate) == (rig.publisher.raised[0].alert_id, True)
+
+    in_room(test)
 
 
 def test_it_fires_again_as_another_alert() -> None:
