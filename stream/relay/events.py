@@ -175,9 +175,9 @@ def _identity(resolution: Resolution) -> Identity:
         team=event.team,
         first_start=event.at.timestamp(),  # of an end that Kafka has the raise of: the end
         raised=raised[0].value if new else None,
-        pending=[one for one in resolution.pending if not one.ended and not one.reopening],
+        pending=[one for one in resolution.pending if not (one.ended or one.reopening)],
         late=bool(raised) and raised[0].late,
         reopening=raised[0].reopening if raised else 0,
-        reopening_pending=[one for one in resolution.pending if one.reopening],
+        reopening_pending=[one for one in resolution.pending if one.reopening and not one.ended],
         fell_back=bool(resolution.fallbacks),
     )

@@ -172,11 +172,13 @@ class FiringTable:
         entry.firing = firing
         if entry not in firing.entries:
             firing.entries.append(entry)
-        if late and entry.ended_at is None:
+        if entry.ended_at is None and (late or firing.resolved):
             entry.open_until.clear()
             entry.ended_at, entry.resolved = max(entry.starts_at, first_start), True
             self._end(firing)
             return firing, False
+        if entry.ended_at is None:
+            firing.ended_at = None  # it goes on by another label set than those that time ended
         return firing, self._end(firing)
 
     def sweep(self, now: float) -> list[Firing]:
@@ -259,8 +261,7 @@ class FiringTable:
     def _reopen(firing: Firing, entry: Entry, seen: Observation) -> None:
         """Take back an end by time; the memory that relays share is asked whether another one knows better."""
         firing.ended_at = None
-        if firing.lost:
-            firing.lost = firing.raising = False
+        firing.lost = firing.raising = False  # what Kafka does not have comes to it now
         if not entry.queued:
             entry.queued = True
             seen.reopened.append(entry)

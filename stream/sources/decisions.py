@@ -70,7 +70,10 @@ class Decision(Struct, frozen=True):
 
 
 class Pending(NamedTuple):
-    """What is remembered as published once the broker has it; `stored` is what stood under the key before."""
+    """What is remembered as published once the broker has it; `stored` is what stood under the key before.
+
+    `reopening` is the number of the reopening that is published, or of the one before the end that is.
+    """
 
     key: str
     alert_id: str

@@ -141,13 +141,16 @@ def prune(records: Records, now: float) -> Records:
 
 
 def mark_published(records: Records, alert_id: str, ended: bool, reopening: int = 0) -> Records:
-    """The records, with that of `alert_id` known to the broker as raised, as ended where `ended`, and as reopened."""
+    """The records, with that of `alert_id` known to the broker as raised, and as ended or reopened.
+
+    An end that was taken back meanwhile, so that `reopening` is not the record's latest, is not the firing's any more.
+    """
     return tuple(
         msgspec.structs.replace(
             one,
             raise_published=True,
-            end_published=one.end_published or ended,
-            reopenings_published=max(one.reopenings_published, reopening),
+            end_published=one.end_published or (ended and reopening == one.reopenings),
+            reopenings_published=max(one.reopenings_published, 0 if ended else reopening),
         )
         if one.alert_id == alert_id
         else one

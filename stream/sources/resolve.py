@@ -210,7 +210,9 @@ class Resolver:
         resolution.decisions.append(self._maker.decision(plan, outcome, event, value, duplicate))
         if plan.key is not None and not duplicate:
             assert outcome.record is not None
-            resolution.pending.append(Pending(plan.key, outcome.record.alert_id, what == "end"))
+            ends = what == "end"
+            reopening = outcome.record.reopenings if ends else 0
+            resolution.pending.append(Pending(plan.key, outcome.record.alert_id, ends, reopening=reopening))
 
     def _watch_labels(self, resolution: Resolution, plans: list[Plan], outcomes: dict[int, Outcome]) -> None:
         """Watch the first new firing of each rule in a body: a storm of many pods says nothing of change in time."""

@@ -161,6 +161,19 @@ def test_a_late_copy_is_known_by_what_another_relay_heard(table: FiringTable) ->
     assert observe(table, 60, starts=50).unknown == [entry]
 
 
+@pytest.mark.parametrize("resolved", [False, True])
+def test_another_label_set_takes_back_an_end_by_time_as_well(table: FiringTable, resolved: bool) -> None:
+    """A replica that was not seen before posts a firing that time ended: it goes on; one that was resolved does not."""
+    firing, _ = known(table, observe(table, 1, replica="a"))
+    if resolved:
+        observe(table, 30, ends=30, replica="a")
+    table.sweep(NOW + 400)
+    again, _ = known(table, observe(table, 401, replica="b"))
+    assert again is firing
+    assert (firing.ended_at is None) is not resolved
+    assert len(observe(table, 420, ends=420, replica="b").ended) == (not resolved)
+
+
 def test_a_firing_that_goes_on_under_another_id_leaves_the_first(table: FiringTable) -> None:
     """What was remembered is gone, and the id is found anew: no firing without copies is kept."""
     _, entry = known(table, observe(table, 1))

@@ -255,6 +255,8 @@ def test_only_the_monitor_itself_takes_back_an_end_that_it_did_not_say(heard: li
         assert (record.alert_id, record.ended_at is None, record.reopenings) == ("A", is_open, reopenings)
         assert is_open or record.resolved == resolved
         assert records == (record,)
+    (overtaken,) = mark_published(records, "A", True, reopenings - 1)  # an end that was taken back before Kafka had it
+    assert not overtaken.end_published
     (marked,) = mark_published(records, "A", False, reopenings)
     assert (records[0].reopening, marked.reopening) == (reopenings, 0)
 
