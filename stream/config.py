@@ -19,7 +19,8 @@ _KAFKA = "NOISEGATE_KAFKA_"
 OTHER_TEAMS = "other"
 _SECRET = ("redis_url", "relay_alertmanagers", "relay_upstream_headers")  # values that may hold a password
 _INLINE = ("team_groups", "quiet_receivers", "relay_upstream_headers")  # in the environment inline TOML
-_LISTS = ("intake_alertmanagers", "relay_alertmanagers")  # in the environment separated by commas, or inline TOML
+# In the environment separated by commas, or inline TOML.
+_LISTS = ("intake_alertmanagers", "relay_alertmanagers", "relay_forward_headers")
 _PACKAGE = Path(__file__).parent
 EXAMPLE_PLACES = (_PACKAGE / "shipped" / "simulated.toml", _PACKAGE.parent / "deploy" / "problems" / "simulated.toml")
 

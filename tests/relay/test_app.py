@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from stream.config import make_settings
+from stream.config import load_settings, make_settings
 from stream.core import limits
 from stream.core.errors import SettingsError
 from stream.metrics.relay import RelayMetrics
@@ -61,6 +61,14 @@ def test_a_packed_body_keeps_its_encoding() -> None:
     forward = Forwarded()
     ask("POST", ALERTS, forward, content=b"x", headers={"Content-Encoding": "gzip"})
     assert forward.posts == [(b"x", "127.0.0.1", {"Content-Encoding": "gzip"})]
+
+
+def test_the_names_of_headers_in_the_environment() -> None:
+    """Separated by commas; empty: none goes on."""
+    environment = {"NOISEGATE_RELAY_TENANT_HEADER": "", "NOISEGATE_RELAY_FORWARD_HEADERS": "X-A, X-B"}
+    assert forwarded_headers(load_settings(environment).relay) == ("X-A", "X-B")
+    environment["NOISEGATE_RELAY_FORWARD_HEADERS"] = ""
+    assert forwarded_headers(load_settings(environment).relay) == ()
 
 
 HEADERS = {"X-Scope-OrgID": "team-a", "traceparent": "00-1-2-01", "tracestate": "a=b"}
