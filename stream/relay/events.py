@@ -46,8 +46,8 @@ class Identity(Struct, frozen=True, kw_only=True):
         raised: its raised event; None where Kafka has it already.
         pending: what is to be confirmed once Kafka has that event.
         late: whether the firing has ended, by a resolved copy that another relay had.
-        reopening: the number of the firing's reopening that Kafka does not have; 0: none.
-        reopening_pending: what is to be confirmed once Kafka has it.
+        resumption: the number of the firing's resumption that Kafka does not have; 0: none.
+        resumption_pending: what is to be confirmed once Kafka has it.
         fell_back: whether the id was decided without memory.
         refused: a short name of why no event can be made of it; empty where one can.
         detail: the same in one sentence.
@@ -59,8 +59,8 @@ class Identity(Struct, frozen=True, kw_only=True):
     raised: bytes | None = None
     pending: Sequence[Pending] = ()
     late: bool = False
-    reopening: int = 0
-    reopening_pending: Sequence[Pending] = ()
+    resumption: int = 0
+    resumption_pending: Sequence[Pending] = ()
     fell_back: bool = False
     refused: str = ""
     detail: str = ""
@@ -113,7 +113,7 @@ class EventReader:
         )
         resolution = self._resolver.resolve(Parsed([act]), now)
         found = [one for one in resolution.decisions if one.event.alert_id == firing.alert_id]
-        value = found[0].value if found else encode_act(firing, ENDED, ended_at, firing.reopenings)
+        value = found[0].value if found else encode_act(firing, ENDED, ended_at, firing.resumptions)
         return End(value, resolution.pending, any(one.duplicate for one in resolution.decisions))
 
     def confirm(self, acknowledged: Sequence[Pending]) -> None:
@@ -151,9 +151,9 @@ class EventReader:
         return Parsed([act])
 
 
-def encode_act(firing: Firing, kind: str, at: float, reopenings: int) -> bytes:
+def encode_act(firing: Firing, kind: str, at: float, resumptions: int) -> bytes:
     """The event that a firing ended, or goes on, at `at`."""
-    action_id = numbered_id(firing.alert_id, kind, reopenings)
+    action_id = numbered_id(firing.alert_id, kind, resumptions)
     when = moment(max(at, firing.first_start))
     return encode_event(Acted(when, firing.alert_id, firing.team, action_id, kind, agent="automation"))
 
@@ -175,9 +175,9 @@ def _identity(resolution: Resolution) -> Identity:
         team=event.team,
         first_start=event.at.timestamp(),  # of an end that Kafka has the raise of: the end
         raised=raised[0].value if new else None,
-        pending=[one for one in resolution.pending if not (one.ended or one.reopening)],
+        pending=[one for one in resolution.pending if not (one.ended or one.resumption)],
         late=bool(raised) and raised[0].late,
-        reopening=raised[0].reopening if raised else 0,
-        reopening_pending=[one for one in resolution.pending if one.reopening and not one.ended],
+        resumption=raised[0].resumption if raised else 0,
+        resumption_pending=[one for one in resolution.pending if one.resumption and not one.ended],
         fell_back=bool(resolution.fallbacks),
     )

@@ -29,7 +29,7 @@ class Firing(Struct, eq=False, kw_only=True):
         entries: the label sets of its copies.
         ended_at: when it ended, seconds since 1970; None while it is open.
         resolved: whether resolved copies said so, of all its label sets.
-        reopenings: how often an end by time was taken back.
+        resumptions: how often an end by time was taken back.
         addition: what its copies get.
         label_until: when its label is taken off at the latest, seconds since 1970; None: by a release only.
         raising: whether its raised event was handed over for publication.
@@ -43,7 +43,7 @@ class Firing(Struct, eq=False, kw_only=True):
     entries: list["Entry"]
     ended_at: float | None = None
     resolved: bool = False
-    reopenings: int = 0
+    resumptions: int = 0
     addition: Addition = NOTHING
     label_until: float | None = None
     raising: bool = False
@@ -99,14 +99,14 @@ class Observation(Struct):
         entries: of each alert of the post; None where it is not followed.
         unknown: entries whose id has to be looked up.
         ended: firings that ended.
-        reopened: entries by which an end was taken back.
+        resumed: entries by which an end was taken back.
         refused: short names of why alerts are not followed.
     """
 
     entries: list[Entry | None]
     unknown: list[Entry]
     ended: list[Firing]
-    reopened: list[Entry]
+    resumed: list[Entry]
     refused: list[str]
 
 
@@ -226,7 +226,7 @@ class FiringTable:
             elif firing.resolved or entry.resolved:
                 return entry  # a late copy, as of the other half of a pair
             else:
-                self._reopen(firing, entry, seen)
+                self._resume(firing, entry, seen)
         entry.raw, entry.starts_at, entry.ended_at, entry.resolved = copy.raw, starts_at, None, False
         entry.open_until[sender] = copy.ends_at if copy.ends_at is not None else now + self._resolve_seconds
         return entry
@@ -258,13 +258,13 @@ class FiringTable:
         return True
 
     @staticmethod
-    def _reopen(firing: Firing, entry: Entry, seen: Observation) -> None:
+    def _resume(firing: Firing, entry: Entry, seen: Observation) -> None:
         """Take back an end by time; the memory that relays share is asked whether another one knows better."""
         firing.ended_at = None
         firing.lost = firing.raising = False  # what Kafka does not have comes to it now
         if not entry.queued:
             entry.queued = True
-            seen.reopened.append(entry)
+            seen.resumed.append(entry)
 
     def _make_room(self) -> bool:
         """Forget what ended first, if anything ended."""

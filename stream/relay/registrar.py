@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from stream.core import limits
 from stream.core.errors import KafkaAway, RecordRefused
-from stream.core.kinds import REOPENED
+from stream.core.kinds import RESUMED
 from stream.kafka.records import Output, Part
 from stream.metrics.relay import RelayMetrics
 from stream.relay.events import EventReader, Identity, Look, encode_act
@@ -33,7 +33,7 @@ RETRY_SECONDS = 1.0
 PATIENCE_SECONDS = 5.0  # so long a look-up waits for a moment in which no post is under way
 PAUSE_SECONDS = 0.02
 REFUSED_BY_TOPIC = "refused_by_topic"  # the reason by which `noisegate failed` knows an event that may be sent again
-Kind = Literal["raised", "ended", "reopened"]
+Kind = Literal["raised", "ended", "resumed"]
 
 
 class _Due(Struct, eq=False):
@@ -173,10 +173,10 @@ class Registrar:
         elif not firing.raising:
             firing.raising = True
             self._add(_Due(firing, "raised", look, identity.raised, identity.pending))
-        if identity.reopening > firing.reopenings:
-            firing.reopenings = identity.reopening
-            value = encode_act(firing, REOPENED, self._clock(), identity.reopening)
-            self._add(_Due(firing, "reopened", look, value, identity.reopening_pending))
+        if identity.resumption > firing.resumptions:
+            firing.resumptions = identity.resumption
+            value = encode_act(firing, RESUMED, self._clock(), identity.resumption)
+            self._add(_Due(firing, "resumed", look, value, identity.resumption_pending))
         if ended:
             self.end([firing])
         self.on_known(firing)
@@ -215,8 +215,8 @@ class Registrar:
             elif due.tries:
                 identity = self._events.identify([due.look], now)[0]
                 due.pending, known[id(due)] = identity.pending, identity.raised is None
-                if due.kind == "reopened":
-                    due.pending, known[id(due)] = identity.reopening_pending, not identity.reopening
+                if due.kind == "resumed":
+                    due.pending, known[id(due)] = identity.resumption_pending, not identity.resumption
         wanted = [due for due in batch if not known.get(id(due)) and not due.firing.lost]
         swaps = [
             Swap(publication_key(due.kind, due.firing.alert_id), b"", self._name, self._claim_seconds) for due in wanted

@@ -123,7 +123,7 @@ class RelayRoom:
                 tenant = headers.get(self._tenant_header, "")
                 seen = self._observe(self._table.observe(post, client, self._clock(), tenant))
                 self._registrar.end(seen.ended)
-                self._registrar.look_up(seen.reopened)
+                self._registrar.look_up(seen.resumed)
                 await self._labeller.decide(seen)
                 additions = [one.addition if one is not None else Addition() for one in seen.entries]
                 body = rewrite(post, additions)

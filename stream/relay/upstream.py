@@ -65,7 +65,7 @@ class Alertmanager:
         self._seconds = settings.timeout_seconds
         self._metrics = metrics
         self._waiting = 0
-        self._transport_error = httpx.TransportError
+        self._faults = (httpx.HTTPError, OSError)  # TLS 1.3's alerts come as the latter
         self._client: Any = httpx.AsyncClient(
             base_url=urlunsplit((parts.scheme, self.name, parts.path.rstrip("/"), "", "")),
             auth=(unquote(parts.username), unquote(parts.password or "")) if parts.username else None,
@@ -115,7 +115,7 @@ class Alertmanager:
                     return Reply(answer.status_code, answer.content)
             except TimeoutError:
                 return Reply(0, f"it did not answer in {self._seconds:g} s".encode())
-            except self._transport_error as error:  # an idle connection may have been closed at this moment
+            except self._faults as error:  # an idle connection may have been closed at this moment
                 if final:
                     return Reply(0, (str(error) or type(error).__name__).encode())
         raise AssertionError("not reached")

@@ -40,7 +40,7 @@ class Outcome(NamedTuple):
     raise_published: bool = False
     end_published: bool = False
     late: bool = False
-    reopening: int = 0
+    resumption: int = 0
     is_new: bool = False
     fell_back: bool = False
 
@@ -55,7 +55,7 @@ class Decision(Struct, frozen=True):
         team_why, id_why, agent_why: one phrase each.
         cut: whether a text was cut, or labels were left out.
         late: whether the firing has ended, and this copy of it comes late.
-        reopening: the number of the firing's reopening that the broker does not have yet; 0: none.
+        resumption: the number of the firing's resumption that the broker does not have yet; 0: none.
     """
 
     event: Raised | Acted
@@ -66,20 +66,20 @@ class Decision(Struct, frozen=True):
     agent_why: str = ""
     cut: bool = False
     late: bool = False
-    reopening: int = 0
+    resumption: int = 0
 
 
 class Pending(NamedTuple):
     """What is remembered as published once the broker has it; `stored` is what stood under the key before.
 
-    `reopening` is the number of the reopening that is published, or of the one before the end that is.
+    `resumption` is the number of the resumption that is published, or of the one before the end that is.
     """
 
     key: str
     alert_id: str
     ended: bool
     stored: bytes = b""
-    reopening: int = 0
+    resumption: int = 0
 
 
 class Resolution(Struct):
@@ -167,7 +167,7 @@ class EventMaker:
             plan.item.agent_why if isinstance(plan.item, Act) and isinstance(event, Acted) else "",
             bool(alert and alert.cut and isinstance(event, Raised)),
             outcome.late,
-            outcome.reopening,
+            outcome.resumption,
         )
 
     @staticmethod
@@ -178,18 +178,18 @@ class EventMaker:
         return plan.owner.why
 
 
-def numbered_id(alert_id: str, kind: str, reopenings: int) -> str:
-    """The id of an act that a firing has once, or once more after each reopening.
+def numbered_id(alert_id: str, kind: str, resumptions: int) -> str:
+    """The id of an act that a firing has once, or once more after each resumption.
 
     >>> numbered_id("A1", "ended", 0), numbered_id("A1", "ended", 2)
     ('A1-ended', 'A1-ended-2')
     """
-    return f"{alert_id}-{kind}-{reopenings}" if reopenings else f"{alert_id}-{kind}"
+    return f"{alert_id}-{kind}-{resumptions}" if resumptions else f"{alert_id}-{kind}"
 
 
 def _action_id(plan: Plan, record: FiringRecord, item: Act) -> str:
     if plan.ends:
-        return numbered_id(record.alert_id, ENDED, record.reopenings)
+        return numbered_id(record.alert_id, ENDED, record.resumptions)
     text = f"{record.alert_id}\0{item.kind}\0{round(item.at * 1_000_000)}\0{item.actor or ''}"
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:20]
 

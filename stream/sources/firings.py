@@ -33,8 +33,8 @@ class FiringRecord(Struct, frozen=True, array_like=True):
         raise_published: whether the broker has its raised event.
         end_published: whether the broker has its ended event.
         resolved: whether the monitor itself said that it ended.
-        reopenings: how often an end was taken back.
-        reopenings_published: how many of them the broker has.
+        resumptions: how often an end was taken back.
+        resumptions_published: how many of them the broker has.
     """
 
     alert_id: str
@@ -45,13 +45,13 @@ class FiringRecord(Struct, frozen=True, array_like=True):
     raise_published: bool = False
     end_published: bool = False
     resolved: bool = False
-    reopenings: int = 0
-    reopenings_published: int = 0
+    resumptions: int = 0
+    resumptions_published: int = 0
 
     @property
-    def reopening(self) -> int:
-        """The number of the latest reopening while the broker does not have it; else 0."""
-        return self.reopenings if self.reopenings > self.reopenings_published else 0
+    def resumption(self) -> int:
+        """The number of the latest resumption while the broker does not have it; else 0."""
+        return self.resumptions if self.resumptions > self.resumptions_published else 0
 
 
 Records = tuple[FiringRecord, ...]
@@ -88,10 +88,10 @@ def find_raise(
         if record.ended_at is not None and start <= record.ended_at:
             if not first_hand or record.resolved or opened is not None:
                 return records, record, True
-            reopened = msgspec.structs.replace(
-                record, ended_at=None, ended_heard=0.0, end_published=False, reopenings=record.reopenings + 1
+            resumed = msgspec.structs.replace(
+                record, ended_at=None, ended_heard=0.0, end_published=False, resumptions=record.resumptions + 1
             )
-            return _replace(records, record, reopened), reopened, False
+            return _replace(records, record, resumed), resumed, False
     if opened is not None:
         return records, opened, False
     return (*records, new)[-limits.FIRINGS_REMEMBERED :], new, False
@@ -140,17 +140,17 @@ def prune(records: Records, now: float) -> Records:
     return tuple(one for one in records if one.ended_at is None or now <= one.ended_heard + ENDED_SECONDS)
 
 
-def mark_published(records: Records, alert_id: str, ended: bool, reopening: int = 0) -> Records:
-    """The records, with that of `alert_id` known to the broker as raised, and as ended or reopened.
+def mark_published(records: Records, alert_id: str, ended: bool, resumption: int = 0) -> Records:
+    """The records, with that of `alert_id` known to the broker as raised, and as ended or resumed.
 
-    An end that was taken back meanwhile, so that `reopening` is not the record's latest, is not the firing's any more.
+    An end that was taken back meanwhile, so that `resumption` is not the record's latest, is not the firing's any more.
     """
     return tuple(
         msgspec.structs.replace(
             one,
             raise_published=True,
-            end_published=one.end_published or (ended and reopening == one.reopenings),
-            reopenings_published=max(one.reopenings_published, 0 if ended else reopening),
+            end_published=one.end_published or (ended and resumption == one.resumptions),
+            resumptions_published=max(one.resumptions_published, 0 if ended else resumption),
         )
         if one.alert_id == alert_id
         else one

@@ -114,7 +114,7 @@ class Resolver:
             for key, value in values.items():
                 records = decode_records(value)
                 for pending in by_key[key]:
-                    records = mark_published(records, pending.alert_id, pending.ended, pending.reopening)
+                    records = mark_published(records, pending.alert_id, pending.ended, pending.resumption)
                 if records:
                     swaps.append(self._swap(key, value, records))
             stored = self._store.swap(swaps)
@@ -184,8 +184,8 @@ class Resolver:
                 event = self._maker.raised(plan, outcome)
                 self._add(resolution, plan, outcome, event, duplicate, "raise")
                 emitted.add((record.team, record.alert_id, "raise"))
-                if outcome.reopening and plan.key is not None:
-                    pending = Pending(plan.key, record.alert_id, False, reopening=outcome.reopening)
+                if outcome.resumption and plan.key is not None:
+                    pending = Pending(plan.key, record.alert_id, False, resumption=outcome.resumption)
                     resolution.pending.append(pending)
             if isinstance(item, Act):
                 ends = plan.ends
@@ -211,8 +211,8 @@ class Resolver:
         if plan.key is not None and not duplicate:
             assert outcome.record is not None
             ends = what == "end"
-            reopening = outcome.record.reopenings if ends else 0
-            resolution.pending.append(Pending(plan.key, outcome.record.alert_id, ends, reopening=reopening))
+            resumption = outcome.record.resumptions if ends else 0
+            resolution.pending.append(Pending(plan.key, outcome.record.alert_id, ends, resumption=resumption))
 
     def _watch_labels(self, resolution: Resolution, plans: list[Plan], outcomes: dict[int, Outcome]) -> None:
         """Watch the first new firing of each rule in a body: a storm of many pods says nothing of change in time."""
@@ -250,8 +250,8 @@ def _step(plan: Plan, records: Records, now: float) -> tuple[Records, Outcome]:
     start = item.subject.starts_at
     if isinstance(item, Raise):
         after, record, late = find_raise(records, start, new, item.first_hand)
-        reopening = record.reopening if item.first_hand else 0
-        return after, Outcome(record, record.raise_published, late=late, reopening=reopening, is_new=record is new)
+        resumption = record.resumption if item.first_hand else 0
+        return after, Outcome(record, record.raise_published, late=late, resumption=resumption, is_new=record is new)
     if plan.ends:
         known = {one.alert_id for one in records}
         described = new if item.alert is not None else None

@@ -125,9 +125,9 @@ def test_a_copy_takes_back_an_end_by_time(table: FiringTable) -> None:
     firing, entry = known(table, observe(table, 1))
     assert table.sweep(NOW + 400) == [firing]
     seen = observe(table, 600)
-    assert (seen.reopened, seen.unknown, firing.ended_at) == ([entry], [], None)
+    assert (seen.resumed, seen.unknown, firing.ended_at) == ([entry], [], None)
     table.attach(entry, "A1", "payments", NOW)
-    assert observe(table, 660).reopened == []
+    assert observe(table, 660).resumed == []
     assert observe(table, 700, ends=700).ended == [firing]
     assert firing.resolved
 
@@ -139,7 +139,7 @@ def test_a_resolved_copy_that_comes_after_the_end_by_time_is_the_monitor_s_word(
     assert not firing.resolved
     observe(table, 600, ends=500)
     seen = observe(table, 601, sender="prometheus-1")
-    assert (seen.reopened, seen.unknown, firing.resolved) == ([], [], True)
+    assert (seen.resumed, seen.unknown, firing.resolved) == ([], [], True)
 
 
 def test_the_end_of_one_label_set_by_time_can_be_taken_back(table: FiringTable) -> None:
@@ -148,8 +148,8 @@ def test_the_end_of_one_label_set_by_time_can_be_taken_back(table: FiringTable) 
     known(table, observe(table, 1, replica="b"))
     observe(table, 30, ends=30, replica="a")
     assert table.sweep(NOW + 400) == [firing]
-    assert observe(table, 401, replica="a").reopened == []
-    assert len(observe(table, 402, replica="b").reopened) == 1
+    assert observe(table, 401, replica="a").resumed == []
+    assert len(observe(table, 402, replica="b").resumed) == 1
 
 
 def test_a_late_copy_is_known_by_what_another_relay_heard(table: FiringTable) -> None:
@@ -157,7 +157,7 @@ def test_a_late_copy_is_known_by_what_another_relay_heard(table: FiringTable) ->
     (entry,) = observe(table, 1).unknown
     firing, ended = table.attach(entry, "A1", "payments", NOW, late=True)
     assert (ended, firing.ended_at, firing.resolved) == (False, NOW, True)
-    assert observe(table, 2).reopened == []
+    assert observe(table, 2).resumed == []
     assert observe(table, 60, starts=50).unknown == [entry]
 
 
@@ -262,7 +262,7 @@ COPIES = st.lists(st.tuples(st.integers(1, 400), st.sampled_from("ab"), st.boole
 
 @given(COPIES)
 def test_only_an_end_by_time_is_taken_back(copies: list[tuple[int, str, bool]]) -> None:
-    """For any order of copies with one start: what a resolved copy ended stays so, what time ended a copy reopens."""
+    """For any order of copies with one start: what a resolved copy ended stays so, what time ended a copy resumes."""
     table, now, until, word = FiringTable(RESOLVE, 100), 0.0, dict[str, float](), "fires"
     firing, _ = known(table, observe(table, 0))
     until["prometheus-0"] = RESOLVE
@@ -274,7 +274,7 @@ def test_only_an_end_by_time_is_taken_back(copies: list[tuple[int, str, bool]]) 
         if not len(table):
             return  # it ended long ago
         seen = observe(table, now, ends=None if fires else now, sender=sender)
-        for entry in seen.reopened:
+        for entry in seen.resumed:
             table.attach(entry, "A1", "payments", NOW)
         if fires and word != "resolved":
             word, until[sender] = "fires", now + RESOLVE

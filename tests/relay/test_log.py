@@ -26,7 +26,7 @@ def names(events: list[Event]) -> list[str]:
 def test_a_firing_goes_on_and_a_bad_alert_is_a_dead_letter(
     kafka: ApacheKafka, fresh_redis: RedisServer, tmp_path: Path, unique_name: str
 ) -> None:
-    """Cut off and back: raised, ended, reopened and ended under one id; beside it the bad alert and its reason."""
+    """Cut off and back: raised, ended, resumed and ended under one id; beside it the bad alert and its reason."""
     cluster = Cluster(kafka, fresh_redis, tmp_path, unique_name, partitions=2)
     environment = {key: value for key, value in cluster.environment.items() if "METRICS_PORT" not in key}
     environment["NOISEGATE_RELAY_RESOLVE_MINUTES"] = "0.01"
@@ -41,7 +41,7 @@ def test_a_firing_goes_on_and_a_bad_alert_is_a_dead_letter(
         post_json(f"{relay.url}/api/v2/alerts", [endless, bad], headers)
         until(lambda: names(events()) == ["raised", "ended"], 20)
         post_json(f"{relay.url}/api/v2/alerts", [endless, bad], headers)
-        until(lambda: names(events())[2:3] == ["reopened"], 20)
+        until(lambda: names(events())[2:3] == ["resumed"], 20)
         post_json(f"{relay.url}/api/v2/alerts", [resolved(endless)], headers)
         until(lambda: names(events())[-1] == "ended" and len(events()) >= 4, 20)
         until(lambda: relay.value("relay_events_waiting") == 0, 10)

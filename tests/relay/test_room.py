@@ -278,13 +278,13 @@ async def timed_out(rig: Rig, alert: dict[str, Any], ends: int = 1) -> None:
     await until(lambda: rig.registrar.waiting == 0)
 
 
-def reopened(publisher: MemoryPublisher) -> list[Acted]:
+def resumed(publisher: MemoryPublisher) -> list[Acted]:
     """The events that a firing goes on."""
-    return [event for event in publisher.events if isinstance(event, Acted) and event.kind == "reopened"]
+    return [event for event in publisher.events if isinstance(event, Acted) and event.kind == "resumed"]
 
 
 def test_a_firing_that_only_time_ended_goes_on() -> None:
-    """A Prometheus that was cut off posts the same start again: `reopened` once, and later a second end of its own."""
+    """A Prometheus that was cut off posts the same start again: `resumed` once, and later a second end of its own."""
 
     async def test(rig: Rig) -> None:
         alert = rig.alert(age=5, endless=True)
@@ -292,13 +292,13 @@ def test_a_firing_that_only_time_ended_goes_on() -> None:
         await scored(rig)
         for _ in range(3):
             await rig.post(alert)
-        await until(lambda: reopened(rig.publisher))
+        await until(lambda: resumed(rig.publisher))
         assert rig.upstream.alerts[-1]["annotations"]["noisegate_probability"] == "0.07"
         await rig.post(rig.resolved(alert))
         await until(lambda: len(rig.publisher.ended) == 2)
         await rig.post(alert)  # late: it was resolved
         await until(lambda: rig.registrar.waiting == 0)
-        (raised,), (again,) = rig.publisher.raised, reopened(rig.publisher)
+        (raised,), (again,) = rig.publisher.raised, resumed(rig.publisher)
         first, second = rig.publisher.ended
         assert {raised.alert_id, again.alert_id, first.alert_id, second.alert_id} == {raised.alert_id}
         assert len({first.action_id, again.action_id, second.action_id}) == 3
@@ -331,7 +331,7 @@ def test_an_end_by_time_that_is_not_published_yet_is_never() -> None:
     in_room(test)
 
 
-def test_two_relays_reopen_a_firing_once() -> None:
+def test_two_relays_resume_a_firing_once() -> None:
     """Both were cut off, and both hear of it again: one event, and one more end, whoever sees it."""
 
     async def run() -> None:
@@ -343,11 +343,11 @@ def test_two_relays_reopen_a_firing_once() -> None:
             await timed_out(one, alert)
             await until(lambda: two.registrar.waiting == 0)
             await asyncio.gather(one.post(alert), two.post(alert))
-            await until(lambda: reopened(publisher))
+            await until(lambda: resumed(publisher))
             await asyncio.gather(one.post(one.resolved(alert)), two.post(two.resolved(alert)))
             await until(lambda: len(publisher.ended) == 2)
             await until(lambda: one.registrar.waiting + two.registrar.waiting == 0)
-        assert [len(reopened(publisher)), len(publisher.raised), len(publisher.ended)] == [1, 1, 2]
+        assert [len(resumed(publisher)), len(publisher.raised), len(publisher.ended)] == [1, 1, 2]
 
     asyncio.run(run())
 
@@ -370,12 +370,12 @@ def test_a_relay_that_was_cut_off_learns_that_it_was_resolved() -> None:
             await two.post(alert)
             await until(lambda: firing.resolved)
             assert firing.ended_at is not None
-        assert [len(publisher.ended), len(reopened(publisher))] == [1, 0]
+        assert [len(publisher.ended), len(resumed(publisher))] == [1, 0]
 
     asyncio.run(run())
 
 
-def test_a_reopening_that_was_not_published_is_by_another_relay() -> None:
+def test_a_resumption_that_was_not_published_is_by_another_relay() -> None:
     """One is killed between memory and Kafka: who hears of the firing next publishes it."""
 
     async def run() -> None:
@@ -391,7 +391,7 @@ def test_a_reopening_that_was_not_published_is_by_another_relay() -> None:
             del store.values[key]  # as its time to live does
         async with running(store, publisher, name="two") as two:
             await two.post(alert)
-            await until(lambda: reopened(publisher))
+            await until(lambda: resumed(publisher))
         assert len(publisher.raised) == 1
 
     asyncio.run(run())

@@ -237,14 +237,14 @@ HEARD = st.lists(st.tuples(st.sampled_from(["fires", "resolved", "timed_out"]), 
 
 @given(HEARD)
 def test_only_the_monitor_itself_takes_back_an_end_that_it_did_not_say(heard: list[tuple[str, bool]]) -> None:
-    """For any order of copies with one start: one id, and a copy reopens it if it is first-hand and the end was not."""
+    """For any order of copies with one start: one id, and a copy resumes it if it is first-hand and the end was not."""
     records, _, _ = find_raise((), 0.0, FiringRecord("A", "t", 0.0))
-    is_open, resolved, reopenings = True, False, 0
+    is_open, resolved, resumptions = True, False, 0
     for number, (what, first_hand) in enumerate(heard, 1):
         if what == "fires":
             records, record, late = find_raise(records, 0.0, FiringRecord("B", "t", 0.0), first_hand)
             if not is_open and first_hand and not resolved:
-                is_open, reopenings = True, reopenings + 1
+                is_open, resumptions = True, resumptions + 1
             assert late is not is_open
         else:
             word = what == "resolved" and first_hand
@@ -252,22 +252,22 @@ def test_only_the_monitor_itself_takes_back_an_end_that_it_did_not_say(heard: li
             assert found is not None
             record, resolved = found, word or (resolved and not is_open)
             is_open = False
-        assert (record.alert_id, record.ended_at is None, record.reopenings) == ("A", is_open, reopenings)
+        assert (record.alert_id, record.ended_at is None, record.resumptions) == ("A", is_open, resumptions)
         assert is_open or record.resolved == resolved
         assert records == (record,)
-    (overtaken,) = mark_published(records, "A", True, reopenings - 1)  # an end that was taken back before Kafka had it
+    (overtaken,) = mark_published(records, "A", True, resumptions - 1)  # an end that was taken back before Kafka had it
     assert not overtaken.end_published
-    (marked,) = mark_published(records, "A", False, reopenings)
-    assert (records[0].reopening, marked.reopening) == (reopenings, 0)
+    (marked,) = mark_published(records, "A", False, resumptions)
+    assert (records[0].resumption, marked.resumption) == (resumptions, 0)
 
 
 def test_a_firing_that_is_remembered_by_an_older_release_is_read() -> None:
-    """A record without the fields of reopenings has none, and its end can be taken back."""
+    """A record without the fields of resumptions has none, and its end can be taken back."""
     stored = msgspec.msgpack.encode([["A", "t", 1.0, 5.0, 5.0, True, True]])
     assert decode_records(stored) == (FiringRecord("A", "t", 1.0, 5.0, 5.0, True, True),)
 
 
-def test_an_earlier_firing_is_not_reopened_beside_an_open_one() -> None:
+def test_an_earlier_firing_is_not_resumed_beside_an_open_one() -> None:
     """There is never more than one open firing: a copy of the earlier one is late."""
     records = (FiringRecord("A", "t", 1.0, 5.0, 5.0), FiringRecord("B", "t", 10.0))
     assert find_raise(records, 1.0, FiringRecord("C", "t", 1.0), first_hand=True) == (records, records[0], True)
