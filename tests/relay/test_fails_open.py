@@ -92,6 +92,11 @@ def annotated(alertmanager: AlertmanagerServer, name: str) -> bool:
     )
 
 
+def acknowledged(relay: RelayProcess, count: int) -> bool:
+    """Whether Kafka has acknowledged so many raised events: one that it has and did not acknowledge comes again."""
+    return relay.value("relay_events_total", type="raised") == count
+
+
 def test_each_goes_away_later_and_comes_back(cluster: Cluster, alertmanager: AlertmanagerServer) -> None:
     """Scorer, Redis, Kafka, then all of them: alerts pass within a second; back, all firings are in the log once."""
     with relay_of(cluster, alertmanager) as relay:
@@ -100,9 +105,10 @@ def test_each_goes_away_later_and_comes_back(cluster: Cluster, alertmanager: Ale
         until(lambda: annotated(alertmanager, "Before"), 30)
         cluster.kill("scorer")
         within_a_second(relay, alertmanager, "WithoutScorer")
+        until(lambda: acknowledged(relay, 2), 20)
         cluster.redis.stop()
         within_a_second(relay, alertmanager, "WithoutRedis")
-        until(lambda: relay.value("relay_memory_up") == 0, 10)
+        until(lambda: relay.value("relay_memory_up") == 0 and acknowledged(relay, 3), 20)
         cluster.redis.start()
         cluster.kafka.kill()
         gone = alert("Gone")
