@@ -134,12 +134,12 @@ def measure_load(cluster: Cluster, seconds: float) -> Load:
         )
 
 
-def measure_burst(cluster: Cluster, name: str, relayed: bool) -> float:
-    """Seconds from the first post of a real Prometheus to when all alerts of its rule are posted."""
+def measure_burst(cluster: Cluster, name: str, relayed: bool, count: int = BURST) -> float:
+    """Seconds from the first post of a real Prometheus to when all `count` alerts of its rule are posted."""
     with ExitStack() as exits:
         alertmanager = exits.enter_context(AlertmanagerServer())
         relay = exits.enter_context(_relay(cluster, alertmanager)) if relayed else None
-        exporter = exits.enter_context(_exporter(name))
+        exporter = exits.enter_context(_exporter(name, count))
         target = f"{LOOPBACK}:{relay.port if relay is not None else alertmanager.port}"
         prometheus = PrometheusServer(_prometheus_config(exporter.port, target))
         (prometheus.folder / "rules.yml").write_text(_RULES, encoding="utf-8")
@@ -150,9 +150,9 @@ def measure_burst(cluster: Cluster, name: str, relayed: bool) -> float:
             sent, waiting = _sent(prometheus.url)
             if begun is None and (sent or waiting):
                 begun = time.monotonic()
-            if begun is not None and sent >= BURST and not waiting:
+            if begun is not None and sent >= count and not waiting:
                 took = time.monotonic() - begun
-                assert len(alertmanager.alerts()) == BURST
+                assert len(alertmanager.alerts()) == count
                 return took
             time.sleep(POLL_SECONDS)
         raise AssertionError(f"only {sent} alerts were posted")
@@ -246,9 +246,9 @@ scrape_configs:
 class _Exporter:
     """A target with as many full disks as alerts are to fire, from some seconds after its first scrape."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, count: int) -> None:
         quiet_until: list[float] = []
-        series = [f'bench_full{{instance="{name}-{at}:9100",team="team-{at % 20}"}}' for at in range(BURST)]
+        series = [f'bench_full{{instance="{name}-{at}:9100",team="team-{at % 20}"}}' for at in range(count)]
         bodies = ["".join(f"{one} {value}\n" for one in series).encode() for value in (0, 1)]
 
         class Handler(BaseHTTPRequestHandler):
@@ -271,8 +271,8 @@ class _Exporter:
 
 
 @contextmanager
-def _exporter(name: str) -> Iterator[_Exporter]:
-    exporter = _Exporter(name)
+def _exporter(name: str, count: int) -> Iterator[_Exporter]:
+    exporter = _Exporter(name, count)
     Thread(target=exporter.server.serve_forever, daemon=True).start()
     yield exporter
     exporter.server.shutdown()

@@ -19,7 +19,8 @@ _KAFKA = "NOISEGATE_KAFKA_"
 OTHER_TEAMS = "other"
 _SECRET = ("redis_url", "relay_alertmanagers", "relay_upstream_headers")  # values that may hold a password
 _INLINE = ("team_groups", "quiet_receivers", "relay_upstream_headers")  # in the environment inline TOML
-_LISTS = ("intake_alertmanagers", "relay_alertmanagers")  # in the environment separated by commas, or inline TOML
+# In the environment separated by commas, or inline TOML.
+_LISTS = ("intake_alertmanagers", "relay_alertmanagers", "relay_forward_headers")
 _PACKAGE = Path(__file__).parent
 EXAMPLE_PLACES = (_PACKAGE / "shipped" / "simulated.toml", _PACKAGE.parent / "deploy" / "problems" / "simulated.toml")
 
@@ -28,6 +29,7 @@ Count = Annotated[int, Meta(gt=0)]
 Group = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]*\Z", max_length=40)]
 Patterns = Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(min_length=1, max_length=limits.GROUP_PATTERNS)]
 Addresses = Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(max_length=limits.ALERTMANAGERS)]
+HeaderNames = Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(max_length=limits.FORWARDED_HEADERS)]
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Partitioner = Literal["murmur2_random", "murmur2", "consistent_random", "consistent"]
 
@@ -197,6 +199,12 @@ class RelaySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     upstream_certificate: Path | None = field(default=None, name="relay_upstream_certificate")
     """A PEM file with the relay's own certificate, where the Alertmanagers ask for one."""
     upstream_key: Path | None = field(default=None, name="relay_upstream_key")
+    tenant_header: str = field(default="X-Scope-OrgID", name="relay_tenant_header")
+    """The header that names a sender's tenant: it goes on, also with posts of the relay's own; empty = none."""
+    forward_headers: HeaderNames = field(
+        default_factory=lambda: ["traceparent", "tracestate"], name="relay_forward_headers"
+    )
+    """More headers of a sender that go on with its post, and with no other."""
     resolve_minutes: Annotated[float, Meta(gt=0)] = field(default=5.0, name="relay_resolve_minutes")
     """An alert without endsAt has ended when it was not heard of for so long."""
     page_url: str = field(default="", name="relay_page_url")

@@ -46,6 +46,7 @@ def test_team_groups_are_an_inline_table_in_the_environment(tmp_path: Path) -> N
         ("NOISEGATE_STOP_ON_BAD", "perhaps", "stop_on_bad = 'perhaps'"),
         ("NOISEGATE_PROBLEM", "", "problem = ''"),
         ("NOISEGATE_TEAM_GROUPS", "pay", "team_groups = 'pay'"),
+        ("NOISEGATE_RELAY_FORWARD_HEADERS", ",".join(f"X-{n}" for n in range(33)), "relay_forward_headers = ['X-0', "),
         ("NOISEGATE_TEAM_GROUPS", '{ "a b" = ["x"] }', "team_groups = {'a b': ['x']}"),
         ("NOISEGATE_TEAM_GROUPS", "{ pay = [] }", "team_groups = {'pay': []}"),
         ("NOISEGATE_TEAM_GROUPS", '{ other = ["x"] }', "team_groups names a group 'other'"),

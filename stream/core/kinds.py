@@ -8,7 +8,7 @@ Agent = Literal["person", "automation"]
 ActedBy = Literal["person", "automation", "unknown"]
 PERSON, AUTOMATION = "person", "automation"
 
-MUTED, REOPENED = "muted", "reopened"
+MUTED, REOPENED, RESUMED = "muted", "reopened", "resumed"
 HELD_OUT, PAUSED_BY_RULE = "held_out", "paused_by_rule"
 RELEASED_BY_RULE, CLOSED_BY_RULE = "released_by_rule", "closed_by_rule"
 EXPIRY, CORRECTION, MAINTENANCE = "expiry", "correction", "maintenance"  # an outcome's `by` where no kind stands
@@ -25,6 +25,7 @@ KINDS: dict[str, str] = {
     "closed": "it was closed",
     "auto_closed": "a policy closed it, such as one for old alerts",
     "ended": "its monitor said that its condition ended",
+    RESUMED: "it went on: an end that its monitor had not said was taken back",
     "merged": "it became part of another alert",
     "silenced": "somebody silenced it for a while",
     "snoozed": "somebody put it off until later",

@@ -1,23 +1,30 @@
 """The API that Prometheus posts to, as an ASGI application."""
 
+import re
 import tomllib
 from base64 import b64decode
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
+from stream.config import RelaySettings
 from stream.core import limits
 from stream.core.errors import SettingsError
 from stream.metrics.relay import RelayMetrics
-from stream.relay.upstream import Reply
+from stream.relay.upstream import ENCODING, Reply
 from stream.sources.parsed import BadRequest
 from stream.sources.signatures import check_bearer, check_hashes, hash_token
 
 ALERTS, ALERTS_V1 = "/api/v2/alerts", "/api/v1/alerts"
 _EARLY = frozenset({401, 413, 503})  # may be answered before the whole body was read
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_KEPT_BACK = frozenset(
+    {"connection", "content-encoding", "content-length", "content-type", "expect", "host", "keep-alive", "te"}
+    | {"proxy-authenticate", "proxy-authorization", "proxy-connection", "trailer", "transfer-encoding", "upgrade"}
+)  # they are of one connection or of the body, not of the post
 Forward = Callable[[bytes, str, Mapping[str, str]], Awaitable[Reply]]
 Password = Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}\Z")]
 
@@ -47,6 +54,24 @@ def load_auth(path: Path | None) -> AuthOptions:
     if not options.tokens and not options.users:
         raise SettingsError(f"relay_auth = {str(path)!r} names nobody who may post", "add tokens or [users]")
     return options
+
+
+def forwarded_headers(settings: RelaySettings) -> tuple[str, ...]:
+    """The names of a sender's headers that go on with its post.
+
+    Raises:
+        SettingsError: naming setting and header.
+    """
+    names = {"relay_tenant_header": [settings.tenant_header] if settings.tenant_header else []}
+    names["relay_forward_headers"] = settings.forward_headers
+    for setting, each in names.items():
+        for name in each:
+            if not _TOKEN.fullmatch(name):
+                raise SettingsError(f"{setting} has {name!r}, which is no name of a header", "write one such as X-Team")
+            if name.lower() in _KEPT_BACK:
+                problem = f"{setting} has {name!r}, which is of one connection or body and can't go on"
+                raise SettingsError(problem, "leave it out")
+    return tuple(name for each in names.values() for name in each)
 
 
 def check_sender(headers: Mapping[str, str], options: AuthOptions) -> None:
@@ -83,10 +108,14 @@ class RelayApp:
         prefix: what stands before the paths.
         auth: who may post.
         metrics: of the relay.
+        passed: names of the headers that go on, see `forwarded_headers`.
     """
 
-    def __init__(self, forward: Forward, prefix: str, auth: AuthOptions, metrics: RelayMetrics) -> None:
+    def __init__(
+        self, forward: Forward, prefix: str, auth: AuthOptions, metrics: RelayMetrics, passed: Sequence[str] = ()
+    ) -> None:
         self._forward, self._auth, self._metrics = forward, auth, metrics
+        self._passed = {name.lower(): name for name in (*passed, ENCODING)}
         self._prefix = f"/{prefix.strip('/')}" if prefix.strip("/") else ""
         self._posts = self._bytes = 0
 
@@ -120,12 +149,17 @@ class RelayApp:
         held = [0]
         try:
             body = await self._read(receive, held)
-            encoding = headers.get("content-encoding", "").strip()
             client = (scope.get("client") or ("",))[0]
-            return await self._forward(body, client, {"Content-Encoding": encoding} if encoding else {})
+            return await self._forward(body, client, self._pass(headers))
         finally:
             self._posts -= 1
             self._bytes -= held[0]
+
+    def _pass(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """The headers that go on: those of the settings, unless the sender says that they are of this connection."""
+        of_connection = {name.strip().lower() for name in headers.get("connection", "").split(",")}
+        found = {name: headers.get(key, "").strip() for key, name in self._passed.items() if key not in of_connection}
+        return {name: value for name, value in found.items() if value}
 
     async def _read(self, receive: Any, held: list[int]) -> bytes:
         parts: list[bytes] = []

@@ -59,17 +59,33 @@ class Copy(Struct, frozen=True):
         return self.ends_at is not None and self.ends_at <= now
 
 
+class Rejected(Struct, frozen=True):
+    """An alert that goes on and can't be followed, as no event can be made of it.
+
+    Attributes:
+        reason: a short name for `alerts.failed`.
+        detail: one sentence.
+        labels: the object of its labels as it came; empty where it has none.
+        counted: the short name that is counted.
+    """
+
+    reason: str
+    detail: str
+    labels: bytes = b""
+    counted: str = "no_alert"
+
+
 class Post(Struct, frozen=True):
     """A post to `/api/v2/alerts`.
 
     Attributes:
         body: as it came.
-        copies: its alerts; a text says why one can't be followed, though it goes on.
+        copies: its alerts; a `Rejected` goes on as well, and is not followed.
         parts: each alert as it came.
     """
 
     body: bytes
-    copies: Sequence[Copy | str]
+    copies: Sequence[Copy | Rejected]
     parts: Sequence[bytes]
 
 
@@ -90,7 +106,7 @@ def read_post(body: bytes, now: float) -> Post | None:
     """The alerts of a post; None where the body is no list of values. `now` is when it came, seconds since 1970.
 
     >>> post = read_post(b'[{"labels":{"alertname":"Down"},"startsAt":"2026-03-01T10:00:00Z"}, 7]', 1772359200.0)
-    >>> post.copies[0].labels, post.copies[0].starts_at, post.copies[1]
+    >>> post.copies[0].labels, post.copies[0].starts_at, post.copies[1].reason
     (b'{"alertname":"Down"}', 1772359200.0, 'no_alert')
     """
     try:
@@ -182,22 +198,26 @@ def _split(body: bytes) -> list[bytes] | None:
     return parts if whole else None
 
 
-def _copy(part: bytes, now: float) -> Copy | str:
-    """An alert as a copy; or the short name of why it can't be followed."""
+def _copy(part: bytes, now: float) -> Copy | Rejected:
+    """An alert as a copy; or why it can't be followed."""
     try:
         alert = _read_alert(part)
-    except _UNREADABLE:
-        return "no_alert"
+    except _UNREADABLE as error:
+        return Rejected("no_alert", f"it is no alert of Alertmanager's API: {error}")
     labels = bytes(alert.labels)
-    if not labels.startswith(b"{") or len(part) > limits.EVENT_BYTES:
-        return "no_alert"
+    if not labels.startswith(b"{"):
+        return Rejected("no_alert", "its labels are no object")
+    if len(part) > limits.EVENT_BYTES:
+        return Rejected("too_large", f"it has {len(part)} bytes, {limits.EVENT_BYTES} are allowed", labels)
+    field = "startsAt"
     try:
         starts_at = _time(alert.startsAt)
-        ends_at = _time(alert.endsAt)
         if starts_at is not None:
             check_time(starts_at, now)
+        field = "endsAt"
+        ends_at = _time(alert.endsAt)
     except BadTime as error:
-        return error.reason
+        return Rejected(error.reason, f"{field}: {error}", labels, error.reason)
     return Copy(part, labels, starts_at, ends_at, _host(alert.generatorURL))
 
 

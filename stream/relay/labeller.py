@@ -47,7 +47,7 @@ class Labeller:
         registrar: finds ids.
         claims: what relays agree by.
         thread: where calls that block are made.
-        post: posts alerts to all Alertmanagers; whether one took them.
+        post: posts alerts, each with its tenant, to all Alertmanagers; how many one took.
         metrics: of the relay.
         clock: seconds since 1970.
     """
@@ -59,7 +59,7 @@ class Labeller:
         registrar: Registrar,
         claims: Claims,
         thread: Executor,
-        post: Callable[[Sequence[bytes]], Awaitable[bool]],
+        post: Callable[[Sequence[tuple[str, bytes]]], Awaitable[int]],
         metrics: RelayMetrics,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -67,7 +67,7 @@ class Labeller:
         self._thread, self._post, self._metrics, self._clock = thread, post, metrics, clock
         self._decisions = Decisions(limits.RELAY_SCORES)
         self._waiting: dict[str, asyncio.Event] = {}
-        self._deciding: dict[bytes, asyncio.Future[None]] = {}  # by the labels of copies that wait
+        self._deciding: dict[bytes, asyncio.Future[None]] = {}  # by the key of copies that wait
         self._rate = Rate(settings.most_per_second, clock)
         self._began = clock()
         self._paused_until = 0.0
@@ -90,18 +90,16 @@ class Labeller:
         if not self._settings.enabled or not self.routed:
             return
         new = [entry for entry in seen.unknown if entry.ended_at is None]
-        others = {
-            self._deciding[one.labels] for one in seen.entries if one is not None and one.labels in self._deciding
-        }
+        others = {self._deciding[one.key] for one in seen.entries if one is not None and one.key in self._deciding}
         if new:
             done = asyncio.get_running_loop().create_future()
-            self._deciding |= dict.fromkeys((entry.labels for entry in new), done)
+            self._deciding |= dict.fromkeys((entry.key for entry in new), done)
             try:
                 await self._decide_new(new)
             finally:
                 done.set_result(None)
                 for entry in new:
-                    self._deciding.pop(entry.labels, None)
+                    self._deciding.pop(entry.key, None)
         if others:
             await asyncio.wait(others)
 
@@ -124,7 +122,7 @@ class Labeller:
     async def release(self, firings: Sequence[Firing]) -> None:
         """Take labels off: the labelled alerts are posted as resolved, the plain ones as firing, in one post."""
         now = self._clock()
-        alerts: list[bytes] = []
+        alerts: list[tuple[str, bytes]] = []
         released: dict[str, Claim] = {}
         for firing in firings:
             label = firing.addition.label
@@ -134,7 +132,8 @@ class Labeller:
             released[firing.alert_id] = Claim(label, firing.label_until)
             for entry in firing.entries:
                 if entry.ended_at is None:
-                    alerts += [end(add(entry.raw, firing.addition), moment(now).isoformat()), add(entry.raw, plain)]
+                    labelled = end(add(entry.raw, firing.addition), moment(now).isoformat())
+                    alerts += [(entry.tenant, labelled), (entry.tenant, add(entry.raw, plain))]
                     entry.shown = plain
             firing.addition = plain
             self._metrics.released.labels(label).inc()

@@ -12,16 +12,17 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import suppress
 from itertools import count
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from msgspec import Struct
 
 from stream.core import limits
-from stream.core.errors import KafkaAway
-from stream.core.events import Acted, encode_event, moment
+from stream.core.errors import KafkaAway, RecordRefused
+from stream.core.kinds import RESUMED
 from stream.kafka.records import Output, Part
 from stream.metrics.relay import RelayMetrics
-from stream.relay.events import EventReader, Identity, Look
+from stream.relay.events import EventReader, Identity, Look, encode_act
+from stream.relay.failed import DeadLetters, RecordPublisher
 from stream.relay.firings import Entry, Firing, FiringTable
 from stream.sources.decisions import Pending
 from stream.sources.firing_store import FiringsAway, FiringStore, Swap
@@ -31,15 +32,8 @@ BATCH = 200  # firings that are looked up together; small, as the thread holds u
 RETRY_SECONDS = 1.0
 PATIENCE_SECONDS = 5.0  # so long a look-up waits for a moment in which no post is under way
 PAUSE_SECONDS = 0.02
-Kind = Literal["raised", "ended"]
-
-
-class RecordPublisher(Protocol):
-    """Publishes single records; `AcknowledgedPublisher` is one. `publish` never blocks; any thread may call."""
-
-    def publish(self, output: Output) -> "Future[tuple[Part, int]]":
-        """Hand over a record."""
-        ...
+REFUSED_BY_TOPIC = "refused_by_topic"  # the reason by which `noisegate failed` knows an event that may be sent again
+Kind = Literal["raised", "ended", "resumed"]
 
 
 class _Due(Struct, eq=False):
@@ -48,7 +42,7 @@ class _Due(Struct, eq=False):
     firing: Firing
     kind: Kind
     look: Look
-    value: bytes
+    value: bytes = b""
     pending: Sequence[Pending] = ()
     tries: int = 0
 
@@ -62,11 +56,13 @@ class Registrar:
         store: the memory that relays share.
         publisher: to Kafka.
         topic: of the events.
+        letters: takes what can't be an event.
         name: of this relay, another one after each start.
         metrics: of the relay.
         thread: where calls that block are made, one at a time.
         clock: seconds since 1970.
         claim_seconds: after how long another relay publishes what the one that claimed it did not.
+        retry_seconds: after how long it is tried again while Kafka is away.
     """
 
     def __init__(
@@ -76,15 +72,17 @@ class Registrar:
         store: FiringStore,
         publisher: RecordPublisher,
         topic: str,
+        letters: DeadLetters,
         name: str,
         metrics: RelayMetrics,
         thread: Executor,
         clock: Callable[[], float] = time.time,
         claim_seconds: float = 10.0,
+        retry_seconds: float = RETRY_SECONDS,
     ) -> None:
-        self._claim_seconds = claim_seconds
+        self._claim_seconds, self._retry_seconds = claim_seconds, retry_seconds
         self._table, self._events, self._store, self._publisher = table, events, store, publisher
-        self._topic, self._name, self._metrics = topic, name.encode(), metrics
+        self._topic, self._letters, self._name, self._metrics = topic, letters, name.encode(), metrics
         self._thread, self._clock = thread, clock
         self._unknown: deque[tuple[float, Entry]] = deque()
         self._ready: deque[_Due] = deque()
@@ -113,7 +111,7 @@ class Registrar:
 
     async def register(self, entries: Sequence[Entry]) -> list[Identity]:
         """Find ids for these now; what can't be an event is None's identity, and stays unknown."""
-        looks = [Look(one.labels, one.raw, one.starts_at, one.ended_at) for one in entries]
+        looks = [Look(one.labels, one.raw, one.starts_at, one.ended_at, one.resolved) for one in entries]
         loop = asyncio.get_running_loop()
         found = await loop.run_in_executor(self._thread, self._events.identify, looks, self._clock())
         for entry, look, identity in zip(entries, looks, found, strict=True):
@@ -121,7 +119,10 @@ class Registrar:
         return found
 
     def end(self, firings: Sequence[Firing]) -> None:
-        """Publish that firings ended; of one that never came to Kafka, and can't now, nothing is published."""
+        """Publish that firings ended; of one that never came to Kafka, and can't now, nothing is published.
+
+        Of one that goes on before that was done nothing is published either.
+        """
         for firing in firings:
             look = Look(firing.entries[0].labels, firing.entries[0].raw, firing.first_start, firing.ended_at)
             if (self.kafka_away and not firing.in_log) or self._ends >= limits.RELAY_ENDS:
@@ -129,7 +130,7 @@ class Registrar:
             if firing.lost:
                 self._metrics.lost.inc()
             self._ends += 1
-            self._add(_Due(firing, "ended", look, _ended(firing)))
+            self._add(_Due(firing, "ended", look))
 
     async def run_look_up(self) -> None:
         """Look up ids, until cancelled."""
@@ -142,7 +143,7 @@ class Registrar:
                 await asyncio.sleep(PAUSE_SECONDS)
                 continue
             entries = [self._unknown.popleft()[1] for _ in range(min(BATCH, len(self._unknown)))]
-            await self.register([one for one in entries if one.firing is None and one.queued])
+            await self.register([one for one in entries if one.queued])
 
     async def run_publication(self) -> None:
         """Publish what is due, until cancelled; while Kafka is away one event at a time finds out when it is back."""
@@ -164,13 +165,18 @@ class Registrar:
         if identity.refused:
             entry.queued, entry.unusable = False, True
             self._metrics.not_followed.labels("no_event").inc()
+            self._letters.add(identity.refused, identity.detail, look.raw, look.labels)
             return
-        firing, ended = self._table.attach(entry, identity.alert_id, identity.team, identity.first_start)
+        firing, ended = self._table.attach(entry, identity.alert_id, identity.team, identity.first_start, identity.late)
         if identity.raised is None:
             firing.in_log = True
         elif not firing.raising:
             firing.raising = True
             self._add(_Due(firing, "raised", look, identity.raised, identity.pending))
+        if identity.resumption > firing.resumptions:
+            firing.resumptions = identity.resumption
+            value = encode_act(firing, RESUMED, self._clock(), identity.resumption)
+            self._add(_Due(firing, "resumed", look, value, identity.resumption_pending))
         if ended:
             self.end([firing])
         self.on_known(firing)
@@ -188,13 +194,15 @@ class Registrar:
         now = self._clock()
         while self._later and self._later[0][0] <= now:
             self._ready.append(heapq.heappop(self._later)[2])
-        most = 1 if self.kafka_away else BATCH
-        batch = [self._silent.popleft() for _ in range(min(BATCH, len(self._silent)))]
-        most += len(batch)
-        while self._ready and len(batch) < most:
-            due = self._ready.popleft()
-            if due.kind == "ended" or not due.firing.lost:
-                batch.append(due)
+        batch: list[_Due] = []
+        for queue, most in ((self._silent, BATCH), (self._ready, 1 if self.kafka_away else BATCH)):
+            most += len(batch)
+            while queue and len(batch) < most:
+                due = queue.popleft()
+                if due.kind == "ended" and due.firing.ended_at is None:  # a copy showed that it goes on
+                    self._done(due)
+                elif due.kind == "ended" or not due.firing.lost:
+                    batch.append(due)
         return batch
 
     def _prepare(self, batch: list[_Due], now: float) -> list[tuple[_Due, bool | None]]:
@@ -202,10 +210,13 @@ class Registrar:
         known: dict[int, bool] = {}
         for due in batch:
             if due.kind == "ended":
-                due.pending, known[id(due)] = self._events.end(due.look, due.firing, now)
+                end = self._events.end(due.look, due.firing, now)
+                due.value, due.pending, known[id(due)] = end.value, end.pending, end.in_log
             elif due.tries:
                 identity = self._events.identify([due.look], now)[0]
                 due.pending, known[id(due)] = identity.pending, identity.raised is None
+                if due.kind == "resumed":
+                    due.pending, known[id(due)] = identity.resumption_pending, not identity.resumption
         wanted = [due for due in batch if not known.get(id(due)) and not due.firing.lost]
         swaps = [
             Swap(publication_key(due.kind, due.firing.alert_id), b"", self._name, self._claim_seconds) for due in wanted
@@ -239,9 +250,11 @@ class Registrar:
                 self._metrics.events.labels("raised" if due.kind == "raised" else "acted").inc()
                 self._done(due)
             elif isinstance(result, KafkaAway):
-                self._postpone(due, RETRY_SECONDS)
+                self._postpone(due, self._retry_seconds)
             else:
                 log.warning("an event is not published: %s", result)
+                if isinstance(result, RecordRefused):
+                    self._letters.add(REFUSED_BY_TOPIC, str(result), due.value, due.value, Part(self._topic, -1))
                 self._metrics.lost.inc()
                 self._done(due)
         self._note_kafka([result for result in results if isinstance(result, KafkaAway)], len(results))
@@ -253,7 +266,7 @@ class Registrar:
     def _done(self, due: _Due) -> None:
         if due.kind == "ended":
             self._ends -= 1
-        else:
+        elif due.kind == "raised":
             due.firing.in_log = True
 
     def _note_kafka(self, faults: Sequence[KafkaAway], tried: int) -> None:
@@ -261,12 +274,6 @@ class Registrar:
             self.kafka_away = bool(faults)
             log.warning("%s", faults[0] if faults else "Kafka is back")
             self._metrics.kafka_up.set(0 if faults else 1)
-
-
-def _ended(firing: Firing) -> bytes:
-    at = max(firing.ended_at or 0.0, firing.first_start)
-    action_id = f"{firing.alert_id}-ended"
-    return encode_event(Acted(moment(at), firing.alert_id, firing.team, action_id, "ended", agent="automation"))
 
 
 def publication_key(kind: Kind, alert_id: str) -> str:

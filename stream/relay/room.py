@@ -7,14 +7,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from msgspec import structs
 
+from stream.config import RelaySettings
+from stream.core import limits
 from stream.core.records import Decision, Enriched
 from stream.metrics.relay import RelayMetrics
 from stream.relay.annotate import Scores, annotations_of
+from stream.relay.failed import DeadLetters
 from stream.relay.firings import Entry, Firing, FiringTable, Observation
-from stream.relay.forward import Addition, add, join, read_post, rewrite
+from stream.relay.forward import Addition, Post, Rejected, add, join, read_post, rewrite
 from stream.relay.labeller import Labeller
 from stream.relay.registrar import Registrar
-from stream.relay.upstream import PARTLY, Reply, Upstream
+from stream.relay.upstream import ENCODING, PARTLY, Reply, Upstream
 
 log = logging.getLogger(__name__)
 SWEEP_SECONDS = 1.0
@@ -22,6 +25,7 @@ QUIET_SECONDS = 0.05  # a sender with more posts makes the next one within it
 GATHER_SECONDS = 0.02  # scores that come within it are posted together
 AT_A_TIME = 500  # alerts of one post of ours
 FAULT_SECONDS = 1.0
+REFUSED = (400, 422)  # statuses of a post that holds a bad alert
 
 
 class RelayRoom:
@@ -33,9 +37,11 @@ class RelayRoom:
         scores: the annotations that are known.
         registrar: finds ids, publishes events.
         labeller: decides labels.
-        page_url: see `annotations_of`.
+        letters: takes what can't be an event.
+        settings: the page's address, see `annotations_of`, and the header that names a tenant.
         metrics: of the relay.
         clock: seconds since 1970.
+        sweep_seconds: between two looks at what has ended by time.
     """
 
     def __init__(
@@ -45,13 +51,17 @@ class RelayRoom:
         scores: Scores,
         registrar: Registrar,
         labeller: Labeller,
-        page_url: str,
+        letters: DeadLetters,
+        settings: RelaySettings,
         metrics: RelayMetrics,
         clock: Callable[[], float] = time.time,
+        sweep_seconds: float = SWEEP_SECONDS,
     ) -> None:
+        self._sweep_seconds = sweep_seconds
         self._upstream, self._table, self._scores = upstream, table, scores
-        self._registrar, self._labeller, self._page_url = registrar, labeller, page_url
-        self._metrics, self._clock = metrics, clock
+        self._registrar, self._labeller = registrar, labeller
+        self._page_url, self._tenant_header = settings.page_url, settings.tenant_header
+        self._letters, self._metrics, self._clock = letters, metrics, clock
         self._changed: dict[str, Firing] = {}
         self._changed_came = asyncio.Event()
         self._under_way, self._last_post = 0, 0.0
@@ -59,7 +69,7 @@ class RelayRoom:
         registrar.is_idle = lambda: not self._under_way and time.monotonic() - self._last_post > QUIET_SECONDS
 
     async def forward(self, body: bytes, client: str, headers: Mapping[str, str]) -> Reply:
-        """Send a post on; `client` is the sender's address. A packed body goes on unread."""
+        """Send a post on, with these of its headers; `client` is the sender's address. A packed body goes on unread."""
         self._under_way += 1
         try:
             return await self._forward(body, client, headers)
@@ -85,23 +95,35 @@ class RelayRoom:
         """Everything that goes on beside the posts, until cancelled."""
         works = (self._registrar.run_look_up, self._registrar.run_publication, self._run_posts, self._run_sweep)
         async with asyncio.TaskGroup() as tasks:
-            for work in works:
+            for work in (*works, self._letters.run):
                 tasks.create_task(_again(work))
 
-    async def post(self, alerts: Sequence[bytes]) -> bool:
-        """Post alerts of our own accord; whether an Alertmanager took them."""
-        return (await self._upstream.post(join(alerts))).taken
+    async def post(self, alerts: Sequence[tuple[str, bytes]]) -> int:
+        """Post alerts of our own accord, each with its tenant; how many an Alertmanager took."""
+        by_tenant: dict[str, list[bytes]] = {}
+        for tenant, alert in alerts:
+            by_tenant.setdefault(tenant, []).append(alert)
+        return sum([await self._post_of(tenant, some) for tenant, some in by_tenant.items()])
+
+    async def _post_of(self, tenant: str, alerts: Sequence[bytes]) -> int:
+        reply = await self._upstream.post(join(alerts), {self._tenant_header: tenant} if tenant else {})
+        if reply.taken:
+            return len(alerts)
+        if reply.status not in REFUSED or len(alerts) == 1:
+            return 0
+        middle = len(alerts) // 2  # one bad alert can cost the others their post: they are parted from it
+        return await self._post_of(tenant, alerts[:middle]) + await self._post_of(tenant, alerts[middle:])
 
     async def _forward(self, body: bytes, client: str, headers: Mapping[str, str]) -> Reply:
         began = time.monotonic()
         seen, additions = None, list[Addition]()
         try:
-            post = None if headers else read_post(body, self._clock())
-            if post is None:
-                self._metrics.not_followed.labels("no_list").inc()
-            else:
-                seen = self._observe(self._table.observe(post, client, self._clock()))
+            post = self._read(body, client, headers)
+            if post is not None:
+                tenant = headers.get(self._tenant_header, "")
+                seen = self._observe(self._table.observe(post, client, self._clock(), tenant))
                 self._registrar.end(seen.ended)
+                self._registrar.look_up(seen.resumed)
                 await self._labeller.decide(seen)
                 additions = [one.addition if one is not None else Addition() for one in seen.entries]
                 body = rewrite(post, additions)
@@ -117,6 +139,23 @@ class RelayRoom:
         self._metrics.post_seconds.observe(time.monotonic() - began)
         self._metrics.posts.labels(str(reply.status)).inc()
         return reply
+
+    def _read(self, body: bytes, client: str, headers: Mapping[str, str]) -> Post | None:
+        """The alerts of a post; None where it is not followed. What can't be an event becomes a dead letter."""
+        encoding = headers.get(ENCODING)
+        is_readable = encoding is None and len(headers.get(self._tenant_header, "")) <= limits.NAME_LENGTH
+        post = read_post(body, self._clock()) if is_readable else None
+        if post is None:
+            detail = f"the body is packed ({encoding[:40]})" if encoding else "the body is no list of alerts"
+            if encoding is None and not is_readable:
+                detail = f"{self._tenant_header} has more than {limits.NAME_LENGTH} characters"
+            self._letters.add("no_list", detail, body, f"{client} {detail}".encode())
+            self._metrics.not_followed.labels("no_list").inc()
+            return None
+        for copy, part in zip(post.copies, post.parts, strict=True):
+            if isinstance(copy, Rejected):
+                self._letters.add(copy.reason, copy.detail, part, copy.labels or part)
+        return post
 
     def _observe(self, seen: Observation) -> Observation:
         self._metrics.alerts.inc(len(seen.entries))
@@ -173,16 +212,17 @@ class RelayRoom:
     async def _post_again(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
             entry.shown = entry.addition
-        if not await self.post([add(entry.raw, entry.addition) for entry in entries]):
+        taken = await self.post([(entry.tenant, add(entry.raw, entry.addition)) for entry in entries])
+        if not taken:
             return  # their senders post them again, and then they get it
-        self._metrics.annotated.inc(len(entries))
-        ended = [add(entry.raw, entry.addition) for entry in entries if entry.ended_at is not None]
+        self._metrics.annotated.inc(taken)
+        ended = [(one.tenant, add(one.raw, one.addition)) for one in entries if one.ended_at is not None]
         if ended:  # while this post was under way, which may have overtaken the end
             await self.post(ended)
 
     async def _run_sweep(self) -> None:
         while True:
-            await asyncio.sleep(SWEEP_SECONDS)
+            await asyncio.sleep(self._sweep_seconds)
             self._registrar.end(self._table.sweep(self._clock()))
             self._metrics.firings.set(len(self._table))
             await self._labeller.release_overdue()

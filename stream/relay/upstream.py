@@ -17,6 +17,7 @@ from stream.extras import import_extra
 from stream.metrics.relay import RelayMetrics
 
 log = logging.getLogger(__name__)
+ENCODING = "Content-Encoding"
 POST_PATH, STATUS_PATH = "/api/v2/alerts", "/api/v2/status"
 STRAGGLER_SECONDS = 1.0
 """How much longer than the first that took a post another Alertmanager is waited for, once; then it is not."""
@@ -64,7 +65,7 @@ class Alertmanager:
         self._seconds = settings.timeout_seconds
         self._metrics = metrics
         self._waiting = 0
-        self._transport_error = httpx.TransportError
+        self._faults = (httpx.HTTPError, OSError)  # TLS 1.3's alerts come as the latter
         self._client: Any = httpx.AsyncClient(
             base_url=urlunsplit((parts.scheme, self.name, parts.path.rstrip("/"), "", "")),
             auth=(unquote(parts.username), unquote(parts.password or "")) if parts.username else None,
@@ -74,10 +75,11 @@ class Alertmanager:
             trust_env=False,
             limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
         )
+        self._own = {name.lower() for name in _headers(settings)} | ({"authorization"} if parts.username else set())
         metrics.upstream_up.labels(self.name).set(1)
 
     async def post(self, body: bytes, headers: Mapping[str, str]) -> Reply:
-        """Post alerts; never raises."""
+        """Post alerts, with a sender's headers but those that the settings give; never raises."""
         if self._waiting >= limits.RELAY_WAITING_POSTS:
             reply = Reply(0, b"too many posts wait for it already")
         else:
@@ -105,14 +107,15 @@ class Alertmanager:
         await self._client.aclose()
 
     async def _request(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
+        passed = {name: text.encode("latin-1") for name, text in headers.items() if name.lower() not in self._own}
         for final in (False, True):
             try:
                 async with asyncio.timeout(self._seconds):
-                    answer = await self._client.request(method, path, content=body, headers=headers)
+                    answer = await self._client.request(method, path, content=body, headers=passed)
                     return Reply(answer.status_code, answer.content)
             except TimeoutError:
                 return Reply(0, f"it did not answer in {self._seconds:g} s".encode())
-            except self._transport_error as error:  # an idle connection may have been closed at this moment
+            except self._faults as error:  # an idle connection may have been closed at this moment
                 if final:
                     return Reply(0, (str(error) or type(error).__name__).encode())
         raise AssertionError("not reached")

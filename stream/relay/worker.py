@@ -22,8 +22,9 @@ from stream.lane.process import Callbacks
 from stream.lane.runner import Runner
 from stream.metrics.relay import RelayMetrics
 from stream.relay.annotate import Scores
-from stream.relay.app import RelayApp, load_auth
+from stream.relay.app import ALERTS, RelayApp, forwarded_headers, load_auth
 from stream.relay.events import SOURCE, EventReader
+from stream.relay.failed import DeadLetters
 from stream.relay.firings import FiringTable
 from stream.relay.labeller import Labeller, LabelSettings
 from stream.relay.labels import Claims
@@ -59,6 +60,7 @@ class Relay:
         relay = settings.relay
         self._tls = _tls(settings)
         self._auth = load_auth(relay.auth)
+        self._passed = forwarded_headers(relay)
         self._options = load_sources(settings.sources.options).of(SOURCE)
         self.metrics = RelayMetrics()
         self.metrics.kafka_up.set(1)
@@ -97,7 +99,7 @@ class Relay:
         assert labeller is not None
         labeller.decisions_come = lambda: not tail.away
         tasks = [asyncio.create_task(room.run()), asyncio.create_task(self._watch(upstream, labeller))]
-        app = RelayApp(room.forward, relay.path_prefix, self._auth, self.metrics)
+        app = RelayApp(room.forward, relay.path_prefix, self._auth, self.metrics, self._passed)
         host, port = self._listener.getsockname()[:2]
         log.info("listening", extra={"fields": {"host": host, "port": port}})
         self._listening = True
@@ -117,16 +119,18 @@ class Relay:
         table = FiringTable(relay.resolve_minutes * 60.0, limits.RELAY_ENTRIES)
         events = EventReader(self._options, self._store)
         name = uuid.uuid4().hex
-        registrar = Registrar(table, events, self._store, publisher, settings.topics.events, name, self.metrics, thread)
+        topics = settings.topics
+        letters = DeadLetters(publisher, topics.failed, ALERTS)
+        registrar = Registrar(table, events, self._store, publisher, topics.events, letters, name, self.metrics, thread)
 
-        async def post(alerts: Sequence[bytes]) -> bool:
+        async def post(alerts: Sequence[tuple[str, bytes]]) -> int:
             return await room.post(alerts)
 
         labels = LabelSettings(relay.labels, relay.wait_seconds)
         labeller = Labeller(labels, table, registrar, Claims(self._store), thread, post, self.metrics)
         self._registrar, self._labeller = registrar, labeller
         scores = Scores(limits.RELAY_SCORES)
-        room = RelayRoom(upstream, table, scores, registrar, labeller, relay.page_url, self.metrics)
+        room = RelayRoom(upstream, table, scores, registrar, labeller, letters, relay, self.metrics)
         return room
 
     async def _watch(self, upstream: Upstream, labeller: Labeller) -> None:

@@ -41,6 +41,7 @@ class Outcome(NamedTuple):
     raise_published: bool = False
     end_published: bool = False
     late: bool = False
+    resumption: int = 0
     is_new: bool = False
     fell_back: bool = False
 
@@ -53,6 +54,9 @@ class Decision(Struct, frozen=True):
         value: the event as JSON, which the scorer will take.
         duplicate: whether the broker has it already: nothing is to be published.
         team_why, id_why, agent_why: one phrase each.
+        cut: whether a text was cut, or labels were left out.
+        late: whether the firing has ended, and this copy of it comes late.
+        resumption: the number of the firing's resumption that the broker does not have yet; 0: none.
     """
 
     event: Raised | Acted
@@ -62,15 +66,21 @@ class Decision(Struct, frozen=True):
     id_why: str
     agent_why: str = ""
     cut: bool = False
+    late: bool = False
+    resumption: int = 0
 
 
 class Pending(NamedTuple):
-    """What is remembered as published once the broker has it; `stored` is what stood under the key before."""
+    """What is remembered as published once the broker has it; `stored` is what stood under the key before.
+
+    `resumption` is the number of the resumption that is published, or of the one before the end that is.
+    """
 
     key: str
     alert_id: str
     ended: bool
     stored: bytes = b""
+    resumption: int = 0
 
 
 class Resolution(Struct):
@@ -158,6 +168,8 @@ class EventMaker:
             _id_why(plan, outcome),
             plan.item.agent_why if isinstance(plan.item, Act) and isinstance(event, Acted) else "",
             bool(alert and alert.cut and isinstance(event, Raised)),
+            outcome.late,
+            outcome.resumption,
         )
 
     @staticmethod
@@ -168,9 +180,18 @@ class EventMaker:
         return plan.owner.why
 
 
+def numbered_id(alert_id: str, kind: str, resumptions: int) -> str:
+    """The id of an act that a firing has once, or once more after each resumption.
+
+    >>> numbered_id("A1", "ended", 0), numbered_id("A1", "ended", 2)
+    ('A1-ended', 'A1-ended-2')
+    """
+    return f"{alert_id}-{kind}-{resumptions}" if resumptions else f"{alert_id}-{kind}"
+
+
 def _action_id(plan: Plan, record: FiringRecord, item: Act) -> str:
     if plan.ends:
-        return f"{record.alert_id}-{ENDED}"
+        return numbered_id(record.alert_id, ENDED, record.resumptions)
     text = f"{record.alert_id}\0{item.kind}\0{round(item.at * 1_000_000)}\0{item.actor or ''}"
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:20]
 

@@ -59,11 +59,13 @@ class Raise(Struct, frozen=True):
     """An alert was raised, or still fires.
 
     `source` is given where the body says which system raised it; else it is the source that the body came from.
+    `first_hand`: it came from the monitor itself, not from an alert system that may know less.
     """
 
     subject: Subject
     alert: Description
     source: str | None = None
+    first_hand: bool = False
 
 
 class Act(Struct, frozen=True, kw_only=True):
@@ -78,6 +80,7 @@ class Act(Struct, frozen=True, kw_only=True):
         actor: the person's id as the source has it; it becomes a pseudonym before anything is stored.
         action_id: the source's id of the act; None: made of kind, time and actor.
         alert: what the body says of the alert, which is raised first if it is not known yet.
+        first_hand: of an end: whether the monitor itself said it, not only that nothing was heard of it.
     """
 
     subject: Subject
@@ -91,6 +94,7 @@ class Act(Struct, frozen=True, kw_only=True):
     reason: str | None = None
     until: float | None = None
     alert: Description | None = None
+    first_hand: bool = False
 
 
 class Refused(Struct, frozen=True):

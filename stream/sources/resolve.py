@@ -115,7 +115,7 @@ class Resolver:
             for key, value in values.items():
                 records = decode_records(value)
                 for pending in by_key[key]:
-                    records = mark_published(records, pending.alert_id, pending.ended)
+                    records = mark_published(records, pending.alert_id, pending.ended, pending.resumption)
                 if records:
                     swaps.append(self._swap(key, value, records))
             stored = self._store.swap(swaps)
@@ -185,6 +185,9 @@ class Resolver:
                 event = self._maker.raised(plan, outcome)
                 self._add(resolution, plan, outcome, event, duplicate, "raise")
                 emitted.add((record.team, record.alert_id, "raise"))
+                if outcome.resumption and plan.key is not None:
+                    pending = Pending(plan.key, record.alert_id, False, resumption=outcome.resumption)
+                    resolution.pending.append(pending)
             if isinstance(item, Act):
                 ends = plan.ends
                 duplicate = ends and (outcome.end_published or (record.team, record.alert_id, "end") in emitted)
@@ -208,7 +211,9 @@ class Resolver:
         resolution.decisions.append(self._maker.decision(plan, outcome, event, value, duplicate))
         if plan.key is not None and not duplicate:
             assert outcome.record is not None
-            resolution.pending.append(Pending(plan.key, outcome.record.alert_id, what == "end"))
+            ends = what == "end"
+            resumption = outcome.record.resumptions if ends else 0
+            resolution.pending.append(Pending(plan.key, outcome.record.alert_id, ends, resumption=resumption))
 
     def _watch_labels(self, resolution: Resolution, plans: list[Plan], outcomes: dict[int, Outcome]) -> None:
         """Watch the first new firing of each rule in a body: a storm of many pods says nothing of change in time."""
@@ -247,11 +252,13 @@ def _step(plan: Plan, records: Records, now: float) -> tuple[Records, Outcome]:
         return ((new,), Outcome(new, is_new=True)) if item.alert is not None else (records, Outcome(None))
     start = item.subject.starts_at
     if isinstance(item, Raise):
-        after, record, late = find_raise(records, start, new)
-        return after, Outcome(record, record.raise_published, late=late, is_new=record is new)
+        after, record, late = find_raise(records, start, new, item.first_hand)
+        resumption = record.resumption if item.first_hand else 0
+        return after, Outcome(record, record.raise_published, late=late, resumption=resumption, is_new=record is new)
     if plan.ends:
         known = {one.alert_id for one in records}
-        after, ended = find_end(records, start, item.at, now, new if item.alert is not None else None)
+        described = new if item.alert is not None else None
+        after, ended = find_end(records, start, item.at, now, described, item.first_hand)
         if ended is None:
             return after, Outcome(None)
         is_new = ended.alert_id not in known

@@ -84,6 +84,23 @@ def test_its_environment_is_settings(compose: Any) -> None:
     assert (host_of[str(settings.problem.parent)] / settings.problem.name).is_file()
 
 
+def test_alerts_go_through_the_relays(compose: Any) -> None:
+    """Prometheus posts to every relay by DNS and to nothing else, and each relay to the Alertmanager that is there."""
+    config = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
+    [target] = config["alerting"]["alertmanagers"]
+    [discovery] = target.pop("dns_sd_configs")
+    assert target == {}
+    relay = compose["services"][discovery["names"][0]]
+    settings = load_settings(relay["environment"]).relay
+    assert (relay["command"], settings.host, settings.port) == (["run", "relay"], "0.0.0.0", discovery["port"])
+    [alertmanager] = settings.alertmanagers
+    host, _, port = alertmanager.removeprefix("http://").partition(":")
+    assert compose["services"][host]["ports"] == [f"127.0.0.1:{port}:{port}"]
+    [published] = relay["ports"]
+    first, last = published.removeprefix("127.0.0.1:").partition(":")[0].split("-")
+    assert int(last) - int(first) + 1 == relay["deploy"]["replicas"] == 2
+
+
 def test_history_is_never_evicted(compose: Any) -> None:
     """Redis runs with `noeviction`, which start-up insists on, and keeps its data over a restart."""
     command = shlex.join(compose["services"]["redis"]["command"])

@@ -10,9 +10,9 @@ from stream.lane.engine import Engine
 from stream.lane.loop import Loop, Pauses
 from stream.lane.topic_identity import TopicIdentity
 from stream.metrics.lane import LaneMetrics
+from tests.async_waits import until
 from tests.lane.fake_source import FakeSource, Topic
 from tests.lane.room import FencedRoom
-from tests.lane.waits import until
 from tests.scorer.rig import MemoryPublisher
 
 EVENTS, OTHERS = "alerts.events", "alerts.enriched"

@@ -15,8 +15,8 @@ from stream.lane.group import SCORER, consumer_group
 from stream.lane.lane import Lane
 from stream.lane.process import Callbacks
 from stream.metrics.lane import LaneMetrics
+from tests.async_waits import until
 from tests.lane.room import FencedRoom
-from tests.lane.waits import until
 from tests.servers.kafka import ApacheKafka
 
 SECONDS = 40.0

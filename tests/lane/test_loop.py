@@ -11,9 +11,9 @@ from stream.kafka.records import Part
 from stream.lane.engine import Engine
 from stream.lane.loop import Loop, Pauses
 from stream.metrics.lane import LaneMetrics
+from tests.async_waits import until
 from tests.lane.bench import ONE, OTHER, OTHERS, TWO, Bench, run
 from tests.lane.room import FencedRoom
-from tests.lane.waits import until
 from tests.scorer.rig import MemoryPublisher
 
 

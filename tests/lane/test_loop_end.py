@@ -10,8 +10,8 @@ import pytest
 from stream.core.errors import BrokerError
 from stream.lane.loop import Pauses
 from stream.lane.source import SourceClosed
+from tests.async_waits import until
 from tests.lane.bench import DEADLINE_SECONDS, ONE, PAUSES, Bench, run
-from tests.lane.waits import until
 
 
 def test_a_stop_in_the_middle_of_a_step_finishes_what_is_begun() -> None:

@@ -16,9 +16,9 @@ from stream.lane.lane import Lane
 from stream.lane.process import Callbacks
 from stream.lane.source import Source
 from stream.metrics.lane import LaneMetrics
+from tests.async_waits import until
 from tests.lane.fake_source import FakeSource, Topic
 from tests.lane.room import FencedRoom
-from tests.lane.waits import until
 from tests.servers.kafka import ApacheKafka
 
 SECONDS = 40.0

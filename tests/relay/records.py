@@ -1,10 +1,13 @@
-"""Records as the scorer and the closer publish them."""
+"""Records as the scorer and the closer publish them, and what they add to an alert."""
 
+import copy
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from stream.core.events import Raised
 from stream.core.records import Decision, DecisionName, Enriched, Evidence, Flag, Score, Why, Whys
+from stream.relay.forward import Addition
 
 AT = datetime(2026, 3, 1, 10, tzinfo=UTC)
 
@@ -47,3 +50,15 @@ def decision(
         why="below 0.05",
         decided_at=made,
     )
+
+
+def expected(alert: Any, addition: Addition) -> Any:
+    """What an alert is with an addition, as parsed JSON; what can't get one stays."""
+    if not isinstance(alert, dict) or not isinstance(alert.get("annotations", {}) or {}, dict):
+        return alert
+    new = copy.deepcopy(alert)
+    if addition.annotations:
+        new["annotations"] = {**addition.annotations, **(new.get("annotations") or {})}
+    if addition.label:
+        new["labels"] = {"noisegate": addition.label, **(new.get("labels") or {})}
+    return new

@@ -8,12 +8,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 
+from stream.config import make_settings
 from stream.core.errors import KafkaAway
 from stream.core.events import Acted, Event, Raised, decode_event
 from stream.kafka.records import Output, Part
 from stream.metrics.relay import RelayMetrics
 from stream.relay.annotate import Scores
 from stream.relay.events import EventReader
+from stream.relay.failed import DeadLetters
 from stream.relay.firings import FiringTable
 from stream.relay.labeller import Labeller, LabelSettings
 from stream.relay.labels import Claims
@@ -25,8 +27,7 @@ from stream.sources.firing_store import FiringsAway, MemoryFiringStore, Swap
 from stream.sources.options import DEFAULTS
 from tests.relay.processes import rfc3339
 
-WAIT_SECONDS = 5.0
-CLAIM_SECONDS = 0.3
+CLAIM_SECONDS, RETRY_SECONDS, SWEEP_SECONDS = 0.3, 0.05, 0.02
 
 
 class MemoryPublisher:
@@ -49,7 +50,13 @@ class MemoryPublisher:
     @property
     def events(self) -> list[Event]:
         """What was published."""
-        return [decode_event(output.value) for output in self.outputs]
+        return [decode_event(output.value) for output in list(self.outputs) if output.topic == "alerts.events"]
+
+    @property
+    def failed(self) -> list[tuple[dict[str, str], bytes]]:
+        """The dead letters, each with its headers."""
+        letters = [output for output in self.outputs if output.topic == "alerts.failed"]
+        return [({name: text.decode() for name, text in one.headers or ()}, one.value) for one in letters]
 
     @property
     def raised(self) -> list[Raised]:
@@ -59,7 +66,7 @@ class MemoryPublisher:
     @property
     def ended(self) -> list[Acted]:
         """The ends."""
-        return [event for event in self.events if isinstance(event, Acted)]
+        return [event for event in self.events if isinstance(event, Acted) and event.kind == "ended"]
 
 
 class SharedStore(MemoryFiringStore):
@@ -91,6 +98,7 @@ class MemoryUpstream:
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
+        self.headers: list[dict[str, str]] = []
         self.reply = Reply(200)
         self.hold: asyncio.Event | None = None
         self.on_post: Callable[[bytes], None] = lambda body: None
@@ -98,6 +106,7 @@ class MemoryUpstream:
     async def post(self, body: bytes, headers: Mapping[str, str] | None = None) -> Reply:
         """Take a post."""
         self.bodies.append(body)
+        self.headers.append(dict(headers or {}))
         self.on_post(body)
         if self.hold is not None:
             await self.hold.wait()
@@ -112,28 +121,39 @@ class MemoryUpstream:
 class Rig:
     """One relay's room."""
 
-    def __init__(self, store: SharedStore, publisher: MemoryPublisher, labels: bool, name: str, page_url: str) -> None:
+    def __init__(
+        self,
+        store: SharedStore,
+        publisher: MemoryPublisher,
+        labels: bool,
+        name: str,
+        page_url: str,
+        upstream: MemoryUpstream,
+    ) -> None:
         self.ahead = 0.0  # seconds of this relay's clock, before the machine's
-        self.store, self.publisher, self.upstream = store, publisher, MemoryUpstream()
+        self.store, self.publisher, self.upstream = store, publisher, upstream
         self.metrics = RelayMetrics()
         self.thread = ThreadPoolExecutor(1)
         self.table = FiringTable(300.0, 1_000)
         events = EventReader(DEFAULTS["alertmanager"], store)
+        letters = DeadLetters(publisher, "alerts.failed", "/api/v2/alerts", self.clock, RETRY_SECONDS)
         registrar = Registrar(
             self.table,
             events,
             store,
             publisher,
             "alerts.events",
+            letters,
             name,
             self.metrics,
             self.thread,
             self.clock,
             CLAIM_SECONDS,
+            RETRY_SECONDS,
         )
         settings = LabelSettings(labels, 0.3)
 
-        async def post(alerts: Sequence[bytes]) -> bool:
+        async def post(alerts: Sequence[tuple[str, bytes]]) -> int:
             return await self.room.post(alerts)
 
         self.labeller = Labeller(
@@ -142,9 +162,19 @@ class Rig:
         self.labeller.checks = {"am": RouteCheck(frozenset({"paused", "closed"}))}
         self.labeller.decisions_come = lambda: True
         self.registrar = registrar
-        upstream: Any = self.upstream
+        behind: Any = upstream
+        relay = make_settings(relay_page_url=page_url).relay
         self.room = RelayRoom(
-            upstream, self.table, Scores(1_000), registrar, self.labeller, page_url, self.metrics, self.clock
+            behind,
+            self.table,
+            Scores(1_000),
+            registrar,
+            self.labeller,
+            letters,
+            relay,
+            self.metrics,
+            self.clock,
+            SWEEP_SECONDS,
         )
 
     def clock(self) -> float:
@@ -155,13 +185,14 @@ class Rig:
         """Post alerts."""
         return await self.room.forward(json.dumps(alerts).encode(), "127.0.0.1", {})
 
-    def alert(self, name: str = "Down", age: float = 0.0, **labels: str) -> dict[str, Any]:
-        """An alert that began `age` seconds ago."""
+    def alert(self, name: str = "Down", age: float = 0.0, endless: bool = False, **labels: str) -> dict[str, Any]:
+        """An alert that began `age` seconds ago; `endless`: it names no end."""
         now = self.clock()
+        ends = {} if endless else {"endsAt": rfc3339(now + 240)}
         return {
             "labels": {"alertname": name, "team": "payments", **labels},
             "startsAt": rfc3339(now - age),
-            "endsAt": rfc3339(now + 240),
+            **ends,
             "generatorURL": "http://prometheus-0:9090/graph",
         }
 
@@ -174,14 +205,6 @@ class Rig:
         return self.metrics.registry.get_sample_value(f"noisegate_{name}", labels) or 0.0
 
 
-async def until(true: Callable[[], object], what: str = "it never came true") -> None:
-    """Return once the condition holds; AssertionError if it does not in time."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not true():
-        assert time.monotonic() < deadline, what
-        await asyncio.sleep(0.005)
-
-
 @asynccontextmanager
 async def running(
     store: SharedStore | None = None,
@@ -189,9 +212,11 @@ async def running(
     labels: bool = False,
     name: str = "one",
     page_url: str = "",
+    upstream: MemoryUpstream | None = None,
 ) -> AsyncIterator[Rig]:
     """A relay's room at work."""
-    rig = Rig(store or SharedStore(), publisher or MemoryPublisher(), labels, name, page_url)
+    upstream = upstream or MemoryUpstream()
+    rig = Rig(store or SharedStore(), publisher or MemoryPublisher(), labels, name, page_url, upstream)
     task = asyncio.create_task(rig.room.run())
     try:
         yield rig

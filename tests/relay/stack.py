@@ -72,7 +72,7 @@ class Exporter:
 
 
 def alertmanager_config(receiver: str) -> str:
-    """Slack and PagerDuty, with our annotations in their texts."""
+    """Slack, PagerDuty and Opsgenie, with our annotations in their texts."""
     return f"""
 global: {{resolve_timeout: 5m}}
 route:
@@ -93,6 +93,10 @@ receivers:
   - url: {receiver}/pagerduty
     routing_key: 0123456789abcdef0123456789abcdef
     description: '{TEMPLATE}'
+  opsgenie_configs:
+  - api_url: {receiver}/opsgenie/
+    api_key: 0123456789abcdef
+    message: '{TEMPLATE}'
 """
 
 
@@ -158,7 +162,8 @@ class Stack:
         for receiver in self.receivers:
             for one in receiver.of(path):
                 text = one.body.decode()
-                is_firing = '"title":"firing"' in text if path == "/slack" else '"trigger"' in text
+                marks = {"/slack": '"title":"firing"', "/pagerduty": '"trigger"', "/opsgenie/v2/alerts": "alias"}
+                is_firing = marks[path] in text
                 if f"[{instance} " in text and is_firing == firing:
                     found.append(text)
         return found

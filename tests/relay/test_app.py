@@ -8,13 +8,14 @@ from typing import Any
 import httpx
 import pytest
 
+from stream.config import load_settings, make_settings
 from stream.core import limits
 from stream.core.errors import SettingsError
 from stream.metrics.relay import RelayMetrics
-from stream.relay.app import AuthOptions, RelayApp, load_auth
+from stream.relay.app import AuthOptions, RelayApp, forwarded_headers, load_auth
 from stream.relay.upstream import Reply
 from stream.sources.signatures import hash_token
-from tests.relay.rig import until
+from tests.async_waits import until
 
 ALERTS = "/api/v2/alerts"
 
@@ -35,9 +36,9 @@ class Forwarded:
 
 
 def ask(method: str, path: str, forward: Forwarded | None = None, **options: Any) -> httpx.Response:
-    """One request to an app of its own; `prefix` and `auth` are its, all else is httpx's."""
-    prefix, auth = options.pop("prefix", ""), options.pop("auth", AuthOptions())
-    app: Any = RelayApp(forward or Forwarded(), prefix, auth, RelayMetrics())
+    """One request to an app of its own; `prefix`, `auth` and `passed` are its, all else is httpx's."""
+    prefix, auth, passed = options.pop("prefix", ""), options.pop("auth", AuthOptions()), options.pop("passed", ())
+    app: Any = RelayApp(forward or Forwarded(), prefix, auth, RelayMetrics(), passed)
 
     async def run() -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://relay") as client:
@@ -60,6 +61,53 @@ def test_a_packed_body_keeps_its_encoding() -> None:
     forward = Forwarded()
     ask("POST", ALERTS, forward, content=b"x", headers={"Content-Encoding": "gzip"})
     assert forward.posts == [(b"x", "127.0.0.1", {"Content-Encoding": "gzip"})]
+
+
+def test_the_names_of_headers_in_the_environment() -> None:
+    """Separated by commas; empty: none goes on."""
+    environment = {"NOISEGATE_RELAY_TENANT_HEADER": "", "NOISEGATE_RELAY_FORWARD_HEADERS": "X-A, X-B"}
+    assert forwarded_headers(load_settings(environment).relay) == ("X-A", "X-B")
+    environment["NOISEGATE_RELAY_FORWARD_HEADERS"] = ""
+    assert forwarded_headers(load_settings(environment).relay) == ()
+
+
+HEADERS = {"X-Scope-OrgID": "team-a", "traceparent": "00-1-2-01", "tracestate": "a=b"}
+
+
+@pytest.mark.parametrize(
+    ("sent", "changes", "passed"),
+    [
+        (HEADERS, {}, HEADERS),
+        ({"x-scope-orgid": " team-a "}, {}, {"X-Scope-OrgID": "team-a"}),
+        ({**HEADERS, "Authorization": "Bearer x", "Cookie": "a=b", "X-Forwarded-For": "1.2.3.4"}, {}, HEADERS),
+        (HEADERS, {"relay_tenant_header": "", "relay_forward_headers": []}, {}),
+        (HEADERS, {"relay_tenant_header": "THANOS-TENANT", "relay_forward_headers": []}, {}),
+        ({"Authorization": "Bearer x"}, {"relay_forward_headers": ["Authorization"]}, {"Authorization": "Bearer x"}),
+        ({**HEADERS, "Connection": "close, Tracestate"}, {}, {**HEADERS, "tracestate": ""}),
+    ],
+)
+def test_headers_of_the_settings_go_on(sent: dict[str, str], changes: dict[str, Any], passed: dict[str, str]) -> None:
+    """Tenant and trace go on by default, a login only where the setting says so, and what is of one hop never."""
+    forward = Forwarded()
+    names = forwarded_headers(make_settings(**changes).relay)
+    assert ask("POST", ALERTS, forward, passed=names, content=b"[]", headers=sent).status_code == 200
+    assert forward.posts == [(b"[]", "127.0.0.1", {name: text for name, text in passed.items() if text})]
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"relay_forward_headers": ["Transfer-Encoding"]}, "relay_forward_headers has 'Transfer-Encoding'"),
+        ({"relay_forward_headers": ["X-A", "connection"]}, "relay_forward_headers has 'connection'"),
+        ({"relay_forward_headers": ["X A"]}, "relay_forward_headers has 'X A', which is no name of a header"),
+        ({"relay_tenant_header": "Host"}, "relay_tenant_header has 'Host'"),
+        ({"relay_tenant_header": "X\n"}, "which is no name of a header"),
+    ],
+)
+def test_headers_that_can_t_go_on_are_named(values: dict[str, Any], sentence: str) -> None:
+    """A header of one hop, or no header at all, is named at the start."""
+    with pytest.raises(SettingsError, match=sentence):
+        forwarded_headers(make_settings(**values).relay)
 
 
 @pytest.mark.parametrize(

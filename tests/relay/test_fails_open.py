@@ -1,9 +1,8 @@
 """Whatever is away, an alert is at Alertmanager within a second; and one relay of two may be killed at any time."""
 
+import base64
 import json
 import socket
-import ssl
-import subprocess
 import threading
 import time
 import urllib.error
@@ -19,7 +18,9 @@ from stream.dev.process import free_port
 from stream.sources.signatures import hash_token
 from tests.chaos.cluster import Cluster
 from tests.relay.processes import RelayProcess, alert, resolved
-from tests.servers.alertmanager import AlertmanagerServer
+from tests.servers.alertmanager import AlertmanagerServer, WebConfig
+from tests.servers.availability import unavailable
+from tests.servers.certificates import Authority
 from tests.servers.kafka import ROOT, ApacheKafka
 from tests.servers.receiver import post_json
 from tests.servers.redis import RedisServer
@@ -36,8 +37,7 @@ def within_a_second(relay: RelayProcess, alertmanager: AlertmanagerServer, name:
     assert time.monotonic() - began < 1.0
 
 
-@pytest.mark.parametrize("labels", ["false", "true"])
-@pytest.mark.parametrize("silent", [False, True], ids=["refused", "silent"])
+@pytest.mark.parametrize(("labels", "silent"), [("false", False), ("true", True)], ids=["refused", "silent"])
 def test_nothing_of_ours_is_there_at_the_start(alertmanager: AlertmanagerServer, labels: str, silent: bool) -> None:
     """No Kafka, Redis, scorer or closer, or servers that take connections and are silent: ready, and alerts pass."""
     with ExitStack() as exits:
@@ -92,6 +92,11 @@ def annotated(alertmanager: AlertmanagerServer, name: str) -> bool:
     )
 
 
+def acknowledged(relay: RelayProcess, count: int) -> bool:
+    """Whether Kafka has acknowledged so many raised events: one that it has and did not acknowledge comes again."""
+    return relay.value("relay_events_total", type="raised") == count
+
+
 def test_each_goes_away_later_and_comes_back(cluster: Cluster, alertmanager: AlertmanagerServer) -> None:
     """Scorer, Redis, Kafka, then all of them: alerts pass within a second; back, all firings are in the log once."""
     with relay_of(cluster, alertmanager) as relay:
@@ -100,9 +105,10 @@ def test_each_goes_away_later_and_comes_back(cluster: Cluster, alertmanager: Ale
         until(lambda: annotated(alertmanager, "Before"), 30)
         cluster.kill("scorer")
         within_a_second(relay, alertmanager, "WithoutScorer")
+        until(lambda: acknowledged(relay, 2), 20)
         cluster.redis.stop()
         within_a_second(relay, alertmanager, "WithoutRedis")
-        until(lambda: relay.value("relay_memory_up") == 0, 10)
+        until(lambda: relay.value("relay_memory_up") == 0 and acknowledged(relay, 3), 20)
         cluster.redis.start()
         cluster.kafka.kill()
         gone = alert("Gone")
@@ -157,45 +163,69 @@ def test_killing_one_of_two_relays_loses_nothing(
 
 def test_one_alertmanager_of_two_is_away(alertmanager: AlertmanagerServer) -> None:
     """It is not there, or silent: alerts pass to the other one; that it is back needs nobody."""
-    environment = {"NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "NOISEGATE_REDIS_URL": "redis://127.0.0.1:1/0"}
     other = AlertmanagerServer()
-    with RelayProcess([other.url, alertmanager.url], environment) as relay, other:
+    with RelayProcess([other.url, alertmanager.url], CLOSED) as relay, other:
         relay.post(alert("Before"))
         other.stop()
         within_a_second(relay, alertmanager, "Without")
         assert "does not answer" in relay.get("/readyz")
         other.start()
-        within_a_second(relay, other, "After")
+        relay.post(alert("After"))  # the one that did not answer is posted to, and not waited for
+        until(lambda: "After" in {one["labels"]["alertname"] for one in other.alerts()}, 10)
         until(lambda: "does not answer" not in relay.get("/readyz"), 10)
 
 
-def test_https_login_and_prefix_from_prometheus_s_side(alertmanager: AlertmanagerServer, tmp_path: Path) -> None:
-    """The relay itself behind TLS, a password and a path prefix: who has both posts, who has not gets one sentence."""
-    certificate, key, auth = tmp_path / "cert.pem", tmp_path / "key.pem", tmp_path / "auth.toml"
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
-    files = ["-keyout", str(key), "-out", str(certificate)]
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject, *files]
-    subprocess.run(command, check=True, capture_output=True)
-    auth.write_text(f'tokens = ["{hash_token("t0ken")}"]\n')
+WEB = """
+tls_server_config: {{cert_file: {server.file}, key_file: {server.key}, client_ca_file: {ca},
+  client_auth_type: RequireAndVerifyClientCert}}
+basic_auth_users: {{ann: "$2b$04$abcdefghijklmnopqrstuux1xldIMZ95v8jSLOpqCBZ5kZ5M/8v4G"}}
+"""  # the bcrypt hash of p@ss
+CLOSED = {"NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "NOISEGATE_REDIS_URL": "redis://127.0.0.1:1/0"}
+
+
+def test_https_and_logins_on_both_sides(tmp_path: Path) -> None:
+    """An Alertmanager behind TLS, client certificates and a password; the relay behind TLS, tokens and a path prefix.
+
+    Who has what each asks for posts, who has not gets one sentence.
+    """
+    try:
+        authority = Authority(tmp_path)
+    except FileNotFoundError as error:
+        unavailable(str(error))
+    server, relay_s, auth = authority.issue("server"), authority.issue("relay"), tmp_path / "auth.toml"
+    auth.write_text(f'tokens = ["{hash_token("t0ken")}"]\n[users]\nbob = "{hash_token("secret")}"\n')
+    text = WEB.format(server=server, ca=authority.file)
+    web = WebConfig(text, authority.client_context(relay_s), {"Authorization": _basic("ann", "p@ss")})
     environment = {
-        "NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
-        "NOISEGATE_REDIS_URL": "redis://127.0.0.1:1/0",
+        **CLOSED,
         "NOISEGATE_RELAY_AUTH": str(auth),
-        "NOISEGATE_RELAY_TLS_CERTIFICATE": str(certificate),
-        "NOISEGATE_RELAY_TLS_KEY": str(key),
+        "NOISEGATE_RELAY_TLS_CERTIFICATE": str(server.file),
+        "NOISEGATE_RELAY_TLS_KEY": str(server.key),
         "NOISEGATE_RELAY_PATH_PREFIX": "/relay",
+        "NOISEGATE_RELAY_UPSTREAM_CA": str(authority.file),
+        "NOISEGATE_RELAY_UPSTREAM_CERTIFICATE": str(relay_s.file),
+        "NOISEGATE_RELAY_UPSTREAM_KEY": str(relay_s.key),
     }
-    context = ssl.create_default_context(cafile=str(certificate))
-    with RelayProcess([alertmanager.url], environment) as relay:
+    with ExitStack() as exits:
+        alertmanager = exits.enter_context(AlertmanagerServer(web=web))
+        address = alertmanager.url.replace("://", "://ann:p%40ss@")
+        relay = exits.enter_context(RelayProcess([address], environment))
         url = f"https://127.0.0.1:{relay.port}/relay/api/v2/alerts"
-        body = json.dumps([alert("Secured")]).encode()
-        headers = {"Content-Type": "application/json", "Authorization": "Bearer t0ken"}
-        request = urllib.request.Request(url, body, headers)
-        with urllib.request.urlopen(request, timeout=10, context=context) as answer:
-            assert answer.status == 200
-        del headers["Authorization"]
-        with pytest.raises(urllib.error.HTTPError, match="401"):
-            urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=10, context=context)
+
+        def post(name: str, login: str) -> int:
+            headers = {"Content-Type": "application/json", "Authorization": login}
+            request = urllib.request.Request(url, json.dumps([alert(name)]).encode(), headers)
+            with urllib.request.urlopen(request, timeout=10, context=authority.client_context()) as answer:
+                return int(answer.status)
+
+        assert post("Token", "Bearer t0ken") == post("Password", _basic("bob", "secret")) == 200
+        for login in ("", "Bearer wrong", _basic("bob", "wrong"), _basic("ann", "p@ss")):
+            with pytest.raises(urllib.error.HTTPError, match="401"):
+                post("Stranger", login)
         with pytest.raises(OSError, match=r"Remote end closed|reset by peer"):
             post_json(f"{relay.url}/relay/api/v2/alerts", [])  # plain HTTP
-    assert [one["labels"]["alertname"] for one in alertmanager.alerts()] == ["Secured"]
+        assert {one["labels"]["alertname"] for one in alertmanager.alerts()} == {"Token", "Password"}
+
+
+def _basic(user: str, password: str) -> str:
+    return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"

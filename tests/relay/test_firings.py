@@ -120,6 +120,78 @@ def test_a_late_copy_does_not_begin_it_again(table: FiringTable) -> None:
     assert (seen.unknown, entry.firing, firing.ended_at) == ([], firing, NOW + 60)
 
 
+def test_a_copy_takes_back_an_end_by_time(table: FiringTable) -> None:
+    """A sender that was cut off for ten minutes posts the same start again: the firing goes on under its id."""
+    firing, entry = known(table, observe(table, 1))
+    assert table.sweep(NOW + 400) == [firing]
+    seen = observe(table, 600)
+    assert (seen.resumed, seen.unknown, firing.ended_at) == ([entry], [], None)
+    table.attach(entry, "A1", "payments", NOW)
+    assert observe(table, 660).resumed == []
+    assert observe(table, 700, ends=700).ended == [firing]
+    assert firing.resolved
+
+
+def test_a_resolved_copy_that_comes_after_the_end_by_time_is_the_monitor_s_word(table: FiringTable) -> None:
+    """The sender is back and posts that it was resolved meanwhile: a late copy changes nothing any more."""
+    firing, _ = known(table, observe(table, 1))
+    table.sweep(NOW + 400)
+    assert not firing.resolved
+    observe(table, 600, ends=500)
+    seen = observe(table, 601, sender="prometheus-1")
+    assert (seen.resumed, seen.unknown, firing.resolved) == ([], [], True)
+
+
+def test_the_end_of_one_label_set_by_time_can_be_taken_back(table: FiringTable) -> None:
+    """One replica resolved, the other one was not heard of: a late copy of the first is late, the other one goes on."""
+    firing, _ = known(table, observe(table, 1, replica="a"))
+    known(table, observe(table, 1, replica="b"))
+    observe(table, 30, ends=30, replica="a")
+    assert table.sweep(NOW + 400) == [firing]
+    assert observe(table, 401, replica="a").resumed == []
+    assert len(observe(table, 402, replica="b").resumed) == 1
+
+
+def test_a_late_copy_is_known_by_what_another_relay_heard(table: FiringTable) -> None:
+    """The memory that relays share says that it was resolved: the copy is late here, too, and ends nothing anew."""
+    (entry,) = observe(table, 1).unknown
+    firing, ended = table.attach(entry, "A1", "payments", NOW, late=True)
+    assert (ended, firing.ended_at, firing.resolved) == (False, NOW, True)
+    assert observe(table, 2).resumed == []
+    assert observe(table, 60, starts=50).unknown == [entry]
+
+
+@pytest.mark.parametrize("resolved", [False, True])
+def test_another_label_set_takes_back_an_end_by_time_as_well(table: FiringTable, resolved: bool) -> None:
+    """A replica that was not seen before posts a firing that time ended: it goes on; one that was resolved does not."""
+    firing, _ = known(table, observe(table, 1, replica="a"))
+    if resolved:
+        observe(table, 30, ends=30, replica="a")
+    table.sweep(NOW + 400)
+    again, _ = known(table, observe(table, 401, replica="b"))
+    assert again is firing
+    assert (firing.ended_at is None) is not resolved
+    assert len(observe(table, 420, ends=420, replica="b").ended) == (not resolved)
+
+
+def test_a_firing_that_goes_on_under_another_id_leaves_the_first(table: FiringTable) -> None:
+    """What was remembered is gone, and the id is found anew: no firing without copies is kept."""
+    _, entry = known(table, observe(table, 1))
+    table.sweep(NOW + 400)
+    observe(table, 600)
+    firing, _ = table.attach(entry, "A2", "payments", NOW)
+    assert (table.get("A1"), table.get("A2")) == (None, firing)
+
+
+def test_tenants_are_apart(table: FiringTable) -> None:
+    """The same labels of two tenants are two entries, each with its tenant, for posts of our own."""
+    post = read_post(b'[{"labels":{"alertname":"Down"}}]', NOW)
+    assert post is not None
+    entries = [table.observe(post, "127.0.0.1", NOW, tenant).unknown[0] for tenant in ("", "a", "b")]
+    assert [entry.tenant for entry in entries] == ["", "a", "b"]
+    assert len(table) == 3
+
+
 def test_a_later_start_is_a_new_firing(table: FiringTable) -> None:
     """The same labels fire again after the end: that is looked up, and is another firing."""
     first, _ = known(table, observe(table, 1))
@@ -183,3 +255,34 @@ def test_a_firing_ends_only_when_nothing_of_it_fires(steps: list[tuple[int, str,
             table.attach(entry, f"A{int(now)}-{replica}", "payments", NOW + now)
         open_ = {one.alert_id.rpartition("-")[2] for one in table if one.ended_at is None}
         assert open_ == {replica for _, replica in said}
+
+
+COPIES = st.lists(st.tuples(st.integers(1, 400), st.sampled_from("ab"), st.booleans()), max_size=40)
+
+
+@given(COPIES)
+def test_only_an_end_by_time_is_taken_back(copies: list[tuple[int, str, bool]]) -> None:
+    """For any order of copies with one start: what a resolved copy ended stays so, what time ended a copy resumes."""
+    table, now, until, word = FiringTable(RESOLVE, 100), 0.0, dict[str, float](), "fires"
+    firing, _ = known(table, observe(table, 0))
+    until["prometheus-0"] = RESOLVE
+    for wait, sender, fires in copies:
+        now += wait
+        if until and max(until.values()) <= now:
+            word, until = "timed_out", {}
+        table.sweep(NOW + now)
+        if not len(table):
+            return  # it ended long ago
+        seen = observe(table, now, ends=None if fires else now, sender=sender)
+        for entry in seen.resumed:
+            table.attach(entry, "A1", "payments", NOW)
+        if fires and word != "resolved":
+            word, until[sender] = "fires", now + RESOLVE
+        elif not fires:
+            until.pop(sender, None)
+            until = {one: end for one, end in until.items() if end > now}
+            word = "fires" if until else "resolved"
+        assert (firing.ended_at is None) == (word == "fires")
+        assert len(seen.unknown) == 0
+        if word != "fires":
+            assert firing.resolved == (word == "resolved")

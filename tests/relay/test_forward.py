@@ -1,6 +1,5 @@
 """What goes on: the bytes of a post as they came, or the same alerts with keys added."""
 
-import copy
 import json
 from typing import Any
 
@@ -8,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.relay.forward import Addition, Copy, add, end, read_labels, read_post, rewrite
+from stream.relay.forward import Addition, Copy, Rejected, add, end, read_labels, read_post, rewrite
 from stream.sources.fingerprint import fingerprint
+from tests.relay.records import expected
 
 NOW = 1_772_359_200.0
 NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
@@ -38,18 +38,6 @@ ADDITIONS = st.builds(
     st.dictionaries(st.sampled_from(["noisegate_probability", "noisegate_why", "noisegate_url"]), st.text(max_size=20)),
     st.sampled_from(["", "paused", "closed"]),
 )
-
-
-def expected(alert: Any, addition: Addition) -> Any:
-    """What an alert is with an addition, as parsed JSON; what can't get one stays."""
-    if not isinstance(alert, dict) or not isinstance(alert.get("annotations", {}) or {}, dict):
-        return alert
-    new = copy.deepcopy(alert)
-    if addition.annotations:
-        new["annotations"] = {**addition.annotations, **(new.get("annotations") or {})}
-    if addition.label:
-        new["labels"] = {"noisegate": addition.label, **(new.get("labels") or {})}
-    return new
 
 
 @given(POSTS, st.data(), st.sampled_from([None, 1]), st.booleans())
@@ -107,7 +95,7 @@ def test_half_a_surrogate_pair_spoils_only_its_own_alert() -> None:
     body = rb'[{"labels":{"a":"\ud800"}}, {"labels":{"a":"b"}}]'
     post = read_post(body, NOW)
     assert post is not None
-    assert [type(one) for one in post.copies] == [str, Copy]
+    assert [type(one) for one in post.copies] == [Rejected, Copy]
     changed = rewrite(post, [Addition(), Addition({"k": "v"})])
     assert changed == rb'[{"labels":{"a":"\ud800"}},{"labels":{"a":"b"},"annotations":{"k":"v"}}]'
 
@@ -151,22 +139,30 @@ def test_a_copy_has_its_times_and_its_sender(
 
 
 @pytest.mark.parametrize(
-    ("alert", "reason"),
+    ("alert", "reason", "words", "counted"),
     [
-        (b"7", "no_alert"),
-        (b'{"labels":7}', "no_alert"),
-        (b'{"annotations":{}}', "no_alert"),
-        (b'{"labels":{},"startsAt":"yesterday"}', "bad_time"),
-        (b'{"labels":{},"startsAt":"2099-01-01T00:00:00Z"}', "future"),
-        (b'{"labels":{},"startsAt":"1999-01-01T00:00:00Z"}', "before_floor"),
-        (b'{"labels":{"a":"%b"}}' % (b"x" * 300_000), "no_alert"),
+        (b"7", "no_alert", "Expected `object`, got `int`", "no_alert"),
+        (b'{"labels":7}', "no_alert", "its labels are no object", "no_alert"),
+        (b'{"annotations":{}}', "no_alert", "missing required field `labels`", "no_alert"),
+        (b'{"labels":{},"startsAt":"yesterday"}', "bad_time", "startsAt: 'yesterday'", "bad_time"),
+        (b'{"labels":{},"startsAt":"2099-01-01T00:00:00Z"}', "future", "startsAt: it is 26604 days after", "future"),
+        (
+            b'{"labels":{},"startsAt":"1999-01-01T00:00:00Z"}',
+            "before_floor",
+            "startsAt: it is before 2000",
+            "before_floor",
+        ),
+        (b'{"labels":{"a":"%b"}}' % (b"x" * 300_000), "too_large", "it has 300019 bytes, 262144", "no_alert"),
     ],
 )
-def test_what_can_t_be_followed_says_why(alert: bytes, reason: str) -> None:
-    """One alert that can't be followed is counted under a short name; the others of its post are followed."""
+def test_what_can_t_be_followed_says_why(alert: bytes, reason: str, words: str, counted: str) -> None:
+    """One alert that can't be followed has a reason in words and is counted; the others of its post are followed."""
     post = read_post(b'[%b,{"labels":{"a":"b"}}]' % alert, NOW)
     assert post is not None
-    assert post.copies[0] == reason
+    rejected = post.copies[0]
+    assert isinstance(rejected, Rejected)
+    assert (rejected.reason, rejected.counted) == (reason, counted)
+    assert words in rejected.detail
     assert isinstance(post.copies[1], Copy)
 
 

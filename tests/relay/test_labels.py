@@ -10,8 +10,9 @@ import pytest
 from stream.core.records import DecisionName
 from stream.relay.labels import Claim, Claims, claim_of
 from stream.relay.route_check import RouteCheck
+from tests.async_waits import until
 from tests.relay.records import AT, decision, enriched
-from tests.relay.rig import MemoryPublisher, Rig, SharedStore, running, until
+from tests.relay.rig import MemoryPublisher, Rig, SharedStore, running
 
 
 def with_labels(test: Callable[[Rig], Awaitable[None]], **options: Any) -> None:
@@ -162,6 +163,7 @@ def test_no_label_without_a_route(routed: list[str]) -> None:
         decide(rig, "pause")
         rig.labeller.checks = {"am": RouteCheck(frozenset(routed))} if routed else {}
         await rig.post(rig.alert())
+        assert rig.value("relay_labels_unrouted_total") == len(routed)
         rig.labeller.checks = {"am-0": RouteCheck(frozenset({"paused"})), "am-1": RouteCheck()}
         await rig.post(rig.alert("Other"))
         assert labels(rig) == ["", ""]

@@ -1,16 +1,21 @@
 """The relay's room: what goes on, what is posted again, and what is published, with everything else there or away."""
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
+from stream.core import limits
 from stream.core.errors import RecordRefused
+from stream.core.events import Acted
 from stream.relay.upstream import Reply
+from tests.async_waits import until
 from tests.relay.records import enriched
-from tests.relay.rig import MemoryPublisher, Rig, SharedStore, running, until
+from tests.relay.rig import MemoryPublisher, Rig, SharedStore, running
+from tests.sources.sender import Sender
 
 
 def in_room(test: Callable[[Rig], Awaitable[None]], **options: Any) -> None:
@@ -214,6 +219,24 @@ def test_a_restarted_prometheus_makes_no_second_alert() -> None:
     asyncio.run(run())
 
 
+def test_the_webhook_of_alertmanager_finds_the_same_firing() -> None:
+    """The intake reads of an alert that the relay has forwarded, and labelled: one id, and one raised event."""
+
+    async def test(rig: Rig) -> None:
+        alert = rig.alert(age=10)
+        await rig.post(alert)
+        await until(lambda: rig.publisher.raised)
+        await until(lambda: rig.registrar.waiting == 0)
+        labels = {**alert["labels"], "noisegate": "paused", "replica": "b"}
+        shown = {**alert, "labels": labels, "status": "firing"}
+        webhook = {"version": "4", "status": "firing", "alerts": [shown]}
+        found = Sender(store=rig.store).post("alertmanager", webhook, now=rig.clock())
+        (one,) = found.decisions
+        assert (one.event.alert_id, one.duplicate) == (rig.publisher.raised[0].alert_id, True)
+
+    in_room(test)
+
+
 def test_it_fires_again_as_another_alert() -> None:
     """After its end the same labels fire again: another id, another event."""
 
@@ -242,6 +265,232 @@ def test_what_is_not_heard_of_has_ended() -> None:
         await until(lambda: rig.publisher.ended)
         at = rig.publisher.ended[0].at.timestamp()
         assert at == pytest.approx(rig.clock() - 1, abs=2)
+
+    in_room(test)
+
+
+async def timed_out(rig: Rig, alert: dict[str, Any], ends: int = 1) -> None:
+    """Post an alert that names no end, and let it be not heard of."""
+    await rig.post(alert)
+    await until(lambda: rig.publisher.raised)
+    rig.ahead += 301.0
+    await until(lambda: len(rig.publisher.ended) == ends)
+    await until(lambda: rig.registrar.waiting == 0)
+
+
+def resumed(publisher: MemoryPublisher) -> list[Acted]:
+    """The events that a firing goes on."""
+    return [event for event in publisher.events if isinstance(event, Acted) and event.kind == "resumed"]
+
+
+def test_a_firing_that_only_time_ended_goes_on() -> None:
+    """A Prometheus that was cut off posts the same start again: `resumed` once, and later a second end of its own."""
+
+    async def test(rig: Rig) -> None:
+        alert = rig.alert(age=5, endless=True)
+        await timed_out(rig, alert)
+        await scored(rig)
+        for _ in range(3):
+            await rig.post(alert)
+        await until(lambda: resumed(rig.publisher))
+        assert rig.upstream.alerts[-1]["annotations"]["noisegate_probability"] == "0.07"
+        await rig.post(rig.resolved(alert))
+        await until(lambda: len(rig.publisher.ended) == 2)
+        await rig.post(alert)  # late: it was resolved
+        await until(lambda: rig.registrar.waiting == 0)
+        (raised,), (again,) = rig.publisher.raised, resumed(rig.publisher)
+        first, second = rig.publisher.ended
+        assert {raised.alert_id, again.alert_id, first.alert_id, second.alert_id} == {raised.alert_id}
+        assert len({first.action_id, again.action_id, second.action_id}) == 3
+        assert first.at <= again.at <= second.at
+        assert again.agent == "automation"
+
+    in_room(test)
+
+
+def test_an_end_by_time_that_is_not_published_yet_is_never() -> None:
+    """Kafka is away while it is cut off: when both are back the log says that it fires, which is so."""
+
+    async def test(rig: Rig) -> None:
+        alert = rig.alert(age=5, endless=True)
+        await rig.post(alert)
+        await until(lambda: rig.publisher.raised)
+        rig.publisher.away = True
+        other = rig.alert("Other")
+        await rig.post(other)
+        await until(lambda: rig.registrar.kafka_away)
+        rig.ahead = 301.0
+        await until(lambda: all(one.ended_at is not None for one in rig.table))
+        await rig.post(alert)
+        rig.publisher.away = False
+        await until(lambda: rig.registrar.waiting == 0)
+        rules = [event.rule for event in rig.publisher.raised]
+        assert rules.count("Down") == 1
+        assert rig.publisher.raised[0].alert_id not in {event.alert_id for event in rig.publisher.ended}
+
+    in_room(test)
+
+
+def test_two_relays_resume_a_firing_once() -> None:
+    """Both were cut off, and both hear of it again: one event, and one more end, whoever sees it."""
+
+    async def run() -> None:
+        store, publisher = SharedStore(), MemoryPublisher()
+        async with running(store, publisher, name="one") as one, running(store, publisher, name="two") as two:
+            alert = one.alert(age=5, endless=True)
+            await two.post(alert)
+            two.ahead = 301.0
+            await timed_out(one, alert)
+            await until(lambda: two.registrar.waiting == 0)
+            await asyncio.gather(one.post(alert), two.post(alert))
+            await until(lambda: resumed(publisher))
+            await asyncio.gather(one.post(one.resolved(alert)), two.post(two.resolved(alert)))
+            await until(lambda: len(publisher.ended) == 2)
+            await until(lambda: one.registrar.waiting + two.registrar.waiting == 0)
+        assert [len(resumed(publisher)), len(publisher.raised), len(publisher.ended)] == [1, 1, 2]
+
+    asyncio.run(run())
+
+
+def test_a_relay_that_was_cut_off_learns_that_it_was_resolved() -> None:
+    """The other relay heard it resolved: a copy that is late there is late here, and nothing is published of it."""
+
+    async def run() -> None:
+        store, publisher = SharedStore(), MemoryPublisher()
+        async with running(store, publisher, name="one") as one, running(store, publisher, name="two") as two:
+            alert = one.alert(age=5, endless=True)
+            await two.post(alert)
+            await one.post(alert)
+            await until(lambda: publisher.raised)
+            await one.post(one.resolved(alert))
+            await until(lambda: publisher.ended)
+            two.ahead = 301.0
+            (firing,) = list(two.table)
+            await until(lambda: firing.ended_at is not None and two.registrar.waiting == 0)
+            await two.post(alert)
+            await until(lambda: firing.resolved)
+            assert firing.ended_at is not None
+        assert [len(publisher.ended), len(resumed(publisher))] == [1, 0]
+
+    asyncio.run(run())
+
+
+def test_a_resumption_that_was_not_published_is_by_another_relay() -> None:
+    """One is killed between memory and Kafka: who hears of the firing next publishes it."""
+
+    async def run() -> None:
+        store, publisher = SharedStore(), MemoryPublisher()
+        async with running(store, publisher, name="one") as one:
+            alert = one.alert(age=5, endless=True)
+            await timed_out(one, alert)
+            publisher.away = True
+            await one.post(alert)
+            await until(lambda: one.registrar.kafka_away)
+        publisher.away = False
+        for key in [key for key in store.values if key.startswith("publish:")]:
+            del store.values[key]  # as its time to live does
+        async with running(store, publisher, name="two") as two:
+            await two.post(alert)
+            await until(lambda: resumed(publisher))
+        assert len(publisher.raised) == 1
+
+    asyncio.run(run())
+
+
+LETTERS = [
+    ({"labels": {}}, "no_labels", "no label that is a text"),
+    ({"labels": {"a": "b"}, "startsAt": "soon"}, "bad_time", "startsAt: 'soon'"),
+    ({"labels": {"alertname": "x" * 300_000}}, "too_large", "262144 are allowed"),
+    ({"labels": {"job": "\ud800"}}, "no_alert", "it is no alert of Alertmanager's API"),
+    (7, "no_alert", "it is no alert of Alertmanager's API"),
+]
+
+
+@pytest.mark.parametrize(("alert", "reason", "words"), LETTERS, ids=range(len(LETTERS)))
+def test_what_can_t_be_an_event_is_a_dead_letter_and_goes_on(alert: Any, reason: str, words: str) -> None:
+    """The post goes on byte for byte; `alerts.failed` holds that alert and why, once though it comes every minute."""
+
+    async def test(rig: Rig) -> None:
+        body = json.dumps([alert, rig.alert("Good")]).encode()
+        for _ in range(3):
+            assert await rig.room.forward(body, "127.0.0.1", {}) == Reply(200)
+        assert rig.upstream.bodies == [body] * 3
+        await until(lambda: rig.publisher.failed and rig.publisher.raised)
+        ((headers, value),) = rig.publisher.failed
+        part = json.dumps(alert).encode()
+        assert value == part[: limits.FAILED_VALUE_BYTES]
+        assert words in headers.pop("detail")
+        assert headers == {
+            "room": "relay",
+            "reason": reason,
+            "topic": "/api/v2/alerts",
+            "partition": "-1",
+            "offset": "-1",
+            "length": str(len(part)),
+            "sha256": hashlib.sha256(part).hexdigest(),
+        }
+        assert [event.rule for event in rig.publisher.raised] == ["Good"]
+
+    in_room(test)
+
+
+def test_dead_letters_wait_for_kafka_and_are_bounded() -> None:
+    """While Kafka is away so many wait, and all that wait are written when it is back; alerts go on meanwhile."""
+
+    async def test(rig: Rig) -> None:
+        rig.publisher.away = True
+        bad = [{"labels": {"n": str(number)}, "startsAt": "soon"} for number in range(limits.RELAY_FAILED + 5)]
+        assert (await rig.post(*bad)).taken
+        assert rig.value("relay_not_followed_total", reason="bad_time") == len(bad)
+        await asyncio.sleep(0)
+        rig.publisher.away = False
+        await until(lambda: len(rig.publisher.failed) == limits.RELAY_FAILED)
+        numbers = [json.loads(value)["labels"]["n"] for _, value in rig.publisher.failed]
+        assert sorted(numbers, key=int) == [str(number) for number in range(limits.RELAY_FAILED)]
+        await rig.post(bad[-1])  # it was left out, so it is new
+        await until(lambda: len(rig.publisher.failed) == limits.RELAY_FAILED + 1)
+
+    in_room(test)
+
+
+def test_one_bad_alert_costs_no_other_its_score() -> None:
+    """Alertmanager refuses a whole post for one alert: it is parted from the others, which get their annotations."""
+
+    async def test(rig: Rig) -> None:
+        names = [f"Alert{number}" for number in range(10)]
+        await rig.post(*(rig.alert(name) for name in names))
+        await until(lambda: len(rig.publisher.raised) == 10)
+        posts, taken = len(rig.upstream.bodies), set[str]()
+
+        def answer(body: bytes) -> None:
+            found = {one["labels"]["alertname"] for one in json.loads(body)}
+            rig.upstream.reply = Reply(400, b"bad") if "Alert6" in found else Reply(200)
+            taken.update(found - {"Alert6"} if rig.upstream.reply.taken else ())
+
+        rig.upstream.on_post = answer
+        await rig.room.take([enriched(event.alert_id) for event in rig.publisher.raised])
+        await until(lambda: rig.value("relay_alerts_annotated_total") == 9)
+        assert taken == {*names} - {"Alert6"}
+        assert len(rig.upstream.bodies) - posts <= 1 + 2 * 4
+
+    in_room(test)
+
+
+def test_posts_of_our_own_carry_the_tenant_of_their_alert() -> None:
+    """Two tenants, one of them none: scores go to each with its header, and a sender's trace is not used again."""
+
+    async def test(rig: Rig) -> None:
+        first, second = rig.alert("First"), rig.alert("Second")
+        headers = {"X-Scope-OrgID": "team-a", "traceparent": "00-1-2-01"}
+        await rig.room.forward(json.dumps([first]).encode(), "127.0.0.1", headers)
+        await rig.post(second)
+        assert rig.upstream.headers == [headers, {}]
+        await until(lambda: len(rig.publisher.raised) == 2)
+        await rig.room.take([enriched(event.alert_id) for event in rig.publisher.raised])
+        await until(lambda: len(rig.upstream.bodies) == 4)
+        own = {json.loads(body)[0]["labels"]["alertname"]: at for at, body in enumerate(rig.upstream.bodies) if at > 1}
+        assert rig.upstream.headers[own["First"]] == {"X-Scope-OrgID": "team-a"}
+        assert rig.upstream.headers[own["Second"]] == {}
 
     in_room(test)
 

@@ -15,6 +15,8 @@ from stream.core.errors import SettingsError
 from stream.dev.process import free_port
 from stream.metrics.relay import RelayMetrics
 from stream.relay.upstream import Reply, Upstream
+from tests.servers.availability import unavailable
+from tests.servers.certificates import Authority
 from tests.servers.receiver import Receiver
 
 ONE = {"relay_alertmanagers": ["http://am:9093"]}
@@ -153,6 +155,95 @@ def test_path_prefix_login_token_and_headers(tmp_path: Path) -> None:
         assert request.headers["authorization"] == f"Basic {base64.b64encode(b'ann:p@ss').decode()}"
         assert request.headers["x-scope-orgid"] == "7"
         assert two.requests[0].headers["authorization"] == "Bearer s3cret"
+
+
+def test_a_sender_s_headers_go_on_but_those_that_the_settings_give(tmp_path: Path) -> None:
+    """Tenant and trace are the sender's own; what is configured, and the login, no sender can change."""
+    token = tmp_path / "token"
+    token.write_text("s3cret")
+    sent = {"X-Scope-OrgID": "caf\u00e9", "traceparent": "00-1-2-01", "Authorization": "Bearer theirs"}
+
+    async def test(upstream: Upstream) -> None:
+        assert (await upstream.post(BODY, sent)).taken
+
+    with Receiver() as one, Receiver() as two, Receiver() as three:
+        with_upstream(test, settings(one.url))
+        with_upstream(
+            test, settings(two.url, relay_upstream_token=str(token), relay_upstream_headers={"x-scope-orgid": "7"})
+        )
+        with_upstream(test, settings(three.url.replace("://", "://ann:x@")))
+        names = ("x-scope-orgid", "traceparent", "authorization")
+        found = [[each.requests[0].headers[name] for name in names] for each in (one, two, three)]
+    assert found == [
+        ["caf\u00e9", "00-1-2-01", "Bearer theirs"],
+        ["7", "00-1-2-01", "Bearer s3cret"],
+        ["caf\u00e9", "00-1-2-01", f"Basic {base64.b64encode(b'ann:x').decode()}"],
+    ]
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """A private authority, for the module."""
+    try:
+        return Authority(tmp_path_factory.mktemp("ca"))
+    except FileNotFoundError as error:
+        unavailable(str(error))
+
+
+def test_tls_to_an_alertmanager_of_a_private_authority(authority: Authority) -> None:
+    """With its certificate as relay_upstream_ca posts are taken, over one connection; without it nothing is sent."""
+    replies: list[Reply] = []
+
+    async def test(upstream: Upstream) -> None:
+        replies.extend([await upstream.post(BODY), await upstream.post(BODY)])
+
+    with Receiver(tls=authority.server_context(authority.issue("am"))) as receiver:
+        with_upstream(test, settings(receiver.url, relay_upstream_ca=str(authority.file)))
+        assert [reply.status for reply in replies] == [200, 200]
+        with_upstream(test, settings(receiver.url))
+        assert [reply.status for reply in replies[2:]] == [502, 502]
+        assert b"certificate verify failed" in replies[2].body
+    assert len(receiver.requests) == 2
+
+
+def test_a_certificate_of_another_host_is_refused(authority: Authority) -> None:
+    """A certificate of the right authority for another address: nothing is sent to whoever holds it."""
+
+    async def test(upstream: Upstream) -> None:
+        reply = await upstream.post(BODY)
+        assert (reply.status, b"certificate verify failed" in reply.body) == (502, True)
+
+    with Receiver(tls=authority.server_context(authority.issue("other", "IP:192.0.2.1"))) as receiver:
+        with_upstream(test, settings(receiver.url, relay_upstream_ca=str(authority.file)))
+    assert receiver.requests == []
+
+
+def test_an_alertmanager_that_asks_for_a_client_s_certificate(authority: Authority, tmp_path: Path) -> None:
+    """With the relay's own certificate posts are taken, with a login as well; without it none but by another one."""
+    own = authority.issue("relay")
+    token = tmp_path / "token"
+    token.write_text("s3cret")
+    replies: list[Reply] = []
+
+    async def test(upstream: Upstream) -> None:
+        replies.append(await upstream.post(BODY))
+
+    with Receiver(tls=authority.server_context(authority.issue("am"), asks_clients=True)) as receiver:
+        trusts = {"relay_upstream_ca": str(authority.file), "relay_upstream_token": str(token)}
+        shows = {"relay_upstream_certificate": str(own.file), "relay_upstream_key": str(own.key)}
+        with_upstream(test, settings(receiver.url, **trusts, **shows))
+        with_upstream(test, settings(receiver.url, **trusts))
+        with Receiver() as plain:
+            with_upstream(test, settings(receiver.url, plain.url, **trusts))
+    assert [reply.status for reply in replies] == [200, 502, 200]
+    assert [request.headers["authorization"] for request in receiver.requests] == ["Bearer s3cret"]
+
+
+def test_a_certificate_without_its_key_is_named(authority: Authority) -> None:
+    """A PEM file that holds no key is named before anything is posted."""
+    own = authority.issue("keyless")
+    with pytest.raises(SettingsError, match="relay_upstream_certificate can't be used"):
+        Upstream(settings("https://am:9093", relay_upstream_certificate=str(own.file)), RelayMetrics())
 
 
 @pytest.mark.parametrize(

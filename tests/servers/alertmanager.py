@@ -2,12 +2,13 @@
 
 import json
 import shutil
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from stream.dev.process import LOOPBACK, ServerProcess, free_port
 
@@ -30,28 +31,41 @@ receivers:
 ANSWER_SECONDS = 10
 
 
+class WebConfig(NamedTuple):
+    """How Alertmanager itself is reached by TLS: its `--web.config.file`, and what its clients need."""
+
+    text: str
+    context: ssl.SSLContext
+    headers: Mapping[str, str]
+
+
 class AlertmanagerServer(ServerProcess):
     """One server on a port of its own, without a cluster. FileNotFoundError where it is not installed."""
 
-    def __init__(self, config: str = CONFIG, folder: Path | None = None, prefix: str = "") -> None:
+    def __init__(
+        self, config: str = CONFIG, folder: Path | None = None, prefix: str = "", web: WebConfig | None = None
+    ) -> None:
         program = next((found for name in PROGRAMS if (found := shutil.which(name))), None)
         if program is None:
             raise FileNotFoundError("prometheus-alertmanager is not installed")
-        self.port, self._prefix = free_port(), prefix
+        self.port, self._prefix, self._web = free_port(), prefix, web
         arguments = [
             "--config.file=alertmanager.yml",
             "--storage.path=data",
             f"--web.listen-address={LOOPBACK}:{self.port}",
             f"--web.external-url={self.url}",
             "--cluster.listen-address=",
+            *(["--web.config.file=web.yml"] if web is not None else []),
         ]
         super().__init__("alertmanager", [program, *arguments], ready=self._serves, folder=folder)
         (self.folder / "alertmanager.yml").write_text(config, encoding="utf-8")
+        if web is not None:
+            (self.folder / "web.yml").write_text(web.text, encoding="utf-8")
 
     @property
     def url(self) -> str:
         """Its address."""
-        return f"http://{LOOPBACK}:{self.port}{self._prefix}"
+        return f"{'http' if self._web is None else 'https'}://{LOOPBACK}:{self.port}{self._prefix}"
 
     def fire(self, labels: Mapping[str, str], ago_seconds: float = 60.0) -> datetime:
         """Post an alert that fires since a while ago; returns its start."""
@@ -97,7 +111,7 @@ class AlertmanagerServer(ServerProcess):
 
     def _ask(self, request: urllib.request.Request) -> Any:
         try:
-            with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:
+            with self._open(request, ANSWER_SECONDS) as answer:
                 text = answer.read()
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{error.code}: {error.read().decode()}") from None
@@ -105,7 +119,14 @@ class AlertmanagerServer(ServerProcess):
 
     def _serves(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=2) as answer:
+            with self._open(urllib.request.Request(f"{self.url}/-/ready"), 2) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False
+
+    def _open(self, request: urllib.request.Request, seconds: float) -> Any:
+        if self._web is None:
+            return urllib.request.urlopen(request, timeout=seconds)
+        for name, text in self._web.headers.items():
+            request.add_header(name, text)
+        return urllib.request.urlopen(request, timeout=seconds, context=self._web.context)

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 import urllib.request
 from collections.abc import Mapping
 from contextlib import suppress
@@ -27,10 +28,22 @@ class Received(NamedTuple):
         return json.loads(self.body)
 
 
-class Receiver:
-    """An HTTP server that takes every post and remembers it; a context manager."""
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
 
-    def __init__(self, answer: bytes = b'{"ok":true,"status":"success"}', status: int = 200) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that leaves, or whose handshake fails, is no fault of the test's."""
+
+
+class Receiver:
+    """An HTTP server that takes every post and remembers it; a context manager. With `tls` it speaks HTTPS."""
+
+    def __init__(
+        self,
+        answer: bytes = b'{"ok":true,"status":"success"}',
+        status: int = 200,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.requests: list[Received] = []
         receiver = self
 
@@ -55,15 +68,17 @@ class Receiver:
 
         self.answer, self.status = answer, status
         self._connections: list[socket.socket] = []
-        self._server = ThreadingHTTPServer((LOOPBACK, 0), Handler)
-        self._server.daemon_threads = True
+        self._scheme = "http" if tls is None else "https"
+        self._server = _Server((LOOPBACK, 0), Handler)
+        if tls is not None:  # each handshake in its own thread
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self.port: int = self._server.server_port
-        Thread(target=self._server.serve_forever, daemon=True).start()
+        Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
     def url(self) -> str:
         """Its address."""
-        return f"http://{LOOPBACK}:{self.port}"
+        return f"{self._scheme}://{LOOPBACK}:{self.port}"
 
     def of(self, path: str) -> list[Received]:
         """The requests to a path, in order."""

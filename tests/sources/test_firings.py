@@ -232,6 +232,47 @@ def test_there_is_never_more_than_one_open_firing(steps: list[tuple[bool, float,
         assert decode_records(encode_records(records)) == records
 
 
+HEARD = st.lists(st.tuples(st.sampled_from(["fires", "resolved", "timed_out"]), st.booleans()), max_size=12)
+
+
+@given(HEARD)
+def test_only_the_monitor_itself_takes_back_an_end_that_it_did_not_say(heard: list[tuple[str, bool]]) -> None:
+    """For any order of copies with one start: one id, and a copy resumes it if it is first-hand and the end was not."""
+    records, _, _ = find_raise((), 0.0, FiringRecord("A", "t", 0.0))
+    is_open, resolved, resumptions = True, False, 0
+    for number, (what, first_hand) in enumerate(heard, 1):
+        if what == "fires":
+            records, record, late = find_raise(records, 0.0, FiringRecord("B", "t", 0.0), first_hand)
+            if not is_open and first_hand and not resolved:
+                is_open, resumptions = True, resumptions + 1
+            assert late is not is_open
+        else:
+            word = what == "resolved" and first_hand
+            records, found = find_end(records, 0.0, float(number), float(number), None, word)
+            assert found is not None
+            record, resolved = found, word or (resolved and not is_open)
+            is_open = False
+        assert (record.alert_id, record.ended_at is None, record.resumptions) == ("A", is_open, resumptions)
+        assert is_open or record.resolved == resolved
+        assert records == (record,)
+    (overtaken,) = mark_published(records, "A", True, resumptions - 1)  # an end that was taken back before Kafka had it
+    assert not overtaken.end_published
+    (marked,) = mark_published(records, "A", False, resumptions)
+    assert (records[0].resumption, marked.resumption) == (resumptions, 0)
+
+
+def test_a_firing_that_is_remembered_by_an_older_release_is_read() -> None:
+    """A record without the fields of resumptions has none, and its end can be taken back."""
+    stored = msgspec.msgpack.encode([["A", "t", 1.0, 5.0, 5.0, True, True]])
+    assert decode_records(stored) == (FiringRecord("A", "t", 1.0, 5.0, 5.0, True, True),)
+
+
+def test_an_earlier_firing_is_not_resumed_beside_an_open_one() -> None:
+    """There is never more than one open firing: a copy of the earlier one is late."""
+    records = (FiringRecord("A", "t", 1.0, 5.0, 5.0), FiringRecord("B", "t", 10.0))
+    assert find_raise(records, 1.0, FiringRecord("C", "t", 1.0), first_hand=True) == (records, records[0], True)
+
+
 def test_acts_find_the_open_firing_else_the_last_that_ended() -> None:
     """An acknowledgement that comes after the end is of what ended, not of nothing."""
     ended, opened = FiringRecord("a", "t", 1.0, 5.0, 5.0), FiringRecord("b", "t", 10.0)
