@@ -44,7 +44,7 @@ RESERVED = frozenset({HELD_OUT, PAUSED_BY_RULE, RELEASED_BY_RULE, CLOSED_BY_RULE
 ENDED_BY_RULE = frozenset({PAUSED_BY_RULE, CLOSED_BY_RULE})  # kinds that end an alert's clock
 
 BY_HAND = frozenset({"acknowledged", "worked", "remediated", "reassigned", "dismissed", "commented"})
-BY_MACHINE = frozenset({"ended", "auto_closed", MUTED, *RESERVED})
+BY_MACHINE = frozenset({"ended", "resumed", "auto_closed", MUTED, *RESERVED})
 """Kinds that say by themselves who did it, where an act has no agent."""
 
 DRILL_TEAM = "noisegate-drill"
