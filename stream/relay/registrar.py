@@ -231,7 +231,9 @@ class Registrar:
     async def _publish(self, batch: list[tuple[_Due, bool | None]]) -> None:
         futures: list[tuple[_Due, Future[tuple[Part, int]]]] = []
         for due, publishable in batch:
-            if publishable:
+            if due.kind == "ended" and due.firing.ended_at is None:  # a copy has shown meanwhile that it goes on
+                self._done(due)
+            elif publishable:
                 output = Output(self._topic, due.firing.team.encode(), due.value)
                 futures.append((due, self._publisher.publish(output)))
             elif publishable is None:
