@@ -69,7 +69,7 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         holdout_floor: the least share of a team's hours that it leaves alone.
         max_per_hour: alerts of one team that it acts on in a UTC hour.
         active_hours: when it acts; None: always.
-        expires: when it ends, unless somebody gives a later date; None: only where it never acts.
+        expires: its last day, unless somebody gives a later one; None: only where it never acts.
         never_severity: severities that it never acts on.
     """
 
@@ -85,7 +85,7 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     holdout_floor: Annotated[float, Meta(gt=0, le=0.5)] = 0.05
     max_per_hour: Whole = 20
     active_hours: str | list[str] | None = None
-    expires: datetime | date | None = None
+    expires: date | None = None
     never_severity: Annotated[tuple[str, ...], Meta(max_length=limits.RULE_PATTERNS)] = NEVER_SEVERITY
 
     @property
@@ -96,11 +96,9 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     @property
     def ends_at(self) -> float | None:
-        """When it ends, seconds since 1970; a date ends with its day, in UTC."""
+        """When it ends, seconds since 1970: with its last day, in UTC."""
         if self.expires is None:
             return None
-        if isinstance(self.expires, datetime):
-            return seconds(self.expires)
         return seconds(datetime.combine(self.expires, time.min, UTC)) + 86_400.0
 
 
@@ -232,8 +230,6 @@ def _contradictions(rule: Rule) -> Iterator[tuple[str, Fault]]:
     acts = rule.mode in ("pause", "close")
     if acts and rule.expires is None:
         yield "mode", Fault(f"mode = {rule.mode!r} without expires", "say when the rule ends, such as 2027-06-30")
-    if isinstance(rule.expires, datetime) and rule.expires.tzinfo is None:
-        yield "expires", Fault(f"expires = {rule.expires} has no time zone", "end it in Z, or give a date")
     for text in [rule.active_hours] if isinstance(rule.active_hours, str) else rule.active_hours or ():
         try:
             ActiveHours([text])
