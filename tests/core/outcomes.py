@@ -42,9 +42,21 @@ def outcome(alert_id: str, at: float, name: OutcomeName, **change: Any) -> Outco
 
 def enriched(alert_id: str = "A1", at: float = T0, **change: Any) -> Enriched:
     """A scored alert raised at seconds since 1970; of alert, score and record, fields as given."""
-    alert = {"team": "payments", "rule": "disk_full", "entity": "db-7", "severity": "low", "source": "alertmanager"}
+    alert: dict[str, Any] = {
+        "team": "payments",
+        "rule": "disk_full",
+        "entity": "db-7",
+        "severity": "low",
+        "source": "alertmanager",
+    }
     alert |= {name: change.pop(name) for name in list(change) if name in {*alert, "labels"}}
-    score = {"probability": 0.04, "band": "likely_noise", "model": MODEL, "evidence": "strong", "reason": None}
+    score: dict[str, Any] = {
+        "probability": 0.04,
+        "band": "likely_noise",
+        "model": MODEL,
+        "evidence": "strong",
+        "reason": None,
+    }
     score |= {name: change.pop(name) for name in list(change) if name in score}
     record = {
         "why": None,

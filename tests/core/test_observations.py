@@ -32,12 +32,13 @@ def test_a_storm_is_one_observation(hosts: int, name: OutcomeName) -> None:
     assert observe(storm) == [Observation(FIRST, PROOF, 1.0 if name == "actionable" else 0.0, hosts)]
 
 
+NAMES: tuple[OutcomeName, ...] = ("noise", "actionable", "noise")
+
+
 def test_x_is_the_share_of_episodes_of_which_any_alert_was_acted_on() -> None:
     """Of four episodes one was acted on, at its second alert of three: x = 0.25; alerts do not weigh."""
     alerts = [outcome(f"A{n}", T0 + n, "noise", episode=f"e{n}") for n in range(3)]
-    alerts += [
-        outcome(f"B{n}", T0 + 60 * n, name, episode="e9") for n, name in enumerate(("noise", "actionable", "noise"))
-    ]
+    alerts += [outcome(f"B{n}", T0 + 60 * n, name, episode="e9") for n, name in enumerate(NAMES)]
     assert observe(alerts) == [Observation(FIRST, PROOF, 0.25, 4)]
 
 
@@ -67,7 +68,7 @@ def test_an_unknown_outcome_is_no_evidence() -> None:
 )
 def test_what_a_proof_may_count(change: dict[str, str], counted: bool) -> None:
     """No alert without history, no correction and no drill is counted."""
-    assert observations.is_observed(outcome("A", T0, "noise", **change)) is counted  # type: ignore[arg-type]
+    assert observations.is_observed(outcome("A", T0, "noise", **change)) is counted
 
 
 def test_an_hour_is_due_at_its_end_and_a_day_and_horizon_and_grace() -> None:
@@ -125,8 +126,8 @@ def test_the_order_of_outcomes_changes_nothing(alerts: list[tuple[int, str, int]
     assert mixed == straight
     tallies = [Tally(), Tally()]
     for tally, found in zip(tallies, (straight, mixed), strict=True):
-        for one in found:
-            tally.add(one.acted, one.hour)
+        for observed in found:
+            tally.add(observed.acted, observed.hour)
     assert tallies[0] == tallies[1]
 
 
