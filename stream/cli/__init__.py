@@ -25,6 +25,7 @@ from stream.cli import (
     options,
     report,
     retrain,
+    rules,
     run,
     schema,
     topics,
@@ -58,6 +59,7 @@ GROUPS = {
     "import": imports.app,
     "intake": intake.app,
     "report": report.app,
+    "rules": rules.app,
 }
 
 for name, verb in VERBS.items():

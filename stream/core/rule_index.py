@@ -20,17 +20,16 @@ class IndexedRule:
     """A rule with what is computed of it once.
 
     Attributes:
-        rule: as written; `version` and `ends_at` are its own.
-        file, line: where it stands.
+        placed: the rule and where it stands; `rule` is the rule as written, `version` and `ends_at` its own.
         labels: the labels that its match names.
         hours: when it acts; None: always.
     """
 
-    __slots__ = ("ends_at", "file", "hours", "labels", "line", "never_severity", "rule", "version")
+    __slots__ = ("ends_at", "hours", "labels", "never_severity", "placed", "rule", "version")
 
     def __init__(self, placed: Placed) -> None:
+        self.placed = placed
         self.rule: Rule = placed.rule
-        self.file, self.line = placed.file, placed.line
         self.version, self.ends_at = placed.rule.version, placed.rule.ends_at
         self.labels = frozenset(placed.rule.match.labels)
         self.never_severity = frozenset(placed.rule.never_severity)
