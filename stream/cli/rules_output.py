@@ -11,6 +11,7 @@ from rich.table import Table
 from stream.console import stdout_console
 from stream.core.decisions import never
 from stream.core.events import Raised, moment, seconds
+from stream.core.proof import LEAST_DAYS, PROOF_DAYS
 from stream.core.records import Enriched
 from stream.core.rule_index import IndexedRule, RuleIndex
 from stream.core.rule_overlaps import Overlap
@@ -205,7 +206,7 @@ def _print_rule(rule: "RuleBacktest") -> None:
     console.print(f"\n[bold]{escape(rule.name)}[/bold] of {escape(rule.owner)}, version {rule.version}")
     console.print(
         f"matched {rule.matched:,} alerts, would have acted on {rule.would_act:,}; people acted on {rule.acted:,} of "
-        f"the {rule.judged:,} of these with an outcome ({share})\n{rule.words}",
+        f"the {rule.judged:,} of these with an outcome ({share})\nas a proof, these would be {rule.words}",
         markup=False,
     )
     for why, count in rule.blocked.items():
@@ -230,30 +231,31 @@ def _print_rule(rule: "RuleBacktest") -> None:
 
 
 def print_plans(plans: "list[Plan]", note: str) -> None:
-    """Print a table with one row a rule."""
+    """Print a few lines for each rule."""
     console = stdout_console()
     console.print(
-        f"Days at the volume of the past ({note}). An observation is a team's hour in which the rule matched."
-    )
-    table = Table("rule", box=SIMPLE)
-    names = ("limit", "observations a day", "share acted on", "to proof, if none is", "to proof, at that share")
-    for name in (*names, "to the second proof", "to notice ten times the limit, by hold-out"):
-        table.add_column(name, justify="right")
-    for plan in plans:
-        past = "-" if plan.past_share is None else f"{plan.past_share:.1%}"
-        notice = ", ".join(f"{share}: {_days(days)}" for share, days in plan.notice_days.items())
-        days = [_days(each) for each in (plan.proof_days, plan.expected_days, plan.second_days)]
-        row = (f"{plan.limit:.1%}", f"{plan.observations_per_day:.1f}", past, *days, notice)
-        table.add_row(escape(plan.name), *row)
-    console.print(table)
-    console.print(
-        "A proof needs 7 days at least, and ends after 90; closing needs 14 days of pause and the second proof. "
-        "A dash: never, at this volume or share.",
+        f"At the volume of the past ({note}). An observation is a team's hour in which the rule matched; a proof needs "
+        f"{LEAST_DAYS} days at least, and holds {PROOF_DAYS:.0f}.",
         markup=False,
     )
+    for plan in plans:
+        if plan.past_share is None:
+            console.print(f"\n{plan.name}: matched nothing that was observed, so nothing can be planned", markup=False)
+            continue
+        notice = ", ".join(f"{_days(days)} at {share}" for share, days in plan.notice_days.items())
+        lines = [
+            f"\n{plan.name}: {plan.observations_per_day:.1f} observations a day, {100 * plan.past_share:.1f} % acted "
+            f"on, limit {100 * plan.limit:g} %",
+            f"  days to proof in shadow: {_days(plan.proof_days)} if nothing is acted on, "
+            f"{_days(plan.median_days)} at the past share",
+            f"  days to the second proof, from half of the hours: {_days(plan.second_days)} at the past share",
+            f"  days to notice ten times the limit, by hold-out: {notice.replace('%', ' %')}",
+        ]
+        console.print("\n".join(lines), markup=False)
 
 
 def _days(days: float | None) -> str:
     if days is None:
-        return "-"
-    return f"{days:.1f}" if days < 10 else f"{days:,.0f}"
+        return "never"
+    words = f"{days:.1f}" if days < 10 else f"{days:,.0f}"
+    return f"{words} (too long)" if days > PROOF_DAYS else words
