@@ -1,9 +1,10 @@
 """Which rules stand in each other's way, found from their files alone."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import reduce
+from operator import or_
 from typing import NamedTuple
 
 from stream.core.rules import Placed
@@ -24,29 +25,63 @@ class Overlap(NamedTuple):
 def overlaps(placed: Sequence[Placed], most: int) -> list[Overlap]:
     """Pairs of rules, in the order in which they are tried; at most so many, hidden ones before others."""
     patterns = [one.rule.match.patterns() for one in placed]
+    shared_with = _Sharing(patterns)
     hidden: list[Overlap] = []
     shared: list[Overlap] = []
     for late, second in enumerate(placed):
-        for early in range(late):
+        for early in _bits(shared_with.mask(late)):
             first = placed[early]
-            if not _may_share(patterns[early], patterns[late]):
-                continue
             covers = first.rule.max_probability >= second.rule.max_probability and _covers(
                 patterns[early], patterns[late]
             )
-            (hidden if covers else shared).append(Overlap(first, second, covers))
-            if covers or len(shared) > 10 * most:
+            if covers or len(shared) < most:
+                (hidden if covers else shared).append(Overlap(first, second, covers))
+            if covers:
                 break
     return (hidden + shared)[:most]
 
 
-def _may_share(first: Patterns, second: Patterns) -> bool:
-    """Whether an alert can match both: in each field that both name, a pattern of each allows one value."""
-    return all(
-        any(share_value(one, other) for one in first[field] for other in second[field])
-        for field in first
-        if field in second
-    )
+class _Sharing:
+    """Which rules before a rule an alert can match as well: in each field that both name, one value fits both.
+
+    Rules are bits of a mask, in order.
+    """
+
+    def __init__(self, patterns: Sequence[Patterns]) -> None:
+        self._patterns = patterns
+        self._named: dict[str, dict[str, int]] = {}  # by field and pattern
+        self._known: dict[tuple[str, str], int] = {}
+        for place, given in enumerate(patterns):
+            for field, own in given.items():
+                table = self._named.setdefault(field, {})
+                for pattern in own:
+                    table[pattern] = table.get(pattern, 0) | 1 << place
+        self._any = {field: reduce(or_, table.values()) for field, table in self._named.items()}
+
+    def mask(self, late: int) -> int:
+        before = (1 << late) - 1
+        for field, own in self._patterns[late].items():
+            sharing = ~self._any[field]
+            for pattern in own:
+                sharing |= self._of(field, pattern)
+            before &= sharing
+        return before
+
+    def _of(self, field: str, pattern: str) -> int:
+        """The rules that name the field with a pattern that shares a value with this one."""
+        known = self._known.get((field, pattern))
+        if known is None:
+            table = self._named[field]
+            known = reduce(or_, (mask for other, mask in table.items() if share_value(pattern, other)), 0)
+            self._known[field, pattern] = known
+        return known
+
+
+def _bits(mask: int) -> Iterator[int]:
+    while mask:
+        lowest = mask & -mask
+        yield lowest.bit_length() - 1
+        mask ^= lowest
 
 
 def _covers(first: Patterns, second: Patterns) -> bool:
@@ -63,7 +98,6 @@ def _allows_all(pattern: str, other: str) -> bool:
     return not _WILD.search(other) and fnmatchcase(other, pattern)
 
 
-@cache
 def share_value(one: str, other: str) -> bool:
     """Whether some text matches both patterns.
 
@@ -71,7 +105,7 @@ def share_value(one: str, other: str) -> bool:
     (True, False, True)
     """
     if not _WILD.search(one):
-        return fnmatchcase(one, other)
+        return one == other if not _WILD.search(other) else fnmatchcase(one, other)
     if not _WILD.search(other):
         return fnmatchcase(other, one)
     left, right = _TOKEN.findall(one), _TOKEN.findall(other)

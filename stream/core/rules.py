@@ -153,7 +153,7 @@ def read_rules(files: Mapping[str, str]) -> tuple[list[Placed], list[Mistake]]:
         over = placed[limits.RULES]
         fault = Fault(f"there are {len(placed)} rules, at most {limits.RULES} are read", "join or drop some")
         mistakes.append(Mistake(over.file, over.line, fault))
-    return sorted(placed, key=lambda one: -one.rule.priority), mistakes
+    return sorted(placed, key=lambda one: -one.rule.priority), sorted(mistakes, key=lambda one: (one.file, one.line))
 
 
 def _read_file(name: str, text: str) -> tuple[list[Placed], list[Mistake]]:

@@ -149,6 +149,7 @@ def test_rules_that_match_nothing_are_named() -> None:
     assert [one.rule.name for one in unmatched_rules(index, [enriched().alert])] == ["r1"]
 
 
+@pytest.mark.slow
 def test_a_scored_log_is_what_the_scorer_publishes(tmp_path: Path) -> None:
     """Probability, evidence, flags, episode and outcome of each alert equal the live room's on the same log."""
     events = logs.small_log()
@@ -158,7 +159,7 @@ def test_a_scored_log_is_what_the_scorer_publishes(tmp_path: Path) -> None:
     for event in events:
         log.append(event)
     rig = Rig(log, logs.small_problem(), MemoryHistory(), model=model)
-    rig.run((50,))
+    rig.run((900,))
     live = {one.alert.alert_id: one for one in rig.publisher.enriched()}
     outcomes = {one.alert_id: one for one in rig.publisher.outcomes()}
     assert 0 < len(scored.enriched) == 900 - scored.learnt
