@@ -16,7 +16,7 @@ from stream.core.decisions import Brakes, Situation, TeamActs, decide
 from stream.core.events import Raised, moment, seconds
 from stream.core.kinds import is_drill
 from stream.core.ladder import Verdict
-from stream.core.observations import HOUR, PROOF, OpenHours, add_outcome, is_observed, take_due
+from stream.core.observations import HOUR, PROOF, OpenHours, add_outcome, take_due
 from stream.core.problem import DAY_SECONDS, Problem
 from stream.core.proof import (
     TRIP_LEVEL,
@@ -30,6 +30,7 @@ from stream.core.proof import (
 )
 from stream.core.records import Enriched, Outcome, Proof, Score
 from stream.core.rule_index import IndexedRule, RuleIndex
+from stream.core.tallies import matches
 
 WARNING = "The past chose the rule and can't prove it: only what is raised after a rule's first load counts."
 LISTED = 1_000  # alerts that people acted on, kept of each rule
@@ -156,6 +157,9 @@ def backtest(index: RuleIndex, outcomes: Iterable[Outcome], problem: Problem) ->
             counts["unscored" if scored.score.probability is None else "unmatched"] += 1
             continue
         _note(found[decision.by_rule], one, decision.why if decision.decision == "blocked" else None)
+        for rule, observed in matches(index, one):
+            if PROOF in observed:
+                add_outcome(found[rule.rule.name].hours.setdefault(one.team, OpenHours()), one, [PROOF])
     first, last = (in_order[0].raised_at, in_order[-1].raised_at) if in_order else (None, None)
     ended = max((seconds(one.decided_at) for one in in_order), default=0.0)
     days = (ended - seconds(first)) / DAY_SECONDS if first else 0.0
@@ -182,8 +186,6 @@ def as_enriched(outcome: Outcome) -> Enriched:
 
 def _note(found: _Found, outcome: Outcome, blocked: str | None) -> None:
     found.matched += 1
-    if is_observed(outcome):
-        add_outcome(found.hours.setdefault(outcome.team, OpenHours()), outcome, [PROOF])
     if blocked is not None:
         found.blocked[_ACTS_AT_MOST if blocked.endswith(_ACTS_AT_MOST) else blocked] += 1
         return

@@ -1,6 +1,7 @@
 """Files of rules: what they say, every mistake with its line, versions, hours."""
 
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -232,3 +233,11 @@ def test_what_is_no_span_of_hours(span: str) -> None:
     """Other texts raise an error instead of meaning something."""
     with pytest.raises(ValueError, match=r"."):
         ActiveHours([span])
+
+
+def test_the_rule_in_the_docs_can_be_used() -> None:
+    """The example is read as it stands, and every key of a rule has a row in the table."""
+    page = (Path(__file__).parents[2] / "docs" / "RULES.md").read_text()
+    rule = only(page.split("```toml\n")[1].split("```")[0]).rule
+    assert (rule.name, rule.mode) == ("payments-test-hosts", "pause")
+    assert [key for key in rule.__struct_fields__ if f"`{key}`" not in page] == []
