@@ -24,8 +24,9 @@ from stream.core.proof import (
     judge,
     log_e,
     proof_words,
+    state_of,
 )
-from stream.core.records import Mode, Proof
+from stream.core.records import Mode, Proof, ProofState
 from stream.core.rules import MODES, Rule
 
 _KEPT_REGIMES_HOURS = 24 * 400.0  # longer than any horizon: what an hour that is not observed yet may lie in
@@ -158,7 +159,7 @@ class Ladder(Struct, array_like=True):
             found = log_e(tally.observations, min(tally.acted, tally.observations), self.limit)
             current.highest = max(current.highest, found + math.log(alpha))
             current.share = min(current.share, holdout_share(current.highest, self.floor))
-            if "failed" in [self._judge(start, tallies)[0].state for start in (self.standing, self.second)]:
+            if "failed" in [self._state(start, tallies) for start in (self.standing, self.second)]:
                 self.trip("its risk is surely above the limit", at)
                 return f"rule {self.name} failed and is back in shadow: its risk is surely above the limit"
         if at < self.standing.ends_at():
@@ -167,7 +168,7 @@ class Ladder(Struct, array_like=True):
             self.standing = self._start(next_hour(at))
             return f"the proof of rule {self.name} ended after {PROOF_DAYS:.0f} days and starts from zero"
         self.standing, self.second = self.second, self._start(next_hour(at))
-        if self._judge(self.standing, tallies)[0].state == "proven":
+        if self._state(self.standing, tallies) == "proven":
             return f"rule {self.name} goes on by the proof of its hold-out"
         self._fall_back(at)
         return f"the proof of rule {self.name} ended after {PROOF_DAYS:.0f} days: it is back in shadow"
@@ -176,11 +177,11 @@ class Ladder(Struct, array_like=True):
 
     def verdict(self, tallies: Mapping[int, Tally], at: float) -> Verdict:
         """What the rule may do now. It acts while either of its proofs is proven and neither has failed."""
-        found = [(start, *self._judge(start, tallies)) for start in (self.second, self.standing) if start is not None]
-        states = [proof.state for _, proof, _ in found]
+        starts = [start for start in (self.second, self.standing) if start is not None]
+        states = [self._state(start, tallies) for start in starts]
+        state: ProofState = "failed" if "failed" in states else "proven" if "proven" in states else "inconclusive"
+        proof, why = self._judge(starts[states.index(state)], tallies)
         regime = self.regime_at(int(at // HOUR))
-        state = "failed" if "failed" in states else "proven" if "proven" in states else "inconclusive"
-        _, proof, why = next(one for one in found if one[1].state == state)
         if self.tripped is not None:
             proof = Proof(proof.observations, proof.acted, proof.bound, proof.limit, "failed")
             return Verdict("shadow", proof, f"failed: tripped, {self.tripped}", 1.0, regime.hour)
@@ -189,6 +190,9 @@ class Ladder(Struct, array_like=True):
         if self.regimes[-1].mode == "shadow" and state == "proven":
             why += "; nobody armed it"
         return Verdict(mode, proof, why, regime.share, regime.hour, self.regimes[-1].mode)
+
+    def _state(self, start: Start, tallies: Mapping[int, Tally]) -> ProofState:
+        return state_of(tallies.get(start.number, Tally()), self.limit, alpha_of(start.number))
 
     def _judge(self, start: Start, tallies: Mapping[int, Tally]) -> tuple[Proof, str]:
         tally, alpha = tallies.get(start.number, Tally()), alpha_of(start.number)

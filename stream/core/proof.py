@@ -10,7 +10,7 @@ import math
 
 from msgspec import Struct
 
-from stream.core.records import Proof
+from stream.core.records import Proof, ProofState
 
 ALPHA = 0.05  # the chance that any rule of a deployment is ever called proven while its risk is at its limit
 ACTING_RULES = 20  # over how many rules that chance is spread
@@ -27,7 +27,7 @@ _FIRST_SHARE = 0.5
 _ITERATIONS = 100_000
 _TINY = 1e-300
 _PRECISION = 1e-16
-_BISECTIONS = 60
+_BOUND_PRECISION = 1e-11
 
 
 class Tally(Struct, array_like=True):
@@ -116,10 +116,8 @@ def upper_bound(observations: int, acted: float, alpha: float) -> float:
     if acted >= observations:
         return 1.0
     low, high, needed = acted / observations, 1.0, -math.log(alpha)
-    for _ in range(_BISECTIONS):
+    while high - low > _BOUND_PRECISION:
         middle = (low + high) / 2.0
-        if middle in (low, high):
-            break
         low, high = (low, middle) if log_e(observations, acted, middle) >= needed else (middle, high)
     return high
 
@@ -165,17 +163,23 @@ def alpha_of(start: int, alpha: float = ALPHA, rules: int = ACTING_RULES) -> flo
     return alpha / (rules * start * (start + 1))
 
 
-def judge(tally: Tally, limit: float, alpha: float, alpha_failed: float = ALPHA) -> Proof:
+def state_of(tally: Tally, limit: float, alpha: float, alpha_failed: float = ALPHA) -> ProofState:
     """What the observations say now: the present E decides, not its highest, and failed beats proven.
 
     To stop a rule takes less evidence than to let it act: it fails at `alpha_failed`, which starts do not divide.
     """
     n, s = tally.observations, min(tally.acted, float(tally.observations))
-    bound = upper_bound(n, s, alpha) if n else None
     if log_e_above(n, s, limit) >= -math.log(alpha_failed):
-        return Proof(n, s, bound, limit, "failed")
+        return "failed"
     proven = len(tally.days) >= LEAST_DAYS and log_e(n, s, limit) >= -math.log(alpha)
-    return Proof(n, s, bound, limit, "proven" if proven else "inconclusive")
+    return "proven" if proven else "inconclusive"
+
+
+def judge(tally: Tally, limit: float, alpha: float, alpha_failed: float = ALPHA) -> Proof:
+    """The state of a proof with its figures; the bound is None without an observation. See `state_of`."""
+    n, s = tally.observations, min(tally.acted, float(tally.observations))
+    bound = upper_bound(n, s, alpha) if n else None
+    return Proof(n, s, bound, limit, state_of(tally, limit, alpha, alpha_failed))
 
 
 def proof_words(proof: Proof, alpha: float, days: int = LEAST_DAYS) -> str:
