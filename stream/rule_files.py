@@ -14,7 +14,8 @@ def read_rule_files(places: Sequence[Path]) -> dict[str, str]:
         RulesError: a place is not there, can't be read, or holds no such file.
     """
     files: dict[str, str] = {}
-    for place in places:
+    for named in places:
+        place = named.expanduser()
         found = sorted(place.rglob("*.toml")) if place.is_dir() else [place]
         if not found:
             raise RulesError(f"{place}: the folder holds no file that ends in .toml", "put rules there, or name others")

@@ -101,7 +101,7 @@ def explain_alert(index: RuleIndex, enriched: Enriched) -> Explained:
 
 
 def _deciding(one: IndexedRule, enriched: Enriched) -> str:
-    """What the rule that decides may do to the alert, whatever its proof says."""
+    """What the rule that decides may do to the alert, whatever its proof is."""
     at = seconds(enriched.alert.at)
     why = never(enriched, one)
     if why is None and one.ends_at is not None and at >= one.ends_at:

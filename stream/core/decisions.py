@@ -17,9 +17,9 @@ from stream.core.proof import draw
 from stream.core.records import Decision, DecisionName, Enriched, Mode
 from stream.core.rule_index import IndexedRule, RuleIndex
 
-OLDEST_SECONDS = 300.0  # an alert raised longer ago than this is told of, never acted on
+OLDEST_SECONDS = 300.0  # an alert raised longer ago than this is never acted on
 AHEAD_SECONDS = limits.SKEW_SECONDS  # it may be raised later than the clock by this much
-_ARM_KEPT_HOURS = 50  # an episode ends 24 h after its first raise, and may be told of late
+_ARM_KEPT_HOURS = 50  # an episode ends 24 h after its first raise, and its alerts may come late
 
 
 class Brakes(Struct, frozen=True):

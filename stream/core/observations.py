@@ -87,8 +87,8 @@ def is_observed(outcome: Outcome) -> bool:
 def add_outcome(hours: OpenHours, outcome: Outcome, models: list[str]) -> None:
     """Count an outcome of an alert that the rule matched under the scores of these models.
 
-    One in a flood, a maintenance window or for reading only, or without an outcome of people, tells when its episode
-    began and no more.
+    One in a flood, a maintenance window or for reading only, or without an outcome of people, counts for the begin of
+    its episode and for no more.
     """
     at, verdict = seconds(outcome.raised_at), _UNJUDGED
     if hour_of(at) < hours.observed:

@@ -20,7 +20,7 @@ PAUSE_DAYS = 14.0  # of pause before a rule may close
 CHAMPION_OBSERVATIONS = 30  # under its own scores, before a new champion acts by a rule
 TRIP_LEVEL = 1_000.0
 TRIP_FACTOR = 3.0  # times the limit: the risk that the trip watches for
-MORE_AT_MOST = 10_000_000  # observations to proof that are still told
+MORE_AT_MOST = 10_000_000  # observations to proof; more than these is never
 
 _SHARES = ((1_000.0, 0.0), (100.0, 0.1), (10.0, 0.2))  # E in units of 1/alpha, and the hold-out share from there on
 _FIRST_SHARE = 0.5
@@ -164,7 +164,7 @@ def alpha_of(start: int, alpha: float = ALPHA, rules: int = ACTING_RULES) -> flo
 
 
 def state_of(tally: Tally, limit: float, alpha: float, alpha_failed: float = ALPHA) -> ProofState:
-    """What the observations say now: the present E decides, not its highest, and failed beats proven.
+    """The state that the observations make now: the present E decides, not its highest, and failed beats proven.
 
     To stop a rule takes less evidence than to let it act: it fails at `alpha_failed`, which starts do not divide.
     """

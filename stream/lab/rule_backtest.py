@@ -66,7 +66,7 @@ class RuleBacktest(Struct):
         matched: alerts that met it first.
         would_act: of these, how many it would have acted on, had it been proven and armed, without a hold-out.
         blocked: why not the others, with their number.
-        proof: what the observations would say; `words` is the same in a sentence.
+        proof: of the observations, as if they counted; `words` is the same in a sentence.
         observations_per_day: hours of teams in which it matched, a day.
         acted_on: the alerts that people acted on among those it would have acted on, the first `LISTED`.
         acted: how many there are.
@@ -168,7 +168,7 @@ def backtest(index: RuleIndex, outcomes: Iterable[Outcome], problem: Problem) ->
 
 
 def as_enriched(outcome: Outcome) -> Enriched:
-    """The scored alert that an outcome is of, as far as the outcome tells."""
+    """The scored alert that an outcome is of, as far as the outcome holds it."""
     alert = Raised(
         at=outcome.raised_at,
         alert_id=outcome.alert_id,

@@ -85,7 +85,7 @@ def find_in_topic(alert_id: str, settings: Settings) -> Enriched:
             try:
                 enriched = decode_enriched(value)
             except (msgspec.DecodeError, ValueError, RecursionError):
-                continue  # not ours to judge here: `doctor` tells of it
+                continue  # `doctor` finds such records
             if enriched.alert.alert_id == alert_id and (found is None or found.score.probability is None):
                 found = enriched
     if found is None:

@@ -228,6 +228,20 @@ def test_starts_spend_alpha_and_never_more() -> None:
     assert proof.alpha_of(1, 0.01, 1) == 0.005
 
 
+@pytest.mark.slow
+def test_trying_again_does_not_prove_a_rule_by_luck() -> None:
+    """20,000 rules at the limit, each with four starts of 900 observations: at most alpha/20 are ever proven."""
+    rng, proven = np.random.default_rng(5), np.zeros(20_000, dtype=bool)
+    for start in range(1, 5):
+        at, needed = np.zeros(len(proven)), 0
+        for s in range(25):
+            needed += proof.more_needed(max(needed, s), float(s), AT_LIMIT, proof.alpha_of(start)) or 0
+            following = at + rng.geometric(AT_LIMIT, len(proven))
+            proven |= (np.minimum(following - 1, 900) >= needed) & (at < 900)
+            at = following
+    assert 0.0 < proven.mean() <= 0.05 / 20
+
+
 @pytest.mark.parametrize(("times", "share"), [(0.1, 0.5), (1, 0.5), (9, 0.5), (10, 0.2), (101, 0.1), (1_001, 0.05)])
 def test_the_hold_out_shrinks_with_the_evidence(times: float, share: float) -> None:
     """50, 20, 10 % and the floor, as E passes 1, 10, 100 and 1,000 times 1/alpha."""
