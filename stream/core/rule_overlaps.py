@@ -136,8 +136,6 @@ def _steps(left: list[str], right: list[str], i: int, j: int) -> list[tuple[int,
 
 def _share_letter(one: str, other: str) -> bool:
     """Whether one letter matches both; two sets of letters are taken to share one."""
-    if len(one) > 1 and len(other) > 1:
+    if "?" in (one, other) or (len(one) > 1 and len(other) > 1):
         return True
-    if len(one) > 1 or one == "?":
-        one, other = other, one
-    return one == "?" or fnmatchcase(one, other)
+    return fnmatchcase(one, other) if len(one) == 1 else fnmatchcase(other, one)

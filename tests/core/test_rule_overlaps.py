@@ -27,7 +27,14 @@ def test_patterns_share_a_value_if_and_only_if_there_is_one(one: str, other: str
 
 @pytest.mark.parametrize(
     ("one", "other", "shared"),
-    [("db-[12]", "db-2", True), ("db-[12]", "db-3", False), ("[ab]x", "b?", True), ("[ab]x", "cx", False)],
+    [
+        ("db-[12]", "db-2", True),
+        ("db-[12]", "db-?", True),
+        ("db-[12", "db-?12", True),
+        ("db-[12]", "db-3", False),
+        ("[ab]x", "b?", True),
+        ("[ab]x", "cx", False),
+    ],
 )
 def test_sets_of_letters_share_values(one: str, other: str, shared: bool) -> None:
     """A set is one letter, in either pattern."""
