@@ -88,10 +88,10 @@ def measure(count: int, alerts: Sequence[Enriched]) -> Cost:
     began = time.perf_counter()
     index = RuleIndex(placed)
     made = time.perf_counter() - began
-    verdict = Verdict("pause", Proof(400, 2.0, 0.02, 0.05, "proven"), "proven", 0.05, 0, "pause")
-    names = [one.rule.name for one in placed]
-    ready = dict.fromkeys(names, frozenset({MODEL}))
-    situation = Situation(index, dict.fromkeys(names, verdict), ready, Brakes(), "salt", 1e9)
+    proof = Proof(400, 2.0, 0.02, 0.05, "proven")
+    verdicts = {one.rule.name: Verdict(one.rule.version, "pause", proof, "proven", 0.05, 0, "pause") for one in placed}
+    ready = dict.fromkeys(verdicts, frozenset({MODEL}))
+    situation = Situation(index, verdicts, ready, Brakes(), "salt", 1e9)
     acts: dict[str, dict[str, TeamActs]] = {}
 
     def decide_all(some: Sequence[Enriched]) -> list[Decision]:

@@ -58,8 +58,7 @@ def check(
         expired=[one for one in placed if one.rule.ends_at is not None and one.rule.ends_at <= now],
     )
     if events is not None:
-        from stream.lab.rule_backtest import unmatched_rules
-        from stream.lab.rule_past import raised_of_log
+        from stream.lab.rule_past import raised_of_log, unmatched_rules
 
         found.unmatched = [one.placed for one in unmatched_rules(RuleIndex(placed), raised_of_log(events))]
     if as_json:

@@ -12,10 +12,11 @@ from stream.core import limits
 from stream.core.events import Raised, moment, seconds, words_for
 from stream.core.kinds import is_drill
 from stream.core.ladder import Verdict
-from stream.core.observations import HOUR, hour_of
+from stream.core.observations import HOUR, LABELS_CUT, hour_of
 from stream.core.proof import draw
 from stream.core.records import Decision, DecisionName, Enriched, Mode
 from stream.core.rule_index import IndexedRule, RuleIndex
+from stream.core.rules import MODES
 
 OLDEST_SECONDS = 300.0  # an alert raised longer ago than this is never acted on
 AHEAD_SECONDS = limits.SKEW_SECONDS  # it may be raised later than the clock by this much
@@ -114,13 +115,14 @@ def decide(enriched: Enriched, situation: Situation, acts: MutableMapping[str, T
     own.latest = max(own.latest, now)
     verdict = situation.verdicts.get(found.rule.name)
     hour = own.first_hour(enriched.episode or f"alert:{alert.alert_id}", hour_of(seconds(alert.at)))
-    if verdict is None or verdict.mode == "score":
-        why = "the rule only scores" if verdict else "the rule is not loaded yet"
-        return _decision(enriched, found, "none", why, now, verdict)
+    if verdict is None or verdict.version != found.version:
+        return _decision(enriched, found, "none", "this version of the rule is not loaded yet", now)
+    if verdict.mode == "score" or found.rule.mode == "score":
+        return _decision(enriched, found, "none", "the rule only scores", now, verdict)
     kept = _never(enriched, found, now, situation) or ("the clock went back" if backwards else None)
     if kept:
         return _decision(enriched, found, "blocked", kept, now, verdict)
-    if verdict.mode == "shadow":
+    if verdict.mode == "shadow" or MODES.index(verdict.mode) > MODES.index(found.rule.mode):
         would: DecisionName = "would_close" if verdict.armed == "close" else "would_pause"
         return _decision(enriched, found, would, verdict.why, now, verdict)
     return _act(enriched, found, verdict, own, hour, now, situation)
@@ -170,7 +172,7 @@ def never(enriched: Enriched, found: IndexedRule) -> str | None:
         return "its rule is in a flood"
     if "maintenance" in flags:
         return "it was raised in a maintenance window"
-    if found.labels and ("labels_cut" in flags or "cut" in flags):
+    if found.labels and not LABELS_CUT.isdisjoint(flags):
         return "its labels were cut, and the rule names some"
     if "simulated" in flags:
         return "its model was made of simulated alerts"

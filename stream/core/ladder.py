@@ -60,9 +60,10 @@ class Verdict(Struct, frozen=True):
     """What the evidence allows now: `mode` is what the rule may do at most to what is raised now, and why.
 
     `share` is held out of what was first raised in the hours from `regime_hour` on; what was raised before is left
-    alone. `armed` is what a person let it do.
+    alone. `armed` is what a person let it do. It holds for this version of the rule only.
     """
 
+    version: str
     mode: Mode
     proof: Proof
     why: str
@@ -184,12 +185,13 @@ class Ladder(Struct, array_like=True):
         regime = self.regime_at(int(at // HOUR))
         if self.tripped is not None:
             proof = Proof(proof.observations, proof.acted, proof.bound, proof.limit, "failed")
-            return Verdict("shadow", proof, f"failed: tripped, {self.tripped}", 1.0, regime.hour)
+            why = f"failed: tripped, {self.tripped}"
+            return Verdict(self.version, "shadow", proof, why, 1.0, regime.hour)
         armed = regime.mode if state == "proven" else "shadow"
         mode = min(armed, self.regimes[-1].mode, self.highest_mode, key=MODES.index)  # a disarming holds at once
         if self.regimes[-1].mode == "shadow" and state == "proven":
             why += "; nobody armed it"
-        return Verdict(mode, proof, why, regime.share, regime.hour, self.regimes[-1].mode)
+        return Verdict(self.version, mode, proof, why, regime.share, regime.hour, self.regimes[-1].mode)
 
     def _state(self, start: Start, tallies: Mapping[int, Tally]) -> ProofState:
         return state_of(tallies.get(start.number, Tally()), self.limit, alpha_of(start.number))

@@ -19,6 +19,7 @@ HOUR = 3_600.0
 PROOF = ""  # in the place of a model: what the proof counts, the alert as its champion scored it
 
 NOT_OBSERVED: frozenset[Flag] = frozenset({"flood", "visibility_only", "maintenance"})
+LABELS_CUT: frozenset[Flag] = frozenset({"labels_cut", "cut"})  # of these a rule that names a label knows too little
 _UNJUDGED, _NOISE, _ACTED = -1, 0, 1
 
 

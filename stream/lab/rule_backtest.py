@@ -6,11 +6,12 @@ rule would that was chosen so. Proof begins at a rule's first load.
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 
 import numpy as np
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from stream.core.decisions import Brakes, Situation, TeamActs, decide
 from stream.core.events import Raised, moment, seconds
@@ -141,12 +142,9 @@ def backtest(index: RuleIndex, outcomes: Iterable[Outcome], problem: Problem) ->
     Each rule is taken as proven and armed to pause, without a hold-out. Drills are left out.
     """
     in_order = sorted((one for one in outcomes if not is_drill(one.team)), key=lambda one: one.raised_at)
-    verdict = Verdict("pause", Proof(0, 0.0, None, 0.0, "inconclusive"), "", 0.0, 0, "pause")
     names = [one.rule.name for one in index.rules]
     models = frozenset(one.model for one in in_order if one.model is not None)
-    situation = Situation(
-        index, dict.fromkeys(names, verdict), dict.fromkeys(names, models), Brakes(), "", oldest_seconds=math.inf
-    )
+    situation = _all_armed(index, models)
     acts: dict[str, dict[str, TeamActs]] = {}
     found = {name: _Found() for name in names}
     counts: Counter[str] = Counter()
@@ -165,6 +163,16 @@ def backtest(index: RuleIndex, outcomes: Iterable[Outcome], problem: Problem) ->
     days = (ended - seconds(first)) / DAY_SECONDS if first else 0.0
     rules = [_result(one, found[one.rule.name], problem, ended, days) for one in index.rules]
     return Backtest(first, last, len(in_order), counts["unmatched"], counts["unscored"], rules)
+
+
+def _all_armed(index: RuleIndex, models: frozenset[str]) -> Situation:
+    """The rules as if each were proven and armed to pause, without a hold-out."""
+    placed = [one.placed._replace(rule=replace(one.rule, mode="pause")) for one in index.rules]
+    proof = Proof(0, 0.0, None, 0.0, "proven")
+    verdicts = {one.rule.name: Verdict(one.version, "pause", proof, "", 0.0, 0, "pause") for one in index.rules}
+    return Situation(
+        RuleIndex(placed), verdicts, dict.fromkeys(verdicts, models), Brakes(), "", oldest_seconds=math.inf
+    )
 
 
 def as_enriched(outcome: Outcome) -> Enriched:
@@ -285,14 +293,3 @@ def trip_delay(limit: float, risk: float) -> float:
         if n % 16 == 0 and (length < _LONGEST).all():
             break
     return float(length.mean())
-
-
-def unmatched_rules(index: RuleIndex, alerts: Iterable[Raised]) -> Sequence[IndexedRule]:
-    """The rules whose match fits none of the alerts, whatever their scores."""
-    waiting = {one.rule.name: one for one in index.rules}
-    for alert in alerts:
-        if not waiting:
-            break
-        for one in index.fitting(alert.team, alert.rule, alert.entity, alert.severity, alert.source, alert.labels):
-            waiting.pop(one.rule.name, None)
-    return list(waiting.values())

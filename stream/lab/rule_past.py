@@ -1,6 +1,6 @@
 """The past that rules are held against: a log whose alerts a model scores now, or what stands in Kafka's topics."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,6 +12,7 @@ from stream.core.events import Raised
 from stream.core.kinds import CORRECTION
 from stream.core.problem import Problem
 from stream.core.records import Enriched, Outcome, decode_enriched
+from stream.core.rule_index import IndexedRule, RuleIndex
 from stream.eventlog import read_log
 from stream.kafka.reader import Reader
 from stream.lab.judging.compare_live import read_outcomes
@@ -98,3 +99,14 @@ def find_in_topic(alert_id: str, settings: Settings) -> Enriched:
 def raised_of_log(log: Path) -> Iterator[Raised]:
     """The alerts of a log, as raised."""
     return (line.event for line in read_log(log) if type(line.event) is Raised)
+
+
+def unmatched_rules(index: RuleIndex, alerts: Iterable[Raised]) -> Sequence[IndexedRule]:
+    """The rules whose match fits none of the alerts, whatever their scores."""
+    waiting = {one.rule.name: one for one in index.rules}
+    for alert in alerts:
+        if not waiting:
+            break
+        for one in index.fitting(alert.team, alert.rule, alert.entity, alert.severity, alert.source, alert.labels):
+            waiting.pop(one.rule.name, None)
+    return list(waiting.values())

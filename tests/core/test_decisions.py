@@ -35,7 +35,8 @@ def situation(
     """One rule that may do `mode`; `change` are fields of the situation or, under `rule`, keys of the rule."""
     rule = make_rule(**change.pop("rule", {}))
     armed: Mode = "pause" if mode in ("score", "shadow") else mode
-    verdict = Verdict(mode, PROVEN, "proven: 200 observations", share, hour_of(T0 - DAY), armed)
+    since = hour_of(T0 - DAY)
+    verdict = Verdict(rule.version, mode, PROVEN, "proven: 200 observations", share, since, armed)
     fields = {"brakes": Brakes(), "salt": SALT, "verdicts": {NAME: verdict}, **change}
     return Situation(
         rules=RuleIndex([Placed(rule, "a.toml", 1)]),
@@ -78,7 +79,7 @@ def test_what_may_not_act_says_what_it_would_do(mode: Mode, decision: str) -> No
 
 def test_a_rule_armed_to_close_but_not_proven_would_close() -> None:
     """It says the step that it was armed to."""
-    verdict = Verdict("shadow", PROVEN, "inconclusive: few", 1.0, 0, "close")
+    verdict = Verdict(make_rule().version, "shadow", PROVEN, "inconclusive: few", 1.0, 0, "close")
     found = decided(enriched(), situation(verdicts={NAME: verdict}))
     assert (found.decision, found.why) == ("would_close", "inconclusive: few")
 
@@ -138,6 +139,22 @@ def test_an_unscored_alert_says_so() -> None:
     assert decided(enriched(probability=None, reason="no_model"), situation()).why == "it is not scored: no model"
 
 
+def test_a_rule_that_was_changed_does_not_act_by_the_old_one_s_proof() -> None:
+    """Until its own standing is there, another version of a rule does nothing."""
+    found = decided(enriched(), situation(verdicts={NAME: Verdict("0ld", "pause", PROVEN, "", 0.5, 0, "pause")}))
+    assert (found.decision, found.why) == ("none", "this version of the rule is not loaded yet")
+    assert decided(enriched(), situation(verdicts={})).decision == "none"
+
+
+@pytest.mark.parametrize(
+    ("written", "allowed", "decision"),
+    [("score", "pause", "none"), ("shadow", "pause", "would_pause"), ("pause", "close", "would_close")],
+)
+def test_a_lower_mode_in_the_file_holds_before_the_standing_knows(written: Mode, allowed: Mode, decision: str) -> None:
+    """The mode that the file gives now is the highest, whatever was armed."""
+    assert decided(enriched(), situation(allowed, rule={"mode": written})).decision == decision
+
+
 def test_the_hold_out_is_left_alone_and_carries_the_chance_of_the_deed() -> None:
     """Whole hours of a team are held out; p_act is 1 - share in both arms."""
     given, acts = situation(share=0.5), dict[str, TeamActs]()
@@ -164,7 +181,7 @@ def test_an_episode_keeps_the_arm_of_its_first_raise() -> None:
 
 def test_what_began_before_the_arming_is_left_alone() -> None:
     """An episode first raised in the hour before the rule was armed is in no arm."""
-    verdict = Verdict("pause", PROVEN, "proven", 0.05, hour_of(T0) + 1, "pause")
+    verdict = Verdict(make_rule().version, "pause", PROVEN, "proven", 0.05, hour_of(T0) + 1, "pause")
     given, acts = situation(verdicts={NAME: verdict}), dict[str, TeamActs]()
     decided(enriched("A1", T0), given, T0, acts)
     later = decided(enriched("A2", T0 + HOUR), given, T0 + HOUR, acts)

@@ -9,7 +9,8 @@ from stream.core.proof import alpha_of, more_needed
 from stream.core.records import Outcome
 from stream.core.rule_index import RuleIndex
 from stream.lab.replaying import replay
-from stream.lab.rule_backtest import Backtest, backtest, median_needed, plan, trip_delay, unmatched_rules
+from stream.lab.rule_backtest import Backtest, backtest, median_needed, plan, trip_delay
+from stream.lab.rule_past import unmatched_rules
 from stream.lab.scored_log import score_replayed
 from stream.models.model import load_model
 from tests.core.outcomes import HOUR, MODEL, PROBLEM, T0, enriched, outcome
