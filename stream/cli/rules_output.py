@@ -234,7 +234,7 @@ def print_plans(plans: "list[Plan]", note: str) -> None:
     """Print a few lines for each rule."""
     console = stdout_console()
     console.print(
-        f"At the volume of the past ({note}). An observation is a team's hour in which the rule matched; a proof needs "
+        f"At the volume of the past ({note}). An observation is a team's hour in which the rule matched; a proof takes "
         f"{LEAST_DAYS} days at least, and holds {PROOF_DAYS:.0f}.",
         markup=False,
     )

@@ -20,6 +20,7 @@ from stream.core.ladder import Verdict
 from stream.core.observations import HOUR, PROOF, OpenHours, add_outcome, take_due
 from stream.core.problem import DAY_SECONDS, Problem
 from stream.core.proof import (
+    LEAST_DAYS,
     TRIP_LEVEL,
     Tally,
     alpha_of,
@@ -247,6 +248,10 @@ def plan(past: RuleBacktest, floor: float) -> Plan:
     def days(observations: float | None, of_hours: float = 1.0) -> float | None:
         return None if observations is None or not rate else observations / (rate * of_hours)
 
+    def proof_days(observations: float | None, of_hours: float = 1.0) -> float | None:
+        found = days(observations, of_hours)
+        return None if found is None else max(found, float(LEAST_DAYS))
+
     delay = trip_delay(past.limit, min(TENFOLD * past.limit, 1.0))
     shares = sorted({0.5, 0.2, 0.1, floor}, reverse=True)
     return Plan(
@@ -254,9 +259,9 @@ def plan(past: RuleBacktest, floor: float) -> Plan:
         limit=past.limit,
         observations_per_day=rate,
         past_share=share,
-        proof_days=days(more_needed(0, 0.0, past.limit, alpha_of(1))),
-        median_days=days(None if share is None else median_needed(share, past.limit, alpha_of(1))),
-        second_days=days(None if share is None else median_needed(share, past.limit, alpha_of(2)), 0.5),
+        proof_days=proof_days(more_needed(0, 0.0, past.limit, alpha_of(1))),
+        median_days=proof_days(None if share is None else median_needed(share, past.limit, alpha_of(1))),
+        second_days=proof_days(None if share is None else median_needed(share, past.limit, alpha_of(2)), 0.5),
         notice_days={f"{each:.0%}": days(delay, each) for each in shares if each >= floor},
     )
 
