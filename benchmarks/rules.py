@@ -134,7 +134,7 @@ def section(document: dict[str, Any]) -> str:
         f"label, a fifth an entity. {ALERTS // 2:,} alerts of {TEAMS} teams, {NAMES} rules and {ENTITIES:,} entities; "
         "all rules are proven and armed.",
         "",
-        "| rules | make the index, ms | find the rule, µs/alert | whole decision, µs/alert | matched | decisions/CPU s |",
+        "| rules | make the index, ms | find the rule, µs/alert | decision, µs/alert | matched | decisions/CPU s |",
         "|---:|---:|---:|---:|---:|---:|",
     ]
     for cost in document["costs"]:
