@@ -18,8 +18,9 @@ from stream.core.records import Flag, Outcome
 HOUR = 3_600.0
 PROOF = ""  # in the place of a model: what the proof counts, the alert as its champion scored it
 
-NOT_OBSERVED: frozenset[Flag] = frozenset({"flood", "visibility_only", "maintenance"})
+NEVER: frozenset[Flag] = frozenset({"flood", "visibility_only", "maintenance"})
 LABELS_CUT: frozenset[Flag] = frozenset({"labels_cut", "cut"})  # of these a rule that names a label knows too little
+LABELED_NEVER = NEVER | LABELS_CUT
 _UNJUDGED, _NOISE, _ACTED = -1, 0, 1
 
 
@@ -81,21 +82,22 @@ def due_at(hour: int, problem: Problem) -> float:
 
 
 def is_observed(outcome: Outcome) -> bool:
-    """Whether a rule's proof may count the alert at all: it is scored, people could read it, and it is no drill."""
-    return outcome.by != CORRECTION and outcome.evidence != "none" and not is_drill(outcome.team)
+    """Whether the outcome concerns a rule's proof at all: it is no correction, and no drill's."""
+    return outcome.by != CORRECTION and not is_drill(outcome.team)
 
 
-def add_outcome(hours: OpenHours, outcome: Outcome, models: list[str]) -> None:
-    """Count an outcome of an alert that the rule matched under the scores of these models.
+def add_outcome(hours: OpenHours, outcome: Outcome, models: list[str], names_label: bool = False) -> None:
+    """Count an outcome of an alert that the rule, which may name a label, matched under the scores of these models.
 
-    One in a flood, a maintenance window or for reading only, or without an outcome of people, counts for the begin of
-    its episode and for no more.
+    What no rule may act on, or what has no outcome of people, counts for the begin of its episode and for no more: in a
+    flood, in a maintenance window, for reading only, without history, with cut labels.
     """
     at, verdict = seconds(outcome.raised_at), _UNJUDGED
     if hour_of(at) < hours.observed:
         hours.late += 1
         return
-    if outcome.outcome != "unknown" and NOT_OBSERVED.isdisjoint(outcome.flags):
+    never = LABELED_NEVER if names_label else NEVER
+    if outcome.outcome != "unknown" and outcome.evidence != "none" and never.isdisjoint(outcome.flags):
         verdict = _ACTED if outcome.outcome == "actionable" else _NOISE
     name = outcome.episode or f"alert:{outcome.alert_id}"
     for model in models:

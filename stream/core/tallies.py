@@ -10,7 +10,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from stream.core.ladder import Ladder, is_ready
-from stream.core.observations import LABELS_CUT, PROOF, Observation, is_observed
+from stream.core.observations import PROOF, Observation, is_observed
 from stream.core.proof import TRIP_LEVEL, Tally, draw, total, trip_step
 from stream.core.records import Outcome
 from stream.core.rule_index import IndexedRule, RuleIndex
@@ -103,7 +103,7 @@ def matches(index: RuleIndex, outcome: Outcome) -> list[tuple[IndexedRule, list[
             outcome.labels,
             probability,
         )
-        if one is None or (one.labels and not LABELS_CUT.isdisjoint(outcome.flags)):
+        if one is None:
             continue
         names = found.setdefault(one.rule.name, (one, []))[1]
         names += [PROOF, model] if model == outcome.model else [model]

@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from stream.core.decisions import Brakes, Situation, TeamActs, decide
-from stream.core.events import Raised, moment, seconds
+from stream.core.events import moment, seconds
 from stream.core.kinds import is_drill
 from stream.core.ladder import Verdict
 from stream.core.observations import HOUR, PROOF, OpenHours, add_outcome, take_due
@@ -30,9 +30,10 @@ from stream.core.proof import (
     total,
     trip_step,
 )
-from stream.core.records import Enriched, Outcome, Proof, Score
+from stream.core.records import Outcome, Proof
 from stream.core.rule_index import IndexedRule, RuleIndex
 from stream.core.tallies import matches
+from stream.lab.rule_past import as_enriched
 
 WARNING = "The past chose the rule and can't prove it: only what is raised after a rule's first load counts."
 LISTED = 1_000  # alerts that people acted on, kept of each rule
@@ -158,7 +159,9 @@ def backtest(index: RuleIndex, outcomes: Iterable[Outcome], problem: Problem) ->
         _note(found[decision.by_rule], one, decision.why if decision.decision == "blocked" else None)
         for rule, observed in matches(index, one):
             if PROOF in observed:
-                add_outcome(found[rule.rule.name].hours.setdefault(one.team, OpenHours()), one, [PROOF])
+                add_outcome(
+                    found[rule.rule.name].hours.setdefault(one.team, OpenHours()), one, [PROOF], bool(rule.labels)
+                )
     first, last = (in_order[0].raised_at, in_order[-1].raised_at) if in_order else (None, None)
     ended = max((seconds(one.decided_at) for one in in_order), default=0.0)
     days = (ended - seconds(first)) / DAY_SECONDS if first else 0.0
@@ -174,23 +177,6 @@ def _all_armed(index: RuleIndex, models: frozenset[str]) -> Situation:
     return Situation(
         RuleIndex(placed), verdicts, dict.fromkeys(verdicts, models), Brakes(), "", oldest_seconds=math.inf
     )
-
-
-def as_enriched(outcome: Outcome) -> Enriched:
-    """The scored alert that an outcome is of, as far as the outcome holds it."""
-    alert = Raised(
-        at=outcome.raised_at,
-        alert_id=outcome.alert_id,
-        team=outcome.team,
-        rule=outcome.rule,
-        entity=outcome.entity,
-        severity=outcome.severity,
-        source=outcome.source,
-        labels=outcome.labels,
-    )
-    probability = outcome.scores.get(outcome.model) if outcome.model else None
-    score = Score(probability, "unscored" if probability is None else "unsure", outcome.model, outcome.evidence)
-    return Enriched(alert, score, None, outcome.flags, outcome.raised_at, "", outcome.episode)
 
 
 def _note(found: _Found, outcome: Outcome, blocked: str | None) -> None:

@@ -11,7 +11,7 @@ from stream.core.errors import LogError, RulesError
 from stream.core.events import Raised
 from stream.core.kinds import CORRECTION
 from stream.core.problem import Problem
-from stream.core.records import Enriched, Outcome, decode_enriched
+from stream.core.records import Enriched, Outcome, Score, decode_enriched
 from stream.core.rule_index import IndexedRule, RuleIndex
 from stream.eventlog import read_log
 from stream.kafka.reader import Reader
@@ -94,6 +94,23 @@ def find_in_topic(alert_id: str, settings: Settings) -> Enriched:
             f"{settings.topics.enriched} holds no alert {alert_id}", "name one of the last days, or use --events"
         )
     return found
+
+
+def as_enriched(outcome: Outcome) -> Enriched:
+    """The scored alert that an outcome is of, as far as the outcome holds it."""
+    alert = Raised(
+        at=outcome.raised_at,
+        alert_id=outcome.alert_id,
+        team=outcome.team,
+        rule=outcome.rule,
+        entity=outcome.entity,
+        severity=outcome.severity,
+        source=outcome.source,
+        labels=outcome.labels,
+    )
+    probability = outcome.scores.get(outcome.model) if outcome.model else None
+    score = Score(probability, "unscored" if probability is None else "unsure", outcome.model, outcome.evidence)
+    return Enriched(alert, score, None, outcome.flags, outcome.raised_at, "", outcome.episode)
 
 
 def raised_of_log(log: Path) -> Iterator[Raised]:

@@ -74,8 +74,8 @@ class World:
         self.waiting = [one for one in self.waiting if one[0] > at]
         self.random.shuffle(ready)
         for one in ready:
-            for _, models in matches(self.index, one):
-                add_outcome(self.hours[one.team], one, models)
+            for rule, models in matches(self.index, one):
+                add_outcome(self.hours[one.team], one, models, bool(rule.labels))
         for team in TEAMS:
             for found in take_due(self.hours[team], at, PROBLEM):
                 before = self.tallies.starts[1].observations

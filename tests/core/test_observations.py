@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -56,6 +57,24 @@ def test_what_people_should_not_read_is_left_out(flag: Flag) -> None:
     assert observe([left_out, outcome("A2", T0 + 1, "noise", episode="other")])[0].acted == 0.0
 
 
+@pytest.mark.parametrize(
+    ("change", "names_label", "counted"),
+    [
+        ({"evidence": "none"}, False, 0),
+        ({"flags": ["labels_cut"]}, True, 0),
+        ({"flags": ["labels_cut"]}, False, 1),
+    ],
+)
+def test_what_no_rule_acts_on_is_no_evidence(change: dict[str, Any], names_label: bool, counted: int) -> None:
+    """Alerts without history, and those with cut labels where the rule names one, only begin their episode."""
+    hours = OpenHours()
+    add_outcome(hours, outcome("A1", T0, "actionable", **change), [PROOF], names_label)
+    assert len(list(take_due(hours, T0 + 60 * HOUR, PROBLEM))) == counted
+    add_outcome(hours, outcome("B1", T0 + 70 * HOUR, "noise", episode="f", **change), [PROOF], names_label)
+    add_outcome(hours, outcome("B2", T0 + 72 * HOUR, "noise", episode="f"), [PROOF], names_label)
+    assert [one.hour - FIRST for one in take_due(hours, T0 + 200 * HOUR, PROBLEM)] == [70]
+
+
 def test_an_unknown_outcome_is_no_evidence() -> None:
     """What was paused, closed or shown to nobody has no outcome of people, and is in no x."""
     found = observe([outcome("A1", T0, "unknown"), outcome("A2", T0 + 1, "noise", episode="other")])
@@ -64,10 +83,10 @@ def test_an_unknown_outcome_is_no_evidence() -> None:
 
 @pytest.mark.parametrize(
     ("change", "counted"),
-    [({}, True), ({"evidence": "none"}, False), ({"by": "correction"}, False), ({"team": "noisegate-drill"}, False)],
+    [({}, True), ({"evidence": "none"}, True), ({"by": "correction"}, False), ({"team": "noisegate-drill"}, False)],
 )
 def test_what_a_proof_may_count(change: dict[str, str], counted: bool) -> None:
-    """No alert without history, no correction and no drill is counted."""
+    """No correction and no drill concerns a proof."""
     assert observations.is_observed(outcome("A", T0, "noise", **change)) is counted
 
 

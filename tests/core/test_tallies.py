@@ -125,17 +125,10 @@ def test_only_the_first_rule_observes_an_alert() -> None:
     assert [one.rule.name for one, _ in matches(index, outcome("A", T0, "noise", scores={MODEL: 0.5}))] == ["wide"]
 
 
-@pytest.mark.parametrize("change", [{"evidence": "none"}, {"by": "correction"}, {"team": "noisegate-drill"}])
-def test_what_no_rule_may_act_on_is_no_observation(change: dict[str, str]) -> None:
-    """Alerts without history, corrections and drills are observations of nothing."""
+@pytest.mark.parametrize("change", [{"by": "correction"}, {"team": "noisegate-drill"}])
+def test_what_concerns_no_proof_matches_nothing(change: dict[str, str]) -> None:
+    """Corrections and drills are observations of nothing."""
     assert matches(INDEX, outcome("A", T0, "noise", **change)) == []
-
-
-def test_cut_labels_are_no_observation_of_a_rule_that_names_one() -> None:
-    """As the rule never acts on them; a rule without labels observes them."""
-    index = RuleIndex([Placed(make_rule(match={"labels": {"env": "*"}}), "a.toml", 1)])
-    cut = outcome("A", T0, "noise", labels={"env": "prod"}, flags=["labels_cut"])
-    assert (matches(index, cut), len(matches(INDEX, cut))) == ([], 1)
 
 
 def test_what_no_proof_rests_on_is_forgotten() -> None:
