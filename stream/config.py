@@ -20,7 +20,7 @@ OTHER_TEAMS = "other"
 _SECRET = ("redis_url", "relay_alertmanagers", "relay_upstream_headers")  # values that may hold a password
 _INLINE = ("team_groups", "quiet_receivers", "relay_upstream_headers")  # in the environment inline TOML
 # In the environment separated by commas, or inline TOML.
-_LISTS = ("intake_alertmanagers", "relay_alertmanagers", "relay_forward_headers")
+_LISTS = ("intake_alertmanagers", "relay_alertmanagers", "relay_forward_headers", "closer_rules")
 _PACKAGE = Path(__file__).parent
 EXAMPLE_PLACES = (_PACKAGE / "shipped" / "simulated.toml", _PACKAGE.parent / "deploy" / "problems" / "simulated.toml")
 
@@ -215,6 +215,13 @@ class RelaySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """With relay_labels: how long a new firing waits for its decision before it goes on."""
 
 
+class CloserSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which rules there are."""
+
+    rules: list[Path] = field(default_factory=list, name="closer_rules")
+    """Files of rules (TOML), and folders of such files."""
+
+
 class GeneralSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What concerns every room."""
 
@@ -242,6 +249,7 @@ class Settings(GeneralSettings, frozen=True, kw_only=True):
     sources: SourceSettings = field(default_factory=SourceSettings)
     intake: IntakeSettings = field(default_factory=IntakeSettings)
     relay: RelaySettings = field(default_factory=RelaySettings)
+    closer: CloserSettings = field(default_factory=CloserSettings)
 
     def load_problem(self) -> Problem:
         """The problem file, read and checked.

@@ -27,6 +27,7 @@ from stream.cli import (
     options,
     report,
     retrain,
+    rules,
     run,
     schema,
     settings,
@@ -63,6 +64,7 @@ GROUPS = {
     "import": imports.app,
     "intake": intake.app,
     "report": report.app,
+    "rules": rules.app,
     "dev": dev.app,
 }
 

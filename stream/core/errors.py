@@ -39,6 +39,10 @@ class ProblemError(NoisegateError):
     """The problem file can't be read or contradicts itself."""
 
 
+class RulesError(NoisegateError):
+    """A file of rules, or what a person asks of a rule, can't be used; the message names file and line, or the rule."""
+
+
 class LogError(NoisegateError):
     """An event log on disk can't be read; the message names file and line."""
 

@@ -1,0 +1,189 @@
+"""`noisegate rules ...`: rules checked, explained, planned and held against the past. Nothing here acts."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stream.cli import options
+from stream.console import print_json, stage_bars
+
+if TYPE_CHECKING:
+    from stream.core.rule_index import RuleIndex
+    from stream.lab.rule_backtest import Backtest
+    from stream.lab.rule_past import Past
+
+app = typer.Typer(no_args_is_help=True, help="Check rules, and show what they would do. Nothing here acts.")
+
+Files = Annotated[
+    list[Path] | None,
+    typer.Option("--rules", help="File or folder of rules; may be given more than once. Default: the setting."),
+]
+Events = Annotated[
+    Path | None, typer.Option(help="Event log instead of the topics: .jsonl, .jsonl.gz or .parquet (extra: lab).")
+]
+ModelFolder = Annotated[
+    Path | None,
+    typer.Option("--model", help="With --events: folder of a version or of versions. Default: the settings' store."),
+]
+Since = Annotated[
+    str | None, typer.Option(help="Without --events: start, such as 60d or 2026-03-01T00:00:00Z. Default: 60d.")
+]
+_OVERLAPS = 20
+
+
+@app.command()
+def check(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Files or folders of rules. Default: closer_rules of the settings.")
+    ] = None,
+    events: Annotated[Path | None, typer.Option(help="Event log in which to look for alerts that rules match.")] = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Print each mistake with file, line and mend, rules that hide or overlap others, and rules that match nothing."""
+    import time
+
+    from stream.cli.rules_output import Check, print_check
+    from stream.core.rule_index import RuleIndex
+    from stream.core.rule_overlaps import overlaps
+    from stream.core.rules import read_rules
+    from stream.rule_files import read_rule_files
+
+    placed, mistakes = read_rules(read_rule_files(_places(files)))
+    now = time.time()
+    found = Check(
+        rules=len(placed),
+        mistakes=mistakes,
+        overlaps=overlaps(placed, _OVERLAPS),
+        expired=[one for one in placed if one.rule.ends_at is not None and one.rule.ends_at <= now],
+    )
+    if events is not None:
+        from stream.lab.rule_past import raised_of_log, unmatched_rules
+
+        found.unmatched = [one.placed for one in unmatched_rules(RuleIndex(placed), raised_of_log(events))]
+    if as_json:
+        print_json(found.as_json())
+    else:
+        print_check(found)
+    if mistakes:
+        raise typer.Exit(1)
+
+
+@app.command()
+def explain(
+    alert: Annotated[str, typer.Argument(help="The alert's id.")],
+    files: Files = None,
+    events: Events = None,
+    model: ModelFolder = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Print which rules match an alert, which one decides, and what keeps the others from it."""
+    from stream.cli.rules_output import explain_alert, print_explained
+    from stream.lab.rule_past import find_in_log, find_in_topic
+
+    index = _index(files)
+    if events is not None:
+        with stage_bars() as report_progress:
+            enriched = find_in_log(alert, events, _model_folder(model), report_progress)
+    else:
+        enriched = find_in_topic(alert, options.settings())
+    found = explain_alert(index, enriched)
+    if as_json:
+        print_json(found)
+    else:
+        print_explained(found)
+
+
+@app.command()
+def backtest(
+    files: Files = None,
+    events: Events = None,
+    model: ModelFolder = None,
+    since: Since = None,
+    only: Annotated[str | None, typer.Option("--rule", help="Report this rule only.")] = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Print what rules would have done in the past, and what people acted on among it."""
+    from stream.cli.rules_output import print_backtest
+
+    found, past = _backtest(_index(files), events, model, since)
+    if only is not None:
+        found.rules = [one for one in found.rules if one.name == only]
+    if as_json:
+        print_json(found)
+    else:
+        print_backtest(found, past.note)
+
+
+@app.command()
+def plan(
+    files: Files = None,
+    events: Events = None,
+    model: ModelFolder = None,
+    since: Since = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Print days to proof, and to notice a tenfold risk, at each rule's past volume and hold-out."""
+    from stream.cli.rules_output import print_plans
+    from stream.lab.rule_backtest import plan as plan_of
+
+    index = _index(files)
+    found, past = _backtest(index, events, model, since)
+    floors = {one.rule.name: one.rule.holdout_floor for one in index.rules}
+    plans = [plan_of(one, floors[one.name]) for one in found.rules]
+    if as_json:
+        print_json(plans)
+    else:
+        print_plans(plans, past.note)
+
+
+def _places(files: list[Path] | None) -> list[Path]:
+    from stream.core.errors import RulesError
+
+    places = files or options.settings().closer.rules
+    if not places:
+        raise RulesError("no rules are named", "name a file or folder, or set closer_rules")
+    return list(places)
+
+
+def _index(files: list[Path] | None) -> "RuleIndex":
+    from stream.core.rule_index import RuleIndex
+    from stream.core.rules import parse_rules
+    from stream.rule_files import read_rule_files
+
+    return RuleIndex(parse_rules(read_rule_files(_places(files))))
+
+
+def _backtest(
+    index: "RuleIndex", events: Path | None, model: Path | None, since: str | None
+) -> "tuple[Backtest, Past]":
+    from stream.lab.rule_backtest import backtest as backtest_of
+
+    past = _past(events, model, since)
+    return backtest_of(index, past.outcomes, past.problem), past
+
+
+def _past(events: Path | None, model: Path | None, since: str | None) -> "Past":
+    import time
+
+    from stream.core.errors import RulesError
+    from stream.lab.rule_past import past_of_log, past_of_topic
+    from stream.lab.sources.pull import parse_when
+
+    if events is None:
+        return past_of_topic(options.settings(), parse_when(since or "60d", "--since", time.time()))
+    if since is not None:
+        raise RulesError("--since is for the topics, and --events names a log", "give one of them")
+    with stage_bars() as report_progress:
+        return past_of_log(events, _model_folder(model), report_progress)
+
+
+def _model_folder(model: Path | None) -> Path:
+    from stream.core.errors import RulesError
+
+    if model is not None:
+        return model
+    store = options.settings().models.store
+    if "://" in store:
+        raise RulesError("no model is named whose scores the log's alerts should have", "give --model FOLDER")
+    return Path(store).expanduser()
