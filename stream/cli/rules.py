@@ -167,8 +167,8 @@ def _past(events: Path | None, model: Path | None, since: str | None) -> "Past":
     import time
 
     from stream.core.errors import RulesError
+    from stream.core.events import parse_when
     from stream.lab.rule_past import past_of_log, past_of_topic
-    from stream.lab.sources.pull import parse_when
 
     if events is None:
         return past_of_topic(options.settings(), parse_when(since or "60d", "--since", time.time()))
