@@ -5,9 +5,11 @@ from pathlib import Path
 from stream.core.events import Event
 from stream.eventlog import read_log
 from stream.lab.sources.importer import import_table
-from stream.lab.sources.mapping import Mapping, parse_mapping
-from stream.lab.sources.table import Summary, Table
+from stream.lab.sources.mapping import Mapping, column_names, parse_mapping
+from stream.lab.sources.summary import Summary
+from stream.lab.sources.table import Table
 
+NOW = 1_795_694_400.0  # 2026-11-26T12:00:00Z
 ALERT = """
 form = "alert"
 [columns]
@@ -54,5 +56,7 @@ def imported(text: str, mapping: str | Mapping, folder: Path, name: str = "o.jso
     table, output = folder / "table.csv", folder / name
     table.write_text(text, encoding="utf-8", newline="")
     rules = parse_mapping(mapping) if isinstance(mapping, str) else mapping
-    summary = import_table(Table(table, rules.delimiter, rules.encoding), rules, output)
+    wanted = sorted(column_names(rules))
+    read = Table(table, rules.delimiter, rules.encoding, rules.header_row, rules.sheet, wanted)
+    summary = import_table(read, rules, output, accept=True, now=NOW)
     return [line.event for line in read_log(output, grace_seconds=0)], summary

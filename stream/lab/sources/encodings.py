@@ -1,0 +1,145 @@
+"""The text encoding of a table: found from its bytes, and where a given one does not fit."""
+
+import codecs
+import re
+from collections.abc import Callable, Iterator
+from typing import IO
+
+from msgspec import Struct
+
+from stream.core.errors import Fault
+
+OpenBytes = Callable[[], IO[bytes]]
+UTF_8 = "utf-8-sig"  # with or without a byte order mark
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, UTF_8), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
+)  # fmt: skip
+_SAMPLE = 64 * 1024  # bytes
+_CHUNK = 1024 * 1024
+_NUL_SHARE = 0.2  # of UTF-16 without a mark, whose Latin letters have a NUL each
+_AROUND = 20  # characters shown beside a bad byte
+_WORD = re.compile(r"[\w.-]*[^\W\x00-\x7f][\w.-]*")
+_WESTERN = ("cp1252", "latin_1", "iso8859_15", "iso8859_1", "cp1250", "cp1257", "iso8859_2", "cp1254", "mac_roman")
+_LONE = re.compile("[\udc80-\udcff]")
+
+
+class Encoding(Struct, frozen=True):
+    """An encoding's name, and whether single rows break it; `example` is a word with what is not ASCII."""
+
+    name: str
+    broken: bool = False
+    example: str | None = None
+
+
+def sniff_encoding(open_bytes: OpenBytes) -> Encoding:
+    """The encoding of a text; UTF-8 where it holds throughout, or in more places than not.
+
+    What is neither UTF-8 nor has a byte order mark is asked of charset-normalizer; Windows' Western European one wins
+    where it reads the text as well as its like.
+    """
+    with open_bytes() as file:
+        head = file.read(_SAMPLE)
+    for mark, name in _MARKS:
+        if head.startswith(mark):
+            return Encoding(name)
+    if head.count(0) > _NUL_SHARE * len(head):
+        return Encoding("utf-16-le" if head[1::2].count(0) >= head[::2].count(0) else "utf-16-be")
+    bad, good, lines = _count_utf8(open_bytes)
+    if not bad:
+        return Encoding(UTF_8)
+    if bad <= good:
+        return Encoding(UTF_8, broken=True)
+    return _asked(b"\n".join(lines))
+
+
+def is_broken(text: str) -> bool:
+    """Whether a text that was decoded with `surrogateescape` holds bytes that are no text."""
+    return _LONE.search(text) is not None
+
+
+def reads_utf8(open_bytes: OpenBytes) -> str | None:
+    """A word with what is not ASCII, where the bytes are UTF-8 throughout and hold one; else None."""
+    bad, good, _ = _count_utf8(open_bytes)
+    if bad or not good:
+        return None
+    with open_bytes() as file:
+        for line in file:
+            if found := _WORD.search(line.decode("utf-8", "replace")):
+                return found[0]
+    return None
+
+
+def encoding_fault(open_bytes: OpenBytes, given: str) -> Fault:
+    """What breaks a given encoding, with line and bytes, and the mend that reads the text."""
+    place = _first_bad(open_bytes, given)
+    where = "" if place is None else f": line {place[0]} has {_shown_bytes(place[1])} in {place[2]!r}"
+    found = sniff_encoding(open_bytes)
+    problem = f"is not {given} throughout{where}"
+    if found.broken:
+        return Fault(problem, "correct that row, or leave out the encoding: rows that are not UTF-8 are then counted")
+    if same_encoding(found.name, given):
+        return Fault(problem, "correct that row")
+    example = "" if found.example is None else f", in which {found.example!r} stands there"
+    return Fault(problem, f"leave out the encoding: the table is then read as {found.name}{example}")
+
+
+def same_encoding(one: str, other: str) -> bool:
+    """Whether two names mean one encoding; UTF-8 with and without a mark are one."""
+    return codecs.lookup(one).name.removesuffix("-sig") == codecs.lookup(other).name.removesuffix("-sig")
+
+
+def _count_utf8(open_bytes: OpenBytes) -> tuple[int, int, list[bytes]]:
+    """Bytes that are not UTF-8, characters beyond ASCII that are, and the lines of the former, some thousand bytes."""
+    bad = good = size = 0
+    lines: list[bytes] = []
+    for line in _long_lines(open_bytes):
+        if line.isascii():
+            continue
+        text = line.decode("utf-8", "surrogateescape")
+        broken = len(_LONE.findall(text))
+        bad, good = bad + broken, good + sum(letter > "\x7f" for letter in text) - broken
+        if broken and size < _SAMPLE:
+            lines.append(line)
+            size += len(line)
+    return bad, good, lines
+
+
+def _long_lines(open_bytes: OpenBytes) -> Iterator[bytes]:
+    with open_bytes() as file:
+        while line := file.readline(_CHUNK):
+            yield line
+
+
+def _asked(sample: bytes) -> Encoding:
+    from charset_normalizer import from_bytes
+
+    matches = from_bytes(sample)
+    names = [match.encoding for match in matches]
+    best = names[0] if names else "cp1252"
+    if best in _WESTERN or not names:
+        best = "cp1252"
+    try:
+        text = sample.decode(best)
+    except UnicodeDecodeError:
+        best = "latin-1"
+        text = sample.decode(best)
+    found = _WORD.search(text)
+    return Encoding(best, example=found[0] if found else None)
+
+
+def _first_bad(open_bytes: OpenBytes, given: str) -> tuple[int, bytes, str] | None:
+    """Line, bytes and surroundings of the first place that is not of the encoding; None where lines can't be told."""
+    if codecs.lookup(given).name.startswith(("utf-16", "utf-32")):
+        return None
+    for number, line in enumerate(_long_lines(open_bytes), start=1):
+        try:
+            line.decode(given)
+        except UnicodeDecodeError as error:
+            around = line[max(error.start - _AROUND, 0) : error.end + _AROUND]
+            return number, line[error.start : error.end], around.decode("ascii", "backslashreplace").strip()
+    return None
+
+
+def _shown_bytes(value: bytes) -> str:
+    return f"the byte{'s' if len(value) > 1 else ''} {value.hex(' ').upper()}"
