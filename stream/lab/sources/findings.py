@@ -142,7 +142,7 @@ def drop_findings(summary: Summary) -> Iterator[Finding]:
         if reason == "duplicate" and not most:
             continue
         text = _counted(dropped, summary.rows, "rows", _DROP_WORDS.get(reason, reason))
-        mend = _DROP_MENDS.get(reason) or _missing_mend(reason)
+        mend = drop_mend(reason)
         if most or mend:
             yield Finding("rows", f"{text}{mend and f'; {mend}'}.", most)
     total = summary.actions + sum(dropped.count for dropped in summary.dropped_actions.values())
@@ -173,7 +173,10 @@ _DROP_MENDS = {
 }
 
 
-def _missing_mend(reason: str) -> str:
+def drop_mend(reason: str) -> str:
+    """What helps where rows are dropped for this reason; empty where nothing in general does."""
+    if reason in _DROP_MENDS:
+        return _DROP_MENDS[reason]
     name = reason.removeprefix("missing_")
     if name == reason:
         return ""

@@ -13,7 +13,7 @@ from stream.core.errors import LogError
 from stream.core.events import Acted, Raised, encode_event, seconds
 from stream.eventlog import log_file
 from stream.lab.sources.binding import ActionCells, Cells, action_id, bind_actions, check_order, understood
-from stream.lab.sources.findings import drop_findings, findings, format_mend, lost_times, sniffed_finding
+from stream.lab.sources.findings import drop_mend, findings, format_mend, lost_times, sniffed_finding
 from stream.lab.sources.mapping import Mapping
 from stream.lab.sources.profile import Profile
 from stream.lab.sources.summary import Drop, Finding, Summary, shown
@@ -280,10 +280,7 @@ def _nothing(table: Table, summary: Summary, formats: Sequence[str], times: Sequ
     mend = format_mend(formats, times) if times else ""
     if not mend and reason.startswith("unreadable_"):
         mend = "give --time-format in strptime's letters, such as '%d.%m.%Y %H:%M'"
-    if not mend:
-        found = [finding.text for finding in drop_findings(summary) if finding.about == "rows"]
-        mend = found[0].partition("; ")[2].rstrip(".") if found else ""
-    return LogError(problem, mend or "check which column is which in the mapping")
+    return LogError(problem, mend or drop_mend(reason) or "check which column is which in the mapping")
 
 
 def write_lines(lines: list[tuple[float, bytes]], output: Path, progress: Progress = no_progress) -> None:
