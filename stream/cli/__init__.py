@@ -23,6 +23,7 @@ from stream.cli import (
     lab,
     models,
     options,
+    problem,
     report,
     retrain,
     run,
@@ -56,6 +57,7 @@ GROUPS = {
     "history": history.app,
     "models": models.app,
     "import": imports.app,
+    "problem": problem.app,
     "intake": intake.app,
     "report": report.app,
 }

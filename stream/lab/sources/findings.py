@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from shlex import quote
 
-from stream.lab.sources.lookalikes import is_no_team, look_alikes, told_apart
+from stream.lab.lookalikes import is_no_team, look_alikes, told_apart
 from stream.lab.sources.profile import QUICK_SECONDS, Profile
 from stream.lab.sources.summary import Dropped, Finding, Summary, shown
 from stream.lab.sources.time_formats import Sniffed, exchanged, sniff_formats
