@@ -83,7 +83,7 @@ def no_judging_fault(replayed: Replayed, split: Split) -> Fault:
 
 
 def judging_horizon(replayed: Replayed, split: Split) -> float | None:
-    """The longest round horizon, in hours, by which alerts after the split could be judged; None where there is none."""
+    """The longest round horizon, in hours, by which alerts after the split could be judged; None if there is none."""
     problem = replayed.problem
     grace = problem.outcome.grace_minutes * 60.0
     after = replayed.counts & (replayed.at >= split.at)

@@ -76,7 +76,7 @@ def test_wrong_use_is_told(files: list[str], tmp_path: Path) -> None:
 
 
 def test_lines_that_are_no_events_are_left_out_and_a_log_is_sorted(tmp_path: Path) -> None:
-    """With both options a bad and disordered log is audited as its sound part would be, and what was left out is said."""
+    """With both options a bad and disordered log is audited as its sound part is."""
     events = small_log(60)
     sound = write(tmp_path / "sound.jsonl", events)
     bad = write(tmp_path / "bad.jsonl", [*events[30:], *events[:30]])

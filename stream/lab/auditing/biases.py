@@ -152,8 +152,8 @@ def _burst(replayed: Replayed) -> Iterator[Finding]:
         yield Finding(
             "extraction",
             f"{late:,} of {len(replayed.at):,} alerts were raised in the last {_BURST_PART * days:.0f} of {days:.0f} "
-            "days: an export of what was open or changed lately leaves out old alerts that nobody touched; export by the "
-            "time of the raise.",
+            "days: an export of what was open or changed lately leaves out old alerts that nobody touched; export by "
+            "the time of the raise.",
             True,
         )
 
