@@ -68,8 +68,8 @@ def read_log(
     Raises:
         LogError: a line is not an event (file and line are named), the log is out of order, or there is nothing in it.
     """
-    magic = _magic(path)
-    if path.suffix == ".parquet" or magic.startswith(_PARQUET):
+    magic = _PARQUET if path.suffix == ".parquet" else _magic(path)
+    if magic.startswith(_PARQUET):
         yield from _ordered(path, _read_parquet(path, progress), grace_seconds, skipped)
     else:
         try:

@@ -12,8 +12,9 @@ from stream.lab.sources.time_formats import Sniffed, exchanged, sniff_formats
 _HALF = 0.5  # of the rows: what is lost for one reason beyond it makes a log worthless
 _SOME = 0.01
 _QUICK_SHARE = 0.25
-_HARMLESS = ("blank", "duplicate")
+_HARMLESS = ("blank", "duplicate", "repeated_header")
 _LEAST = 20  # actions, for a share of them to be said
+_ALL_DIFFERENT = 0.8  # of the alerts have a rule of their own
 _SHOWN = 5
 _ENDINGS = {  # what a reason ends in, and what that means of a row's cell
     "_before_floor": "lies before the year 2000",
@@ -41,6 +42,7 @@ def findings(
         *_values(profile),
         *_teams(summary, profile),
         *_days(summary, profile),
+        *_sameness(summary, profile),
         *_quick(profile),
     ]
     return sorted(found, key=lambda finding: not finding.worthless)
@@ -136,9 +138,13 @@ def drop_findings(summary: Summary) -> Iterator[Finding]:
     if lost > _HALF * summary.rows:
         yield Finding("rows", f"{lost:,} of {summary.rows:,} rows made nothing; the log holds the smaller part.")
     for reason, dropped in summary.dropped_rows.items():
-        if reason.startswith("unreadable_") or reason.endswith(tuple(_ENDINGS)) or reason == "blank":
+        if (
+            reason.startswith("unreadable_")
+            or reason.endswith(tuple(_ENDINGS))
+            or reason in ("blank", "repeated_header")
+        ):
             continue
-        most = dropped.count > _HALF * summary.rows
+        most = dropped.count > _HALF * summary.rows or reason == "unclosed_quote"
         if reason == "duplicate" and not most:
             continue
         text = _counted(dropped, summary.rows, "rows", _DROP_WORDS.get(reason, reason))
@@ -160,6 +166,7 @@ def drop_findings(summary: Summary) -> Iterator[Finding]:
 _DROP_WORDS = {
     "wrong_width": "another number of cells than the header",
     "not_utf8": "not UTF-8",
+    "unclosed_quote": "a quote that is not closed, so that the lines after it were read as one cell",
     "duplicate": "an alert that stands there already",
     "no_kind": "no [[action]] fits",
     "before_its_raise": "an update before its alert was raised",
@@ -167,6 +174,7 @@ _DROP_WORDS = {
 _DROP_MENDS = {
     "wrong_width": "a delimiter within a cell has to be quoted, or the delimiter is another (--delimiter)",
     "not_utf8": "correct the bytes in <> there, or take them out",
+    "unclosed_quote": "take the quote out, or double it within a cell that stands in quotes",
     "duplicate": "if a row is an update of an alert, use form = 'update' in the mapping",
     "no_kind": "a last [[action]] with kind = 'updated' takes them",
     "before_its_raise": "check which column is which",
@@ -266,6 +274,18 @@ def _days(summary: Summary, profile: Profile) -> Iterator[Finding]:
             f"{profile.days.count:,} of {summary.alerts:,} alerts have a day without a time of day, the first in row "
             f"{profile.days.first_row}: all of a day stand at midnight, so their order and the hours until an action "
             "mean little; export the time too.",
+        )
+
+
+def _sameness(summary: Summary, profile: Profile) -> Iterator[Finding]:
+    if len(profile.moments) == 1 and summary.alerts >= _LEAST:
+        text = f"All {summary.alerts:,} alerts have one time, as that of an export; name the column of the raise"
+        yield Finding("times", f"{text}.", True)
+    if summary.alerts >= _LEAST and len(profile.rules) > _ALL_DIFFERENT * summary.alerts:
+        yield Finding(
+            "rules",
+            f"{len(profile.rules):,} rules for {summary.alerts:,} alerts: nothing repeats, so no rule has a history; "
+            "name a column as the rule that is the same for alerts of one kind.",
         )
 
 

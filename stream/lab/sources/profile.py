@@ -26,6 +26,8 @@ class Profile:
     Attributes:
         kinds: how often each kind was done by each agent (None: nobody says).
         teams: alerts of each team as it is written.
+        moments: times of alerts, two at most.
+        rules: rules, some thousand.
         days: alerts whose time is a day without a clock.
         quick: actions within 10 seconds of their raise, by actor as the table names them; automation is left out.
         actions: all actions of actors that are not automation.
@@ -37,6 +39,8 @@ class Profile:
         self.kinds: Counter[tuple[str, str | None]] = Counter()
         self.teams: dict[str, Seen] = {}
         self.days: Seen | None = None
+        self.moments: set[float] = set()
+        self.rules: set[str] = set()
         self.quick: Counter[str] = Counter()
         self.actions = 0
         self.values: dict[str, dict[str, Seen]] = {column: {} for column in understood}
@@ -47,6 +51,10 @@ class Profile:
     def add_alert(self, alert: Raised, at: str, row: int) -> None:
         """Count an alert; `at` is its time as the table has it."""
         count_seen(self.teams, alert.team, row, _NAMES)
+        if len(self.moments) < 2:
+            self.moments.add(alert.at.timestamp())
+        if len(self.rules) < _NAMES:
+            self.rules.add(alert.rule)
         if is_day(at):
             self.days = Seen((self.days.count if self.days else 0) + 1, self.days.first_row if self.days else row)
         if len(self._team_of) < _NAMES:

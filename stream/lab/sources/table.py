@@ -31,6 +31,7 @@ DELIMITERS = (",", ";", "\t", "|")
 _CELL = 16 * 1024 * 1024  # characters; csv itself takes no longer cell
 _REPORT_EVERY = 5_000  # rows
 _NEAREST = 3
+_LINES_OF_A_CELL = 200  # more are what follows a quote that is not closed
 _MAGIC = 64  # bytes by which a file is known
 _NAMES_NEEDED = 2  # wanted names by which a row below the first is known as the header
 _HEAD = 50  # rows among which the header is looked for
@@ -128,7 +129,7 @@ class Table:
 
         A row that is longer than the header only by empty cells is cut.
         """
-        width, cut = len(self.header), _cutter(used)
+        width, cut, header = len(self.header), _cutter(used), self.header
         number = self.header_row
         with self._records() as (records, share):
             for number, row in enumerate(records, start=1):
@@ -137,6 +138,8 @@ class Table:
                 if number % _REPORT_EVERY == 0:
                     progress("reading", share())
                 fault = _row_fault(row, width) if len(row) != width else None
+                if fault is None and row[0].strip() == header[0] and [cell.strip() for cell in row] == header:
+                    fault = Drop("repeated_header")
                 if fault is None and self._broken and is_broken(" ".join(row)):
                     fault = _encoding_drop(row)
                 if fault is None:
@@ -259,7 +262,7 @@ class Table:
                 yield self._book.rows(), lambda: 0.5
                 return
             with self._text() as (text, share):
-                yield csv.reader(text, delimiter=self._delimiter), share
+                yield csv.reader(text, delimiter=self._delimiter, skipinitialspace=True), share
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
@@ -284,7 +287,7 @@ class Table:
 def _head_rows(head: str, delimiter: str) -> list[list[str]]:
     rows: list[list[str]] = []
     try:
-        for row in csv.reader(io.StringIO(head, newline=""), delimiter=delimiter):
+        for row in csv.reader(io.StringIO(head, newline=""), delimiter=delimiter, skipinitialspace=True):
             rows.append(row)
             if len(rows) == _HEAD:
                 break
@@ -298,6 +301,8 @@ def _row_fault(row: list[str], width: int) -> Drop | None:
         return Drop("blank")
     if len(row) > width and not any(cell.strip() for cell in row[width:]):
         return None
+    if swallowed := next((cell for cell in row if cell.count("\n") > _LINES_OF_A_CELL), None):
+        return Drop("unclosed_quote", f"{swallowed.count(chr(10)):,} lines in one cell: {swallowed[:40]}")
     return Drop("wrong_width", f"{len(row)} cells, the header has {width}: {' | '.join(row)}")
 
 

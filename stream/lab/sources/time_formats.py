@@ -17,10 +17,10 @@ _CLEARLY = 3.0  # times larger is the longest gap of the wrong reading
 _LONG_GAP = 5 * 86_400.0
 _CLOCK = (
     r"(?P<comma>,?)(?P<space>[ T]?)(?P<clock>\d{1,2}:\d{2}(?P<second>:\d{2}(?P<fraction>\.\d{1,6})?)?)"
-    r"(?P<half_space> ?)(?P<half>[AaPp]\.?[Mm]\.?)?(?P<offset> ?[+-]\d{2}:?\d{2})?"
+    r"(?:(?P<half_space> ?)(?P<half>[AaPp]\.?[Mm]\.?))?(?P<offset> ?[+-]\d{2}:?\d{2})?"
 )
 _SHAPES = tuple(
-    re.compile(f"(?:{date})(?:{_CLOCK})?")
+    re.compile(f"(?P<day_name>[^\\W\\d_]{{2,10}}(?P<name_comma>,?) )?(?:{date})(?:{_CLOCK})?")
     for date in (
         r"(?P<first>\d{1,2})(?P<mark>[/.-])(?P<number>\d{1,2})(?P=mark)(?P<year>\d{4}|\d{2})",
         r"(?P<year>\d{4})(?P<mark>[/.-])(?P<number>\d{1,2})(?P=mark)(?P<last>\d{1,2})",
@@ -90,7 +90,9 @@ def formats_of(text: str) -> list[str]:
     for shape in _SHAPES:
         match = shape.fullmatch(text)
         if match is not None:
-            return _forms_of(match.groupdict())
+            parts = match.groupdict()
+            name = "" if parts["day_name"] is None else f"%a{parts['name_comma']} "
+            return [name + form for form in _forms_of(parts, named_day=bool(name))]
     return []
 
 
@@ -103,7 +105,7 @@ def exchanged(form: str) -> str | None:
     return form.replace("%d", "%-").replace("%m", "%d").replace("%-", "%m")
 
 
-def _forms_of(parts: dict[str, str | None]) -> list[str]:
+def _forms_of(parts: dict[str, str | None], named_day: bool) -> list[str]:
     year, mark, clock = "%Y" if len(parts["year"] or "") == 4 else "%y", parts["mark"] or "", _clock_form(parts)
     word = parts.get("word")
     if word is not None:
@@ -114,7 +116,7 @@ def _forms_of(parts: dict[str, str | None]) -> list[str]:
         return [f"%d{parts.get('dot') or ''}{mark}%b{mark}{year}{clock}"]
     if parts.get("first") is None:
         return [f"{year}{mark}%m{mark}%d{clock}"]
-    if year == "%Y" and clock in ("", " %H:%M", " %H:%M:%S"):
+    if not named_day and year == "%Y" and clock in ("", " %H:%M", " %H:%M:%S"):
         return ["day_first", "month_first"]
     return [f"%d{mark}%m{mark}{year}{clock}", f"%m{mark}%d{mark}{year}{clock}"]
 

@@ -25,6 +25,7 @@ _PARTS = {
     "%I": r"(?P<hour>\d{1,2})",
     "%M": r"(?P<minute>\d{1,2})",
     "%S": r"(?P<second>\d{1,2})",
+    "%a": r"[^\W\d_]{2,10}\.?",
     "%p": r"(?P<half>[AaPp])\.?[Mm]\.?",
 }
 _CLOCK = r"(?:[ T]+(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}))?)?"
@@ -32,6 +33,7 @@ _REGEX = {
     "day_first": r"(?P<day>\d{1,2})[/.-](?P<month>\d{1,2})[/.-](?P<year>\d{4})" + _CLOCK,
     "month_first": r"(?P<month>\d{1,2})[/.-](?P<day>\d{1,2})[/.-](?P<year>\d{4})" + _CLOCK,
 }
+_APART = re.compile(r"\s+(?=[+-]\d{2}:?\d{2}\Z)")
 _NUMBER = re.compile(r"\d{1,20}(?:\.\d*)?", re.ASCII)
 _EXCEL_DAYS = re.compile(r"\d{5}(?:[.,]\d+)?", re.ASCII)
 _EXCEL_EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - a spreadsheet's days have no zone
@@ -81,7 +83,7 @@ def is_in_range(at: datetime) -> bool:
 
 def _parser(form: str, home: tzinfo) -> ReadTime:
     if form == "rfc3339":
-        return datetime.fromisoformat
+        return _iso
     if form in EPOCHS:
         return _epoch(EPOCHS[form])
     if form == EXCEL:
@@ -96,6 +98,12 @@ def _parser(form: str, home: tzinfo) -> ReadTime:
     except (ValueError, re.error) as error:
         raise ValueError(f"time.format = {form!r} can't be used: {error}") from None
     return lambda text: datetime.strptime(text, form)  # noqa: DTZ007 - the zone is given by `_in_utc`
+
+
+def _iso(text: str) -> datetime:
+    """RFC 3339 as programs write it: an offset may stand apart, and UTC may be a word."""
+    plain = text[:-4] + "Z" if text.endswith((" UTC", " GMT")) else text
+    return datetime.fromisoformat(_APART.sub("", plain))
 
 
 def _epoch(per_second: float) -> ReadTime:

@@ -24,7 +24,9 @@ class Workbook:
             self._book = calamine.CalamineWorkbook.from_path(str(path))
         except (calamine.CalamineError, OSError) as error:
             problem = f"{path}: is no workbook that can be read ({str(error).splitlines()[0]})"
-            raise LogError(problem, "save it as .xlsx or CSV without a password") from None
+            raise LogError(
+                problem, "save it as .xlsx or CSV without a password; unpack it if it is a zip file"
+            ) from None
         names = list(self._book.sheet_names)
         if sheet is not None and sheet not in names:
             raise LogError(f"{path}: has no sheet {sheet!r}", f"name one of {', '.join(map(repr, names))}")

@@ -6,7 +6,7 @@ import pytest
 
 from stream.core.errors import LogError
 from stream.core.events import Raised
-from stream.lab.sources.summary import Finding
+from stream.lab.sources.summary import Dropped, Finding
 from tests.lab.sources.tables import imported, product_imported
 
 MAPPING = """
@@ -64,6 +64,7 @@ def test_of_a_sound_table_nothing_is_said(tmp_path: Path) -> None:
         ({"how": "odd"}, "does not know these values of 'how': 'odd' (24), the first in row 2", False),
         ({"who": ""}, "Nobody says whether a person or automation did the 24 actions", False),
         ({"team": "web"}, "All 24 alerts belong to one team, 'web'", False),
+        ({"opened": "2026-03-01 00:05"}, "All 24 alerts have one time, as that of an export", True),
         ({"opened": "2026-03-01"}, "24 of 24 alerts have a day without a time of day, the first in row 2", False),
     ],
 )
@@ -90,6 +91,28 @@ def test_what_holds_for_some_rows(tmp_path: Path, some: dict[str, str], words: s
     odd = [row.replace("A", "B") for row in rows(30, **some)[24:]]
     findings = found(tmp_path, rows() + odd)
     assert [finding.worthless for finding in findings if words in finding.text] == [False]
+
+
+def test_rules_that_do_not_repeat(tmp_path: Path) -> None:
+    """A title in the place of a rule is said."""
+    titles = [row.replace(",disk,", f",disk {number} full,") for number, row in enumerate(rows())]
+    assert any(finding.text.startswith("24 rules for 24 alerts") for finding in found(tmp_path, titles))
+
+
+def test_a_quote_that_is_not_closed(tmp_path: Path) -> None:
+    """What follows it would be one cell: that is said with its row, and such a log is worthless."""
+    lost = rows(400)
+    lost[20] = lost[20].replace(",disk,", ',"disk,')
+    (told,) = [finding for finding in found(tmp_path, lost) if finding.worthless]
+    assert "1 of 21 rows: a quote that is not closed, so that the lines after it were read as one cell" in told.text
+    assert "the first in row 22: '380 lines in one cell: disk,h," in told.text
+
+
+def test_headers_that_come_again_are_no_rows(tmp_path: Path) -> None:
+    """Of tables put together each header is counted, and nothing else is said."""
+    _, summary = imported(HEADER + "".join(rows()) + HEADER + "".join(rows(30)[24:]), MAPPING, tmp_path)
+    assert (summary.alerts, summary.findings) == (30, [])
+    assert summary.dropped_rows == {"repeated_header": Dropped(1, 26)}
 
 
 def test_one_id_in_two_teams(tmp_path: Path) -> None:
