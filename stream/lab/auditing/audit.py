@@ -1,6 +1,7 @@
 """The audit: what a log holds, and what in it would fool a model, before anything is trained."""
 
 from pathlib import Path
+from time import time
 
 import msgspec
 
@@ -42,13 +43,15 @@ def audit_log(
     actors = Actors()
     replayed = replay(actors.watch(read_log(log, problem.outcome.grace_minutes * 60.0, progress)), problem)
     progress("auditing", 0.0)
-    found = audit_replayed(replayed, split, actors)
+    found = audit_replayed(replayed, split, actors, time())
     progress("auditing", 1.0)
     return replayed, found
 
 
-def audit_replayed(replayed: Replayed, split: float = 0.6, actors: Actors | None = None) -> Audit:
-    """The same on a replay. A log that can't be split or judged is a finding; `actors` were counted with it."""
+def audit_replayed(
+    replayed: Replayed, split: float = 0.6, actors: Actors | None = None, now: float | None = None
+) -> Audit:
+    """The same on a replay; a log that can't be split or judged is a finding. For `actors` and `now` see `biases`."""
     cut = split_at_share(replayed, split) if len(replayed.at) >= 2 else None
     found = Audit(
         problem=replayed.problem.id,
@@ -71,7 +74,7 @@ def audit_replayed(replayed: Replayed, split: float = 0.6, actors: Actors | None
         agents=dict(replayed.agents),
         episodes=episodes(replayed),
     )
-    said = [*findings(found, replayed.problem), *biases(replayed, actors)]
+    said = [*findings(found, replayed.problem), *biases(replayed, actors, now)]
     if cut is not None and not judgeable(replayed, cut).any():
         said.append(Finding("horizon", f"{no_judging_fault(replayed, cut)}.", True))
     return msgspec.structs.replace(found, findings=said)

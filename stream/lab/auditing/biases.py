@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from msgspec import Struct
 
-from stream.core.events import Acted, Raised
+from stream.core.events import Acted, Raised, moment
 from stream.core.kinds import AUTOMATION, PERSON, split_kind
 from stream.core.ledger import ACTIONABLE
 from stream.core.problem import DAY_SECONDS
@@ -70,10 +70,14 @@ class Actors:
         ]
 
 
-def biases(replayed: Replayed, actors: Actors | None = None) -> list[Finding]:
-    """Every finding about the data itself; without `actors` nothing is said of single ones."""
+def biases(replayed: Replayed, actors: Actors | None = None, now: float | None = None) -> list[Finding]:
+    """Every finding about the data itself.
+
+    Without `actors` nothing is said of single ones, and without `now` (seconds since 1970) nothing of the future.
+    """
     found = [*_agents(replayed), *_teams(replayed)]
     found += [] if actors is None else _programs(actors)
+    found += [] if now is None else _future(replayed, now)
     if len(replayed.at) >= _LEAST:
         found += [*_burst(replayed), *_age(replayed), *_strays(replayed), *_episodes(replayed)]
     return found
@@ -131,6 +135,16 @@ def _programs(actors: Actors) -> Iterator[Finding]:
             f"of the raise, as programs do; if it is one, its events should say agent = {AUTOMATION!r}.",
             True,
         )
+
+
+def _future(replayed: Replayed, now: float) -> Iterator[Finding]:
+    count = int(np.count_nonzero(replayed.at > now + DAY_SECONDS))
+    if count:
+        text = f"{count:,} of {len(replayed.at):,} alerts were raised in the future, the last at "
+        text += f"{moment(float(replayed.at.max())):%Y-%m-%d %H:%M}: a clock or a date was wrong"
+        yield Finding("times", f"{text}; time in the log moves with them, so take them out.", True)
+    elif replayed.ended_at > now + DAY_SECONDS:
+        yield Finding("times", f"The log ends in the future, at {moment(replayed.ended_at):%Y-%m-%d %H:%M}.", True)
 
 
 def _teams(replayed: Replayed) -> Iterator[Finding]:

@@ -9,9 +9,9 @@ from stream.core import limits
 from stream.core.errors import BadRecord
 from stream.core.events import Acted, Raised, check_time, seconds
 from stream.core.kinds import AGENT_ENDING, Agent
-from stream.lab.sources.mapping import ActionRule, Mapping
+from stream.lab.sources.mapping import ActionRule, Mapping, folded
 from stream.lab.sources.summary import Drop
-from stream.lab.sources.table import Row, Table, folded
+from stream.lab.sources.table import Row, Table
 from stream.lab.sources.times import time_reader
 
 Take = Callable[[Row], str | None]

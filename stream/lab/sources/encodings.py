@@ -1,4 +1,4 @@
-"""The text encoding of a table: found from its bytes, and where a given one does not fit."""
+"""What the bytes of a table's file are: no table at all, or text in an encoding that is found or does not fit."""
 
 import codecs
 import re
@@ -26,6 +26,13 @@ _WORD = re.compile(r"[\w.-]*[^\W\x00-\x7f][\w.-]*")
 _WESTERN = ("cp1252", "latin_1", "iso8859_15", "iso8859_1", "cp1250", "cp1257", "iso8859_2", "cp1254", "mac_roman")
 _WIDE = ("utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_32_be", "utf_32_le", "utf_7")  # told by marks and NULs
 _LONE = re.compile("[\udc80-\udcff]")
+
+_OTHER_FILES = (  # what begins so is no table
+    (re.compile(rb"PAR1"), "is a Parquet file", "write it as CSV; if it is an event log, use it as it is"),
+    (re.compile(rb"%PDF"), "is a PDF", "export CSV or Excel instead"),
+    (re.compile(rb"<[!?a-zA-Z]"), "is HTML or XML, perhaps a login page", "export CSV or Excel instead"),
+    (re.compile(rb'\{\s*"|\[\s*[{\[]'), "is JSON", "write it as CSV; if it is an event log, use it as it is"),
+)
 
 
 class Encoding(Struct, frozen=True):
@@ -55,6 +62,14 @@ def sniff_encoding(open_bytes: OpenBytes) -> Encoding:
     if bad <= good:
         return Encoding(UTF_8, broken=True)
     return _asked(b"\n".join(lines), bad)
+
+
+def other_file_fault(magic: bytes) -> Fault | None:
+    """What a file that begins so is, if it is no table of text."""
+    for start, what, mend in _OTHER_FILES:
+        if start.match(magic.removeprefix(codecs.BOM_UTF8).lstrip()):
+            return Fault(f"{what}, not a table", mend)
+    return None
 
 
 def is_broken(text: str) -> bool:

@@ -2,12 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from shlex import quote
 
 from stream.lab.lookalikes import is_no_team, look_alikes, told_apart
-from stream.lab.sources.profile import QUICK_SECONDS, Profile
-from stream.lab.sources.summary import Dropped, Finding, Summary, shown
-from stream.lab.sources.time_formats import Sniffed, exchanged, sniff_formats
+from stream.lab.sources.summary import QUICK_SECONDS, Dropped, Finding, Profile, Summary, shown
+from stream.lab.sources.time_formats import Sniffed, exchanged, format_mend, formats_option, sniff_formats
 
 _HALF = 0.5  # of the rows: what is lost for one reason beyond it makes a log worthless
 _SOME = 0.01
@@ -48,15 +46,6 @@ def findings(
     return sorted(found, key=lambda finding: not finding.worthless)
 
 
-def formats_option(formats: Sequence[str]) -> str:
-    """The formats as options of a command line.
-
-    >>> formats_option(["%d/%m/%y %H:%M", "rfc3339"])
-    "--time-format '%d/%m/%y %H:%M' --time-format rfc3339"
-    """
-    return " ".join(f"--time-format {quote(form)}" for form in formats)
-
-
 def sniffed_finding(sniffed: Sniffed) -> Finding | None:
     """What is to be said of formats that were found: whether days could be months too."""
     if sniffed.other is None:
@@ -87,18 +76,6 @@ def time_findings(
             yield Finding(
                 "times", f"{_counted(dropped, total, what, fault)}{mend and f'; {mend}'}.", worthless=worthless
             )
-
-
-def format_mend(formats: Sequence[str], texts: Sequence[str]) -> str:
-    """Which formats read more of the times than those given, as options; empty where none do."""
-    found = sniff_formats(texts)
-    if not found.formats or set(found.formats) <= set(formats):
-        return ""
-    clock = "AM or PM stands there: " if any("%p" in form for form in found.formats) else ""
-    year = "years of two digits stand there: " if any("%y" in form for form in found.formats) else ""
-    reads = "all" if found.read == found.total else f"{found.read:,} of {found.total:,}"
-    verb = "reads" if len(found.formats) == 1 else "read"
-    return f"{clock}{year}{formats_option(found.formats)} {verb} {reads} times of the table"
 
 
 def lost_times(summary: Summary) -> Iterator[tuple[str, int, str, Dropped]]:

@@ -13,12 +13,11 @@ from stream.core.errors import LogError
 from stream.core.events import Acted, Raised, encode_event, seconds
 from stream.eventlog import log_file
 from stream.lab.sources.binding import ActionCells, Cells, action_id, bind_actions, check_order, understood
-from stream.lab.sources.findings import drop_mend, findings, format_mend, lost_times, sniffed_finding
+from stream.lab.sources.findings import drop_mend, findings, lost_times, sniffed_finding
 from stream.lab.sources.mapping import Mapping
-from stream.lab.sources.profile import Profile
-from stream.lab.sources.summary import Drop, Finding, Summary, shown
+from stream.lab.sources.summary import Drop, Finding, Profile, Summary, shown
 from stream.lab.sources.table import Row, Table
-from stream.lab.sources.time_formats import sniff_formats
+from stream.lab.sources.time_formats import format_mend, sniff_formats
 from stream.lab.sources.times import EPOCHS
 from stream.progress import Progress, no_progress
 

@@ -129,6 +129,15 @@ def column_names(mapping: Mapping) -> set[str]:
     return names.union(*(others for column, others in mapping.names.items() if column in names))
 
 
+def folded(name: str) -> str:
+    """A column's name as it is compared: case, spaces and underscores do not count.
+
+    >>> folded("Assignment group") == folded("assignment_group")
+    True
+    """
+    return " ".join(name.replace("_", " ").split()).casefold()
+
+
 def load_mapping(path: Path) -> Mapping:
     """The mapping of a file.
 

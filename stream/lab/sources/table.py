@@ -17,11 +17,13 @@ from stream.lab.sources.encodings import (
     UTF_8,
     encoding_fault,
     is_broken,
+    other_file_fault,
     reads_utf8,
     same_encoding,
     shown_bytes,
     sniff_encoding,
 )
+from stream.lab.sources.mapping import folded
 from stream.lab.sources.summary import Drop, Summary, shown
 from stream.lab.sources.workbook import Workbook, is_workbook
 from stream.progress import Progress
@@ -36,21 +38,6 @@ _MAGIC = 64  # bytes by which a file is known
 _NAMES_NEEDED = 2  # wanted names by which a row below the first is known as the header
 _HEAD = 50  # rows among which the header is looked for
 _SEPARATOR = re.compile(r'"?sep=(.)"?\s*')
-_OTHER_FILES = (  # what begins so is no table
-    (re.compile(rb"PAR1"), "is a Parquet file", "write it as CSV; if it is an event log, use it as it is"),
-    (re.compile(rb"%PDF"), "is a PDF", "export CSV or Excel instead"),
-    (re.compile(rb"<[!?a-zA-Z]"), "is HTML or XML, perhaps a login page", "export CSV or Excel instead"),
-    (re.compile(rb'\{\s*"|\[\s*[{\[]'), "is JSON", "write it as CSV; if it is an event log, use it as it is"),
-)
-
-
-def folded(name: str) -> str:
-    """A column's name as it is compared: case, spaces and underscores do not count.
-
-    >>> folded("Assignment group") == folded("assignment_group")
-    True
-    """
-    return " ".join(name.replace("_", " ").split()).casefold()
 
 
 class Table:
@@ -85,7 +72,8 @@ class Table:
                 self._book = Workbook(path, sheet)
                 self._find_sheet(header_row, given=sheet is not None)
             else:
-                self._refuse_other_files(magic)
+                if fault := other_file_fault(magic):
+                    raise LogError(f"{path}: {fault.problem}", fault.mend)
                 self.encoding = self._find_encoding(encoding)
                 self._find_header(delimiter, header_row)
         self._places: dict[str, list[int]] = {}
@@ -165,11 +153,6 @@ class Table:
             return head
         with self._bytes() as file:
             return file.read(_MAGIC)
-
-    def _refuse_other_files(self, magic: bytes) -> None:
-        for start, what, mend in _OTHER_FILES:
-            if start.match(magic.removeprefix(b"\xef\xbb\xbf").lstrip()):
-                raise LogError(f"{self.path}: {what}, not a table", mend)
 
     def _find_encoding(self, given: str | None) -> str:
         if given is not None:

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
+from shlex import quote
 
 from msgspec import Struct
 
@@ -94,6 +95,27 @@ def formats_of(text: str) -> list[str]:
             name = "" if parts["day_name"] is None else f"%a{parts['name_comma']} "
             return [name + form for form in _forms_of(parts, named_day=bool(name))]
     return []
+
+
+def formats_option(formats: Sequence[str]) -> str:
+    """The formats as options of a command line.
+
+    >>> formats_option(["%d/%m/%y %H:%M", "rfc3339"])
+    "--time-format '%d/%m/%y %H:%M' --time-format rfc3339"
+    """
+    return " ".join(f"--time-format {quote(form)}" for form in formats)
+
+
+def format_mend(formats: Sequence[str], texts: Sequence[str]) -> str:
+    """Which formats read more of the times than those given, as options; empty where none do."""
+    found = sniff_formats(texts)
+    if not found.formats or set(found.formats) <= set(formats):
+        return ""
+    clock = "AM or PM stands there: " if any("%p" in form for form in found.formats) else ""
+    year = "years of two digits stand there: " if any("%y" in form for form in found.formats) else ""
+    reads = "all" if found.read == found.total else f"{found.read:,} of {found.total:,}"
+    verb = "reads" if len(found.formats) == 1 else "read"
+    return f"{clock}{year}{formats_option(found.formats)} {verb} {reads} times of the table"
 
 
 def exchanged(form: str) -> str | None:

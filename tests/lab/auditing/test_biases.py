@@ -110,6 +110,16 @@ def test_an_alert_of_another_age(years: int) -> None:
     assert f"1 alerts lie {abs(years) * 365:,}"[:14] in told.text
 
 
+def test_times_in_the_future(small: Replayed) -> None:
+    """Alerts that are raised after now, and a log that only ends there, each with the time."""
+    (told,) = [of for of in biases(small, now=float(small.at[450])) if of.about == "times"]
+    assert told.text.startswith("305 of 900 alerts were raised in the future, the last at 2026-01-11 05:50")
+    late = replay(lines([raised(1, START), acted(1, START + timedelta(days=9))]), small_problem())
+    (told,) = [of for of in biases(late, now=START.timestamp()) if of.about == "times"]
+    assert told.text == "The log ends in the future, at 2026-01-14 00:00."
+    assert not [of for of in biases(small, now=small.ended_at) if of.about == "times"]
+
+
 def test_episodes_are_counted() -> None:
     """Firings within the hour of each other are one episode, of at most a day; another host is another episode."""
     chain = [raised(5 * n, START + timedelta(minutes=50 * n)) for n in range(40)]  # 32.5 h, one host
