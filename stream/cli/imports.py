@@ -79,9 +79,9 @@ def csv_table(
     as_json: options.AsJson = False,
 ) -> None:
     """Import any table, by a mapping file. Rows that can't be used are counted by reason."""
-    from stream.lab.sources.products import Given, mapped_table
+    from stream.lab.sources.products import Overrides, mapped_table
 
-    given = Given(
+    given = Overrides(
         delimiter=delimiter, encoding=encoding, header_row=header_row, sheet=sheet, formats=time_format or (),
         zone=zone, automation=automation or (),
     )  # fmt: skip
@@ -103,9 +103,9 @@ def _product_verb(product: str) -> Callable[..., None]:
         accept: Accept = False,
         as_json: options.AsJson = False,
     ) -> None:
-        from stream.lab.sources.products import PRODUCTS, Given, copy_mend, product_table
+        from stream.lab.sources.products import PRODUCTS, Overrides, copy_mend, product_table
 
-        given = Given(
+        given = Overrides(
             delimiter=delimiter,
             encoding=encoding,
             header_row=header_row,

@@ -34,10 +34,10 @@ def look_alikes(names: Iterable[str]) -> list[list[str]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def told_apart(name: str) -> str:
+def escaped_name(name: str) -> str:
     """The name in quotes, with an escape for each letter beyond ASCII: so look-alikes can be told apart.
 
-    >>> told_apart("p\\u0430y")
+    >>> escaped_name("p\\u0430y")
     "'p\\\\u0430y'"
     """
     return ascii(name)

@@ -74,7 +74,7 @@ def audit_replayed(
         agents=dict(replayed.agents),
         episodes=episodes(replayed),
     )
-    said = [*findings(found, replayed.problem), *biases(replayed, actors, now)]
+    sentences = [*findings(found, replayed.problem), *biases(replayed, actors, now)]
     if cut is not None and not judgeable(replayed, cut).any():
-        said.append(Finding("horizon", f"{no_judging_fault(replayed, cut)}.", True))
-    return msgspec.structs.replace(found, findings=said)
+        sentences.append(Finding("horizon", f"{no_judging_fault(replayed, cut)}.", True))
+    return msgspec.structs.replace(found, findings=sentences)

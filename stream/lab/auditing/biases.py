@@ -12,7 +12,7 @@ from stream.core.ledger import ACTIONABLE
 from stream.core.problem import DAY_SECONDS
 from stream.eventlog import Line
 from stream.lab.auditing.result import Finding
-from stream.lab.lookalikes import is_no_team, look_alikes, told_apart
+from stream.lab.lookalikes import escaped_name, is_no_team, look_alikes
 from stream.lab.replaying import Replayed
 
 QUICK_SECONDS = 10.0
@@ -150,7 +150,7 @@ def _future(replayed: Replayed, now: float) -> Iterator[Finding]:
 def _teams(replayed: Replayed) -> Iterator[Finding]:
     counts = Counter(alert.team for alert in replayed.alerts)
     for group in look_alikes(counts):
-        listed = ", ".join(f"{told_apart(name)} ({counts[name]:,})" for name in group[:_SHOWN])
+        listed = ", ".join(f"{escaped_name(name)} ({counts[name]:,})" for name in group[:_SHOWN])
         yield Finding("teams", f"Teams that look alike have histories of their own: {listed}.", True)
     nobody = {name: count for name, count in counts.items() if is_no_team(name)}
     if nobody:

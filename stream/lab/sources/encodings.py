@@ -61,7 +61,7 @@ def sniff_encoding(open_bytes: OpenBytes) -> Encoding:
         return Encoding(UTF_8)
     if bad <= good:
         return Encoding(UTF_8, broken=True)
-    return _asked(b"\n".join(lines), bad)
+    return _guess(b"\n".join(lines), bad)
 
 
 def other_file_fault(magic: bytes) -> Fault | None:
@@ -135,7 +135,7 @@ def _long_lines(open_bytes: OpenBytes) -> Iterator[bytes]:
             yield line
 
 
-def _asked(sample: bytes, bad: int) -> Encoding:
+def _guess(sample: bytes, bad: int) -> Encoding:
     found = None
     if bad >= _LEAST:
         needs = "an encoding that is not given and not UTF-8 needs"

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from stream.lab.lookalikes import is_no_team, look_alikes, told_apart
+from stream.lab.lookalikes import escaped_name, is_no_team, look_alikes
 from stream.lab.sources.summary import QUICK_SECONDS, Dropped, Finding, Profile, Summary, shown
 from stream.lab.sources.time_formats import Sniffed, exchanged, format_mend, formats_option, sniff_formats
 
@@ -46,16 +46,18 @@ def findings(
     return sorted(found, key=lambda finding: not finding.worthless)
 
 
-def sniffed_finding(sniffed: Sniffed) -> Finding | None:
+def sniffed_findings(sniffed: Sniffed | None) -> Iterator[Finding]:
     """What is to be said of formats that were found: whether days could be months too."""
-    if sniffed.other is None:
-        return None
+    if sniffed is None or sniffed.other is None:
+        return
     first, other = sniffed.formats[0], sniffed.other
+    both = f"Every time reads both as {first} and as {other}"
     if sniffed.clear:
-        text = f"Every time reads both as {first} and as {other}. {first} is taken: {sniffed.why}"
-        return Finding("times", f"{text}; if that is wrong, give {formats_option([other])}.")
-    text = f"Every time reads both as {first} and as {other}, and nothing tells which is meant: {sniffed.why}"
-    return Finding("times", f"{text}; give {formats_option([first])} or {formats_option([other])}.", True)
+        text = f"{both}. {first} is taken: {sniffed.why}; if that is wrong, give {formats_option([other])}."
+    else:
+        text = f"{both}, and nothing tells which is meant: {sniffed.why}; give {formats_option([first])} or "
+        text += f"{formats_option([other])}."
+    yield Finding("times", text, worthless=not sniffed.clear)
 
 
 def time_findings(
@@ -67,11 +69,12 @@ def time_findings(
         yield from _exchanged(formats, texts)
         return
     mend = format_mend(formats, texts)
+    months = _reads_as_other(formats, texts)
     for what, total, reason, dropped in lost:
         name, does = _time_words(reason)
         column = shown(columns.get(name, name))
         fault = f"{' and '.join(formats)} can't read the time in {column}" if does is None else f"{column} {does}"
-        worthless = what == "rows" and dropped.count > _HALF * total
+        worthless = what == "rows" and (dropped.count > _HALF * total or (months and does is None))
         if mend or worthless:
             yield Finding(
                 "times", f"{_counted(dropped, total, what, fault)}{mend and f'; {mend}'}.", worthless=worthless
@@ -94,6 +97,13 @@ def _time_words(reason: str) -> tuple[str, str | None]:
         if reason.endswith(ending):
             return reason.removesuffix(ending), words
     return reason.removeprefix("unreadable_"), None
+
+
+def _reads_as_other(formats: Sequence[str], texts: Sequence[str]) -> bool:
+    """Whether all times read with day and month exchanged: what the one given format read is then wrong too."""
+    other = exchanged(formats[0]) if len(formats) == 1 else None
+    found = sniff_formats(texts)
+    return other is not None and found.formats == [other] and found.read == found.total
 
 
 def _exchanged(formats: Sequence[str], texts: Sequence[str]) -> Iterator[Finding]:
@@ -219,7 +229,7 @@ def _values(profile: Profile) -> Iterator[Finding]:
 
 def _teams(summary: Summary, profile: Profile) -> Iterator[Finding]:
     for group in look_alikes(profile.teams):
-        listed = ", ".join(f"{told_apart(name)} ({profile.teams[name].count:,})" for name in group[:_SHOWN])
+        listed = ", ".join(f"{escaped_name(name)} ({profile.teams[name].count:,})" for name in group[:_SHOWN])
         yield Finding(
             "teams",
             f"These teams look alike and have histories of their own: {listed}, the first of them in row "

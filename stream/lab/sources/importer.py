@@ -13,11 +13,11 @@ from stream.core.errors import LogError
 from stream.core.events import Acted, Raised, encode_event, seconds
 from stream.eventlog import log_file
 from stream.lab.sources.binding import ActionCells, Cells, action_id, bind_actions, check_order, understood
-from stream.lab.sources.findings import drop_mend, findings, lost_times, sniffed_finding
+from stream.lab.sources.findings import drop_mend, findings, lost_times, sniffed_findings
 from stream.lab.sources.mapping import Mapping
 from stream.lab.sources.summary import Drop, Finding, Profile, Summary, shown
 from stream.lab.sources.table import Row, Table
-from stream.lab.sources.time_formats import format_mend, sniff_formats
+from stream.lab.sources.time_formats import Sniffed, format_mend, sniff_formats
 from stream.lab.sources.times import EPOCHS
 from stream.progress import Progress, no_progress
 
@@ -79,12 +79,8 @@ def import_table(
     if not output.name.endswith((".jsonl", ".jsonl.gz")):
         raise LogError(f"{output}: does not end in .jsonl or .jsonl.gz", "rename the output")
     summary, made = Summary(), _Made()
-    formats = mapping.time.formats
-    sniffed = None if formats else sniff_formats(_times(table, mapping, mend))
-    if sniffed is not None:
-        formats = sniffed.formats or ["rfc3339"]
-    if table.is_workbook and "rfc3339" not in formats:
-        formats = [*formats, "rfc3339"]  # so dates that are no text are written
+    sniffed = None if mapping.time.formats else sniff_formats(_times(table, mapping, mend))
+    formats = _formats(table, mapping, sniffed)
     latest = min((time() if now is None else now) + _AHEAD_SECONDS, limits.CEILING_SECONDS)
     run = _Run(Cells(mapping, table, formats, latest, mend), made, Profile(understood(mapping)), summary, progress)
     (run.alerts if mapping.form == "alert" else run.updates)(table)
@@ -93,12 +89,8 @@ def import_table(
     if not summary.alerts:
         raise _nothing(table, summary, formats, times)
     summary.read_as = [*table.read_as, *_read_as(run.cells, formats, sniffed is not None, times)]
-    odd = None if sniffed is None else sniffed_finding(sniffed)
-    summary.findings = [
-        *([odd] if odd else []),
-        *_mojibake(table),
-        *findings(summary, run.profile, formats, times, _columns(mapping)),
-    ]
+    found = findings(summary, run.profile, formats, times, _columns(mapping))
+    summary.findings = [*sniffed_findings(sniffed), *_mojibake(table), *found]
     if accept or not summary.worthless:
         write_lines(made.lines(), output, progress)
         summary.written = True
@@ -221,6 +213,13 @@ class _Open:
 
     def __init__(self, alert: Raised, before: Row) -> None:
         self.alert, self.before, self.actions = alert, before, 0
+
+
+def _formats(table: Table, mapping: Mapping, sniffed: Sniffed | None) -> Sequence[str]:
+    formats = mapping.time.formats if sniffed is None else sniffed.formats or ["rfc3339"]
+    if table.is_workbook and "rfc3339" not in formats:
+        return [*formats, "rfc3339"]  # as dates that are no text are written
+    return formats
 
 
 def _times(table: Table, mapping: Mapping, mend: str | None) -> list[str]:

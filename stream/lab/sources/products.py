@@ -18,7 +18,7 @@ _AUDIT = ("documentkey", "fieldname")  # of a sys_audit export
 _LOOKED_AT = 1_000  # rows
 
 
-class Given(Struct, frozen=True, kw_only=True):
+class Overrides(Struct, frozen=True, kw_only=True):
     """What a person gives instead of what a mapping says or what is found; None and empty give nothing."""
 
     delimiter: str | None = None
@@ -30,7 +30,7 @@ class Given(Struct, frozen=True, kw_only=True):
     automation: Sequence[str] = ()
 
 
-def mapped_table(path: Path, mapping_file: Path, given: Given) -> tuple[Table, Mapping]:
+def mapped_table(path: Path, mapping_file: Path, given: Overrides) -> tuple[Table, Mapping]:
     """A table and the mapping of a file.
 
     Raises:
@@ -40,7 +40,7 @@ def mapped_table(path: Path, mapping_file: Path, given: Given) -> tuple[Table, M
     return _table(path, mapping, sorted(column_names(mapping))), mapping
 
 
-def product_table(path: Path, product: str, given: Given) -> tuple[Table, Mapping]:
+def product_table(path: Path, product: str, given: Overrides) -> tuple[Table, Mapping]:
     """An export of a product, and the one of its mappings that fits.
 
     Raises:
@@ -95,7 +95,7 @@ def _table(path: Path, mapping: Mapping, wanted: Sequence[str]) -> Table:
     return Table(path, mapping.delimiter, mapping.encoding, mapping.header_row, mapping.sheet, wanted)
 
 
-def _with(mapping: Mapping, given: Given) -> Mapping:
+def _with(mapping: Mapping, given: Overrides) -> Mapping:
     """The mapping with what is given in the place of what it says.
 
     Raises:

@@ -7,7 +7,7 @@ from stream.core.events import Event
 from stream.eventlog import read_log
 from stream.lab.sources.importer import import_table
 from stream.lab.sources.mapping import Mapping, column_names, parse_mapping
-from stream.lab.sources.products import PRODUCTS, Given, copy_mend, product_table
+from stream.lab.sources.products import PRODUCTS, Overrides, copy_mend, product_table
 from stream.lab.sources.summary import Summary
 from stream.lab.sources.table import Table
 
@@ -71,6 +71,6 @@ def product_imported(text: str, folder: Path, product: str = "servicenow", **giv
     """The same of a product's export, by its built-in mapping."""
     path, output = folder / "export.csv", folder / "o.jsonl"
     path.write_text(text, encoding="utf-8", newline="")
-    table, mapping = product_table(path, product, Given(**given))
+    table, mapping = product_table(path, product, Overrides(**given))
     summary = import_table(table, mapping, output, accept=True, now=NOW, mend=copy_mend(PRODUCTS[product]))
     return [line.event for line in read_log(output, grace_seconds=0)], summary

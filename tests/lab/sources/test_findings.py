@@ -147,6 +147,15 @@ def test_a_day_that_may_be_a_month(tmp_path: Path) -> None:
     assert told.text.endswith("if days stand where months were read, give --time-format day_first.")
 
 
+def test_one_day_over_twelve_shows_that_days_were_read_as_months(tmp_path: Path) -> None:
+    """One unreadable time of many is enough, as the others were then read wrongly without a word."""
+    given = MAPPING.replace("[columns]", 'time = { format = "month_first" }\n[columns]')
+    days = [f"A{day},{day:02}/03/2025 10:00,web,disk,h,{day:02}/03/2025 11:00,fixed,ana\n" for day in range(1, 14)]
+    (told,) = [finding for finding in found(tmp_path, days, given) if finding.worthless]
+    assert "1 of 13 rows: month_first can't read the time in 'opened'" in told.text
+    assert "--time-format day_first reads all" in told.text
+
+
 def test_a_table_of_updates_read_as_alerts(tmp_path: Path) -> None:
     """Most rows repeat an id: that is said, with the form that reads them."""
     (told,) = [finding for finding in found(tmp_path, rows() * 3) if finding.about == "rows"]

@@ -12,7 +12,7 @@ from stream.core.events import Acted, Event, Raised
 from stream.eventlog import read_log
 from stream.lab.sources.importer import import_table
 from stream.lab.sources.mapping import load_mapping
-from stream.lab.sources.products import Given, mapped_table, product_table
+from stream.lab.sources.products import Overrides, mapped_table, product_table
 from stream.lab.sources.summary import Summary
 from tests.lab.sources.tables import NOW
 
@@ -77,7 +77,7 @@ def imported(
 ) -> tuple[Summary, list[Event]]:
     """What became of a table, and the events of the log, if it was written."""
     tables, output = shared_data.parent / "inputs" / "tables", folder / "o.jsonl"
-    options = Given(**given)
+    options = Overrides(**given)
     if by.endswith(".toml"):
         table, mapping = mapped_table(tables / name, tables / by, options)
     else:
