@@ -23,8 +23,14 @@ _CHUNK = 1024 * 1024
 _NUL_SHARE = 0.2  # of UTF-16 without a mark, whose Latin letters have a NUL each
 _AROUND = 20  # characters shown beside a bad byte
 _WORD = re.compile(r"[\w.-]*[^\W\x00-\x7f][\w.-]*")
-_WESTERN = ("cp1252", "latin_1", "iso8859_15", "iso8859_1", "cp1250", "cp1257", "iso8859_2", "cp1254", "mac_roman")
-_WIDE = ("utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_32_be", "utf_32_le", "utf_7")  # told by marks and NULs
+_PAGES = (  # what programs that know no Unicode write
+    "cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "koi8_r", "cp932", "gb18030",
+    "big5", "cp949",
+)  # fmt: skip
+_LIKE_WESTERN = ("cp1250", "cp1252", "cp1257")  # pages of Latin letters that are taken for each other
+_IN_WORDS = re.compile(r"(?<=[^\W\d_])[¹³¼½¾£¥±¸¿]|[¹³¼½¾¥±¸](?=[^\W\d_])")  # where Western text has letters
+_ODD_SHARE = 0.1  # of what is not ASCII
+_RUN = re.compile(rb"[\x80-\xff]{3}")  # a word of another script
 _LONE = re.compile("[\udc80-\udcff]")
 
 _OTHER_FILES = (  # what begins so is no table
@@ -47,7 +53,7 @@ def sniff_encoding(open_bytes: OpenBytes) -> Encoding:
     """The encoding of a text; UTF-8 where it holds throughout, or in more places than not.
 
     What is neither UTF-8 nor has a byte order mark is asked of charset-normalizer; Windows' Western European one wins
-    where it reads the text as well as its like.
+    where nothing in it speaks for another.
     """
     with open_bytes() as file:
         head = file.read(_SAMPLE)
@@ -136,13 +142,14 @@ def _long_lines(open_bytes: OpenBytes) -> Iterator[bytes]:
 
 
 def _guess(sample: bytes, bad: int) -> Encoding:
-    found = None
-    if bad >= _LEAST:
+    """Windows' Western European page, unless there is enough text that is more like another one."""
+    best = "cp1252"
+    if bad >= _LEAST or _RUN.search(sample):
         needs = "an encoding that is not given and not UTF-8 needs"
-        found = (
-            import_extra("charset_normalizer", "lab", needs, LogError).from_bytes(sample, cp_exclusion=[*_WIDE]).best()
-        )
-    best = "cp1252" if found is None or found.encoding in _WESTERN else found.encoding
+        found = import_extra("charset_normalizer", "lab", needs, LogError).from_bytes(sample, cp_isolation=[*_PAGES])
+        best = next((match.encoding for match in found), best)
+    if best in _LIKE_WESTERN and len(_IN_WORDS.findall(sample.decode("cp1252", "replace"))) <= _ODD_SHARE * bad:
+        best = "cp1252"
     try:
         text = sample.decode(best)
     except UnicodeDecodeError:

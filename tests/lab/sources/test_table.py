@@ -33,12 +33,18 @@ def test_encoding_and_delimiter_are_found(tmp_path: Path, encoding: str, delimit
 @pytest.mark.parametrize(
     ("encoding", "text"),
     [
+        ("cp1252", "Festplatte voll – Büro Köln; Zugriff gestört für Müller; Größe überschritten"),
+        ("cp1252", "Disque plein à l'hôtel; accès refusé; réseau coupé après la mise à jour; reçu déjà"),
+        ("cp1252", "¿Qué pasó? Conexión rechazada en señal; contraseña caducada"),
+        ("cp1250", "Dysk pełny na serwerze; błąd połączenia z siecią; już działa i źle się łączy"),
+        ("cp1251", "Обслуживание"),
         ("cp1251", "Переполнен диск на сервере базы данных и заявка закрыта"),
-        ("shift_jis", "データベースのディスクが一杯です。対応しました"),
+        ("cp1253", "Ο δίσκος είναι γεμάτος στον διακομιστή"),
+        ("cp932", "データベースのディスクが一杯です。対応しました"),
     ],
 )
-def test_other_scripts_are_found_by_their_letters(tmp_path: Path, encoding: str, text: str) -> None:
-    """Enough text of another script is read as it was written."""
+def test_a_code_page_is_found_by_its_letters(tmp_path: Path, encoding: str, text: str) -> None:
+    """A text is read as it was written, whatever code page its program had."""
     path = tmp_path / "t.csv"
     path.write_bytes(("id,at,team\n" + f"1,{text},a\n" * 5).encode(encoding))
     assert cells(path) == [("1", text)] * 5
