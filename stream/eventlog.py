@@ -2,17 +2,19 @@
 
 import gzip
 import math
+import shlex
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+import msgspec
 from msgspec import Struct
 
 from stream.core import limits
 from stream.core.errors import BadRecord, LogError
-from stream.core.events import Event, Raised, Tick, check_time, decode_event
+from stream.core.events import Acted, Event, Raised, Tick, check_time, decode_event
 from stream.extras import import_extra
 from stream.files import atomic_file
 from stream.progress import Progress, no_progress
@@ -27,6 +29,11 @@ _ROW_GROUP = 20_000  # rows, and so in memory
 _ROWS_READ = 2_000  # at once
 
 
+_GZIP, _PARQUET, _BOM = b"\x1f\x8b", b"PAR1", b"\xef\xbb\xbf"
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_FIELDS_SHOWN = 5
+
+
 class Line(Struct, frozen=True, gc=False):
     """One event of a log, its time in seconds since 1970, and the bytes it was read from."""
 
@@ -35,29 +42,45 @@ class Line(Struct, frozen=True, gc=False):
     value: bytes
 
 
-def read_log(path: Path, grace_seconds: float = math.inf, progress: Progress = no_progress) -> Iterator[Line]:
-    """The events of a .jsonl, .jsonl.gz or .parquet file, in log order.
+class Skipped(Struct):
+    """How many lines of a log are no events for a reason, and the first: its number and what is wrong with it."""
+
+    count: int
+    first_line: int
+    first_detail: str
+
+
+def read_log(
+    path: Path,
+    grace_seconds: float = math.inf,
+    progress: Progress = no_progress,
+    skipped: dict[str, Skipped] | None = None,
+) -> Iterator[Line]:
+    """The events of a file of JSON lines, plain or gzip, or of Parquet, in log order; the content says which it is.
 
     Args:
         path: the file; Parquet as `lab pull` writes it, of which only the column `value` is read.
         grace_seconds: how much earlier than the latest before it an event may be.
         progress: called now and then with the share that is read.
+        skipped: where lines that are no events are counted, by the reason that the scorer would fail them for; None
+            raises an error at the first of them.
 
     Raises:
         LogError: a line is not an event (file and line are named), the log is out of order, or there is nothing in it.
     """
-    if path.suffix == ".parquet":
-        yield from _ordered(path, _read_parquet(path, progress), grace_seconds)
+    magic = _PARQUET if path.suffix == ".parquet" else _magic(path)
+    if magic.startswith(_PARQUET):
+        yield from _ordered(path, _read_parquet(path, progress), grace_seconds, skipped)
     else:
         try:
             with path.open("rb") as raw:
                 size = max(path.stat().st_size, 1)
-                file = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+                file = gzip.GzipFile(fileobj=raw) if magic.startswith(_GZIP) else raw
 
                 def report_progress() -> None:
                     progress("reading", min(raw.tell() / size, 1.0))
 
-                yield from _ordered(path, _blocks(file, report_progress), grace_seconds)
+                yield from _ordered(path, _blocks(file, report_progress), grace_seconds, skipped)
         except (OSError, EOFError, zlib.error) as error:
             raise LogError(f"{path}: can't be read: {getattr(error, 'strerror', None) or error}") from None
     progress("reading", 1.0)
@@ -65,8 +88,10 @@ def read_log(path: Path, grace_seconds: float = math.inf, progress: Progress = n
 
 def _blocks(file: "IO[bytes] | gzip.GzipFile", report_progress: Callable[[], None]) -> Iterator[list[bytes]]:
     """Lines by the block; one of any length is cut above the limit, so that no line fills the memory."""
-    longest, rest = limits.EVENT_BYTES + 2, b""
+    longest, rest, first = limits.EVENT_BYTES + 2, b"", True
     while block := file.read(_BLOCK):
+        if first:
+            block, first = block.removeprefix(_BOM), False
         lines = (rest + block).split(b"\n")
         rest = lines.pop()[:longest]
         yield [line.rstrip(b"\r") for line in lines] if b"\r" in block else lines
@@ -74,7 +99,9 @@ def _blocks(file: "IO[bytes] | gzip.GzipFile", report_progress: Callable[[], Non
     yield [rest.rstrip(b"\r")] if rest else []
 
 
-def _ordered(path: Path, blocks: Iterable[list[bytes]], grace_seconds: float) -> Iterator[Line]:
+def _ordered(
+    path: Path, blocks: Iterable[list[bytes]], grace_seconds: float, skipped: dict[str, Skipped] | None
+) -> Iterator[Line]:
     """One loop, without a call a line that can be spared: it is a third of what a replay takes."""
     latest, number, late, first_late = -math.inf, 0, 0, 0
     floor, ceiling = limits.FLOOR_SECONDS, limits.CEILING_SECONDS
@@ -89,7 +116,8 @@ def _ordered(path: Path, blocks: Iterable[list[bytes]], grace_seconds: float) ->
                 if not floor <= at <= ceiling:
                     check_time(at, math.inf)
             except BadRecord as error:
-                raise LogError(f"{path}: line {number}: {error}") from None
+                _skip(path, number, value, error, skipped)
+                continue
             if at > latest:
                 latest = at
             elif at < latest - grace_seconds:
@@ -102,8 +130,74 @@ def _ordered(path: Path, blocks: Iterable[list[bytes]], grace_seconds: float) ->
         raise LogError(
             f"{path}: is out of order: {late} of {number} events are earlier than one before them by more than "
             f"{grace_seconds:.0f} s, the first in line {first_late}",
-            "sort it by `at`",
+            "sort it by `at` (--sort)",
         )
+
+
+def clean_log(
+    path: Path, output: Path, skip_bad: bool, sort: bool, progress: Progress = no_progress
+) -> dict[str, Skipped]:
+    """Write a log again, as JSON lines, without what is no event or in order of time; returns what was left out.
+
+    To sort it, all of it is held in memory. Events of one time keep their order.
+
+    Raises:
+        LogError: it can't be read or written, or, without `skip_bad`, a line is no event.
+    """
+    skipped: dict[str, Skipped] = {}
+    values = ((line.at, line.value) for line in read_log(path, math.inf, progress, skipped if skip_bad else None))
+    with log_file(output) as file:
+        for _, value in sorted(values, key=lambda pair: pair[0]) if sort else values:
+            file.write(value + b"\n")
+    return skipped
+
+
+def _skip(path: Path, number: int, value: bytes, error: BadRecord, skipped: dict[str, Skipped] | None) -> None:
+    """Count a line that is no event; without counts, raise what it is instead."""
+    detail = error.detail
+    if error.reason == "bad_field" and (names := _unread_fields(value)):
+        detail += f" (it has {names}, which nothing reads)"
+    named = _named(path, value) if number == 1 else None
+    if skipped is not None and named is None:
+        found = skipped.setdefault(error.reason, Skipped(0, number, detail))
+        found.count += 1
+        return
+    raise named or LogError(f"{path}: line {number}: {error.reason}: {detail}")
+
+
+def _unread_fields(value: bytes) -> str:
+    """The names of an object's fields that no event has, in quotes."""
+    try:
+        names = msgspec.json.decode(value, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+    known = {"type", *Raised.__struct_fields__, *Acted.__struct_fields__}
+    return ", ".join([repr(name) for name in names if name not in known][:_FIELDS_SHOWN])
+
+
+def _named(path: Path, value: bytes) -> LogError | None:
+    """What a file of other form is, by its first line that is no event; None if it is JSON lines."""
+    name, line = shlex.quote(path.name), value.strip()
+    show = f"zcat {name} | jq -c" if path.suffix == ".gz" else "jq -c"
+    rest = "" if path.suffix == ".gz" else f" {name}"
+    if value.startswith(_UTF_16):
+        mend = f"`iconv -f UTF-16 -t UTF-8 {name} > events.jsonl` converts it"
+        return LogError(f"{path}: is UTF-16, and an event log is UTF-8", mend)
+    if line.startswith(b"["):
+        mend = f"`{show} '.[]'{rest} > events.jsonl` writes it so"
+        return LogError(f"{path}: is a JSON array, and an event log has one event a line", mend)
+    if line.startswith(b"{") and line.endswith((b"{", b",")):
+        mend = f"`{show} .{rest} > events.jsonl` writes it so"
+        return LogError(f"{path}: has events over several lines, and an event log has one a line", mend)
+    return None
+
+
+def _magic(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(4)
+    except OSError as error:
+        raise LogError(f"{path}: can't be read: {error.strerror or error}") from None
 
 
 @contextmanager

@@ -1,15 +1,19 @@
 """A log is read whole and in order, or refused in one sentence that names the file and the line."""
 
 import gzip
+import json
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from stream.core import limits
 from stream.core.errors import LogError
 from stream.core.events import encode_event
-from stream.eventlog import read_log
+from stream.eventlog import Line, clean_log, read_log, write_parquet
 from tests.lab.logs import START, acted, raised, small_log, write
 
 
@@ -84,3 +88,80 @@ def test_reading_tells_how_far_it_is(tmp_path: Path) -> None:
     assert len(told) > 2
     assert told == sorted(told)
     assert told[-1] == 1.0
+
+
+PRETTY = json.dumps(json.loads(encode_event(raised(1, START))), indent=2).encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        (
+            "a.jsonl",
+            b"[" + encode_event(raised(1, START)) + b"]",
+            "is a JSON array.*; `jq -c '.\\[\\]' a.jsonl > events",
+        ),
+        ("a.jsonl.gz", gzip.compress(b"[\n{}\n]"), "is a JSON array.*`zcat a.jsonl.gz | jq -c"),
+        ("a.jsonl", PRETTY, "has events over several lines.*; `jq -c . a.jsonl > events.jsonl`"),
+        ("a.jsonl", encode_event(raised(1, START)).decode().encode("utf-16"), "is UTF-16.*; `iconv -f UTF-16"),
+        (
+            "a.jsonl",
+            b'{"type":"tick","at":"2026-01-05T00:00:00Z","x":NaN}',
+            "line 1: not_json: NaN is no JSON; write null",
+        ),
+        ("a.jsonl", b'{"type":"tick","tiem":"2026-01-05T00:00:00Z"}', "`at` \\(it has 'tiem', which nothing reads"),
+        ("a.jsonl", encode_event(raised(1, START))[:40], "line 1: not_json"),
+    ],
+    ids=["array", "packed array", "pretty", "utf-16", "NaN", "misspelt", "cut off"],
+)
+@pytest.mark.parametrize("skipping", [False, True])
+def test_what_is_no_log_is_named(tmp_path: Path, name: str, content: bytes, told: str, skipping: bool) -> None:
+    """What the file is and what turns it into a log stand in the message; also when lines are skipped."""
+    path = tmp_path / name
+    path.write_bytes(content)
+    single = "line 1" in told or "nothing reads" in told
+    with pytest.raises(LogError, match="holds no events" if skipping and single else told):
+        list(read_log(path, skipped={} if skipping else None))
+
+
+def test_the_content_says_how_a_log_is_read(tmp_path: Path) -> None:
+    """A byte order mark is no part of the first event, and what is packed or Parquet is read so, whatever its name."""
+    events = small_log(5)
+    whole = write(tmp_path / "log.jsonl", events).read_bytes()
+    for content in (b"\xef\xbb\xbf" + whole, gzip.compress(whole)):
+        (tmp_path / "log.jsonl").write_bytes(content)
+        assert [line.event for line in read_log(tmp_path / "log.jsonl")] == events
+    (tmp_path / "plain.jsonl.gz").write_bytes(whole)
+    with (tmp_path / "parquet.jsonl").open("wb") as file:
+        write_parquet([Line(event, event.at.timestamp(), encode_event(event)) for event in events], file)
+    for name in ("plain.jsonl.gz", "parquet.jsonl"):
+        assert [line.event for line in read_log(tmp_path / name)] == events
+
+
+def test_a_log_is_cleaned(tmp_path: Path) -> None:
+    """What is no event is counted under the scorer's reason with its first line, and the rest is in order of time."""
+    events = [raised(number, START + timedelta(minutes=minute)) for number, minute in enumerate((5, 1, 5, 0))]
+    good = [encode_event(event) for event in events]
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(b"\n".join([good[0], b"{", good[1], b'{"type":"other"}', b"{]", good[2], good[3]]))
+    skipped = clean_log(path, tmp_path / "clean.jsonl", skip_bad=True, sort=True)
+    assert {reason: (of.count, of.first_line) for reason, of in skipped.items()} == {
+        "not_json": (2, 2), "unknown_type": (1, 4),
+    }  # fmt: skip
+    assert [line.event for line in read_log(tmp_path / "clean.jsonl", 0.0)] == [events[of] for of in (3, 1, 0, 2)]
+    with pytest.raises(LogError, match="line 2: not_json"):
+        clean_log(path, tmp_path / "clean.jsonl", skip_bad=False, sort=True)
+
+
+@settings(deadline=None)  # each example writes files to disk
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=20))
+def test_sorting_a_log_keeps_the_order_of_equal_times(minutes: list[int]) -> None:
+    """The same events, in order of time, those of one time as they stood; and sorting again changes nothing."""
+    events = [raised(number, START + timedelta(minutes=minute)) for number, minute in enumerate(minutes)]
+    with TemporaryDirectory() as folder:
+        path, once, twice = (Path(folder) / name for name in ("log.jsonl", "once.jsonl", "twice.jsonl"))
+        write(path, events)
+        clean_log(path, once, skip_bad=False, sort=True)
+        clean_log(once, twice, skip_bad=False, sort=True)
+        assert [line.event for line in read_log(once, 0.0)] == sorted(events, key=lambda event: event.at)
+        assert once.read_bytes() == twice.read_bytes()

@@ -78,6 +78,7 @@ _fields = msgspec.json.Decoder(dict[str, Raw])
 _NAMES = {of: frozenset({"type", *of.__struct_fields__}) for of in (Raised, Acted, Tick)}
 _NO_LABELS = "Expected `object`, got `null` - at `$.labels`"
 _ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
+_NO_NUMBER = re.compile(rb"[:,\[]\s*(NaN|-?Infinity)\s*[,}\]]")
 _OPEN_SURROGATE, _END_SURROGATE = range(0xD800, 0xDC00), range(0xDC00, 0xE000)
 
 
@@ -227,6 +228,8 @@ def _bad_record(value: bytes, error: Exception) -> BadRecord:
         return BadRecord("unknown_type" if detail.endswith("`$.type`") else "bad_field", detail)
     if surrogate := _lone_surrogate(value):
         detail = f"a text holds {surrogate}, half of a surrogate pair, which is no character"
+    elif number := _NO_NUMBER.search(value):
+        detail = f"{number[1].decode()} is no JSON; write null"
     return BadRecord("not_json", detail or "nested too deep")
 
 

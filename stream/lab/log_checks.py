@@ -4,14 +4,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from stream.core.errors import LabError
+import numpy as np
+
+from stream.core.errors import Fault, LabError
 from stream.core.frame import Labels
 from stream.lab.judging.metrics import check_classes
 from stream.lab.replaying import Replayed
+from stream.lab.split import Split, judgeable
 
 LEAST_ALERTS = 50  # with a known outcome, before the split
 LEAST_OF_A_CLASS = 5
 _KINDS_SHOWN = 8
+_HORIZONS = (2_160.0, 720.0, 336.0, 168.0, 72.0, 48.0, 24.0, 12.0, 8.0, 4.0, 2.0, 1.0, 0.5, 0.25)  # hours
 
 
 @contextmanager
@@ -55,6 +59,43 @@ def check_training(y: Labels) -> None:
     if least < LEAST_OF_A_CLASS:
         rare = "actionable" if least == int(y.sum()) else "noise"
         raise LabError(f"only {least} of {len(y)} training alerts are {rare}, at least {LEAST_OF_A_CLASS} are needed")
+
+
+def check_judging(replayed: Replayed, split: Split) -> None:
+    """Hold the part after the split to having alerts that can be judged, before anything is learnt.
+
+    Raises:
+        LabError: it has none; the horizon that would give some is named, if there is one.
+    """
+    if not judgeable(replayed, split).any():
+        raise LabError(*no_judging_fault(replayed, split))
+
+
+def no_judging_fault(replayed: Replayed, split: Split) -> Fault:
+    """Why no alert after the split can be judged, and what would change that."""
+    after = replayed.counts & (replayed.at >= split.at)
+    problem, left = replayed.problem, (replayed.ended_at - split.at) / 3600.0
+    text = f"0 of {int(after.sum()):,} alerts after the split can be judged by: the log goes on for {left:.1f} h after "
+    text += f"it, and an outcome is sure after {problem.due_seconds / 3600.0:.1f} h (horizon and grace)"
+    horizon = judging_horizon(replayed, split)
+    longer = "take a log that goes on for longer"
+    return Fault(text, longer if horizon is None else f"set outcome.horizon_hours = {horizon:g}, or {longer}")
+
+
+def judging_horizon(replayed: Replayed, split: Split) -> float | None:
+    """The longest round horizon, in hours, by which alerts after the split could be judged; None if there is none."""
+    problem = replayed.problem
+    grace = problem.outcome.grace_minutes * 60.0
+    after = replayed.counts & (replayed.at >= split.at)
+    decided = replayed.labelled & (replayed.decided_at > 0.0)
+    for least in (LEAST_ALERTS, 1):
+        for hours in _HORIZONS:
+            mature = replayed.at + hours * 3600.0 + grace <= replayed.ended_at
+            known = decided & (replayed.decided_at - replayed.at <= hours * 3600.0)
+            usable = after & mature & (known | (problem.outcome.on_expiry == "noise"))
+            if hours < problem.outcome.horizon_hours and np.count_nonzero(usable) >= least:
+                return hours
+    return None
 
 
 def _check_kinds(replayed: Replayed, name: str, wanted: list[str]) -> None:

@@ -26,7 +26,7 @@ from stream.lab.learning import canaries
 from stream.lab.learning.crossval import cross_validate
 from stream.lab.learning.fit import Fitted, fit_window
 from stream.lab.learning.plan import Plan
-from stream.lab.log_checks import about, check_log, check_training
+from stream.lab.log_checks import about, check_judging, check_log, check_training
 from stream.lab.log_warnings import Notice, no_notice, sentences
 from stream.lab.matrix import predict, served_matrix, training_matrix
 from stream.lab.priors import Learnt, choose_keys, learn
@@ -101,6 +101,8 @@ def train_replayed(
     end = split_at_share(replayed, split) if split_at is None else split_at_time(replayed, split_at)
     usable = trainable(replayed, end)
     check_training(replayed.outcome[: end.alert][usable])
+    if judged:
+        check_judging(replayed, end)
     progress("computing features", 0.0)
     window, learnt = _window(replayed, end, usable)
     baselines = score_baselines(replayed)

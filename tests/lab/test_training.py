@@ -147,7 +147,7 @@ def test_what_cannot_be_trained_on_is_told(tmp_path: Path) -> None:
     assert "outcome.noise lists (ignored)" in told(log, small_problem(noise='["ignored"]', on_expiry='"unknown"'), out)
     assert "no actions at all" in told(alerts, problem, out)
     assert "less than the horizon and grace of 1000.1 h" in told(log, small_problem(horizon_hours="1000"), out)
-    assert "the test part is empty" in told(log[:450], problem, out, split=0.999)
+    assert "0 of 1 alerts after the split can be judged by" in told(log[:450], problem, out, split=0.999)
     for split in (0.0, 1.0, -1.0, float("nan")):
         assert "give a share between 0 and 1" in told(log, problem, out, split=split)
 

@@ -181,3 +181,5 @@ class Audit(Struct, frozen=True, kw_only=True):
     rules_tested: int = 0  # with outcomes enough, known at the split, to be called visibility-only
     orphans: Orphans = Orphans()
     unknown_fields: dict[str, int] = {}
+    agents: dict[str, int] = {}  # kinds by who did them, such as `escalated@person`
+    episodes: int = 0

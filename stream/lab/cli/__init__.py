@@ -13,7 +13,7 @@ from stream.console import print_json, print_notice, stage_bars, strip_control_c
 from stream.core.errors import LabError
 from stream.lab.cli.audit import audit_command
 from stream.lab.cli.backtest import backtest_command
-from stream.lab.cli.options import AsJson, Events, ProblemFile, Simulated, chosen_log
+from stream.lab.cli.options import AsJson, Events, ProblemFile, Simulated, SkipBad, Sort, chosen_log
 from stream.lab.cli.output import print_metrics, table_console
 from stream.lab.cli.pull import pull_command
 from stream.models.manifest import Manifest
@@ -31,6 +31,8 @@ def train_command(
     out: Annotated[Path, typer.Option(help="Folder of models. The new version becomes a folder in it.")],
     events: Events = None,
     simulated: Simulated = False,
+    skip_bad: SkipBad = False,
+    sort: Sort = False,
     split: Annotated[float, typer.Option(help="Share of the alerts to train on, by raise time.")] = 0.6,
     seed: Annotated[int, typer.Option(help="Random seed. The same seed and log give the same scores.")] = 7,
     trials: Annotated[
@@ -54,7 +56,7 @@ def train_command(
     except OSError as error:
         raise LabError(f"--out {out}: this folder can't be created ({error.strerror})", "name another") from None
     command = shlex.join(["noisegate", *sys.argv[1:]])
-    with chosen_log(events, simulated) as log, stage_bars() as report_progress:
+    with chosen_log(events, simulated, skip_bad, sort) as log, stage_bars() as report_progress:
         folder = train(
             log,
             definition,
@@ -78,12 +80,14 @@ def evaluate_command(
     model: Annotated[Path, typer.Option(help="Folder of a version, or a folder of versions.")],
     events: Events = None,
     simulated: Simulated = False,
+    skip_bad: SkipBad = False,
+    sort: Sort = False,
     as_json: AsJson = False,
 ) -> None:
     """Judge a model and the baselines on the alerts of a log after the model's split."""
     from stream.lab.judging.evaluation import evaluate
 
-    with chosen_log(events, simulated) as log, stage_bars() as report_progress:
+    with chosen_log(events, simulated, skip_bad, sort) as log, stage_bars() as report_progress:
         evaluation = evaluate(log, model, report_progress)
     if as_json:
         print_json(evaluation)

@@ -25,6 +25,8 @@ def audit_command(
     problem: options.ProblemFile,
     events: options.Events = None,
     simulated: options.Simulated = False,
+    skip_bad: options.SkipBad = False,
+    sort: options.Sort = False,
     split: Annotated[float, typer.Option(help="Share of the alerts to train on, by raise time.")] = 0.6,
     write: Annotated[bool, typer.Option("--write", help="Write the proposed exclusions to the problem file.")] = False,
     as_json: options.AsJson = False,
@@ -38,7 +40,7 @@ def audit_command(
     from stream.lab.auditing.floods import unflagged
 
     definition = load_problem(problem)
-    with options.chosen_log(events, simulated) as log, stage_bars() as report_progress:
+    with options.chosen_log(events, simulated, skip_bad, sort) as log, stage_bars() as report_progress:
         found = audit(log, definition, split, report_progress)
     written = write_exclusions(problem, found.proposals, unflagged(found.floods)) if write else None
     if as_json:

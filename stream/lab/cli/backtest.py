@@ -20,6 +20,8 @@ def backtest_command(
     problem: options.ProblemFile,
     events: options.Events = None,
     simulated: options.Simulated = False,
+    skip_bad: options.SkipBad = False,
+    sort: options.Sort = False,
     every: Annotated[str, typer.Option(help="Interval between trainings, such as 7d, 12h or 1w.")] = "7d",
     split: Annotated[float, typer.Option(help="Share of the alerts before the first training, by raise time.")] = 0.6,
     seed: Annotated[int, typer.Option(help="Random seed. The same seed and log give the same scores.")] = 7,
@@ -29,7 +31,7 @@ def backtest_command(
     from stream.lab.backtesting import ONCE, RETRAINED, backtest
 
     definition, days = load_problem(problem), days_of(every)
-    with options.chosen_log(events, simulated) as log, stage_bars() as report_progress:
+    with options.chosen_log(events, simulated, skip_bad, sort) as log, stage_bars() as report_progress:
         found = backtest(log, definition, every_days=days, split=split, seed=seed, progress=report_progress)
     if as_json:
         print_json(found)

@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
+from stream.console import print_notice
 from stream.core.errors import LabError
+from stream.eventlog import clean_log
 
 Events = Annotated[Path | None, typer.Option(help="Event log: .jsonl, .jsonl.gz or .parquet, in order of time.")]
 Simulated = Annotated[bool, typer.Option("--simulated", help="Use the simulated organisation's log instead of a file.")]
@@ -16,17 +18,38 @@ ProblemFile = Annotated[Path, typer.Option(help="Problem file (TOML): what to pr
 AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON on standard output.")]
 
 
+SkipBad = Annotated[
+    bool, typer.Option("--skip-bad", help="Leave out lines that are no events, counted by reason as the scorer would.")
+]
+Sort = Annotated[bool, typer.Option("--sort", help="Bring the log in order of time first, in memory.")]
+
+
 @contextmanager
-def chosen_log(events: Path | None, simulated: bool) -> Iterator[Path]:
+def chosen_log(events: Path | None, simulated: bool, skip_bad: bool = False, sort: bool = False) -> Iterator[Path]:
     """The log that --events names, or with --simulated a temporary file of the simulated organisation's.
+
+    With --skip-bad or --sort it is a temporary copy; what is left out of it is printed.
 
     Raises:
         LabError: neither option is given, or both are.
     """
     if (events is None) == (not simulated):
         raise LabError("name one log: --events FILE or --simulated")
-    if events is not None:
+    if events is not None and not (skip_bad or sort):
         yield events
+        return
+    if events is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            copy = (
+                Path(folder)
+                / f"{events.name.removesuffix('.gz').removesuffix('.parquet').removesuffix('.jsonl')}.jsonl"
+            )
+            for reason, skipped in clean_log(events, copy, skip_bad, sort).items():
+                print_notice(
+                    f"left out {skipped.count:,} lines: {reason}, the first in line {skipped.first_line}: "
+                    f"{skipped.first_detail}"
+                )
+            yield copy
         return
     from stream.simulation import write_events
 

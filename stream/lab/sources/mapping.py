@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 from stream.core import limits
 from stream.core.errors import LogError
 from stream.core.kinds import AGENT_ENDING, Agent
-from stream.lab.sources.times import time_reader
+from stream.lab.sources.times import AUTO, time_reader
 
 Column = Annotated[str, Meta(min_length=1)]
 Columns = Column | Annotated[list[Column], Meta(min_length=1)]  # several are joined by `/`
@@ -20,10 +20,22 @@ REQUIRED = ("team", "rule", "entity")  # of each alert: a column, a default, or 
 
 
 class TimeRule(Struct, frozen=True, forbid_unknown_fields=True):
-    """How times are written: `rfc3339`, `day_first`, `month_first`, or strptime's letters."""
+    """How times are written.
 
-    format: str = "rfc3339"
+    `auto` finds the formats from the table's times; `rfc3339`, `day_first`, `month_first`, `epoch`, `epoch_ms`,
+    `epoch_us`, `epoch_ns` and `excel` are names; everything else is in strptime's letters. Of several formats the first
+    counts that reads a time between the years 2000 and 2200.
+    """
+
+    format: Text | Annotated[list[Text], Meta(min_length=1)] = AUTO
     zone: str = "UTC"  # of times that don't tell theirs
+
+    @property
+    def formats(self) -> list[str]:
+        """All formats; empty where they are to be found."""
+        if self.format == AUTO:
+            return []
+        return [self.format] if isinstance(self.format, str) else self.format
 
 
 class ColumnRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -61,6 +73,7 @@ class ActionRule(Struct, frozen=True, forbid_unknown_fields=True):
     kind: Kind | None = None
     kind_column: Column | None = None
     kinds: dict[str, Kind] = {}  # values of kind_column and the kinds they mean; none: the value is the kind
+    known: list[str] = []  # values of kind_column that mean no action of this part, and need not be reported
     changed: Column | None = None  # form `update` only: the cell is not as in the alert's row before
     when: dict[Column, str] = {}  # only rows with these values
     actor: Column | None = None  # instead of columns.actor
@@ -68,18 +81,61 @@ class ActionRule(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Mapping(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How a table becomes events."""
+    """How a table becomes events.
+
+    A column's name matches whatever its case, spaces and underscores; of columns that share a name, the first with a
+    value counts. What is None is found from the table.
+    """
 
     form: Literal["alert", "update"]  # one row an alert, or one row an update of an alert
     columns: ColumnRule
     time: TimeRule = TimeRule()
-    delimiter: Annotated[str, Meta(min_length=1, max_length=1)] = ","
-    encoding: str = "utf-8-sig"
+    delimiter: Annotated[str, Meta(min_length=1, max_length=1)] | None = None
+    encoding: str | None = None
+    header_row: Annotated[int, Meta(ge=1)] | None = None  # the row that names the columns; the first is 1
+    sheet: str | None = None  # of a workbook
+    names: dict[Column, list[Column]] = {}  # other names of a column; the first that the table has is taken
+    optional: list[Column] = []  # columns that a table may lack: what is made of them only is then left out
     missing: tuple[str, ...] = ("", "?")
     defaults: Defaults = Defaults()
     salt: str = ""  # goes into the pseudonyms of actors
     automation: Annotated[list[str], Meta(max_length=limits.PATTERNS)] = []  # patterns of actors that are no people
     action: list[ActionRule] = []
+
+
+BUILT_IN = Path(__file__).with_name("mappings")  # TOML files, one a product and form
+
+
+def built_in(name: str) -> Path:
+    """The file of a mapping that comes with noisegate.
+
+    Raises:
+        LogError: there is none of that name.
+    """
+    names = sorted(path.stem for path in BUILT_IN.glob("*.toml"))
+    if name not in names:
+        raise LogError(f"there is no built-in mapping {name!r}", f"name one of {', '.join(names)}")
+    return BUILT_IN / f"{name}.toml"
+
+
+def column_names(mapping: Mapping) -> set[str]:
+    """Every name of a column in the mapping, other names included: a header is known by them."""
+    columns = mapping.columns
+    found = [columns.alert_id, columns.at, columns.raised_at, columns.update_id, columns.team, columns.rule]
+    found += [columns.entity, columns.severity, columns.source, columns.title, columns.actor, *columns.labels.values()]
+    for rule in mapping.action:
+        found += [rule.at, rule.kind_column, rule.changed, rule.actor, *rule.when]
+    names = {name for of in found if of for name in ([of] if isinstance(of, str) else of)}
+    return names.union(*(others for column, others in mapping.names.items() if column in names))
+
+
+def folded(name: str) -> str:
+    """A column's name as it is compared: case, spaces and underscores do not count.
+
+    >>> folded("Assignment group") == folded("assignment_group")
+    True
+    """
+    return " ".join(name.replace("_", " ").split()).casefold()
 
 
 def load_mapping(path: Path) -> Mapping:
@@ -117,13 +173,13 @@ def _fault(mapping: Mapping) -> str | None:
     for name in REQUIRED:
         if getattr(mapping.columns, name) is None and getattr(mapping.defaults, name) is None:
             return f"columns.{name} is missing, and every alert needs it; name its column, or set defaults.{name}"
-    if mapping.delimiter in '"\r\n\x00':
+    if mapping.delimiter is not None and mapping.delimiter in '"\r\n\x00':
         return f"delimiter = {mapping.delimiter!r} can't be used; give a comma, a semicolon or a tab"
     for key in mapping.columns.labels:
         if len(key) > limits.LABEL_KEY_LENGTH or "\x00" in key:
             return f"columns.labels has a key that no label may have: at most {limits.LABEL_KEY_LENGTH} characters"
     try:
-        time_reader(mapping.time.format, mapping.time.zone)
+        time_reader(mapping.time.formats or "rfc3339", mapping.time.zone)
     except ValueError as error:
         return str(error)
     if mapping.form == "alert":
@@ -141,7 +197,7 @@ def _action_fault(number: int, rule: ActionRule, form: str) -> str | None:
     for kind in (rule.kind or "", *rule.kinds.values()):
         if AGENT_ENDING.search(kind):
             return f"{where}: kind {kind!r} ends in @person or @automation; set agent instead"
-    if rule.kinds and rule.kind_column is None:
+    if (rule.kinds or rule.known) and rule.kind_column is None:
         return f"{where}: kinds are values of kind_column; name that column"
     if form == "alert" and rule.at is None:
         return f"{where} has no `at`, the column with the time; name it"

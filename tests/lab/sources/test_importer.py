@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from stream.core.errors import LogError
 from stream.core.events import Acted, Raised, moment, seconds
 from stream.lab.sources.mapping import parse_mapping
-from stream.lab.sources.table import Dropped, Summary, Table
+from stream.lab.sources.summary import Dropped, Summary
+from stream.lab.sources.table import Table
 from tests.lab.sources.tables import ALERT, ALERT_HEADER, ALERT_ROW, UPDATE, UPDATE_HEADER, imported
 
 WORDS = ("", "?", "A", "B", "fixed", "Active", "a\x00b", 'q"', "two\nlines", "x" * 300)
@@ -33,7 +34,8 @@ def test_one_row_an_alert(tmp_path: Path) -> None:
     assert acted.actor is not None
     assert len(acted.actor) == 10
     assert "ana" not in acted.actor
-    assert summary == Summary(rows=2, alerts=2, actions=1)
+    assert (summary.rows, summary.alerts, summary.actions, summary.written) == (2, 2, 1, True)
+    assert (summary.dropped_rows, summary.dropped_actions) == ({}, {})
 
 
 def test_one_row_an_update(tmp_path: Path) -> None:
@@ -78,7 +80,7 @@ def test_a_kind_that_ends_in_an_agent_is_refused(tmp_path: Path) -> None:
         parse_mapping(ALERT.replace('"dismissed"', '"closed@person"'))
     mapping = ALERT.replace('kinds = { fixed = "remediated", noise = "dismissed" }', "")
     _, summary = imported(ALERT_HEADER + ALERT_ROW.replace("fixed", "closed@person"), mapping, tmp_path)
-    assert summary.dropped_actions == {"kind_ends_in_agent": Dropped(1, 2)}
+    assert summary.dropped_actions == {"kind_ends_in_agent": Dropped(1, 2, "closed@person")}
 
 
 def test_raises_come_before_actions_of_the_same_time(tmp_path: Path) -> None:
@@ -107,7 +109,7 @@ def test_rows_are_dropped_by_reason(tmp_path: Path, old: str, new: str, reason: 
     bad = ALERT_ROW.replace(old, new)
     events, summary = imported(ALERT_HEADER + ALERT_ROW.replace("A1", "GOOD") + bad + bad, ALERT, tmp_path)
     assert len(events) == 2
-    assert summary.dropped_rows == {reason: Dropped(2, 3)}
+    assert {name: (of.count, of.first_row) for name, of in summary.dropped_rows.items()} == {reason: (2, 3)}
 
 
 @pytest.mark.parametrize(
@@ -123,7 +125,7 @@ def test_actions_are_dropped_by_reason(tmp_path: Path, old: str, new: str, reaso
     """An action that can't be used is counted; its alert stands."""
     events, summary = imported(ALERT_HEADER + ALERT_ROW.replace(old, new), ALERT, tmp_path)
     assert len(events) == 1
-    assert summary.dropped_actions == {reason: Dropped(1, 2)}
+    assert {name: (of.count, of.first_row) for name, of in summary.dropped_actions.items()} == {reason: (1, 2)}
 
 
 @settings(deadline=None)  # each example writes a file to disk
@@ -180,15 +182,19 @@ def test_encodings_delimiters_and_gzip(tmp_path: Path) -> None:
     packed.write_bytes(gzip.compress("a;b\nÄ;1\n".encode("cp1252")))
     table = Table(packed, ";", "cp1252")
     assert list(table.rows([0], Summary(), lambda *_: None)) == [(2, ("Ä",))]
-    with pytest.raises(LogError, match="is not utf-8 throughout; name its encoding"):
+    with pytest.raises(
+        LogError, match=r"is not utf-8 throughout: line 2 has the byte C4 in .* read as cp1252, in which 'Ä'"
+    ):
         list(Table(packed, ";", "utf-8").rows([0], Summary(), lambda *_: None))
     with pytest.raises(LogError, match="encoding = 'klingon' is not known"):
         Table(packed, ";", "klingon")
 
 
-@pytest.mark.parametrize(("text", "told"), [("", "is empty"), ("a,b,a\n", "two columns 'a'")])
+@pytest.mark.parametrize(
+    ("text", "told"), [("", "is empty"), (",\n", "is empty"), ("a,b,a\n", "no column 'id'.*'a', 'b'")]
+)
 def test_tables_without_a_good_header(tmp_path: Path, text: str, told: str) -> None:
-    """The first line must name each column once."""
+    """A row must name the columns."""
     with pytest.raises(LogError, match=told):
         imported(text, ALERT, tmp_path)
 

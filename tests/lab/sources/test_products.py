@@ -1,4 +1,4 @@
-"""ServiceNow's exports by the shipped mappings."""
+"""Exports of products by the built-in mappings."""
 
 from pathlib import Path
 
@@ -6,10 +6,7 @@ import pytest
 
 from stream.core.errors import LogError
 from stream.core.events import Acted, Raised
-from stream.lab.sources.mapping import TimeRule
-from stream.lab.sources.servicenow import servicenow_mapping
-from stream.lab.sources.table import Table
-from tests.lab.sources.tables import imported
+from tests.lab.sources.tables import product_imported
 
 INCIDENTS = """number,opened_at,assignment_group,category,subcategory,cmdb_ci,priority,short_description,resolved_at,\
 resolved_by,closed_at,closed_by
@@ -27,16 +24,9 @@ INC1,Closed,false,1,5,29/2/2016 01:16,system,5/3/2016 12:00,c55,s170,l143,group-
 """
 
 
-def table(folder: Path, text: str) -> Table:
-    """The text as a table on disk."""
-    path = folder / "export.csv"
-    path.write_text(text, encoding="utf-8")
-    return Table(path)
-
-
 def test_the_incident_table(tmp_path: Path) -> None:
     """An incident is raised when opened; resolved and closed are its actions, closed by the machine told apart."""
-    events, summary = imported(INCIDENTS, servicenow_mapping(table(tmp_path, INCIDENTS), TimeRule()), tmp_path)
+    events, summary = product_imported(INCIDENTS, tmp_path)
     first = events[0]
     assert isinstance(first, Raised)
     assert (first.team, first.rule, first.entity, first.source) == ("Storage", "Hardware/Disk", "db-7", "servicenow")
@@ -46,8 +36,7 @@ def test_the_incident_table(tmp_path: Path) -> None:
 
 def test_one_row_an_update_of_an_incident(tmp_path: Path) -> None:
     """Every update is an action of the kind that its state and counts tell."""
-    mapping = servicenow_mapping(table(tmp_path, UPDATES), TimeRule("day_first"))
-    events, summary = imported(UPDATES, mapping, tmp_path)
+    events, summary = product_imported(UPDATES, tmp_path)
     assert f"{events[0].at:%H:%M}" == "01:16"
     kinds = [event.kind for event in events if isinstance(event, Acted)]
     assert kinds == ["worked", "reassigned", "commented", "resolved", "auto_closed"]
@@ -57,24 +46,22 @@ def test_one_row_an_update_of_an_incident(tmp_path: Path) -> None:
 
 def test_who_did_it_is_told_by_the_account(tmp_path: Path) -> None:
     """System and integration users are automation, others are persons; where nobody is named nobody is told."""
-    mapping = servicenow_mapping(table(tmp_path, UPDATES), TimeRule("day_first"))
-    events, _ = imported(UPDATES, mapping, tmp_path)
+    events, _ = product_imported(UPDATES, tmp_path)
     assert [event.agent for event in events if isinstance(event, Acted)] == ["person"] * 4 + ["automation"]
     integration = UPDATES.replace("u2,29/2/2016 11:29", "Monitoring.Integration,29/2/2016 11:29")
-    events, _ = imported(integration, mapping, tmp_path)
+    events, _ = product_imported(integration, tmp_path)
     assert [event.agent for event in events if isinstance(event, Acted)][-2:] == ["automation"] * 2
-    events, _ = imported(INCIDENTS, servicenow_mapping(table(tmp_path, INCIDENTS), TimeRule()), tmp_path)
+    events, _ = product_imported(INCIDENTS, tmp_path)
     assert [event.agent for event in events if isinstance(event, Acted)] == ["person", "automation"]
     unnamed = INCIDENTS.replace(",ana,", ",,")
-    events, _ = imported(unnamed, servicenow_mapping(table(tmp_path, unnamed), TimeRule()), tmp_path)
+    events, _ = product_imported(unnamed, tmp_path)
     assert [event.agent for event in events if isinstance(event, Acted)] == [None, "automation"]
 
 
 def test_accounts_of_ones_own_are_automation_too(tmp_path: Path) -> None:
     """Patterns given name further accounts, whatever their case."""
-    mapping = servicenow_mapping(table(tmp_path, UPDATES), TimeRule("day_first"), ["U?"])
-    events, _ = imported(UPDATES, mapping, tmp_path)
-    assert [event.agent for event in events if isinstance(event, Acted)] == ["automation"] * 4 + ["person"]
+    events, _ = product_imported(UPDATES, tmp_path, automation=["U?"])
+    assert [event.agent for event in events if isinstance(event, Acted)] == ["automation"] * 5
 
 
 @pytest.mark.parametrize(
@@ -82,10 +69,13 @@ def test_accounts_of_ones_own_are_automation_too(tmp_path: Path) -> None:
     [
         ("documentkey,tablename,fieldname,oldvalue,newvalue,user,sys_created_on\n", "is a sys_audit export"),
         ("number,assignment_grp,category,opened_at\n", "no column 'assignment_group'.* 'assignment_grp'"),
-        ("number,assignment_group,category,opened\n", "no column 'opened_at'.* 'opened'"),
+        (
+            "number,assignment_group,category,open_time\n",
+            "no column 'opened_at'.*'open_time'.*import mapping servicenow ",
+        ),
     ],
 )
 def test_other_exports_are_told(tmp_path: Path, text: str, told: str) -> None:
     """What is no incident export is refused in one sentence."""
     with pytest.raises(LogError, match=told):
-        servicenow_mapping(table(tmp_path, text), TimeRule())
+        product_imported(text, tmp_path)
