@@ -199,7 +199,7 @@ def test_the_report_from_prometheus_says_what_was_not_tested() -> None:
         )  # fmt: skip
 
     text = drift_page(DriftReport("24h", 0.0, [feature("a", None), feature("b", "no reference")], {}, {}))
-    assert "0 of 1 features drifted, 1 could not be tested" in text
+    assert "of 1 watched features (1 were not tested), none has drifted" in text
     assert "not tested: no reference" in text
 
 
