@@ -1,6 +1,7 @@
 """The scores of a batch of alerts, and the form in which the ledger keeps a score."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from stream.core.effects import Arrived
 from stream.core.errors import HistoryRefused
 from stream.core.events import Raised, is_simulated
 from stream.core.frame import Array, Decayed, Inputs
-from stream.core.records import Challenge, Reason, Score, Whys
+from stream.core.records import Challenge, Like, Push, Reason, Score, Whys
+from stream.core.reference_class import choose_like
 from stream.core.scoring import Thresholds, band_of, evidence_of, whys_of
 from stream.models.active import ActiveModels, Drop, Role, ScoringModel, Shadow, one_a_row
 from stream.scorer.model_faults import Failure
@@ -53,16 +55,29 @@ class BatchScores:
         self._made_up = {model.version for model in served.champions if model.simulated}
         self.scores: list[Score] = []
         self.whys: list[Whys] = []
+        self._likes: list[Like | None] = [None] * len(arrived)
+        self._pushes: list[Push | None] = [None] * len(arrived)
         if not arrived:
             return
         alerts, decayed = [one.event for one in arrived], Decayed(rows)
         shadow = self._begin(served, decayed, alerts)
         self.scores = self._score(served, decayed, rows, alerts)
-        self.whys = whys_of(rows)
+        self.whys = whys_of(rows, self._likes, self._pushes)
         if served.challenger is not None:
             self._attach_challenger(served, shadow)
         for one, score in zip(arrived, self.scores, strict=True):
             one.alert.score = pack_score(score)
+
+    @cached_property
+    def features(self) -> list[bytes | None]:
+        """What each alert's score was made of: float32, little-endian, in its model's order; None without a score."""
+        found: list[bytes | None] = [None] * len(self.scores)
+        for scored in self.scored:
+            if scored.role != "challenger":
+                matrix = scored.inputs.matrix.astype("<f4", copy=False)
+                for index, row in zip(scored.indices.tolist(), matrix, strict=True):
+                    found[index] = row.tobytes()
+        return found
 
     def flags(self, alert: Raised, score: Score, new: bool) -> Sequence[str]:
         """What an alert's enriched record is flagged with beside what the fold knows.
@@ -131,8 +146,29 @@ class BatchScores:
             else:
                 role: Role = "champion" if model is served.champions[0] else "team"
                 self.scored.append(Scored(model, role, indices, inputs, probabilities))
+                self._explain(model, indices, decayed, inputs, scores)
                 return scores
         return [Score(None, "unscored", None, grade, reason) for grade in evidence_of(rows, teams, DEFAULT_THRESHOLDS)]
+
+    def _explain(
+        self,
+        model: ScoringModel,
+        indices: NDArray[np.intp],
+        decayed: Decayed,
+        inputs: Inputs,
+        scores: Sequence[Score],
+    ) -> None:
+        """Choose what words beside the scores count, and find what pushed those that lie far from it."""
+        likes = choose_like(decayed, 0.0 if inputs.rule_shift is None else inputs.rule_shift)
+        pushes: Sequence[Push | None] = [None] * len(scores)
+        try:
+            pushes = model.occlusion.explain(inputs.matrix, scores, likes, model.predict)
+        except MemoryError:
+            raise
+        except Exception as error:  # words without their reason are better than no words
+            self.failures.append(Failure(model.version, error))
+        for index, like, push in zip(indices.tolist(), likes, pushes, strict=True):
+            self._likes[index], self._pushes[index] = like, push
 
     def _attach_challenger(self, served: ActiveModels, shadow: Shadow | None) -> None:
         """Put the challenger's probabilities beside the scores, if it gave any."""
