@@ -7,8 +7,8 @@ others: all rates of the entity are one group, and features computed from severa
 
 What takes a group's place is what the model reads where nothing is known of it: a level's rates are then its parent's,
 and a prior is the global rate. Such alerts exist and were in training; an alert with the median of each feature does
-not. Only counts of load and times since the last alert, which have no unknown, take their usual value (the median of
-the model's reference), and the hour and the weekday a mean over all of them.
+not. Only load, the weekday and the time since the last alert, which are always known, take their usual value (the
+median of the model's reference), and the hour a mean over the day.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,10 +20,13 @@ from stream.core.records import Like, Push
 from stream.core.records import Score as Record
 
 Score = Callable[[Matrix], Array]
-_HOURS, _WEEKDAYS = (0.0, 6.0, 12.0, 18.0), tuple(map(float, range(7)))
+_HOURS = (0.0, 8.0, 16.0)
 _RATE, _PRIOR = ".rate_ever", "prior."
-_REPEAT = "hours_since_raised"
-_LOAD = ("raised_1d", "raised_ratio", "open")
+_USUAL_GROUPS: Mapping[str, tuple[str, ...]] = {
+    "repeat": ("hours_since_raised",),
+    "load": ("raised_1d", "raised_ratio", "open"),
+    "weekday": ("weekday",),
+}
 _UNKNOWN = ("last_1", "last_8", "hours_since_acted")
 _COMPUTED = ("shifts", "additive", "team_rule.shrunk", "hour_sin", "hour_cos", "weekday")
 APART = 0.25  # words and a score this far apart need a reason
@@ -55,39 +58,39 @@ class Occlusion:
         self._root = global_rate
         self._levels = [name.removesuffix(_RATE) for name in names if name.endswith(_RATE)]
         self._priors = [name for name in names if name.startswith(_PRIOR)]
-        self._of_group: dict[str, list[str]] = {}
+        self._levels_of: dict[str, list[str]] = {}
         for level in self._levels:
-            self._of_group.setdefault(_group_of(level), []).append(level)
+            self._levels_of.setdefault(_group_of(level), []).append(level)
         for prior in self._priors:
-            self._of_group.setdefault(prior.removeprefix(_PRIOR), [])
-        self._usually = {
+            self._levels_of.setdefault(prior.removeprefix(_PRIOR), [])
+        usually = {
             group: [name for name in names if name.rpartition(".")[2] in suffixes and name in usual]
-            for group, suffixes in (("repeat", (_REPEAT,)), ("load", _LOAD))
+            for group, suffixes in _USUAL_GROUPS.items()
         }
-        self._other = [name for name in names if not self._is_grouped(name) and name in usual]
-        self.groups: tuple[str, ...] = (
-            *self._of_group,
-            *(["recent"] if self._levels else []),
-            *(group for group, found in self._usually.items() if found),
-            *(["hour"] if "hour_sin" in self._columns and "hour_cos" in self._columns else []),
-            *(["weekday"] if "weekday" in self._columns else []),
-            *self._other,
-        )
+        others = {name: [name] for name in names if not self._is_grouped(name) and name in usual}
+        self._usually = {group: found for group, found in (usually | others).items() if found}
+        self._with_hour = "hour_sin" in self._columns and "hour_cos" in self._columns
+        recent, hour = ["recent"] if self._levels else [], ["hour"] if self._with_hour else []
+        self.groups: tuple[str, ...] = (*self._levels_of, *recent, *self._usually, *hour)
 
     def pushes(self, matrix: Matrix, score: Score) -> Array:
         """The push of each group on each alert in logits: float64[N, G] of float32[N, F].
 
         `score` gives probabilities, float64[n] of float32[n, F].
         """
-        variants = [self._without(group, matrix) for group in self.groups]
-        scored = logit(score(np.concatenate([matrix, *(one for several in variants for one in several)])))
-        logits = scored.reshape(-1, len(matrix))
-        found = np.empty((len(matrix), len(self.groups)))
-        first = 1
-        for column, several in enumerate(variants):
-            found[:, column] = logits[0] - logits[first : first + len(several)].mean(axis=0)
-            first += len(several)
-        return found
+        alerts, singles = len(matrix), len(self.groups) - self._with_hour
+        variants = np.repeat(matrix[None], 1 + singles + len(_HOURS) * self._with_hour, axis=0)
+        for number, group in enumerate(self.groups[:singles], start=1):
+            self._take_out(group, variants[number])
+        for number, hour in enumerate(_HOURS if self._with_hour else (), start=1 + singles):
+            self._set(variants[number], "hour_sin", np.sin(2.0 * np.pi * hour / 24.0))
+            self._set(variants[number], "hour_cos", np.cos(2.0 * np.pi * hour / 24.0))
+        self._recompute(variants)
+        logits = logit(score(variants.reshape(-1, matrix.shape[1]))).reshape(-1, alerts)
+        without = logits[1 : 1 + singles]
+        if self._with_hour:
+            without = np.vstack([without, logits[1 + singles :].mean(axis=0)])
+        return np.asarray((logits[0] - without).T)
 
     def strongest(self, pushes: Array, upwards: bool, level: str | None = None) -> Push | None:
         """Of one alert's pushes, float64[G], the largest in a direction, of a group that words of `level` leave out."""
@@ -101,7 +104,12 @@ class Occlusion:
         return Push(group, round(size if upwards else -size, 2)) if size >= LEAST else None
 
     def explain(
-        self, matrix: Matrix, scores: Sequence[Record], likes: Sequence[Like | None], score: Score
+        self,
+        matrix: Matrix,
+        scores: Sequence[Record],
+        likes: Sequence[Like | None],
+        score: Score,
+        most: int | None = None,
     ) -> list[Push | None]:
         """Of each alert whose words and score lie more than 25 points apart: what pushed the score away from them.
 
@@ -110,42 +118,45 @@ class Occlusion:
             scores: what it gave.
             likes: what the words count.
             score: the model, as in `pushes`.
+            most: so many of them are looked at, the first ones; None: all.
         """
         found: list[Push | None] = [None] * len(scores)
-        apart = [number for number, one in enumerate(scores) if contradicts(one, likes[number])]
+        apart = [number for number, one in enumerate(scores) if contradicts(one, likes[number])][:most]
         if apart:
             for number, pushes in zip(apart, self.pushes(matrix[apart], score), strict=True):
                 like = likes[number]
                 assert like is not None, "nothing contradicts no words"
                 upwards = (scores[number].probability or 0.0) > like.acted / like.decided
-                found[number] = self.strongest(pushes, upwards, like.level)
+                found[number] = self._named(self.strongest(pushes, upwards, like.level), matrix[number])
         return found
+
+    def _named(self, push: Push | None, alert: Matrix) -> Push | None:
+        """The push; that of the time since the last alert is `repeat` where it is short, `pause` where it is long."""
+        if push is None or push.group != "repeat":
+            return push
+        longer = [alert[self._columns[name]] - self._usual[name] for name in self._usually["repeat"]]
+        return Push("pause", push.by) if np.nansum(longer) > 0.0 else push
 
     def _is_grouped(self, name: str) -> bool:
         level, _, field = name.rpartition(".")
         known = level in self._levels and (field.startswith(("rate_", "decided_")) or field in _UNKNOWN)
-        return known or field in (_REPEAT, *_LOAD) or name in _COMPUTED or name in self._priors
+        grouped = any(field in suffixes for suffixes in _USUAL_GROUPS.values())
+        return known or grouped or name in _COMPUTED or name in self._priors
 
-    def _without(self, group: str, matrix: Matrix) -> list[Matrix]:
-        """The alerts without what a group says, in one matrix or, where it has no one place, in several."""
-        if group == "hour":
-            angles = [2.0 * np.pi * hour / 24.0 for hour in _HOURS]
-            return [self._put(matrix, {"hour_sin": np.sin(angle), "hour_cos": np.cos(angle)}) for angle in angles]
-        if group == "weekday":
-            return [self._put(matrix, {"weekday": day}) for day in _WEEKDAYS]
-        if group in self._usually or group in self._other:
-            return [self._put(matrix, {name: self._usual[name] for name in self._usually.get(group, [group])})]
-        if group == "recent":
-            return [self._without_recent(matrix)]
-        changed = matrix.copy()
-        for level in self._of_group[group]:
-            self._forget(changed, level)
-        self._set(changed, f"{_PRIOR}{group}", self._root)
-        return [self._computed(changed, matrix, group == "rule")]
+    def _take_out(self, group: str, changed: Matrix) -> None:
+        """Change alerts in place to what they are without a group."""
+        if group in self._usually:
+            for name in self._usually[group]:
+                self._set(changed, name, self._usual[name])
+        elif group == "recent":
+            self._take_out_recent(changed)
+        else:
+            for level in self._levels_of[group]:
+                self._forget(changed, level)
+            self._set(changed, f"{_PRIOR}{group}", self._root)
 
-    def _without_recent(self, matrix: Matrix) -> Matrix:
+    def _take_out_recent(self, changed: Matrix) -> None:
         """As if each level had always been as over its whole history."""
-        changed = matrix.copy()
         for level in self._levels:
             ever = self._get(changed, level + _RATE)
             for window in WINDOWS:
@@ -153,7 +164,6 @@ class Occlusion:
             for field, value in (("last_1", np.round(ever)), ("last_8", ever)):
                 known = self._get(changed, f"{level}.{field}")
                 self._set(changed, f"{level}.{field}", np.where(np.isnan(known), np.nan, value))
-        return changed
 
     def _forget(self, changed: Matrix, level: str) -> None:
         """Make a level one in which nothing has happened."""
@@ -163,17 +173,23 @@ class Occlusion:
         for field in _UNKNOWN:
             self._set(changed, f"{level}.{field}", np.nan)
 
-    def _computed(self, changed: Matrix, matrix: Matrix, no_rule: bool) -> Matrix:
-        """Bring the features that are computed from several levels in line with what was changed."""
-        before, after = self._additive(matrix), self._additive(changed)
-        self._set(changed, "shifts", self._get(matrix, "shifts") + self._shifts(changed) - self._shifts(matrix))
-        self._set(changed, "additive", self._get(matrix, "additive") + after - before)
-        shrunk = self._get(matrix, "team_rule.shrunk")
-        unlike = before - self._get(matrix, "team.rate_ever")
-        held = (shrunk - self._get(matrix, "team_rule.rate_ever")) / np.where(np.abs(unlike) < 1e-3, np.inf, unlike)
-        moved = after if no_rule else shrunk + np.clip(np.nan_to_num(held), 0.0, 1.0) * (after - before)
-        self._set(changed, "team_rule.shrunk", moved)
-        return changed
+    def _recompute(self, variants: Matrix) -> None:
+        """Bring the features that are computed from several levels in line with what was changed; the first was not."""
+        if not any(name in self._columns for name in _COMPUTED[:3]):
+            return
+        additive, shifts = self._additive(variants), self._shifts(variants)
+        before, shrunk = additive[0], self._get(variants, "team_rule.shrunk")
+        unlike = before - self._get(variants, "team.rate_ever")[0]
+        held = (shrunk[0] - self._get(variants, "team_rule.rate_ever")[0]) / np.where(
+            np.abs(unlike) < 1e-3, np.inf, unlike
+        )
+        moved = shrunk + np.clip(np.nan_to_num(held), 0.0, 1.0) * (additive - before)
+        if "rule" in self.groups:  # no outcome of the rule: nothing but `additive`
+            without = 1 + self.groups.index("rule")
+            moved[without] = additive[without]
+        self._set(variants, "shifts", self._get(variants, "shifts") + shifts - shifts[0])
+        self._set(variants, "additive", self._get(variants, "additive") + additive - before)
+        self._set(variants, "team_rule.shrunk", moved)
 
     def _additive(self, matrix: Matrix) -> Array:
         rule = self._get(matrix, f"{_PRIOR}rule")
@@ -181,7 +197,7 @@ class Occlusion:
 
     def _shifts(self, matrix: Matrix) -> Array:
         """What `Frame.shifts` adds up, as far as the model reads it."""
-        total = np.zeros(len(matrix))
+        total = np.zeros(matrix.shape[:-1])
         for prior in self._priors:
             total += logit(self._get(matrix, prior)) - logit(self._root)
         for level in self._levels:
@@ -190,25 +206,18 @@ class Occlusion:
 
     def _parent_rate(self, matrix: Matrix, level: str, window: str) -> Array:
         """The rate that a level's is smoothed to; the global one where the model does not read it."""
-        above = parent_of(level)
-        rate = self._get(matrix, f"{above}.rate_{window}" if above else "")
-        return np.where(np.isnan(rate), self._root, rate)
-
-    def _put(self, matrix: Matrix, values: Mapping[str, float]) -> Matrix:
-        changed = matrix.copy()
-        for name, value in values.items():
-            self._set(changed, name, value)
-        return changed
+        name = f"{parent_of(level)}.rate_{window}"
+        return self._get(matrix, name) if name in self._columns else np.full(matrix.shape[:-1], self._root)
 
     def _get(self, matrix: Matrix, name: str) -> Array:
-        """A feature's values, NaN where the model does not read it."""
+        """A feature's values, float64[...] of float32[..., F]; NaN where the model does not read it."""
         column = self._columns.get(name)
-        return np.full(len(matrix), np.nan) if column is None else matrix[:, column].astype(np.float64)
+        return np.full(matrix.shape[:-1], np.nan) if column is None else matrix[..., column].astype(np.float64)
 
     def _set(self, matrix: Matrix, name: str, value: Array | float) -> None:
         column = self._columns.get(name)
         if column is not None:
-            matrix[:, column] = value
+            matrix[..., column] = value
 
 
 def contradicts(score: Record, like: Like | None) -> bool:

@@ -70,8 +70,8 @@ TEXTS: dict[type, dict[str, str]] = {
         "acted": "Those acted on",
     },
     Push: {
-        "group": "The features that moved it: entity, rule, team, recent, repeat, load, hour, weekday, severity, "
-        "source or label.NAME",
+        "group": "The features that moved it: entity, rule, team, recent, repeat, pause, load, hour, weekday, "
+        "severity, source or label.NAME",
         "by": "By how many logits; below zero it made action less probable",
     },
     Why: {

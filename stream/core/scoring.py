@@ -29,10 +29,11 @@ _PUSHES = {
     "rule": "for this rule",
     "team": "by this team",
     "recent": "lately",
-    "repeat": "so soon or so long after the last",
+    "repeat": "so soon after the last",
+    "pause": "so long after the last",
     "load": "with so much going on",
     "hour": "at this hour",
-    "weekday": "on this weekday",
+    "weekday": "on this day of the week",
     "severity": "at this severity",
     "source": "from this source",
 }

@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from stream.core import limits
 from stream.core.effects import Arrived
 from stream.core.errors import HistoryRefused
 from stream.core.events import Raised, is_simulated
@@ -162,7 +163,7 @@ class BatchScores:
         likes = choose_like(decayed, 0.0 if inputs.rule_shift is None else inputs.rule_shift)
         pushes: Sequence[Push | None] = [None] * len(scores)
         try:
-            pushes = model.occlusion.explain(inputs.matrix, scores, likes, model.predict)
+            pushes = model.occlusion.explain(inputs.matrix, scores, likes, model.predict, limits.EXPLAINED)
         except MemoryError:
             raise
         except Exception as error:  # words without their reason are better than no words
