@@ -121,7 +121,7 @@ class Occlusion:
             most: so many of them are looked at, the first ones; None: all.
         """
         found: list[Push | None] = [None] * len(scores)
-        apart = [number for number, one in enumerate(scores) if contradicts(one, likes[number])][:most]
+        apart = [number for number, pair in enumerate(zip(scores, likes, strict=True)) if contradicts(*pair)][:most]
         if apart:
             for number, pushes in zip(apart, self.pushes(matrix[apart], score), strict=True):
                 like = likes[number]

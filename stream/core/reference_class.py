@@ -25,6 +25,7 @@ _LEVELS: tuple[tuple[int, Level], ...] = (
     (TEAM, "team"),
 )  # the first is preferred
 _ORDER = [index for index, _ in _LEVELS]
+_NAMES = [name for _, name in _LEVELS] * (1 + len(LAST))  # of each candidate
 _WIDEST_FIRST = (3, 2, 1, 0)  # no decay, 30 d, 7 d, 1 d
 _WIDE, _NARROW = np.triu_indices(len(_WIDEST_FIRST), 1)
 
@@ -45,10 +46,10 @@ def choose_like(decayed: Decayed, rule_shift: Array | float = 0.0) -> list[Like 
     far[decided < LEAST] = np.inf
     chosen = far.argmin(axis=1)
     rows = np.arange(len(chosen))
-    picked = zip(chosen.tolist(), decided[rows, chosen].tolist(), acted[rows, chosen].tolist(), strict=True)
+    counts = np.stack([decided[rows, chosen], acted[rows, chosen]]).astype(np.int64).tolist()
     return [
-        Like(_LEVELS[number % len(_LEVELS)][1], int(count), int(meant)) if count >= LEAST else None
-        for number, count, meant in picked
+        Like(_NAMES[number], count, meant) if count >= LEAST else None
+        for number, count, meant in zip(chosen.tolist(), *counts, strict=True)
     ]
 
 

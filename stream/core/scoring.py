@@ -5,11 +5,10 @@ from itertools import zip_longest
 
 import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
 from stream.core import state
 from stream.core.events import moment
-from stream.core.frame import read_times
+from stream.core.frame import WINDOWS, Array, Decayed, read_times
 from stream.core.levels import TEAM, TEAM_RULE
 from stream.core.records import Band, Evidence, Like, Push, Score, Why, Whys
 from stream.core.text import display_text
@@ -68,8 +67,10 @@ def band_of(probability: float, thresholds: Thresholds) -> Band:
     return "likely_actionable" if probability >= thresholds.likely_actionable else "unsure"
 
 
-def outcomes_known(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+def outcomes_known(rows: Array | Decayed) -> Array:
     """Outcomes known of the team, and of team and rule, at a half-life of 30 d: float64[N, 2] of the fold's rows."""
+    if isinstance(rows, Decayed):
+        return rows.counts[:, (TEAM, TEAM_RULE), 1, WINDOWS["30d"]]
     levels = rows[:, 1:].reshape(len(rows), rows.shape[1] // state.WIDTH, state.WIDTH)
     at = read_times(rows[:, 0], levels)[:, None]
     levels = levels[:, (TEAM, TEAM_RULE)]
@@ -77,7 +78,7 @@ def outcomes_known(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.nan_to_num(levels[:, :, state.DECIDED + 2] * factors[:, :, 2]))
 
 
-def evidence_of(rows: NDArray[np.float64], teams: Sequence[str], thresholds: Thresholds) -> list[Evidence]:
+def evidence_of(rows: Array | Decayed, teams: Sequence[str], thresholds: Thresholds) -> list[Evidence]:
     """How much history each of the fold's rows holds, its team beside it (see `Thresholds`)."""
     known = outcomes_known(rows)
     grade = (known[:, 0] >= thresholds.weak).astype(int)
@@ -89,9 +90,7 @@ def evidence_of(rows: NDArray[np.float64], teams: Sequence[str], thresholds: Thr
     return [EVIDENCE[index] for index in grade.tolist()]
 
 
-def whys_of(
-    rows: NDArray[np.float64], likes: Sequence[Like | None] = (), pushes: Sequence[Push | None] = ()
-) -> list[Whys]:
+def whys_of(rows: Array, likes: Sequence[Like | None] = (), pushes: Sequence[Push | None] = ()) -> list[Whys]:
     """The history of each of the fold's rows, with what its words count and what pushed its score, where known."""
     pairs = zip_longest(_whys(rows, TEAM_RULE), _whys(rows, TEAM), likes, pushes)
     return [Whys(*parts) for parts in pairs]
@@ -139,15 +138,13 @@ def _count_words(why: Whys) -> str:
     return _COUNTS[like.level].format(acted=like.acted, decided=like.decided)
 
 
-def _whys(rows: NDArray[np.float64], level: int) -> list[Why]:
+def _whys(rows: Array, level: int) -> list[Why]:
     start = 1 + state.WIDTH * level
     columns = [start + field for field in (state.DECIDED + 3, state.ACTED + 3, state.RING, state.LAST_ACTED)]
+    decided, acted, ring = rows[:, columns[:3]].astype(np.int64).T
+    last = zip(np.minimum(decided, _SHOWN).tolist(), (ring & 255).tolist(), strict=True)
+    parts = zip(decided.tolist(), acted.tolist(), last, rows[:, columns[3]].tolist(), strict=True)
     return [
-        Why(
-            int(decided),
-            int(acted),
-            _LAST[min(int(decided), _SHOWN)][int(ring) & 255],
-            None if last_acted == state.NEVER else moment(last_acted),
-        )
-        for decided, acted, ring, last_acted in rows[:, columns].tolist()
+        Why(count, meant, _LAST[shown][bits], None if at == state.NEVER else moment(at))
+        for count, meant, (shown, bits), at in parts
     ]

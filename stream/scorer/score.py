@@ -62,7 +62,7 @@ class BatchScores:
             return
         alerts, decayed = [one.event for one in arrived], Decayed(rows)
         shadow = self._begin(served, decayed, alerts)
-        self.scores = self._score(served, decayed, rows, alerts)
+        self.scores = self._score(served, decayed, alerts)
         self.whys = whys_of(rows, self._likes, self._pushes)
         if served.challenger is not None:
             self._attach_challenger(served, shadow)
@@ -76,8 +76,9 @@ class BatchScores:
         for scored in self.scored:
             if scored.role != "challenger":
                 matrix = scored.inputs.matrix.astype("<f4", copy=False)
-                for index, row in zip(scored.indices.tolist(), matrix, strict=True):
-                    found[index] = row.tobytes()
+                data, width = matrix.tobytes(), 4 * matrix.shape[1]
+                for place, index in enumerate(scored.indices.tolist()):
+                    found[index] = data[place * width : (place + 1) * width]
         return found
 
     def flags(self, alert: Raised, score: Score, new: bool) -> Sequence[str]:
@@ -104,15 +105,15 @@ class BatchScores:
         self.dropped = challenger.dropped
         return shadow
 
-    def _score(self, served: ActiveModels, decayed: Decayed, rows: Array, alerts: Sequence[Raised]) -> list[Score]:
+    def _score(self, served: ActiveModels, decayed: Decayed, alerts: Sequence[Raised]) -> list[Score]:
         groups = _by_model(served, alerts)
         if len(groups) == 1:
             model, indices = groups[0]
-            return self._score_group(served, model, indices, decayed, rows, alerts)
+            return self._score_group(served, model, indices, decayed, alerts)
         scores: list[Score | None] = [None] * len(alerts)
         for model, indices in groups:
             chosen = [alerts[index] for index in indices.tolist()]
-            group = self._score_group(served, model, indices, decayed.take(indices), rows[indices], chosen)
+            group = self._score_group(served, model, indices, decayed.take(indices), chosen)
             for index, score in zip(indices.tolist(), group, strict=True):
                 scores[index] = score
         return [score for score in scores if score is not None]
@@ -123,7 +124,6 @@ class BatchScores:
         model: ScoringModel | None,
         indices: NDArray[np.intp],
         decayed: Decayed,
-        rows: Array,
         alerts: Sequence[Raised],
     ) -> list[Score]:
         """The scores of one model's alerts; unscored ones where there is none, or it fails."""
@@ -136,7 +136,7 @@ class BatchScores:
                 scores = [
                     Score(probability, band_of(probability, model.thresholds), model.version, grade)
                     for probability, grade in zip(
-                        probabilities.tolist(), evidence_of(rows, teams, model.thresholds), strict=True
+                        probabilities.tolist(), evidence_of(decayed, teams, model.thresholds), strict=True
                     )
                 ]
             except MemoryError:
@@ -149,7 +149,9 @@ class BatchScores:
                 self.scored.append(Scored(model, role, indices, inputs, probabilities))
                 self._explain(model, indices, decayed, inputs, scores)
                 return scores
-        return [Score(None, "unscored", None, grade, reason) for grade in evidence_of(rows, teams, DEFAULT_THRESHOLDS)]
+        return [
+            Score(None, "unscored", None, grade, reason) for grade in evidence_of(decayed, teams, DEFAULT_THRESHOLDS)
+        ]
 
     def _explain(
         self,
