@@ -69,7 +69,7 @@ def test_the_entity_counts_where_it_has_enough() -> None:
     [("10" * 25, (25.0, 50.0)), ("1" * 92 + "0" * 8, (0.0, 8.0)), ("10" * 46 + "00010001", (48.0, 100.0))],
 )
 def test_recent_outcomes_count_where_they_surely_differ(verdicts: str, counts: tuple[float, float]) -> None:
-    """Nothing changed: the whole; the last eight differ from all before: these; two of eight against a half: the whole."""
+    """Nothing changed: the whole; the last eight differ from all before: these; two of eight, of a half: the whole."""
     assert counted(recent_where_sure(decayed_of(verdicts))) == counts
 
 
