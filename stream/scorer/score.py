@@ -163,13 +163,17 @@ class BatchScores:
     ) -> None:
         """Choose what words beside the scores count, and find what pushed those that lie far from it."""
         likes = choose_like(decayed, 0.0 if inputs.rule_shift is None else inputs.rule_shift)
-        pushes: Sequence[Push | None] = [None] * len(scores)
+        pushes: list[Push | None] = [None] * len(scores)
+        most = max(limits.EXPLAINED, int(limits.EXPLAINED_SHARE * len(scores)))
         try:
-            pushes = model.occlusion.explain(inputs.matrix, scores, likes, model.predict, limits.EXPLAINED)
+            pushes = model.occlusion.explain(inputs.matrix, scores, likes, model.predict, most)
         except MemoryError:
             raise
         except Exception as error:  # words without their reason are better than no words
             self.failures.append(Failure(model.version, error))
+        if len(indices) == len(self._likes):  # one model's alerts are all of the batch, in its order
+            self._likes, self._pushes = likes, pushes
+            return
         for index, like, push in zip(indices.tolist(), likes, pushes, strict=True):
             self._likes[index], self._pushes[index] = like, push
 
