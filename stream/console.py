@@ -12,16 +12,8 @@ import msgspec
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
+from stream.core.text import strip_control_characters as strip_control_characters
 from stream.progress import Progress
-
-
-def strip_control_characters(text: str) -> str:
-    """The text with a space for everything that could steer a terminal, line ends included.
-
-    >>> strip_control_characters("disk \\x1b[31mfull")
-    'disk  [31mfull'
-    """
-    return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def strip_lines(text: str) -> str:

@@ -44,6 +44,7 @@ def test_team_groups_are_an_inline_table_in_the_environment(tmp_path: Path) -> N
         ("NOISEGATE_MODELS_DIR", "model_artifacts", "NOISEGATE_MODELS_DIR is set, but noisegate has no such setting"),
         ("NOISEGATE_MODEL_STORE", "", "model_store = ''"),
         ("NOISEGATE_STOP_ON_BAD", "perhaps", "stop_on_bad = 'perhaps'"),
+        ("NOISEGATE_ENRICHED_FEATURES", "some", "enriched_features = 'some'"),
         ("NOISEGATE_PROBLEM", "", "problem = ''"),
         ("NOISEGATE_TEAM_GROUPS", "pay", "team_groups = 'pay'"),
         ("NOISEGATE_RELAY_FORWARD_HEADERS", ",".join(f"X-{n}" for n in range(33)), "relay_forward_headers = ['X-0', "),

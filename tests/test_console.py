@@ -15,7 +15,7 @@ from stream.console import SafeConsole, escape_json, print_json, stage_bars, str
 def test_the_examples_print_what_they_say() -> None:
     """The docstrings' examples hold."""
     found = doctest.testmod(console)
-    assert (found.failed, found.attempted >= 4) == (0, True)
+    assert (found.failed, found.attempted >= 3) == (0, True)
 
 
 @given(st.text())

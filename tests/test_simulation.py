@@ -37,7 +37,7 @@ from stream.simulation import (
     write_events,
 )
 from stream.simulation.catalogue import Fix, Flood, Shift
-from stream.simulation.reactions import MONITORS
+from stream.simulation.reactions import MONITORS, REASONS
 
 PROBLEM_FILE = Path(__file__).parents[1] / "deploy" / "problems" / "simulated.toml"
 PROBLEM = tomllib.loads(PROBLEM_FILE.read_text(encoding="utf-8"))
@@ -183,7 +183,7 @@ class TestForm:
         raised = {"type", "at", "alert_id", "team", "rule", "entity", "source", "title", "labels"}
         acted = {"type", "at", "alert_id", "team", "action_id", "kind", "actor", "agent"}
         for event in world.events:
-            keys = set(event) - {"severity"} if event["type"] == "raised" else set(event)
+            keys = set(event) - {"severity"} if event["type"] == "raised" else set(event) - {"reason"}
             assert keys == (raised if event["type"] == "raised" else acted)
 
     def test_times(self, world: World) -> None:
@@ -205,6 +205,25 @@ class TestForm:
             assert alert.env in {"prod", "staging", "dev"}
             assert alert.raised["source"]
             assert alert.raised["entity"] in alert.raised["title"]
+
+    def test_numbers_in_titles_are_plausible(self, world: World) -> None:
+        """A disk is 85 to 99 % full, and fuller where the alert is critical than where it is of medium severity."""
+        found: defaultdict[str, list[int]] = defaultdict(list)
+        for alert in world.alerts:
+            if alert.rule == "disk_full":
+                found[alert.raised["severity"]].append(int(alert.raised["title"].split()[1]))
+        numbers = [number for severity in found.values() for number in severity]
+        assert (min(numbers), max(numbers)) == (85, 99)
+        assert max(found["medium"]) <= min(found["high"]) < max(found["high"]) <= min(found["critical"])
+
+    def test_people_give_reasons_and_machines_do_not(self, world: World) -> None:
+        """Of what people decide about six in ten say why, in words of the catalogue; automation never does."""
+        actions = [action for alert in world.alerts for action in (*alert.actions, *alert.endings)]
+        decided = [action for action in actions if action["agent"] == "person" and action["kind"] in ACTIONABLE | NOISE]
+        given = [action["reason"] for action in decided if "reason" in action]
+        assert 0.55 < len(given) / len(decided) < 0.65
+        assert set(given) <= {reason for reasons in REASONS.values() for reason in reasons}
+        assert not any("reason" in action for action in actions if action["agent"] == "automation")
 
     def test_severity_is_optional(self, world: World) -> None:
         """A rule whose source knows no severity raises alerts without one."""

@@ -11,6 +11,7 @@ import typer
 
 from stream.cli import options
 from stream.console import count_bar, format_time, print_json, stderr_console, stdout_console, strip_control_characters
+from stream.core.text import display_text
 from stream.core.topics import TOPICS
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def _jsonl(message: "Message", _: "Settings") -> None:
 def _table_line(message: "Message", settings: "Settings") -> None:
     cells = [format_time(message.timestamp()[1] / 1000.0), f"{message.partition()}/{message.offset()}"]
     cells += _cells(message, settings)
-    sys.stdout.write("  ".join(strip_control_characters(cell) for cell in cells).rstrip() + "\n")
+    sys.stdout.write("  ".join(map(display_text, cells)).rstrip() + "\n")
 
 
 def _cells(message: "Message", settings: "Settings") -> list[str]:

@@ -68,14 +68,19 @@ def prior_values(key: str, alerts: Sequence[Raised]) -> list[str]:
 
 
 class Inputs(Struct, frozen=True, eq=False):
-    """What a model reads of N alerts: float32[N, F], and of each prior key whether training knew the alerts' value."""
+    """What a model reads of N alerts: float32[N, F], and of each prior key whether training knew the alerts' value.
+
+    `rule_shift`, float64[N], is by how many logits the rule's prior lies above the global rate; None without one.
+    """
 
     matrix: Matrix
     known: Known
+    rule_shift: Array | None = None
 
     def take(self, chosen: Sequence[int]) -> "Inputs":
         """Only those of the alerts with these indices."""
-        return Inputs(self.matrix[chosen], {key: known[chosen] for key, known in self.known.items()})
+        known = {key: known[chosen] for key, known in self.known.items()}
+        return Inputs(self.matrix[chosen], known, None if self.rule_shift is None else self.rule_shift[chosen])
 
 
 class Decayed:
@@ -170,18 +175,18 @@ class Frame:
 
     def additive(self) -> Array:
         """Rate of team and rule if their shifts of the logit simply add up."""
-        root = _logit(self.global_rate)
-        return _expit(_logit(self.rate("team", "ever")) + _logit(self.prior("rule")) - root)
+        root = logit(self.global_rate)
+        return expit(logit(self.rate("team", "ever")) + logit(self.prior("rule")) - root)
 
     def shifts(self) -> Array:
         """Logit of the global rate plus the shifts of every prior and of every level against its parent."""
-        total = np.full(len(self.at), _logit(self.global_rate))
+        total = np.full(len(self.at), logit(self.global_rate))
         for key in sorted(self.encoded):
-            total = total + _logit(self.prior(key)) - _logit(self.global_rate)
+            total = total + logit(self.prior(key)) - logit(self.global_rate)
         for level in self.index:
             above = parent_of(level)
-            total = total + _logit(self.rate(level, "ever"))
-            total = total - (_logit(self.rate(above, "ever")) if above else _logit(self.global_rate))
+            total = total + logit(self.rate(level, "ever"))
+            total = total - (logit(self.rate(above, "ever")) if above else logit(self.global_rate))
         return total
 
 
@@ -210,11 +215,13 @@ def level_index(labels: tuple[str, ...]) -> dict[str, int]:
     return {name: index for index, name in enumerate(names)}
 
 
-def _logit(rate: Array | float) -> Array:
+def logit(rate: Array | float) -> Array:
+    """The log-odds of a rate, which is kept 1e-4 away from 0 and 1."""
     clipped = np.minimum(np.maximum(rate, 1e-4), 1.0 - 1e-4)  # np.clip takes 6 µs more, and this is called often
     shifted: Array = np.log(clipped) - np.log1p(-clipped)
     return shifted
 
 
-def _expit(logit: Array) -> Array:
-    return 1.0 / (1.0 + np.exp(-logit))
+def expit(log_odds: Array) -> Array:
+    """The rate of log-odds."""
+    return 1.0 / (1.0 + np.exp(-log_odds))

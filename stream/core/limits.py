@@ -25,6 +25,9 @@ SCORE_BYTES = 8 * 1024  # what an enriched record says of its alert
 OUTCOME_BYTES = 24 * 1024  # an outcome record's value
 DECISION_BYTES = 24 * 1024  # a decision record's value
 
+EXPLAINED = 16  # alerts of one batch and model whose push is looked for ...
+EXPLAINED_SHARE = 0.02  # ... or this share of a larger one, as in a backlog: each costs as much as scoring 13 alerts
+
 # The ledger.
 ACTIONS_REMEMBERED = 32  # action ids of one alert by which a repeated action is known
 HELD_PER_ALERT = 16  # actions that overtook one alert

@@ -24,6 +24,7 @@ Flag = Literal[
 ]
 OutcomeName = Literal["actionable", "noise", "unknown"]
 DecisionName = Literal["would_pause", "would_close", "pause", "close", "release", "hold_out", "blocked", "none"]
+Level = Literal["team_rule", "team_rule_entity", "team_entity", "team"]
 Mode = Literal["score", "shadow", "pause", "close"]
 ProofState = Literal["proven", "failed", "inconclusive"]
 
@@ -68,11 +69,28 @@ class Why(Struct, frozen=True, gc=False):
     last_acted_at: At | None
 
 
+class Like(Struct, frozen=True, gc=False):
+    """The past alerts that the words count: `acted` of the last `decided` of one level."""
+
+    level: Level
+    decided: int
+    acted: int
+
+
+class Push(Struct, frozen=True, gc=False):
+    """What moved the score most away from the rate in the words: a group of features, and by how many logits."""
+
+    group: str
+    by: float
+
+
 class Whys(Struct, frozen=True, gc=False):
-    """The history of the alert's team and rule, and of its team."""
+    """The history of the alert's team and rule, and of its team; what the words count, and why a score differs."""
 
     team_rule: Why
     team: Why
+    like: Like | None = None
+    push: Push | None = None
 
 
 class Enriched(Struct, frozen=True, gc=False):

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from stream.core.events import Acted, Raised, Tick
-from stream.core.records import Challenge, Decision, Enriched, Outcome, Proof, Score, Why, Whys
+from stream.core.records import Challenge, Decision, Enriched, Like, Outcome, Proof, Push, Score, Why, Whys
 from stream.core.topics import TOPICS, Topic
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -60,7 +60,22 @@ TEXTS: dict[type, dict[str, str]] = {
         "challenger": "What the next model would have said",
     },
     Challenge: {"model": "The challenger's version", "probability": "Its probability, from 0 to 1"},
-    Whys: {"team_rule": "Of the alert's team and rule", "team": "Of all the team's rules"},
+    Whys: {
+        "team_rule": "Of the alert's team and rule",
+        "team": "Of all the team's rules",
+        "like": "The past alerts that words for people count; null where too few are known, and without a score",
+        "push": "What moved the score most away from the rate in the words; null unless they lie over 25 points apart",
+    },
+    Like: {
+        "level": "What the past alerts have in common with this one",
+        "decided": "How many of the last outcomes are counted",
+        "acted": "Those acted on",
+    },
+    Push: {
+        "group": "The features that moved it: entity, rule, team, recent, repeat, pause, load, hour, weekday, "
+        "severity, source or label.NAME",
+        "by": "By how many logits; below zero it made action less probable",
+    },
     Why: {
         "decided": "Outcomes known",
         "acted": "Those acted on",

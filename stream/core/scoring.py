@@ -1,21 +1,43 @@
 """From a probability and a row of history to what people are told: band, evidence, why."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
 from stream.core import state
 from stream.core.events import moment
-from stream.core.frame import read_times
+from stream.core.frame import WINDOWS, Array, Decayed, read_times
 from stream.core.levels import TEAM, TEAM_RULE
-from stream.core.records import Band, Evidence, Score, Why, Whys
+from stream.core.records import Band, Evidence, Like, Push, Score, Why, Whys
+from stream.core.text import display_text
 
 EVIDENCE: tuple[Evidence, ...] = ("none", "weak", "some", "strong")
 _SHOWN = 8
 _LAST = [[[ring >> bit & 1 for bit in range(count)] for ring in range(256)] for count in range(_SHOWN + 1)]
 """The last outcomes, newest first, by how many there are and the ring's low byte; shared, never changed."""
+_COUNTS = {
+    "team_rule": "acted on {acted} of the last {decided} like this",
+    "team_rule_entity": "acted on {acted} of the last {decided} like this on this entity",
+    "team_entity": "acted on {acted} of the last {decided} on this entity",
+    "team": "the team acted on {acted} of its last {decided}",
+}
+_PUSHES = {
+    "entity": "on this entity",
+    "rule": "for this rule",
+    "team": "by this team",
+    "recent": "lately",
+    "repeat": "so soon after the last",
+    "pause": "so long after the last",
+    "load": "with so much going on",
+    "hour": "at this hour",
+    "weekday": "on this day of the week",
+    "severity": "at this severity",
+    "source": "from this source",
+}
+_MUCH = 1.5  # logits: from an even chance to 82 %
+_NAME_LENGTH = 60
 
 
 class Thresholds(Struct, frozen=True):
@@ -45,8 +67,10 @@ def band_of(probability: float, thresholds: Thresholds) -> Band:
     return "likely_actionable" if probability >= thresholds.likely_actionable else "unsure"
 
 
-def outcomes_known(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+def outcomes_known(rows: Array | Decayed) -> Array:
     """Outcomes known of the team, and of team and rule, at a half-life of 30 d: float64[N, 2] of the fold's rows."""
+    if isinstance(rows, Decayed):
+        return rows.counts[:, (TEAM, TEAM_RULE), 1, WINDOWS["30d"]]
     levels = rows[:, 1:].reshape(len(rows), rows.shape[1] // state.WIDTH, state.WIDTH)
     at = read_times(rows[:, 0], levels)[:, None]
     levels = levels[:, (TEAM, TEAM_RULE)]
@@ -54,7 +78,7 @@ def outcomes_known(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.nan_to_num(levels[:, :, state.DECIDED + 2] * factors[:, :, 2]))
 
 
-def evidence_of(rows: NDArray[np.float64], teams: Sequence[str], thresholds: Thresholds) -> list[Evidence]:
+def evidence_of(rows: Array | Decayed, teams: Sequence[str], thresholds: Thresholds) -> list[Evidence]:
     """How much history each of the fold's rows holds, its team beside it (see `Thresholds`)."""
     known = outcomes_known(rows)
     grade = (known[:, 0] >= thresholds.weak).astype(int)
@@ -66,9 +90,10 @@ def evidence_of(rows: NDArray[np.float64], teams: Sequence[str], thresholds: Thr
     return [EVIDENCE[index] for index in grade.tolist()]
 
 
-def whys_of(rows: NDArray[np.float64]) -> list[Whys]:
-    """The history of each of the fold's rows in words a person can check."""
-    return [Whys(*pair) for pair in zip(_whys(rows, TEAM_RULE), _whys(rows, TEAM), strict=True)]
+def whys_of(rows: Array, likes: Sequence[Like | None] = (), pushes: Sequence[Push | None] = ()) -> list[Whys]:
+    """The history of each of the fold's rows, with what its words count and what pushed its score, where known."""
+    pairs = zip_longest(_whys(rows, TEAM_RULE), _whys(rows, TEAM), likes, pushes)
+    return [Whys(*parts) for parts in pairs]
 
 
 def history_words(score: Score, why: Whys | None) -> str:
@@ -80,26 +105,46 @@ def history_words(score: Score, why: Whys | None) -> str:
     'acted on 1 of the last 42 like this'
     >>> history_words(score, Whys(Why(0, 0, [], None), team))
     'new here; the team acted on 5 of its last 50'
+    >>> history_words(score, Whys(Why(96, 62, [0], None), team, Like("team_rule_entity", 16, 2)))
+    'acted on 2 of the last 16 like this on this entity'
+    >>> history_words(score, Whys(Why(96, 62, [0], None), team, Like("team_rule", 96, 62), Push("hour", -2.1)))
+    'acted on 62 of the last 96 like this; much less at this hour'
     """
     if score.reason is not None:
         return score.reason.replace("_", " ")
     if score.evidence == "none" or why is None:
         return "not enough history"
-    known = why.team_rule
-    if not known.decided:
-        return f"new here; the team acted on {why.team.acted} of its last {why.team.decided}"
-    return f"acted on {known.acted} of the last {known.decided} like this"
+    words = _count_words(why)
+    return words if why.push is None else f"{words}; {push_words(why.push)}"
 
 
-def _whys(rows: NDArray[np.float64], level: int) -> list[Why]:
+def push_words(push: Push) -> str:
+    """The strongest push on a score in words.
+
+    >>> push_words(Push("entity", -0.7)), push_words(Push("label.env", 0.4))
+    ('less on this entity', 'more with this env')
+    """
+    direction = ("much " if abs(push.by) >= _MUCH else "") + ("more" if push.by > 0.0 else "less")
+    name = display_text(push.group.removeprefix("label."), _NAME_LENGTH)
+    return f"{direction} {_PUSHES.get(push.group, f'with this {name}')}"
+
+
+def _count_words(why: Whys) -> str:
+    known, team, like = why.team_rule, why.team, why.like
+    if like is None:
+        like = Like("team_rule" if known.decided else "team", known.decided or team.decided, known.acted or team.acted)
+    if not known.decided and like.level == "team":
+        return f"new here; the team acted on {like.acted} of its last {like.decided}"
+    return _COUNTS[like.level].format(acted=like.acted, decided=like.decided)
+
+
+def _whys(rows: Array, level: int) -> list[Why]:
     start = 1 + state.WIDTH * level
     columns = [start + field for field in (state.DECIDED + 3, state.ACTED + 3, state.RING, state.LAST_ACTED)]
+    decided, acted, ring = rows[:, columns[:3]].astype(np.int64).T
+    last = zip(np.minimum(decided, _SHOWN).tolist(), (ring & 255).tolist(), strict=True)
+    parts = zip(decided.tolist(), acted.tolist(), last, rows[:, columns[3]].tolist(), strict=True)
     return [
-        Why(
-            int(decided),
-            int(acted),
-            _LAST[min(int(decided), _SHOWN)][int(ring) & 255],
-            None if last_acted == state.NEVER else moment(last_acted),
-        )
-        for decided, acted, ring, last_acted in rows[:, columns].tolist()
+        Why(count, meant, _LAST[shown][bits], None if at == state.NEVER else moment(at))
+        for count, meant, (shown, bits), at in parts
     ]

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from stream.console import strip_control_characters
 from stream.core.errors import Fault
 from stream.core.events import Raised
 from stream.core.problem import DAY_SECONDS, Problem
+from stream.core.text import display_text
 
 _SHOWN = 5
 _NAMES_COUNTED = 1_000
@@ -51,7 +51,7 @@ def orphans_of(unknown: Sequence[Action], alerts: Sequence[Raised]) -> Orphans:
 def count_names(names: Sequence[str], counts: Counter[str]) -> None:
     """Add the names of fields to what was counted; of more than 1,000 names the later ones are not told apart."""
     for name in names:
-        shown = strip_control_characters(name)[:_NAME_LENGTH]
+        shown = display_text(name, _NAME_LENGTH)
         counts[shown if shown in counts or len(counts) < _NAMES_COUNTED else "others"] += 1
 
 

@@ -13,6 +13,7 @@ from msgspec import Struct
 from stream.core.errors import ModelError
 from stream.core.events import Raised
 from stream.core.frame import Array, Decayed, Inputs, Matrix
+from stream.core.occlusion import Occlusion
 from stream.core.records import Reason
 from stream.core.scoring import Thresholds
 from stream.models.graph import Stop
@@ -30,6 +31,8 @@ class ScoringModel(Protocol):
     thresholds: Thresholds
     simulated: bool
     """Whether it was made of simulated alerts."""
+    occlusion: Occlusion
+    """Finds what pushed a score."""
 
     def inputs(self, rows: Decayed, alerts: Sequence[Raised]) -> Inputs:
         """What the model reads of the alerts."""

@@ -8,12 +8,13 @@ import numpy as np
 from stream.core import features
 from stream.core.errors import ModelMismatch
 from stream.core.events import Raised
-from stream.core.frame import Array, Decayed, Frame, Inputs, Matrix, level_index
+from stream.core.frame import Array, Decayed, Frame, Inputs, Matrix, level_index, logit
+from stream.core.occlusion import Occlusion
 from stream.core.problem import Problem
 from stream.models.artifact import TRIAL_SECONDS, golden_matrix, load_artifact
 from stream.models.graph import Graph, Stop
 from stream.models.manifest import Manifest
-from stream.models.reference import Watched, read_reference
+from stream.models.reference import Watched, medians, read_reference
 
 _WARM_UP_ROWS = 1_000
 
@@ -21,7 +22,8 @@ _WARM_UP_ROWS = 1_000
 class Model:
     """One version, loaded. `version`, `manifest` and `thresholds` are what records and bands need.
 
-    Of its `reference` only what can be used is there; `table` are its features, one a column.
+    Of its `reference` only what can be used is there; `table` are its features, one a column. `occlusion` finds what
+    pushed a score.
 
     Raises:
         ModelMismatch: this code has not all the features that the manifest names, in their versions.
@@ -36,7 +38,9 @@ class Model:
         self._labels = tuple(manifest.labels)
         known = features.table(self._labels, list(manifest.priors.tables))
         self.table = features.choose([(ref.name, ref.version) for ref in manifest.features], known)
-        self.reference: Watched = read_reference(reference, [feature.name for feature in self.table])
+        names = [feature.name for feature in self.table]
+        self.reference: Watched = read_reference(reference, names)
+        self.occlusion = Occlusion(names, medians(self.reference.spreads), manifest.priors.global_rate)
         self._levels = level_index(self._labels)
 
     def features(self, rows: Array, alerts: Sequence[Raised]) -> Matrix:
@@ -54,7 +58,9 @@ class Model:
         priors = self.manifest.priors
         encoded, known = priors.encode_known(alerts)
         frame = Frame(decayed, encoded, priors.global_rate, self._labels)
-        return Inputs(features.compute(frame, self.table), known)
+        rule = encoded.get("rule")
+        shift = None if rule is None else logit(rule) - logit(priors.global_rate)
+        return Inputs(features.compute(frame, self.table), known, shift)
 
     def predict(self, matrix: Matrix, stop: Stop | None = None) -> Array:
         """Probabilities, float64[N], of float32[N, F]; `stop` ends the run from another thread.

@@ -5,7 +5,7 @@ is not known (NaN) is its own share. All shares of one feature sum to 1.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, get_args
 
 import msgspec
@@ -107,6 +107,25 @@ def read_reference(data: bytes, names: Sequence[str]) -> Watched:
         else:
             faults[name] = found
     return Watched(raw.rows, _number(raw.label_rate), spreads, _unseen(raw.unseen), faults)
+
+
+def medians(spreads: Mapping[str, Spread]) -> dict[str, float]:
+    """The median of each feature, to the width of its bins: the edge that half of what is known does not exceed.
+
+    >>> medians({"open": Spread([1.0, 4.0], [0.3, 0.4, 0.3], 0.0)})
+    {'open': 4.0}
+    """
+    found = {}
+    for name, spread in spreads.items():
+        half, total = (1.0 - spread.missing) / 2.0, 0.0
+        for edge, share in zip(spread.edges, spread.shares, strict=False):
+            total += share
+            if total >= half:
+                found[name] = edge
+                break
+        else:
+            found[name] = spread.edges[-1]
+    return found
 
 
 def chances(spread: Spread, ringing: int) -> dict[str, float]:

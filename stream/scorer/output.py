@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from operator import attrgetter
 
+from msgspec import UNSET, UnsetType
+
 from stream.config import Settings
 from stream.core.effects import Arrived, Counted, Decided, Effect, Fired, Repeated, Unknown
 from stream.core.episodes import episode_id
@@ -34,6 +36,7 @@ class OutputBuilder:
         self._actionable = frozenset(problem.outcome.actionable)
         self._settings = settings
         self._problem = problem.id
+        self._with_features = settings.scorer.enriched_features
         self._unknown_alert = BadRecord(
             "unknown_alert",
             "no alert of this id is in the ledger: this team has not raised it so far, or raised it more than "
@@ -106,7 +109,10 @@ class OutputBuilder:
         more = scores.flags(one.event, score, type(one) is Arrived)
         episode = episode_id(team, one.alert)
         offset = f"{prefix}{record.offset}"
-        value = encode_record(enriched(one.event, one.flags, score, why, now, offset, more, episode))
+        features: bytes | UnsetType | None = UNSET
+        if self._with_features:
+            features = scores.features[one.row] if type(one) is Arrived else None
+        value = encode_record(enriched(one.event, one.flags, score, why, now, offset, more, episode, features))
         return Output(self._settings.topics.enriched, team.encode(), value)
 
 
@@ -119,12 +125,13 @@ def enriched(
     offset: str,
     more: Sequence[str] = (),
     episode: str | None = None,
+    features: bytes | UnsetType | None = UNSET,
 ) -> Enriched:
     """The enriched record of an alert; `more` are flags beside those that the fold sets."""
     if event.cut:
         more = (*more, CUT)
     names = [*flag_names(flags), *more] if more else flag_names(flags)
-    return Enriched(event, score, why, names, now, offset, episode)  # type: ignore[arg-type]  # a closed list
+    return Enriched(event, score, why, names, now, offset, episode, features)  # type: ignore[arg-type]  # a closed list
 
 
 def unscored(event: Raised, now: datetime, offset: str) -> Enriched:

@@ -1,6 +1,7 @@
 """The scores of a batch of alerts, and the form in which the ledger keeps a score."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -8,11 +9,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from stream.core import limits
 from stream.core.effects import Arrived
 from stream.core.errors import HistoryRefused
 from stream.core.events import Raised, is_simulated
 from stream.core.frame import Array, Decayed, Inputs
-from stream.core.records import Challenge, Reason, Score, Whys
+from stream.core.records import Challenge, Like, Push, Reason, Score, Whys
+from stream.core.reference_class import choose_like
 from stream.core.scoring import Thresholds, band_of, evidence_of, whys_of
 from stream.models.active import ActiveModels, Drop, Role, ScoringModel, Shadow, one_a_row
 from stream.scorer.model_faults import Failure
@@ -53,16 +56,30 @@ class BatchScores:
         self._made_up = {model.version for model in served.champions if model.simulated}
         self.scores: list[Score] = []
         self.whys: list[Whys] = []
+        self._likes: list[Like | None] = [None] * len(arrived)
+        self._pushes: list[Push | None] = [None] * len(arrived)
         if not arrived:
             return
         alerts, decayed = [one.event for one in arrived], Decayed(rows)
         shadow = self._begin(served, decayed, alerts)
-        self.scores = self._score(served, decayed, rows, alerts)
-        self.whys = whys_of(rows)
+        self.scores = self._score(served, decayed, alerts)
+        self.whys = whys_of(rows, self._likes, self._pushes)
         if served.challenger is not None:
             self._attach_challenger(served, shadow)
         for one, score in zip(arrived, self.scores, strict=True):
             one.alert.score = pack_score(score)
+
+    @cached_property
+    def features(self) -> list[bytes | None]:
+        """What each alert's score was made of: float32, little-endian, in its model's order; None without a score."""
+        found: list[bytes | None] = [None] * len(self.scores)
+        for scored in self.scored:
+            if scored.role != "challenger":
+                matrix = scored.inputs.matrix.astype("<f4", copy=False)
+                data, width = matrix.tobytes(), 4 * matrix.shape[1]
+                for place, index in enumerate(scored.indices.tolist()):
+                    found[index] = data[place * width : (place + 1) * width]
+        return found
 
     def flags(self, alert: Raised, score: Score, new: bool) -> Sequence[str]:
         """What an alert's enriched record is flagged with beside what the fold knows.
@@ -88,15 +105,15 @@ class BatchScores:
         self.dropped = challenger.dropped
         return shadow
 
-    def _score(self, served: ActiveModels, decayed: Decayed, rows: Array, alerts: Sequence[Raised]) -> list[Score]:
+    def _score(self, served: ActiveModels, decayed: Decayed, alerts: Sequence[Raised]) -> list[Score]:
         groups = _by_model(served, alerts)
         if len(groups) == 1:
             model, indices = groups[0]
-            return self._score_group(served, model, indices, decayed, rows, alerts)
+            return self._score_group(served, model, indices, decayed, alerts)
         scores: list[Score | None] = [None] * len(alerts)
         for model, indices in groups:
             chosen = [alerts[index] for index in indices.tolist()]
-            group = self._score_group(served, model, indices, decayed.take(indices), rows[indices], chosen)
+            group = self._score_group(served, model, indices, decayed.take(indices), chosen)
             for index, score in zip(indices.tolist(), group, strict=True):
                 scores[index] = score
         return [score for score in scores if score is not None]
@@ -107,7 +124,6 @@ class BatchScores:
         model: ScoringModel | None,
         indices: NDArray[np.intp],
         decayed: Decayed,
-        rows: Array,
         alerts: Sequence[Raised],
     ) -> list[Score]:
         """The scores of one model's alerts; unscored ones where there is none, or it fails."""
@@ -120,7 +136,7 @@ class BatchScores:
                 scores = [
                     Score(probability, band_of(probability, model.thresholds), model.version, grade)
                     for probability, grade in zip(
-                        probabilities.tolist(), evidence_of(rows, teams, model.thresholds), strict=True
+                        probabilities.tolist(), evidence_of(decayed, teams, model.thresholds), strict=True
                     )
                 ]
             except MemoryError:
@@ -131,8 +147,35 @@ class BatchScores:
             else:
                 role: Role = "champion" if model is served.champions[0] else "team"
                 self.scored.append(Scored(model, role, indices, inputs, probabilities))
+                self._explain(model, indices, decayed, inputs, scores)
                 return scores
-        return [Score(None, "unscored", None, grade, reason) for grade in evidence_of(rows, teams, DEFAULT_THRESHOLDS)]
+        return [
+            Score(None, "unscored", None, grade, reason) for grade in evidence_of(decayed, teams, DEFAULT_THRESHOLDS)
+        ]
+
+    def _explain(
+        self,
+        model: ScoringModel,
+        indices: NDArray[np.intp],
+        decayed: Decayed,
+        inputs: Inputs,
+        scores: Sequence[Score],
+    ) -> None:
+        """Choose what words beside the scores count, and find what pushed those that lie far from it."""
+        likes = choose_like(decayed, 0.0 if inputs.rule_shift is None else inputs.rule_shift)
+        pushes: list[Push | None] = [None] * len(scores)
+        most = max(limits.EXPLAINED, int(limits.EXPLAINED_SHARE * len(scores)))
+        try:
+            pushes = model.occlusion.explain(inputs.matrix, scores, likes, model.predict, most)
+        except MemoryError:
+            raise
+        except Exception as error:  # words without their reason are better than no words
+            self.failures.append(Failure(model.version, error))
+        if len(indices) == len(self._likes):  # one model's alerts are all of the batch, in its order
+            self._likes, self._pushes = likes, pushes
+            return
+        for index, like, push in zip(indices.tolist(), likes, pushes, strict=True):
+            self._likes[index], self._pushes[index] = like, push
 
     def _attach_challenger(self, served: ActiveModels, shadow: Shadow | None) -> None:
         """Put the challenger's probabilities beside the scores, if it gave any."""

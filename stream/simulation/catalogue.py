@@ -72,7 +72,8 @@ TEAMS = (
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`kind`: what it watches. `share`: of volume. `severities`: the usual first; empty where the source has none."""
+    """`kind`: what it watches. `share`: of volume. `severities`: the usual first; empty where the source has none.
+    `numbers`: those that a title may hold, from the mildest to the worst."""
 
     name: str
     kind: str
@@ -80,33 +81,82 @@ class Rule:
     severities: tuple[str, ...]
     source: str
     title: str
+    numbers: tuple[int, int] = (0, 0)
 
 
 RULES = (
-    Rule("latency_high", "service", 3.0, ("high", "critical", "medium"), "prometheus", "p99 latency {n} % over target"),
-    Rule("error_rate_high", "service", 3.0, ("high", "critical"), "prometheus", "{n} errors in a thousand requests"),
-    Rule("pod_restarting", "service", 2.5, ("medium", "high"), "prometheus", "Pod restarted {n} times"),
-    Rule("log_error_burst", "service", 0.8, (), "log-search", "{n} new error lines a minute"),
-    Rule("deploy_rolled_back", "service", 0.8, ("high",), "deploy-bot", "Deploy rolled back"),
-    Rule("disk_full", "host", 3.0, ("high", "critical", "medium"), "prometheus", "Disk {n} % full"),
-    Rule("cpu_high", "host", 3.0, ("medium", "low"), "prometheus", "CPU at {n} % for ten minutes"),
-    Rule("memory_high", "host", 2.0, ("medium", "high"), "prometheus", "Memory {n} % used"),
-    Rule("host_down", "host", 0.8, ("critical",), "ping-check", "No answer to {n} pings"),
-    Rule("clock_skew", "host", 0.8, ("low",), "prometheus", "Clock off by {n} ms"),
-    Rule("replication_lag", "database", 2.0, ("high", "critical"), "prometheus", "Replica {n} s behind"),
-    Rule("slow_queries", "database", 2.5, ("low", "medium"), "log-search", "{n} slow queries a minute"),
-    Rule("connections_exhausted", "database", 1.2, ("critical", "high"), "prometheus", "{n} % of connections used"),
-    Rule("backup_missing", "database", 0.8, ("high",), "cron-monitor", "No backup for {n} hours"),
-    Rule("consumer_lag", "queue", 3.0, ("medium", "high"), "prometheus", "Consumers {n} thousand messages behind"),
-    Rule("dead_letters", "queue", 1.5, ("medium", "high"), "cloudwatch", "{n} messages in the dead-letter queue"),
-    Rule("job_failed", "job", 3.0, ("medium", "high"), "cron-monitor", "Job failed after {n} minutes"),
-    Rule("job_overdue", "job", 1.5, ("low", "medium"), "cron-monitor", "Job {n} minutes late"),
-    Rule("probe_failed", "endpoint", 3.0, ("high", "critical"), "synthetics", "Probe failed from {n} places"),
     Rule(
-        "certificate_expiring", "endpoint", 1.0, ("low", "medium", "high"), "synthetics", "Certificate ends in {n} days"
+        "latency_high",
+        "service",
+        3.0,
+        ("high", "critical", "medium"),
+        "prometheus",
+        "p99 latency {n} % over target",
+        (15, 240),
     ),
-    Rule("packet_loss", "network", 2.0, ("medium", "high"), "snmp", "{n} in a thousand packets lost"),
-    Rule("link_flapped", "network", 1.5, ("medium", "critical"), "snmp", "Link changed state {n} times"),
+    Rule(
+        "error_rate_high", "service", 3.0, ("high", "critical"), "prometheus", "{n} of 1,000 requests fail", (12, 160)
+    ),
+    Rule(
+        "pod_restarting",
+        "service",
+        2.5,
+        ("medium", "high"),
+        "prometheus",
+        "Pod restarted {n} times in an hour",
+        (4, 30),
+    ),
+    Rule("log_error_burst", "service", 0.8, (), "log-search", "{n} new error lines a minute", (40, 900)),
+    Rule("deploy_rolled_back", "service", 0.8, ("high",), "deploy-bot", "Deploy rolled back after {n} minutes", (2, 9)),
+    Rule("disk_full", "host", 3.0, ("high", "critical", "medium"), "prometheus", "Disk {n} % full", (85, 99)),
+    Rule("cpu_high", "host", 3.0, ("medium", "low"), "prometheus", "CPU at {n} % for ten minutes", (88, 99)),
+    Rule("memory_high", "host", 2.0, ("medium", "high"), "prometheus", "Memory {n} % used", (88, 98)),
+    Rule("host_down", "host", 0.8, ("critical",), "ping-check", "No answer to {n} pings", (3, 12)),
+    Rule("clock_skew", "host", 0.8, ("low",), "prometheus", "Clock off by {n} ms", (80, 900)),
+    Rule("replication_lag", "database", 2.0, ("high", "critical"), "prometheus", "Replica {n} s behind", (20, 400)),
+    Rule("slow_queries", "database", 2.5, ("low", "medium"), "log-search", "{n} slow queries a minute", (30, 400)),
+    Rule(
+        "connections_exhausted",
+        "database",
+        1.2,
+        ("critical", "high"),
+        "prometheus",
+        "{n} % of connections used",
+        (90, 100),
+    ),
+    Rule("backup_missing", "database", 0.8, ("high",), "cron-monitor", "No backup for {n} hours", (26, 60)),
+    Rule(
+        "consumer_lag",
+        "queue",
+        3.0,
+        ("medium", "high"),
+        "prometheus",
+        "Consumers {n} thousand messages behind",
+        (20, 600),
+    ),
+    Rule(
+        "dead_letters",
+        "queue",
+        1.5,
+        ("medium", "high"),
+        "cloudwatch",
+        "{n} messages in the dead-letter queue",
+        (10, 400),
+    ),
+    Rule("job_failed", "job", 3.0, ("medium", "high"), "cron-monitor", "Job failed after {n} minutes", (2, 90)),
+    Rule("job_overdue", "job", 1.5, ("low", "medium"), "cron-monitor", "Job {n} minutes late", (15, 180)),
+    Rule("probe_failed", "endpoint", 3.0, ("high", "critical"), "synthetics", "Probe failed from {n} places", (2, 8)),
+    Rule(
+        "certificate_expiring",
+        "endpoint",
+        1.0,
+        ("low", "medium", "high"),
+        "synthetics",
+        "Certificate ends in {n} days",
+        (30, 2),
+    ),
+    Rule("packet_loss", "network", 2.0, ("medium", "high"), "snmp", "{n} of 1,000 packets lost", (8, 120)),
+    Rule("link_flapped", "network", 1.5, ("medium", "critical"), "snmp", "Link changed state {n} times", (3, 40)),
 )
 
 

@@ -21,6 +21,7 @@ FLAP_GAP_SECONDS = (120.0, 900.0)
 NIGHT, WEEKEND = 0.45, 0.55  # volume, beside that of a working day's peak
 FLOOD_HOURS = (2.0, 21.0)  # of its day
 REPORTS_KIND = "report"
+GRADES = ("info", "low", "medium", "high", "critical")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +186,19 @@ def _reported(rng: Generator, span: Span, report: Report) -> Iterator[Firing]:
 
 
 def _fire(rng: Generator, span: Span, at: float, team: Team, rule: Rule, entity: Entity) -> Firing:
-    title = f"{rule.title.format(n=int(rng.integers(2, 100)))} on {entity.name}"
-    return Firing(at, team, rule, entity, _severity(rng, rule), title, _in_flood(span, team, rule, at))
+    drawn = (int(rng.integers(2, 100)) - 2) / 97
+    severity = _severity(rng, rule)
+    return Firing(
+        at, team, rule, entity, severity, _title(rule, entity, severity, drawn), _in_flood(span, team, rule, at)
+    )
+
+
+def _title(rule: Rule, entity: Entity, severity: str | None, drawn: float) -> str:
+    """What people read; of a higher severity the number is worse. `drawn`: from 0 to 1."""
+    grades = sorted(rule.severities, key=GRADES.index)
+    grade = (grades.index(severity) + drawn) / len(grades) if severity else drawn
+    number = round(rule.numbers[0] + (rule.numbers[1] - rule.numbers[0]) * grade)
+    return f"{rule.title.format(n=number)}{': ' if rule.kind == REPORTS_KIND else ' on '}{entity.name}"
 
 
 def _severity(rng: Generator, rule: Rule) -> str | None:

@@ -2,7 +2,8 @@
 
 What it holds, beside ordinary alerts: teams from readable to random, flood days, visibility-only reports, flapping,
 slow and sudden drift, mended rules, hand-offs, late and missing actions, reopened alerts, retried webhooks, repeated
-actions, and monitors that say when a condition ended. Each action says whether a person or automation did it.
+actions, and monitors that say when a condition ended. Each action says whether a person or automation did it, and
+many say why.
 """
 
 import gzip
@@ -18,7 +19,7 @@ from numpy.random import Generator, default_rng
 from stream.simulation.catalogue import DRIFTS, Drifts
 from stream.simulation.firings import Firing, estate, firings
 from stream.simulation.habits import Habits, Repeats
-from stream.simulation.reactions import Action, Agent, Endings, Reactions
+from stream.simulation.reactions import Action, Agent, Endings, Reactions, reason_of
 from stream.simulation.span import Span
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -52,6 +53,7 @@ class ActedRecord(TypedDict):
     kind: str
     actor: str
     agent: Agent
+    reason: NotRequired[str]
 
 
 Event = RaisedRecord | ActedRecord
@@ -187,7 +189,7 @@ def _raised(span: Span, firing: Firing, alert_id: str) -> RaisedRecord:
 
 
 def _acted(span: Span, firing: Firing, alert_id: str, count: int, action: Action) -> ActedRecord:
-    return {
+    event: ActedRecord = {
         "type": "acted",
         "at": span.stamp(firing.at + action.after),
         "alert_id": alert_id,
@@ -197,6 +199,10 @@ def _acted(span: Span, firing: Firing, alert_id: str, count: int, action: Action
         "actor": action.actor,
         "agent": action.agent,
     }
+    reason = reason_of(alert_id, action.kind, action.agent)
+    if reason is not None:
+        event["reason"] = reason
+    return event
 
 
 def _milliseconds(at: float) -> int:

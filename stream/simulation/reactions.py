@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Literal
+from zlib import crc32
 
 from numpy.random import Generator
 
@@ -32,6 +33,18 @@ SLOWER_OUT_OF_HOURS = 4.0
 ACKNOWLEDGED_IF_WORK, ACKNOWLEDGED_IF_NOT = 0.65, 0.30
 COMMENTED, COMMENTED_AFTER_WORK = 0.10, 0.20
 RESOLVED_AFTER_WORK = 0.75
+REASONED = 0.6  # of what people do and a reason may be given for
+REASONS = {
+    "worked": ("fixed", "restarted, watching it", "rolled the change back", "gave it more room", "own change, undone"),
+    "remediated": ("ran the runbook", "failed over", "restarted by hand"),
+    "escalated": ("customers see it", "needs the platform team", "came back after the fix"),
+    "dismissed": ("false alarm", "known issue", "duplicate", "benign", "own change"),
+    "resolved": ("gone by itself", "fixed", "known issue"),
+    "closed": ("no action needed", "stale"),
+    "reassigned": ("not ours",),
+    "commented": ("looking", "same as last night", "watching it"),
+    "reopened": ("came back",),
+}
 REOPENED = 0.03  # of those that people dismissed, resolved or closed
 PEOPLE_A_TEAM = 6
 MACHINE, MONITOR = "machine", "monitor"
@@ -49,6 +62,16 @@ class Action:
     kind: str
     actor: str
     agent: Agent = "person"
+
+
+def reason_of(alert_id: str, kind: str, agent: Agent) -> str | None:
+    """Why somebody did this, in a few words; most people give no reason for an acknowledgement, some for the rest.
+
+    It is a hash of the alert and the kind, so that a log has the same reasons whatever else is drawn.
+    """
+    reasons = REASONS.get(kind, ()) if agent == "person" else ()
+    place = crc32(f"{alert_id}/{kind}".encode()) % 1_000 / 1_000 / REASONED
+    return reasons[int(place * len(reasons))] if place < 1.0 and reasons else None
 
 
 class Endings:

@@ -10,7 +10,20 @@ from stream.config import load_settings
 from stream.core import limits
 from stream.core.errors import BadRecord
 from stream.core.events import Raised, decode_event, encode_event, moment
-from stream.core.records import Challenge, Decision, Enriched, Flag, Outcome, Proof, Score, Why, Whys, encode_record
+from stream.core.records import (
+    Challenge,
+    Decision,
+    Enriched,
+    Flag,
+    Like,
+    Outcome,
+    Proof,
+    Push,
+    Score,
+    Why,
+    Whys,
+    encode_record,
+)
 from stream.core.topics import TOPICS
 from stream.dev.embedded import EmbeddedBroker
 from stream.kafka.failed import failed_output
@@ -66,7 +79,8 @@ def largest_records() -> dict[str, Output]:
     score = Score(0.12345678901234567, "likely_actionable", model, "strong", None, Challenge(model, 1e-300))
     offset = f"{'t' * 249}/100000/{2**63}"
     flags: list[Flag] = ["flood", "visibility_only", "late", "held_out", "challenger_failed"]
-    enriched = Enriched(alert, score, Whys(why, why), flags, now, offset)
+    pushed = Whys(why, why, Like("team_rule_entity", 2**40, 2**40), Push(f"label.{'l' * 128}", -1e-300))
+    enriched = Enriched(alert, score, pushed, flags, now, offset, "e" * 64, b"f" * 4 * 200)
     outcome = Outcome(
         wide, alert.team, wide, wide, now, "actionable", now, wide, f"{'p' * 100}@01234567", model,
         {model: 1e-300, f"{model}b": 1e-300}, "strong", 1, flags, wide, wide,

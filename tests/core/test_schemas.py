@@ -20,10 +20,13 @@ from stream.core.records import (
     DecisionName,
     Enriched,
     Flag,
+    Level,
+    Like,
     Mode,
     Outcome,
     Proof,
     ProofState,
+    Push,
     Score,
     Why,
     Whys,
@@ -65,6 +68,8 @@ EVENTS, ENRICHED, OUTCOMES, DECISIONS = (validator(topic) for topic in TOPICS)
 shares = st.floats(0, 1)
 flags = st.lists(st.sampled_from(get_args(Flag)), max_size=3)
 counts = st.integers(0, 2**40)
+likes = st.builds(Like, st.sampled_from(get_args(Level)), counts, counts)
+pushes = st.builds(Push, names, st.floats(-20, 20))
 whys = st.builds(Why, counts, counts, st.lists(st.integers(0, 1), max_size=8), st.none() | moments)
 raises = events.filter(lambda event: isinstance(event, Raised))
 challenges = st.none() | st.builds(Challenge, names, shares)
@@ -74,7 +79,15 @@ reasons = st.sampled_from([None, "no_model", "model_failed", "history_unavailabl
 scores = st.builds(Score, st.none() | shares, bands, st.none() | names, evidence, reasons, challenges)
 vectors = st.sampled_from([UNSET, None]) | st.binary(max_size=8)
 enriched = st.builds(
-    Enriched, raises, scores, st.none() | st.builds(Whys, whys, whys), flags, moments, names, st.none() | names, vectors
+    Enriched,
+    raises,
+    scores,
+    st.none() | st.builds(Whys, whys, whys, st.none() | likes, st.none() | pushes),
+    flags,
+    moments,
+    names,
+    st.none() | names,
+    vectors,
 )
 outcomes = st.builds(
     Outcome, names, names, names, names, moments, st.sampled_from(["actionable", "noise", "unknown"]), moments, names,

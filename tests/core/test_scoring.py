@@ -7,8 +7,8 @@ from msgspec.structs import replace
 from stream.core.events import moment
 from stream.core.fold import Fold
 from stream.core.frame import Array
-from stream.core.records import Evidence, Score, Why, Whys
-from stream.core.scoring import Thresholds, band_of, evidence_of, history_words, whys_of
+from stream.core.records import Evidence, Like, Push, Score, Why, Whys
+from stream.core.scoring import Thresholds, band_of, evidence_of, history_words, push_words, whys_of
 from tests.core.logs import DAY, PROBLEMS, START, Timed, acted, raised, run, small_problem, tick
 
 THRESHOLDS = Thresholds()
@@ -131,3 +131,48 @@ def test_words_a_person_can_check() -> None:
     assert history_words(known, None) == "not enough history"
     unscored = replace(known, probability=None, band="unscored", evidence="none", reason="no_model")
     assert history_words(unscored, whys) == "no model"
+
+
+KNOWN = Score(probability=0.35, band="unsure", model="m", evidence="strong", reason=None)
+LONG_AGO = Whys(Why(96, 62, [0], None), Why(500, 50, [0], None))
+
+
+@pytest.mark.parametrize(
+    ("like", "words"),
+    [
+        (Like("team_rule", 96, 62), "acted on 62 of the last 96 like this"),
+        (Like("team_rule", 16, 5), "acted on 5 of the last 16 like this"),
+        (Like("team_rule_entity", 16, 5), "acted on 5 of the last 16 like this on this entity"),
+        (Like("team_entity", 8, 3), "acted on 3 of the last 8 on this entity"),
+        (Like("team", 32, 11), "the team acted on 11 of its last 32"),
+    ],
+)
+def test_words_count_what_was_chosen(like: Like, words: str) -> None:
+    """The counts are those chosen for the alert, and the words say of what."""
+    assert history_words(KNOWN, replace(LONG_AGO, like=like)) == words
+
+
+def test_words_that_differ_from_the_score_name_what_pushed_it() -> None:
+    """The push stands behind the counts: its direction, more of it where it is large, and of what."""
+    whys = replace(LONG_AGO, like=Like("team_rule", 96, 62), push=Push("recent", -0.9))
+    assert history_words(KNOWN, whys) == "acted on 62 of the last 96 like this; less lately"
+    assert push_words(Push("repeat", -1.6)) == "much less so soon after the last"
+    assert push_words(Push("label.env", 0.3)) == "more with this env"
+    assert push_words(Push("a_new\u202egroup" + "x" * 100, 0.3)) == f"more with this a_new group{'x' * 48}…"
+
+
+def test_records_of_before_have_words_too() -> None:
+    """Where a record names no counts the words are those of the whole history of team and rule, or of the team."""
+    assert history_words(KNOWN, LONG_AGO) == "acted on 62 of the last 96 like this"
+    assert history_words(KNOWN, replace(LONG_AGO, team_rule=Why(0, 0, [], None))) == (
+        "new here; the team acted on 50 of its last 500"
+    )
+
+
+def test_whys_carry_what_words_need() -> None:
+    """Counts and pushes go with their rows; without a score there are neither."""
+    rows = run(LONG, history(3)).take_rows()
+    likes, pushes = [None, None, Like("team", 2, 1), None], [None, None, Push("hour", 1.0), None]
+    assert [why.like for why in whys_of(rows, likes, pushes)] == likes
+    assert [why.push for why in whys_of(rows, likes, pushes)] == pushes
+    assert {(why.like, why.push) for why in whys_of(rows)} == {(None, None)}

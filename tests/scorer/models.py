@@ -6,6 +6,7 @@ import numpy as np
 
 from stream.core.events import Raised
 from stream.core.frame import Array, Decayed, Inputs, Matrix
+from stream.core.occlusion import Occlusion
 from stream.core.scoring import Thresholds
 from stream.models.graph import Stop
 
@@ -24,6 +25,7 @@ class Says:
         self.version = version
         self.say = say
         self.simulated = False
+        self.occlusion = Occlusion(["said"], {"said": 0.5}, 0.5)
         self.thresholds = thresholds or Thresholds()
 
     def inputs(self, rows: Decayed, alerts: Sequence[Raised]) -> Inputs:

@@ -28,6 +28,7 @@ class Recording:
     def __init__(self, model: Model) -> None:
         self.version, self.thresholds, self._model = model.version, model.thresholds, model
         self.simulated = False
+        self.occlusion = model.occlusion
         self.seen: dict[tuple[str, str], bytes] = {}
 
     def inputs(self, rows: Decayed, alerts: Sequence[Raised]) -> Inputs:

@@ -8,19 +8,24 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from stream.config import make_settings
 from stream.core.effects import Arrived
 from stream.core.errors import HistoryRefused, ModelError
 from stream.core.events import Acted, Event, Raised
 from stream.core.frame import Array, Decayed, Inputs, Matrix
+from stream.core.occlusion import contradicts
 from stream.core.once import Once
 from stream.core.records import Challenge, Score
 from stream.core.scoring import Thresholds
 from stream.models.active import ActiveModels, Challenger
 from stream.models.graph import Stop
+from stream.models.model import Model
 from stream.models.pointers import Pointer
 from stream.scorer.output import unscored
 from stream.scorer.score import BatchScores, pack_score, unpack_score
 from tests.lab.logs import START, acted, raised, small_problem
+from tests.lab.logs import small_log as lab_log
+from tests.lab.logs import small_problem as lab_problem
 from tests.scorer.logs import PROBLEM, at, random_log
 from tests.scorer.memory_history import MemoryHistory
 from tests.scorer.models import Says, by_name
@@ -403,3 +408,66 @@ def test_a_text_that_was_cut_is_flagged_in_the_score_and_nowhere_else() -> None:
     assert histories[0] == histories[1] != []
     away = [unscored(replace(alerts[0], cut=cut), START, "alerts.events/0/1").flags for cut in (None, True)]
     assert away == [[], ["cut"]]
+
+
+def test_enriched_records_carry_the_features_of_the_score(small_model: Model) -> None:
+    """By setting: float32, little-endian, in the model's order, which give the same probability; none when repeated."""
+    events = lab_log(60)
+    again = next(event for event in reversed(events) if isinstance(event, Raised))
+    rig = Rig(log_of([*events, again]), lab_problem(), MemoryHistory(), model=small_model)
+    rig.run((17,))
+    *records, repeated = rig.publisher.enriched()
+    matrix = np.stack([np.frombuffer(record.features or b"", dtype="<f4") for record in records])
+    assert matrix.shape == (60, len(small_model.table))
+    assert small_model.predict(matrix).tolist() == [record.score.probability for record in records]
+    assert repeated.features is None
+
+
+def test_features_are_left_out_by_setting_and_without_a_score(small_model: Model) -> None:
+    """Switched off the field is absent, to the byte; without a model it is null."""
+    settings = make_settings(tick_seconds=0, enriched_features=False)
+    rig = Rig(log_of(lab_log(5)), lab_problem(), MemoryHistory(), settings, small_model)
+    rig.run()
+    assert all(b'"features"' not in output.value for output in rig.publisher.outputs)
+    unscored = Rig(log_of(lab_log(5)), lab_problem(), MemoryHistory())
+    unscored.run()
+    assert {record.features for record in unscored.publisher.enriched()} == {None}
+
+
+def test_words_name_the_push_exactly_where_they_differ_from_the_score(small_model: Model) -> None:
+    """Each scored alert has the counts of its words; a push stands there only where they lie over 25 points apart."""
+    rig = Rig(log_of(lab_log(400)), lab_problem(), MemoryHistory(), model=small_model)
+    rig.run((97,))
+    records = rig.publisher.enriched()
+    whys = [record.why for record in records if record.why is not None]
+    assert len(whys) == 400
+    apart = [contradicts(record.score, record.why.like) for record in records if record.why is not None]
+    pushed = [why.push is not None for why in whys]
+    assert 0 < sum(pushed) <= sum(apart) < 100
+    assert all(differs for differs, named in zip(apart, pushed, strict=True) if named)
+
+
+class Unexplained(Says):
+    """A model that scores a batch and fails when it is asked again."""
+
+    asked = 0
+
+    def predict(self, matrix: Matrix, stop: Stop | None = None) -> Array:
+        """What was said, the first time."""
+        self.asked += 1
+        if self.asked % 2 == 0:
+            raise ModelError("once is enough")
+        return super().predict(matrix, stop)
+
+
+def test_an_explanation_that_fails_costs_no_score() -> None:
+    """The alerts of the batch keep their scores and counts, without a push, and the failure is reported."""
+    model = Unexplained(OLD, lambda alert: 0.999, Thresholds(weak=0.0))
+    (pure,) = folded(log_of(random_log(4, alerts=200)), PROBLEM).values()
+    arrived = [one for one in pure.effects if isinstance(one, Arrived)]
+    found = BatchScores(arrived, pure.take_rows(), ActiveModels((model,), Pointer(OLD)))
+    assert model.asked == 2
+    assert {score.probability for score in found.scores} == {0.999}
+    assert {why.push for why in found.whys} == {None}
+    assert any(why.like is not None for why in found.whys)
+    assert [str(failure.error) for failure in found.failures] == ["once is enough"]

@@ -107,7 +107,7 @@ def _latest(records: list[Enriched]) -> Table:
     table.add_column("team", no_wrap=True, ratio=2)
     table.add_column("rule", no_wrap=True, ratio=3)
     table.add_column("will act", justify="right", no_wrap=True)
-    table.add_column("this team and rule", no_wrap=True, ratio=4)
+    table.add_column("history", no_wrap=True, ratio=4)
     for record in reversed(records):
         alert, score = record.alert, record.score
         probability = "-" if score.probability is None else f"{score.probability:.0%}"
