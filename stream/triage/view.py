@@ -27,7 +27,7 @@ class Mark(Struct, frozen=True, kw_only=True, omit_defaults=True):
         id: of its request; what `/v1/undo` names.
         action: the button.
         kind: the kind of action it is published as.
-        person: a name where the viewer may see it, else a pseudonym.
+        person: the pseudonym of who gave it; the viewer's own is `PageState.pseudonym`.
         undo_until: until then it can be undone; None once it is published.
         words: what it changes, such as "2 of 43 now".
     """
@@ -261,7 +261,8 @@ class PageState(Struct, frozen=True, kw_only=True):
         reason_required: whether a verdict needs one.
         kinds: the kind that each button writes.
         role: a viewer sees no buttons.
-        person: who is signed in; "" where nobody is asked.
+        person: the name of who is signed in; "" where nobody is asked.
+        pseudonym: the same as verdicts carry it.
         shift_ends_at: when "end of shift" is.
     """
 
@@ -274,6 +275,7 @@ class PageState(Struct, frozen=True, kw_only=True):
     undo_seconds: float
     role: Role
     person: str
+    pseudonym: str
     shift_ends_at: float
     now: float
 
