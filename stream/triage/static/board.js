@@ -40,20 +40,29 @@ export class Board {
     this.cursor ??= this.order[0] ?? null;
   }
 
-  /** Put another part of the same snapshot where it belongs; a row that a batch already brought is not set back. */
-  fill(page) {
-    page.rows.forEach((row, at) => {
-      this.order[page.offset + at] = row.key;
-      this.index.set(row.key, page.offset + at);
+  /**
+   * Put another part of the same snapshot where it belongs; a row that a batch already brought is not set back.
+   * @param {object} page a RowPage
+   * @param {number} asked how many rows it was asked for; places of rows that the server forgot become null
+   */
+  fill(page, asked = page.rows.length) {
+    let at = page.offset;
+    for (const row of page.rows) {
+      if (this.index.has(row.key)) continue;
+      this.order[at] = row.key;
+      this.index.set(row.key, at);
       this.pending.delete(row.key);
       if (page.seq >= this.seq || !this.rows.has(row.key)) this.rows.set(row.key, row);
       this.newest = Math.max(this.newest, row.raised_at);
-    });
+      at += 1;
+    }
+    for (; at < Math.min(page.offset + asked, this.total); at += 1) this.order[at] ??= null;
+    this.known = this.order.reduce((count, key) => count + (key !== undefined), 0);
   }
 
   /** Whether every row of the snapshot is here. */
   get complete() {
-    return this.index.size >= this.total;
+    return this.known >= this.total;
   }
 
   /** The first range of `size` or fewer places between two places whose rows are not here; null: all are. */
@@ -149,17 +158,19 @@ export class Board {
   move(by) {
     if (this.total === 0) return -1;
     const at = this.index.get(this.cursor) ?? (by > 0 ? -1 : 0);
-    const to = Math.min(Math.max(at + by, 0), this.total - 1);
-    if (this.order[to] !== undefined) this.cursor = this.order[to];
+    let to = Math.min(Math.max(at + by, 0), this.total - 1);
+    while (this.order[to] === null && this.order[to + Math.sign(by)] !== undefined) to += Math.sign(by);
+    if (this.order[to]) this.cursor = this.order[to];
     return to;
   }
 
   /** After a verdict: on to the next row that still waits for one, if there is any below. */
   goOn() {
     for (let at = (this.index.get(this.cursor) ?? -1) + 1; at < this.total; at += 1) {
+      if (this.order[at] === null) continue;
       const row = this.order[at] && this.shown(this.order[at]);
       if (!row) break;
-      if (row.state === "open") return this.move(at - this.index.get(this.cursor));
+      if ((row.state ?? "open") === "open") return this.move(at - this.index.get(this.cursor));
     }
     return this.index.get(this.cursor) ?? -1;
   }
@@ -178,7 +189,7 @@ export class Board {
     if (from === undefined || to === undefined) return;
     this.anchor ??= this.order[from];
     for (let at = Math.min(from, to); at <= Math.max(from, to); at += 1) {
-      if (this.order[at] !== undefined) this.selected.add(this.order[at]);
+      if (this.order[at]) this.selected.add(this.order[at]);
     }
   }
 

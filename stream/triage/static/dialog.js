@@ -7,31 +7,36 @@ const dialog = document.getElementById("dialog");
 
 /** Show a template until it is closed. */
 export function tell(template) {
-  return opened(template, () => null);
+  return opened(template);
 }
 
 /** Ask for one of `[value, text]` options by click or number, or for another one typed. @returns the value; null: none */
 export function ask(title, options, other = "") {
-  const form = choices(title, options, other);
-  return opened(form, () => dialog.querySelector("[name=other]")?.value.trim() || null);
+  return opened(choices(title, options, other));
 }
 
-function opened(template, typed) {
+function opened(template) {
   render(template, dialog);
   dialog.returnValue = "";
   dialog.showModal();
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => resolve(dialog.returnValue || null), { once: true });
-    dialog.onsubmit = (event) => submitted(event, typed);
+    dialog.onsubmit = submitted;
+    dialog.onclick = clicked;
     dialog.onkeydown = numbered;
   });
 }
 
-function submitted(event, typed) {
+function submitted(event) {
   event.preventDefault();
-  const { submitter } = event;
-  const cancelled = submitter?.hasAttribute("data-cancel");
-  dialog.close(cancelled ? "" : submitter?.value || typed() || "");
+  const typed = dialog.querySelector("[name=other]");
+  const text = typed?.value.trim() ?? "";
+  if (!typed || text) dialog.close(text);
+}
+
+function clicked(event) {
+  const button = event.target.closest("button[type=button]");
+  if (button) dialog.close(button.value);
 }
 
 function numbered(event) {

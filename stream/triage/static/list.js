@@ -97,7 +97,7 @@ function item(at) {
   }
   const rowAt = at > opened ? at - extra() : at;
   const key = board.order[rowAt];
-  if (key === undefined) return { id: rowAt, template: placeholder({ at: rowAt, total: board.total }) };
+  if (!key) return { id: rowAt, template: placeholder({ at: rowAt, total: board.total }) };
   const row = board.shown(key);
   const view = {
     at: rowAt, total: board.total, utc, now: now(), person: verdicts.around.person, writes, held: board.held.has(key),
@@ -142,7 +142,7 @@ async function load(from, to) {
   loading = requests.rows(query, { snapshot, ...gap });
   try {
     const part = await loading;
-    if (board.snapshot === snapshot) board.fill(part);
+    if (board.snapshot === snapshot) board.fill(part, gap.limit);
   } catch (error) {
     stale = error.status === 410;
     if (!stale) await new Promise((resume) => setTimeout(resume, 1_000));
@@ -298,7 +298,7 @@ function move(by) {
 function reach(at) {
   scrollToRow(at);
   refocus = true;
-  if (detail.name && board.order[at] !== undefined && board.order[at] !== board.opened) open(board.order[at], { replace: true });
+  if (detail.name && board.order[at] && board.order[at] !== board.opened) open(board.order[at], { replace: true });
   draw();
 }
 

@@ -101,10 +101,11 @@ function buttons(row) {
 /** A choice by number or click: `[value, text]` each; with a line for another one where `other` is its name. */
 export function choices(title, options, other) {
   return html`<form method="dialog"><h2>${safe(title)}</h2>
-    <div class="options">${options.map(([value, text], at) => html`<button type="submit" value=${value} class="option"
+    <div class="options">${options.map(([value, text], at) => html`<button type="button" value=${value} class="option"
       ><kbd>${at + 1}</kbd> ${safe(text)}</button>`)}</div>
-    ${other ? html`<label class="other">${other} <input name="other" maxlength="200" autocomplete="off" /></label>` : nothing}
-    <div class="end"><button type="submit" class="quiet" value="" formnovalidate data-cancel>Cancel <kbd>Esc</kbd></button></div></form>`;
+    ${other ? html`<label class="other">${other} <span><input name="other" maxlength="200" autocomplete="off" />
+      <button type="submit" class="first">Use it</button></span></label>` : nothing}
+    <div class="end"><button type="button" class="quiet" value="">Cancel <kbd>Esc</kbd></button></div></form>`;
 }
 
 /** All keys. */

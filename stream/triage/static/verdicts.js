@@ -59,7 +59,7 @@ export class Verdicts {
   failed(entry, error) {
     this.board.unmark(entry.id);
     this.drop(entry);
-    this.notice = { kind: "error", text: `${PAST[entry.action]} was not saved: ${error.message}` };
+    this.notice = { kind: "error", text: `The ${entry.action === "snoozed" ? "snooze" : "verdict"} was not saved: ${error.message}` };
     return null;
   }
 
