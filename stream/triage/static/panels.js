@@ -4,7 +4,7 @@ import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { alertPath, write } from "./address.js";
 import { KEYS } from "./keys.js";
 import { bar, percent, safe, wordsOf } from "./row.js";
-import { ago, exact } from "./times.js";
+import { ago, clock, exact } from "./times.js";
 import { sentence } from "./verdicts.js";
 
 const COUNTED = { "": "open", "band:likely_actionable": "likely_actionable", "band:unsure": "unsure", "band:unscored": "unscored",
@@ -78,7 +78,7 @@ export function paneHead(row, view) {
   if (!row) return html`<div class="pane-bar">${close}</div>`;
   const place = [row.rule, row.entity, row.severity, row.team].filter(Boolean).map(safe);
   const machine = row.model ? html`<p class="machine">model <bdi>${safe(row.model)}</bdi>${
-    row.scored_at ? `, as of ${exact(row.scored_at, view.utc)}` : ""} · evidence ${row.evidence ?? "none"}</p>` : nothing;
+    row.scored_at ? html`, as of <time title=${exact(row.scored_at, view.utc)}>${clock(row.scored_at, view.now, view.utc)}</time>` : nothing} · evidence ${row.evidence ?? "none"}</p>` : nothing;
   return html`<div class="pane-bar"><a href=${alertPath(row)}>Whole page</a>${close}</div>
     <h2><bdi>${safe(row.title)}</bdi></h2>
     <p class="soft">${place.map((each, at) => html`${at ? " · " : nothing}<bdi>${each}</bdi>`)} ·

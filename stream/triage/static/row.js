@@ -29,10 +29,10 @@ export function percent(probability) {
 export function bar(row) {
   const value = row.probability;
   if (value === null || value === undefined) {
-    return html`<svg class="bar none" width="88" height="12" aria-hidden="true"><line x1="1" y1="6" x2="87" y2="6" /></svg>`;
+    return html`<svg class="bar none" width="88" height="12" viewBox="0 0 88 12" aria-hidden="true"><line x1="1" y1="6" x2="87" y2="6" /></svg>`;
   }
   const thick = { likely_actionable: 10, unsure: 8 }[row.band] ?? 4;
-  return html`<svg class="bar" width="88" height="12" aria-hidden="true">
+  return html`<svg class="bar" width="88" height="12" viewBox="0 0 88 12" aria-hidden="true">
     <rect class="rail" x="0" y="4" width="88" height="4" rx="2" />
     <rect class="fill" x="0" y=${6 - thick / 2} width=${Math.max(Math.round(value * BAR), 2)} height=${thick} rx="2" />
   </svg>`;
@@ -56,16 +56,20 @@ function marks(count, wanted, top, height) {
   return path;
 }
 
-/** What a row says about itself besides the alert: verdict, snooze, suppression, outcome, flags. */
+/** What a row carries beside its title: its firings, and what is unusual about it. */
 export function chips(row, view) {
   return html`${row.firings > 1 ? html`<span class="count">×${row.firings}</span>` : nothing}${
-    row.mark ? html`<span class="chip verdict">${verdictText(row.mark, view)}</span>` : nothing}${
-    row.snooze ? html`<span class="chip">${snoozeText(row.snooze, view)}</span>` : nothing}${
-    row.suppressed ? html`<span class="chip"><bdi>${safe(row.suppressed)}</bdi></span>` : nothing}${
-    !row.mark && row.outcome ? html`<span class="chip">${outcomeText(row)}</span>` : nothing}${
-    row.state === "ended" ? html`<span class="chip">ended</span>` : nothing}${
     (row.flags ?? []).map((flag) => html`<span class="chip">${FLAGS[flag] ?? flag}</span>`)}${
     view.held ? html`<span class="chip news">changed</span>` : nothing}`;
+}
+
+/** What became of a row: verdict, snooze, suppression, outcome, its end. */
+export function fate(row, view) {
+  return html`${row.mark ? html`<span class="fate">${verdictText(row.mark, view)}</span>` : nothing}${
+    row.snooze ? html`<span class="fate">${snoozeText(row.snooze, view)}</span>` : nothing}${
+    row.suppressed ? html`<span class="fate"><bdi>${safe(row.suppressed)}</bdi></span>` : nothing}${
+    !row.mark && row.outcome ? html`<span class="fate">${outcomeText(row)}</span>` : nothing}${
+    row.state === "ended" ? html`<span class="fate">ended</span>` : nothing}`;
 }
 
 function verdictText(mark, view) {
@@ -108,10 +112,10 @@ export function rowTemplate(row, view) {
   return html`<li class=${classes(row, view)} data-key=${row.key} aria-setsize=${view.total} aria-posinset=${view.at + 1}>
     <span class="pick">${view.writes
       ? html`<input type="checkbox" tabindex="-1" .checked=${view.selected} aria-label=${`Select ${title}`} />` : nothing}</span>
-    <span class="score">${bar(row)}<b>${percent(row.probability)}</b><small>${wordsOf(row)}</small></span>
+    <span class="score">${bar(row)}<b>${percent(row.probability)}</b><small title=${wordsOf(row)}>${wordsOf(row)}</small></span>
     <span class="what"><span class="line"
       ><a class="title" href=${alertPath(row)} tabindex=${view.cursor ? 0 : -1}><bdi>${title}</bdi></a>${chips(row, view)}</span
-      ><small>${place.map((each, at) => html`${at ? " · " : nothing}<bdi>${each}</bdi>`)}</small></span>
+      ><small>${fate(row, view)}${place.map((each, at) => html`${at ? " · " : nothing}<bdi>${each}</bdi>`)}</small></span>
     <span class="last">${strip(row.last)}</span>
     <span class="team"><bdi>${safe(row.team)}</bdi></span>
     <time datetime=${iso(row.latest_at)} title=${exact(row.latest_at, view.utc)}
