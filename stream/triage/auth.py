@@ -136,7 +136,7 @@ class Access:
         return self.token_name(cookies.get(COOKIE, ""))
 
 
-def check_origin(headers: Mapping[str, str]) -> None:
+def check_site(headers: Mapping[str, str]) -> None:
     """Refuse what another site made a browser send. Raises Denied: 403.
 
     A browser says in Sec-Fetch-Site or, an older one, in Origin where a request comes from; what has neither is no
@@ -144,10 +144,15 @@ def check_origin(headers: Mapping[str, str]) -> None:
     """
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site is not None:
-        if site not in _SAME_SITE:
-            raise Denied(403, "the request comes from another site; give verdicts on the page itself")
-    elif origin is not None and urlsplit(origin).netloc.casefold() != headers.get("host", "").casefold():
+        is_foreign = site not in _SAME_SITE
+    else:
+        is_foreign = origin is not None and urlsplit(origin).netloc.casefold() != headers.get("host", "").casefold()
+    if is_foreign:
         raise Denied(403, "the request comes from another site; give verdicts on the page itself")
+
+
+def check_json(headers: Mapping[str, str]) -> None:
+    """Refuse a change that is not sent as JSON, as a form of another site would. Raises Denied: 403."""
     if headers.get("content-type", "").partition(";")[0].strip().casefold() != "application/json":
         raise Denied(403, "a request that changes something is JSON; send Content-Type: application/json")
 

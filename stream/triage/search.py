@@ -45,8 +45,8 @@ class Word(Struct, frozen=True):
 def parse_words(text: str) -> list[Word]:
     """The words of a search; an unknown `name:` is a plain word.
 
-    >>> parse_words('disk -team:payments,web rule:"disk full"')[1:]
-    [Word(name='team', values=('payments', 'web'), negated=True), Word(name='rule', values=('disk full',), negated=False)]
+    >>> [(word.name, word.values, word.negated) for word in parse_words('disk -team:payments,web rule:"disk full"')]
+    [('', ('disk',), False), ('team', ('payments', 'web'), True), ('rule', ('disk full',), False)]
     """
     return [_word(part) for part in _split(text)[:WORDS] if part.strip("-")]
 

@@ -4,19 +4,18 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 
-from msgspec import Struct
-
 from stream.core import limits
 from stream.triage.view import Batch, Row, encode
 
-Frame = tuple[int, str, bytes]
-"""The number, name and data of one server-sent event."""
+
+def frame_of(batch: Batch) -> bytes:
+    """A batch as a server-sent event."""
+    return b"id: %d\r\nevent: batch\r\ndata: %b\r\n\r\n" % (batch.seq, encode(batch))
 
 
-class Reset(Struct, frozen=True):
-    """Tells a browser that what it missed is not known any more, so that it takes new rows."""
-
-    seq: int
+def reset_frame(seq: int) -> bytes:
+    """The event for a browser of which nobody knows any more what it missed: it takes new rows."""
+    return b'id: %d\r\nevent: reset\r\ndata: {"seq":%d}\r\n\r\n' % (seq, seq)
 
 
 class Broadcaster:
@@ -53,7 +52,7 @@ class Broadcaster:
         """Give a batch to all viewers."""
         self._ring.append(batch)
         if self._viewers:
-            frame: Frame = (batch.seq, "batch", encode(batch))
+            frame = frame_of(batch)
             for viewer in self._viewers:
                 viewer.put(batch, frame)
 
@@ -66,16 +65,16 @@ class Broadcaster:
             return None
         return merge(kept)
 
-    async def follow(self, seq: int | None, newest: int) -> AsyncIterator[Frame]:
+    async def follow(self, seq: int | None, newest: int) -> AsyncIterator[bytes]:
         """The events for one browser that has the rows of batch `seq`, until it leaves or `close` is called."""
         viewer = Viewer(self._frames)
         if seq is not None and seq != newest:
             missed = self.missed(seq, newest)
             if missed is None:
-                viewer.frames.append((newest, "reset", encode(Reset(newest))))
+                viewer.frames.append(reset_frame(newest))
+                viewer.ready.set()
             else:
-                viewer.frames.append((missed.seq, "batch", encode(missed)))
-            viewer.ready.set()
+                viewer.put(missed, frame_of(missed))
         self._viewers.add(viewer)
         try:
             while not self._closed:
@@ -93,31 +92,34 @@ class Broadcaster:
 
 
 class Viewer:
-    """What waits for one browser: at most `most` frames, or one merged batch of all of them."""
+    """What waits for one browser: at most `most` events, or all of them merged into one."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._batches: list[Batch] = []
-        self.frames: list[Frame] = []
+        self._is_merged = False
+        self.frames: list[bytes] = []
         self.ready = asyncio.Event()
 
-    def put(self, batch: Batch, frame: Frame) -> None:
+    def put(self, batch: Batch, frame: bytes) -> None:
         """Let a batch wait."""
         self._batches.append(batch)
-        self.frames.append(frame)
-        if len(self._batches) > self._most:
-            merged = merge(self._batches)
-            self._batches = [merged]
-            self.frames = [one for one in self.frames if one[1] == "reset"]
-            self.frames.append((merged.seq, "batch", b""))
+        if self._is_merged or len(self._batches) > self._most:
+            self._batches = [merge(self._batches)]
+            self._is_merged = True
+        else:
+            self.frames.append(frame)
         self.ready.set()
 
-    def drain(self) -> Sequence[Frame]:
-        """All that waits; a merged batch is encoded only now."""
-        frames, batches = self.frames, {batch.seq: batch for batch in self._batches}
-        self.frames, self._batches = [], []
+    def drain(self) -> Sequence[bytes]:
+        """All that waits; what was merged is encoded only now."""
+        frames, merged = self.frames, self._batches if self._is_merged else []
+        if merged:
+            resets = [frame for frame in frames[:1] if b"event: reset" in frame[:40]]
+            frames = [*resets, *map(frame_of, merged)]
+        self.frames, self._batches, self._is_merged = [], [], False
         self.ready.clear()
-        return [(seq, name, data or encode(batches[seq])) for seq, name, data in frames]
+        return frames
 
 
 def merge(batches: Iterable[Batch]) -> Batch:

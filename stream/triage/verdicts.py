@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from stream.core.errors import SettingsError
 from stream.core.events import Acted, moment
-from stream.core.kinds import PERSON
+from stream.core.kinds import PERSON, Agent
 from stream.core.problem import Problem
 from stream.triage.board import Board
 from stream.triage.episode import ACTION_PREFIX, AlertState, EpisodeState
@@ -24,6 +24,7 @@ HOUR_SECONDS = 3_600.0
 ANSWERED_ROWS = 200
 REMEMBERED = 10_000  # requests whose repetition is known
 NO_SNAPSHOT = "the list that was selected from is not known any more; select again"
+_AGENT: Agent = "person"
 Keys = Callable[[str], Sequence[str] | None]
 
 
@@ -142,30 +143,30 @@ class Verdicts:
             self._board.set_snooze(key, snooze)
         return self._answer(pending, now, [], missing)
 
-    def undo(self, id: str, person: Person, now: float) -> Answer:
+    def undo(self, request: str, person: Person, now: float) -> Answer:
         """Take a request back, as if it had not been."""
-        pending = self._pending.get(id)
+        pending = self._pending.get(request)
         if pending is None:
-            return Answer(id=id, error="it is published already; give the other verdict where the history is wrong")
+            return Answer(id=request, error="it is published already, so it can't be undone")
         if pending.person != person:
-            return Answer(id=id, error="somebody else gave it; only they can undo it")
-        del self._pending[id]
-        self._answers.pop(id, None)
+            return Answer(id=request, error="somebody else gave it; only they can undo it")
+        del self._pending[request]
+        self._answers.pop(request, None)
         for key in pending.alerts:
             episode = self._board.episodes.get(key)
             if episode is None:
                 continue
-            if pending.is_snooze and episode.snooze is not None and episode.snooze.id == id:
+            if pending.is_snooze and episode.snooze is not None and episode.snooze.id == request:
                 self._board.set_snooze(key, pending.snoozes[key])
-            elif not pending.is_snooze and episode.mark is not None and episode.mark.id == id:
+            elif not pending.is_snooze and episode.mark is not None and episode.mark.id == request:
                 self._board.set_mark(key, None)
                 self._given.pop(key, None)
         rows = self._rows(pending.alerts, now)
-        return Answer(id=id, count=len(pending.alerts), rows=rows)
+        return Answer(id=request, count=len(pending.alerts), rows=rows)
 
     def publish_now(self, ids: Iterable[str], person: Person) -> int:
         """Let requests of a person be due at once, as their page closes; returns how many there were."""
-        mine = [one for id in ids if (one := self._pending.get(id)) is not None and one.person == person]
+        mine = [one for name in ids if (one := self._pending.get(name)) is not None and one.person == person]
         for one in mine:
             one.due = one.at
         return len(mine)
@@ -240,7 +241,7 @@ def check_kinds(kinds: Mapping[str, str], problem: Problem, path: str) -> dict[s
         problem_text = (
             f"triage_verdicts: {action} = {kind!r}, but {path} counts that as {other}"
             if kind in deciding
-            else f"triage_verdicts: {action} = {kind!r}, but {path} does not decide by it, so nothing would learn from it"
+            else f"triage_verdicts: {action} = {kind!r}, but {path} does not decide by it, so nothing learns from it"
         )
         entries = [*getattr(problem.outcome, name), kind]
         listed = ", ".join(f'"{one}"' for one in entries)
@@ -283,7 +284,7 @@ def _act(pending: Pending, team: str, alert_id: str, at: float | None = None) ->
         action_id=f"{ACTION_PREFIX}:{pending.id}:{digest}",
         kind=pending.kind,
         actor=pending.person.pseudonym,
-        agent=PERSON,
+        agent=_AGENT,
         reason=pending.reason,
         until=moment(pending.until) if pending.until is not None else None,
     )
