@@ -205,16 +205,21 @@ export class Board {
     this.anchor = null;
   }
 
+  /** The row that a key is about where none is selected: the opened one, else the cursor's. */
+  get target() {
+    return this.opened ?? this.cursor;
+  }
+
   /** How many rows a verdict would be about now. */
   get chosen() {
     if (this.everything) return this.total;
-    return this.selected.size || (this.cursor === null ? 0 : 1);
+    return this.selected.size || (this.target === null ? 0 : 1);
   }
 
   /** What a request names: a Choice of stream/triage/view.py. */
   choice() {
     if (this.everything) return { snapshot: this.snapshot };
-    const keys = this.selected.size ? [...this.selected] : [this.cursor];
+    const keys = this.selected.size ? [...this.selected] : [this.target];
     return { keys: keys.filter((key) => key !== null) };
   }
 

@@ -57,8 +57,9 @@ async function snooze() {
 }
 
 function settle(done, several) {
+  document.querySelector(".hints")?.remove();
   if (several) board.clearSelection();
-  else reach(board.goOn());
+  else if (board.index.has(board.target)) reach(board.goOn());
   tellNotice();
   done.then(() => tellNotice());
 }
@@ -128,7 +129,8 @@ export const commands = {
   pause() {
     if (feed.paused) feed.resume();
     else feed.pause();
-    draw();
+    place("pause").setAttribute("aria-pressed", feed.paused);
+    place("pause").textContent = feed.paused ? "Go on" : "Pause";
   },
   copy: () => copyLink(),
   help: () => tell(panels.help(writes)),

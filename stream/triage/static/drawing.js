@@ -80,6 +80,7 @@ function drawPane() {
   document.body.classList.toggle("with-pane", shown);
   if (!shown) return;
   const row = board.opened === null ? null : board.shown(board.opened);
+  place("pane").classList.toggle("known", Boolean(row));
   render(panels.paneHead(row, { now: now(), utc: state.utc, writes, held: board.held.has(board.opened) }), place("pane-head"));
 }
 

@@ -3,10 +3,10 @@
 import { commands, expand, focusList } from "./commands.js";
 import { draw, drawNow } from "./drawing.js";
 import { bind } from "./keys.js";
-import { goBack, named, open, openNamed, show } from "./navigation.js";
+import { goBack, open, openNamed, show } from "./navigation.js";
 import { publish } from "./requests.js";
 import { arrived, load, loadWhole, mend } from "./rows.js";
-import { board, feed, page, place, rowsAt, scroller, state, verdicts, writes } from "./state.js";
+import { board, feed, named, page, place, rowsAt, scroller, state, verdicts, writes } from "./state.js";
 
 function keyOf(target) {
   return target instanceof Element ? (target.closest("[data-key]")?.dataset.key ?? null) : null;
@@ -22,6 +22,7 @@ function clicked(event) {
   else if (view) show({ ...state.query, ...named(view.dataset.view) });
   else if (sort) show({ ...state.query, view: "", sort: sort.dataset.sort });
   else return;
+  state.refocus ||= !command && event.detail > 0; // a mouse leaves no focus on a link that was to show other rows
   event.preventDefault();
 }
 
@@ -92,7 +93,7 @@ function focused(key) {
 let typing = 0;
 function typed() {
   clearTimeout(typing);
-  typing = setTimeout(() => show({ ...state.query, view: "", q: place("q").value.trim() }), 250);
+  typing = setTimeout(() => show({ ...state.query, view: "", q: place("q").value.trim() }, { typing: true }), 250);
 }
 
 function measure() {
@@ -103,6 +104,7 @@ function measure() {
 function start() {
   for (const id of ["rows", "views", "orders", "pill", "live", "away", "foot", "pane-head", "notice"]) place(id).replaceChildren();
   place("zone").textContent = state.utc ? "UTC" : "Local";
+  place("q").value = state.query.q;
   document.body.classList.add("scripted");
   state.needs = load;
   listen();

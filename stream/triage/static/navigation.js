@@ -5,23 +5,19 @@ import { draw } from "./drawing.js";
 import * as requests from "./requests.js";
 import { take } from "./rows.js";
 import { matcher } from "./search.js";
-import { board, page, place, state } from "./state.js";
+import { board, named, place, state } from "./state.js";
 
-export function show(next, { push = true } = {}) {
+/** Show another list. What is typed letter by letter is one step back. */
+export function show(next, { push = true, typing = false } = {}) {
   const changed = next.q !== state.query.q || next.sort !== state.query.sort || next.view !== state.query.view;
   state.query = next;
-  if (push) history.pushState({}, "", write(state.query));
+  if (push) history[typing && history.state?.typing ? "replaceState" : "pushState"]({ typing }, "", write(state.query));
   if (!changed) return draw();
   state.matches = matcher(state.query.q);
   place("q").value = state.query.q;
   board.clearSelection();
   board.cursor = null;
   return take({ top: true });
-}
-
-export function named(name) {
-  const view = page.views.find((each) => each.name === name);
-  return view ? { q: view.q, sort: view.sort, view: name } : {};
 }
 
 export function goBack() {
@@ -35,6 +31,7 @@ export function openNamed(name) {
   if (!alert) return hidePane();
   const row = [...board.rows.values()].find((each) => each.team === alert.team && each.alert_id === alert.alert_id);
   board.opened = row?.key ?? null;
+  if (row && board.index.has(row.key)) board.cursor = row.key;
   return showDetail(name, alert);
 }
 
@@ -65,7 +62,9 @@ async function showDetail(name, alert) {
   }
   if (state.detail !== name) return;
   body.replaceChildren(...content);
+  board.opened ??= body.querySelector("article[data-key]")?.dataset.key ?? null;
   body.removeAttribute("aria-busy");
+  draw();
 }
 
 function hidePane() {

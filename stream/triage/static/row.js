@@ -20,9 +20,11 @@ export function safe(text) {
   return cut.replace(UNSAFE, " ");
 }
 
-/** `74 %`; an en dash where there is no number. */
+/** `74 %`; an en dash where there is no number. Only certainty is 0 % or 100 %. */
 export function percent(probability) {
-  return probability === null || probability === undefined ? "–" : `${Math.round(probability * 100)} %`;
+  if (probability === null || probability === undefined) return "–";
+  if (probability > 0 && probability < 0.005) return "<1 %";
+  return probability >= 0.995 && probability < 1 ? ">99 %" : `${Math.round(probability * 100)} %`;
 }
 
 /** The bar of a score: thick where the alert is likely actionable, thin where it is noise, dotted where there is no score. */

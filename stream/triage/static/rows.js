@@ -44,6 +44,7 @@ export async function take({ top = scroller.scrollTop < state.rowHeight } = {}) 
   state.expanded = null;
   board.take(first);
   for (const batch of state.recent) if (batch.seq > first.seq) board.apply(batch, state.matches);
+  document.querySelector(".hints")?.remove();
   drawNow();
   const at = board.index.get(board.cursor);
   scroller.scrollTop = top || at === undefined ? 0 : at * state.rowHeight - before;

@@ -23,9 +23,17 @@ export const verdicts = new Verdicts(board, {
   send: post, newId, now, person: page.pseudonym || page.person, undoSeconds: page.undo_seconds,
 });
 
+/** What a named view looks for, or nothing where there is none of this name. */
+export function named(name) {
+  const view = page.views.find((each) => each.name === name);
+  return view ? { q: view.q, sort: view.sort, view: name } : {};
+}
+
+const query = page.query.q ? page.query : { ...page.query, ...named(page.query.view) };
+
 export const state = {
-  query: page.query, // what the address says
-  matches: matcher(page.query.q),
+  query, // what the address says
+  matches: matcher(query.q),
   utc: localStorage.getItem("utc") === "true",
   letters: localStorage.getItem("letters") !== "false", // whether letters are keys
   rowHeight: 52, // pixels
