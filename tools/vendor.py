@@ -1,7 +1,8 @@
 """The page's two JavaScript libraries, taken from npm: `make vendor` writes them to stream/triage/static/vendor.
 
-vendor.json there is the lock: a package's version, licence and integrity (npm's SHA-512 of the tarball), and the SHA-512 of
-each file that is kept. A tarball with another integrity or licence is refused. `make vendor UPGRADE=1` takes the newest versions.
+vendor.json there is the lock: a package's version, licence and integrity (npm's SHA-512 of the tarball), and the
+SHA-512 of each file that is kept. A tarball with another integrity or licence is refused. `make vendor UPGRADE=1` takes
+the newest versions.
 """
 
 import base64
@@ -69,7 +70,9 @@ def unpack(name: str, tarball: Path, locked: Package | None) -> tuple[Package, d
     """
     whole = integrity(tarball.read_bytes())
     if locked is not None and whole != locked.integrity:
-        raise VendorError(f"{name} {locked.version}: the tarball's integrity is {whole}, the lock says {locked.integrity}")
+        raise VendorError(
+            f"{name} {locked.version}: the tarball's integrity is {whole}, the lock says {locked.integrity}"
+        )
     files: dict[str, bytes] = {}
     with tarfile.open(tarball) as archive:
         for path in ("package.json", *KEPT[name]):

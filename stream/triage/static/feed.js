@@ -47,7 +47,11 @@ export class Feed extends EventTarget {
     this.become("live");
     this.seq = batch.seq;
     if (this.paused) this.hold(batch);
-    else this.dispatchEvent(new CustomEvent("batch", { detail: batch }));
+    else this.give(batch);
+  }
+
+  give(batch) {
+    this.dispatchEvent(Object.assign(new Event("batch"), { batch }));
   }
 
   reset({ seq }) {
@@ -74,7 +78,7 @@ export class Feed extends EventTarget {
 
   resume() {
     this.paused = false;
-    for (const batch of this.waiting.splice(0)) this.dispatchEvent(new CustomEvent("batch", { detail: batch }));
+    for (const batch of this.waiting.splice(0)) this.give(batch);
     this.dispatchEvent(new Event("state"));
   }
 }

@@ -60,7 +60,7 @@ function listen() {
   place("search").addEventListener("submit", (event) => event.preventDefault());
   place("q").addEventListener("input", typed);
   place("q").addEventListener("keydown", (event) => event.key === "Enter" && focusList());
-  feed.addEventListener("batch", (event) => arrived(event.detail));
+  feed.addEventListener("batch", (event) => arrived(event.batch));
   feed.addEventListener("state", draw);
   feed.addEventListener("reset", mend);
   addEventListener("popstate", goBack);

@@ -1,4 +1,4 @@
-"""Alerts of a day as the scorer writes them: with titles that people read, scores that fit their history, and episodes."""
+"""Alerts of a day as the scorer writes them: titles that people read, scores that fit their history, episodes."""
 
 import hashlib
 import math
@@ -28,20 +28,29 @@ class Habit(Struct, frozen=True):
 
 
 HABITS = (
-    Habit("payments", "api_error_rate", ("payments-api", "refunds-api"), "Payment API error rate {n} % (5 min)", "critical", 19, 24, (3, 9)),
-    Habit("data-platform", "replica_lag", ("orders-db-2", "orders-db-3"), "Replica lag {n} s on {entity}", "high", 11, 15, (120, 620)),
-    Habit("edge", "cert_expiry", ("edge-eu-1", "edge-us-2"), "Certificate of {entity} expires in {n} days", "warning", 5, 11, (3, 9)),
-    Habit("billing", "queue_depth", ("invoices", "dunning"), "Queue depth {n},240 on {entity}", "high", 9, 31, (4, 28)),
+    Habit("payments", "api_error_rate", ("payments-api", "refunds-api"),
+          "Payment API error rate {n} % (5 min)", "critical", 19, 24, (3, 9)),
+    Habit("data-platform", "replica_lag", ("orders-db-2", "orders-db-3"),
+          "Replica lag {n} s on {entity}", "high", 11, 15, (120, 620)),
+    Habit("edge", "cert_expiry", ("edge-eu-1", "edge-us-2"),
+          "Certificate of {entity} expires in {n} days", "warning", 5, 11, (3, 9)),
+    Habit("billing", "queue_depth", ("invoices", "dunning"),
+          "Queue depth {n},240 on {entity}", "high", 9, 31, (4, 28)),
     Habit("web", "disk_full", ("cache-17", "cache-18"), "Disk {n} % on {entity}", "warning", 0, 2, (90, 97)),
     Habit("payments", "disk_full", ("db-7", "db-9", "db-11"), "Disk {n} % on {entity}", "warning", 1, 42, (90, 97)),
-    Habit("data-platform", "cpu_steal", ("batch-3", "batch-5"), "CPU steal above {n} % on {entity}", "info", 2, 61, (8, 20)),
-    Habit("web", "pod_restart", ("checkout-6c", "search-2f"), "Pod {entity} restarted", "info", 3, 118, flags=("flood",)),
+    Habit("data-platform", "cpu_steal", ("batch-3", "batch-5"),
+          "CPU steal above {n} % on {entity}", "info", 2, 61, (8, 20)),
+    Habit("web", "pod_restart", ("checkout-6c", "search-2f"),
+          "Pod {entity} restarted", "info", 3, 118, flags=("flood",)),
     Habit("edge", "ntp_offset", ("edge-us-2", "edge-ap-1"), "NTP offset {n} ms on {entity}", "info", 0, 37, (25, 90)),
     Habit("it", "backup_slow", ("wiki", "mail"), "Backup of {entity} took {n} min", "info", 0, 29, (50, 90)),
     Habit("it", "login_failures", ("vpn", "sso"), "Login failures {n}/min (scanner)", "info", 1, 204, (8, 30)),
-    Habit("search", "p99_latency", ("query-eu", "query-us"), "p99 latency {n}00 ms on {entity}", "high", 22, 40, (8, 30)),
-    Habit("data-platform", "late_load", ("clicks_daily", "orders_hourly"), "Load of {entity} is {n} min late", "high", 14, 33, (20, 95)),
-    Habit("web", "synthetic_check", ("login-page", "basket"), "Check of {entity} failed from {n} of 9 places", "critical", 8, 29, (2, 8)),
+    Habit("search", "p99_latency", ("query-eu", "query-us"),
+          "p99 latency {n}00 ms on {entity}", "high", 22, 40, (8, 30)),
+    Habit("data-platform", "late_load", ("clicks_daily", "orders_hourly"),
+          "Load of {entity} is {n} min late", "high", 14, 33, (20, 95)),
+    Habit("web", "synthetic_check", ("login-page", "basket"),
+          "Check of {entity} failed from {n} of 9 places", "critical", 8, 29, (2, 8)),
 )  # fmt: skip
 
 
@@ -76,11 +85,15 @@ def enriched(habit: Habit, alert_id: str, at: float, chance: random.Random, epis
     """One alert of a habit, raised at `at` (seconds since 1970); `episode`: None for one of its own."""
     entity = chance.choice(habit.entities)
     title = habit.title.format(entity=entity, n=chance.randint(*habit.n))
-    alert = Raised(moment(at), alert_id, habit.team, habit.rule, entity, habit.severity, "alertmanager", title, {"env": "prod"})
+    alert = Raised(
+        moment(at), alert_id, habit.team, habit.rule, entity, habit.severity, "alertmanager", title, {"env": "prod"}
+    )
     known = Why(habit.decided, habit.acted, outcomes(habit, chance), moment(at - 43_000))
     whys = Whys(known, Why(10 * habit.decided, 3 * habit.acted, [], None))
     name = episode or hashlib.sha256(f"{habit.team}/{alert_id}".encode()).hexdigest()[:16]
-    return Enriched(alert, score(habit), whys, list(habit.flags), moment(at + 0.02), f"alerts.events/0/{alert_id}", name)
+    return Enriched(
+        alert, score(habit), whys, list(habit.flags), moment(at + 0.02), f"alerts.events/0/{alert_id}", name
+    )
 
 
 def day(count: int, until: float, seed: int = 7, every: float = 47.0) -> Iterator[Enriched]:

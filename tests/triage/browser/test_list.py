@@ -18,6 +18,16 @@ from tests.waits import until
 
 pytestmark = pytest.mark.browser
 LIKELY, NOISE = HABITS[0], HABITS[9]
+_FRAMES = """(left) => new Promise((end) => {
+  const next = () => (left-- ? requestAnimationFrame(next) : end());
+  next();
+})"""
+_ROWS = """[...document.querySelectorAll("#rows .row")].map((row) => [
+  row.className.replace(" cursor", ""),
+  ...[".score", ".what", ".team"].map((each) => row.querySelector(each).textContent.replace(/\\s+/g, " ").trim()),
+  ...[...row.querySelectorAll(".bar *, .strip *")].map((mark) =>
+    [...mark.attributes].map((a) => a.name + a.value).sort().join()),
+])"""
 
 
 def now() -> float:
@@ -56,7 +66,7 @@ def keys(tab: Page, *pressed: str) -> None:
 
 def frames(tab: Page, count: int = 2) -> None:
     """Let the browser draw some frames."""
-    tab.evaluate("(left) => new Promise((done) => { const next = () => (left-- ? requestAnimationFrame(next) : done()); next(); })", count)
+    tab.evaluate(_FRAMES, count)
 
 
 def test_rows_are_there_without_script(visit: Opener) -> None:
@@ -74,11 +84,8 @@ def test_rows_are_there_without_script(visit: Opener) -> None:
 def test_script_and_server_draw_the_same_rows(visit: Opener) -> None:
     """The script's rows have the words, numbers, bars and strips of those that the server drew."""
     with served(few(14)) as page:
-        read = "[...document.querySelectorAll('#rows .row')].map((row) => [row.className.replace(' cursor', ''), " \
-            "...['.score', '.what', '.team'].map((each) => row.querySelector(each).textContent.replace(/\\s+/g, ' ').trim()), " \
-            "...[...row.querySelectorAll('.bar *, .strip *')].map((mark) => [...mark.attributes].map((a) => a.value).join())])"
-        plain = visit(page, live=False, java_script_enabled=False).evaluate(read)
-        assert plain == visit(page).evaluate(read)
+        plain = visit(page, live=False, java_script_enabled=False).evaluate(_ROWS)
+        assert plain == visit(page).evaluate(_ROWS)
         assert len(plain) == 14
 
 
@@ -351,7 +358,13 @@ def test_the_page_comes_back_after_the_server_restarts(visit: Opener) -> None:
 def test_hostile_titles_stay_text(visit: Opener) -> None:
     """Markup, a reversed direction, control characters and endless names are shown as text, within their row."""
     chance = random.Random(1)
-    texts = ["<img src=x onerror=alert(1)><script>alert(2)</script>", "safe \u202eexe.txt\u2066", "{{ 7 * 7 }} ${alert(3)}", "W" * 2_000, "\x1b[31mred\x07"]
+    texts = [
+        "<img src=x onerror=alert(1)><script>alert(2)</script>",
+        "safe \u202eexe.txt\u2066",
+        "{{ 7 * 7 }} ${alert(3)}",
+        "W" * 2_000,
+        "\x1b[31mred\x07",
+    ]
     records = []
     for at, text in enumerate(texts):
         made = enriched(LIKELY, f"H{at}", now() - 60 + at, chance)
@@ -399,6 +412,7 @@ def test_times_in_local_time_or_utc(visit: Opener) -> None:
         exact = tab.locator("#rows time").first
         assert "UTC+05:30" in str(exact.get_attribute("title"))
         tab.get_by_role("button", name="Local").click()
-        expect(exact).to_have_attribute("title", str(f"{moment(page.rig.room.board.rows[next(reversed(page.rig.room.board.rows))].latest_at):%Y-%m-%d %H:%M:%S} UTC"))
+        newest = max(row.latest_at for row in page.rig.room.board.rows.values())
+        expect(exact).to_have_attribute("title", f"{moment(newest):%Y-%m-%d %H:%M:%S} UTC")
         tab.reload()
         expect(tab.get_by_role("button", name="UTC")).to_be_visible()

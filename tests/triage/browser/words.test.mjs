@@ -51,7 +51,7 @@ test("an alert's name keeps slashes of team and id apart", () => {
 test("what comes while the feed is paused is held, collapsed by row, and given in one batch", () => {
   const feed = new Feed(1);
   const got = [];
-  feed.addEventListener("batch", (event) => got.push(event.detail));
+  feed.addEventListener("batch", (event) => got.push(event.batch));
   feed.pause();
   feed.arrived({ seq: 2, upsert: [{ key: "a", title: "1" }, { key: "b" }], gone: [], counts: 1 });
   feed.arrived({ seq: 3, upsert: [{ key: "a", title: "2" }], gone: ["b"], counts: 2 });
