@@ -59,7 +59,7 @@ class Board:
         self._similar: dict[AlertKey, deque[str]] = {}
         self._unscored: dict[AlertKey, tuple[Raised, float]] = {}
         self._early: dict[AlertKey, list[Acted | Outcome | Decision]] = {}
-        self._once = Once(10 * most_rows)
+        self._scores, self._outcomes, self._decisions = (Once(10 * most_rows) for _ in range(3))  # one a topic
         self._changed: dict[str, None] = {}
         self._gone: list[str] = []
         self._timed: set[str] = set()
@@ -147,7 +147,7 @@ class Board:
     def _enrich(self, record: Enriched, now: float) -> None:
         alert = record.alert
         key = alert.team, alert.alert_id
-        if not self._once.takes(record):
+        if not self._scores.takes(record):
             return
         self._unscored.pop(key, None)
         scored_at = seconds(record.scored_at)
@@ -222,9 +222,9 @@ class Board:
             return
         episode, state = found
         match record:
-            case Outcome() if self._once.takes_outcome(record):
+            case Outcome() if self._outcomes.takes_outcome(record):
                 state.outcome = record
-            case Decision() if self._once.takes_decision(record) and state.decide(record):
+            case Decision() if self._decisions.takes_decision(record) and state.decide(record):
                 self._timed.add(episode.key)
             case Acted() if state.act(record):
                 if not self._act(episode, state, record):
