@@ -51,7 +51,7 @@ def test_nothing_inline_is_needed(path: str) -> None:
 def test_outside_text_stays_text(path: str) -> None:
     """Markup, direction and control characters in any field of an alert do nothing on any page."""
     rig = Rig()
-    hostile = dict.fromkeys(("title", "rule", "entity", "severity", "source"), HOSTILE)
+    hostile: dict[str, Any] = dict.fromkeys(("title", "rule", "entity", "severity", "source"), HOSTILE)
     rig.take(
         enriched(labels={HOSTILE: HOSTILE}, **hostile),
         acted(kind="silenced", reason=HOSTILE, actor=HOSTILE),
@@ -244,10 +244,22 @@ def test_the_events_are_those_of_the_board() -> None:
             if message.get("body"):
                 await sent.put(message["body"])
 
-        headers = [(b"host", b"127.0.0.1:9112")]
-        scope = {"type": "http", "method": "GET", "path": "/events", "query_string": b"", "headers": headers}
-        scope |= {"client": ("127.0.0.1", 5), "asgi": {"version": "3.0"}, "http_version": "1.1", "scheme": "http"}
-        following = asyncio.create_task(rig.app(scope, receive, send))
+        scope: dict[str, Any] = {
+            "type": "http",
+            "method": "GET",
+            "path": "/events",
+            "query_string": b"",
+            "headers": [(b"host", b"127.0.0.1:9112")],
+            "client": ("127.0.0.1", 5),
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "scheme": "http",
+        }
+
+        async def serve() -> None:
+            await rig.app(scope, receive, send)
+
+        following = asyncio.create_task(serve())
         async with asyncio.timeout(5.0):
             while rig.room.broadcaster.viewers == 0:  # noqa: ASYNC110 - nothing says when a stream has begun
                 await asyncio.sleep(0)

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.core.events import Tick
+from stream.core.problem import parse_problem
 from stream.core.records import Flag
 from stream.triage.board import Board, Record, Sampler
 from stream.triage.detail import detail_of
@@ -13,7 +14,7 @@ from stream.triage.rules import rules_of
 from stream.triage.scores import find_scores
 from stream.triage.view import Row, encode
 from tests.triage.records import NOW, acted, at, decision, enriched, outcome, raised
-from tests.triage.rig import LEVELS, PROBLEM, parse_problem
+from tests.triage.rig import LEVELS, PROBLEM
 
 DECIDING = {"worked": True, "dismissed": False}
 SEVERITIES = ("low", "high", "critical")
