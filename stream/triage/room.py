@@ -11,7 +11,7 @@ from stream.config import TriageSettings, zone_of
 from stream.core.events import Acted
 from stream.metrics.triage import TriageMetrics
 from stream.triage.board import Board, Record
-from stream.triage.snapshots import Snapshots
+from stream.triage.search import Snapshots
 from stream.triage.stream import Broadcaster
 from stream.triage.teams import TeamFigures
 from stream.triage.verdicts import Person, Verdicts, shift_end

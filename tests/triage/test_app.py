@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stream.triage.app import CSP, HEADERS
+from stream.triage.responses import CSP, HEADERS
 from tests.triage.records import NOW, acted, at, decision, enriched, outcome, raised
 from tests.triage.rig import Rig
 

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from stream.core.events import Tick
 from stream.core.problem import parse_problem
 from stream.core.records import Flag
-from stream.triage.board import Board, Record, Sampler
-from stream.triage.detail import detail_of
+from stream.triage.board import Board, Record
+from stream.triage.detail import detail_of, find_scores
 from stream.triage.rules import rules_of
-from stream.triage.scores import find_scores
+from stream.triage.sampler import Sampler
 from stream.triage.view import Row, encode
 from tests.triage.records import NOW, acted, at, decision, enriched, outcome, raised
 from tests.triage.rig import LEVELS, PROBLEM

@@ -2,8 +2,7 @@
 
 import pytest
 
-from stream.triage.search import matcher, resolve_view
-from stream.triage.snapshots import Snapshots
+from stream.triage.search import Snapshots, matcher, resolve_view
 from stream.triage.view import Counts, Query, Row
 
 
