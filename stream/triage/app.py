@@ -1,11 +1,10 @@
 """The page over HTTP: its routes as a Starlette application, each behind the check of who asks."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, TypeVar
-from urllib.parse import parse_qs, unquote
+from typing import Any
+from urllib.parse import parse_qs
 
-import msgspec
 from sse_starlette.sse import EventSourceResponse
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,45 +12,39 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from stream.core import limits
 from stream.triage.auth import COOKIE, Access, Denied, Viewer, check_json, check_site, require_responder
+from stream.triage.detail import find_scores
 from stream.triage.places import Places
+from stream.triage.responses import (
+    REPORT_CSP,
+    decode_body,
+    json_response,
+    number_of,
+    path_parts,
+    query_of,
+    read_body,
+    with_headers,
+)
 from stream.triage.room import TriageRoom
-from stream.triage.scores import find_scores
-from stream.triage.search import VIEWS
-from stream.triage.snapshots import PAGE_ROWS
+from stream.triage.search import PAGE_ROWS, VIEWS
 from stream.triage.templates import STATIC, render, state_json
 from stream.triage.verdicts import NO_SNAPSHOT, Person
 from stream.triage.view import (
     Answer,
     PageState,
     PublishRequest,
-    Query,
     RowPage,
     SnoozeRequest,
     UndoRequest,
     VerdictRequest,
-    encode,
 )
 
 FIRST_ROWS = 50
 PING_SECONDS = 15
 COOKIE_SECONDS = 30 * 86_400
-CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; "
-    "trusted-types lit-html"
-)
-REPORT_CSP = "sandbox; style-src 'unsafe-inline'; frame-ancestors 'self'"
-HEADERS = {
-    "content-security-policy": CSP,
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "same-origin",
-    "cross-origin-opener-policy": "same-origin",
-}
-T = TypeVar("T")
 Endpoint = Callable[[Request, Viewer], Awaitable[Response]]
 
 
@@ -104,7 +97,7 @@ class TriageApp:
     async def show_list(self, request: Request, viewer: Viewer) -> Response:
         """The list with its first rows."""
         room, now = self._room, self._room.clock()
-        query = _query(request)
+        query = query_of(request)
         name = room.snapshots.take(room.board.rows, query)
         page = self._page_of(name, 0, FIRST_ROWS)
         state = PageState(
@@ -128,7 +121,9 @@ class TriageApp:
         """The batches as server-sent events."""
         room = self._room
         if room.broadcaster.is_full:
-            return _json(Answer(error=f"{limits.TRIAGE_VIEWERS} browsers follow the list already; try again"), 503)
+            return json_response(
+                Answer(error=f"{limits.TRIAGE_VIEWERS} browsers follow the list already; try again"), 503
+            )
         given = request.headers.get("last-event-id") or request.query_params.get("seq") or ""
         seq = int(given) if given.isascii() and given.isdigit() and len(given) < 20 else None
         stream = room.broadcaster.follow(seq, room.board.seq)
@@ -137,39 +132,39 @@ class TriageApp:
     async def rows(self, request: Request, viewer: Viewer) -> Response:
         """A part of a snapshot."""
         given, room = request.query_params, self._room
-        offset, limit = _number(given.get("offset"), 0), _number(given.get("limit"), PAGE_ROWS)
-        name = given.get("snapshot") or room.snapshots.take(room.board.rows, _query(request))
+        offset, limit = number_of(given.get("offset"), 0), number_of(given.get("limit"), PAGE_ROWS)
+        name = given.get("snapshot") or room.snapshots.take(room.board.rows, query_of(request))
         if room.snapshots.keys(name) is None:
-            return _json(Answer(error="this order of the list is not known any more; take a new one"), 410)
-        return _json(self._page_of(name, offset, limit))
+            return json_response(Answer(error="this order of the list is not known any more; take a new one"), 410)
+        return json_response(self._page_of(name, offset, limit))
 
     async def firings(self, request: Request, viewer: Viewer) -> Response:
         """The firings of an episode, newest first."""
         episode = self._room.board.episodes.get(request.query_params.get("key", ""))
         if episode is None:
-            return _json(Answer(error="the page does not know this episode any more"), 404)
-        return _json([one.firing() for one in reversed(episode.firings.values())])
+            return json_response(Answer(error="the page does not know this episode any more"), 404)
+        return json_response([one.firing() for one in reversed(episode.firings.values())])
 
     async def give(self, body: bytes, viewer: Viewer) -> Answer:
         """A verdict."""
-        return self._room.give(_decode(body, VerdictRequest), self._person(viewer))
+        return self._room.give(decode_body(body, VerdictRequest), self._person(viewer))
 
     async def snooze(self, body: bytes, viewer: Viewer) -> Answer:
         """A snooze."""
-        return self._room.snooze(_decode(body, SnoozeRequest), self._person(viewer))
+        return self._room.snooze(decode_body(body, SnoozeRequest), self._person(viewer))
 
     async def undo(self, body: bytes, viewer: Viewer) -> Answer:
         """An undo of either."""
-        return self._room.undo(_decode(body, UndoRequest).id, self._person(viewer))
+        return self._room.undo(decode_body(body, UndoRequest).id, self._person(viewer))
 
     async def publish(self, body: bytes, viewer: Viewer) -> Answer:
         """Verdicts of a page that closes."""
-        request = _decode(body, PublishRequest)
+        request = decode_body(body, PublishRequest)
         return Answer(count=self._room.verdicts.publish_now(request.ids, self._person(viewer)))
 
     async def alert_page(self, request: Request, viewer: Viewer) -> Response:
         """An alert's page."""
-        parts = _path_parts(request)
+        parts = path_parts(request)
         if len(parts) != 2:
             raise HTTPException(404, "an alert's address is /alerts/TEAM/ALERT_ID")
         return await self._alert("alert.html", parts[0], parts[1], viewer)
@@ -194,7 +189,7 @@ class TriageApp:
         """One team, or with `?format=csv` or `markdown` its rules worth mending."""
         from stream.triage.teams import as_csv, as_markdown
 
-        team = self._room.teams.teams.get("/".join(_path_parts(request)))
+        team = self._room.teams.teams.get("/".join(path_parts(request)))
         if team is None:
             raise HTTPException(404, f"no alert of this team came in {self._places.span}")
         kind = request.query_params.get("format")
@@ -210,7 +205,7 @@ class TriageApp:
 
     async def rule_page(self, request: Request, viewer: Viewer) -> Response:
         """One rule."""
-        name = "/".join(_path_parts(request))
+        name = "/".join(path_parts(request))
         rule = next((one for one in self._places.rules() if one.name == name), None)
         if rule is None:
             raise HTTPException(404, f"no decision of this rule came in {self._places.span}")
@@ -245,15 +240,15 @@ class TriageApp:
         found = find_scores(self._room.board, request.query_params, self._places.identity_ignore)
         if found is None:
             error = "name an alert: ?team=...&alert_id=..., or ?fingerprint=... as Alertmanager gives it"
-            return _json(Answer(error=error), 400, cors)
-        return _json({"scores": found}, 200 if found else 404, cors)
+            return json_response(Answer(error=error), 400, cors)
+        return json_response({"scores": found}, 200 if found else 404, cors)
 
     async def login(self, request: Request) -> Response:
         """Sign in with a token, which a cookie then holds; without one sign out."""
         error = ""
         if request.method == "POST":
             check_site(request.headers)
-            fields = parse_qs((await _body(request, 4_096)).decode("utf-8", "replace"))
+            fields = parse_qs((await read_body(request, 4_096)).decode("utf-8", "replace"))
             token = fields.get("token", [""])[0]
             if self._access.token_name(token) is not None:
                 answer: Response = RedirectResponse("/", 303)
@@ -276,8 +271,8 @@ class TriageApp:
             check_site(request.headers)
             check_json(request.headers)
             require_responder(viewer)
-            answer = await act(await _body(request, limits.TRIAGE_REQUEST_BYTES), viewer)
-            return _json(answer, 200 if not answer.error else 410 if answer.error == NO_SNAPSHOT else 409)
+            answer = await act(await read_body(request, limits.TRIAGE_REQUEST_BYTES), viewer)
+            return json_response(answer, 200 if not answer.error else 410 if answer.error == NO_SNAPSHOT else 409)
 
         return endpoint
 
@@ -313,69 +308,13 @@ class TriageApp:
         if error.status == 401 and wants_page and self._access.takes_tokens:
             return RedirectResponse("/login", 303)
         headers = {"www-authenticate": "Bearer"} if error.status == 401 else {}
-        return _json(Answer(error=error.sentence), error.status, headers)
+        return json_response(Answer(error=error.sentence), error.status, headers)
 
     async def _refused(self, request: Request, error: HTTPException) -> Response:
         if "text/html" not in request.headers.get("accept", ""):
-            return _json(Answer(error=error.detail), error.status_code)
+            return json_response(Answer(error=error.detail), error.status_code)
         page = render("error.html", self._room.clock(), sentence=error.detail)
         return Response(page, error.status_code, media_type="text/html")
-
-
-def with_headers(app: ASGIApp) -> ASGIApp:
-    """The application with the headers of HEADERS on every answer that does not set them itself."""
-    pairs = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
-
-    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                there = {name for name, _ in message["headers"]}
-                message["headers"] = [*message["headers"], *(pair for pair in pairs if pair[0] not in there)]
-            await send(message)
-
-        await app(scope, receive, send_with if scope["type"] == "http" else send)
-
-    return wrapped
-
-
-async def _body(request: Request, most: int) -> bytes:
-    """The body of a request. Raises HTTPException: 413."""
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > most:
-            raise HTTPException(413, f"the request is over {most:,} bytes; select fewer rows")
-    return bytes(body)
-
-
-def _decode(body: bytes, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise HTTPException(400, f"the request can't be read: {error}") from None
-
-
-def _json(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    held = {"cache-control": "no-store", **(headers or {})}
-    return Response(encode(value), status, held, "application/json")
-
-
-def _query(request: Request) -> Query:
-    given = {name: value for name, value in request.query_params.items() if name in Query.__struct_fields__}
-    try:
-        return msgspec.convert(given, Query)
-    except msgspec.ValidationError:
-        return Query()
-
-
-def _path_parts(request: Request) -> list[str]:
-    """The parts of the path behind its first, each decoded by itself, so that a name may hold a slash."""
-    raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
-    return [unquote(part) for part in raw.decode("latin-1").partition("?")[0].split("/")[2:]]
-
-
-def _number(text: str | None, default: int) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else default
 
 
 async def _left(request: Request, error: Exception) -> Response:

@@ -5,7 +5,6 @@ Records of different topics come in any order, and may come again; what is shown
 
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
-from zlib import crc32
 
 from msgspec.structs import replace
 
@@ -14,6 +13,7 @@ from stream.core.events import Acted, Raised, Tick, seconds
 from stream.core.once import Once
 from stream.core.records import Decision, Enriched, Outcome
 from stream.triage.episode import AlertState, EpisodeState, mark_of, snooze_of
+from stream.triage.sampler import Sampler
 from stream.triage.view import Batch, Counts, Mark, Row, Snooze
 
 WAIT_SECONDS = 2.0  # so long a raised alert waits for its score before it is shown without
@@ -59,7 +59,7 @@ class Board:
         self._similar: dict[AlertKey, deque[str]] = {}
         self._unscored: dict[AlertKey, tuple[Raised, float]] = {}
         self._early: dict[AlertKey, list[Acted | Outcome | Decision]] = {}
-        self._once = Once(10 * most_rows)
+        self._scores, self._outcomes, self._decisions = (Once(10 * most_rows) for _ in range(3))  # one a topic
         self._changed: dict[str, None] = {}
         self._gone: list[str] = []
         self._timed: set[str] = set()
@@ -147,7 +147,7 @@ class Board:
     def _enrich(self, record: Enriched, now: float) -> None:
         alert = record.alert
         key = alert.team, alert.alert_id
-        if not self._once.takes(record):
+        if not self._scores.takes(record):
             return
         self._unscored.pop(key, None)
         scored_at = seconds(record.scored_at)
@@ -173,7 +173,7 @@ class Board:
         self.episodes[key] = episode  # the last of all now
         if episode_id is not None:
             self._episode_keys[episode_id] = key
-        self._escalate(episode, alert)
+        episode.wake(alert, self._ranks)
         episode.add(state)
         self._keys[alert.team, alert.alert_id] = key
         similar = self._similar.setdefault((alert.team, alert.rule), deque(maxlen=limits.TRIAGE_SIMILAR))
@@ -202,14 +202,6 @@ class Board:
         self._drop(episode.key)
         self._changed[there] = None
 
-    def _escalate(self, episode: EpisodeState, alert: Raised) -> None:
-        snooze = episode.snooze
-        if snooze is None or snooze.until is not None:
-            return
-        before = max((self._ranks.get(one.alert.severity or "", -1) for one in episode.firings.values()), default=-1)
-        if self._ranks.get(alert.severity or "", -1) > before:
-            episode.snooze = None
-
     def _follow(self, record: Acted | Outcome | Decision, now: float) -> None:
         key = record.team, record.alert_id
         found = self.find(*key)
@@ -222,9 +214,9 @@ class Board:
             return
         episode, state = found
         match record:
-            case Outcome() if self._once.takes_outcome(record):
+            case Outcome() if self._outcomes.takes_outcome(record):
                 state.outcome = record
-            case Decision() if self._once.takes_decision(record) and state.decide(record):
+            case Decision() if self._decisions.takes_decision(record) and state.decide(record):
                 self._timed.add(episode.key)
             case Acted() if state.act(record):
                 if not self._act(episode, state, record):
@@ -304,44 +296,6 @@ class Board:
         self._categories[_category(row)] += 1
         self.rows[key] = row
         return row
-
-
-class Sampler:
-    """Which new alerts are shown when more come than `per_second`: a share of the episodes, and what is likely.
-
-    Attributes:
-        share: of the alerts that came in the second before, so many are shown now; 1: all.
-    """
-
-    def __init__(self, per_second: int) -> None:
-        self._most = per_second
-        self.share = 1.0
-        self._second, self._came, self._likely = 0, 0, 0
-        self._minute: deque[tuple[int, int]] = deque(maxlen=60)
-
-    def takes(self, name: str, likely: bool, now: float) -> bool:
-        """Whether the alert is shown; `name` is the same for all of an episode, so that it is shown whole or not."""
-        self._roll(now)
-        self._came += 1
-        if likely and self._likely < self._most:
-            self._likely += 1
-            return True
-        return self.share >= 1.0 or crc32(name.encode()) < self.share * 2**32
-
-    def per_minute(self, now: float) -> int:
-        """How many alerts came in the last minute."""
-        self._roll(now)
-        return self._came + sum(count for second, count in self._minute if second > int(now) - 60)
-
-    def _roll(self, now: float) -> None:
-        second = int(now)
-        if second == self._second:
-            return
-        if self._came:
-            self._minute.append((self._second, self._came))
-        rate = self._came if second == self._second + 1 else 0
-        self.share = min(1.0, self._most / rate) if rate else 1.0
-        self._second, self._came, self._likely = second, 0, 0
 
 
 def _category(row: Row) -> str:

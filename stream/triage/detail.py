@@ -1,18 +1,21 @@
-"""What an alert's page shows, as plain data. Pure."""
+"""An alert as its page and other user interfaces get it, as plain data. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from msgspec import Struct
 
 from stream.core import kinds
 from stream.core.events import seconds
 from stream.core.problem import Problem
+from stream.sources.fingerprint import fingerprint
 from stream.triage.board import Board
 from stream.triage.episode import AlertState
 from stream.triage.history import RULE_LEVEL, Level
 from stream.triage.view import Firing, Row
 
 SHOWN_LAST_TIMES = 5
+MOST_SCORES = 20  # alerts of one answer
 
 
 class LastTime(Struct, frozen=True):
@@ -158,3 +161,48 @@ def strip_words(outcomes: Sequence[int]) -> str:
     'the last 3 outcomes, newest first: 1 acted on'
     """
     return f"the last {len(outcomes)} outcomes, newest first: {sum(outcomes)} acted on"
+
+
+def find_scores(board: Board, query: Mapping[str, str], ignored: Collection[str] = ()) -> list[dict[str, Any]] | None:
+    """The scores of the alerts that are meant, the newest first; None where the query names none.
+
+    Args:
+        board: what is known.
+        query: `team` and `alert_id`, or `fingerprint`: 16 hex digits.
+        ignored: labels that do not count in a fingerprint.
+    """
+    if query.get("fingerprint"):
+        wanted = query["fingerprint"].casefold()
+        found = [
+            state
+            for episode in board.episodes.values()
+            for state in episode.firings.values()
+            if state.alert.labels and f"{fingerprint(state.alert.labels, ignored):016x}" == wanted
+        ]
+        return [score_of(one) for one in sorted(found, key=lambda one: -one.raised_at)[:MOST_SCORES]]
+    if not query.get("team") or not query.get("alert_id"):
+        return None
+    alert = board.find(query["team"], query["alert_id"])
+    return [score_of(alert[1])] if alert is not None else []
+
+
+def score_of(state: AlertState) -> dict[str, Any]:
+    """One alert's score, and nothing that a rule said of it."""
+    alert, enriched = state.alert, state.enriched
+    score = enriched.score if enriched is not None else None
+    return {
+        "team": alert.team,
+        "alert_id": alert.alert_id,
+        "rule": alert.rule,
+        "entity": alert.entity,
+        "probability": state.probability,
+        "band": score.band if score is not None and state.probability is not None else "unscored",
+        "evidence": score.evidence if score is not None else "none",
+        "reason": score.reason if score is not None else None,
+        "model": score.model if score is not None else None,
+        "words": state.words,
+        "episode": enriched.episode if enriched is not None else None,
+        "raised_at": alert.at,
+        "scored_at": enriched.scored_at if enriched is not None else None,
+        "outcome": state.outcome.outcome if state.outcome is not None else None,
+    }

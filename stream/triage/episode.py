@@ -159,6 +159,14 @@ class EpisodeState(Struct, kw_only=True):
         if len(self.firings) > limits.TRIAGE_FIRINGS:
             del self.firings[next(iter(self.firings))]
 
+    def wake(self, alert: Raised, ranks: Mapping[str, int]) -> None:
+        """End a snooze "until it escalates" if a new firing's severity ranks above all that the episode had."""
+        if self.snooze is None or self.snooze.until is not None:
+            return
+        before = max((ranks.get(one.alert.severity or "", -1) for one in self.firings.values()), default=-1)
+        if ranks.get(alert.severity or "", -1) > before:
+            self.snooze = None
+
     def undecided(self) -> list[AlertState]:
         """The firings that a verdict is about: all without an outcome, or the newest where all have one."""
         return [one for one in self.firings.values() if one.outcome is None] or [self.newest]

@@ -11,7 +11,7 @@ from stream.config import TriageSettings, zone_of
 from stream.core.events import Acted
 from stream.metrics.triage import TriageMetrics
 from stream.triage.board import Board, Record
-from stream.triage.snapshots import Snapshots
+from stream.triage.search import Snapshots
 from stream.triage.stream import Broadcaster
 from stream.triage.teams import TeamFigures
 from stream.triage.verdicts import Person, Verdicts, shift_end
@@ -35,6 +35,7 @@ class TriageRoom:
         publish: writes acts to alerts.events.
         metrics: of the room.
         clock: seconds since 1970.
+        retry_seconds: how long after a failed publication the next one is tried.
 
     Attributes:
         outside: gives what is away outside, one sentence each.
@@ -49,6 +50,7 @@ class TriageRoom:
         publish: Publish,
         metrics: TriageMetrics,
         clock: Callable[[], float] = time.time,
+        retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         self.settings, self.metrics, self.clock = settings, metrics, clock
         self.board = Board(deciding, severities, seq=int(clock() * 1_000))  # so that it is above any process's before
@@ -64,7 +66,7 @@ class TriageRoom:
             settings.undo_seconds,
         )
         self.outside: Callable[[], list[str]] = list
-        self._publish = publish
+        self._publish, self._retry_seconds = publish, retry_seconds
         self._unpublished: list[Acted] = []
         self.publishing: asyncio.Task[None] | None = None
 
@@ -146,11 +148,15 @@ class TriageRoom:
 
     async def _publish_waiting(self) -> None:
         acts, self._unpublished = self._unpublished, []
-        left = list(await self._publish(acts))
+        try:
+            left = list(await self._publish(acts))
+        except Exception:
+            log.exception("verdicts could not be published, and are tried again")
+            left = acts
         self.metrics.published.inc(len(acts) - len(left))
         if left:
             self._unpublished = left + self._unpublished
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(self._retry_seconds)
 
     def _away(self) -> Iterable[str]:
         yield from self.outside()

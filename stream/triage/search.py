@@ -1,12 +1,15 @@
-"""The list's search: the words of `q` as a test of a row, and the orders of rows."""
+"""The list's search: the words of `q` as a test of a row, and the orders of rows as browsers took them. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from shlex import shlex
 
 from msgspec import Struct
 
-from stream.triage.view import NamedView, Query, Row, Sort
+from stream.core import limits
+from stream.triage.view import Counts, NamedView, Query, Row, RowPage, Sort
 
+PAGE_ROWS = 200
 WORDS = 50  # of one search; more are left out
 ANY = "any"
 STATE = "state"
@@ -73,6 +76,47 @@ def order_key(sort: Sort) -> Callable[[Row], tuple[float, float, str]]:
     if sort == "probability":
         return lambda row: (-1.0 if row.probability is None else row.probability, row.latest_at, row.key)
     return lambda row: (row.latest_at, row.raised_at, row.key)
+
+
+class Snapshots:
+    """The newest orders, by name; the oldest is forgotten.
+
+    Args:
+        name: gives each a name that nobody guesses.
+        most: how many are kept.
+    """
+
+    def __init__(self, name: Callable[[], str], most: int = limits.TRIAGE_SNAPSHOTS) -> None:
+        self._name, self._most = name, most
+        self._orders: dict[str, tuple[str, ...]] = {}
+
+    def take(self, rows: Mapping[str, Row], query: Query) -> str:
+        """Keep the order of all rows that match now; returns its name."""
+        query = resolve_view(query)
+        test, order = matcher(query.q), order_key(query.sort)
+        found = sorted((row for row in rows.values() if test(row)), key=order, reverse=True)
+        name = self._name()
+        self._orders[name] = tuple(row.key for row in found)
+        if len(self._orders) > self._most:
+            del self._orders[next(iter(self._orders))]
+        return name
+
+    def keys(self, name: str) -> tuple[str, ...] | None:
+        """The keys of an order; None where it is forgotten."""
+        return self._orders.get(name)
+
+    def page(
+        self, name: str, rows: Mapping[str, Row], seq: int, counts: Counts, offset: int = 0, limit: int = PAGE_ROWS
+    ) -> RowPage | None:
+        """A part of an order, with the rows as they are now; rows that are gone are left out. None: it is forgotten."""
+        keys = self._orders.get(name)
+        if keys is None:
+            return None
+        if name in self._orders:  # what is used is not the oldest
+            self._orders[name] = self._orders.pop(name)
+        some = islice(keys, offset, offset + min(limit, PAGE_ROWS))
+        shown = [rows[key] for key in some if key in rows]
+        return RowPage(seq=seq, snapshot=name, total=len(keys), offset=offset, rows=shown, counts=counts)
 
 
 def _split(text: str) -> list[str]:

@@ -221,7 +221,7 @@ class Conflict(Struct, frozen=True, kw_only=True):
     at: float
 
 
-class Answer(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Answer(Struct, frozen=True, kw_only=True):
     """What became of a verdict, snooze, undo or publish request.
 
     Attributes:

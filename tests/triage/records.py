@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from stream.core.events import Acted, Raised
-from stream.core.records import Decision, Enriched, Evidence, Flag, Outcome, OutcomeName, Score, Why, Whys
+from stream.core.records import Band, Decision, Enriched, Evidence, Flag, Outcome, OutcomeName, Score, Why, Whys
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 NOW = START.timestamp()
@@ -41,7 +41,7 @@ def enriched(
     **fields: Any,
 ) -> Enriched:
     """An alert with its score; of an episode of its own unless given."""
-    band = "unscored" if probability is None else "likely_noise" if probability < 0.1 else "likely_actionable"
+    band: Band = "unscored" if probability is None else "likely_noise" if probability < 0.1 else "likely_actionable"
     score = Score(
         probability=probability,
         band=band,

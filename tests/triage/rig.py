@@ -74,6 +74,7 @@ class Rig:
             self._publish,
             TriageMetrics(),
             lambda: self.now,
+            retry_seconds=0.0,
         )
         places = Places(self.room, self.problem, self.history, FakeModels())
         self.access = Access(load_auth(auth), host)
