@@ -94,8 +94,8 @@ export class Board {
 
   upsert(row, matches) {
     if (this.rows.has(row.key)) {
-      this.confirm(row);
-      if (!this.frozen(row.key)) this.rows.set(row.key, row);
+      const isOwn = this.confirm(row);
+      if (isOwn || !this.frozen(row.key)) this.answer([row]);
       else if (differs(this.rows.get(row.key), row)) this.held.set(row.key, row);
       else this.held.delete(row.key);
     } else if (matches(row) && (this.complete || row.raised_at > this.newest)) {
@@ -112,10 +112,12 @@ export class Board {
     if (row) this.upsert({ ...row, state: "ended", open: 0 }, () => false);
   }
 
-  /** The server's own word about a row replaces what was shown in advance. */
+  /** The server's own word about a row replaces what was shown in advance. @returns whether it is that word */
   confirm(row) {
     const mark = this.marks.get(row.key);
-    if (mark && (row.mark?.id === mark.id || row.snooze?.id === mark.id)) this.marks.delete(row.key);
+    const isOwn = Boolean(mark) && (row.mark?.id === mark.id || row.snooze?.id === mark.id);
+    if (isOwn) this.marks.delete(row.key);
+    return isOwn;
   }
 
   /** Rows of an answer to what this browser asked: they change at once, also under the hand. */
@@ -228,9 +230,12 @@ export class Board {
     return choice.snapshot ? [...this.index.keys()] : choice.keys;
   }
 
-  /** Show a verdict or snooze before the server knows of it. */
+  /** Show a verdict or snooze before the server knows of it; a row that has a verdict keeps it. */
   mark(keys, mark) {
-    for (const key of keys) if (this.rows.has(key)) this.marks.set(key, mark);
+    for (const key of keys) {
+      const row = this.rows.get(key);
+      if (row && (mark.action === "snoozed" || !row.mark)) this.marks.set(key, mark);
+    }
   }
 
   /** Take back what was shown in advance. */

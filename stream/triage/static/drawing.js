@@ -14,6 +14,7 @@ let noticeTimer = 0;
 
 /** Draw the page with the next frame. */
 export function draw() {
+  if (document.hidden) drawTitle(); // no frames come to a tab that nobody sees, but its title shows
   drawing ||= requestAnimationFrame(() => {
     drawing = 0;
     drawNow();
@@ -33,8 +34,13 @@ export function drawNow() {
   place("foot").classList.toggle("selecting", many);
   drawPane();
   drawNotice();
+  drawTitle();
+}
+
+function drawTitle() {
   const { likely } = board.news();
-  document.title = `${likely ? `(${likely}) ` : ""}noisegate: alerts`;
+  const title = `${likely ? `(${likely}) ` : ""}noisegate: alerts`;
+  if (document.title !== title) document.title = title;
 }
 
 export function extra() {

@@ -66,7 +66,7 @@ function listen() {
   addEventListener("popstate", goBack);
   addEventListener("pagehide", leaving);
   addEventListener("pageshow", (event) => event.persisted && feed.open());
-  setInterval(draw, 5_000);
+  setInterval(() => feed.paused || draw(), 5_000);
   bind(commands, { letters: () => state.letters });
 }
 

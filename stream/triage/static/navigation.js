@@ -42,8 +42,8 @@ export function open(key, { replace = false } = {}) {
   board.opened = key;
   if (name !== state.detail) {
     state.query = { ...state.query, alert: name };
-    const already = replace || history.state?.opened;
-    history[already ? "replaceState" : "pushState"]({ opened: true }, "", write(state.query));
+    if (replace || history.state?.opened) history.replaceState(history.state, "", write(state.query));
+    else history.pushState({ opened: true }, "", write(state.query));
     showDetail(name, row);
   }
   draw();

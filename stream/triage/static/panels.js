@@ -61,14 +61,14 @@ export function live(feed, counts) {
   const [mark, text] = feed.paused ? ["paused", "paused"] : { live: ["on", "live"], away: ["off", "reconnecting…"] }[feed.state] ?? ["", "connecting…"];
   const share = counts.shown_share < 1 ? ` · 1 in ${number(Math.round(1 / counts.shown_share))} shown` : "";
   const model = counts.model ? html`<span class="model"> · model <bdi>${safe(counts.model)}</bdi></span>` : nothing;
-  return html`<span class="dot ${mark}"></span><span>${text}<span class="rate"> · ${number(counts.per_minute)} alerts/min${share}</span>${model}</span>`;
+  return html`<span class="dot ${mark}"></span><span>${text}<span class="rate"> · ${number(counts.per_minute)} alerts/min</span>${share}${model}</span>`;
 }
 
 /** The last verdict, with its undo while there is time; or what went wrong. */
 export function notice(current, seconds) {
   if (!current) return nothing;
   const undo = current.kind === "done" && seconds > 0
-    ? html`<button type="button" data-command="undo">Undo <kbd>u</kbd> <span aria-hidden="true">${Math.ceil(seconds)} s</span></button>` : nothing;
+    ? html`<button type="button" data-command="undo">Undo <kbd>u</kbd> <span aria-hidden="true">${Math.ceil(seconds - 0.5)} s</span></button>` : nothing;
   return html`<div class="notice ${current.kind}"><span>${safe(sentence(current))}</span>${undo}</div>`;
 }
 

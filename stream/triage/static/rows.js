@@ -8,7 +8,7 @@ const WHOLE = 1_000; // a snapshot of so many rows is fetched whole, in the back
 const RECENT = 100;
 
 export async function load(from, to) {
-  const gap = board.missing(from - 50, to + 50);
+  const gap = board.missing(from, to + 8);
   if (!gap || state.loading || state.stale) return;
   const { snapshot } = board;
   state.loading = true;

@@ -88,9 +88,12 @@ export class Verdicts {
 
   /** Forget what can't be undone any more. @returns whether there was any */
   expire() {
-    const before = this.done.length;
-    this.done = this.done.filter((entry) => entry.until > this.around.now());
-    return this.done.length < before;
+    const over = this.done.filter((entry) => entry.until <= this.around.now());
+    for (const entry of over) {
+      this.board.unmark(entry.id); // by now the server has sent each row that took it
+      this.drop(entry);
+    }
+    return over.length > 0;
   }
 
   /** The ids of what the server still holds back for an undo. */

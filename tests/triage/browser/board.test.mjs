@@ -87,6 +87,16 @@ test("a verdict is shown before the server knows of it, and the server's word re
   assert.equal(board.marks.size, 0);
 });
 
+test("a verdict over several rows leaves those alone that have one, and its own word is shown under the hand", () => {
+  const board = made(["a", "b"]);
+  board.answer([row("a", { mark: { id: "other", action: "dismissed" } })]);
+  board.mark(["a", "b"], { id: "v1", action: "acted" });
+  assert.equal(board.shown("a").mark.id, "other");
+  board.hovered = "b";
+  board.apply(batch(2, [row("b", { mark: { id: "v1", action: "acted", words: "now" } })]), all);
+  assert.equal(board.shown("b").mark.words, "now");
+});
+
 test("an undone verdict leaves the row as it was", () => {
   const board = made(["a", "b"]);
   board.mark(["a", "b"], { id: "v1", action: "acted" });

@@ -5,7 +5,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from shutil import which
 from typing import Any
+
+from playwright.sync_api import Browser, sync_playwright
 
 from stream.asgi_server import open_socket, serve
 from stream.triage.board import Record
@@ -13,6 +16,26 @@ from tests.triage.rig import Rig
 from tests.waits import until
 
 LOOPBACK = "127.0.0.1"
+FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+]
+
+
+def chromium_path() -> str | None:
+    """Where the machine's Chromium is; None where it has none."""
+    return which("chromium") or which("chromium-browser")
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The machine's Chromium, headless."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
 
 
 class LiveRig(Rig):

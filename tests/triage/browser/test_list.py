@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Error, Page, expect
 
 from stream.core.events import Acted, moment
 from stream.core.records import Enriched
@@ -416,3 +416,29 @@ def test_times_in_local_time_or_utc(visit: Opener) -> None:
         expect(exact).to_have_attribute("title", f"{moment(newest):%Y-%m-%d %H:%M:%S} UTC")
         tab.reload()
         expect(tab.get_by_role("button", name="UTC")).to_be_visible()
+
+
+def test_the_policy_is_watched(visit: Opener) -> None:
+    """Inline styles and scripts, and markup that a script writes, are refused, and the tests would see it."""
+    with served(few()) as page:
+        tab = visit(page)
+        assert visit.faults == []
+        for forbidden in ("<p style='color:red'>", "<img src=x onerror='document.title = 1'>"):
+            with pytest.raises(Error, match="TrustedHTML"):
+                tab.evaluate("(text) => { document.body.innerHTML = text; }", forbidden)
+        tab.evaluate("document.head.append(Object.assign(document.createElement('style'), { textContent: 'p{}' }))")
+        frames(tab, 10)
+        assert len(visit.faults) >= 3
+        assert all("Content Security Policy" in fault or "TrustedHTML" in fault for fault in visit.faults)
+        visit.faults.clear()
+
+
+def test_what_is_away_is_on_the_page(visit: Opener) -> None:
+    """Kafka or Redis away is one sentence above the list, which goes when they are back; the list stays."""
+    with served(few()) as page:
+        tab = visit(page)
+        page.rig.room.outside = lambda: ["Kafka is away since 10:02"]
+        expect(tab.locator("#away")).to_contain_text("Kafka is away since 10:02")
+        assert tab.locator("#rows .row").count() == 8
+        page.rig.room.outside = list
+        expect(tab.locator("#away")).to_be_empty()

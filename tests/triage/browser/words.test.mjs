@@ -100,6 +100,14 @@ test("what can be undone no more is not sent again by a page that closes", async
   assert.deepEqual(verdicts.open(), []);
 });
 
+test("what the server did not take of a verdict is not shown for longer than its undo", async () => {
+  const { board, time, verdicts } = desk(async () => ({ count: 1, rows: [{ key: "a", state: "decided" }], missing: ["b"] }));
+  await verdicts.give("acted", { keys: ["a", "b"] });
+  time.now = 109;
+  assert.equal(verdicts.expire(), true);
+  assert.equal(board.shown("b").state, "open");
+});
+
 test("somebody else's verdict is told, and theirs is shown", async () => {
   const { board, verdicts } = desk(async () => ({ count: 0, conflicts: [{ key: "a", action: "dismissed", person: "9b97e7", at: 99 }] }));
   await verdicts.give("acted", { keys: ["a"] });
