@@ -9,7 +9,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec import Struct
 
+from stream.triage.search import matcher
+from stream.triage.view import Row
 from tests.servers.availability import unavailable
 from tools import vendor
 
@@ -130,6 +133,26 @@ def test_the_design_sheet_gives_the_colours_and_contrasts_of_the_style() -> None
         assert (light, dark) == named[name], name
         for colour, ground, shown in ((light, named["page"][0], on_light), (dark, named["page"][1], on_dark)):
             assert shown == ("–" if name == "page" else f"{contrast(colour, ground):.1f}"), name
+
+
+class SearchCase(Struct):
+    """A search line, and whether it finds the row."""
+
+    q: str
+    found: bool
+
+
+class SearchCases(Struct):
+    """The cases that the browser's search is tested with, too."""
+
+    row: Row
+    cases: list[SearchCase]
+
+
+def test_server_and_browser_search_alike() -> None:
+    """The server's search decides each case as the browser's does (words.test.mjs reads the same file)."""
+    cases = msgspec.json.decode((BROWSER / "search_cases.json").read_bytes(), type=SearchCases)
+    assert {one.q: matcher(one.q)(cases.row) for one in cases.cases} == {one.q: one.found for one in cases.cases}
 
 
 @pytest.mark.browser

@@ -95,7 +95,8 @@ function drawNotice() {
   verdicts.expire();
   const current = verdicts.notice;
   if (current && now() > state.noticeEnds) verdicts.notice = null;
-  const left = current?.kind === "done" && verdicts.done.includes(current.entry) ? current.entry.until - now() : 0;
+  const isOpen = current?.kind === "done" && verdicts.done.includes(current.entry);
+  const left = isOpen ? Math.min(current.entry.until - now(), page.undo_seconds) : 0;
   render(panels.notice(verdicts.notice, left), place("notice"));
   if (verdicts.notice) noticeTimer = setTimeout(draw, 500);
 }

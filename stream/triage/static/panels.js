@@ -68,7 +68,7 @@ export function live(feed, counts) {
 export function notice(current, seconds) {
   if (!current) return nothing;
   const undo = current.kind === "done" && seconds > 0
-    ? html`<button type="button" data-command="undo">Undo <kbd>u</kbd> <span aria-hidden="true">${Math.ceil(seconds - 0.5)} s</span></button>` : nothing;
+    ? html`<button type="button" data-command="undo">Undo <kbd>u</kbd> <span aria-hidden="true">${Math.ceil(seconds)} s</span></button>` : nothing;
   return html`<div class="notice ${current.kind}"><span>${safe(sentence(current))}</span>${undo}</div>`;
 }
 

@@ -13,7 +13,8 @@ export const scroller = place("scroller");
 export const rowsAt = place("rows");
 export const writes = page.role === "responder";
 
-const offset = page.now - Date.now() / 1000;
+const [visit] = performance.getEntriesByType("navigation");
+const offset = page.now - (performance.timeOrigin + (visit?.responseStart ?? performance.now())) / 1000;
 /** Seconds since 1970 by the server's clock. */
 export const now = () => Date.now() / 1000 + offset;
 

@@ -105,7 +105,7 @@ export class Verdicts {
 
 /** A notice as a sentence. */
 export function sentence(notice) {
-  if (notice.kind === "error") return notice.text;
+  if (notice.text) return notice.text;
   const { entry } = notice;
   const what = `${PAST[entry.action]} ${entry.count === 1 ? "1 alert" : `${entry.count.toLocaleString("en")} alerts`}`;
   if (notice.kind === "undone") return `Undone: ${what.toLowerCase()}`;

@@ -328,6 +328,16 @@ def test_a_viewer_has_no_buttons(visit: Opener, tmp_path: Path) -> None:
         assert tab.locator(".pick input, .buttons, .fate, .chosen").count() == 0
 
 
+def test_the_link_is_copied(visit: Opener) -> None:
+    """A key copies the address of the alert under the cursor."""
+    with served(few()) as page:
+        tab = visit(page, permissions=["clipboard-read", "clipboard-write"])
+        tab.keyboard.press("y")
+        expect(tab.locator("#notice")).to_contain_text("copied")
+        address = tab.evaluate("navigator.clipboard.readText()")
+        assert address == page.url + str(tab.locator(".row.cursor .title").get_attribute("href"))
+
+
 def test_a_pause_holds_moving_content(visit: Opener) -> None:
     """While paused nothing on the page changes; going on shows what came."""
     with served(few()) as page:

@@ -1,6 +1,7 @@
 // Search line, times, address and feed of the list: small pure parts of stream/triage/static.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import * as address from "../../../stream/triage/static/address.js";
 import { Feed } from "../../../stream/triage/static/feed.js";
@@ -9,15 +10,10 @@ import { ago, clock, exact } from "../../../stream/triage/static/times.js";
 import { Verdicts, sentence } from "../../../stream/triage/static/verdicts.js";
 import { Board } from "../../../stream/triage/static/board.js";
 
-const DISK = { key: "k", team: "payments", rule: "disk full", entity: "db-7", title: "Disk 91 % on DB-7", severity: "high", band: "unsure", flags: ["late"] };
+const { row: DISK, cases } = JSON.parse(readFileSync(new URL("search_cases.json", import.meta.url)));
 
-for (const [line, found] of [
-  ["", true], ["disk", true], ["DISK db", true], ["disk cpu", false], ["-cpu", true], ["-disk", false],
-  ["team:payments,web", true], ["team:pay", false], ["-team:payments", false], ['rule:"disk full"', true], ["rule:disk full", false],
-  ["band:unsure", true], ["flag:late", true], ["-flag:late", false], ["flag:flood", false], ["state:snoozed", false], ["state:any", true],
-  ["state:open,ended", true], ["colour:red", false], ["TEAM:Payments", true],
-]) {
-  test(`the search "${line}" ${found ? "finds" : "does not find"} the alert`, () => assert.equal(matcher(line)(DISK), found));
+for (const { q, found } of cases) {
+  test(`the search "${q}" ${found ? "finds" : "does not find"} the alert`, () => assert.equal(matcher(q)(DISK), found));
 }
 
 test("without a state only open rows match", () => {
