@@ -1,5 +1,8 @@
 """The page on real Kafka and Redis, between the intake and the scorer."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -87,6 +90,10 @@ def test_a_verdict_is_history_on_the_next_alert(journey: Journey) -> None:
         assert f"acted on {acted + 1} of {decided + 1}" in detail
         (act,) = journey.verdicts()
         assert (act.kind, act.agent, act.team) == ("worked", "person", TEAM)
+        report = [sys.executable, "-m", "stream", "report", "team", TEAM, "--format", "csv"]
+        environment = {**os.environ, **journey.environment, "PYTHONPATH": str(ROOT)}
+        table = subprocess.run(report, env=environment, capture_output=True, text=True, timeout=60, check=True).stdout
+        assert f'"{RULE}",60,' in table
 
 
 def counted(page: TriageProcess, row: dict[str, Any]) -> tuple[int, int]:
