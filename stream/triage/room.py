@@ -18,7 +18,7 @@ from stream.triage.verdicts import Person, Verdicts, shift_end
 from stream.triage.view import Answer, Counts, SnoozeRequest, VerdictRequest
 
 log = logging.getLogger(__name__)
-audit = logging.getLogger("noisegate.audit")
+audit = logging.getLogger("stream.triage.audit")
 BATCH_SECONDS = 0.25
 RETRY_SECONDS = 1.0
 Publish = Callable[[Sequence[Acted]], Awaitable[Sequence[Acted]]]

@@ -22,7 +22,7 @@ from stream.triage.board import Record
 from stream.triage.history import AWAY, HistoryReader
 from stream.triage.models import ModelReader
 from stream.triage.places import Places
-from stream.triage.room import TriageRoom
+from stream.triage.room import TriageRoom, audit
 from stream.triage.tail import RecordTail
 from stream.triage.verdicts import check_kinds
 
@@ -69,6 +69,7 @@ class Triage:
         from stream.triage.app import TriageApp
 
         settings, loop = self._settings, asyncio.get_running_loop()
+        audit.setLevel(logging.INFO)  # whatever log_level is
         publisher = AcknowledgedPublisher(settings, PUBLISH_SECONDS)
 
         async def publish(acts: Sequence[Acted]) -> list[Acted]:
