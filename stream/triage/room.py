@@ -18,7 +18,7 @@ from stream.triage.verdicts import Person, Verdicts, shift_end
 from stream.triage.view import Answer, Counts, SnoozeRequest, VerdictRequest
 
 log = logging.getLogger(__name__)
-audit = logging.getLogger("stream.triage.audit")
+audit = logging.getLogger("noisegate.audit")
 BATCH_SECONDS = 0.25
 RETRY_SECONDS = 1.0
 Publish = Callable[[Sequence[Acted]], Awaitable[Sequence[Acted]]]
@@ -131,8 +131,8 @@ class TriageRoom:
         there = datetime.fromtimestamp(now, zone_of(self.settings.time_zone))
         return shift_end(there, self.settings.shift_ends).timestamp()
 
-    async def finish(self, seconds: float) -> None:
-        """Publish every verdict, also those that could still be undone; what Kafka does not take goes to the log."""
+    async def finish(self, seconds: float) -> list[Acted]:
+        """Publish every verdict, also those that could still be undone; returns what Kafka did not take in time."""
         self.broadcaster.close()
         deadline = self.clock() + seconds
         self._unpublished += self.verdicts.due(self.clock(), all_of_them=True)
@@ -142,9 +142,7 @@ class TriageRoom:
             if not self._unpublished or self.clock() >= deadline:
                 break
             await self._publish_waiting()
-        for act in self._unpublished:
-            fields = {"team": act.team, "alert_id": act.alert_id, "kind": act.kind, "action_id": act.action_id}
-            log.error("a verdict is lost to alerts.events, since Kafka is away", extra={"fields": fields})
+        return self._unpublished
 
     async def _publish_waiting(self) -> None:
         acts, self._unpublished = self._unpublished, []

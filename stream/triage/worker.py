@@ -20,6 +20,7 @@ from stream.sources.silences import SOURCE
 from stream.triage.auth import Access, load_auth
 from stream.triage.board import Record
 from stream.triage.history import AWAY, HistoryReader
+from stream.triage.kept import KeptActs, publish_kept
 from stream.triage.models import ModelReader
 from stream.triage.places import Places
 from stream.triage.room import TriageRoom, audit
@@ -89,8 +90,9 @@ class Triage:
         places = Places(room, self._problem, history, self._models, self._identity_ignore)
         app = TriageApp(room, places, self._access, self._pseudonyms.maker(ROOM)).make()
         tail.start()
-        tasks = [asyncio.create_task(room.run()), asyncio.create_task(self._watch(history))]
-        closing = asyncio.create_task(_close_streams(room, stopping))
+        kept = KeptActs(settings.redis.url, settings.deployment, min(settings.redis.timeout_seconds, REDIS_SECONDS))
+        work = (room.run(), self._watch(history), publish_kept(kept, publish), _close_streams(room, stopping))
+        tasks = [asyncio.create_task(one) for one in work]
         tune_garbage_collection()
         host, port = self._listener.getsockname()[:2]
         log.info("listening", extra={"fields": {"host": host, "port": port}})
@@ -99,14 +101,13 @@ class Triage:
             await serve(app, self._listener, stopping)
         finally:
             self._listening = False
-            for task in (*tasks, closing):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, closing, return_exceptions=True)
-            await room.finish(FINISH_SECONDS)
-            await asyncio.gather(
-                *(asyncio.to_thread(close, CLOSE_SECONDS) for close in (tail.close, publisher.close)),
-                asyncio.to_thread(history.close),
-            )
+            await asyncio.gather(*tasks, return_exceptions=True)
+            left = await room.finish(FINISH_SECONDS)
+            await asyncio.to_thread(keep_or_log, kept, left)
+            closing = [asyncio.to_thread(close, CLOSE_SECONDS) for close in (tail.close, publisher.close)]
+            await asyncio.gather(*closing, asyncio.to_thread(history.close), asyncio.to_thread(kept.close))
 
     def _history(self, tail: RecordTail) -> HistoryReader:
         settings = self._settings
@@ -157,6 +158,15 @@ async def publish_acts(
         elif isinstance(result, BaseException):
             raise result
     return left
+
+
+def keep_or_log(kept: KeptActs, acts: Sequence[Acted]) -> None:
+    """Leave acts that Kafka did not take for the next process; those that Redis does not take either go to the log."""
+    if kept.keep(acts):
+        return
+    for act in acts:
+        fields = {"team": act.team, "alert_id": act.alert_id, "kind": act.kind, "action_id": act.action_id}
+        log.error("a verdict is lost, since Kafka and Redis are away", extra={"fields": fields})
 
 
 async def _take(room: TriageRoom, records: Sequence[Record]) -> None:

@@ -131,8 +131,10 @@ def test_kafka_and_redis_away_are_said_and_mend_themselves(journey: Journey, kaf
         until(lambda: any("Kafka" in one for one in page.away()), SECONDS, "the page does not say that Kafka is away")
         page.post("/v1/verdicts", {"id": "request-1", "action": "acted", "keys": [row["key"]]})
         until(lambda: any("verdicts wait" in one for one in page.away()), SECONDS, "no verdict waits")
+    with TriageProcess(journey.environment) as page:  # the one before ended while Kafka was away
         kafka.start()
         until(lambda: page.away() == [], 2 * SECONDS, "the page does not mend itself")
+        until(journey.verdicts, SECONDS, "the verdict of the page before is lost")
         assert len({act.action_id for act in journey.verdicts()}) == 1
         journey.cluster.redis.stop()
         until(lambda: any("Redis" in one for one in page.away()), SECONDS, "the page does not say that Redis is away")

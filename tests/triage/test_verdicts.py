@@ -183,12 +183,12 @@ def test_a_snooze_can_be_undone() -> None:
 
 def test_every_verdict_is_audited(caplog: pytest.LogCaptureFixture) -> None:
     """The log says who did what to how many rows and why, also what was refused."""
-    caplog.set_level(logging.INFO, "stream.triage.audit")
+    caplog.set_level(logging.INFO, "noisegate.audit")
     rig = Rig()
     rig.take(enriched())
     rig.post("/v1/verdicts", verdict(reason="fixed"))
     rig.post("/v1/undo", {"id": "unknown-1"})
-    given, refused = (vars(record)["fields"] for record in caplog.records if record.name == "stream.triage.audit")
+    given, refused = (vars(record)["fields"] for record in caplog.records if record.name == "noisegate.audit")
     assert (given["deed"], given["person"], given["rows"], given["reason"]) == ("acted", "p-local", 1, "fixed")
     assert (refused["deed"], refused["rows"]) == ("undo", 0)
     assert "published already" in refused["refused"]
