@@ -15,6 +15,8 @@ from stream.redis_keys import KEPT_ACTS
 log = logging.getLogger(__name__)
 RETRY_SECONDS = 2.0
 SECONDS = 30 * 86_400  # then an alert of a day's horizon is long decided
+Publish = Callable[[Sequence[Acted]], Awaitable[Sequence[Acted]]]
+"""Publishes acts, and returns those that have to be published again."""
 
 
 class KeptActs:
@@ -75,12 +77,8 @@ class KeptActs:
         self._client.close()
 
 
-async def publish_kept(
-    kept: KeptActs,
-    publish: Callable[[Sequence[Acted]], Awaitable[Sequence[Acted]]],
-    retry_seconds: float = RETRY_SECONDS,
-) -> None:
-    """Publish what a process before left, once Redis and Kafka are there; `publish` returns what to try again."""
+async def publish_kept(kept: KeptActs, publish: Publish, retry_seconds: float = RETRY_SECONDS) -> None:
+    """Publish what a process before left, once Redis and Kafka are there."""
     acts = await asyncio.to_thread(kept.read)
     while acts is None:
         await asyncio.sleep(retry_seconds)
@@ -91,3 +89,19 @@ async def publish_kept(
         if left:
             await asyncio.sleep(retry_seconds)
     await asyncio.to_thread(kept.drop, acts)
+
+
+async def publish_last(kept: KeptActs, publish: Publish, acts: Sequence[Acted]) -> None:
+    """Publish the last acts of a process; they are in Redis meanwhile, and stay there if Kafka does not take them.
+
+    Those that neither takes go to the log.
+    """
+    is_kept = await asyncio.to_thread(kept.keep, acts)
+    left = list(await publish(acts)) if acts else []
+    if is_kept:
+        names = {act.action_id for act in left}
+        await asyncio.to_thread(kept.drop, [act for act in acts if act.action_id not in names])
+        return
+    for act in left:
+        fields = {"team": act.team, "alert_id": act.alert_id, "kind": act.kind, "action_id": act.action_id}
+        log.error("a verdict is lost, since Kafka and Redis are away", extra={"fields": fields})

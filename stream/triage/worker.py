@@ -20,7 +20,7 @@ from stream.sources.silences import SOURCE
 from stream.triage.auth import Access, load_auth
 from stream.triage.board import Record
 from stream.triage.history import AWAY, HistoryReader
-from stream.triage.kept import KeptActs, publish_kept
+from stream.triage.kept import KeptActs, publish_kept, publish_last
 from stream.triage.models import ModelReader
 from stream.triage.places import Places
 from stream.triage.room import TriageRoom, audit
@@ -31,7 +31,6 @@ log = logging.getLogger(__name__)
 REDIS_SECONDS = 1.0  # at most, for a page
 REDIS_CHECK_SECONDS = 2.0
 PUBLISH_SECONDS = 3.0
-FINISH_SECONDS = 8.0  # for verdicts, at the end of the process
 CLOSE_SECONDS = 2.0
 ROOM = "triage"
 
@@ -104,8 +103,7 @@ class Triage:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            left = await room.finish(FINISH_SECONDS)
-            await asyncio.to_thread(keep_or_log, kept, left)
+            await publish_last(kept, publish, room.close())
             closing = [asyncio.to_thread(close, CLOSE_SECONDS) for close in (tail.close, publisher.close)]
             await asyncio.gather(*closing, asyncio.to_thread(history.close), asyncio.to_thread(kept.close))
 
@@ -158,15 +156,6 @@ async def publish_acts(
         elif isinstance(result, BaseException):
             raise result
     return left
-
-
-def keep_or_log(kept: KeptActs, acts: Sequence[Acted]) -> None:
-    """Leave acts that Kafka did not take for the next process; those that Redis does not take either go to the log."""
-    if kept.keep(acts):
-        return
-    for act in acts:
-        fields = {"team": act.team, "alert_id": act.alert_id, "kind": act.kind, "action_id": act.action_id}
-        log.error("a verdict is lost, since Kafka and Redis are away", extra={"fields": fields})
 
 
 async def _take(room: TriageRoom, records: Sequence[Record]) -> None:
