@@ -29,8 +29,8 @@ class Level(Struct, frozen=True):
     last_acted_at: float | None
 
 
-class _Meta(Struct, array_like=True):
-    """The beginning of a partition's meta, as the scorer writes it."""
+class MetaHead(Struct, array_like=True):
+    """The beginning of a partition's meta, as the scorer writes it; what it adds behind is left alone."""
 
     offset: int
     topic_id: str
@@ -39,6 +39,9 @@ class _Meta(Struct, array_like=True):
     fold_version: int
     generation: int
     time: float
+
+
+decode_meta = msgspec.msgpack.Decoder(MetaHead).decode
 
 
 class HistoryReader:
@@ -51,7 +54,7 @@ class HistoryReader:
         partitioner: the setting of that name.
         partitions: how many partitions the topic has now; 0 while that is not known.
         seconds: how long Redis may take.
-        up: is told whether Redis answered.
+        up: takes whether Redis answered.
     """
 
     def __init__(
@@ -82,7 +85,7 @@ class HistoryReader:
             if packed is None:
                 self._up(True)
                 return "there is no history of the team's partition yet; is a scorer running?"
-            meta = msgspec.msgpack.decode(packed, type=_Meta)
+            meta = decode_meta(packed)
             keys = level_keys(team, rule, entity, (), ())
             found = self._client.mget([LEVEL.name(**place, generation=meta.generation, level=key) for key in keys])
         except (RedisError, OSError):

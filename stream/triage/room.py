@@ -68,6 +68,7 @@ class TriageRoom:
         self.outside: Callable[[], list[str]] = list
         self._publish, self._retry_seconds = publish, retry_seconds
         self._unpublished: list[Acted] = []
+        self._on_their_way: list[Acted] = []
         self.publishing: asyncio.Task[None] | None = None
 
     def take(self, records: Sequence[Record]) -> None:
@@ -99,7 +100,7 @@ class TriageRoom:
             self.metrics.shown_share.set(batch.counts.shown_share)
         self.metrics.rows.set(len(self.board.rows))
         self.metrics.viewers.set(self.broadcaster.viewers)
-        self.metrics.waiting.set(self.verdicts.waiting + len(self._unpublished))
+        self.metrics.waiting.set(self.verdicts.waiting + len(self._unpublished) + len(self._on_their_way))
 
     def counts(self) -> Counts:
         """What the head of every page shows."""
@@ -131,37 +132,29 @@ class TriageRoom:
         there = datetime.fromtimestamp(now, zone_of(self.settings.time_zone))
         return shift_end(there, self.settings.shift_ends).timestamp()
 
-    async def finish(self, seconds: float) -> None:
-        """Publish every verdict, also those that could still be undone; what Kafka does not take goes to the log."""
+    def close(self) -> list[Acted]:
+        """End all streams; returns every act that is not known to be published, of verdicts in their undo as well."""
         self.broadcaster.close()
-        deadline = self.clock() + seconds
-        self._unpublished += self.verdicts.due(self.clock(), all_of_them=True)
-        while True:
-            if self.publishing is not None:
-                await self.publishing
-            if not self._unpublished or self.clock() >= deadline:
-                break
-            await self._publish_waiting()
-        for act in self._unpublished:
-            fields = {"team": act.team, "alert_id": act.alert_id, "kind": act.kind, "action_id": act.action_id}
-            log.error("a verdict is lost to alerts.events, since Kafka is away", extra={"fields": fields})
+        if self.publishing is not None:
+            self.publishing.cancel()
+        return [*self._on_their_way, *self._unpublished, *self.verdicts.due(self.clock(), all_of_them=True)]
 
     async def _publish_waiting(self) -> None:
-        acts, self._unpublished = self._unpublished, []
+        self._on_their_way, self._unpublished = self._unpublished, []
         try:
-            left = list(await self._publish(acts))
+            left = list(await self._publish(self._on_their_way))
         except Exception:
             log.exception("verdicts could not be published, and are tried again")
-            left = acts
-        self.metrics.published.inc(len(acts) - len(left))
+            left = self._on_their_way
+        self.metrics.published.inc(len(self._on_their_way) - len(left))
+        self._on_their_way, self._unpublished = [], left + self._unpublished
         if left:
-            self._unpublished = left + self._unpublished
             await asyncio.sleep(self._retry_seconds)
 
     def _away(self) -> Iterable[str]:
         yield from self.outside()
         if self._unpublished:
-            yield f"{len(self._unpublished)} verdicts wait for Kafka"
+            yield f"{len(self._unpublished) + len(self._on_their_way)} verdicts wait for Kafka"
 
     def _audit(self, deed: str, request: str, person: Person, answer: Answer, reason: str | None) -> None:
         fields = {

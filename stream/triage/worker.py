@@ -20,9 +20,10 @@ from stream.sources.silences import SOURCE
 from stream.triage.auth import Access, load_auth
 from stream.triage.board import Record
 from stream.triage.history import AWAY, HistoryReader
+from stream.triage.kept import KeptActs, publish_kept, publish_last
 from stream.triage.models import ModelReader
 from stream.triage.places import Places
-from stream.triage.room import TriageRoom
+from stream.triage.room import TriageRoom, audit
 from stream.triage.tail import RecordTail
 from stream.triage.verdicts import check_kinds
 
@@ -30,7 +31,6 @@ log = logging.getLogger(__name__)
 REDIS_SECONDS = 1.0  # at most, for a page
 REDIS_CHECK_SECONDS = 2.0
 PUBLISH_SECONDS = 3.0
-FINISH_SECONDS = 8.0  # for verdicts, at the end of the process
 CLOSE_SECONDS = 2.0
 ROOM = "triage"
 
@@ -69,6 +69,7 @@ class Triage:
         from stream.triage.app import TriageApp
 
         settings, loop = self._settings, asyncio.get_running_loop()
+        audit.setLevel(logging.INFO)  # whatever log_level is
         publisher = AcknowledgedPublisher(settings, PUBLISH_SECONDS)
 
         async def publish(acts: Sequence[Acted]) -> list[Acted]:
@@ -88,8 +89,9 @@ class Triage:
         places = Places(room, self._problem, history, self._models, self._identity_ignore)
         app = TriageApp(room, places, self._access, self._pseudonyms.maker(ROOM)).make()
         tail.start()
-        tasks = [asyncio.create_task(room.run()), asyncio.create_task(self._watch(history))]
-        closing = asyncio.create_task(_close_streams(room, stopping))
+        kept = KeptActs(settings.redis.url, settings.deployment, min(settings.redis.timeout_seconds, REDIS_SECONDS))
+        work = (room.run(), self._watch(history), publish_kept(kept, publish), _close_streams(room, stopping))
+        tasks = [asyncio.create_task(one) for one in work]
         tune_garbage_collection()
         host, port = self._listener.getsockname()[:2]
         log.info("listening", extra={"fields": {"host": host, "port": port}})
@@ -98,14 +100,12 @@ class Triage:
             await serve(app, self._listener, stopping)
         finally:
             self._listening = False
-            for task in (*tasks, closing):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, closing, return_exceptions=True)
-            await room.finish(FINISH_SECONDS)
-            await asyncio.gather(
-                *(asyncio.to_thread(close, CLOSE_SECONDS) for close in (tail.close, publisher.close)),
-                asyncio.to_thread(history.close),
-            )
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await publish_last(kept, publish, room.close())
+            closing = [asyncio.to_thread(close, CLOSE_SECONDS) for close in (tail.close, publisher.close)]
+            await asyncio.gather(*closing, asyncio.to_thread(history.close), asyncio.to_thread(kept.close))
 
     def _history(self, tail: RecordTail) -> HistoryReader:
         settings = self._settings

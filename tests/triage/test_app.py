@@ -3,10 +3,14 @@
 import asyncio
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from stream.core.events import Acted
+from stream.redis_keys import KEPT_ACTS
+from stream.triage.kept import KeptActs, publish_kept, publish_last
 from stream.triage.responses import CSP, HEADERS
 from tests.triage.records import NOW, acted, at, decision, enriched, outcome, raised
 from tests.triage.rig import Rig
@@ -277,23 +281,48 @@ def test_the_events_are_those_of_the_board() -> None:
 
 
 def test_at_the_end_every_verdict_is_published() -> None:
-    """A verdict that could still be undone goes out when the process ends."""
+    """A verdict that could still be undone is among what the process publishes as it ends."""
     rig = Rig()
     rig.take(enriched())
     rig.post("/v1/verdicts", {"id": "request1", "action": "acted", "keys": ["episode-A1"]})
-    asyncio.run(rig.room.finish(5.0))
-    assert [act.alert_id for act in rig.published] == ["A1"]
+    assert [act.alert_id for act in rig.room.close()] == ["A1"]
 
 
 @pytest.mark.expects_errors
-def test_at_the_end_what_kafka_does_not_take_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    """With Kafka away for good, the log names each verdict that alerts.events lacks."""
+def test_at_the_end_what_nobody_takes_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """With Kafka and Redis away for good, the log names each verdict that is lost."""
     rig = Rig()
     rig.is_away = True
     rig.take(enriched())
     rig.post("/v1/verdicts", {"id": "request1", "action": "acted", "keys": ["episode-A1"]})
-    asyncio.run(rig.room.finish(0.0))
-    assert "a verdict is lost to alerts.events" in caplog.text
+
+    async def publish(acts: Sequence[Acted]) -> Sequence[Acted]:
+        return acts
+
+    asyncio.run(publish_last(KeptActs("redis://127.0.0.1:1/0", "d", 0.2), publish, rig.room.close()))
+    assert "a verdict is lost" in caplog.text
+
+
+@pytest.mark.redis
+def test_what_kafka_does_not_take_is_for_the_next_process(redis_url: str) -> None:
+    """Verdicts left in Redis are published once by the next page, as they were, and then forgotten."""
+    kept, published = KeptActs(redis_url, "d", 2.0), list[Acted]()
+    acts = [acted("A1", reason="fixed"), acted("A2", "snoozed", until=at(3_600))]
+    tries = iter((acts, acts[:1], []))
+
+    async def publish(some: Sequence[Acted]) -> Sequence[Acted]:
+        left = next(tries)
+        published.extend(act for act in some if act not in left)
+        return left
+
+    asyncio.run(publish_last(kept, publish, acts))
+    assert published == []
+    asyncio.run(publish_kept(kept, publish, 0.0))
+    assert sorted(act.alert_id for act in published) == ["A1", "A2"]
+    assert {act.alert_id: act for act in published} == {act.alert_id: act for act in acts}
+    assert kept.read() == []
+    assert KEPT_ACTS.matches(KEPT_ACTS.name(deployment="d"))
+    kept.close()
 
 
 def test_rules_are_shown_with_their_proof() -> None:

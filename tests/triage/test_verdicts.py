@@ -1,5 +1,6 @@
 """Verdicts: shown at once, published when their undo is over, lost nowhere."""
 
+import logging
 from datetime import datetime
 
 import pytest
@@ -178,6 +179,19 @@ def test_a_snooze_can_be_undone() -> None:
     rig.tick(9.0)
     assert rig.published == []
     assert rig.room.board.rows["episode-A1"].state == "open"
+
+
+def test_every_verdict_is_audited(caplog: pytest.LogCaptureFixture) -> None:
+    """The log says who did what to how many rows and why, also what was refused."""
+    caplog.set_level(logging.INFO, "noisegate.audit")
+    rig = Rig()
+    rig.take(enriched())
+    rig.post("/v1/verdicts", verdict(reason="fixed"))
+    rig.post("/v1/undo", {"id": "unknown-1"})
+    given, refused = (vars(record)["fields"] for record in caplog.records if record.name == "noisegate.audit")
+    assert (given["deed"], given["person"], given["rows"], given["reason"]) == ("acted", "p-local", 1, "fixed")
+    assert (refused["deed"], refused["rows"]) == ("undo", 0)
+    assert "published already" in refused["refused"]
 
 
 def test_a_reason_can_be_required() -> None:
