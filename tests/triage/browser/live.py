@@ -113,7 +113,7 @@ class LivePage:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-        await self.rig.room.finish(2.0)
+        self.rig.published += self.rig.room.close()
 
     async def _close_streams(self) -> None:
         await self._stopping.wait()
