@@ -24,7 +24,7 @@ LOCK = FOLDER / "vendor.json"
 KEPT = {  # package: the files of its tarball that the page uses, with all that they import
     "lit-html": (
         *("LICENSE", "lit-html.js", "directive.js", "directive-helpers.js"),
-        *("directives/guard.js", "directives/live.js", "directives/repeat.js"),
+        *("directives/guard.js", "directives/repeat.js"),
     ),
     "tinykeys": ("LICENSE", "dist/tinykeys.mjs"),
 }

@@ -94,6 +94,18 @@ def test_modules_import_files_that_are_there() -> None:
             assert (module.parent / target).is_file(), (module.name, target)
 
 
+def test_all_modules_are_fetched_at_once() -> None:
+    """The page names each module that another one imports, so that browsers need not find them one after the other."""
+    text = (STATIC.parent / "pages" / "list.html").read_text("utf-8")
+    imported = set()
+    for module in (*STATIC.glob("*.js"), *vendor.FOLDER.rglob("*js")):
+        code = re.sub(r"/\*.*?\*/", "", module.read_text("utf-8"), flags=re.DOTALL)
+        found = re.findall(r"""\bfrom\s*["']([^"']+)["']""", code)
+        imported |= {(module.parent / one).resolve().relative_to(STATIC).as_posix() for one in found}
+    named = re.findall(r'"([a-z/-]+\.m?js)"', text.partition("{% set modules")[2].partition("%}")[0])
+    assert sorted(named) == sorted(imported | {"list.js"})
+
+
 def test_nothing_that_the_content_security_policy_forbids() -> None:
     """No template has an inline script, style or handler, and no module writes markup or takes an address elsewhere."""
     for page in (STATIC.parent / "pages").glob("*.html"):

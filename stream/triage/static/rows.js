@@ -2,10 +2,11 @@
 
 import { draw, drawNow, tellNotice } from "./drawing.js";
 import * as requests from "./requests.js";
-import { board, feed, scroller, state, verdicts } from "./state.js";
+import { board, feed, rowsAt, scroller, state, verdicts } from "./state.js";
 
 const WHOLE = 1_000; // a snapshot of so many rows is fetched whole, in the background
-const RECENT = 100;
+const RECENT = 100; // batches: a snapshot may be older than they are
+let taking = 0;
 
 export async function load(from, to) {
   const gap = board.missing(from, to + 8);
@@ -32,6 +33,7 @@ export function loadWhole() {
 /** Take a new snapshot: of the same list (`.`) or of another. */
 export async function take({ top = scroller.scrollTop < state.rowHeight } = {}) {
   const before = board.index.get(board.cursor) * state.rowHeight - scroller.scrollTop;
+  const mine = (taking += 1);
   let first;
   try {
     first = await requests.rows(state.query);
@@ -40,8 +42,10 @@ export async function take({ top = scroller.scrollTop < state.rowHeight } = {}) 
     tellNotice();
     return;
   }
+  if (mine !== taking) return; // the person asked for another list meanwhile
   state.stale = false;
   state.expanded = null;
+  state.refocus ||= rowsAt.contains(document.activeElement);
   board.take(first);
   for (const batch of state.recent) if (batch.seq > first.seq) board.apply(batch, state.matches);
   document.querySelector(".hints")?.remove();

@@ -22,6 +22,7 @@ _FRAMES = """(left) => new Promise((end) => {
   const next = () => (left-- ? requestAnimationFrame(next) : end());
   next();
 })"""
+_PLACES = "(all) => all.map((one) => JSON.stringify(one.getBoundingClientRect()))"
 _ROWS = """[...document.querySelectorAll("#rows .row")].map((row) => [
   row.className.replace(" cursor", ""),
   ...[".score", ".what", ".team"].map((each) => row.querySelector(each).textContent.replace(/\\s+/g, " ").trim()),
@@ -93,14 +94,19 @@ def test_the_list_never_moves_by_itself(visit: Opener) -> None:
     """New alerts wait behind a button that counts them; the key takes them in."""
     with served(few()) as page:
         tab = visit(page)
-        before = titles(tab)
+        keys(tab, "j", "Enter")
+        expect(tab.locator("#pane article")).to_be_visible()
+        before = titles(tab), tab.locator("#orders, #rows .row").evaluate_all(_PLACES)
         make = coming()
         page.feed(make(at) for at in range(12))
         expect(tab.locator(".pill")).to_contain_text("12 new, 2 likely actionable")
-        assert titles(tab) == before
+        assert (titles(tab), tab.locator("#orders, #rows .row").evaluate_all(_PLACES)) == before
+        focused = tab.evaluate("document.activeElement.textContent")
         keys(tab, ".")
         expect(tab.locator("#rows .row")).to_have_count(20)
         expect(tab.locator(".pill")).to_have_count(0)
+        frames(tab)
+        assert tab.evaluate("document.activeElement.textContent") == focused
 
 
 def test_an_ended_alert_stays_in_its_place(visit: Opener) -> None:
@@ -404,6 +410,10 @@ def test_phone(visit: Opener, width: int) -> None:
     with served(few(14)) as page:
         tab = visit(page, viewport={"width": width, "height": 800}, has_touch=True, is_mobile=True)
         assert tab.evaluate("document.documentElement.scrollWidth") == width
+        before = tab.locator("#rows .row").first.bounding_box()
+        page.feed(coming()(at) for at in range(3))
+        expect(tab.locator(".pill")).to_contain_text("3 new")
+        assert tab.locator("#rows .row").first.bounding_box() == before
         tab.locator("#rows .title").nth(1).tap()
         expect(tab.locator("#pane article")).to_be_visible()
         assert tab.evaluate("document.documentElement.scrollWidth") == width
