@@ -81,9 +81,9 @@ def draw(browser: Browser, scheme: str, folder: Path) -> None:
         expect(tab.locator(".row.over").first).to_be_visible()
         path = folder / f"triage-{scheme}.png"
         tab.screenshot(path=path)
-        Image.open(path).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
-            path, optimize=True
-        )
+        Image.open(path).convert("RGB").quantize(
+            256, Image.Quantize.MAXCOVERAGE, kmeans=3, dither=Image.Dither.NONE
+        ).save(path, optimize=True)
         tab.context.close()
 
 
