@@ -244,7 +244,7 @@ class TriageApp:
         return json_response({"scores": found}, 200 if found else 404, cors)
 
     async def login(self, request: Request) -> Response:
-        """Sign in with a token, which a cookie then holds; without one sign out."""
+        """Sign in with a token, which a cookie then holds."""
         error = ""
         if request.method == "POST":
             check_site(request.headers)

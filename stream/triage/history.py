@@ -128,7 +128,7 @@ def _level(name: str, level: state.State, at: float) -> Level:
     return Level(
         name=name,
         words=f"acted on {acted:,} of {decided:,}" if decided else "no outcome so far",
-        recent=f"{month[1] / month[0]:.0%} of the last weeks" if month[0] >= 1.0 else "hardly anything lately",
+        recent=f"{100 * month[1] / month[0]:.0f} % acted on" if month[0] >= 1.0 else "hardly any",
         outcomes=[int(level[state.RING]) >> index & 1 for index in range(known)],
         last_acted_at=None if last == state.NEVER else last,
     )

@@ -78,6 +78,11 @@ def alert_url(team: str, alert_id: str) -> str:
     return f"/alerts/{_part(team)}/{_part(alert_id)}"
 
 
+def list_url(team: str, alert_id: str) -> str:
+    """The address of the list with an alert opened in it."""
+    return f"/?alert={_part(f'{_part(team)}/{_part(alert_id)}')}"
+
+
 def team_url(team: str) -> str:
     """The address of a team's page."""
     return f"/teams/{_part(team)}"
@@ -123,6 +128,7 @@ def _environment() -> Environment:
     made.filters.update(safe_text=safe_text, percent=percent, utc=utc, iso=iso)
     functions: dict[str, Callable[..., Any]] = {
         "alert_url": alert_url,
+        "list_url": list_url,
         "team_url": team_url,
         "rule_url": rule_url,
         "strip": strip,

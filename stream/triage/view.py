@@ -142,7 +142,10 @@ class Batch(Struct, frozen=True, kw_only=True):
 
 
 class Query(Struct, frozen=True, kw_only=True):
-    """The state of the list in the URL: `?q=&sort=&alert=team/alert_id`; a named view fills q and sort."""
+    """The state of the list in the URL: `?q=&sort=&alert=`; a named view fills q and sort.
+
+    `alert` is `team/alert_id`, each percent-encoded by itself before the whole is.
+    """
 
     q: Annotated[str, Meta(max_length=1_000)] = ""
     sort: Sort = "time"

@@ -3,6 +3,8 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Protocol
 
 from stream.asgi_server import open_socket, serve
 from stream.config import Settings
@@ -10,7 +12,7 @@ from stream.core.errors import BrokerError, KafkaAway, SettingsError
 from stream.core.events import Acted, encode_event
 from stream.extras import import_extra
 from stream.kafka.acknowledged import AcknowledgedPublisher
-from stream.kafka.records import Output
+from stream.kafka.records import Output, Part
 from stream.lane.process import Callbacks, tune_garbage_collection
 from stream.lane.runner import Runner
 from stream.metrics.triage import TriageMetrics
@@ -139,9 +141,14 @@ class Triage:
         return [] if self._tail is not None and self._tail.caught_up else ["what came before is not read yet"]
 
 
-async def publish_acts(
-    publisher: AcknowledgedPublisher, topic: str, acts: Sequence[Acted], metrics: TriageMetrics
-) -> list[Acted]:
+class Publisher(Protocol):
+    """What publishes records; `AcknowledgedPublisher` is one. Called from the event loop, it may not block."""
+
+    def publish(self, output: Output) -> "Future[tuple[Part, int]]":
+        """A future of where the record lies; it fails with KafkaAway, RecordRefused or another BrokerError."""
+
+
+async def publish_acts(publisher: Publisher, topic: str, acts: Sequence[Acted], metrics: TriageMetrics) -> list[Acted]:
     """Publish acts, keyed by team; returns those that Kafka has not taken and may take later."""
     futures = [publisher.publish(Output(topic, act.team.encode(), encode_event(act))) for act in acts]
     results = await asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)

@@ -30,7 +30,7 @@ noise = ["dismissed", "resolved"]
 horizon_hours = 24
 """
 ORIGIN = "http://127.0.0.1:9112"
-LEVELS = [Level("this team", "acted on 31 of 400", "8% of the last weeks", [0, 1, 0], NOW - 60)]
+LEVELS = [Level("this team", "acted on 31 of 400", "8 % acted on", [0, 1, 0], NOW - 60)]
 
 
 class FakeHistory:

@@ -146,6 +146,7 @@ def test_an_alerts_page_says_what_was_done_last_time() -> None:
     assert "acted on 31 of 400" in text
     assert "worked by 9b97e7f7fd: grew the disk" in text
     assert "somebody has seen it" in text
+    assert 'href="/?alert=payments%2FA1"' in text
     fragment = rig.get("/api/alert?team=payments&alert_id=A1").text
     assert fragment.strip().startswith("<article")
     assert fragment.strip() in text

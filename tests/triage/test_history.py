@@ -25,7 +25,7 @@ def test_a_level_in_words() -> None:
         state.add_raises([level], at, epoch)
         state.add_outcomes([level], at, epoch, acted)
     (found,) = levels_of(NAMES[:2], [state.pack_state(level), None], NOW)
-    assert (found.name, found.words, found.recent) == ("this team", "acted on 1 of 3", "33% of the last weeks")
+    assert (found.name, found.words, found.recent) == ("this team", "acted on 1 of 3", "33 % acted on")
     assert found.outcomes == [0, 0, 1]
     assert found.last_acted_at == NOW - 300.0
 
