@@ -28,6 +28,7 @@ KEPT = {  # package: the files of its tarball that the page uses, with all that 
     ),
     "tinykeys": ("LICENSE", "dist/tinykeys.mjs"),
 }
+BUILT = "dist/"  # left out of the path here: git and the wheel ignore folders of this name
 LICENCES = {"lit-html": "BSD-3-Clause", "tinykeys": "MIT"}
 TARBALL_BYTES = 4_000_000
 _SECONDS = 120
@@ -73,11 +74,9 @@ def unpack(name: str, tarball: Path, locked: Package | None) -> tuple[Package, d
         raise VendorError(
             f"{name} {locked.version}: the tarball's integrity is {whole}, the lock says {locked.integrity}"
         )
-    files: dict[str, bytes] = {}
     with tarfile.open(tarball) as archive:
-        for path in ("package.json", *KEPT[name]):
-            files[path] = _member(archive, name, path)
-    about = json.loads(files.pop("package.json"))
+        about = json.loads(_member(archive, name, "package.json"))
+        files = {path.removeprefix(BUILT): _member(archive, name, path) for path in KEPT[name]}
     if about["license"] != LICENCES[name]:
         raise VendorError(f"{name} {about['version']}: its licence is {about['license']}, not {LICENCES[name]}")
     hashes = {path: integrity(content) for path, content in files.items()}

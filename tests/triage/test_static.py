@@ -71,11 +71,8 @@ def test_a_package_is_refused_that_is_not_the_locked_one(tmp_path: Path) -> None
     """Another integrity, another licence and a missing file are each named."""
     file = tarball(tmp_path, "MIT")
     package, files = vendor.unpack("tinykeys", file, None)
-    assert (
-        vendor.unpack("tinykeys", file, package)[1]
-        == files
-        == {path: path.encode() for path in vendor.KEPT["tinykeys"]}
-    )
+    assert vendor.unpack("tinykeys", file, package)[1] == files
+    assert files == {"LICENSE": b"LICENSE", "tinykeys.mjs": b"dist/tinykeys.mjs"}
     other = msgspec.structs.replace(package, integrity="sha512-other")
     with pytest.raises(vendor.VendorError, match="the lock says sha512-other"):
         vendor.unpack("tinykeys", file, other)

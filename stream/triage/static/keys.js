@@ -1,6 +1,6 @@
 // The keys of the list as a table: what help shows is what is bound. Letters can be switched off (WCAG 2.1.4).
 
-import { tinykeys } from "./vendor/tinykeys/dist/tinykeys.mjs";
+import { tinykeys } from "./vendor/tinykeys/tinykeys.mjs";
 
 /** name of the command: its keys as tinykeys writes them, as people read them, and what it does */
 export const KEYS = {
