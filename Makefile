@@ -8,7 +8,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 FAST = not (kafka or chaos or slow or long or data or browser)
 
 help: ## this list
-	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /|/' | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /|/' | awk -F'|' '{ printf "  make %-11s %s\n", $$1, $$2 }'
 
 setup: .venv/ready ## make .venv with everything in it
 
@@ -44,6 +44,15 @@ chaos: .venv/ready ## the long tests: minutes of kills, freezes and losses on re
 bench: .venv/ready ## measure, side by side with peers
 	@$(BIN)/python -m benchmarks
 
+bench-page: .venv/ready ## measure the triage page in Chromium
+	@$(BIN)/python -m benchmarks.page
+
+screenshots: .venv/ready ## draw the README's pictures of the triage page again
+	@$(BIN)/python -m tools.screenshots
+
+vendor: .venv/ready ## take the page's JavaScript libraries from npm; UPGRADE=1 takes newer versions
+	@UPGRADE=$(UPGRADE) $(BIN)/python -m tools.vendor
+
 lock: .venv/ready ## make the locks again; UPGRADE=--upgrade takes newer versions
 	@$(COMPILE) $(UPGRADE) --all-extras --output-file requirements.lock pyproject.toml
 	@$(COMPILE) --extra web --constraint requirements.lock --no-annotate --output-file requirements-runtime.lock pyproject.toml
@@ -64,4 +73,4 @@ clean: ## remove everything that make made
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable . >&2
 	@touch .venv/ready
 
-.PHONY: help setup demo format lint types fast check test fuzz chaos bench lock clean
+.PHONY: help setup demo format lint types fast check test fuzz chaos bench bench-page screenshots vendor lock clean

@@ -9,6 +9,7 @@ The journey of an alert, and where its code lives:
                                        computes features (`core.features`), scores with ONNX (`models`)
     scorer -> alerts.enriched          the alert as raised, its probability and why
     alerts.enriched -> relay -> people the score in the annotations of the alerts that passed
+    topics -> triage -> people         a live page of all alerts; people's verdicts go to alerts.events
     scorer -> alerts.outcomes          what became of each alert
     every topic -> your programs       typed records in Python (`reader`), JSON Schemas for all others (`core.schemas`)
     every room -> alerts.failed        what could not be used, with the reason

@@ -3,8 +3,10 @@
 import os
 import tomllib
 from collections.abc import Mapping
+from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -18,9 +20,23 @@ PREFIX = "NOISEGATE_"
 _KAFKA = "NOISEGATE_KAFKA_"
 OTHER_TEAMS = "other"
 _SECRET = ("redis_url", "relay_alertmanagers", "relay_upstream_headers")  # values that may hold a password
-_INLINE = ("team_groups", "quiet_receivers", "relay_upstream_headers")  # in the environment inline TOML
-# In the environment separated by commas, or inline TOML.
-_LISTS = ("intake_alertmanagers", "relay_alertmanagers", "relay_forward_headers", "closer_rules")
+_INLINE = (  # in the environment inline TOML
+    "team_groups",
+    "quiet_receivers",
+    "relay_upstream_headers",
+    "triage_verdicts",
+)
+_LISTS = (  # in the environment separated by commas, or inline TOML
+    "intake_alertmanagers",
+    "relay_alertmanagers",
+    "relay_forward_headers",
+    "closer_rules",
+    "severities",
+    "triage_cors_origins",
+    "triage_hosts",
+    "triage_reasons",
+    "triage_shift_ends",
+)
 _PACKAGE = Path(__file__).parent
 EXAMPLE_PLACES = (_PACKAGE / "shipped" / "simulated.toml", _PACKAGE.parent / "deploy" / "problems" / "simulated.toml")
 
@@ -31,6 +47,9 @@ Patterns = Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(min_length=1
 Addresses = Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(max_length=limits.ALERTMANAGERS)]
 HeaderNames = Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(max_length=limits.FORWARDED_HEADERS)]
 Port = Annotated[int, Meta(ge=0, le=65_535)]
+Name = Annotated[str, Meta(min_length=1, max_length=limits.NAME_LENGTH)]
+TimeOfDay = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]\Z")]
+VERDICT_KINDS: Mapping[Literal["acted", "dismissed"], str] = {"acted": "worked", "dismissed": "dismissed"}
 Partitioner = Literal["murmur2_random", "murmur2", "consistent_random", "consistent"]
 
 
@@ -224,6 +243,38 @@ class CloserSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Files of rules (TOML), and folders of such files."""
 
 
+class TriageSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where the page listens, who may use it, and what its buttons write."""
+
+    host: str = field(default="127.0.0.1", name="triage_host")
+    port: Port = field(default=9_112, name="triage_port")
+    """0 chooses a free one, which the log names."""
+    auth: Path | None = field(default=None, name="triage_auth")
+    """A TOML file with people's tokens, roles and the proxy that signs them in; needed beyond loopback."""
+    hosts: list[Name] = field(default_factory=list, name="triage_hosts")
+    """More host names by which browsers reach a page on loopback."""
+    hours: Annotated[float, Meta(gt=0, le=24 * 31)] = field(default=24.0, name="triage_hours")
+    """What is read back at start."""
+    verdicts: dict[Literal["acted", "dismissed"], Name] = field(
+        default_factory=lambda: dict(VERDICT_KINDS), name="triage_verdicts"
+    )
+    """The kinds of action that the buttons write; the problem file must decide by them."""
+    reasons: list[Name] = field(
+        default_factory=lambda: ["fixed", "false alarm", "duplicate", "benign", "known"], name="triage_reasons"
+    )
+    """The reasons that a verdict can name."""
+    reason_required: bool = field(default=False, name="triage_reason_required")
+    undo_seconds: Annotated[float, Meta(ge=0, le=60)] = field(default=8.0, name="triage_undo_seconds")
+    """How long a verdict can be undone before it is published."""
+    shift_ends: Annotated[list[TimeOfDay], Meta(min_length=1, max_length=24)] = field(
+        default_factory=lambda: ["08:00", "20:00"], name="triage_shift_ends"
+    )
+    """When shifts end, in `triage_time_zone`: what "snooze to the end of the shift" means."""
+    time_zone: Name = field(default="UTC", name="triage_time_zone")
+    cors_origins: list[Name] = field(default_factory=list, name="triage_cors_origins")
+    """Origins whose pages may read /v1/scores, such as https://alerts.example.org."""
+
+
 class GeneralSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What concerns every room."""
 
@@ -232,6 +283,8 @@ class GeneralSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     problem: Path | None = None
     """The problem file: what is being predicted. There is no default: it is for who owns the alerts to say."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    severities: list[Name] = field(default_factory=lambda: ["info", "low", "warning", "medium", "high", "critical"])
+    """The severities of alerts, from low to high."""
 
 
 class Settings(GeneralSettings, frozen=True, kw_only=True):
@@ -252,6 +305,7 @@ class Settings(GeneralSettings, frozen=True, kw_only=True):
     intake: IntakeSettings = field(default_factory=IntakeSettings)
     relay: RelaySettings = field(default_factory=RelaySettings)
     closer: CloserSettings = field(default_factory=CloserSettings)
+    triage: TriageSettings = field(default_factory=TriageSettings)
 
     def load_problem(self) -> Problem:
         """The problem file, read and checked.
@@ -306,6 +360,15 @@ def change_settings(settings: Settings, **values: Any) -> Settings:
 def example_problem() -> Path | None:
     """The simulated organisation's problem file: in a wheel it is in the package, in a clone beside it."""
     return next((place for place in EXAMPLE_PLACES if place.is_file()), None)
+
+
+def zone_of(name: str) -> tzinfo:
+    """A time zone by its name; UTC is known on machines without a table of zones, too.
+
+    Raises:
+        KeyError, ValueError, OSError: there is none of that name.
+    """
+    return UTC if name == "UTC" else ZoneInfo(name)
 
 
 def load_problem(path: Path) -> Problem:
@@ -397,11 +460,24 @@ def _convert(values: dict[str, Any], source: str) -> Settings:
     settings = msgspec.convert({**_own(GeneralSettings, values), **nested}, Settings, strict=False, dec_hook=_path)
     if not settings.redis.url.startswith(("redis://", "rediss://", "unix://")):
         raise SettingsError("redis_url must begin with redis://, rediss:// or unix://")
+    _check_triage(settings.triage)
     if OTHER_TEAMS in settings.metrics.team_groups:
         raise SettingsError(
             f"team_groups names a group {OTHER_TEAMS!r}, which is reserved for teams in no group", "rename it"
         )
     return settings
+
+
+def _check_triage(triage: TriageSettings) -> None:
+    missing = sorted(set(VERDICT_KINDS) - set(triage.verdicts))
+    if missing:
+        raise SettingsError(f"triage_verdicts = {triage.verdicts!r} lacks {missing[0]!r}", "name a kind for it")
+    try:
+        zone_of(triage.time_zone)
+    except (KeyError, ValueError, OSError):
+        raise SettingsError(
+            f"triage_time_zone = {triage.time_zone!r} is no time zone", "write it as Europe/Berlin"
+        ) from None
 
 
 def _own(kind: type[Struct], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -103,9 +103,12 @@ RELAY_CLAIM = RedisKey(
     f"{_DEPLOYMENT}publish:<event>:<alert>", "string", "which relay publishes an event", "10 s", "relay"
 )
 
+KEPT_ACTS = RedisKey(f"{_DEPLOYMENT}verdicts", "hash", "JSON of verdicts that Kafka has not taken", "30 d", "triage")
+
 SCORER_KEYS = (IDENTITY, META, TIMERS, LEVEL, ENTRY, PROBE, WORKERS, REBUILD_META, REBUILD_LOCK)
 SOURCE_KEYS = (FIRING, OWNER, ACKNOWLEDGED, DELIVERY, WATCHER, WATCH_STATE, RELAY_LABEL, RELAY_CLAIM)
-KEYS = (*SCORER_KEYS, *SOURCE_KEYS)
+TRIAGE_KEYS = (KEPT_ACTS,)
+KEYS = (*SCORER_KEYS, *SOURCE_KEYS, *TRIAGE_KEYS)
 
 
 def in_deployment(deployment: str, key: str) -> str:

@@ -13,6 +13,7 @@ from stream.core.records import FAILURES
 from stream.metrics.intake import IntakeMetrics
 from stream.metrics.relay import RelayMetrics
 from stream.metrics.scorer import ScorerMetrics
+from stream.metrics.triage import TriageMetrics
 from stream.models.pointers import parse_pointer
 
 ROOT = Path(__file__).parents[1]
@@ -49,7 +50,7 @@ def test_the_reference_of_metrics_is_the_catalogue() -> None:
     rows = [[cell.strip() for cell in line.split(" | ")] for line in METRICS.splitlines() if line.startswith("| `")]
     meanings = {row[0].strip("| `").removesuffix("_total"): row[-1].removesuffix(" |") for row in rows}
     assert len(meanings) == len(rows) > 50
-    catalogues = (ScorerMetrics(), IntakeMetrics(), RelayMetrics())
+    catalogues = (ScorerMetrics(), IntakeMetrics(), RelayMetrics(), TriageMetrics())
     shown = [family for one in catalogues for family in one.registry.collect()]
     assert meanings == {family.name: family.documentation for family in shown}
 

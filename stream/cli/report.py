@@ -1,8 +1,11 @@
 """`noisegate report ...`: the dashboards' figures without Grafana, from Prometheus."""
 
 from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,13 +14,24 @@ from stream.console import format_time, print_json, stderr_console, stdout_conso
 
 if TYPE_CHECKING:
     from stream.monitoring.report import DriftReport, QualityReport
+    from stream.triage.teams import Team, TeamFigures
 
-app = typer.Typer(no_args_is_help=True, help="Print drift and quality as recorded by Prometheus.")
+app = typer.Typer(no_args_is_help=True, help="Print drift and quality as recorded by Prometheus, and teams.")
 NO_FIGURES = (
     "no scorer that serves a model has been scraped, the rules in deploy/prometheus/rules are not loaded, or have not "
     "run yet (those over 7d run every four minutes)"
 )
 Since = Annotated[str, typer.Option(help="Length of the window that ends now: 1h, 24h or 7d (quality: 24h or 7d).")]
+
+
+class TeamForm(StrEnum):
+    """How `report team` prints its rules."""
+
+    TABLE = "table"
+    CSV = "csv"
+    MARKDOWN = "markdown"
+
+
 Html = Annotated[Path | None, typer.Option(help="Also write the report to this file, as one HTML page.")]
 
 
@@ -57,6 +71,78 @@ def quality(since: Since = "7d", html: Html = None, as_json: options.AsJson = Fa
         print_json(found)
     elif not html:
         _print_quality(found)
+
+
+@app.command()
+def team(
+    name: Annotated[str, typer.Argument(help="The team that owns the alerts.")],
+    since: Annotated[str, typer.Option(help="Count what came since: 12h, 30d, or a time.")] = "30d",
+    form: Annotated[TeamForm, typer.Option("--format", help="How the rules are printed.")] = TeamForm.TABLE,
+    as_json: options.AsJson = False,
+) -> None:
+    """Print a team's figures and its rules worth mending: volume times (1 - probability), from the topics."""
+    import time
+
+    from stream.core.errors import NoisegateError
+    from stream.lab.sources.pull import parse_when
+    from stream.triage.teams import as_csv, as_markdown
+
+    begin = parse_when(since, "--since", time.time())
+    found = _read_figures(begin).teams.get(name)
+    if found is None:
+        raise NoisegateError(f"no alert of team {name!r} came since {format_time(begin)}", "check the name and --since")
+    rules = found.worth_mending()
+    if as_json:
+        print_json(
+            {"team": name, "alerts": found.alerts, "decided": found.decided, "acted": found.acted, "rules": rules}
+        )
+    elif form is TeamForm.CSV:
+        typer.echo(as_csv(rules), nl=False)
+    elif form is TeamForm.MARKDOWN:
+        typer.echo(as_markdown(name, rules), nl=False)
+    else:
+        _print_team(found)
+
+
+def _read_figures(begin: float) -> "TeamFigures":
+    """The figures of all teams, of what came since `begin`, seconds since 1970."""
+    import msgspec
+
+    from stream.core.records import decode_enriched, decode_outcome
+    from stream.kafka.reader import Reader
+    from stream.triage.teams import TeamFigures
+
+    settings, figures = options.settings(), TeamFigures()
+    decoders: dict[str, Callable[[bytes], Any]] = {
+        settings.topics.enriched: decode_enriched,
+        settings.topics.outcomes: decode_outcome,
+    }
+    with Reader(settings, list(decoders), since=begin) as reader:
+        for message in reader.read_all():
+            value = message.value()
+            if not value or message.timestamp()[1] < begin * 1_000:
+                continue
+            with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+                figures.take([decoders[message.topic() or ""](value)])
+    return figures
+
+
+def _print_team(found: "Team") -> None:
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    console = stdout_console()
+    share = f", {found.acted / found.decided:.0%} of them acted on" if found.decided else ""
+    console.print(Text(f"{found.team}: {found.alerts:,} alerts, {found.decided:,} with an outcome{share}"))
+    console.print(f"scores: {found.verdict}")
+    table = Table(
+        Column("rule worth mending", overflow="fold"), "alerts", "mean probability", "likely noise", "acted on"
+    )
+    for rule in found.worth_mending():
+        mean = "-" if rule.mean is None else f"{rule.mean:.1%}"
+        acted = f"{rule.acted:,} of {rule.decided:,}"
+        table.add_row(Text(rule.rule), f"{rule.alerts:,}", mean, f"{rule.worth:,.1f}", acted)
+    console.print(table)
 
 
 def _print_drift(found: "DriftReport") -> None:

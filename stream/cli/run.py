@@ -35,6 +35,11 @@ ROOMS = {
         "stream.scorer.worker",
         "run_scorer",
     ),
+    "triage": Room(
+        "Serve a live page of all alerts with their scores; publish people's verdicts to alerts.events.",
+        "stream.triage.worker",
+        "run_triage",
+    ),
 }
 
 

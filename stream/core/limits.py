@@ -103,3 +103,18 @@ RELAY_WAITING_POSTS = 256  # posts that wait for one Alertmanager
 RELAY_WAITING_BYTES = 64 * 1024 * 1024  # bytes of all bodies that are worked on at a time
 FORWARDED_HEADERS = 32  # of one post that go on with it
 RELAY_NEW_PER_SECOND = 50  # new firings; over it none waits for its decision
+
+# The triage page.
+TRIAGE_ROWS = 20_000  # episodes that are kept; over it the oldest is forgotten, what is done first
+TRIAGE_FIRINGS = 200  # of one episode
+TRIAGE_ACTS = 50  # of one alert, the newest
+TRIAGE_DECISIONS = 20  # of one alert, the newest
+TRIAGE_EARLY = 20_000  # alerts of which something came before they were raised
+TRIAGE_SHOWN_PER_SECOND = 500  # new alerts; over it the list shows a sample
+TRIAGE_SIMILAR = 50  # alerts of one team and rule that "last time" looks at
+TRIAGE_SNAPSHOTS = 64  # orders of the list that browsers page through
+TRIAGE_VIEWERS = 500  # browsers that follow the list at a time
+TRIAGE_FRAMES = 40  # batches that wait for one browser before they are made one
+TRIAGE_RING = 1_200  # batches by which a browser that comes back goes on
+TRIAGE_REQUEST_BYTES = 2 * 1024 * 1024  # of a verdict, with the keys of 10,000 rows
+TRIAGE_TEAMS = 2_000  # teams, and rules of one team, of which figures are kept

@@ -9,10 +9,12 @@ from stream.metrics.intake import IntakeMetrics
 from stream.metrics.lane import LaneMetrics
 from stream.metrics.relay import RelayMetrics
 from stream.metrics.scorer import DriftMetrics, QualityMetrics, ScorerMetrics
+from stream.metrics.triage import TriageMetrics
 
 CATALOGUES: dict[str, type[Catalogue]] = {
     "Intake": IntakeMetrics,
     "Relay": RelayMetrics,
+    "Triage": TriageMetrics,
     "Lane": LaneMetrics,
     "Scorer": ScorerMetrics,
     "Scorer: drift": DriftMetrics,

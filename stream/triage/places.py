@@ -1,0 +1,121 @@
+"""The data of the pages beside the list: an alert, rules, what is suppressed, models, and what is missing at first."""
+
+import asyncio
+from collections.abc import Collection
+from typing import Protocol
+
+from stream.core.kinds import PERSON
+from stream.core.problem import Problem
+from stream.triage.detail import Detail, detail_of
+from stream.triage.episode import Suppression, suppressed
+from stream.triage.history import Level
+from stream.triage.models import ModelsView
+from stream.triage.room import TriageRoom
+from stream.triage.rules import RuleView, rules_of
+from stream.triage.view import Hint, Row
+
+NO_ALERTS = Hint(missing="No alert has come so far. Post one to the intake, or send a log:", command="noisegate replay")
+NO_SCORER = Hint(missing="Alerts come, but no score does. Start a scorer:", command="noisegate run scorer")
+NO_MODEL = Hint(
+    missing="There is no model yet, so alerts are unscored and history builds up. Train one, then promote it:",
+    command="noisegate lab train",
+)
+NO_HUMANS = Hint(
+    missing="No act of a person has been seen, so there is nothing to learn from. Give verdicts here, or see what your "
+    "sources say of people:",
+    command="noisegate lab audit",
+)
+NO_RULES = Hint(missing="No rule has decided on an alert so far: this noisegate only scores.", command="")
+
+
+class History(Protocol):
+    """Where an alert's history is read; called from a thread."""
+
+    def read(self, team: str, rule: str, entity: str) -> list[Level] | str:
+        """The levels that there are; a sentence where they can't be read."""
+
+
+class Models(Protocol):
+    """Where models are read; called from a thread."""
+
+    def read(self) -> ModelsView:
+        """Champion and challenger."""
+
+    def report(self, version: str) -> bytes | None:
+        """The report of a version."""
+
+
+class Places:
+    """All pages beside the list.
+
+    Args:
+        room: holds the board.
+        problem: says which acts decide.
+        history: of alerts.
+        models: of the store.
+        identity_ignore: labels that do not count in a fingerprint.
+    """
+
+    def __init__(
+        self,
+        room: TriageRoom,
+        problem: Problem,
+        history: History,
+        models: Models,
+        identity_ignore: Collection[str] = (),
+    ) -> None:
+        self._room, self._problem, self._history, self._models = room, problem, history, models
+        self.identity_ignore = identity_ignore
+
+    @property
+    def span(self) -> str:
+        """How far back the page looks, in words."""
+        return f"the last {self._room.settings.hours:g} h"
+
+    async def alert(self, team: str, alert_id: str) -> Detail | None:
+        """An alert's page; None where the page does not know the alert."""
+        board = self._room.board
+        found = board.find(team, alert_id)
+        if found is None:
+            return None
+        alert = found[1].alert
+        levels = await asyncio.to_thread(self._history.read, team, alert.rule, alert.entity)
+        return detail_of(board, team, alert_id, levels, self._problem, self._room.clock())
+
+    def rules(self) -> list[RuleView]:
+        """All rules that decided on alerts of the page."""
+        return rules_of(self._room.board.episodes.values())
+
+    def suppressed(self) -> list[tuple[Row, Suppression]]:
+        """What is kept from people now, the oldest first."""
+        now, board = self._room.clock(), self._room.board
+        return [(episode.row(now), why) for episode, why in suppressed(board.episodes, now)]
+
+    async def models(self) -> ModelsView:
+        """Champion and challenger."""
+        return await asyncio.to_thread(self._models.read)
+
+    async def report(self, version: str) -> bytes | None:
+        """The report of a version."""
+        return await asyncio.to_thread(self._models.report, version)
+
+    def hints(self, place: str) -> list[Hint]:
+        """What is missing before a page can be of use, with the command that mends it."""
+        board = self._room.board
+        if not board.episodes:
+            return [NO_ALERTS]
+        states = [state for episode in board.episodes.values() for state in episode.firings.values()]
+        found = []
+        if all(state.enriched is None for state in states):
+            found.append(NO_SCORER)
+        elif all(state.enriched is None or state.enriched.score.model is None for state in states):
+            found.append(NO_MODEL)
+        if not any(act.agent == PERSON for state in states for act in state.acts):
+            found.append(NO_HUMANS)
+        if place == "rules" and not self.rules():
+            found.append(NO_RULES)
+        return found
+
+    def model_hints(self, found: ModelsView) -> list[Hint]:
+        """The same for the model page."""
+        return [] if found.models or found.error else [NO_MODEL]

@@ -1,0 +1,1 @@
+"""What people who work on noisegate run by `make`, and users never do."""
