@@ -173,6 +173,7 @@ class Board:
         self.episodes[key] = episode  # the last of all now
         if episode_id is not None:
             self._episode_keys[episode_id] = key
+        self._done.pop(key, None)
         episode.wake(alert, self._ranks)
         episode.add(state)
         self._keys[alert.team, alert.alert_id] = key
