@@ -247,7 +247,7 @@ class TriageSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Where the page listens, who may use it, and what its buttons write."""
 
     host: str = field(default="127.0.0.1", name="triage_host")
-    port: Port = field(default=9_112, name="triage_port")
+    port: Port = field(default=9_113, name="triage_port")
     """0 chooses a free one, which the log names."""
     auth: Path | None = field(default=None, name="triage_auth")
     """A TOML file with people's tokens, roles and the proxy that signs them in; needed beyond loopback."""

@@ -18,7 +18,6 @@ from stream.triage.view import Batch, Counts, Mark, Row, Snooze
 
 WAIT_SECONDS = 2.0  # so long a raised alert waits for its score before it is shown without
 RECENT_SECONDS = 60.0  # what was raised within it counts as coming now; what is older is read back
-SEARCHED = 200  # of the oldest rows, for one that is done, when a row has to be forgotten
 Record = Raised | Acted | Tick | Enriched | Outcome | Decision
 AlertKey = tuple[str, str]
 
@@ -61,6 +60,7 @@ class Board:
         self._early: dict[AlertKey, list[Acted | Outcome | Decision]] = {}
         self._scores, self._outcomes, self._decisions = (Once(10 * most_rows) for _ in range(3))  # one a topic
         self._changed: dict[str, None] = {}
+        self._done: dict[str, None] = {}
         self._gone: list[str] = []
         self._timed: set[str] = set()
         self._categories: Counter[str] = Counter()
@@ -173,6 +173,7 @@ class Board:
         self.episodes[key] = episode  # the last of all now
         if episode_id is not None:
             self._episode_keys[episode_id] = key
+        self._done.pop(key, None)
         episode.wake(alert, self._ranks)
         episode.add(state)
         self._keys[alert.team, alert.alert_id] = key
@@ -264,10 +265,9 @@ class Board:
                 self._changed[key] = None
 
     def _forget(self) -> None:
+        """Forget rows over the limit: what was done first, else what was touched first."""
         while len(self.episodes) > self._most_rows:
-            oldest = [key for key, _ in zip(self.episodes, range(SEARCHED), strict=False)]
-            done = (key for key in oldest if key in self.rows and self.rows[key].state in ("ended", "decided"))
-            self._drop(next(done, oldest[0]))
+            self._drop(next(iter(self._done or self.episodes)))
 
     def _drop(self, key: str) -> None:
         episode = self.episodes.pop(key)
@@ -278,6 +278,7 @@ class Board:
             if state.enriched is not None and self._episode_keys.get(state.enriched.episode or "") == key:
                 self._episode_keys.pop(state.enriched.episode or "", None)
         self._changed.pop(key, None)
+        self._done.pop(key, None)
         row = self.rows.pop(key, None)
         if row is not None:
             self._categories[_category(row)] -= 1
@@ -295,6 +296,10 @@ class Board:
             self._categories[_category(before)] -= 1
         self._categories[_category(row)] += 1
         self.rows[key] = row
+        if row.state in ("ended", "decided"):
+            self._done[key] = None
+        else:
+            self._done.pop(key, None)
         return row
 
 

@@ -40,6 +40,7 @@ class AlertState(Struct, kw_only=True):
     decisions: list[Decision] = field(default_factory=list)
     ended_at: float | None = None
     suppression: Suppression | None = None
+    fingerprint: str | None = None  # once somebody asked for it
 
     @property
     def raised_at(self) -> float:

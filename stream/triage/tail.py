@@ -17,7 +17,7 @@ from stream.metrics.triage import TriageMetrics
 from stream.triage.board import Record
 
 log = logging.getLogger(__name__)
-NEWEST = 10_000  # of each partition, at most
+NEWEST = 5_000  # of each partition, at most: more than that takes longer than a restart should
 READ_RECORDS = 2_000
 READ_SECONDS = 0.05  # librdkafka waits so long for more records, whatever came
 RETRY_SECONDS = 1.0

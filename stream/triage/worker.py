@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future
-from typing import Protocol
+from typing import Any, Protocol
 
 from stream.asgi_server import open_socket, serve
 from stream.config import Settings
@@ -93,7 +93,7 @@ class Triage:
         tail.start()
         kept = KeptActs(settings.redis.url, settings.deployment, min(settings.redis.timeout_seconds, REDIS_SECONDS))
         work = (room.run(), self._watch(history), publish_kept(kept, publish), _close_streams(room, stopping))
-        tasks = [asyncio.create_task(one) for one in work]
+        tasks = [_begin(one) for one in work]
         tune_garbage_collection()
         host, port = self._listener.getsockname()[:2]
         log.info("listening", extra={"fields": {"host": host, "port": port}})
@@ -163,6 +163,18 @@ async def publish_acts(publisher: Publisher, topic: str, acts: Sequence[Acted], 
         elif isinstance(result, BaseException):
             raise result
     return left
+
+
+def _begin(work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+    """A task whose fault is in the log, as nobody waits for it."""
+
+    def ended(task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a part of the page ended", exc_info=error)
+
+    task = asyncio.create_task(work)
+    task.add_done_callback(ended)
+    return task
 
 
 async def _take(room: TriageRoom, records: Sequence[Record]) -> None:

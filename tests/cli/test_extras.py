@@ -34,6 +34,7 @@ MODULES = {  # what pip calls it: what it is imported as
     "s3fs": "s3fs",
     "scipy": "scipy",
     "standardwebhooks": "standardwebhooks",
+    "sse-starlette": "sse_starlette",
     "starlette": "starlette",
     "tomlkit": "tomlkit",
     "uvicorn": "uvicorn",

@@ -22,6 +22,7 @@ from stream.lab.reference import bins_of
 from stream.metrics.intake import IntakeMetrics
 from stream.metrics.relay import RelayMetrics
 from stream.metrics.scorer import SCORE_EDGES
+from stream.metrics.triage import TriageMetrics
 from stream.models.model import Model
 from stream.models.reference import SCORE, chance
 from stream.monitoring import alerts, rules
@@ -189,7 +190,8 @@ def test_what_is_asked_for_is_on_the_page(server: PrometheusServer, organisation
                 shown[sample.name].append({**sample.labels, "job": DEFAULT_JOB, "instance": "scorer-0:9108"})
     selectors = {found for expression in asked for found in SELECTOR.findall(expression)}
     assert len({name for name, _ in selectors}) > 30
-    rooms = {family.name for of in (IntakeMetrics, RelayMetrics) for family in of().registry.collect()}
+    others = (IntakeMetrics, RelayMetrics, TriageMetrics)
+    rooms = {family.name for of in others for family in of().registry.collect()}
     for name, matchers in selectors:
         if re.sub("_(total|bucket|count|sum)$", "", name) in rooms and name not in shown:
             continue  # of a room that does not run here

@@ -29,7 +29,7 @@ actionable = ["worked", "remediated"]
 noise = ["dismissed", "resolved"]
 horizon_hours = 24
 """
-ORIGIN = "http://127.0.0.1:9112"
+ORIGIN = "http://127.0.0.1:9113"
 LEVELS = [Level("this team", "acted on 31 of 400", "8 % acted on", [0, 1, 0], NOW - 60)]
 
 

@@ -254,7 +254,7 @@ def test_the_events_are_those_of_the_board() -> None:
             "method": "GET",
             "path": "/events",
             "query_string": b"",
-            "headers": [(b"host", b"127.0.0.1:9112")],
+            "headers": [(b"host", b"127.0.0.1:9113")],
             "client": ("127.0.0.1", 5),
             "asgi": {"version": "3.0"},
             "http_version": "1.1",

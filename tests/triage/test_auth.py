@@ -127,7 +127,7 @@ def test_another_site_changes_nothing(path: str, headers: dict[str, str]) -> Non
     """Whatever a browser is made to send from elsewhere is refused before it is read."""
     rig = Rig()
     rig.take(enriched())
-    own = {"origin": "http://127.0.0.1:9112", "content-type": "application/json", "sec-fetch-site": "same-origin"}
+    own = {"origin": "http://127.0.0.1:9113", "content-type": "application/json", "sec-fetch-site": "same-origin"}
     sent = own | {name.replace("_", "-"): value for name, value in headers.items()}
     answer = rig.send("POST", path, {name: value for name, value in sent.items() if value}, b"{}")
     assert answer.status_code == 403
