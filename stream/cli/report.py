@@ -84,7 +84,7 @@ def team(
     import time
 
     from stream.core.errors import NoisegateError
-    from stream.lab.sources.pull import parse_when
+    from stream.core.events import parse_when
     from stream.triage.teams import as_csv, as_markdown
 
     begin = parse_when(since, "--since", time.time())
