@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from redis import Redis
 
 from stream.config import Settings, load_settings
@@ -123,7 +123,7 @@ class Cluster:
             count = len(consumer.list_topics(topic, timeout=10).topics[topic].partitions)
             for number in range(count):
                 part = TopicPartition(topic, number, 0)
-                _, end = consumer.get_watermark_offsets(part, timeout=10)
+                end = end_of(consumer, part)
                 consumer.assign([part])
                 position = 0
                 while position < end:
@@ -139,7 +139,7 @@ class Cluster:
         consumer = Consumer({"bootstrap.servers": self.kafka.bootstrap_servers, "group.id": "reader"})
         try:
             parts = [TopicPartition(self.settings.topics.events, number) for number in range(self.partitions)]
-            return [consumer.get_watermark_offsets(part, timeout=10)[1] for part in parts]
+            return [end_of(consumer, part) for part in parts]
         finally:
             consumer.close()
 
@@ -230,3 +230,15 @@ class Cluster:
 
     def _prefix(self, number: int) -> str:
         return f"{self.settings.deployment}:{{{self.settings.topics.events}:{number}}}"
+
+
+def end_of(consumer: Consumer, part: TopicPartition, seconds_: float = 20.0) -> int:
+    """The end offset of a partition; one that was made a moment ago is not known to every broker at once."""
+    deadline = time.monotonic() + seconds_
+    while True:
+        try:
+            return int(consumer.get_watermark_offsets(part, timeout=10)[1])
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
