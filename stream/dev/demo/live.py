@@ -1,0 +1,236 @@
+"""What the page shows behind the replay: the log's last days once more, up to now, and then one alert after another.
+
+For the page the log is moved by whole weeks, so that it ends in the week before now and hours and weekdays stay what
+they were. From now on nobody but the person at the page acts, so that all that changes in the history is their doing.
+"""
+
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from stream.core import limits
+from stream.core.errors import SettingsError
+from stream.core.events import Acted, Raised, encode_event, moment
+from stream.core.kinds import PERSON
+from stream.core.problem import Problem
+from stream.dev.demo.collector import Collector
+from stream.dev.demo.plan import Plan
+from stream.dev.stack import ScorerProcess, TriageProcess
+from stream.eventlog import Line, read_log
+from stream.kafka.reader import Reader
+from stream.kafka.replay import Feed
+
+DAY = 86_400.0
+PERIODS = (7 * DAY, DAY)  # the log's last days are the longest of these that the log covers, else the last of them
+INTERVAL_SECONDS = 4.0  # between two alerts: time to read one, and something to see in the first minute
+AFTER_VERDICT_SECONDS = 1.0
+TICK_SECONDS = 10.0
+CAUGHT_UP_LINES = 10_000  # of the log's last days, at most
+_CHUNK, _CHUNK_SECONDS = 90, 0.1  # about 300 alerts a second: the page shows a sample of more than 500
+_POLL_SECONDS = 0.2
+
+
+def verdict_kinds(problem: Problem) -> dict[str, str]:
+    """The kinds that the page's buttons write: `worked` and `dismissed`, or the problem's first ones of a person.
+
+    Raises:
+        SettingsError: nothing that a person does is noise, or actionable.
+    """
+    deciding = problem.outcome.deciding(PERSON)
+    kinds = {}
+    for action, usual, wanted in (("acted", "worked", True), ("dismissed", "dismissed", False)):
+        found = [kind for kind, meant in deciding.items() if meant is wanted]
+        if not found:
+            name = "actionable" if wanted else "noise"
+            raise SettingsError(
+                f"the problem file names no kind that a person's act makes {name}", f"add one to {name}"
+            )
+        kinds[action] = usual if usual in found else found[0]
+    return kinds
+
+
+def period_seconds(plan: Plan) -> float:
+    """How long the log's last days are, in seconds; the log is moved by a multiple of it."""
+    covered = plan.replayed.ended_at - float(plan.replayed.at[0])
+    return next((period for period in PERIODS if period <= covered), PERIODS[-1])
+
+
+def shift_seconds(plan: Plan, now: float) -> float:
+    """By how much the log is moved: it then ends less than a period before `now`."""
+    period = period_seconds(plan)
+    return (now - plan.replayed.ended_at) // period * period
+
+
+def moved(line: Line, by: float, suffix: str = "") -> Line:
+    """A line `by` seconds later, its alert's and action's ids with a suffix."""
+    event, delay = line.event, timedelta(seconds=by)
+    if isinstance(event, Acted):
+        until = event.until + delay if event.until else None
+        action_id = _suffixed(event.action_id, suffix)
+        event = replace(event, at=event.at + delay, until=until, action_id=action_id)
+    else:
+        event = replace(event, at=event.at + delay)
+    if suffix and isinstance(event, Raised | Acted):
+        event = replace(event, alert_id=_suffixed(event.alert_id, suffix))
+    return Line(event, event.at.timestamp(), encode_event(event))
+
+
+class LastDays(Struct, frozen=True, eq=False):
+    """The log's last days a period later: what has happened by now, and all their alerts.
+
+    Attributes:
+        past: lines up to now, in order; of acts only those on alerts that are among them.
+        alerts: every alert of the days, in order, as the log has it.
+        first: index of the first alert that is still to come.
+    """
+
+    past: list[Line]
+    alerts: list[Raised]
+    first: int
+
+
+def last_days(lines: Iterable[Line], since: float, by: float, now: float) -> LastDays:
+    """The days from `since` on, which are seconds of the log's own time, `by` seconds later."""
+    alerts: list[Raised] = []
+    found = []
+    for line in lines:
+        if line.at > since and isinstance(line.event, Raised | Acted):
+            found.append(line)
+            if isinstance(line.event, Raised):
+                alerts.append(line.event)
+    past, known = [], set()
+    begun = [line for line in found if line.at + by <= now]
+    for line in begun[-CAUGHT_UP_LINES:]:
+        event = line.event
+        assert isinstance(event, Raised | Acted)
+        if isinstance(event, Raised):
+            known.add((event.team, event.alert_id))
+        if (event.team, event.alert_id) in known:
+            past.append(moved(line, by, "-2"))
+    return LastDays(past, alerts, sum(isinstance(line.event, Raised) for line in begun))
+
+
+class Upcoming:
+    """The alerts to come, without end: those of the last days in order, again and again, each time with new ids."""
+
+    def __init__(self, alerts: Sequence[Raised], first: int = 0) -> None:
+        self._all = list(alerts)
+        self._round = 2
+        self._queue = deque(self._renamed()[first:])
+        self._wanted: deque[tuple[str, str, str]] = deque()
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether an alert is to be brought forward."""
+        return bool(self._wanted)
+
+    def bring_forward(self, team: str, rule: str, entity: str) -> None:
+        """Let the next alert of a team and rule come next, where there is one of another entity such a one."""
+        self._wanted.append((team, rule, entity))
+
+    def take(self, at: float) -> Raised:
+        """The next alert, raised at `at`."""
+        if not self._queue:
+            self._refill()
+        index = None
+        while index is None and self._wanted:
+            index = self._find(*self._wanted.popleft())
+        alert = self._queue[index or 0]
+        del self._queue[index or 0]
+        return replace(alert, at=moment(at))
+
+    def _find(self, team: str, rule: str, entity: str) -> int | None:
+        """Where the alert stands; the queue is filled up if it has none."""
+        if not any(alert.team == team and alert.rule == rule for alert in self._queue):
+            if not any(alert.team == team and alert.rule == rule for alert in self._all):
+                return None
+            self._refill()
+        found = [n for n, alert in enumerate(self._queue) if alert.team == team and alert.rule == rule]
+        return next((n for n in found if self._queue[n].entity != entity), found[0])
+
+    def _refill(self) -> None:
+        self._round += 1
+        self._queue.extend(self._renamed())
+
+    def _renamed(self) -> list[Raised]:
+        suffix = f"-{self._round}"
+        return [replace(alert, alert_id=_suffixed(alert.alert_id, suffix)) for alert in self._all]
+
+
+class Live:
+    """The part that lasts until somebody ends it.
+
+    Args:
+        plan: what was replayed.
+        shift: by how many seconds it was moved.
+        page: serves the page.
+        scorer: scores.
+        feed: takes events.
+        reader: reads what the scorer publishes.
+        collected: keeps it.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        shift: float,
+        page: TriageProcess,
+        scorer: ScorerProcess,
+        feed: Feed,
+        reader: Reader,
+        collected: Collector,
+    ) -> None:
+        self._plan, self._shift = plan, shift
+        self._page, self._scorer, self._feed, self._reader = page, scorer, feed, reader
+        self._collected = collected
+
+    def catch_up(self) -> Upcoming:
+        """Send what happened since the moved log ended, up to now; returns what is to come."""
+        period, now = period_seconds(self._plan), time.time()
+        since = self._plan.replayed.ended_at - period
+        days = last_days(read_log(self._plan.log), since, self._shift + period, now)
+        for start in range(0, len(days.past), _CHUNK):
+            self._send(days.past[start : start + _CHUNK])
+            self._watch(_CHUNK_SECONDS)
+        self._feed.tick(now)
+        return Upcoming(days.alerts, days.first)
+
+    def run(self, upcoming: Upcoming) -> None:
+        """Send alerts until the process is interrupted; after a verdict the next alert of that team and rule comes."""
+        began = sent_at = ticked_at = time.time()
+        self._collected.decided.clear()
+        while True:
+            now = time.time()
+            if now - sent_at >= (AFTER_VERDICT_SECONDS if upcoming.is_wanted else INTERVAL_SECONDS):
+                sent_at = now
+                alert = upcoming.take(now)
+                self._send([Line(alert, now, encode_event(alert))])
+            if now - ticked_at >= TICK_SECONDS:
+                ticked_at = now
+                self._feed.tick(now)
+            self._watch(_POLL_SECONDS)
+            while self._collected.decided:
+                outcome = self._collected.decided.popleft()
+                if outcome.agent == PERSON and outcome.decided_at.timestamp() >= began:
+                    upcoming.bring_forward(outcome.team, outcome.rule, outcome.entity)
+
+    def _send(self, lines: Sequence[Line]) -> None:
+        self._collected.sent(lines)
+        self._feed.send(lines)
+        self._feed.flush()
+
+    def _watch(self, seconds: float) -> None:
+        """Read what comes for some time."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self._collected.take(self._reader.read(left))
+        self._scorer.check()
+        self._page.check()
+
+
+def _suffixed(name: str, suffix: str) -> str:
+    return name[: limits.ID_LENGTH - len(suffix)] + suffix
