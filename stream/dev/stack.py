@@ -130,7 +130,7 @@ class ScorerProcess(RoomProcess):
 
 
 class TriageProcess(RoomProcess):
-    """The triage page, at `url`.
+    """The triage page, at `url`, of what is published from its start on.
 
     Args:
         environment: settings that reach the servers.
@@ -145,12 +145,13 @@ class TriageProcess(RoomProcess):
         own = {
             "NOISEGATE_TRIAGE_PORT": str(page_port),
             "NOISEGATE_TRIAGE_VERDICTS": f"{{{buttons}}}",
+            "NOISEGATE_TRIAGE_HOURS": "0.0001",
             "NOISEGATE_METRICS_PORT": str(port),
         }
         super().__init__("triage", "the triage page", {**environment, **own}, port)
 
     def await_served(self) -> None:
-        """Wait until it is served and knows what came before."""
+        """Wait until it is served and follows the topics."""
         self._await("was not served", lambda faults: not faults)
 
 

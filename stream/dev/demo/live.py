@@ -1,10 +1,11 @@
 """What the page shows behind the replay: the log's last days once more, up to now, and then one alert after another.
 
-For the page the log is moved by whole weeks, so that it ends in the week before now and hours and weekdays stay what
-they were. From now on nobody but the person at the page acts, so that all that changes in the history is their doing.
+For the page the log is moved by whole weeks, so that hours and weekdays stay what they were. From now on nobody but
+the person at the page acts, so that all that changes in the history is their doing.
 """
 
 import time
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -18,9 +19,8 @@ from stream.core.events import Acted, Raised, encode_event, moment
 from stream.core.kinds import PERSON
 from stream.core.problem import Problem
 from stream.dev.demo.collector import Collector
-from stream.dev.demo.plan import Plan
 from stream.dev.stack import ScorerProcess, TriageProcess
-from stream.eventlog import Line, read_log
+from stream.eventlog import Line
 from stream.kafka.reader import Reader
 from stream.kafka.replay import Feed
 
@@ -29,8 +29,8 @@ PERIODS = (7 * DAY, DAY)  # the log's last days are the longest of these that th
 INTERVAL_SECONDS = 4.0  # between two alerts: time to read one, and something to see in the first minute
 AFTER_VERDICT_SECONDS = 1.0
 TICK_SECONDS = 10.0
-CAUGHT_UP_LINES = 10_000  # of the log's last days, at most
-_CHUNK, _CHUNK_SECONDS = 90, 0.1  # about 300 alerts a second: the page shows a sample of more than 500
+SHOWN_LINES = 10_000  # of the last days, on the page when it opens
+CHUNK, CHUNK_SECONDS = 120, 0.1  # some 400 alerts a second: of more than 500 the page shows a sample
 _POLL_SECONDS = 0.2
 
 
@@ -53,16 +53,14 @@ def verdict_kinds(problem: Problem) -> dict[str, str]:
     return kinds
 
 
-def period_seconds(plan: Plan) -> float:
-    """How long the log's last days are, in seconds; the log is moved by a multiple of it."""
-    covered = plan.replayed.ended_at - float(plan.replayed.at[0])
+def period_seconds(covered: float) -> float:
+    """How long the last days are of a log that covers so many seconds; it is moved by a multiple of it."""
     return next((period for period in PERIODS if period <= covered), PERIODS[-1])
 
 
-def shift_seconds(plan: Plan, now: float) -> float:
-    """By how much the log is moved: it then ends less than a period before `now`."""
-    period = period_seconds(plan)
-    return (now - plan.replayed.ended_at) // period * period
+def shift_seconds(ended_at: float, period: float, now: float) -> float:
+    """By how much a log is moved: it then ends one to two periods before `now`."""
+    return ((now - ended_at) // period - 1) * period
 
 
 def moved(line: Line, by: float, suffix: str = "") -> Line:
@@ -80,46 +78,64 @@ def moved(line: Line, by: float, suffix: str = "") -> Line:
 
 
 class LastDays(Struct, frozen=True, eq=False):
-    """The log's last days a period later: what has happened by now, and all their alerts.
+    """What happened again since the moved log ended, and what is to come.
 
     Attributes:
-        past: lines up to now, in order; of acts only those on alerts that are among them.
-        alerts: every alert of the days, in order, as the log has it.
-        first: index of the first alert that is still to come.
+        earlier: lines before the page is there.
+        shown: lines of the last period, which the page has when it opens.
+        upcoming: alerts after these.
     """
 
-    past: list[Line]
-    alerts: list[Raised]
-    first: int
+    earlier: list[Line]
+    shown: list[Line]
+    upcoming: "Upcoming"
 
 
-def last_days(lines: Iterable[Line], since: float, by: float, now: float) -> LastDays:
-    """The days from `since` on, which are seconds of the log's own time, `by` seconds later."""
-    alerts: list[Raised] = []
-    found = []
+def last_days(lines: Iterable[Line], ended_at: float, period: float, shift: float, now: float) -> LastDays:
+    """A log's last days, again and again from the end of the log moved by `shift` on up to `now`."""
+    lines = _lines_since(lines, ended_at - period)
+    past: list[Line] = []
+    number = 1
+    while True:
+        by = shift + number * period
+        happened = [line for line in lines if line.at + by <= now]
+        number += 1
+        past += [moved(line, by, f"-{number}") for line in happened]
+        if len(happened) < len(lines):
+            break
+    border = bisect_right(past, now - period, key=lambda line: line.at)
+    border = max(border, len(past) - SHOWN_LINES)
+    alerts = [line.event for line in lines if isinstance(line.event, Raised)]
+    first = sum(isinstance(line.event, Raised) for line in happened)
+    return LastDays(past[:border], past[border:], Upcoming(alerts, first, number))
+
+
+def _lines_since(lines: Iterable[Line], since: float) -> list[Line]:
+    """The alerts raised after `since`, and the acts on them."""
+    known, found = set(), []
     for line in lines:
-        if line.at > since and isinstance(line.event, Raised | Acted):
-            found.append(line)
-            if isinstance(line.event, Raised):
-                alerts.append(line.event)
-    past, known = [], set()
-    begun = [line for line in found if line.at + by <= now]
-    for line in begun[-CAUGHT_UP_LINES:]:
         event = line.event
-        assert isinstance(event, Raised | Acted)
+        if line.at <= since or not isinstance(event, Raised | Acted):
+            continue
         if isinstance(event, Raised):
             known.add((event.team, event.alert_id))
         if (event.team, event.alert_id) in known:
-            past.append(moved(line, by, "-2"))
-    return LastDays(past, alerts, sum(isinstance(line.event, Raised) for line in begun))
+            found.append(line)
+    return found
 
 
 class Upcoming:
-    """The alerts to come, without end: those of the last days in order, again and again, each time with new ids."""
+    """The alerts to come, without end: those of the last days in order, again and again, each time with new ids.
 
-    def __init__(self, alerts: Sequence[Raised], first: int = 0) -> None:
+    Args:
+        alerts: of the last days; at least one.
+        first: index of the first to come.
+        number: how often they have come, this time counted; it is in their ids.
+    """
+
+    def __init__(self, alerts: Sequence[Raised], first: int, number: int) -> None:
         self._all = list(alerts)
-        self._round = 2
+        self._round = number
         self._queue = deque(self._renamed()[first:])
         self._wanted: deque[tuple[str, str, str]] = deque()
 
@@ -165,8 +181,6 @@ class Live:
     """The part that lasts until somebody ends it.
 
     Args:
-        plan: what was replayed.
-        shift: by how many seconds it was moved.
         page: serves the page.
         scorer: scores.
         feed: takes events.
@@ -175,33 +189,22 @@ class Live:
     """
 
     def __init__(
-        self,
-        plan: Plan,
-        shift: float,
-        page: TriageProcess,
-        scorer: ScorerProcess,
-        feed: Feed,
-        reader: Reader,
-        collected: Collector,
+        self, page: TriageProcess, scorer: ScorerProcess, feed: Feed, reader: Reader, collected: Collector
     ) -> None:
-        self._plan, self._shift = plan, shift
         self._page, self._scorer, self._feed, self._reader = page, scorer, feed, reader
         self._collected = collected
 
-    def catch_up(self) -> Upcoming:
-        """Send what happened since the moved log ended, up to now; returns what is to come."""
-        period, now = period_seconds(self._plan), time.time()
-        since = self._plan.replayed.ended_at - period
-        days = last_days(read_log(self._plan.log), since, self._shift + period, now)
-        for start in range(0, len(days.past), _CHUNK):
-            self._send(days.past[start : start + _CHUNK])
-            self._watch(_CHUNK_SECONDS)
-        self._feed.tick(now)
-        return Upcoming(days.alerts, days.first)
+    def fill(self, lines: Sequence[Line]) -> None:
+        """Send what the page has when it opens, no faster than it shows all of it."""
+        for start in range(0, len(lines), CHUNK):
+            self._send(lines[start : start + CHUNK])
+            self._watch(CHUNK_SECONDS)
+        self._feed.tick(time.time())
 
     def run(self, upcoming: Upcoming) -> None:
         """Send alerts until the process is interrupted; after a verdict the next alert of that team and rule comes."""
-        began = sent_at = ticked_at = time.time()
+        began = ticked_at = time.time()
+        sent_at = 0.0
         self._collected.decided.clear()
         while True:
             now = time.time()

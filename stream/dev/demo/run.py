@@ -4,7 +4,6 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 from msgspec import Struct
@@ -13,16 +12,16 @@ from rich.console import Console
 from stream.config import load_problem
 from stream.console import stage_bars
 from stream.core.errors import EmbeddedServerFailed, SettingsError
-from stream.core.events import moment
+from stream.core.events import Raised, moment
 from stream.dev import shipped
 from stream.dev.demo.collector import Collector
-from stream.dev.demo.live import Live, moved, shift_seconds, verdict_kinds
+from stream.dev.demo.live import Live, last_days, moved, period_seconds, shift_seconds, verdict_kinds
 from stream.dev.demo.plan import Plan, make_plan
 from stream.dev.demo.summary import Figures, Summary, baseline_figures, figures, match_outcomes, save
 from stream.dev.demo.view import open_page, say_page, say_summary, snapshot, watching
 from stream.dev.process import accepts
 from stream.dev.stack import Stack, TriageProcess, running_stack
-from stream.eventlog import Line
+from stream.eventlog import Line, read_log
 from stream.extras import TRAINING, require_lab
 from stream.kafka.reader import Reader
 from stream.kafka.replay import Feed, Schedule, parse_speed
@@ -127,11 +126,13 @@ class _Demo:
         self._topics = [settings.topics.enriched, settings.topics.outcomes, settings.topics.failed]
         whose = "the SIMULATED organisation" if plan.simulated else plan.log.name
         self._title = f"noisegate: {whose}"
-        self._shift = 0.0 if request.port is None else shift_seconds(plan, time.time())
+        replayed = plan.replayed
+        self._period = period_seconds(replayed.ended_at - float(replayed.at[0]))
+        self._shift = 0.0 if request.port is None else shift_seconds(replayed.ended_at, self._period, time.time())
 
     def run(self, report: Callable[[Summary], None]) -> None:
         plan, collected = self._plan, self._collected
-        with ExitStack() as ending, Reader(self._stack.settings, self._topics) as reader:
+        with Reader(self._stack.settings, self._topics) as reader:
             with self._console.status("starting the scorer"):
                 self._stack.scorer.await_assigned()
             parts, before = plan.parts(), plan.split.alert
@@ -139,7 +140,6 @@ class _Demo:
             self._play(reader, history, None, "1 of 2: building history, no model yet", before)
             history_alerts = collected.done_alerts
             version = self._serve_model()
-            page = self._start_page(ending)
             collected.begin()
             speed, after = parse_speed(self._request.speed), len(plan.replayed.alerts) - before
             began = time.monotonic()
@@ -153,25 +153,25 @@ class _Demo:
                 save(self._request.save, collected, summary)
                 self._console.print(f"saved in {self._request.save}", markup=False, soft_wrap=True)
             report(summary)
-            if page is not None:
-                self._go_on(page, reader)
+            if self._request.port is not None:
+                self._go_on(reader, self._request.port)
 
-    def _start_page(self, ending: ExitStack) -> TriageProcess | None:
-        """The page's process, which comes up meanwhile; None where no page is asked for."""
-        if self._request.port is None:
-            return None
-        kinds = verdict_kinds(self._plan.problem)
-        return ending.enter_context(TriageProcess(self._stack.environment, self._request.port, kinds))
-
-    def _go_on(self, page: TriageProcess, reader: Reader) -> None:
-        """Let alerts come to the page until somebody ends it."""
-        with self._console.status("opening the page"):
-            page.await_served()
-        say_page(self._console, page.url, self._plan.simulated)
-        if self._request.browser:
-            open_page(page.url)
-        live = Live(self._plan, self._shift, page, self._stack.scorer, self._feed, reader, self._collected)
-        live.run(live.catch_up())
+    def _go_on(self, reader: Reader, port: int) -> None:
+        """Serve the page, and let alerts come to it until somebody ends it."""
+        plan, collected, scorer = self._plan, self._collected, self._stack.scorer
+        days = last_days(read_log(plan.log), plan.replayed.ended_at, self._period, self._shift, time.time())
+        collected.begin()
+        count = len({(one.event.team, one.event.alert_id) for one in days.earlier if isinstance(one.event, Raised)})
+        self._play(reader, days.earlier, None, "for the page: the log's last days once more", count)
+        with TriageProcess(self._stack.environment, port, verdict_kinds(plan.problem)) as page:
+            live = Live(page, scorer, self._feed, reader, collected)
+            with self._console.status("filling the page"):
+                page.await_served()
+                live.fill(days.shown)
+            say_page(self._console, page.url, plan.simulated)
+            if self._request.browser:
+                open_page(page.url)
+            live.run(days.upcoming)
 
     def _moved(self, lines: Iterator[Line]) -> Iterator[Line]:
         return (moved(one, self._shift) for one in lines) if self._shift else lines

@@ -20,6 +20,7 @@ from stream.console import strip_control_characters
 from stream.core.records import Enriched
 from stream.core.scoring import history_words
 from stream.dev.demo.collector import Collector
+from stream.dev.demo.live import INTERVAL_SECONDS
 from stream.dev.demo.summary import Figures, Summary
 
 _BANDS = {"likely_noise": "dim", "unsure": "yellow", "likely_actionable": "bold red", "unscored": "dim italic"}
@@ -139,11 +140,11 @@ def say_summary(console: Console, summary: Summary, question: str) -> None:
 def say_page(console: Console, url: str, simulated: bool) -> None:
     """Where the page is, and what comes there."""
     whose = "the SIMULATED organisation's last days" if simulated else "the log's last days"
-    console.print(f"\n[bold]The page is at {escape(url)}[/bold] (keys: j k, a acted, d dismiss, u undo, ? all)")
+    console.print(f"\n[bold]The page: {escape(url)}[/bold]  a acted, d dismiss, u undo, ? all keys", soft_wrap=True)
     console.print(
-        f"It shows {whose} with the times of now, and then one alert every few seconds. Nobody else acts on those: "
-        "give a verdict, and when its undo is over the next alert of that team and rule shows it as history. "
-        "Ctrl-C ends the demo.",
+        f"It shows {whose} with the times of now, and every {INTERVAL_SECONDS:.0f} s one more alert. Nobody else acts "
+        "on those. Give a verdict: when its undo is over, the next alert of that team and rule comes, with your "
+        "verdict in its history. Ctrl-C ends the demo.",
         soft_wrap=True,
     )
 
