@@ -4,6 +4,7 @@ For the page the log is moved by whole weeks, so that hours and weekdays stay wh
 the person at the page acts, so that all that changes in the history is their doing.
 """
 
+import math
 import time
 from bisect import bisect_right
 from collections import deque
@@ -91,15 +92,26 @@ class LastDays(Struct, frozen=True, eq=False):
     upcoming: "Upcoming"
 
 
-def last_days(lines: Iterable[Line], ended_at: float, period: float, shift: float, now: float) -> LastDays:
-    """A log's last days, again and again from the end of the log moved by `shift` on up to `now`."""
-    lines = _lines_since(lines, ended_at - period)
+def last_days(
+    lines: Iterable[Line], raised_at: float, ended_at: float, period: float, shift: float, now: float
+) -> LastDays:
+    """A log's last days with alerts, again and again from the end of the log moved by `shift` on up to `now`.
+
+    Args:
+        lines: the log.
+        raised_at: when its last alert was raised; seconds, as all other times.
+        ended_at: when it ended.
+        period: how long the last days are.
+        shift: by how much the log is moved.
+        now: up to when they have happened.
+    """
+    number = math.ceil(max(ended_at - raised_at - period, 0.0) / period) + 1  # no day comes before the log's end
+    lines = _lines_since(lines, (ended_at if number == 1 else raised_at) - period)
     past: list[Line] = []
-    number = 1
     while True:
         by = shift + number * period
-        happened = [line for line in lines if line.at + by <= now]
         number += 1
+        happened = [line for line in lines if line.at + by <= now]
         past += [moved(line, by, f"-{number}") for line in happened]
         if len(happened) < len(lines):
             break

@@ -159,7 +159,8 @@ class _Demo:
     def _go_on(self, reader: Reader, port: int) -> None:
         """Serve the page, and let alerts come to it until somebody ends it."""
         plan, collected, scorer = self._plan, self._collected, self._stack.scorer
-        days = last_days(read_log(plan.log), plan.replayed.ended_at, self._period, self._shift, time.time())
+        raised_at, ended_at = float(plan.replayed.at.max()), plan.replayed.ended_at
+        days = last_days(read_log(plan.log), raised_at, ended_at, self._period, self._shift, time.time())
         collected.begin()
         count = len({(one.event.team, one.event.alert_id) for one in days.earlier if isinstance(one.event, Raised)})
         self._play(reader, days.earlier, None, "for the page: the log's last days once more", count)
