@@ -10,6 +10,8 @@ import typer
 
 from stream.console import print_json, stderr_console
 
+_DISPLAYS = {"DISPLAY", "WAYLAND_DISPLAY", "BROWSER"}
+
 
 def demo(
     events: Annotated[
@@ -44,12 +46,18 @@ def demo(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything is cleaned up
     console = stderr_console()
     attended = console.is_terminal and not os.environ.get("CI") and not no_browser
-    if port is None and attended and not as_json:
-        port = 0
-    browser = attended and _has_display()
-    request = Request(events=events, problem=problem, speed=speed, save=save, seed=seed, port=port, browser=browser)
+    request = Request(
+        events=events,
+        problem=problem,
+        speed=speed,
+        save=save,
+        seed=seed,
+        port=port,
+        page=attended and not as_json,
+        browser=attended and _has_display(),
+    )
     run_demo(request, console, print_json if as_json else lambda _: None)
 
 
 def _has_display() -> bool:
-    return sys.platform in ("darwin", "win32") or bool({"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys())
+    return sys.platform in ("darwin", "win32") or bool(_DISPLAYS & os.environ.keys())

@@ -3,8 +3,11 @@
 import json
 import math
 import os
+import pty
 import re
+import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -291,6 +294,67 @@ def test_page(watched: tuple["subprocess.Popen[str]", str], tmp_path: Path) -> N
     assert homes(tmp_path) == []
     assert [left.name for left in tmp_path.iterdir() if left.name != ".ses"] == []
     assert "Traceback" not in tmp_path.with_suffix(".err").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(DEADLINE_SECONDS)
+def test_page_opens_on_a_terminal(log: Path, tmp_path: Path) -> None:
+    """On a terminal the person's browser is opened with the page's address, which is printed too, below the summary."""
+    opened, browser, printed = tmp_path / "opened", tmp_path / "browser", bytearray()
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n', encoding="utf-8")
+    browser.chmod(0o755)
+    env = {name: value for name, value in os.environ.items() if name not in ("CI", "NO_COLOR", "TERM")}
+    arguments = ["--events", str(log), "--problem", str(simulated_problem())]
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "stream", "demo", *arguments],
+        env={**env, "BROWSER": str(browser), "TERM": "xterm"},
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+
+        def address() -> str:
+            """What the browser was given; what the terminal shows is read on meanwhile."""
+            if select.select([ours], [], [], 0.1)[0]:
+                printed.extend(os.read(ours, 65_536))
+            return opened.read_text() if opened.exists() else ""
+
+        try:
+            until(lambda: address().endswith("\n"), 60, "no browser was opened")
+            url = address().strip()
+            assert "alerts/min" in urllib.request.urlopen(url, timeout=10).read().decode()
+        finally:
+            process.send_signal(signal.SIGINT)
+            while _reads(ours, printed):
+                pass
+            process.wait(timeout=40)
+            os.close(ours)
+    text = printed.decode()
+    assert text.index("alerts compared with their later outcomes") < text.index(f"The page: {url}")
+    assert "Traceback" not in text
+
+
+def _reads(terminal: int, printed: bytearray) -> bool:
+    """Read on; whether there may be more."""
+    try:
+        found = os.read(terminal, 65_536)
+    except OSError:  # the other side is closed
+        return False
+    printed.extend(found)
+    return bool(found)
+
+
+@pytest.mark.slow
+def test_port_in_use(tmp_path: Path) -> None:
+    """A page's port that somebody listens on is one sentence with the mend, before anything is started."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        done = demo("--port", str(port))
+    assert done.returncode == 1
+    assert f"port {port} is in use" in done.stderr
+    assert "--port" in done.stderr
 
 
 @pytest.mark.slow

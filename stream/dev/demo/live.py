@@ -22,6 +22,7 @@ from stream.core.problem import Problem
 from stream.dev.demo.collector import Collector
 from stream.dev.stack import ScorerProcess, TriageProcess
 from stream.eventlog import Line
+from stream.extras import import_extra
 from stream.kafka.reader import Reader
 from stream.kafka.replay import Feed
 
@@ -33,6 +34,23 @@ TICK_SECONDS = 10.0
 SHOWN_LINES = 10_000  # of the last days, on the page when it opens
 CHUNK, CHUNK_SECONDS = 120, 0.1  # some 400 alerts a second: of more than 500 the page shows a sample
 _POLL_SECONDS = 0.2
+_MODULES = ("starlette", "uvicorn", "sse_starlette", "jinja2")
+
+
+def check_page(problem: Problem) -> None:
+    """Find out whether there can be a page.
+
+    Raises:
+        NoisegateError: a package is missing, a button would have no kind, or the log can't be moved.
+    """
+    for module in _MODULES:
+        import_extra(module, "web", "the demo's page needs", SettingsError)
+    verdict_kinds(problem)
+    if problem.exclude.flood_days or problem.exclude.windows:
+        raise SettingsError(
+            "for the page the log is moved to now, but the problem file excludes days of its own time",
+            "take flood_days and windows out of a copy of it, or see the figures alone with --no-browser",
+        )
 
 
 def verdict_kinds(problem: Problem) -> dict[str, str]:

@@ -7,15 +7,17 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 from rich.console import Console
 
 from stream.config import load_problem
 from stream.console import stage_bars
-from stream.core.errors import EmbeddedServerFailed, SettingsError
+from stream.core.errors import EmbeddedServerFailed, NoisegateError, SettingsError
 from stream.core.events import Raised, moment
+from stream.core.problem import Problem
 from stream.dev import shipped
 from stream.dev.demo.collector import Collector
-from stream.dev.demo.live import Live, last_days, moved, period_seconds, shift_seconds, verdict_kinds
+from stream.dev.demo.live import Live, check_page, last_days, moved, period_seconds, shift_seconds, verdict_kinds
 from stream.dev.demo.plan import Plan, make_plan
 from stream.dev.demo.summary import Figures, Summary, baseline_figures, figures, match_outcomes, save
 from stream.dev.demo.view import open_page, say_page, say_summary, snapshot, watching
@@ -41,7 +43,8 @@ class Request(Struct, frozen=True, kw_only=True):
     """What a person asks for. Without `events` the simulated organisation.
 
     Attributes:
-        port: where the page is served; 0 takes a free one, None: no page.
+        port: where the page is served; 0 takes a free one.
+        page: whether there is one if it can be; with a `port` there must be one.
         browser: whether a browser opens it.
     """
 
@@ -51,6 +54,7 @@ class Request(Struct, frozen=True, kw_only=True):
     save: Path | None = None
     seed: int = SEED
     port: int | None = None
+    page: bool = False
     browser: bool = False
 
     @property
@@ -77,8 +81,7 @@ def run_demo(request: Request, console: Console, report: Callable[[Summary], Non
         folder = Path(made)
         problem_file, store = _problem_of(request), folder / "models"
         problem = load_problem(problem_file)
-        if request.port is not None:
-            verdict_kinds(problem)  # before anything is started
+        request = _with_page(request, problem, console)
         store.mkdir()
         log = _log_of(request, folder, console)
         with running_stack(problem_file, store) as stack:
@@ -87,6 +90,20 @@ def run_demo(request: Request, console: Console, report: Callable[[Summary], Non
             for sentence in sentences(plan.replayed.orphans, plan.replayed.unknown_fields, problem):
                 console.print(sentence, markup=False, highlight=False, soft_wrap=True)
             _Demo(request, console, plan, stack, store, models).run(report)
+
+
+def _with_page(request: Request, problem: Problem, console: Console) -> Request:
+    """The request with a port if there will be a page; where one is only offered, why there is none is printed."""
+    if request.port is None and not request.page:
+        return request
+    try:
+        check_page(problem)
+    except NoisegateError as error:
+        if request.port is not None:
+            raise
+        console.print(f"There is no page: {error}", markup=False, soft_wrap=True)
+        return request
+    return replace(request, port=request.port or 0)
 
 
 def _problem_of(request: Request) -> Path:

@@ -1,5 +1,6 @@
 """What a person sees: the live view while alerts are scored, and the closing summary."""
 
+import os
 import time
 import webbrowser
 from collections.abc import Callable, Iterator
@@ -155,7 +156,8 @@ def open_page(url: str) -> None:
         browser = webbrowser.get()
     except webbrowser.Error:
         return
-    if type(browser) is not webbrowser.GenericBrowser:  # that is one inside the terminal, such as lynx
+    is_graphical = type(browser) is not webbrowser.GenericBrowser  # lynx, say, would take the terminal
+    if is_graphical or "BROWSER" in os.environ:
         Thread(target=browser.open, args=(url,), daemon=True).start()  # it may wait for the browser
 
 
