@@ -4,7 +4,6 @@ For the page the log is moved by whole weeks, so that hours and weekdays stay wh
 the person at the page acts, so that all that changes in the history is their doing.
 """
 
-import math
 import time
 from bisect import bisect_right
 from collections import deque
@@ -118,25 +117,25 @@ def last_days(
     Args:
         lines: the log.
         raised_at: when its last alert was raised; seconds, as all other times.
-        ended_at: when it ended.
+        ended_at: when it ended; that may be days later.
         period: how long the last days are.
         shift: by how much the log is moved.
         now: up to when they have happened.
     """
-    number = math.ceil(max(ended_at - raised_at - period, 0.0) / period) + 1  # no day comes before the log's end
-    lines = _lines_since(lines, (ended_at if number == 1 else raised_at) - period)
+    again = _lines_since(lines, raised_at - period)
+    alerts = [line.event for line in again if isinstance(line.event, Raised)]
     past: list[Line] = []
+    number = 0
     while True:
-        by = shift + number * period
         number += 1
-        happened = [line for line in lines if line.at + by <= now]
-        past += [moved(line, by, f"-{number}") for line in happened]
-        if len(happened) < len(lines):
+        by = shift + number * period
+        happened = [line for line in again if line.at + by <= now]
+        past += [moved(line, by, f"-{number}") for line in _lines_since(happened, ended_at + shift - by)]
+        first = sum(isinstance(line.event, Raised) for line in happened)
+        if first < len(alerts):
             break
-    border = bisect_right(past, now - period, key=lambda line: line.at)
-    border = max(border, len(past) - SHOWN_LINES)
-    alerts = [line.event for line in lines if isinstance(line.event, Raised)]
-    first = sum(isinstance(line.event, Raised) for line in happened)
+    past.sort(key=lambda line: line.at)  # late acts come after the next round's first alerts
+    border = max(bisect_right(past, now - period, key=lambda line: line.at), len(past) - SHOWN_LINES)
     return LastDays(past[:border], past[border:], Upcoming(alerts, first, number))
 
 
