@@ -38,8 +38,9 @@ def demo(
     organisation ships with a model. For your own log, the demo trains one on the first part (extra: lab). The broker,
     Redis and the scorer start with the command and stop with it (extra: embedded).
 
-    On a terminal it then opens a page of live alerts, on which you give verdicts, and runs until Ctrl-C (extra: web).
-    For the page, and in what --save writes beside it, the log is moved by whole weeks, so that it ends this week.
+    On a terminal, and without --json, it then opens a page of live alerts on which you give verdicts, and runs until
+    Ctrl-C (extra: web). For the page, and in what --save writes beside it, the log is moved by whole weeks, or days if
+    it is shorter than one, towards now.
     """
     from stream.dev.demo import Request, run_demo
 

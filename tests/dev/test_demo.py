@@ -276,7 +276,7 @@ def test_page(watched: tuple["subprocess.Popen[str]", str], tmp_path: Path) -> N
     assert summary["alerts"] == summary["enriched"]
     until(lambda: rows(page) and time.time() - rows(page)[0]["latest_at"] < 30.0, 10, "no alert of now")
     scored = [row for row in rows(page) if row.get("probability") is not None and row.get("state", "open") == "open"]
-    first = next(row for row in scored if row["last"][:1] == [0])
+    first = next(row for row in scored if row["last"][:1] == [0] and "flags" not in row)
     given_at = time.time()
     verdict = {"id": "verdict-1", "action": "acted", "keys": [first["key"]]}
     assert post_json(f"{page}/v1/verdicts", verdict)["count"] == 1
