@@ -1,6 +1,7 @@
-"""The journey on one laptop: embedded broker and Valkey, the topics, and a real scorer process beside them."""
+"""The journey on one laptop: embedded broker and Valkey, the topics, and a real scorer and page beside them."""
 
 import http.client
+import json
 import os
 import shutil
 import sys
@@ -24,18 +25,19 @@ _POLL_SECONDS = 0.05
 _TAIL_LENGTH = 400
 
 
-class ScorerProcess(ServerProcess):
-    """`python -m stream run scorer` with settings from `environment` alone; `port` is its health server's."""
+class RoomProcess(ServerProcess):
+    """`python -m stream run ROOM` with settings from `environment` alone; `port` is its health server's."""
 
-    def __init__(self, environment: dict[str, str], port: int) -> None:
+    def __init__(self, room: str, name: str, environment: dict[str, str], port: int) -> None:
         self.port = port
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("NOISEGATE_")}
         package = str(Path(stream.__file__).parent.parent)
         path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
+        self._room = room
         super().__init__(
-            "the scorer",
-            [sys.executable, "-m", "stream", "run", "scorer"],
-            ready=lambda: True,  # it takes seconds: see `await_assigned`
+            name,
+            [sys.executable, "-m", "stream", "run", room],
+            ready=lambda: True,  # it takes seconds: the methods that await are for that
             environ={**inherited, "PYTHONPATH": path, **environment},
         )
 
@@ -43,6 +45,51 @@ class ScorerProcess(ServerProcess):
         """What /readyz says is missing, or notes below its "ok"; None while nobody answers."""
         text = self._get("/readyz")
         return None if text is None else [line for line in text.splitlines() if line not in ("", "ok")]
+
+    def check(self) -> None:
+        """Raise EmbeddedServerFailed if it is gone."""
+        if not self.running:
+            raise EmbeddedServerFailed(f"{self.name} ended by itself: {self.last_words()}")
+
+    def last_words(self) -> str:
+        """The end of its log, and where the whole of it is kept for the person who looks for the cause."""
+        handle, kept = tempfile.mkstemp(prefix=f"noisegate-{self._room}-", suffix=".log")
+        os.close(handle)
+        shutil.copyfile(self.log, kept)
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines() or ["nothing"]
+        return f"its log ends with {lines[-1][:_TAIL_LENGTH]} (all of it is in {kept})"
+
+    def stop(self, grace_seconds: float = DRAIN_SECONDS) -> None:
+        """SIGTERM, and time to drain."""
+        super().stop(grace_seconds)
+
+    def _await(self, missing: str, ready: Callable[[list[str]], bool]) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            self.check()
+            faults = self.faults()
+            if faults is not None and ready(faults):
+                return
+            if time.monotonic() > deadline:
+                raise EmbeddedServerFailed(f"{self.name} {missing} within {START_SECONDS:.0f} s: {self.last_words()}")
+            time.sleep(_POLL_SECONDS)
+
+    def _get(self, path: str) -> str | None:
+        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=5.0)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().read().decode()
+        except (OSError, http.client.HTTPException):
+            return None
+        finally:
+            connection.close()
+
+
+class ScorerProcess(RoomProcess):
+    """The scorer."""
+
+    def __init__(self, environment: dict[str, str], port: int) -> None:
+        super().__init__("scorer", "the scorer", environment, port)
 
     def counters(self) -> dict[tuple[str, str], float]:
         """The counters of /metrics: by name and their one label's value; empty while nobody answers."""
@@ -81,50 +128,39 @@ class ScorerProcess(ServerProcess):
 
         self._await("served no model", served)
 
-    def check(self) -> None:
-        """Raise EmbeddedServerFailed if it is gone."""
-        if not self.running:
-            raise EmbeddedServerFailed(f"the scorer ended by itself: {self.last_words()}")
 
-    def last_words(self) -> str:
-        """The end of its log, and where the whole of it is kept for the person who looks for the cause."""
-        handle, kept = tempfile.mkstemp(prefix="noisegate-scorer-", suffix=".log")
-        os.close(handle)
-        shutil.copyfile(self.log, kept)
-        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines() or ["nothing"]
-        return f"its log ends with {lines[-1][:_TAIL_LENGTH]} (all of it is in {kept})"
+class TriageProcess(RoomProcess):
+    """The triage page, at `url`, of what is published from its start on.
 
-    def stop(self, grace_seconds: float = DRAIN_SECONDS) -> None:
-        """SIGTERM, and time to drain."""
-        super().stop(grace_seconds)
+    Args:
+        environment: settings that reach the servers.
+        page_port: where it is served; 0 takes a free one.
+        verdicts: the kinds that its buttons write.
+    """
 
-    def _await(self, missing: str, ready: Callable[[list[str]], bool]) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            self.check()
-            faults = self.faults()
-            if faults is not None and ready(faults):
-                return
-            if time.monotonic() > deadline:
-                raise EmbeddedServerFailed(f"the scorer {missing} within {START_SECONDS:.0f} s: {self.last_words()}")
-            time.sleep(_POLL_SECONDS)
+    def __init__(self, environment: dict[str, str], page_port: int, verdicts: dict[str, str]) -> None:
+        page_port, port = page_port or free_port(), free_port()
+        self.url = f"http://{LOOPBACK}:{page_port}/"
+        buttons = ", ".join(f"{action} = {json.dumps(kind)}" for action, kind in verdicts.items())
+        own = {
+            "NOISEGATE_TRIAGE_PORT": str(page_port),
+            "NOISEGATE_TRIAGE_VERDICTS": f"{{{buttons}}}",
+            "NOISEGATE_TRIAGE_HOURS": "0.0001",
+            "NOISEGATE_METRICS_PORT": str(port),
+        }
+        super().__init__("triage", "the triage page", {**environment, **own}, port)
 
-    def _get(self, path: str) -> str | None:
-        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=5.0)
-        try:
-            connection.request("GET", path)
-            return connection.getresponse().read().decode()
-        except (OSError, http.client.HTTPException):
-            return None
-        finally:
-            connection.close()
+    def await_served(self) -> None:
+        """Wait until it is served and follows the topics."""
+        self._await("was not served", lambda faults: not faults)
 
 
 class Stack:
-    """What runs: the settings by which everything is reached, and the scorer."""
+    """What runs: the settings by which everything is reached, also as environment, and the scorer."""
 
-    def __init__(self, settings: Settings, scorer: ScorerProcess) -> None:
+    def __init__(self, settings: Settings, environment: dict[str, str], scorer: ScorerProcess) -> None:
         self.settings = settings
+        self.environment = environment
         self.scorer = scorer
 
 
@@ -148,7 +184,7 @@ def running_stack(problem: Path, models: Path, log_level: str = "info") -> Itera
         Topics(settings).create(PARTITIONS, 1, topic_configs())
         try:
             with ScorerProcess(environment, port) as scorer:
-                yield Stack(settings, scorer)
+                yield Stack(settings, environment, scorer)
         finally:  # asked to end, the broker waits for its clients; it keeps nothing, so there is nothing to wait for
             broker.kill()
 

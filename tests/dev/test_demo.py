@@ -3,10 +3,16 @@
 import json
 import math
 import os
+import pty
+import re
+import select
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +39,7 @@ from stream.simulation import write_events
 from tests.waits import until
 
 SERVERS = 3  # broker, Valkey, scorer
+PAGE_SERVERS = SERVERS + 1
 DEADLINE_SECONDS = 150
 MINE = ("auc", "ece", "suppressed_at_95")
 BASELINES = {"always_noise", "team_rate", "rule_rate", "team_rule_rate", "last_outcome"}
@@ -208,6 +215,146 @@ def homes(folder: Path) -> list[Path]:
         if folder in home.parents:
             found.append(home)
     return found
+
+
+@pytest.fixture
+def watched(log: Path, tmp_path: Path) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    """A demo with a page, and the page's address; its temporary files are in `tmp_path`."""
+    arguments = ["--events", str(log), "--problem", str(simulated_problem()), "--port", "0", "--json"]
+    out, err = tmp_path.with_suffix(".out"), tmp_path.with_suffix(".err")
+    with (
+        out.open("w") as stdout,
+        err.open("w") as stderr,
+        subprocess.Popen(
+            [sys.executable, "-m", "stream", "demo", *arguments],
+            env={**os.environ, "TMPDIR": str(tmp_path)},
+            stdout=stdout,
+            stderr=stderr,
+            text=True,
+        ) as process,
+    ):
+
+        def address() -> re.Match[str] | None:
+            assert process.poll() is None, err.read_text()
+            return re.search(r"The page: (http://127\.0\.0\.1:[0-9]+)/", err.read_text())
+
+        try:
+            until(address, 60, "no page")
+            found = address()
+            assert found is not None
+            yield process, found[1]
+        finally:
+            process.kill()
+
+
+def rows(page: str) -> list[dict[str, Any]]:
+    """The rows of the page, the newest first."""
+    found: list[dict[str, Any]] = get_json(f"{page}/api/rows?limit=200")["rows"]
+    return found
+
+
+def get_json(url: str) -> Any:
+    """What a GET answers."""
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return json.load(answer)
+
+
+def post_json(url: str, body: object) -> Any:
+    """What a POST answers."""
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(DEADLINE_SECONDS)
+def test_page(watched: tuple["subprocess.Popen[str]", str], tmp_path: Path) -> None:
+    """The page shows alerts with scores as they come, a verdict given there is history on the next alert of its team
+    and rule, and Ctrl-C ends all of it."""
+    process, page = watched
+    summary = json.loads(tmp_path.with_suffix(".out").read_text())
+    assert summary["alerts"] == summary["enriched"]
+    until(lambda: rows(page) and time.time() - rows(page)[0]["latest_at"] < 30.0, 10, "no alert of now")
+    scored = [row for row in rows(page) if row.get("probability") is not None and row.get("state", "open") == "open"]
+    first = next(row for row in scored if row["last"][:1] == [0] and "flags" not in row)
+    given_at = time.time()
+    verdict = {"id": "verdict-1", "action": "acted", "keys": [first["key"]]}
+    assert post_json(f"{page}/v1/verdicts", verdict)["count"] == 1
+    assert post_json(f"{page}/v1/publish", {"ids": ["verdict-1"]})["count"] == 1
+
+    def later() -> dict[str, Any] | None:
+        """A scored alert of the same team and rule that came after the verdict."""
+        scored = [row for row in rows(page) if row.get("probability") is not None and row["latest_at"] > given_at]
+        return next((row for row in scored if (row["team"], row["rule"]) == (first["team"], first["rule"])), None)
+
+    until(lambda: (row := later()) is not None and row["last"][0] == 1, 20, "the verdict is not history")
+    assert len(homes(tmp_path)) == PAGE_SERVERS
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=40) != 0
+    assert homes(tmp_path) == []
+    assert [left.name for left in tmp_path.iterdir() if left.name != ".ses"] == []
+    assert "Traceback" not in tmp_path.with_suffix(".err").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(DEADLINE_SECONDS)
+def test_page_opens_on_a_terminal(log: Path, tmp_path: Path) -> None:
+    """On a terminal the person's browser is opened with the page's address, which is printed too, below the summary."""
+    opened, browser, printed = tmp_path / "opened", tmp_path / "browser", bytearray()
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n', encoding="utf-8")
+    browser.chmod(0o755)
+    env = {name: value for name, value in os.environ.items() if name not in ("CI", "NO_COLOR", "TERM")}
+    arguments = ["--events", str(log), "--problem", str(simulated_problem())]
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "stream", "demo", *arguments],
+        env={**env, "BROWSER": str(browser), "TERM": "xterm"},
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+
+        def address() -> str:
+            """What the browser was given; what the terminal shows is read on meanwhile."""
+            if select.select([ours], [], [], 0.1)[0]:
+                printed.extend(os.read(ours, 65_536))
+            return opened.read_text() if opened.exists() else ""
+
+        try:
+            until(lambda: address().endswith("\n"), 60, "no browser was opened")
+            url = address().strip()
+            assert "alerts/min" in urllib.request.urlopen(url, timeout=10).read().decode()
+        finally:
+            process.send_signal(signal.SIGINT)
+            while _reads(ours, printed):
+                pass
+            process.wait(timeout=40)
+            os.close(ours)
+    text = printed.decode()
+    assert text.index("alerts compared with their later outcomes") < text.index(f"The page: {url}")
+    assert "Traceback" not in text
+
+
+def _reads(terminal: int, printed: bytearray) -> bool:
+    """Read on; whether there may be more."""
+    try:
+        found = os.read(terminal, 65_536)
+    except OSError:  # the other side is closed
+        return False
+    printed.extend(found)
+    return bool(found)
+
+
+@pytest.mark.slow
+def test_port_in_use(tmp_path: Path) -> None:
+    """A page's port that somebody listens on is one sentence with the mend, before anything is started."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        done = demo("--port", str(port))
+    assert done.returncode == 1
+    assert f"port {port} is in use" in done.stderr
+    assert "--port" in done.stderr
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from stream.dev.demo.plan import AlertKey
 from stream.eventlog import Line
 
 SHOWN = 12  # latest alerts
+DECIDED = 1_000  # newest outcomes
 _RATE_SECONDS = 3.0
 
 
@@ -44,6 +45,7 @@ class Collector:
         self.failed: Counter[str] = Counter()
         self.bands: Counter[str] = Counter()
         self.latest: deque[Enriched] = deque(maxlen=SHOWN)
+        self.decided: deque[Outcome] = deque(maxlen=DECIDED)
         self.kept: dict[AlertKey, bytes] = {}
         self.kept_outcomes: list[bytes] = []
         self.waiting: dict[AlertKey, float] = {}  # sent and not yet enriched: when it was sent
@@ -118,5 +120,6 @@ class Collector:
         if not self._once_outcomes.takes_outcome(record):
             return
         self.outcomes[record.team, record.alert_id] = record.outcome
+        self.decided.append(record)
         if self._keep:
             self.kept_outcomes.append(value)

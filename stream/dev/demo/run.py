@@ -4,25 +4,26 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 from rich.console import Console
-from rich.live import Live
 
 from stream.config import load_problem
 from stream.console import stage_bars
-from stream.core.errors import EmbeddedServerFailed, SettingsError
-from stream.core.events import moment
+from stream.core.errors import EmbeddedServerFailed, NoisegateError, SettingsError
+from stream.core.events import Raised, moment
+from stream.core.problem import Problem
 from stream.dev import shipped
 from stream.dev.demo.collector import Collector
+from stream.dev.demo.live import Live, check_page, last_days, moved, period_seconds, shift_seconds, verdict_kinds
 from stream.dev.demo.plan import Plan, make_plan
-from stream.dev.demo.summary import Figures, Summary, baseline_figures, figures, match_outcomes
-from stream.dev.demo.view import Snapshot, line, render, say_summary, snapshot
-from stream.dev.stack import Stack, running_stack
-from stream.eventlog import Line
+from stream.dev.demo.summary import Figures, Summary, baseline_figures, figures, match_outcomes, save
+from stream.dev.demo.view import open_page, say_page, say_summary, snapshot, watching
+from stream.dev.process import accepts
+from stream.dev.stack import Stack, TriageProcess, running_stack
+from stream.eventlog import Line, read_log
 from stream.extras import TRAINING, require_lab
 from stream.kafka.reader import Reader
 from stream.kafka.replay import Feed, Schedule, parse_speed
@@ -34,20 +35,27 @@ SEED = 7
 IN_FLIGHT = 4_000  # alerts on their way: enough to keep the scorer busy, and memory bounded
 _CHUNK = 200  # lines sent at a time
 _READ_SECONDS = 0.01
-_LOOK_SECONDS = 0.15
-_LINE_SECONDS = 5.0  # how often progress is told where there is no terminal
 _STALL_SECONDS = 60.0
 _QUIET_SECONDS = 1.0
 
 
 class Request(Struct, frozen=True, kw_only=True):
-    """What a person asks for. Without `events` the simulated organisation."""
+    """What a person asks for. Without `events` the simulated organisation.
+
+    Attributes:
+        port: where the page is served; 0 takes a free one.
+        page: whether there is one if it can be; with a `port` there must be one.
+        browser: whether a browser opens it.
+    """
 
     events: Path | None = None
     problem: Path | None = None
     speed: str = "max"
     save: Path | None = None
     seed: int = SEED
+    port: int | None = None
+    page: bool = False
+    browser: bool = False
 
     @property
     def default(self) -> bool:
@@ -55,13 +63,17 @@ class Request(Struct, frozen=True, kw_only=True):
         return self.events is None and self.problem is None and self.seed == SEED
 
 
-def run_demo(request: Request, console: Console) -> Summary:
-    """Run it, showing progress and summary on `console`.
+def run_demo(request: Request, console: Console, report: Callable[[Summary], None]) -> None:
+    """Run it, showing progress and summary on `console`; `report` takes the summary, too.
+
+    Where there is a page it returns only by an exception, such as KeyboardInterrupt.
 
     Raises:
         NoisegateError: what went wrong, in one sentence.
     """
     parse_speed(request.speed)
+    if request.port and accepts(request.port):
+        raise EmbeddedServerFailed(f"port {request.port} is in use", "name another with --port; 0 takes a free one")
     models = shipped.shipped_models() if request.default else None
     if models is None:
         require_lab("a demo on a log of your own needs", *TRAINING)
@@ -69,6 +81,7 @@ def run_demo(request: Request, console: Console) -> Summary:
         folder = Path(made)
         problem_file, store = _problem_of(request), folder / "models"
         problem = load_problem(problem_file)
+        request = _with_page(request, problem, console)
         store.mkdir()
         log = _log_of(request, folder, console)
         with running_stack(problem_file, store) as stack:
@@ -76,7 +89,21 @@ def run_demo(request: Request, console: Console) -> Summary:
                 plan = make_plan(log, problem, report_progress)
             for sentence in sentences(plan.replayed.orphans, plan.replayed.unknown_fields, problem):
                 console.print(sentence, markup=False, highlight=False, soft_wrap=True)
-            return _Demo(request, console, plan, stack, store, models).run()
+            _Demo(request, console, plan, stack, store, models).run(report)
+
+
+def _with_page(request: Request, problem: Problem, console: Console) -> Request:
+    """The request with a port if there will be a page; where one is only offered, why there is none is printed."""
+    if request.port is None and not request.page:
+        return request
+    try:
+        check_page(problem)
+    except NoisegateError as error:
+        if request.port is not None:
+            raise
+        console.print(f"There is no page: {error}", markup=False, soft_wrap=True)
+        return request
+    return replace(request, port=request.port or 0)
 
 
 def _problem_of(request: Request) -> Path:
@@ -116,34 +143,61 @@ class _Demo:
         self._topics = [settings.topics.enriched, settings.topics.outcomes, settings.topics.failed]
         whose = "the SIMULATED organisation" if plan.simulated else plan.log.name
         self._title = f"noisegate: {whose}"
+        replayed = plan.replayed
+        self._period = period_seconds(replayed.ended_at - float(replayed.at[0]))
+        self._shift = 0.0 if request.port is None else shift_seconds(replayed.ended_at, self._period, time.time())
 
-    def run(self) -> Summary:
+    def run(self, report: Callable[[Summary], None]) -> None:
         plan, collected = self._plan, self._collected
         with Reader(self._stack.settings, self._topics) as reader:
             with self._console.status("starting the scorer"):
                 self._stack.scorer.await_assigned()
             parts, before = plan.parts(), plan.split.alert
-            self._play(reader, parts.history(), None, "1 of 2: building history, no model yet", before)
+            history = self._moved(parts.history())
+            self._play(reader, history, None, "1 of 2: building history, no model yet", before)
             history_alerts = collected.done_alerts
             version = self._serve_model()
             collected.begin()
             speed, after = parse_speed(self._request.speed), len(plan.replayed.alerts) - before
             began = time.monotonic()
-            self._play(reader, parts.rest(), speed, f"2 of 2: scoring with {version}", after)
+            self._play(reader, self._moved(parts.rest()), speed, f"2 of 2: scoring with {version}", after)
             took = time.monotonic() - began
             self._finish(reader)
-        with self._console.status("comparing scores with outcomes"):
-            summary = self._summarize(version, history_alerts, took)
-        say_summary(self._console, summary, plan.problem.question)
-        if self._request.save is not None:
-            save(self._request.save, collected, summary)
-            self._console.print(f"saved in {self._request.save}", markup=False, soft_wrap=True)
-        return summary
+            with self._console.status("comparing scores with outcomes"):
+                summary = self._summarize(version, history_alerts, took)
+            say_summary(self._console, summary, plan.problem.question)
+            if self._request.save is not None:
+                save(self._request.save, collected, summary)
+                self._console.print(f"saved in {self._request.save}", markup=False, soft_wrap=True)
+            report(summary)
+            if self._request.port is not None:
+                self._go_on(reader, self._request.port)
+
+    def _go_on(self, reader: Reader, port: int) -> None:
+        """Serve the page, and let alerts come to it until somebody ends it."""
+        plan, collected, scorer = self._plan, self._collected, self._stack.scorer
+        raised_at, ended_at = float(plan.replayed.at.max()), plan.replayed.ended_at
+        days = last_days(read_log(plan.log), raised_at, ended_at, self._period, self._shift, time.time())
+        collected.begin()
+        count = len({(one.event.team, one.event.alert_id) for one in days.earlier if isinstance(one.event, Raised)})
+        self._play(reader, days.earlier, None, "for the page: the log's last days once more", count)
+        with TriageProcess(self._stack.environment, port, verdict_kinds(plan.problem)) as page:
+            live = Live(page, scorer, self._feed, reader, collected)
+            with self._console.status("filling the page"):
+                page.await_served()
+                live.fill(days.shown)
+            say_page(self._console, page.url, plan.simulated)
+            if self._request.browser:
+                open_page(page.url)
+            live.run(days.upcoming)
+
+    def _moved(self, lines: Iterator[Line]) -> Iterator[Line]:
+        return (moved(one, self._shift) for one in lines) if self._shift else lines
 
     def _play(self, reader: Reader, lines: Iterable[Line], speed: float | None, step: str, of: int) -> None:
         """Send lines when they are due, until each of their alerts was enriched."""
         collected, schedule = self._collected, Schedule(lines, speed)
-        with self._watching(lambda: snapshot(self._title, step, of, collected)) as look:
+        with watching(self._console, lambda: snapshot(self._title, step, of, collected)) as look:
             moved_at = time.monotonic()
             while not schedule.done or collected.waiting:
                 taken = schedule.take(_CHUNK) if len(collected.waiting) < IN_FLIGHT else []
@@ -165,32 +219,6 @@ class _Demo:
                 f"the scorer published nothing for {_STALL_SECONDS:.0f} s while {len(self._collected.waiting)} alerts "
                 f"wait: {self._stack.scorer.last_words()}"
             )
-
-    @contextmanager
-    def _watching(self, see: Callable[[], Snapshot]) -> Iterator[Callable[[], None]]:
-        """A live view on a terminal, a line now and then elsewhere; what is given is to be called often."""
-        shown_at = time.monotonic()
-        if not self._console.is_terminal:
-
-            def tell() -> None:
-                nonlocal shown_at
-                if time.monotonic() - shown_at > _LINE_SECONDS:
-                    shown_at = time.monotonic()
-                    self._console.print(line(see()), highlight=False, soft_wrap=True)
-
-            yield tell
-            self._console.print(line(see()), highlight=False, soft_wrap=True)
-            return
-        with Live(render(see()), console=self._console, auto_refresh=False) as live:
-
-            def show() -> None:
-                nonlocal shown_at
-                if time.monotonic() - shown_at > _LOOK_SECONDS:
-                    shown_at = time.monotonic()
-                    live.update(render(see()), refresh=True)
-
-            yield show
-            live.update(render(see()), refresh=True)
 
     def _serve_model(self) -> str:
         """Put a model into the store and wait until the scorer serves it; returns its version."""
@@ -218,7 +246,7 @@ class _Demo:
     def _finish(self, reader: Reader) -> None:
         """Let time pass to the log's end in every partition, and read all outcomes that this brings."""
         scorer, collected = self._stack.scorer, self._collected
-        self._feed.tick(self._plan.replayed.ended_at)
+        self._feed.tick(self._plan.replayed.ended_at + self._shift)
         self._feed.flush()
         quiet_since = moved_at = time.monotonic()
         with self._console.status("waiting for the last outcomes"):
@@ -263,18 +291,3 @@ class _Demo:
             split_at=moment(plan.split.at),
             speed=self._request.speed,
         )
-
-
-def save(folder: Path, collected: Collector, summary: Summary) -> None:
-    """Write enriched.jsonl (each alert once), outcomes.jsonl and summary.json.
-
-    Raises:
-        SettingsError: the folder can't be written.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "enriched.jsonl").write_bytes(b"".join(value + b"\n" for value in collected.kept.values()))
-        (folder / "outcomes.jsonl").write_bytes(b"".join(value + b"\n" for value in collected.kept_outcomes))
-        (folder / "summary.json").write_bytes(msgspec.json.format(msgspec.json.encode(summary)) + b"\n")
-    except OSError as error:
-        raise SettingsError(f"--save {folder}: can't be written: {error.strerror}") from None

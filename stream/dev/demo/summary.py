@@ -2,10 +2,13 @@
 
 import math
 from datetime import datetime
+from pathlib import Path
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 
+from stream.core.errors import SettingsError
 from stream.core.frame import Array, Labels
 from stream.core.ledger import OUTCOME_NAMES
 from stream.dev.demo.collector import Collector
@@ -109,3 +112,18 @@ def baseline_figures(plan: Plan, judged: Judged) -> dict[str, Figures]:
     """The same of each baseline, which knows only what was known at each raise."""
     scores = score_baselines(plan.replayed)
     return {name: figures(judged.labels, known[judged.indices]) for name, known in scores.items()}
+
+
+def save(folder: Path, collected: Collector, summary: Summary) -> None:
+    """Write enriched.jsonl (each alert once), outcomes.jsonl and summary.json.
+
+    Raises:
+        SettingsError: the folder can't be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "enriched.jsonl").write_bytes(b"".join(value + b"\n" for value in collected.kept.values()))
+        (folder / "outcomes.jsonl").write_bytes(b"".join(value + b"\n" for value in collected.kept_outcomes))
+        (folder / "summary.json").write_bytes(msgspec.json.format(msgspec.json.encode(summary)) + b"\n")
+    except OSError as error:
+        raise SettingsError(f"--save {folder}: can't be written: {error.strerror}") from None

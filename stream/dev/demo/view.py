@@ -1,9 +1,16 @@
 """What a person sees: the live view while alerts are scored, and the closing summary."""
 
+import os
+import time
+import webbrowser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC
+from threading import Thread
 
 from msgspec import Struct
 from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.markup import escape
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
@@ -14,10 +21,13 @@ from stream.console import strip_control_characters
 from stream.core.records import Enriched
 from stream.core.scoring import history_words
 from stream.dev.demo.collector import Collector
+from stream.dev.demo.live import INTERVAL_SECONDS
 from stream.dev.demo.summary import Figures, Summary
 
 _BANDS = {"likely_noise": "dim", "unsure": "yellow", "likely_actionable": "bold red", "unscored": "dim italic"}
 _MODEL = "noisegate"
+_LOOK_SECONDS = 0.15
+_LINE_SECONDS = 5.0  # how often progress is told where there is no terminal
 
 
 class Snapshot(Struct, frozen=True):
@@ -73,6 +83,33 @@ def line(seen: Snapshot) -> str:
     return f"{seen.step}: {seen.done:,} of {seen.of:,} alerts, {seen.rate:,.0f}/s{noise}"
 
 
+@contextmanager
+def watching(console: Console, see: Callable[[], Snapshot]) -> Iterator[Callable[[], None]]:
+    """A live view on a terminal, a line now and then elsewhere; what is given is to be called often."""
+    shown_at = time.monotonic()
+    if not console.is_terminal:
+
+        def tell() -> None:
+            nonlocal shown_at
+            if time.monotonic() - shown_at > _LINE_SECONDS:
+                shown_at = time.monotonic()
+                console.print(line(see()), highlight=False, soft_wrap=True)
+
+        yield tell
+        console.print(line(see()), highlight=False, soft_wrap=True)
+        return
+    with Live(render(see()), console=console, auto_refresh=False) as live:
+
+        def show() -> None:
+            nonlocal shown_at
+            if time.monotonic() - shown_at > _LOOK_SECONDS:
+                shown_at = time.monotonic()
+                live.update(render(see()), refresh=True)
+
+        yield show
+        live.update(render(see()), refresh=True)
+
+
 def say_summary(console: Console, summary: Summary, question: str) -> None:
     """The closing summary."""
     simulated = " (SIMULATED: alerts, teams and figures are made up)" if summary.simulated else ""
@@ -99,6 +136,29 @@ def say_summary(console: Console, summary: Summary, question: str) -> None:
         f"end of the log, {summary.unscored:,} without a score; model: {summary.model} ({summary.model_source})",
         soft_wrap=True,
     )
+
+
+def say_page(console: Console, url: str, simulated: bool) -> None:
+    """Where the page is, and what comes there."""
+    whose = "the SIMULATED organisation's last days" if simulated else "the log's last days"
+    console.print(f"\n[bold]The page: {escape(url)}[/bold]  a acted, d dismiss, u undo, ? all keys", soft_wrap=True)
+    console.print(
+        f"It shows {whose} with the times of now, and every {INTERVAL_SECONDS:.0f} s one more alert. Nobody else acts "
+        "on those. Give a verdict: when its undo is over, the next alert of that team and rule comes, with your "
+        "verdict in its history. Ctrl-C ends the demo.",
+        soft_wrap=True,
+    )
+
+
+def open_page(url: str) -> None:
+    """Open the page in a browser; a machine without one is left alone."""
+    try:
+        browser = webbrowser.get()
+    except webbrowser.Error:
+        return
+    is_graphical = type(browser) is not webbrowser.GenericBrowser  # lynx, say, would take the terminal
+    if is_graphical or "BROWSER" in os.environ:
+        Thread(target=browser.open, args=(url,), daemon=True).start()  # it may wait for the browser
 
 
 def _latest(records: list[Enriched]) -> Table:
