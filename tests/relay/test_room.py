@@ -363,7 +363,7 @@ def test_a_relay_that_was_cut_off_learns_that_it_was_resolved() -> None:
             alert = one.alert(age=5, endless=True)
             await two.post(alert)
             await one.post(alert)
-            await until(lambda: publisher.raised)
+            await until(lambda: publisher.raised and list(two.table))
             await one.post(one.resolved(alert))
             await until(lambda: publisher.ended)
             two.ahead = 301.0
