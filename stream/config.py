@@ -19,7 +19,7 @@ from stream.core.problem import Problem, parse_problem
 PREFIX = "NOISEGATE_"
 _KAFKA = "NOISEGATE_KAFKA_"
 OTHER_TEAMS = "other"
-_SECRET = ("redis_url", "relay_alertmanagers", "relay_upstream_headers")  # values that may hold a password
+_SECRET = ("redis_url", "intake_alertmanagers", "relay_alertmanagers", "relay_upstream_headers")  # may hold a password
 _INLINE = (  # in the environment inline TOML
     "team_groups",
     "quiet_receivers",

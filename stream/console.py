@@ -85,15 +85,21 @@ def stage_bars(console: Console | None = None) -> Iterator[Progress]:
     from rich.progress import Progress as Bars
 
     columns = (TextColumn("{task.description:32}"), BarColumn(), TimeElapsedColumn())
-    with Bars(*columns, console=console or stderr_console()) as bars:
-        tasks: dict[str, TaskID] = {}
+    bars = Bars(*columns, console=console or stderr_console())
+    tasks: dict[str, TaskID] = {}
 
-        def report_progress(stage: str, share: float) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=1.0)
-            bars.update(tasks[stage], completed=share)
+    def report_progress(stage: str, share: float) -> None:
+        if not tasks:
+            bars.start()
+        if stage not in tasks:
+            tasks[stage] = bars.add_task(stage, total=1.0)
+        bars.update(tasks[stage], completed=share)
 
+    try:
         yield report_progress
+    finally:
+        if tasks:  # without one it would end in an empty line
+            bars.stop()
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from stream.core import limits
-from stream.core.errors import BadRecord, LogError
+from stream.core.errors import READABLE, BadRecord, LogError
 from stream.core.events import Acted, Event, Raised, Tick, check_time, decode_event
 from stream.extras import import_extra
 from stream.files import atomic_file
@@ -82,7 +82,7 @@ def read_log(
 
                 yield from _ordered(path, _blocks(file, report_progress), grace_seconds, skipped)
         except (OSError, EOFError, zlib.error) as error:
-            raise LogError(f"{path}: can't be read: {getattr(error, 'strerror', None) or error}") from None
+            raise LogError(f"{path}: can't be read: {getattr(error, 'strerror', None) or error}", READABLE) from None
     progress("reading", 1.0)
 
 
@@ -125,7 +125,7 @@ def _ordered(
                 first_late = first_late or number
             yield Line(event, at, value)
     if latest == -math.inf:
-        raise LogError(f"{path}: holds no events")
+        raise LogError(f"{path}: holds no events", "name an event log that holds some")
     if late:
         raise LogError(
             f"{path}: is out of order: {late} of {number} events are earlier than one before them by more than "
@@ -162,7 +162,7 @@ def _skip(path: Path, number: int, value: bytes, error: BadRecord, skipped: dict
         found = skipped.setdefault(error.reason, Skipped(0, number, detail))
         found.count += 1
         return
-    raise named or LogError(f"{path}: line {number}: {error.reason}: {detail}")
+    raise named or LogError(f"{path}: line {number}: {error.reason}: {detail}", "correct the line, or take it out")
 
 
 def _unread_fields(value: bytes) -> str:
@@ -197,7 +197,7 @@ def _magic(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(4)
     except OSError as error:
-        raise LogError(f"{path}: can't be read: {error.strerror or error}") from None
+        raise LogError(f"{path}: can't be read: {error.strerror or error}", READABLE) from None
 
 
 @contextmanager
@@ -262,7 +262,7 @@ def _read_parquet(path: Path, progress: Progress) -> Iterator[list[bytes]]:
                 read += batch.num_rows
                 progress("reading", read / total)
     except (OSError, arrow.ArrowException) as error:
-        raise LogError(f"{path}: can't be read: {getattr(error, 'strerror', None) or error}") from None
+        raise LogError(f"{path}: can't be read: {getattr(error, 'strerror', None) or error}", READABLE) from None
 
 
 def _arrow_schema(arrow: Any) -> Any:

@@ -48,6 +48,14 @@ def test_json_is_one_line_on_standard_output(capsys: pytest.CaptureFixture[str])
     assert json.loads(capsys.readouterr().out) == {"team": "pay\x1b[2J", "counts": [1, 2]}
 
 
+def test_without_a_stage_nothing_is_printed() -> None:
+    """What fails before its first stage leaves its sentence alone on standard error."""
+    output = io.StringIO()
+    with stage_bars(SafeConsole(file=output, width=100, force_terminal=False)):
+        pass
+    assert output.getvalue() == ""
+
+
 def test_each_stage_has_one_bar() -> None:
     """Stages stand in the order in which they were first reported, a finished one with a longer bar."""
     output = io.StringIO()

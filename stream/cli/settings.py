@@ -9,9 +9,8 @@ from msgspec import Struct
 
 from stream.cli import options
 from stream.console import print_json, stdout_console
+from stream.core.text import HIDDEN, hide_login
 
-HIDDEN = "***"
-_LOGIN = re.compile(r"(?<=://)[^/@\s]*@")
 _SECRET_CLIENT_SETTING = re.compile(r"password|secret|\.pem$|sasl\.jaas")
 _SECRET_TABLES = ("relay_upstream_headers",)
 
@@ -86,15 +85,6 @@ def _public(name: str, value: Any) -> Any:
     if isinstance(value, list):
         return [hide_login(one) for one in value]
     return hide_login(str(value)) if isinstance(value, str | Path) else value
-
-
-def hide_login(text: str) -> str:
-    """The text with *** for the user and the password of each URL in it.
-
-    >>> hide_login("redis://scorer:pa55@redis:6379/0")
-    'redis://***@redis:6379/0'
-    """
-    return _LOGIN.sub(f"{HIDDEN}@", text)
 
 
 def _text(value: Any) -> str:

@@ -31,6 +31,9 @@ class NoisegateError(Exception):
         self.mend = mend
 
 
+READABLE = "name a file that can be read"  # the mend where a file is not there, is a folder or is not for this user
+
+
 class SettingsError(NoisegateError):
     """A setting is missing or wrong; the message names key and value."""
 

@@ -192,7 +192,7 @@ def parse_problem(text: str, source: str = "the problem file") -> Problem:
     try:
         problem = msgspec.convert(tomllib.loads(text), Problem)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
-        raise ProblemError(f"{source}: {error}") from None
+        raise ProblemError(f"{source}: {error}", "see docs/PROBLEM.md for what a problem file holds") from None
     _check(problem, source)
     return problem
 

@@ -3,9 +3,13 @@
 A module of its own, since every place that shows anything imports it and nothing else.
 """
 
+import re
+
 from stream.core.limits import TITLE_LENGTH
 
+HIDDEN = "***"
 _CUT = "…"
+_LOGIN = re.compile(r"(?<=://)[^/@\s]*@")
 
 
 def strip_control_characters(text: str) -> str:
@@ -31,3 +35,12 @@ def display_text(text: str, length: int = TITLE_LENGTH) -> str:
     'Disk full o…'
     """
     return strip_control_characters(text if len(text) <= length else text[: length - 1] + _CUT)
+
+
+def hide_login(text: str) -> str:
+    """The text with *** for the user and the password of each URL in it.
+
+    >>> hide_login("redis://scorer:pa55@redis:6379/0")
+    'redis://***@redis:6379/0'
+    """
+    return _LOGIN.sub(f"{HIDDEN}@", text)

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from msgspec.structs import astuple
 
 from stream.config import Settings
 from stream.core.errors import BrokerError
 from stream.kafka.clients import client_settings, make_client
-from stream.kafka.topics import Topics
+from stream.kafka.topics import Topics, topic_missing
 from stream.waiting import WAIT_SECONDS, announce, until_answered, waiting_sentence
 
 _OFFSET_TAIL = -2000  # librdkafka: this minus n is n records before the end
@@ -40,7 +41,7 @@ class Reader:
         there = Topics(settings).partitions()
         missing = [topic for topic in topics if topic not in there]
         if missing:
-            raise BrokerError(f"Kafka has no topic {', '.join(missing)}", "run `noisegate topics create`")
+            raise topic_missing(missing, astuple(settings.topics))
         start = OFFSET_BEGINNING if last is None else OFFSET_END if last == 0 else _OFFSET_TAIL - last
         self.partitions = {topic: there[topic] for topic in topics}
         self._open = {(topic, number) for topic in topics for number in range(there[topic])}

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
-    OFFSET_END,
     TIMESTAMP_NOT_AVAILABLE,
     Consumer,
     KafkaError,
@@ -15,10 +14,12 @@ from confluent_kafka import (
     Message,
     TopicPartition,
 )
+from msgspec.structs import astuple
 
 from stream.config import Settings
-from stream.core.errors import BrokerError, KafkaAway, TopicMissing
+from stream.core.errors import BrokerError, KafkaAway
 from stream.kafka.clients import client_settings, make_client
+from stream.kafka.topics import topic_missing
 
 log = logging.getLogger(__name__)
 _ASSIGN_SECONDS = 60.0  # a broker may come back meanwhile; Kafka allows five minutes between polls
@@ -26,6 +27,7 @@ _COMMIT_MS = 1_000
 _FETCH_WAIT_MS = 100
 _QUEUED_KBYTES = 16_384  # of records that are fetched and not yet read, over all partitions
 _WENT_ON = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._MAX_POLL_EXCEEDED, KafkaError._ALL_BROKERS_DOWN})
+_ALLOW = "allow this client's user to read the topic and group"
 EARLIEST, LATEST = 0.0, None
 
 
@@ -46,7 +48,7 @@ class Subscription:
 
     Without a group nothing is joined or committed, and partitions that the topic gains are read from their beginning.
     With one, the offset behind a record is committed within about a second of `mark_consumed`, at a rebalance and at
-    `close`; a partition without a committed offset begins at `since`.
+    `close`; a partition without a committed offset begins at `since`, and that begin is committed too.
 
     Not safe to share between threads.
 
@@ -77,7 +79,7 @@ class Subscription:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._servers = settings.kafka.bootstrap_servers
-        self._topic = topic
+        self._topic, self._names = topic, astuple(settings.topics)
         self._answer_seconds = answer_seconds
         self._refresh_seconds = refresh_seconds
         self._end_offsets = settings.kafka.end_offsets
@@ -169,7 +171,7 @@ class Subscription:
     def _begin(self) -> None:
         partitions = self._partitions()
         if not partitions:
-            raise TopicMissing(f"Kafka has no topic {self._topic}", "run `noisegate topics create`")
+            raise topic_missing([self._topic], self._names)
         if self._grouped:
             self._consumer.subscribe([self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke)
             return
@@ -181,6 +183,8 @@ class Subscription:
             listed = self._consumer.list_topics(self._topic, timeout=self._answer_seconds).topics[self._topic]
         except KafkaException as error:
             raise self._unreachable(error) from None
+        if listed.error is not None and listed.error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            raise BrokerError(f"{self._topic} can't be read ({listed.error.str()})", _ALLOW)
         return [] if listed.error is not None else sorted(listed.partitions)
 
     def _starts(self, partitions: list[int]) -> list[TopicPartition]:
@@ -192,12 +196,14 @@ class Subscription:
                 return [TopicPartition(self._topic, number, OFFSET_BEGINNING) for number in partitions]
             if self._since is LATEST:
                 return [TopicPartition(self._topic, number, self._end(number)) for number in partitions]
+            ends = {number: self._end(number) for number in partitions}  # before, so that nothing is passed over
             wanted = [TopicPartition(self._topic, number, int(self._since * 1000)) for number in partitions]
             found: list[TopicPartition] = self._consumer.offsets_for_times(wanted, timeout=self._answer_seconds)
         except KafkaException as error:
             raise self._unreachable(error) from None
         return [
-            TopicPartition(self._topic, one.partition, one.offset if one.offset >= 0 else OFFSET_END) for one in found
+            TopicPartition(self._topic, one.partition, one.offset if one.offset >= 0 else ends[one.partition])
+            for one in found
         ]
 
     def _end(self, partition: int) -> int:
@@ -218,6 +224,8 @@ class Subscription:
             raise self._unreachable(error) from None
         new = self._starts([part.partition for part in known if part.offset < 0])
         consumer.assign([*(part for part in known if part.offset >= 0), *new])
+        if begun := [part for part in new if part.offset >= 0]:
+            consumer.store_offsets(offsets=begun)  # or whoever takes over before the first record begins later
         self._assigned, self._ended = {part.partition for part in parts}, set()
 
     def _on_revoke(self, _: Consumer, __: list[TopicPartition]) -> None:
@@ -244,9 +252,7 @@ class Subscription:
         elif fault.code() in _WENT_ON:
             log.warning("reading %s: %s", self._topic, fault.str())
         elif not fault.retriable():
-            raise BrokerError(
-                f"{self._topic} can't be read ({fault.str()})", "allow this client's user to read the topic and group"
-            )
+            raise BrokerError(f"{self._topic} can't be read ({fault.str()})", _ALLOW)
 
     def _on_error(self, error: KafkaError) -> None:
         """Called from `poll`, for what concerns no partition."""

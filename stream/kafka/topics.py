@@ -1,6 +1,6 @@
 """Kafka's administration: the topics of the settings, what identifies them, and the groups that read them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, wait
 from typing import Any
 
@@ -38,6 +38,12 @@ def topic_configs(retention_days: float | None = None) -> dict[str, dict[str, st
         role: {**_retention(topic.retention_days, retention_days), TIMESTAMPS: LOG_APPEND_TIME}
         for role, topic in TOPICS.items()
     }
+
+
+def topic_missing(missing: Sequence[str], ours: Sequence[str]) -> TopicMissing:
+    """That Kafka has none of these topics; `ours` are the settings', which noisegate can create."""
+    mend = "run `noisegate topics create`" if set(missing) <= set(ours) else f"name one such as {ours[0]}"
+    return TopicMissing(f"Kafka has no topic {', '.join(missing)}", mend)
 
 
 def _retention(days: float | None, most: float | None) -> dict[str, str]:
@@ -99,7 +105,7 @@ class Topics:
         there = self.partitions()
         missing = [self.names[role] for role in roles if self.names[role] not in there]
         if missing:
-            raise BrokerError(f"Kafka has no topic {', '.join(missing)}", "run `noisegate topics create`")
+            raise topic_missing(missing, list(self.names.values()))
         return {self.names[role]: there[self.names[role]] for role in roles}
 
     def topic_id(self, topic: str) -> str:

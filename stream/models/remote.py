@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from stream.core import limits
 from stream.core.errors import ModelError, StoreAway, first_line
+from stream.core.text import hide_login
 
 ANSWER_SECONDS = 20.0  # of one request; a file is read in pieces
 AGAIN_SECONDS, AGAIN_MOST_SECONDS = 20.0, 300.0  # pauses before a store that hangs is tried anew, the first and longest
@@ -28,7 +29,7 @@ class RemoteStorage:
     grows, the next call is made with a fresh one; at most `limits.STORE_CALLS_STUCK` threads are left behind at a time.
 
     Args:
-        url: as given.
+        url: as given; `where` shows it without user and password.
         files: the filesystem.
         root: the store's path in it.
         reopen: makes a fresh filesystem; without one the same is tried again.
@@ -43,7 +44,7 @@ class RemoteStorage:
         reopen: Callable[[], Any] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.where = url
+        self.where = hide_login(url)
         self.folder: Path | None = None
         self._files = files
         self._root = root

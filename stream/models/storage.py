@@ -15,6 +15,7 @@ import fsspec  # type: ignore[import-untyped]  # it has no types, so it is fence
 from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]  # the same
 
 from stream.core.errors import ModelError, StoreAway, first_line
+from stream.core.text import hide_login
 from stream.extras import missing_package
 from stream.files import atomic_write
 from stream.models.remote import DEPTH, RemoteStorage, check_size
@@ -66,10 +67,10 @@ def open_storage(url: str) -> StorageBackend:
         files, root = _open(url)
     except ImportError as error:
         if url.startswith(_S3):
-            raise ModelError(*missing_package("s3fs", "s3", f"model_store = {url!r} needs")) from None
-        raise ModelError(f"model_store = {url!r} can't be opened: {first_line(error)}") from None
+            raise ModelError(*missing_package("s3fs", "s3", f"model_store = {hide_login(url)!r} needs")) from None
+        raise ModelError(f"model_store = {hide_login(url)!r} can't be opened: {first_line(error)}") from None
     except ValueError as error:
-        raise ModelError(f"model_store = {url!r} can't be opened: {first_line(error)}") from None
+        raise ModelError(f"model_store = {hide_login(url)!r} can't be opened: {first_line(error)}") from None
     if isinstance(files, LocalFileSystem):
         return LocalStorage(Path(root) if "://" in url else _at_home(url))
     return RemoteStorage(url.rstrip("/"), files, root.rstrip("/"), lambda: _open(url)[0])
@@ -80,7 +81,7 @@ def _at_home(url: str) -> Path:
         return Path(url).expanduser()
     except RuntimeError:
         raise ModelError(
-            f"model_store = {url!r} can't be opened: this user has no home folder",
+            f"model_store = {hide_login(url)!r} can't be opened: this user has no home folder",
             "name a folder or an URL in NOISEGATE_MODEL_STORE",
         ) from None
 

@@ -15,8 +15,10 @@ from msgspec import Struct
 from stream.relay.forward import NOTHING, Addition, Copy, Post, Rejected
 from stream.sources.firings import ENDED_SECONDS
 
-KEPT_SECONDS = ENDED_SECONDS + 60.0
-"""How long what ended is kept here: longer than Prometheus posts that it was resolved, 15 minutes."""
+KEPT_SECONDS = ENDED_SECONDS + 60.0  # of what ended: longer than Prometheus posts that it was resolved, 15 minutes
+
+SENDERS = 100
+"""How many senders of one alert are told apart: a Prometheus that starts anew elsewhere is another one."""
 
 
 class Firing(Struct, eq=False, kw_only=True):
@@ -228,13 +230,14 @@ class FiringTable:
             else:
                 self._resume(firing, entry, seen)
         entry.raw, entry.starts_at, entry.ended_at, entry.resolved = copy.raw, starts_at, None, False
+        if sender not in entry.open_until:
+            _drop_senders(entry, now, room=1)
         entry.open_until[sender] = copy.ends_at if copy.ends_at is not None else now + self._resolve_seconds
         return entry
 
     def _resolve(self, entry: Entry, copy: Copy, sender: str, now: float, seen: Observation) -> None:
         entry.open_until.pop(sender, None)
-        for gone in [name for name, until in entry.open_until.items() if until <= now]:
-            del entry.open_until[gone]
+        _drop_senders(entry, now)
         if entry.open_until:
             return
         entry.resolved = True
@@ -286,3 +289,12 @@ class FiringTable:
         firing.entries.remove(entry)
         if not firing.entries:
             self._firings.pop(firing.alert_id, None)
+
+
+def _drop_senders(entry: Entry, now: float, room: int = 0) -> None:
+    """Forget the senders that were not heard of in time, and for the room of others those that would be next."""
+    while entry.open_until:
+        first = min(entry.open_until, key=entry.open_until.__getitem__)
+        if entry.open_until[first] > now and len(entry.open_until) + room <= SENDERS:
+            return
+        del entry.open_until[first]

@@ -82,7 +82,10 @@ class Decisions:
         self._found: OrderedDict[str, Decision] = OrderedDict()
 
     def add(self, decision: Decision) -> None:
-        """Remember a decision."""
+        """Remember a decision, unless it is read again and a later one has brought the alert back."""
+        known = self._found.get(decision.alert_id)
+        if known is not None and known.decision == "release" and decision.decided_at < known.decided_at:
+            return
         self._found[decision.alert_id] = decision
         self._found.move_to_end(decision.alert_id)
         if len(self._found) > self._most:

@@ -30,6 +30,7 @@ from stream.sources.firing_store import FiringsAway, FiringStore, Swap
 log = logging.getLogger(__name__)
 BATCH = 200  # firings that are looked up together; small, as the thread holds up what passes
 RETRY_SECONDS = 1.0
+FAULTS_AT_MOST = 3
 PATIENCE_SECONDS = 5.0  # so long a look-up waits for a moment in which no post is under way
 PAUSE_SECONDS = 0.02
 REFUSED_BY_TOPIC = "refused_by_topic"  # the reason by which `noisegate failed` knows an event that may be sent again
@@ -112,17 +113,15 @@ class Registrar:
     async def register(self, entries: Sequence[Entry]) -> list[Identity]:
         """Find ids for these now; what can't be an event is None's identity, and stays unknown."""
         looks = [Look(one.labels, one.raw, one.starts_at, one.ended_at, one.resolved) for one in entries]
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._thread, self._events.identify, looks, self._clock())
+        found = await asyncio.get_running_loop().run_in_executor(
+            self._thread, self._events.identify, looks, self._clock()
+        )
         for entry, look, identity in zip(entries, looks, found, strict=True):
             self._attach(entry, look, identity)
         return found
 
     def end(self, firings: Sequence[Firing]) -> None:
-        """Publish that firings ended; of one that never came to Kafka, and can't now, nothing is published.
-
-        Of one that goes on before that was done nothing is published either.
-        """
+        """Publish that firings ended, but not of one that goes on before, nor of one that can't come to Kafka now."""
         for firing in firings:
             look = Look(firing.entries[0].labels, firing.entries[0].raw, firing.first_start, firing.ended_at)
             if (self.kafka_away and not firing.in_log) or self._ends >= limits.RELAY_ENDS:
@@ -143,7 +142,13 @@ class Registrar:
                 await asyncio.sleep(PAUSE_SECONDS)
                 continue
             entries = [self._unknown.popleft()[1] for _ in range(min(BATCH, len(self._unknown)))]
-            await self.register([one for one in entries if one.queued])
+            try:
+                await self.register([one for one in entries if one.queued])
+            except Exception:
+                log.exception("ids are looked up when the next copies come")
+                for one in entries:
+                    one.queued = False
+                await asyncio.sleep(self._retry_seconds)
 
     async def run_publication(self) -> None:
         """Publish what is due, until cancelled; while Kafka is away one event at a time finds out when it is back."""
@@ -155,9 +160,7 @@ class Registrar:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._due_came.wait(), None if wait is None else max(0.01, wait))
                 continue
-            loop = asyncio.get_running_loop()
-            publishable = await loop.run_in_executor(self._thread, self._prepare, batch, self._clock())
-            await self._publish(publishable)
+            await self._publish(await self._prepared(batch))
 
     def _attach(self, entry: Entry, look: Look, identity: Identity) -> None:
         if identity.fell_back:
@@ -204,6 +207,21 @@ class Registrar:
                 elif due.kind == "ended" or not due.firing.lost:
                     batch.append(due)
         return batch
+
+    async def _prepared(self, batch: list[_Due]) -> list[tuple[_Due, bool | None]]:
+        """What `_prepare` finds; an event that it fails on is tried again, and costs no other its publication."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._prepare, batch, self._clock())
+        except Exception:
+            if middle := len(batch) // 2:
+                return [*await self._prepared(batch[:middle]), *await self._prepared(batch[middle:])]
+            if batch[0].tries < FAULTS_AT_MOST:
+                self._postpone(batch[0], self._retry_seconds)
+            else:
+                log.exception("an event is not published")
+                self._metrics.lost.inc()
+                self._done(batch[0])
+            return []
 
     def _prepare(self, batch: list[_Due], now: float) -> list[tuple[_Due, bool | None]]:
         """In the thread: whether each is to be published; None where another relay is about to."""
@@ -262,8 +280,7 @@ class Registrar:
         self._note_kafka([result for result in results if isinstance(result, KafkaAway)], len(results))
         self._metrics.events_waiting.set(self.waiting)
         if acknowledged:
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._thread, self._events.confirm, acknowledged)
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._events.confirm, acknowledged)
 
     def _done(self, due: _Due) -> None:
         if due.kind == "ended":

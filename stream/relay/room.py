@@ -129,6 +129,8 @@ class RelayRoom:
                 body = rewrite(post, additions)
         except Exception:
             log.exception("a post goes on as it came")
+            for entry in seen.unknown if seen is not None else ():
+                entry.queued = False  # its next copy has it looked up
             seen = None
         reply = await self._upstream.post(body, headers)
         try:

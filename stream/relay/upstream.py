@@ -5,6 +5,7 @@ import logging
 import ssl
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -13,6 +14,7 @@ from msgspec import Struct
 from stream.config import RelaySettings
 from stream.core import limits
 from stream.core.errors import SettingsError
+from stream.core.text import hide_login
 from stream.extras import import_extra
 from stream.metrics.relay import RelayMetrics
 
@@ -55,17 +57,22 @@ class Alertmanager:
     def __init__(self, url: str, settings: RelaySettings, metrics: RelayMetrics) -> None:
         httpx = import_extra("httpx", "web", "the relay needs", SettingsError)
         logging.getLogger("httpx").setLevel(logging.WARNING)  # not a line for each post
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(url)
+            is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            is_address = False
+        if not is_address:
             raise SettingsError(
-                f"relay_alertmanagers has {_hidden(url)!r}, which is no address", "write http://HOST:PORT"
+                f"relay_alertmanagers has {hide_login(url)!r}, which is no address", "write http://HOST:PORT"
             )
         self.name = parts.netloc.rpartition("@")[2]
         self.behind = False
         self._seconds = settings.timeout_seconds
         self._metrics = metrics
         self._waiting = 0
-        self._faults = (httpx.HTTPError, OSError)  # TLS 1.3's alerts come as the latter
+        # TLS 1.3's alerts come as OSError, and a host that can be no name as UnicodeError.
+        self._faults = (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError)
         self._client: Any = httpx.AsyncClient(
             base_url=urlunsplit((parts.scheme, self.name, parts.path.rstrip("/"), "", "")),
             auth=(unquote(parts.username), unquote(parts.password or "")) if parts.username else None,
@@ -189,17 +196,29 @@ def _choose(replies: Sequence[Reply], members: Sequence[Alertmanager]) -> Reply:
 
 def _headers(settings: RelaySettings) -> dict[str, str]:
     headers = dict(settings.upstream_headers)
+    for name, value in headers.items():
+        if not _is_header(f"{name}{value}") or not name:
+            raise SettingsError(f"relay_upstream_headers has {name!r}, which can be no header", "write ASCII, one line")
     if settings.upstream_token is not None:
-        headers["Authorization"] = f"Bearer {_read(settings.upstream_token, 'relay_upstream_token')}"
+        path = settings.upstream_token
+        headers["Authorization"] = f"Bearer {read_token(path, f'relay_upstream_token = {str(path)!r}')}"
     return headers
 
 
-def _read(path: Any, setting: str) -> str:
+def read_token(path: Path, setting: str) -> str:
+    """The bearer token that a file holds; `setting` says in messages who names the file. Raises SettingsError."""
     try:
-        return str(path.expanduser().read_text(encoding="utf-8")).strip()
+        token = path.expanduser().read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise SettingsError(f"{setting} = {str(path)!r} can't be read: {reason}", "name a readable file") from None
+        raise SettingsError(f"{setting} can't be read: {reason}", "name a readable file") from None
+    if not token or not _is_header(token):
+        raise SettingsError(f"{setting} holds no token of one line of ASCII", "write the token only")
+    return token
+
+
+def _is_header(text: str) -> bool:
+    return text.isascii() and text.isprintable()
 
 
 def _tls(settings: RelaySettings) -> ssl.SSLContext:
@@ -213,9 +232,3 @@ def _tls(settings: RelaySettings) -> ssl.SSLContext:
             f"relay_upstream_ca or relay_upstream_certificate can't be used: {error}", "name PEM files"
         ) from None
     return context
-
-
-def _hidden(url: str) -> str:
-    """An address without the name and password that it may hold."""
-    scheme, slashes, rest = url.rpartition("://")
-    return f"{scheme}{slashes}{rest.rpartition('@')[2]}"

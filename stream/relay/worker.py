@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from stream.asgi_server import open_socket, serve
+from stream.asgi_server import open_socket, serve, tls_files
 from stream.config import Settings
 from stream.core import limits
 from stream.core.errors import SettingsError
@@ -58,7 +58,7 @@ class Relay:
             import_extra(module, "web", "the relay needs", SettingsError)
         self._settings = settings
         relay = settings.relay
-        self._tls = _tls(settings)
+        self._tls = tls_files(relay.tls_certificate, relay.tls_key, "relay")
         self._auth = load_auth(relay.auth)
         self._passed = forwarded_headers(relay)
         self._options = load_sources(settings.sources.options).of(SOURCE)
@@ -161,19 +161,6 @@ class Relay:
             checks = self._labeller.checks.items()
             notes += [f"Alertmanager {name}: {check.mend}" for name, check in checks if check.mend]
         return notes
-
-
-def _tls(settings: Settings) -> tuple[str, str] | None:
-    """The files of certificate and key; None: plain HTTP. Raises SettingsError where one can't be read."""
-    certificate, key = settings.relay.tls_certificate, settings.relay.tls_key
-    if certificate is None and key is None:
-        return None
-    for setting, path in (("relay_tls_certificate", certificate), ("relay_tls_key", key)):
-        if path is None or not path.expanduser().is_file():
-            raise SettingsError(f"{setting} = {str(path or '')!r} is no file", "name PEM files for both")
-    assert certificate is not None
-    assert key is not None
-    return str(certificate.expanduser()), str(key.expanduser())
 
 
 def _begin_at_zero(metrics: RelayMetrics) -> None:

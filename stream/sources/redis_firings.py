@@ -67,7 +67,10 @@ class RedisFiringStore:
                 stored += self._swap(some)
             except NoScriptError:
                 self._load()
-                stored += self._swap(some)
+                try:
+                    stored += self._swap(some)
+                except NoScriptError as error:  # as of a Redis that was replaced at this moment
+                    raise _away(error) from None
         return stored
 
     def close(self) -> None:

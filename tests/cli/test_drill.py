@@ -211,6 +211,14 @@ def test_an_address_a_token_and_an_authority_that_are_none(tmp_path: Path) -> No
     """Each is one sentence."""
     with pytest.raises(SettingsError, match="'intake:9110/v1/events' is no address; write http://HOST:PORT"):
         IntakeEntrance("intake:9110", RUN, AT)
+    for url in ("http://u:pa55@[::1", "ftp://u:pa55@intake", "http://u:pa55@intake:port"):
+        with pytest.raises(SettingsError, match="is no address") as wrong:
+            IntakeEntrance(url, RUN, AT)
+        assert "pa55" not in str(wrong.value)
+    with pytest.raises(DrillFailed, match=r"the intake at http://a\.\.b/v1/events can't be reached"):
+        IntakeEntrance("http://a..b", RUN, AT).open()
+    with pytest.raises(SettingsError, match=r"--token .* holds no token of one line"):
+        IntakeEntrance("http://intake", RUN, AT, token=Path(__file__))
     with pytest.raises(SettingsError, match=r"--token .* can't be read"):
         IntakeEntrance("http://intake", RUN, AT, token=tmp_path / "none")
     with pytest.raises(SettingsError, match=r"--ca .* can't be used"):

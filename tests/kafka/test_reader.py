@@ -3,7 +3,7 @@
 import pytest
 from confluent_kafka import Producer
 
-from stream.config import Settings, load_settings
+from stream.config import Settings, change_settings, load_settings
 from stream.core.errors import BrokerError
 from stream.kafka.clients import producer_settings
 from stream.kafka.reader import Reader
@@ -57,6 +57,9 @@ def test_reads_the_newest(kafka: ApacheKafka, unique_name: str) -> None:
 
 
 def test_missing_topic(filled: Settings) -> None:
-    """A topic that is not there is told with the verb that makes it."""
+    """A topic that is not there is told with the verb that makes it, or, where none does, with a topic's name."""
+    ours = change_settings(filled, decisions_topic="nowhere")
     with pytest.raises(BrokerError, match="no topic nowhere; run `noisegate topics create`"):
+        Reader(ours, ["nowhere"])
+    with pytest.raises(BrokerError, match=f"no topic nowhere; name one such as {filled.topics.events}"):
         Reader(filled, ["nowhere"])

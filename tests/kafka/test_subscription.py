@@ -164,6 +164,20 @@ def test_a_group_goes_on_where_it_stopped(kafka: ApacheKafka, unique_name: str) 
         assert list(records) == []
 
 
+def test_a_group_that_has_read_nothing_yet_misses_nothing(kafka: ApacheKafka, unique_name: str) -> None:
+    """Where a member began is committed: what comes between it and the next member is read, also from the latest on."""
+    servers = kafka.bootstrap_servers
+    settings = create(servers, unique_name)
+    produce(servers, unique_name, range(4))
+    first = Subscription(settings, unique_name, LATEST, unique_name)
+    assert take_all(first) == []
+    first.close()
+    produce(servers, unique_name, range(4, 6))
+    second = Subscription(settings, unique_name, LATEST, unique_name)
+    assert sorted(int(one.value or b"") for one in take_all(second)) == [4, 5]
+    second.close()
+
+
 def test_two_members_share_and_lose_nothing(kafka: ApacheKafka, unique_name: str) -> None:
     """A member that joins takes a partition over, and gives everything back when it leaves; every record comes."""
     servers = kafka.bootstrap_servers
@@ -258,10 +272,12 @@ def test_the_example_with_a_group_runs(
 
 
 def test_a_topic_that_is_missing(kafka: ApacheKafka) -> None:
-    """One sentence with the command that makes it."""
-    settings = make_settings(kafka_bootstrap_servers=kafka.bootstrap_servers)
+    """One sentence with the command that makes it, or, where none would, with a topic's name."""
+    settings = make_settings(kafka_bootstrap_servers=kafka.bootstrap_servers, events_topic="nowhere")
     with pytest.raises(TopicMissing, match="no topic nowhere; run `noisegate topics create`"):
         Subscription(settings, "nowhere", EARLIEST)
+    with pytest.raises(TopicMissing, match="no topic elsewhere; name one such as nowhere"):
+        Subscription(settings, "elsewhere", EARLIEST)
 
 
 def test_no_broker() -> None:

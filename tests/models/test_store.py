@@ -238,16 +238,19 @@ def test_a_store_that_is_away_says_so(monkeypatch: pytest.MonkeyPatch, trained: 
     assert "\n" not in str(caught.value)
 
 
+class Failing:
+    """A filesystem of which every use fails."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def __getattr__(self, name: str) -> object:
+        raise self.error
+
+
 @pytest.mark.parametrize("error", [ConnectionError("no route"), TimeoutError(), RuntimeError("two\nlines")])
 def test_every_failure_is_one_sentence(error: Exception, tmp_path: Path) -> None:
     """Whatever a library raises, whatever is asked, the store is away; where access is refused it is not away."""
-
-    class Failing:
-        def __init__(self, error: Exception) -> None:
-            self.error = error
-
-        def __getattr__(self, name: str) -> object:
-            raise self.error
 
     backend = remote.RemoteStorage("x://y", Failing(error), "y")
     asked = (backend.walk, lambda: backend.read("a", 1), lambda: backend.write("a", b""), lambda: backend.remove("a"))
@@ -270,6 +273,16 @@ class Hanging:
         """Nothing is there, once it answers."""
         self._let_go.wait(30)
         raise FileNotFoundError(path)
+
+
+def test_a_store_s_password_is_in_no_message() -> None:
+    """A URL may hold a name and a password; what a person reads has neither."""
+    with pytest.raises(StoreAway) as away:
+        remote.RemoteStorage("ftp://me:pa55@host/models", Failing(OSError("no")), "models").walk()
+    assert str(away.value).startswith("ftp://***@host/models: ")
+    with pytest.raises(ModelError) as unknown:
+        open_storage("nonsense://me:pa55@host/models")
+    assert "pa55" not in str(unknown.value)
 
 
 def test_a_store_that_never_answers_is_left(monkeypatch: pytest.MonkeyPatch) -> None:

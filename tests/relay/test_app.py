@@ -14,6 +14,7 @@ from stream.core.errors import SettingsError
 from stream.metrics.relay import RelayMetrics
 from stream.relay.app import AuthOptions, RelayApp, forwarded_headers, load_auth
 from stream.relay.upstream import Reply
+from stream.relay.worker import Relay
 from stream.sources.signatures import hash_token
 from tests.async_waits import until
 
@@ -219,3 +220,14 @@ def test_a_file_that_can_t_be_used_is_named(tmp_path: Path, text: str) -> None:
         load_auth(file)
     with pytest.raises(SettingsError, match="can't be read"):
         load_auth(tmp_path / "nowhere.toml")
+
+
+def test_a_certificate_that_is_none_is_named_at_the_start(tmp_path: Path) -> None:
+    """A file that is no certificate ends the relay before it listens, in one sentence."""
+    file = tmp_path / "relay.pem"
+    file.write_text("nothing")
+    settings = make_settings(
+        relay_alertmanagers=["http://127.0.0.1:1"], relay_tls_certificate=str(file), relay_tls_key=str(file)
+    )
+    with pytest.raises(SettingsError, match="relay_tls_certificate and relay_tls_key can't be used"):
+        Relay(settings)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.relay.firings import KEPT_SECONDS, Entry, Firing, FiringTable, Observation
+from stream.relay.firings import KEPT_SECONDS, SENDERS, Entry, Firing, FiringTable, Observation
 from stream.relay.forward import read_post
 
 NOW = 1_772_359_200.0
@@ -286,3 +286,15 @@ def test_only_an_end_by_time_is_taken_back(copies: list[tuple[int, str, bool]]) 
         assert len(seen.unknown) == 0
         if word != "fires":
             assert firing.resolved == (word == "resolved")
+
+
+def test_senders_of_one_alert_are_bounded(table: FiringTable) -> None:
+    """A Prometheus that starts anew under other names leaves none of them behind, however long its alert fires."""
+    firing, entry = known(table, observe(table, 1))
+    for number in range(10):
+        observe(table, 2 + number * (RESOLVE + 1), sender=f"prometheus-{number}")
+    assert list(entry.open_until) == ["prometheus-9"]
+    for number in range(2 * SENDERS):
+        observe(table, 10 * RESOLVE, ends=20 * RESOLVE, sender=f"pod-{number}")
+    assert len(entry.open_until) == SENDERS
+    assert firing.ended_at is None

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from stream.core.events import moment
 from stream.core.records import DecisionName
-from stream.relay.labels import Claim, Claims, claim_of
+from stream.relay.labels import Claim, Claims, Decisions, claim_of
 from stream.relay.route_check import RouteCheck
 from tests.async_waits import until
 from tests.relay.records import AT, decision, enriched
@@ -348,3 +349,14 @@ def test_claims_are_first_come() -> None:
     assert claims.claim({"A": plain, "B": paused}) == {"A": paused, "B": plain}
     claims.release({"A": paused})
     assert claims.read(["A", "B", "C"]) == {"A": plain, "B": plain}
+
+
+def test_a_deed_that_is_read_again_does_not_follow_its_release() -> None:
+    """After a fault topics are read anew: a pause that a release has ended stays ended."""
+    found = Decisions(10)
+    earlier, later = moment(1_772_359_200.0), moment(1_772_359_260.0)
+    for one in (decision("A1", "pause", earlier), decision("A1", "release", later), decision("A1", "pause", earlier)):
+        found.add(one)
+    last = found.get("A1")
+    assert last is not None
+    assert last.decision == "release"

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -11,7 +11,9 @@ import pytest
 from stream.core import limits
 from stream.core.errors import RecordRefused
 from stream.core.events import Acted
+from stream.relay.firings import Observation
 from stream.relay.upstream import Reply
+from stream.sources.firing_store import Swap
 from tests.async_waits import until
 from tests.relay.records import enriched
 from tests.relay.rig import MemoryPublisher, Rig, SharedStore, running
@@ -361,7 +363,7 @@ def test_a_relay_that_was_cut_off_learns_that_it_was_resolved() -> None:
             alert = one.alert(age=5, endless=True)
             await two.post(alert)
             await one.post(alert)
-            await until(lambda: publisher.raised)
+            await until(lambda: publisher.raised and list(two.table))
             await one.post(one.resolved(alert))
             await until(lambda: publisher.ended)
             two.ahead = 301.0
@@ -613,6 +615,69 @@ def test_a_fault_of_ours_does_not_stop_a_post() -> None:
         raise RuntimeError("planted")
 
     in_room(test)
+
+
+@pytest.mark.expects_errors
+def test_after_a_fault_of_ours_the_next_copy_is_published() -> None:
+    """A post that went on unread in a fault does not keep its alert from being followed when it comes again."""
+
+    async def test(rig: Rig) -> None:
+        whole = rig.labeller.decide
+
+        async def broken(seen: Observation) -> None:
+            rig.labeller.decide = whole  # type: ignore[method-assign]
+            raise RuntimeError("planted")
+
+        rig.labeller.decide = broken  # type: ignore[method-assign]
+        alert = rig.alert()
+        await rig.post(alert)
+        await rig.post(alert)
+        await until(lambda: len(rig.publisher.raised) == 1)
+
+    in_room(test)
+
+
+class FaultyStore(SharedStore):
+    """Raises what nobody foresaw for the keys that hold `word`, `faults` times."""
+
+    def __init__(self, word: str, faults: int) -> None:
+        super().__init__()
+        self.word, self.faults = word, faults
+
+    def swap(self, swaps: Sequence[Swap]) -> list[bool]:
+        """As in memory."""
+        if self.faults and any(self.word in swap.key for swap in swaps):
+            self.faults -= 1
+            raise RuntimeError("planted")
+        return super().swap(swaps)
+
+
+@pytest.mark.expects_errors
+def test_a_look_up_that_fails_is_made_again_by_the_next_copy() -> None:
+    """A fault nobody foresaw loses no firing: its next copy is looked up and published."""
+
+    async def test(rig: Rig) -> None:
+        store = rig.store
+        assert isinstance(store, FaultyStore)
+        alert = rig.alert()
+        await rig.post(alert)
+        await until(lambda: not store.faults)
+        while not rig.publisher.raised:  # a sender posts it again and again
+            await rig.post(alert)
+            await asyncio.sleep(0.1)
+
+    in_room(test, store=FaultyStore("firing:", 1))
+
+
+def test_an_event_that_can_t_be_prepared_at_once_is_published_later() -> None:
+    """Where claiming fails in a way nobody foresaw, the events of the batch are still published."""
+
+    async def test(rig: Rig) -> None:
+        await rig.post(rig.alert("First"), rig.alert("Second"))
+        await until(lambda: len(rig.publisher.raised) == 2)
+        assert rig.value("relay_lost_total") == 0
+
+    in_room(test, store=FaultyStore("publish:", 4))
 
 
 def test_a_record_that_kafka_refuses_is_counted() -> None:

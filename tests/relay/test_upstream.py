@@ -252,8 +252,13 @@ def test_a_certificate_without_its_key_is_named(authority: Authority) -> None:
         ({"relay_alertmanagers": []}, "relay_alertmanagers is empty"),
         ({"relay_alertmanagers": ["am:9093"]}, "which is no address"),
         ({"relay_alertmanagers": ["http://u:secret@/x"]}, "which is no address"),
+        ({"relay_alertmanagers": ["http://u:secret@[::1"]}, "which is no address"),
+        ({"relay_alertmanagers": ["http://u:secret@am:port"]}, "which is no address"),
         ({**ONE, "relay_upstream_token": "/nowhere"}, "relay_upstream_token = '/nowhere' can't be read"),
         ({**ONE, "relay_upstream_ca": "/nowhere"}, "relay_upstream_ca"),
+        ({**ONE, "relay_upstream_token": __file__}, "holds no token of one line"),
+        ({**ONE, "relay_upstream_headers": {"X-Key": "secret\nsecret"}}, "'X-Key', which can be no header"),
+        ({**ONE, "relay_upstream_headers": {"X-Key": "secrét"}}, "'X-Key', which can be no header"),
     ],
 )
 def test_what_can_t_be_used_is_named(values: dict[str, Any], sentence: str) -> None:
@@ -261,6 +266,17 @@ def test_what_can_t_be_used_is_named(values: dict[str, Any], sentence: str) -> N
     with pytest.raises(SettingsError, match=sentence) as raised:
         Upstream(make_settings(**values).relay, RelayMetrics())
     assert "secret" not in str(raised.value)
+
+
+def test_an_address_that_can_be_no_name_costs_the_others_no_post() -> None:
+    """A wrong name of one Alertmanager counts as one that does not answer."""
+    with Receiver() as receiver:
+
+        async def test(upstream: Upstream) -> None:
+            assert (await upstream.post(BODY)).status == 200
+            assert [one.behind for one in upstream.members] == [False, True]
+
+        with_upstream(test, settings(receiver.url, "http://a..b:9093"))
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """The contract of the memory of firings, in memory, on Redis and on Valkey."""
 
+import socketserver
 import threading
 from collections.abc import Iterator
 
@@ -106,6 +107,31 @@ class TestRedis(FiringStoreContract):
         with Redis.from_url(redis_url) as client:
             client.script_flush()
         assert store.swap([Swap("k", b"1", b"2", 60.0)]) == [True]
+
+
+class _Forgetful(socketserver.StreamRequestHandler):
+    """Redis' protocol, by a server that takes every script and never knows one."""
+
+    def handle(self) -> None:
+        """Answer commands until the client leaves."""
+        while line := self.rfile.readline():
+            words = [self.rfile.read(int(self.rfile.readline()[1:]) + 2)[:-2] for _ in range(int(line[1:]))]
+            unknown = words[0].upper() == b"EVALSHA"
+            self.wfile.write(b"-NOSCRIPT No matching script.\r\n" if unknown else b"+OK\r\n")
+
+
+def test_a_redis_that_forgets_its_scripts_counts_as_away() -> None:
+    """A script that is gone right after it was loaded, as while servers change places, is no fault of ours."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Forgetful) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        store = RedisFiringStore(f"redis://127.0.0.1:{server.server_address[1]}/0?protocol=2", "test", 5.0)
+        try:
+            with pytest.raises(FiringsAway, match="No matching script"):
+                store.swap([Swap("k", b"", b"1", 60.0)])
+        finally:
+            store.close()
+            server.shutdown()
 
 
 @pytest.mark.redis

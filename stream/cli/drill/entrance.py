@@ -15,12 +15,13 @@ from stream.config import Settings
 from stream.core.errors import NoisegateError, SettingsError
 from stream.core.events import Acted, Raised, encode_event, moment
 from stream.core.kinds import DRILL_TEAM
+from stream.core.text import hide_login
 from stream.extras import import_extra
 from stream.metrics.relay import RelayMetrics
 from stream.relay.annotate import WHY
 from stream.relay.events import SOURCE, EventReader, Look
 from stream.relay.route_check import has_route
-from stream.relay.upstream import POST_PATH, STATUS_PATH, Upstream
+from stream.relay.upstream import POST_PATH, STATUS_PATH, Upstream, read_token
 from stream.sources.firing_store import MemoryFiringStore
 from stream.sources.options import load_sources
 
@@ -59,14 +60,18 @@ class _Poster:
 
     def __init__(self, url: str, token: Path | None, ca: Path | None, room: str) -> None:
         self._httpx = import_extra("httpx", "web", "a drill needs", SettingsError)
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise SettingsError(f"{url!r} is no address", "write http://HOST:PORT")
+        try:
+            parts = urlsplit(url)
+            named = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            named = False
+        if not named:
+            raise SettingsError(f"{hide_login(url)!r} is no address", "write http://HOST:PORT")
         self._url, self._room = url, room
         self.name = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
         self._headers = {"content-type": "application/json"}
         if token is not None:
-            self._headers["authorization"] = f"Bearer {_read(token)}"
+            self._headers["authorization"] = f"Bearer {read_token(token, f'--token {token}')}"
         try:
             self._tls = ssl.create_default_context(cafile=str(ca.expanduser()) if ca else None)
         except (OSError, ssl.SSLError) as error:
@@ -83,7 +88,7 @@ class _Poster:
                 verify=self._tls,
                 trust_env=False,
             )
-        except self._httpx.HTTPError as error:
+        except (self._httpx.HTTPError, self._httpx.InvalidURL, OSError, UnicodeError) as error:
             raise DrillFailed(
                 f"the {self._room} at {self.name} can't be reached ({error})",
                 f"start it (`noisegate run {self._room}`), or give its address",
@@ -231,10 +236,3 @@ def is_annotated(body: bytes) -> bool:
         return any(WHY in one["annotations"] for one in found)
     except (msgspec.DecodeError, KeyError, TypeError):
         return False
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.expanduser().read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"--token {path} can't be read: {error}", "name a file with the token") from None

@@ -21,6 +21,8 @@ _SAMPLE = 64 * 1024  # bytes
 _LEAST = 32  # bytes beyond ASCII, for a guess by their frequencies
 _CHUNK = 1024 * 1024
 _NUL_SHARE = 0.2  # of UTF-16 without a mark, whose Latin letters have a NUL each
+_CONTROLS = bytes({*range(32), 127} - {*b"\t\n\v\f\r\x1b"})
+_CONTROL_SHARE = 0.02  # of a text; in other files one byte in ten is a control character
 _AROUND = 20  # characters shown beside a bad byte
 _WORD = re.compile(r"[\w.-]*[^\W\x00-\x7f][\w.-]*")
 _PAGES = (  # what programs that know no Unicode write
@@ -68,6 +70,15 @@ def sniff_encoding(open_bytes: OpenBytes) -> Encoding:
     if bad <= good:
         return Encoding(UTF_8, broken=True)
     return _guess(b"\n".join(lines), bad)
+
+
+def is_binary(open_bytes: OpenBytes) -> bool:
+    """Whether bytes are no text in any encoding, by how many control characters they begin with."""
+    with open_bytes() as file:
+        head = file.read(_SAMPLE)
+    if head.startswith(tuple(mark for mark, _ in _MARKS)) or head.count(0) > _NUL_SHARE * len(head):
+        return False  # UTF-16 and UTF-32
+    return len(head.translate(None, delete=_CONTROLS)) < (1.0 - _CONTROL_SHARE) * len(head)
 
 
 def other_file_fault(magic: bytes) -> Fault | None:

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from stream.core import limits
-from stream.core.errors import LogError
+from stream.core.errors import READABLE, LogError
 from stream.core.kinds import AGENT_ENDING, Agent
 from stream.lab.sources.times import AUTO, time_reader
 
@@ -147,7 +147,7 @@ def load_mapping(path: Path) -> Mapping:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise LogError(f"{path}: can't be read: {error.strerror}") from None
+        raise LogError(f"{path}: can't be read: {error.strerror}", READABLE) from None
     except UnicodeDecodeError:
         raise LogError(f"{path}: is not UTF-8", "save it as UTF-8") from None
     return parse_mapping(text, str(path))
@@ -162,10 +162,10 @@ def parse_mapping(text: str, where: str = "mapping") -> Mapping:
     try:
         mapping = msgspec.convert(tomllib.loads(text), Mapping)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
-        raise LogError(f"{where}: {error}") from None
+        raise LogError(f"{where}: {error}", "see docs/LAB.md for what a mapping holds") from None
     fault = _fault(mapping)
     if fault:
-        raise LogError(f"{where}: {fault}")
+        raise LogError(f"{where}: {fault}", "see docs/LAB.md for what a mapping holds")
     return mapping
 
 

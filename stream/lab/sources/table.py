@@ -12,10 +12,11 @@ from operator import itemgetter
 from pathlib import Path
 from typing import IO
 
-from stream.core.errors import LogError
+from stream.core.errors import READABLE, LogError
 from stream.lab.sources.encodings import (
     UTF_8,
     encoding_fault,
+    is_binary,
     is_broken,
     other_file_fault,
     reads_utf8,
@@ -161,6 +162,8 @@ class Table:
             except (LookupError, ValueError):
                 raise LogError(f"encoding = {given!r} is not known", "name one such as utf-8 or cp1252") from None
             return given
+        if is_binary(self._bytes):
+            raise LogError(f"{self.path}: is no text", "export CSV or Excel instead")
         found = sniff_encoding(self._bytes)
         self._broken = found.broken
         if found.name != UTF_8:
@@ -262,7 +265,9 @@ class Table:
         except EOFError:
             raise LogError(f"{self.path}: ends too early: it was cut off", "copy or export it again") from None
         except (OSError, zlib.error) as error:
-            raise LogError(f"{self.path}: can't be read: {getattr(error, 'strerror', None) or error}") from None
+            raise LogError(
+                f"{self.path}: can't be read: {getattr(error, 'strerror', None) or error}", READABLE
+            ) from None
         finally:
             csv.field_size_limit(former)
 

@@ -25,6 +25,7 @@ from redis.exceptions import RedisError
 from stream.config import Settings
 from stream.core.errors import BrokerError, HistoryRefused, StoreAway
 from stream.core.problem import Problem
+from stream.core.text import hide_login
 from stream.kafka.clients import client_settings, make_client, producer_settings
 from stream.kafka.misrouted import MisroutedRecords
 from stream.kafka.publisher import Publisher
@@ -148,7 +149,7 @@ def _load_models(settings: Settings, problem: Problem) -> tuple[ActiveModels, li
         time.sleep(pause)
     if not reloader.store_up and not reloader.active.champions:
         raise StoreAway(
-            f"{settings.models.store}: the model store can't be reached, but waiting alerts must be scored",
+            f"{hide_login(settings.models.store)}: the model store can't be reached, but waiting alerts must be scored",
             "make it reachable from this machine, then run `noisegate history rebuild` again",
         )
     return reloader.active, reloader.faults

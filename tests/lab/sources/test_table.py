@@ -1,5 +1,6 @@
 """How a table's file is to be read is found from its content: encoding, delimiter, header, workbook."""
 
+import random
 import zipfile
 from pathlib import Path
 
@@ -58,6 +59,16 @@ def test_lines_before_the_header_are_skipped(tmp_path: Path, before: str) -> Non
     assert cells(path) == [("1", "x")]
     lines = before.count("\n")
     assert cells(path, header_row=lines + 1) == [("1", "x")]
+
+
+def test_a_binary_file_is_no_text(tmp_path: Path) -> None:
+    """Bytes at random are named as what they are, and no code page is guessed; a text with one NUL is read."""
+    path = tmp_path / "t.csv"
+    path.write_bytes(random.Random(1).randbytes(3_000))
+    with pytest.raises(LogError, match="is no text; export CSV or Excel instead"):
+        cells(path)
+    path.write_bytes(b"id,at,team\n" + b"1,2,3\n" * 40 + b"4\0,5,6\n")
+    assert len(cells(path)) == 41
 
 
 @pytest.mark.parametrize(
