@@ -1,17 +1,22 @@
 """`make bench-page`: the triage page in Chromium, on one machine with its server, fed from memory.
 
+The way of an alert from Alertmanager's webhook to the page is measured apart, on Kafka, Redis, intake and scorer.
+
 Writes `benchmarks/results/page.json` and the part of RESULTS.md between two marks.
 """
 
 import json
+import os
 import random
 import statistics
 import sys
 import threading
 import time
+import uuid
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import msgspec
@@ -20,8 +25,10 @@ from msgspec import Struct
 from playwright.sync_api import Browser, Page
 
 from benchmarks.machine import machine
+from tests.servers.kafka import ApacheKafka
 from tests.triage.browser.live import LivePage, chromium, served
 from tests.triage.browser.records import HABITS, day, enriched
+from tests.triage.process import TriageProcess, deployment
 
 _HERE = Path(__file__).parent
 BEGIN, END = "<!-- page: written by python -m benchmarks.page -->", "<!-- page: end -->"
@@ -61,6 +68,7 @@ class Figures(Struct):
     frames_per_second: float  # while RATE alerts a second come
     slow_frames: float  # the share of frames that came more than 25 ms after the one before
     seen_seconds: float  # from an alert's enriched record to the page that counts it, the median
+    webhook_seconds: float  # from Alertmanager's webhook through Kafka and the scorer to the page, the median
 
 
 @app.command()
@@ -71,11 +79,13 @@ def main(
     quick: Annotated[bool, typer.Option("--quick", help="A smoke run that writes nothing.")] = False,
 ) -> None:
     """Measure first paint, first view, keys, frames and the way of an alert to the page."""
+    load = [os.getloadavg()[0]]
     figures = measure(2 if quick else visits, 20 if quick else presses, 1.0 if quick else seconds)
     document = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": "python -m benchmarks.page",
         "machine": machine(),
+        "load": [round(one, 1) for one in (*load, os.getloadavg()[0])],
         "figures": msgspec.to_builtins(figures),
     }
     text = markdown(document, figures)
@@ -89,7 +99,7 @@ def measure(visits: int, presses: int, seconds: float) -> Figures:
     """All figures, on one server that holds ALERTS alerts."""
     with chromium() as browser, served(day(ALERTS, time.time(), every=5.0)) as page:
         opened = [first_view(browser, page) for _ in range(visits)]
-        tab = _open(browser, page)
+        tab = _open(browser, page.url)
         keys = key_times(tab, presses)
         frames = frame_times(tab, page, seconds)
         gaps = [after - before for before, after in pairwise(frames)]
@@ -101,12 +111,13 @@ def measure(visits: int, presses: int, seconds: float) -> Figures:
             frames_per_second=1_000 * len(gaps) / sum(gaps),
             slow_frames=sum(gap > 25 for gap in gaps) / len(gaps),
             seen_seconds=statistics.median(seen(browser, page, at) for at in range(visits)),
+            webhook_seconds=statistics.median(webhook_times(browser, visits)),
         )
 
 
 def first_view(browser: Browser, page: LivePage) -> tuple[float, int]:
     """Milliseconds to the first paint with an empty cache, and the bytes of all that came up to the live page."""
-    tab = _open(browser, page)
+    tab = _open(browser, page.url)
     read = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
     sizes = (
         "[...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]"
@@ -141,7 +152,7 @@ def frame_times(tab: Page, page: LivePage, seconds: float) -> list[float]:
 
 def seen(browser: Browser, page: LivePage, number: int) -> float:
     """Seconds from an alert's record to the page that counts it as new."""
-    tab = _open(browser, page)
+    tab = _open(browser, page.url)
     began = time.monotonic()
     page.feed([enriched(HABITS[0], f"S{number}", time.time(), random.Random(number))])
     tab.wait_for_selector(".pill")
@@ -150,9 +161,28 @@ def seen(browser: Browser, page: LivePage, number: int) -> float:
     return took
 
 
-def _open(browser: Browser, page: LivePage) -> Page:
+def webhook_times(browser: Browser, count: int) -> list[float]:
+    """Seconds from an alert posted to the intake to the page that counts it as new; the first is left out."""
+    times = []
+    with (
+        TemporaryDirectory() as folder,
+        ApacheKafka() as kafka,
+        deployment(kafka, f"bench-{uuid.uuid4().hex[:8]}", Path(folder)) as stack,
+        TriageProcess(stack.environment) as page,
+    ):
+        for number in range(count + 1):
+            tab = _open(browser, page.url)
+            began = time.monotonic()
+            stack.alert(f"bench-{number}:9100")
+            tab.wait_for_selector(".pill")
+            times.append(time.monotonic() - began)
+            tab.context.close()
+    return times[1:]
+
+
+def _open(browser: Browser, url: str) -> Page:
     tab = browser.new_context(viewport=VIEWPORT).new_page()  # type: ignore[arg-type]  # a typed dictionary there
-    tab.goto(page.url)
+    tab.goto(url)
     tab.wait_for_selector(".dot.on")
     return tab
 
@@ -166,6 +196,7 @@ def markdown(document: dict[str, Any], figures: Figures) -> str:
         ("key to paint, p95, ms", figures.key_p95_milliseconds, "below", KEY_MILLISECONDS, "{:.0f}"),
         (f"frames/s while {RATE} alerts/s come", figures.frames_per_second, "at least", FRAMES, "{:.0f}"),
         ("an alert's record to the page, s", figures.seen_seconds, "below", SEEN_SECONDS, "{:.2f}"),
+        ("webhook to the page, s", figures.webhook_seconds, "below", SEEN_SECONDS, "{:.2f}"),
     ]
     lines = [
         BEGIN,
@@ -173,7 +204,8 @@ def markdown(document: dict[str, Any], figures: Figures) -> str:
         "",
         f"Written by `{document['command']}` on {document['date'][:10]}, with the server, Chromium and the feeder on"
         f" the same {on['cores']} cores: {on['processor']}, {on['memory_gigabytes']} GB, {on['system']}. The list holds"
-        f" {ALERTS:,} alerts; they come from memory, without Kafka.",
+        f" {ALERTS:,} alerts; they come from memory, without Kafka. The last line is of another list: intake, Kafka,"
+        " scorer, Redis and page are processes on the same cores.",
         "",
         "| | measured | aimed at | |",
         "|---|---:|---:|---|",
@@ -183,7 +215,8 @@ def markdown(document: dict[str, Any], figures: Figures) -> str:
         lines.append(f"| {name} | {form.format(value)} | {side} {form.format(aim)} | {'yes' if reached else 'no'} |")
     lines += [
         "",
-        f"The median key takes {figures.key_p50_milliseconds:.0f} ms;"
+        f"The machine's load average was {document['load'][0]} before and {document['load'][1]} after."
+        f" The median key takes {figures.key_p50_milliseconds:.0f} ms;"
         f" {100 * figures.slow_frames:.1f} % of the frames came more than 25 ms after the one before.",
         END,
         "",

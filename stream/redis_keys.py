@@ -103,7 +103,7 @@ RELAY_CLAIM = RedisKey(
     f"{_DEPLOYMENT}publish:<event>:<alert>", "string", "which relay publishes an event", "10 s", "relay"
 )
 
-KEPT_ACTS = RedisKey(f"{_DEPLOYMENT}verdicts", "hash", "JSON of verdicts that Kafka has not taken", "30 d", "triage")
+KEPT_ACTS = RedisKey(f"{_DEPLOYMENT}verdicts", "hash", "JSON of verdicts that are not published yet", "30 d", "triage")
 
 SCORER_KEYS = (IDENTITY, META, TIMERS, LEVEL, ENTRY, PROBE, WORKERS, REBUILD_META, REBUILD_LOCK)
 SOURCE_KEYS = (FIRING, OWNER, ACKNOWLEDGED, DELIVERY, WATCHER, WATCH_STATE, RELAY_LABEL, RELAY_CLAIM)

@@ -103,6 +103,16 @@ class Occlusion:
         size, group = max(free, default=(0.0, ""))
         return Push(group, round(size if upwards else -size, 2)) if size >= LEAST else None
 
+    def ranked(self, alert: Matrix, score: Score) -> list[Push]:
+        """All pushes on one alert, float32[F], the strongest first; those that are not worth a word are left out."""
+        (pushes,) = self.pushes(alert[None], score)
+        found = [
+            self._named(Push(group, round(by, 2)), alert)
+            for group, by in zip(self.groups, pushes.tolist(), strict=True)
+            if abs(by) >= LEAST
+        ]
+        return sorted(found, key=lambda push: -abs(push.by))
+
     def explain(
         self,
         matrix: Matrix,
@@ -127,12 +137,13 @@ class Occlusion:
                 like = likes[number]
                 assert like is not None, "nothing contradicts no words"
                 upwards = (scores[number].probability or 0.0) > like.acted / like.decided
-                found[number] = self._named(self.strongest(pushes, upwards, like.level), matrix[number])
+                push = self.strongest(pushes, upwards, like.level)
+                found[number] = self._named(push, matrix[number]) if push is not None else None
         return found
 
-    def _named(self, push: Push | None, alert: Matrix) -> Push | None:
+    def _named(self, push: Push, alert: Matrix) -> Push:
         """The push; that of the time since the last alert is `repeat` where it is short, `pause` where it is long."""
-        if push is None or push.group != "repeat":
+        if push.group != "repeat":
             return push
         longer = [alert[self._columns[name]] - self._usual[name] for name in self._usually["repeat"]]
         return Push("pause", push.by) if np.nansum(longer) > 0.0 else push

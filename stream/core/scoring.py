@@ -129,11 +129,23 @@ def push_words(push: Push) -> str:
     return f"{direction} {_PUSHES.get(push.group, f'with this {name}')}"
 
 
+def counts_in_words(why: Whys) -> Like:
+    """The past alerts that `history_words` counts.
+
+    >>> counts_in_words(Whys(Why(0, 0, [], None), Why(50, 5, [0], None)))
+    Like(level='team', decided=50, acted=5)
+    >>> counts_in_words(Whys(Why(9, 0, [0], None), Why(50, 5, [0], None)))
+    Like(level='team_rule', decided=9, acted=0)
+    """
+    if why.like is not None:
+        return why.like
+    known, team = why.team_rule, why.team
+    return Like("team_rule", known.decided, known.acted) if known.decided else Like("team", team.decided, team.acted)
+
+
 def _count_words(why: Whys) -> str:
-    known, team, like = why.team_rule, why.team, why.like
-    if like is None:
-        like = Like("team_rule" if known.decided else "team", known.decided or team.decided, known.acted or team.acted)
-    if not known.decided and like.level == "team":
+    like = counts_in_words(why)
+    if not why.team_rule.decided and like.level == "team":
         return f"new here; the team acted on {like.acted} of its last {like.decided}"
     return _COUNTS[like.level].format(acted=like.acted, decided=like.decided)
 

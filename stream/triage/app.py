@@ -8,10 +8,11 @@ from urllib.parse import parse_qs
 from sse_starlette.sse import EventSourceResponse
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from stream.core import limits
@@ -20,6 +21,7 @@ from stream.triage.detail import find_scores
 from stream.triage.places import Places
 from stream.triage.responses import (
     REPORT_CSP,
+    FreshFiles,
     decode_body,
     json_response,
     number_of,
@@ -45,6 +47,7 @@ from stream.triage.view import (
 FIRST_ROWS = 50
 PING_SECONDS = 15
 COOKIE_SECONDS = 30 * 86_400
+COMPRESSED_BYTES, COMPRESSION = 1_000, 6  # from this size on; the level
 Endpoint = Callable[[Request, Viewer], Awaitable[Response]]
 
 
@@ -90,9 +93,10 @@ class TriageApp:
         ]
         routes.append(Route("/v1/scores", self.scores, methods=["GET", "OPTIONS"]))
         routes.append(Route("/login", self.login, methods=["GET", "POST"]))
-        routes.append(Mount("/static", StaticFiles(directory=STATIC)))
+        routes.append(Mount("/static", FreshFiles(directory=STATIC)))
         handlers: dict[Any, Any] = {Denied: self._denied, HTTPException: self._refused, ClientDisconnect: _left}
-        return with_headers(Starlette(routes=routes, exception_handlers=handlers))
+        compression = Middleware(GZipMiddleware, minimum_size=COMPRESSED_BYTES, compresslevel=COMPRESSION)
+        return with_headers(Starlette(routes=routes, exception_handlers=handlers, middleware=[compression]))
 
     async def show_list(self, request: Request, viewer: Viewer) -> Response:
         """The list with its first rows."""

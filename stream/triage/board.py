@@ -292,6 +292,9 @@ class Board:
         row, before = episode.row(now), self.rows.get(key)
         if row == before:
             return None
+        if before is None or (row.state == "open" != before.state):
+            episode.since = self.seq + 1  # the batch that is being made
+            row = replace(row, since=episode.since)
         if before is not None:
             self._categories[_category(before)] -= 1
         self._categories[_category(row)] += 1

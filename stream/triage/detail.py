@@ -8,6 +8,7 @@ from msgspec import Struct
 from stream.core import kinds
 from stream.core.events import seconds
 from stream.core.problem import Problem
+from stream.core.records import Push
 from stream.sources.fingerprint import fingerprint
 from stream.triage.board import Board
 from stream.triage.episode import AlertState
@@ -48,7 +49,7 @@ class DecisionLine(Struct, frozen=True):
 
 
 class Detail(Struct, frozen=True, kw_only=True):
-    """All of an alert's page; `levels` is a sentence where the history can't be read."""
+    """All of an alert's page; `levels` and `pushes` are a sentence where they can't be found."""
 
     row: Row
     title: str
@@ -56,6 +57,7 @@ class Detail(Struct, frozen=True, kw_only=True):
     probability: float | None
     challenger: tuple[str, float] | None
     words: str
+    pushes: list[Push] | str
     levels: list[Level] | str
     outcomes: list[int]
     last_times: list[LastTime]
@@ -65,7 +67,13 @@ class Detail(Struct, frozen=True, kw_only=True):
 
 
 def detail_of(
-    board: Board, team: str, alert_id: str, levels: list[Level] | str, problem: Problem, now: float
+    board: Board,
+    team: str,
+    alert_id: str,
+    levels: list[Level] | str,
+    pushes: list[Push] | str,
+    problem: Problem,
+    now: float,
 ) -> Detail | None:
     """An alert's page; None where the board does not know the alert."""
     found = board.find(team, alert_id)
@@ -85,6 +93,7 @@ def detail_of(
         probability=state.probability,
         challenger=(challenger.model, challenger.probability) if challenger is not None else None,
         words=state.words,
+        pushes=pushes,
         levels=levels,
         outcomes=outcomes,
         last_times=_last_times(board, state),

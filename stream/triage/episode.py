@@ -140,6 +140,7 @@ class EpisodeState(Struct, kw_only=True):
     firings: dict[str, AlertState] = field(default_factory=dict)
     count: int = 0
     raised_at: float = 0.0
+    since: int = 0  # as in `Row`
     mark: Mark | None = None
     snooze: Snooze | None = None
 
@@ -199,6 +200,7 @@ class EpisodeState(Struct, kw_only=True):
             title=alert.title or alert.rule,
             raised_at=self.raised_at,
             latest_at=newest.raised_at,
+            since=self.since,
             words=newest.words,
             severity=alert.severity or "",
             source=alert.source or "",

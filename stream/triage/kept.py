@@ -1,26 +1,32 @@
-"""Verdicts that could not be published before their process ended, kept in Redis for the next one."""
+"""Verdicts that are not published yet, kept in Redis: however their process ends, the next one publishes them.
+
+One that could still be undone is published when its time for that is over, as its own process would have done.
+"""
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
+from threading import Lock
 from typing import Any
 
 import redis
 from redis.exceptions import RedisError
 
 from stream.core.errors import BadRecord
-from stream.core.events import Acted, decode_event, encode_event
+from stream.core.events import Acted, decode_event, encode_event, seconds
 from stream.redis_keys import KEPT_ACTS
 
 log = logging.getLogger(__name__)
 RETRY_SECONDS = 2.0
+OWNER_SECONDS = 2.0  # for the process that took a verdict to publish it, before another one does
 SECONDS = 30 * 86_400  # then an alert of a day's horizon is long decided
 Publish = Callable[[Sequence[Acted]], Awaitable[Sequence[Acted]]]
 """Publishes acts, and returns those that have to be published again."""
 
 
 class KeptActs:
-    """Acts by action id, in one hash; every call blocks.
+    """Acts of all processes by action id, in one hash; every call blocks.
 
     Args:
         url: redis:// or rediss://.
@@ -33,19 +39,29 @@ class KeptActs:
             url, socket_timeout=seconds, socket_connect_timeout=seconds, retry=None
         )
         self._key = KEPT_ACTS.name(deployment=deployment)
+        self._lock = Lock()
+        self._held: set[str] = set()  # ids of this process's acts that Redis has
+        self._unsure: set[str] = set()  # and of those that it may have
 
-    def keep(self, acts: Sequence[Acted]) -> bool:
-        """Keep acts for the next process; whether Redis has them."""
-        if not acts:
+    def sync(self, acts: Sequence[Acted]) -> bool:
+        """Keep these acts and none else of this process; whether Redis has them so."""
+        with self._lock:
+            wanted = {act.action_id: act for act in acts}
+            new = {name: encode_event(act) for name, act in wanted.items() if name not in self._held}
+            over = (self._held | self._unsure) - wanted.keys()
+            try:
+                pipeline = self._client.pipeline()
+                if new:
+                    pipeline.hset(self._key, mapping=new)
+                    pipeline.expire(self._key, SECONDS)
+                if over:
+                    pipeline.hdel(self._key, *over)
+                pipeline.execute()
+            except (RedisError, OSError):
+                self._unsure |= new.keys()
+                return False
+            self._held, self._unsure = set(wanted), set()
             return True
-        try:
-            pipeline = self._client.pipeline()
-            pipeline.hset(self._key, mapping={act.action_id: encode_event(act) for act in acts})
-            pipeline.expire(self._key, SECONDS)
-            pipeline.execute()
-        except (RedisError, OSError):
-            return False
-        return True
 
     def read(self) -> list[Acted] | None:
         """What is kept; None while Redis does not answer."""
@@ -77,18 +93,46 @@ class KeptActs:
         self._client.close()
 
 
-async def publish_kept(kept: KeptActs, publish: Publish, retry_seconds: float = RETRY_SECONDS) -> None:
-    """Publish what a process before left, once Redis and Kafka are there."""
-    acts = await asyncio.to_thread(kept.read)
-    while acts is None:
-        await asyncio.sleep(retry_seconds)
-        acts = await asyncio.to_thread(kept.read)
-    left: Sequence[Acted] = acts
-    while left:
-        left = await publish(left)
-        if left:
+async def keep_open(
+    kept: KeptActs,
+    open_acts: Callable[[], Sequence[Acted]],
+    changed: asyncio.Event,
+    retry_seconds: float = RETRY_SECONDS,
+) -> None:
+    """Keep what is not published yet, each time that `changed` is set, until it is cancelled."""
+    while True:
+        await changed.wait()
+        changed.clear()
+        if not await asyncio.to_thread(kept.sync, open_acts()):
             await asyncio.sleep(retry_seconds)
-    await asyncio.to_thread(kept.drop, acts)
+            changed.set()
+
+
+async def publish_kept(
+    kept: KeptActs,
+    publish: Publish,
+    undo_seconds: float,
+    clock: Callable[[], float] = time.time,
+    retry_seconds: float = RETRY_SECONDS,
+) -> None:
+    """Publish what processes before left, once Redis and Kafka are there and it can't be undone any more.
+
+    What its own process publishes or undoes meanwhile is left to it: other pages may be running.
+    """
+    names: set[str] | None = None
+    while True:
+        found = await asyncio.to_thread(kept.read)
+        if found is not None:
+            now = clock()
+            left = [act for act in found if names is None or act.action_id in names]
+            due = [act for act in left if seconds(act.at) + undo_seconds + OWNER_SECONDS <= now]
+            again = {act.action_id for act in await publish(due)} if due else set()
+            published = [act for act in due if act.action_id not in again]
+            await asyncio.to_thread(kept.drop, published)
+            names = {act.action_id for act in left} - {act.action_id for act in published}
+            if not names:
+                return
+        await asyncio.sleep(retry_seconds)
 
 
 async def publish_last(kept: KeptActs, publish: Publish, acts: Sequence[Acted]) -> None:
@@ -96,11 +140,10 @@ async def publish_last(kept: KeptActs, publish: Publish, acts: Sequence[Acted]) 
 
     Those that neither takes go to the log.
     """
-    is_kept = await asyncio.to_thread(kept.keep, acts)
+    is_kept = await asyncio.to_thread(kept.sync, acts)
     left = list(await publish(acts)) if acts else []
     if is_kept:
-        names = {act.action_id for act in left}
-        await asyncio.to_thread(kept.drop, [act for act in acts if act.action_id not in names])
+        await asyncio.to_thread(kept.sync, left)
         return
     for act in left:
         fields = {"team": act.team, "alert_id": act.alert_id, "kind": act.kind, "action_id": act.action_id}

@@ -2,15 +2,21 @@
 
 import time
 from collections.abc import Callable
-from pathlib import Path
+from threading import Lock
 
+import numpy as np
 from msgspec import Struct
 
+from stream.config import ModelSettings
 from stream.core.errors import ModelError, MonitoringError
+from stream.core.problem import Problem
+from stream.core.records import Push
 from stream.models.artifact import CARD, REPORT
 from stream.models.cache import cache_folder, fetch
 from stream.models.manifest import Manifest
+from stream.models.model import Model
 from stream.models.pointers import CHALLENGER, CHAMPION, is_version
+from stream.models.reload import Loader
 from stream.models.store import Store
 from stream.prometheus import Prometheus
 
@@ -18,6 +24,7 @@ KEPT_SECONDS = 15.0  # so that many viewers do not ask the store each
 DRIFT_SECONDS = 3.0  # for Prometheus' answer
 CARD_BYTES = 256 * 1024
 REPORT_BYTES = 16 * 1024 * 1024
+LOADED = 4  # models that are kept to find what pushed their scores
 DRIFT = "max by (feature) (noisegate:psi:24h)"
 DRIFT_LIMIT = "max by (feature) (noisegate:psi_threshold:24h)"
 
@@ -52,15 +59,27 @@ class ModelReader:
     """Reads the store and Prometheus; every call blocks.
 
     Args:
-        store: URL or folder of the model store.
-        cache: where copies of versions lie on this machine.
+        settings: where models are, and by which keys they are signed.
+        problem: the one that models must answer.
+        deployment: whose scorer they serve.
         prometheus: its address.
         clock: seconds, monotonic.
     """
 
-    def __init__(self, store: str, cache: Path, prometheus: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._url, self._cache, self._prometheus, self._clock = store, cache, prometheus, clock
+    def __init__(
+        self,
+        settings: ModelSettings,
+        problem: Problem,
+        deployment: str,
+        prometheus: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._url, self._cache, self._keys = settings.store, settings.cache, settings.keys
+        self._problem, self._deployment = problem, deployment
+        self._prometheus, self._clock = prometheus, clock
         self._kept: tuple[float, ModelsView] | None = None
+        self._loaded: dict[str, Model] = {}
+        self._loading = Lock()
 
     def read(self) -> ModelsView:
         """The models that are pointed to now, at most KEPT_SECONDS old."""
@@ -78,6 +97,36 @@ class ModelReader:
         except ModelError:
             return None
         return path.read_bytes() if path.is_file() and path.stat().st_size <= REPORT_BYTES else None
+
+    def pushes(self, version: str, features: bytes) -> list[Push] | str:
+        """What pushed a score, the strongest first; a sentence where that can't be found.
+
+        `features` are what the score was made of: float32, little-endian, in the order of the model `version`.
+        """
+        alert = np.frombuffer(features, dtype="<f4") if len(features) % 4 == 0 else np.empty(0, dtype="<f4")
+        try:
+            with self._loading:
+                model = self._champion(version)
+            if model is None:
+                return f"The model {version} made this score and is no champion any more, so it can't be asked."
+            if len(alert) != len(model.table):
+                return f"The record does not hold the features that the model {version} reads."
+            return model.occlusion.ranked(alert.astype(np.float32), model.predict)
+        except ModelError as error:
+            return f"The model that made this score can't be loaded: {error}"
+
+    def _champion(self, version: str) -> Model | None:
+        """A champion's model, loaded once; None where no champion has this version."""
+        if version not in self._loaded:
+            store = Store(self._url)
+            pointer = store.pointer(CHAMPION)
+            if pointer is None or version not in pointer.versions:
+                return None
+            loader = Loader(store, self._problem, cache_folder(self._cache), self._deployment, self._keys)
+            if len(self._loaded) >= LOADED:
+                del self._loaded[next(iter(self._loaded))]
+            self._loaded[version] = loader.load(version).model
+        return self._loaded[version]
 
     def _read(self) -> ModelsView:
         models, error = [], ""

@@ -6,8 +6,9 @@ from typing import Protocol
 
 from stream.core.kinds import PERSON
 from stream.core.problem import Problem
+from stream.core.records import Push
 from stream.triage.detail import Detail, detail_of
-from stream.triage.episode import Suppression, suppressed
+from stream.triage.episode import AlertState, Suppression, suppressed
 from stream.triage.history import Level
 from stream.triage.models import ModelsView
 from stream.triage.room import TriageRoom
@@ -24,6 +25,10 @@ NO_HUMANS = Hint(
     missing="No act of a person has been seen, so there is nothing to learn from. Give verdicts here, or see what your "
     "sources say of people:",
     command="noisegate lab audit",
+)
+NO_FEATURES = (
+    "The record of this score does not hold the features that it was made of: the scorer's setting enriched_features "
+    "was off, or the alert came again and kept its first score."
 )
 NO_RULES = Hint(missing="No rule has decided on an alert so far: this noisegate only scores.", command="")
 
@@ -43,6 +48,9 @@ class Models(Protocol):
 
     def report(self, version: str) -> bytes | None:
         """The report of a version."""
+
+    def pushes(self, version: str, features: bytes) -> list[Push] | str:
+        """What pushed a score that the version made of these features; a sentence where that can't be found."""
 
 
 class Places:
@@ -78,9 +86,21 @@ class Places:
         found = board.find(team, alert_id)
         if found is None:
             return None
-        alert = found[1].alert
-        levels = await asyncio.to_thread(self._history.read, team, alert.rule, alert.entity)
-        return detail_of(board, team, alert_id, levels, self._problem, self._room.clock())
+        state = found[1]
+        levels, pushes = await asyncio.gather(
+            asyncio.to_thread(self._history.read, team, state.alert.rule, state.alert.entity),
+            asyncio.to_thread(self._pushes, state),
+        )
+        return detail_of(board, team, alert_id, levels, pushes, self._problem, self._room.clock())
+
+    def _pushes(self, state: AlertState) -> list[Push] | str:
+        """What pushed an alert's score; empty where people are shown none."""
+        enriched = state.enriched
+        if enriched is None or state.probability is None or enriched.score.model is None:
+            return ""
+        if not isinstance(enriched.features, bytes):
+            return NO_FEATURES
+        return self._models.pushes(enriched.score.model, enriched.features)
 
     def rules(self) -> list[RuleView]:
         """All rules that decided on alerts of the page."""

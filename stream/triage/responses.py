@@ -1,5 +1,6 @@
 """What every answer of the page has in common: security headers, JSON, and how a request is read within limits."""
 
+import os
 from collections.abc import Mapping
 from typing import TypeVar
 from urllib.parse import unquote
@@ -8,6 +9,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stream.triage.view import Query, encode
@@ -25,6 +27,18 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
 }
 T = TypeVar("T")
+
+
+class FreshFiles(StaticFiles):
+    """Files that a browser keeps but asks for each time: 304 without a body where its copy is the newest."""
+
+    def file_response(
+        self, full_path: "str | os.PathLike[str]", stat_result: os.stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        """The file, or 304 for the ETag that the browser sends."""
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        response.headers["cache-control"] = "no-cache"
+        return response
 
 
 def with_headers(app: ASGIApp) -> ASGIApp:

@@ -39,6 +39,7 @@ class TriageRoom:
 
     Attributes:
         outside: gives what is away outside, one sentence each.
+        changed: is set when `open_acts` are others than before.
         publishing: the publication that is under way or was the last; None before the first.
     """
 
@@ -69,6 +70,7 @@ class TriageRoom:
         self._publish, self._retry_seconds = publish, retry_seconds
         self._unpublished: list[Acted] = []
         self._on_their_way: list[Acted] = []
+        self.changed = asyncio.Event()
         self.publishing: asyncio.Task[None] | None = None
 
     def take(self, records: Sequence[Record]) -> None:
@@ -89,6 +91,8 @@ class TriageRoom:
     def tick(self) -> None:
         """One round: publish what is due, send what changed."""
         now = self.clock()
+        if self.board.carried:
+            self.changed.set()
         self._unpublished += self.verdicts.due(now)
         if self._unpublished and (self.publishing is None or self.publishing.done()):
             self.publishing = asyncio.get_running_loop().create_task(self._publish_waiting())
@@ -111,6 +115,7 @@ class TriageRoom:
         answer = self.verdicts.give(request, person, self.clock())
         self.metrics.verdicts.labels(request.action).inc(answer.count)
         self.metrics.conflicts.inc(len(answer.conflicts))
+        self.changed.set()
         self._audit(request.action, request.id, person, answer, request.reason)
         return answer
 
@@ -118,12 +123,14 @@ class TriageRoom:
         """Put rows off."""
         now = self.clock()
         answer = self.verdicts.snooze(request, person, self.shift_ends_at(now), now)
+        self.changed.set()
         self._audit(f"snooze:{request.until}", request.id, person, answer, None)
         return answer
 
     def undo(self, request: str, person: Person) -> Answer:
         """Take a verdict or a snooze back."""
         answer = self.verdicts.undo(request, person, self.clock())
+        self.changed.set()
         self._audit("undo", request, person, answer, None)
         return answer
 
@@ -131,6 +138,10 @@ class TriageRoom:
         """When the shift ends that runs at `now`; seconds since 1970."""
         there = datetime.fromtimestamp(now, zone_of(self.settings.time_zone))
         return shift_end(there, self.settings.shift_ends).timestamp()
+
+    def open_acts(self) -> list[Acted]:
+        """Every act that is not known to be published, of verdicts that can still be undone as well."""
+        return [*self._on_their_way, *self._unpublished, *self.verdicts.open_acts()]
 
     def close(self) -> list[Acted]:
         """End all streams; returns every act that is not known to be published, of verdicts in their undo as well."""
@@ -148,6 +159,7 @@ class TriageRoom:
             left = self._on_their_way
         self.metrics.published.inc(len(self._on_their_way) - len(left))
         self._on_their_way, self._unpublished = [], left + self._unpublished
+        self.changed.set()
         if left:
             await asyncio.sleep(self._retry_seconds)
 

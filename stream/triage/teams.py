@@ -1,6 +1,7 @@
 """Figures of teams and their rules, counted from the records that the page reads: volumes, calibration, noise. Pure."""
 
 from collections.abc import Iterable
+from math import sqrt
 
 from msgspec import Struct, field
 
@@ -14,6 +15,7 @@ BINS = 10  # of probability, of equal width
 READABLE_OUTCOMES = 30  # of both kinds, before a team is called predictable or not
 READABLE_AUC = 0.6
 REMEMBERED = 200_000  # alerts, so that each counts once
+_Z = 1.96  # of 95 %
 _LEFT_OUT = frozenset({"flood", "visibility_only", "maintenance"})
 Record = Raised | Acted | Tick | Enriched | Outcome | Decision
 
@@ -45,6 +47,29 @@ class Bin(Struct, kw_only=True):
     decided: int = 0
     probability: float = 0.0
     acted: int = 0
+
+    @property
+    def mean(self) -> float | None:
+        """The mean score; None without outcomes."""
+        return self.probability / self.decided if self.decided else None
+
+    @property
+    def rate(self) -> float | None:
+        """The share acted on; None without outcomes."""
+        return self.acted / self.decided if self.decided else None
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of the share acted on (Wilson, JASA 1927); 0 to 1 without outcomes.
+
+        >>> "{:.3f} {:.3f}".format(*Bin(decided=10, acted=5).interval)
+        '0.237 0.763'
+        """
+        n, rate = self.decided, self.rate
+        if rate is None:
+            return 0.0, 1.0
+        middle, half = rate + _Z**2 / (2 * n), _Z * sqrt(rate * (1.0 - rate) / n + _Z**2 / (4 * n**2))
+        return (middle - half) / (1.0 + _Z**2 / n), (middle + half) / (1.0 + _Z**2 / n)
 
 
 class Team(Struct, kw_only=True):

@@ -1,6 +1,6 @@
 """The page's HTML: Jinja2 with everything escaped, and the filters and drawings that templates use."""
 
-import unicodedata
+import math
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -10,29 +10,20 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from stream.core.events import moment, words_for
+from stream.core.scoring import push_words
+from stream.core.text import display_text
 from stream.html import Markup, joined
-from stream.svg import box, drawing
+from stream.svg import SHARES, Plane, axes, box, dot, drawing, finite, line, rows, segment
 from stream.triage.detail import strip_words
+from stream.triage.teams import Bin
 from stream.triage.view import encode
 
 PAGES = Path(__file__).with_name("pages")
 STATIC = Path(__file__).with_name("static")
-TEXT_LENGTH = 2_000
 _STEP, _BAR, _HEIGHT = 7.0, 5.0, 14.0
 _BAR_WIDTH = 86.0
-
-
-def safe_text(text: object, most: int = TEXT_LENGTH) -> str:
-    """Outside text that can't move what stands beside it: no control or direction characters, bounded.
-
-    >>> safe_text("disk \\u202efull\\x1b[31m")
-    'disk  full [31m'
-    """
-    cut = str(text)
-    shown = cut if len(cut) <= most else f"{cut[:most]}…"
-    if shown.isascii() and shown.isprintable():
-        return shown
-    return "".join(" " if unicodedata.category(letter)[0] == "C" else letter for letter in shown)
+_CHART_HEIGHT = 300.0
+_PUSH_WIDTH, _PUSH_LOGITS = 172.0, 1.5  # a weaker push fills no half of it
 
 
 def percent(share: float | None) -> str:
@@ -112,6 +103,45 @@ def probability_bar(share: float | None) -> Markup:
     return drawing(f"probability {percent(share)}", 12.0, joined(parts), width=_BAR_WIDTH, fixed=True)
 
 
+def push_bar(by: float, strongest: float) -> Markup:
+    """A push on a score as a bar from the middle: to the right for more, to the left for less; in logits."""
+    half = _PUSH_WIDTH / 2.0
+    long = half * abs(by) / max(abs(strongest), _PUSH_LOGITS)
+    middle = segment((half, 0.0), (half, 12.0), "axis")
+    bar = box(half if by > 0.0 else half - long, 2.0, long, 8.0, "a" if by > 0.0 else "n")
+    return drawing(f"odds {odds(by)}", 12.0, bar, middle, width=_PUSH_WIDTH, fixed=True)
+
+
+def calibration_chart(bins: Sequence[Bin]) -> Markup:
+    """The share acted on against the mean score of each tenth, with its 95 % interval, beside the diagonal."""
+    plane = Plane((0.0, 1.0), (0.0, 1.0), _CHART_HEIGHT, right=20.0, left=56.0)
+    marks = []
+    for one in bins:
+        for x, y in finite([(one.mean, one.rate)] if one.mean is not None else []):
+            low, high = one.interval
+            marks.append(segment((plane.px(x), plane.py(low)), (plane.px(x), plane.py(high)), "whisker"))
+            marks.append(dot(plane, (x, y), "s1", 4.0))
+    return drawing(
+        "Calibration: the share acted on against the score; the table below has the figures",
+        plane.height,
+        rows(plane, SHARES),
+        line(plane, [(0.0, 0.0), (1.0, 1.0)], "ideal"),
+        *marks,
+        axes(plane, "mean score", "share acted on", SHARES),
+        fixed=True,
+    )
+
+
+def odds(by: float) -> str:
+    """A push as what it multiplies the odds by.
+
+    >>> odds(0.7), odds(-0.7)
+    ('× 2.0', '× 0.50')
+    """
+    factor = math.exp(by)
+    return f"× {factor:.1f}" if factor >= 1.0 else f"× {factor:.2f}"
+
+
 def state_json(state: object) -> Markup:
     """Data as JSON that may stand in a `script` element: nothing in it can end the element."""
     text = encode(state).decode()
@@ -125,7 +155,7 @@ def _environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(PAGES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    made.filters.update(safe_text=safe_text, percent=percent, utc=utc, iso=iso)
+    made.filters.update(display_text=display_text, percent=percent, utc=utc, iso=iso, odds=odds, push_words=push_words)
     functions: dict[str, Callable[..., Any]] = {
         "alert_url": alert_url,
         "list_url": list_url,
@@ -133,6 +163,8 @@ def _environment() -> Environment:
         "rule_url": rule_url,
         "strip": strip,
         "probability_bar": probability_bar,
+        "push_bar": push_bar,
+        "calibration_chart": calibration_chart,
     }
     made.globals.update(functions)
     return made

@@ -15,6 +15,7 @@ from stream.core.errors import SettingsError
 from stream.core.events import Acted, moment
 from stream.core.kinds import PERSON, Agent
 from stream.core.problem import Problem
+from stream.core.scoring import counts_in_words
 from stream.triage.board import Board
 from stream.triage.episode import ACTION_PREFIX, AlertState, EpisodeState
 from stream.triage.view import Answer, Choice, Conflict, Mark, Row, Snooze, SnoozeRequest, VerdictRequest
@@ -177,13 +178,17 @@ class Verdicts:
         acts = []
         for pending in ready:
             del self._pending[pending.id]
-            acts += [_act(pending, *alert) for alerts in pending.alerts.values() for alert in alerts]
+            acts += _acts(pending)
             for key in pending.alerts:
                 episode = self._board.episodes.get(key)
                 mark = episode.mark if episode is not None else None
                 if mark is not None and mark.id == pending.id:
                     self._board.set_mark(key, replace(mark, undo_until=None))
         return acts + self._carry(now)
+
+    def open_acts(self) -> list[Acted]:
+        """The acts of all requests that can still be undone."""
+        return [act for pending in self._pending.values() for act in _acts(pending)]
 
     def _carry(self, now: float) -> list[Acted]:
         """The same verdicts for firings that came into their episodes since."""
@@ -250,13 +255,13 @@ def check_kinds(kinds: Mapping[str, str], problem: Problem, path: str) -> dict[s
 
 
 def effect_words(episode: EpisodeState, acted: bool) -> str:
-    """What a verdict makes of the history: "2 of 43 now"; empty where there is none to change."""
+    """What a verdict makes of the counts in the row's words: "2 of 43 now"; empty where there are none to change."""
     newest = episode.newest
     why = newest.enriched.why if newest.enriched is not None else None
     if why is None or newest.outcome is not None:
         return ""
     count = len(episode.undecided())
-    known = why.team_rule
+    known = counts_in_words(why)
     return f"{known.acted + count * acted} of {known.decided + count} now"
 
 
@@ -288,6 +293,10 @@ def _act(pending: Pending, team: str, alert_id: str, at: float | None = None) ->
         reason=pending.reason,
         until=moment(pending.until) if pending.until is not None else None,
     )
+
+
+def _acts(pending: Pending) -> list[Acted]:
+    return [_act(pending, *alert) for alerts in pending.alerts.values() for alert in alerts]
 
 
 def _names(states: Iterable[AlertState]) -> list[tuple[str, str]]:

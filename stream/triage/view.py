@@ -59,13 +59,13 @@ class Row(Struct, frozen=True, kw_only=True, omit_defaults=True):
         alert_id: of the newest firing; with `team` the address of its page.
         raised_at: when the episode's first firing was raised that the page knows of.
         latest_at: when its newest one was.
+        since: the batch in which it came in, or was last open again: a list that is older does not hold it.
         firings: how many firings the episode has; more than one opens with the right arrow (`/api/firings`).
         open: how many of them have not ended.
         state: `ended` greys out in place; `decided` carries a verdict or an outcome.
         probability: null where the alert is unscored, or where people are shown "not enough history" (evidence none).
         words: the history in words, or why there are none.
         last: the last outcomes like this, newest first, 1 = acted on.
-        why: what pushes the score most, where words and number differ; mostly empty.
         model, scored_at: whose word the score is, and of when.
         outcome, by: what became of the newest firing, once that is known.
         suppressed: what keeps it from people ("paused by night-disks until 10:20"); else empty.
@@ -80,6 +80,7 @@ class Row(Struct, frozen=True, kw_only=True, omit_defaults=True):
     raised_at: float
     latest_at: float
     words: str
+    since: int = 0
     severity: str = ""
     source: str = ""
     state: State = "open"
@@ -90,7 +91,6 @@ class Row(Struct, frozen=True, kw_only=True, omit_defaults=True):
     evidence: Evidence = "none"
     reason: Reason | None = None
     last: list[int] = []
-    why: str = ""
     model: str | None = None
     scored_at: float | None = None
     flags: list[str] = []

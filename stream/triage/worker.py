@@ -22,7 +22,7 @@ from stream.sources.silences import SOURCE
 from stream.triage.auth import Access, load_auth
 from stream.triage.board import Record
 from stream.triage.history import AWAY, HistoryReader
-from stream.triage.kept import KeptActs, publish_kept, publish_last
+from stream.triage.kept import KeptActs, keep_open, publish_kept, publish_last
 from stream.triage.models import ModelReader
 from stream.triage.places import Places
 from stream.triage.room import TriageRoom, audit
@@ -59,7 +59,7 @@ class Triage:
         self._pseudonyms = Pseudonyms(key.key)
         self._identity_ignore = load_sources(settings.sources.options).of(SOURCE).identity_ignore
         self.metrics = TriageMetrics()
-        self._models = ModelReader(settings.models.store, settings.models.cache, settings.metrics.prometheus_url)
+        self._models = ModelReader(settings.models, self._problem, settings.deployment, settings.metrics.prometheus_url)
         self._listener = open_socket(triage.host, triage.port, "triage_port")
         self._tail: RecordTail | None = None
         self._memory_up = True
@@ -92,7 +92,13 @@ class Triage:
         app = TriageApp(room, places, self._access, self._pseudonyms.maker(ROOM)).make()
         tail.start()
         kept = KeptActs(settings.redis.url, settings.deployment, min(settings.redis.timeout_seconds, REDIS_SECONDS))
-        work = (room.run(), self._watch(history), publish_kept(kept, publish), _close_streams(room, stopping))
+        work = (
+            room.run(),
+            self._watch(history),
+            publish_kept(kept, publish, settings.triage.undo_seconds),
+            keep_open(kept, room.open_acts, room.changed),
+            _close_streams(room, stopping),
+        )
         tasks = [_begin(one) for one in work]
         tune_garbage_collection()
         host, port = self._listener.getsockname()[:2]

@@ -76,6 +76,23 @@ def test_what_the_model_does_not_read_pushes_nothing() -> None:
     assert set(pushes.values()) == {0.0}
 
 
+def test_pushes_are_ranked_by_their_size() -> None:
+    """The strongest push comes first, whatever its direction, and what is below a tenth of a logit is left out."""
+
+    def model(matrix: Matrix) -> Array:
+        columns = {name: matrix[:, NAMES.index(name)].astype(np.float64) for name in ("prior.severity", "prior.rule")}
+        return expit(2.0 * logit(columns["prior.severity"]) - logit(columns["prior.rule"]))
+
+    found = OCCLUSION.ranked(HISTORY[0], model)
+    pushes = dict(zip(OCCLUSION.groups, OCCLUSION.pushes(HISTORY, model)[0].tolist(), strict=True))
+    assert {push.group: push.by for push in found} == {
+        group: round(by, 2) for group, by in pushes.items() if abs(by) >= LEAST
+    }
+    sizes = [abs(push.by) for push in found]
+    assert len(sizes) >= 2
+    assert sizes == sorted(sizes, reverse=True)
+
+
 def test_a_prior_pushes_by_its_distance_from_the_global_rate() -> None:
     """A model of the severity's prior: below the global rate it pushes down."""
     assert pushes_of(HISTORY, reads("prior.severity"))["severity"] == pytest.approx(

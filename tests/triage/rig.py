@@ -11,6 +11,7 @@ import msgspec
 from stream.config import make_settings
 from stream.core.events import Acted
 from stream.core.problem import parse_problem
+from stream.core.records import Push
 from stream.metrics.triage import TriageMetrics
 from stream.triage.app import TriageApp
 from stream.triage.auth import Access, load_auth
@@ -45,7 +46,10 @@ class FakeHistory:
 
 
 class FakeModels:
-    """A `Models` without a model but a report."""
+    """A `Models` without a model but a report, and with `answer` of what pushed a score."""
+
+    def __init__(self) -> None:
+        self.answer: list[Push] | str = [Push("entity", -1.8), Push("hour", 0.4)]
 
     def read(self) -> ModelsView:
         """Nothing."""
@@ -54,6 +58,10 @@ class FakeModels:
     def report(self, version: str) -> bytes | None:
         """One page."""
         return b"<h1>report</h1>" if version == "2026-03-01-a1b2c3d4" else None
+
+    def pushes(self, version: str, features: bytes) -> list[Push] | str:
+        """What it was given."""
+        return self.answer
 
 
 class Rig:
@@ -76,7 +84,8 @@ class Rig:
             lambda: self.now,
             retry_seconds=0.0,
         )
-        places = Places(self.room, self.problem, self.history, FakeModels())
+        self.models = FakeModels()
+        places = Places(self.room, self.problem, self.history, self.models)
         self.access = Access(load_auth(auth), host)
         self.app = TriageApp(self.room, places, self.access, lambda name: f"p-{name}").make()
 

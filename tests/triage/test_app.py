@@ -3,14 +3,13 @@
 import asyncio
 import json
 import re
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from stream.core.events import Acted
-from stream.redis_keys import KEPT_ACTS
-from stream.triage.kept import KeptActs, publish_kept, publish_last
+from stream.core.records import Enriched
+from stream.svg import Plane, dot, segment
 from stream.triage.responses import CSP, HEADERS
 from tests.triage.records import NOW, acted, at, decision, enriched, outcome, raised
 from tests.triage.rig import Rig
@@ -152,6 +151,41 @@ def test_an_alerts_page_says_what_was_done_last_time() -> None:
     assert fragment.strip() in text
 
 
+def pushes_of(text: str) -> str:
+    """The part of an alert's page on what pushed its score."""
+    return text.partition("<h2>What pushed the score</h2>")[2].partition("</section>")[0]
+
+
+def test_an_alerts_page_shows_what_pushed_its_score() -> None:
+    """Each push in words, as a bar, and as what it multiplies the odds by, the strongest first."""
+    rig = Rig()
+    rig.take(replace(enriched(), features=b"\0" * 8))
+    text = pushes_of(rig.get("/alerts/payments/A1").text)
+    assert re.findall(r'<th scope="row">(.*?)</th>', text) == ["much less on this entity", "more at this hour"]
+    assert re.findall(r"<td>(×.*?)</td>", text) == ["× 0.17", "× 1.5"]
+    assert re.findall(r'<rect x="([\d.]+)" y="2.0" width="([\d.]+)"', text) == [("0.0", "86.00"), ("86.0", "19.11")]
+    rig.models.answer = "The model 2026-03-01-a1b2c3d4 is gone."
+    assert "a1b2c3d4 is gone." in pushes_of(rig.get("/alerts/payments/A1").text)
+
+
+@pytest.mark.parametrize(
+    ("record", "sentence"),
+    [
+        (enriched(), "enriched_features"),
+        (replace(enriched(), features=None), "enriched_features"),
+        (replace(enriched(evidence="none"), features=b"\0" * 8), ""),
+        (replace(enriched(probability=None), features=b"\0" * 8), ""),
+    ],
+)
+def test_a_score_without_features_has_no_pushes(record: Enriched, sentence: str) -> None:
+    """Where the record does not hold the features a sentence says so; where no score is shown there is nothing."""
+    rig = Rig()
+    rig.take(record)
+    found = pushes_of(rig.get("/alerts/payments/A1").text)
+    assert sentence in found
+    assert bool(found) == bool(sentence)
+
+
 def test_an_alerts_page_without_redis_says_so() -> None:
     """Where the history can't be read the page is there with a sentence in its place."""
     rig = Rig()
@@ -225,6 +259,48 @@ def test_scores_are_for_named_origins() -> None:
     assert rig.send("OPTIONS", path, {"origin": "https://alerts.example"}).status_code == 204
 
 
+def test_the_first_view_is_small() -> None:
+    """The list, its styles and its modules come compressed, in less than 150 kB together."""
+    rig = Rig()
+    rig.take(*(enriched(f"A{n:03}", n) for n in range(60)))
+    page = rig.get("/")
+    linked = re.findall(
+        r'<(?:link rel="(?:stylesheet|modulepreload)" href|script type="module" src)="(.*?)"', page.text
+    )
+    answers = [page, *(rig.get(path) for path in linked)]
+    assert len(answers) > 20
+    sizes = {answer.url.path: int(answer.headers["content-length"]) for answer in answers}
+    assert sum(sizes.values()) < 150_000
+    assert page.headers["content-encoding"] == "gzip"
+    assert all("content-encoding" in answer.headers for answer in answers if len(answer.content) >= 1_000)
+
+
+def test_files_are_asked_for_again_and_not_sent_again() -> None:
+    """A browser may keep a script but asks each time, and gets 304 for the ETag that it has."""
+    rig = Rig()
+    first = rig.get("/static/list.js")
+    assert first.headers["cache-control"] == "no-cache"
+    again = rig.get("/static/list.js", if_none_match=first.headers["etag"])
+    assert (again.status_code, again.content, again.headers["cache-control"]) == (304, b"", "no-cache")
+    assert rig.get("/static/list.js", if_none_match='"older"').status_code == 200
+
+
+def test_a_teams_calibration_is_a_picture() -> None:
+    """A tenth with outcomes is a dot at its mean score and share, with its interval; without any there is none."""
+    rig = Rig()
+    rig.take(enriched())
+    assert "No scored alert of this team has an outcome" in rig.get("/teams/payments").text
+    scores = {"2026-03-01-a1b2c3d4": 0.5}
+    rig.take(*(outcome(f"A{n}", "actionable" if n % 2 else "noise", scores=scores) for n in range(10)))
+    text = rig.get("/teams/payments").text
+    plane = Plane((0.0, 1.0), (0.0, 1.0), 300.0, right=20.0, left=56.0)
+    assert dot(plane, (0.5, 0.5), "s1", 4.0) in text
+    x, low, high = plane.px(0.5), plane.py(0.2366), plane.py(0.7634)
+    assert segment((x, low), (x, high), "whisker") in text
+    assert text.count("<circle") == 1
+    assert "<td>10</td>\n<td>50 %</td><td>50 %</td>" in text
+
+
 def test_a_report_is_shut_in() -> None:
     """A model's report may have styles of its own, and no script, form or window."""
     answer = Rig().get("/model/report?version=2026-03-01-a1b2c3d4")
@@ -234,11 +310,12 @@ def test_a_report_is_shut_in() -> None:
 
 
 def test_the_events_are_those_of_the_board() -> None:
-    """A browser that follows gets a batch with the row that came, under its number."""
+    """A browser that follows gets a batch with the row that came at once and uncompressed, under its number."""
 
     async def scenario() -> bytes:
         rig = Rig()
         sent: asyncio.Queue[bytes] = asyncio.Queue()
+        started: list[dict[str, str]] = []
         gone = asyncio.Event()
 
         async def receive() -> Any:
@@ -246,7 +323,9 @@ def test_the_events_are_those_of_the_board() -> None:
             return {"type": "http.disconnect"}
 
         async def send(message: Any) -> None:
-            if message.get("body"):
+            if message["type"] == "http.response.start":
+                started.append({name.decode(): value.decode() for name, value in message["headers"]})
+            elif message.get("body"):
                 await sent.put(message["body"])
 
         scope: dict[str, Any] = {
@@ -254,7 +333,7 @@ def test_the_events_are_those_of_the_board() -> None:
             "method": "GET",
             "path": "/events",
             "query_string": b"",
-            "headers": [(b"host", b"127.0.0.1:9113")],
+            "headers": [(b"host", b"127.0.0.1:9113"), (b"accept-encoding", b"gzip")],
             "client": ("127.0.0.1", 5),
             "asgi": {"version": "3.0"},
             "http_version": "1.1",
@@ -274,6 +353,7 @@ def test_the_events_are_those_of_the_board() -> None:
         gone.set()
         rig.room.broadcaster.close()
         await following
+        assert "content-encoding" not in started[0]
         return frame
 
     lines = dict(line.split(": ", 1) for line in asyncio.run(scenario()).decode().strip().split("\r\n"))
@@ -287,43 +367,6 @@ def test_at_the_end_every_verdict_is_published() -> None:
     rig.take(enriched())
     rig.post("/v1/verdicts", {"id": "request1", "action": "acted", "keys": ["episode-A1"]})
     assert [act.alert_id for act in rig.room.close()] == ["A1"]
-
-
-@pytest.mark.expects_errors
-def test_at_the_end_what_nobody_takes_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    """With Kafka and Redis away for good, the log names each verdict that is lost."""
-    rig = Rig()
-    rig.is_away = True
-    rig.take(enriched())
-    rig.post("/v1/verdicts", {"id": "request1", "action": "acted", "keys": ["episode-A1"]})
-
-    async def publish(acts: Sequence[Acted]) -> Sequence[Acted]:
-        return acts
-
-    asyncio.run(publish_last(KeptActs("redis://127.0.0.1:1/0", "d", 0.2), publish, rig.room.close()))
-    assert "a verdict is lost" in caplog.text
-
-
-@pytest.mark.redis
-def test_what_kafka_does_not_take_is_for_the_next_process(redis_url: str) -> None:
-    """Verdicts left in Redis are published once by the next page, as they were, and then forgotten."""
-    kept, published = KeptActs(redis_url, "d", 2.0), list[Acted]()
-    acts = [acted("A1", reason="fixed"), acted("A2", "snoozed", until=at(3_600))]
-    tries = iter((acts, acts[:1], []))
-
-    async def publish(some: Sequence[Acted]) -> Sequence[Acted]:
-        left = next(tries)
-        published.extend(act for act in some if act not in left)
-        return left
-
-    asyncio.run(publish_last(kept, publish, acts))
-    assert published == []
-    asyncio.run(publish_kept(kept, publish, 0.0))
-    assert sorted(act.alert_id for act in published) == ["A1", "A2"]
-    assert {act.alert_id: act for act in published} == {act.alert_id: act for act in acts}
-    assert kept.read() == []
-    assert KEPT_ACTS.matches(KEPT_ACTS.name(deployment="d"))
-    kept.close()
 
 
 def test_rules_are_shown_with_their_proof() -> None:

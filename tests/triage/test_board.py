@@ -142,6 +142,20 @@ def test_a_snooze_until_it_escalates_ends_with_a_higher_severity() -> None:
     assert the_row(board).state == "open"
 
 
+def test_a_row_says_since_which_batch_it_is_in_the_list() -> None:
+    """It came in with a batch, which stays when it changes, and is newer once it is open again."""
+    board = Board(DECIDING, seq=100)
+    board.take([enriched()], NOW)
+    board.flush(NOW)
+    assert the_row(board).since == 101
+    board.take([acted(kind="acknowledged"), acted(kind="snoozed", until=at(3_600))], NOW + 60.0)
+    board.flush(NOW + 60.0)
+    assert (the_row(board).state, the_row(board).since) == ("snoozed", 101)
+    board.flush(NOW + 3_600.0)
+    assert (the_row(board).state, the_row(board).since) == ("open", 103)
+    assert board.seq == 103
+
+
 def test_a_snooze_ends_at_its_time() -> None:
     """A snooze with an end wakes the row then."""
     board = board_of(enriched(), acted(kind="snoozed", until=at(3_600)))
@@ -217,7 +231,7 @@ def everything(board: Board) -> bytes:
     return encode(
         [
             board.rows,
-            detail_of(board, "payments", "A1", LEVELS, problem, NOW),
+            detail_of(board, "payments", "A1", LEVELS, "", problem, NOW),
             find_scores(board, {"team": "payments", "alert_id": "A1"}),
             rules_of(board.episodes.values()),
         ]
@@ -239,7 +253,7 @@ def test_what_a_rule_left_alone_is_not_shown(hidden: tuple[Record, ...], flags: 
 def test_what_a_rule_left_alone_is_shown_once_decided(hidden: tuple[Record, ...]) -> None:
     """With the outcome the decision stands on the alert's page."""
     board = board_of(enriched(), *hidden, outcome())
-    detail = detail_of(board, "payments", "A1", LEVELS, parse_problem(PROBLEM), NOW)
+    detail = detail_of(board, "payments", "A1", LEVELS, "", parse_problem(PROBLEM), NOW)
     assert detail is not None
     assert len(detail.decisions) == 1
 

@@ -1,12 +1,22 @@
 """The history that an alert's page reads from Redis, beside what the scorer writes."""
 
+from operator import neg
+from pathlib import Path
+
 import pytest
 
+from stream.config import make_settings
 from stream.core import state
+from stream.core.occlusion import LEAST
+from stream.models.artifact import golden_matrix
+from stream.models.model import load_model
 from stream.scorer.history import Meta, encode_meta
 from stream.triage.history import AWAY, NAMES, HistoryReader, decode_meta, levels_of
 from stream.triage.models import ModelReader
+from tests.servers.kafka import ROOT
 from tests.triage.records import NOW
+
+SIMULATED = ROOT / "deploy" / "problems" / "simulated.toml"
 
 
 def test_the_scorers_meta_is_read() -> None:
@@ -47,10 +57,31 @@ def test_before_kafka_answered_no_partition_is_guessed() -> None:
     reader.close()
 
 
+def reader_of(store: Path, cache: Path) -> ModelReader:
+    """A reader of a store, whose Prometheus is away."""
+    settings = make_settings(model_store=str(store), model_cache=str(cache), problem=str(SIMULATED))
+    return ModelReader(settings.models, settings.load_problem(), settings.deployment, "http://127.0.0.1:1")
+
+
+def test_what_pushed_a_score_of_the_shipped_model(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """The champion is asked again; another version, and features that are not its own, are a sentence each."""
+    store = request.config.rootpath / "model_artifacts"
+    version = (store / "CHAMPION").read_text("utf-8").strip()
+    model = load_model(store / version, make_settings(problem=str(SIMULATED)).load_problem())
+    alert = golden_matrix(model.manifest)[0]
+    reader = reader_of(store, tmp_path)
+    found = reader.pushes(version, alert.astype("<f4").tobytes())
+    assert isinstance(found, list)
+    (pushes,) = model.occlusion.pushes(alert[None], model.predict)
+    assert [abs(push.by) for push in found] == sorted((round(abs(by), 2) for by in pushes if abs(by) >= LEAST), key=neg)
+    assert "is no champion any more" in str(reader.pushes("2020-01-01-00000000", b""))
+    assert "does not hold the features" in str(reader.pushes(version, b"\0" * 8))
+    assert "does not hold the features" in str(reader.pushes(version, b"\0" * 7))
+
+
 def test_the_shipped_model_is_shown(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Champion with manifest, card and report; Prometheus away is a sentence beside it."""
-    store = request.config.rootpath / "model_artifacts"
-    reader = ModelReader(str(store), tmp_path_factory.mktemp("cache"), "http://127.0.0.1:1")
+    reader = reader_of(request.config.rootpath / "model_artifacts", tmp_path_factory.mktemp("cache"))
     found = reader.read()
     (model,) = found.models
     assert (model.role, model.has_report) == ("champion", True)
@@ -63,5 +94,5 @@ def test_the_shipped_model_is_shown(request: pytest.FixtureRequest, tmp_path_fac
 def test_an_empty_store_has_no_model(tmp_path_factory: pytest.TempPathFactory) -> None:
     """A folder without a model is how everyone starts: nothing, and no error."""
     empty = tmp_path_factory.mktemp("empty")
-    found = ModelReader(str(empty), empty, "http://127.0.0.1:1").read()
+    found = reader_of(empty, empty).read()
     assert (found.models, found.error) == ([], "")

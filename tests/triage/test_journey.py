@@ -1,71 +1,29 @@
 """The page on real Kafka and Redis, between the intake and the scorer."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from stream.core.events import Acted, decode_event
-from tests.chaos.cluster import Cluster
-from tests.intake.bodies import group
-from tests.intake.process import IntakeProcess
-from tests.relay.stack import RULE, TEAM, history
+from tests.relay.stack import RULE, TEAM
 from tests.servers.kafka import ROOT, ApacheKafka
-from tests.servers.redis import RedisServer
-from tests.triage.process import TriageProcess
+from tests.triage.process import Journey, TriageProcess, deployment
 from tests.waits import until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.slow, pytest.mark.timeout(180)]
 SECONDS = 30.0
 
 
-class Journey:
-    """Intake, scorer and page of one deployment, with sixty days of history."""
-
-    def __init__(self, cluster: Cluster, intake: IntakeProcess, environment: dict[str, str]) -> None:
-        self.cluster, self.intake, self.environment = cluster, intake, environment
-
-    def alert(self, instance: str) -> None:
-        """Alertmanager's webhook posts a firing."""
-        one: dict[str, Any] = {
-            "status": "firing",
-            "labels": {"alertname": RULE, "team": TEAM, "severity": "warning", "instance": instance},
-            "annotations": {"summary": f"Disk of {instance} is almost full"},
-            "startsAt": datetime.now(UTC).isoformat(),
-            "endsAt": "0001-01-01T00:00:00Z",
-        }
-        answer = httpx.post(f"{self.intake.url}/v1/alertmanager", json=group(one), timeout=10)
-        assert answer.is_success, answer.text
-
-    def verdicts(self) -> list[Acted]:
-        """The acts of the page in the log."""
-        events = [decode_event(value) for _, _, value in self.cluster.records(self.cluster.settings.topics.events)]
-        return [event for event in events if isinstance(event, Acted) and event.action_id.startswith("triage:")]
-
-
 @pytest.fixture
 def journey(kafka: ApacheKafka, unique_name: str, tmp_path: Path) -> Iterator[Journey]:
     """A deployment of its own."""
-    with ExitStack() as exits:
-        redis = exits.enter_context(RedisServer("redis", durable=True))
-        cluster = Cluster(kafka, redis, tmp_path, unique_name, partitions=2)
-        exits.callback(cluster.close)
-        cluster.environment["NOISEGATE_MODEL_STORE"] = str(ROOT / "model_artifacts")
-        cluster.produce(history())
-        cluster.start("scorer")
-        key = tmp_path / "key"
-        intake = exits.enter_context(IntakeProcess(kafka.bootstrap_servers, redis.url, unique_name, key))
-        environment = {name: value for name, value in cluster.environment.items() if "METRICS_PORT" not in name}
-        environment |= {"NOISEGATE_PSEUDONYM_KEY": str(key), "NOISEGATE_TRIAGE_UNDO_SECONDS": "2"}
-        cluster.wait()
-        yield Journey(cluster, intake, environment)
+    with deployment(kafka, unique_name, tmp_path) as made:
+        yield made
 
 
 def test_a_verdict_is_history_on_the_next_alert(journey: Journey) -> None:
@@ -78,7 +36,9 @@ def test_a_verdict_is_history_on_the_next_alert(journey: Journey) -> None:
         assert 0.0 < row["probability"] < 1.0
         acted, decided = counted(page, row)
         answer = page.post("/v1/verdicts", {"id": "request-1", "action": "acted", "keys": [row["key"]]}).json()
-        assert answer["rows"][0]["mark"]["words"] == f"{acted + 1} of {decided + 1} now"
+        counts = re.search(r"acted on (\d+) of (?:its|the) last (\d+)", row["words"])
+        assert counts is not None, row["words"]
+        assert answer["rows"][0]["mark"]["words"] == f"{int(counts[1]) + 1} of {int(counts[2]) + 1} now"
         until(lambda: page.rows("entity:db-7 state:any")[0].get("outcome"), SECONDS, "there was no outcome")
         (decided_row,) = page.rows("entity:db-7 state:decided")
         assert (decided_row["outcome"], decided_row["by"]) == ("actionable", "worked")
@@ -119,6 +79,23 @@ def test_a_signal_loses_no_verdict_and_a_restart_shows_it(journey: Journey) -> N
         until(lambda: page.rows("entity:db-7 state:decided"), SECONDS, "the row did not come back")
         (again,) = page.rows("entity:db-7 state:decided")
         assert (again["key"], again["mark"]["reason"]) == (row["key"], "known")
+
+
+def test_a_killed_process_loses_no_verdict(journey: Journey) -> None:
+    """A verdict that could still be undone when its process was killed is published by the next one."""
+    with TriageProcess(journey.environment | {"NOISEGATE_TRIAGE_UNDO_SECONDS": "60"}) as page:
+        journey.alert("db-7:9100")
+        until(lambda: page.rows("entity:db-7 state:open"), SECONDS, "the alert did not come to the page")
+        (row,) = page.rows("entity:db-7 state:open")
+        page.post("/v1/verdicts", {"id": "request-1", "action": "acted", "keys": [row["key"]], "reason": "fixed"})
+        until(journey.kept, SECONDS, "the verdict is not in Redis")
+        page.kill()
+    assert journey.verdicts() == []
+    with TriageProcess(journey.environment) as page:
+        until(lambda: page.rows("entity:db-7 state:decided"), SECONDS, "the verdict is lost")
+        until(lambda: not journey.kept(), SECONDS, "the verdict stays in Redis")
+    (act,) = journey.verdicts()
+    assert (act.kind, act.reason) == ("worked", "fixed")
 
 
 def test_kafka_and_redis_away_are_said_and_mend_themselves(journey: Journey, kafka: ApacheKafka) -> None:

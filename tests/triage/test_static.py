@@ -91,6 +91,18 @@ def test_modules_import_files_that_are_there() -> None:
             assert (module.parent / target).is_file(), (module.name, target)
 
 
+def test_modules_import_names_that_are_exported() -> None:
+    """What a module takes from another of ours by name is there; a browser would run nothing of the page otherwise."""
+    for module in STATIC.glob("*.js"):
+        for names, target in re.findall(
+            r"""import \{([^}]*)\} from ["']\./([a-z]+\.js)["']""", module.read_text("utf-8")
+        ):
+            text = (STATIC / target).read_text("utf-8")
+            exported = set(re.findall(r"^export (?:async )?(?:function|class|const|let) (\w+)", text, re.MULTILINE))
+            taken = {name.split(" as ")[0].strip() for name in names.split(",") if name.strip()}
+            assert taken <= exported, (module.name, target, taken - exported)
+
+
 def test_all_modules_are_fetched_at_once() -> None:
     """The page names each module that another one imports, so that browsers need not find them one after the other."""
     text = (STATIC.parent / "pages" / "list.html").read_text("utf-8")

@@ -4,9 +4,11 @@ import logging
 from datetime import datetime
 
 import pytest
+from msgspec.structs import replace
 
 from stream.core.errors import SettingsError
 from stream.core.problem import parse_problem
+from stream.core.records import Like
 from stream.triage.verdicts import check_kinds, shift_end
 from tests.triage.records import NOW, acted, enriched, outcome
 from tests.triage.rig import PROBLEM, Rig
@@ -36,6 +38,23 @@ def test_a_verdict_shows_at_once_and_is_published_later() -> None:
     mark_now = rig.room.board.episodes["episode-A1"].mark
     assert mark_now is not None
     assert mark_now.undo_until is None
+
+
+@pytest.mark.parametrize(
+    ("like", "words", "effect"),
+    [
+        (Like("team_rule_entity", 16, 2), "acted on 2 of the last 16 like this on this entity", "3 of 17 now"),
+        (None, "acted on 1 of the last 42 like this", "2 of 43 now"),
+    ],
+)
+def test_a_verdict_changes_the_counts_that_the_row_shows(like: Like | None, words: str, effect: str) -> None:
+    """What a verdict makes of the history is about the same past alerts as the row's words."""
+    rig = Rig()
+    record = enriched()
+    assert record.why is not None
+    rig.take(replace(record, why=replace(record.why, like=like)))
+    (row,) = rig.post("/v1/verdicts", verdict()).json()["rows"]
+    assert (row["words"], row["mark"]["words"]) == (words, effect)
 
 
 def test_an_undone_verdict_leaves_no_trace() -> None:

@@ -24,7 +24,8 @@ export class Board {
   /** Begin a new order. What is selected, opened and under the cursor stays. */
   take(page) {
     this.snapshot = page.snapshot;
-    this.seq = page.seq;
+    this.seq = this.begun = page.seq;
+    this.recovered = false; // whether batches were lost since, so that `since` is not to be relied on
     this.counts = page.counts;
     this.total = page.total;
     this.order = new Array(page.total);
@@ -98,11 +99,22 @@ export class Board {
       if (isOwn || !this.frozen(row.key)) this.answer([row]);
       else if (differs(this.rows.get(row.key), row)) this.held.set(row.key, row);
       else this.held.delete(row.key);
-    } else if (matches(row) && (this.complete || row.raised_at > this.newest)) {
+    } else if (matches(row) && this.isNew(row)) {
       if (this.pending.size < PENDING_LIMIT || this.pending.has(row.key)) this.pending.set(row.key, row);
     } else {
       this.pending.delete(row.key);
     }
+  }
+
+  /** Whether a row that is not here came in, or was open again, after the snapshot; else it waits there to be fetched. */
+  isNew(row) {
+    return this.complete || row.since > this.begun || (this.recovered && row.raised_at > this.newest);
+  }
+
+  /** Batches up to `seq` were lost: what came in with them is told by its time. */
+  recover(seq) {
+    this.begun = Math.max(this.begun, seq);
+    this.recovered = true;
   }
 
   /** A row that the server forgot: it stays where it is, as one that ended. */

@@ -3,7 +3,7 @@
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { alertPath, write } from "./address.js";
 import { KEYS } from "./keys.js";
-import { bar, percent, safe, wordsOf } from "./row.js";
+import { bar, percent, safe } from "./row.js";
 import { ago, clock, exact } from "./times.js";
 import { sentence } from "./verdicts.js";
 
@@ -85,7 +85,7 @@ export function paneHead(row, view) {
       raised <span title=${exact(row.raised_at, view.utc)}>${ago(row.raised_at, view.now)} ago</span>${
       row.firings > 1 ? `, ${row.firings} firings` : ""}</p>
     <div class="big ${row.probability === undefined || row.probability === null ? "unscored" : row.band}">
-      <b>${percent(row.probability)}</b><span>${bar(row)}${wordsOf(row)}</span></div>${machine}
+      <b>${percent(row.probability)}</b><span>${bar(row)}${row.words}</span></div>${machine}
     ${view.held ? html`<p class="changed">This alert changed. <button type="button" data-command="refresh">Show it as it is now</button></p>` : nothing}
     ${view.writes ? buttons(row) : nothing}`;
 }

@@ -90,11 +90,6 @@ function outcomeText(row) {
   return `${{ actionable: "acted on", noise: "no action" }[row.outcome] ?? "outcome unknown"}${by}`;
 }
 
-/** The words below the number; a push is named where words and number differ. */
-export function wordsOf(row) {
-  return row.why ? `${row.words} · ${row.why}` : row.words;
-}
-
 /** The class names of a row. */
 export function classes(row, view) {
   const band = row.probability === null || row.probability === undefined ? "unscored" : (row.band ?? "unscored");
@@ -114,7 +109,7 @@ export function rowTemplate(row, view) {
   return html`<li class=${classes(row, view)} data-key=${row.key} aria-setsize=${view.total} aria-posinset=${view.at + 1}>
     <span class="pick">${view.writes
       ? html`<input type="checkbox" tabindex="-1" .checked=${view.selected} aria-label=${`Select ${title}`} />` : nothing}</span>
-    <span class="score">${bar(row)}<b>${percent(row.probability)}</b><small title=${wordsOf(row)}>${wordsOf(row)}</small></span>
+    <span class="score">${bar(row)}<b>${percent(row.probability)}</b><small title=${row.words}>${row.words}</small></span>
     <span class="what"><span class="line"
       ><a class="title" href=${alertPath(row)} tabindex=${view.cursor ? 0 : -1}><bdi>${title}</bdi></a>${chips(row, view)}</span
       ><small>${fate(row, view)}${place.map((each, at) => html`${at ? " · " : nothing}<bdi>${each}</bdi>`)}</small></span>

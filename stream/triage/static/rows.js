@@ -66,6 +66,7 @@ export function arrived(batch) {
 export async function mend() {
   try {
     const latest = await requests.rows(state.query, { limit: 200 });
+    board.recover(feed.seq);
     arrived({ seq: feed.seq, upsert: latest.rows, gone: [], counts: latest.counts });
   } catch {
     setTimeout(mend, 2_000);

@@ -149,7 +149,24 @@ test("places of rows that the server forgot are empty, asked for once, and skipp
 
 test("while rows are missing, an update of one that is not here is not taken for a new one", () => {
   const board = made(["a"], { total: 3 });
-  board.apply(batch(2, [row("far", { raised_at: 5 }), row("new", { raised_at: 11 })]), all);
+  board.apply(batch(2, [row("far", { since: 1, raised_at: 11 }), row("new", { since: 2 })]), all);
+  assert.deepEqual([...board.pending.keys()], ["new"]);
+});
+
+test("while rows are missing, one that comes late or is back from a snooze is new, however old it is", () => {
+  const board = made(["a"], { total: 3 });
+  board.apply(batch(2, [row("snoozed", { state: "snoozed", since: 1 })]), (each) => each.state !== "snoozed");
+  board.apply(batch(3, [row("snoozed", { since: 3, raised_at: 5 }), row("late", { since: 3, raised_at: 4 })]), all);
+  assert.deepEqual([...board.pending.keys()], ["snoozed", "late"]);
+  board.take(pageOf(["a", "b"], { seq: 3, total: 4 }));
+  board.apply(batch(4, [row("late", { since: 3, title: "changed" })]), all);
+  assert.equal(board.news().count, 0);
+});
+
+test("after batches were lost, rows are new by their time as well", () => {
+  const board = made(["a"], { total: 3 });
+  board.recover(8);
+  board.apply(batch(8, [row("far", { since: 7, raised_at: 5 }), row("new", { since: 7, raised_at: 11 })]), all);
   assert.deepEqual([...board.pending.keys()], ["new"]);
 });
 

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from msgspec.structs import replace
 from playwright.sync_api import Page, expect
 
 from stream.core.records import Enriched
 from tests.triage.browser.conftest import Opener
 from tests.triage.browser.live import served
-from tests.triage.browser.records import HABITS, enriched
+from tests.triage.browser.records import HABITS, MODEL, enriched
+from tests.triage.records import outcome
 
 pytestmark = pytest.mark.browser
 SCHEMES: dict[str, dict[str, Any]] = {
@@ -70,8 +72,9 @@ def test_forced_colours_keep_what_shape_says(visit: Opener) -> None:
 
 
 def test_other_pages(visit: Opener) -> None:
-    """Each other page is as wide as a phone, and axe finds nothing in it."""
-    with served(records()) as page:
+    """Each other page is as wide as a phone, and axe finds nothing in it, its pictures included."""
+    scored = [replace(record, features=b"\0" * 8) for record in records()]
+    with served([*scored, outcome("F0", "actionable", model=MODEL, scores={MODEL: 0.8})]) as page:
         tabs = [
             visit(page, color_scheme=scheme, viewport={"width": 390, "height": 844}) for scheme in ("light", "dark")
         ]
@@ -80,4 +83,5 @@ def test_other_pages(visit: Opener) -> None:
             tab = tabs[at % 2]
             tab.goto(page.url + path)
             assert violations(tab) == []
+            assert tab.locator("main svg").count() >= (path in ("/alerts/payments/F0", "/teams/payments"))
             assert tab.evaluate("document.documentElement.scrollWidth") == 390
