@@ -273,6 +273,8 @@ class TriageSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     time_zone: Name = field(default="UTC", name="triage_time_zone")
     cors_origins: list[Name] = field(default_factory=list, name="triage_cors_origins")
     """Origins whose pages may read /v1/scores, such as https://alerts.example.org."""
+    notice: str = field(default="", name="triage_notice")
+    """A sentence at the head of every page, such as that this is a test system."""
 
 
 class GeneralSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

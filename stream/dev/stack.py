@@ -136,9 +136,10 @@ class TriageProcess(RoomProcess):
         environment: settings that reach the servers.
         page_port: where it is served; 0 takes a free one.
         verdicts: the kinds that its buttons write.
+        notice: a sentence at the head of the page.
     """
 
-    def __init__(self, environment: dict[str, str], page_port: int, verdicts: dict[str, str]) -> None:
+    def __init__(self, environment: dict[str, str], page_port: int, verdicts: dict[str, str], notice: str = "") -> None:
         page_port, port = page_port or free_port(), free_port()
         self.url = f"http://{LOOPBACK}:{page_port}/"
         buttons = ", ".join(f"{action} = {json.dumps(kind)}" for action, kind in verdicts.items())
@@ -146,6 +147,7 @@ class TriageProcess(RoomProcess):
             "NOISEGATE_TRIAGE_PORT": str(page_port),
             "NOISEGATE_TRIAGE_VERDICTS": f"{{{buttons}}}",
             "NOISEGATE_TRIAGE_HOURS": "0.0001",
+            "NOISEGATE_TRIAGE_NOTICE": notice,
             "NOISEGATE_METRICS_PORT": str(port),
         }
         super().__init__("triage", "the triage page", {**environment, **own}, port)

@@ -303,6 +303,7 @@ class TriageApp:
             person=viewer.name,
             role=viewer.role,
             span=self._places.span,
+            notice=self._room.settings.notice,
             **context,
         )
         return Response(page, media_type="text/html", headers={"cache-control": "no-store"})

@@ -58,6 +58,7 @@ class Board:
         self._similar: dict[AlertKey, deque[str]] = {}
         self._unscored: dict[AlertKey, tuple[Raised, float]] = {}
         self._early: dict[AlertKey, list[Acted | Outcome | Decision]] = {}
+        self._left_out: dict[AlertKey, None] = {}  # by the sample: nothing of them is shown
         self._scores, self._outcomes, self._decisions = (Once(10 * most_rows) for _ in range(3))  # one a topic
         self._changed: dict[str, None] = {}
         self._done: dict[str, None] = {}
@@ -138,7 +139,7 @@ class Board:
 
     def _raise(self, alert: Raised, now: float) -> None:
         key = alert.team, alert.alert_id
-        if key in self._keys or key in self._unscored:
+        if key in self._keys or key in self._unscored or key in self._left_out:
             return
         self._unscored[key] = alert, now
         if len(self._unscored) > self._most_rows:
@@ -158,13 +159,20 @@ class Board:
             is_recent = now - scored_at < RECENT_SECONDS
             likely = record.score.band == "likely_actionable"
             if is_recent and not self._sampler.takes(f"{alert.team}\0{record.episode or alert.alert_id}", likely, now):
-                self._early.pop(key, None)
+                self._leave_out(key)
                 return
+            self._left_out.pop(key, None)
             self._add(AlertState(alert=alert, enriched=record), record.episode, now, is_recent)
         else:
             episode, state = found
             state.enriched = record
             self._join(episode, record.episode)
+
+    def _leave_out(self, key: AlertKey) -> None:
+        self._early.pop(key, None)
+        self._left_out[key] = None
+        if len(self._left_out) > limits.TRIAGE_EARLY:
+            del self._left_out[next(iter(self._left_out))]
 
     def _add(self, state: AlertState, episode_id: str | None, now: float, is_recent: bool) -> None:
         alert = state.alert
@@ -206,6 +214,8 @@ class Board:
     def _follow(self, record: Acted | Outcome | Decision, now: float) -> None:
         key = record.team, record.alert_id
         found = self.find(*key)
+        if key in self._left_out:
+            return
         if found is None:
             waiting = self._early.setdefault(key, [])
             if len(waiting) < limits.TRIAGE_ACTS:

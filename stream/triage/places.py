@@ -78,7 +78,8 @@ class Places:
     @property
     def span(self) -> str:
         """How far back the page looks, in words."""
-        return f"the last {self._room.settings.hours:g} h"
+        hours = self._room.settings.hours
+        return f"the last {hours:g} h" if hours >= 1.0 else "the time since the page started"
 
     async def alert(self, team: str, alert_id: str) -> Detail | None:
         """An alert's page; None where the page does not know the alert."""

@@ -275,6 +275,21 @@ def test_under_load_a_sample_is_shown_and_said() -> None:
     assert batch.counts.per_minute == 3_000
 
 
+def test_what_the_sample_left_out_stays_out_whatever_comes_later() -> None:
+    """Its raised event, read late, makes no row without a score, and its outcome is not kept for one."""
+    board = Board(DECIDING, per_second=100)
+    names = [[f"A{second}-{n}" for n in range(1_000)] for second in range(3)]
+    for second, of_second in enumerate(names):
+        board.take([enriched(name, second) for name in of_second], NOW + second + 0.5)
+    board.flush(NOW + 2.9)
+    shown = set(board.rows)
+    assert 0 < len(shown) < 2_000
+    late = [record for of_second in names for name in of_second for record in (outcome(name), raised(name))]
+    board.take(late, NOW + 2.9)
+    board.flush(NOW + 100.0)
+    assert set(board.rows) == shown
+
+
 def test_a_sample_holds_whole_episodes() -> None:
     """The same name is always in or always out while the share stays."""
     sampler = Sampler(10)

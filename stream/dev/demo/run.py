@@ -38,6 +38,9 @@ _READ_SECONDS = 0.01
 _STALL_SECONDS = 60.0
 _QUIET_SECONDS = 1.0
 
+SIMULATED = "Simulated: teams, alerts and outcomes are made up."
+REPLAYED = "A replay: the log's last days, as if they were today."
+
 
 class Request(Struct, frozen=True, kw_only=True):
     """What a person asks for. Without `events` the simulated organisation.
@@ -181,7 +184,8 @@ class _Demo:
         collected.begin()
         count = len({(one.event.team, one.event.alert_id) for one in days.earlier if isinstance(one.event, Raised)})
         self._play(reader, days.earlier, None, "for the page: the log's last days once more", count)
-        with TriageProcess(self._stack.environment, port, verdict_kinds(plan.problem)) as page:
+        notice = SIMULATED if plan.simulated else REPLAYED
+        with TriageProcess(self._stack.environment, port, verdict_kinds(plan.problem), notice) as page:
             live = Live(page, scorer, self._feed, reader, collected)
             with self._console.status("filling the page"):
                 page.await_served()
