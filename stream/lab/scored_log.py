@@ -37,7 +37,7 @@ class ScoredLog(Struct, frozen=True, eq=False):
     Attributes:
         problem: the model's.
         model: its version.
-        enriched: as raised and scored, in log order.
+        enriched: as raised and scored, in log order; without what only people read, `why.like` and `why.push`.
         outcomes: what became of each; None where it was open when the log ended.
         ended_at: the log's end, seconds since 1970.
         learnt: alerts that were left out, as they were raised before the model's split.

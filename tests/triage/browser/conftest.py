@@ -46,9 +46,9 @@ class Opener:
             self.faults.append(message.text)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium, headless."""
+    """Chromium, headless. It ends with the file: while it runs, no other test can run an event loop."""
     if chromium_path() is None:
         unavailable("there is no chromium on this machine")
     with chromium() as browser:
