@@ -3,6 +3,7 @@
 import codecs
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import IO
 
 from msgspec import Struct
@@ -78,6 +79,9 @@ def is_binary(open_bytes: OpenBytes) -> bool:
         head = file.read(_SAMPLE)
     if head.startswith(tuple(mark for mark, _ in _MARKS)) or head.count(0) > _NUL_SHARE * len(head):
         return False  # UTF-16 and UTF-32
+    with suppress(UnicodeDecodeError):  # stray control characters do not make UTF-8 something else
+        codecs.getincrementaldecoder(UTF_8)().decode(head)
+        return False
     return len(head.translate(None, delete=_CONTROLS)) < (1.0 - _CONTROL_SHARE) * len(head)
 
 
