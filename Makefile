@@ -32,7 +32,7 @@ fast: .venv/ready ## the fast tests, on all cores
 check: lint types fast ## lint, types and the fast tests
 
 test: fast ## every test but the long ones; REQUIRE_SERVERS=1 fails what would be skipped
-	@$(BIN)/pytest -m '(hypothesis or not ($(FAST))) and not (chaos or long)' --hypothesis-profile thorough --numprocesses 2 --dist loadfile
+	@$(BIN)/pytest -m '(hypothesis or not ($(FAST))) and not (chaos or long)' --hypothesis-profile thorough --numprocesses auto --dist loadfile
 	@$(BIN)/pytest -m 'chaos and not long' --numprocesses 2 --dist loadfile
 
 fuzz: .venv/ready ## the property tests with new examples, a hundred times as many

@@ -111,6 +111,7 @@ def commands_of(page: str) -> list[list[str]]:
     return [words[1:] for words in calls]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_commands_that_a_page_names_exist(page: str) -> None:
     """Each call of noisegate names a verb that there is, and only options that this verb has."""

@@ -123,6 +123,7 @@ def test_a_wrong_answer_is_one_sentence(name: str) -> None:
     assert "\n" not in str(told.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "pieces", [(), (http_answer(vector())[:-30],), [bytes([each]) for each in http_answer(vector())]]
 )

@@ -44,6 +44,7 @@ def records_of(source: MemorySource, once: bool = True, follow: bool = False) ->
     return Records(source, decode, Once().takes if once else None, follow)
 
 
+@pytest.mark.slow
 def test_repetitions_are_left_out_and_counted() -> None:
     """A scored record follows an unscored one, and nothing follows that; without `once` everything comes."""
     values = [value("a", None), value("a"), value("a"), value("a", None), value("b")]

@@ -55,6 +55,7 @@ def evil_log(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("as_json", [False, True])
 def test_the_audit_steers_nothing(run: Run, evil_log: Path, as_json: bool) -> None:
     """Names of a log reach the terminal as letters, in sentences, in tables and as JSON, which still holds them all."""

@@ -60,6 +60,7 @@ def test_unscored_and_doubled_alerts_are_warned_of(alertmanager: AlertmanagerSer
     assert all("let Prometheus post to relays only" in (one.mend or "") for one in found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("config", "verdict"), [(ROUTED, "ok"), (None, "warning")])
 def test_the_route_for_the_label(config: str | None, verdict: str) -> None:
     """With relay_labels a missing route and inhibit rules are warned of, by the configuration that is in force."""

@@ -14,6 +14,7 @@ from tests.cli.conftest import Run
 HEAVY = ("numpy", "confluent_kafka", "faust", "redis", "onnxruntime", "aiokafka", "lightgbm")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", [[], *([name] for name in (*VERBS, *GROUPS, "lab")), ["history", "show"]])
 def test_every_verb_has_help(run: Run, verb: list[str]) -> None:
     """`--help` of each verb names its arguments and ends with status 0."""
@@ -22,6 +23,7 @@ def test_every_verb_has_help(run: Run, verb: list[str]) -> None:
     assert "Usage: noisegate" in ran.out
 
 
+@pytest.mark.slow
 def test_help_imports_nothing_heavy() -> None:
     """What only some verbs need is not imported for the list of verbs."""
     code = f"import sys, stream.cli; sys.exit(str([name for name in {HEAVY} if name in sys.modules] or ''))"
@@ -29,6 +31,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stderr.strip() == ""
 
 
+@pytest.mark.slow
 def test_module_and_version() -> None:
     """`python -m stream` is the same command."""
     done = subprocess.run([sys.executable, "-m", "stream", "--version"], capture_output=True, text=True, check=True)

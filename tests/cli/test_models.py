@@ -63,6 +63,7 @@ def test_the_first_model_needs_the_gate_alone(models: Verb, shop: Shop) -> None:
     assert "is already the champion" in refused(models("promote", B))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("passed", "told"), [(False, "did not pass the gate: AUC 0.400"), (None, "never judged")])
 def test_the_gate_holds_even_for_the_first(
     models: Verb, shop: Shop, trained: Path, passed: bool | None, told: str
@@ -144,6 +145,7 @@ def test_a_version_that_never_served_as_challenger_is_refused(models: Verb, shop
     assert "could not be read" in str(forced.reason)
 
 
+@pytest.mark.slow
 def test_teams_move_first(models: Verb, shop: Shop) -> None:
     """Some teams get a version, the others keep theirs; promoting for all drops the table, rollback brings it back."""
     assert "promote without --team first" in refused(models("promote", A, "--team", "payments"))
@@ -165,6 +167,7 @@ def test_teams_move_first(models: Verb, shop: Shop) -> None:
     assert champion(shop) == Pointer(A)
 
 
+@pytest.mark.slow
 def test_rollback_is_one_word(models: Verb, shop: Shop) -> None:
     """It goes back one change at a time, past a corrupt version and a pointer of rubbish, until there is nothing."""
     for version in (A, B, C):
@@ -183,6 +186,7 @@ def test_rollback_is_one_word(models: Verb, shop: Shop) -> None:
     assert [change.verb for change in shop.store.changes()][-1] == "rollback"
 
 
+@pytest.mark.slow
 def test_what_is_needed_is_not_retired(models: Verb, shop: Shop) -> None:
     """Neither what a pointer names nor what a rollback would restore, unless for a reason, which is noted."""
     models("promote", A)
@@ -201,6 +205,7 @@ def test_what_is_needed_is_not_retired(models: Verb, shop: Shop) -> None:
     assert "there is no such version" in refused(models("retire", C))
 
 
+@pytest.mark.slow
 def test_a_challenge_begins_and_ends(models: Verb, shop: Shop) -> None:
     """The champion can't challenge itself; ending what has not begun is told."""
     models("promote", A)
@@ -214,6 +219,7 @@ def test_a_challenge_begins_and_ends(models: Verb, shop: Shop) -> None:
     assert shop.store.pointer(CHALLENGER) is None
 
 
+@pytest.mark.slow
 def test_only_signed_models_where_keys_are_set(models: Verb, shop: Shop, tmp_path: Path) -> None:
     """keys, sign, promote; an unsigned one is refused whatever the reason; a damaged one is not signed."""
     key = tmp_path / "key"
@@ -235,6 +241,7 @@ def test_only_signed_models_where_keys_are_set(models: Verb, shop: Shop, tmp_pat
     assert not shop.store.entries()[2].signed
 
 
+@pytest.mark.slow
 def test_verify_takes_a_version_a_folder_or_the_champion(models: Verb, shop: Shop) -> None:
     """Whatever is meant, it is checked as the scorer would; without a champion there is nothing to check."""
     assert "no CHAMPION; train a model" in refused(models("verify"))

@@ -77,6 +77,7 @@ def publish(shop: Shop, alerts: int, noise: tuple[float, float]) -> None:
     producer.flush()
 
 
+@pytest.mark.slow
 def test_a_challenger_as_good_is_promoted(run: Run, shop: Shop) -> None:
     """Refused while outcomes are too few; taken once there are enough and it is no worse."""
     publish(shop, NEEDED // 2, (0.1, 0.05))
@@ -91,6 +92,7 @@ def test_a_challenger_as_good_is_promoted(run: Run, shop: Shop) -> None:
     assert (promoted.forced, promoted.reason) == (False, None)
 
 
+@pytest.mark.slow
 def test_a_challenger_that_is_surely_worse_is_refused(run: Run, shop: Shop) -> None:
     """Also for one team alone; a reason overrides it, and what it overrode is noted."""
     publish(shop, ALERTS, (0.05, 0.6))

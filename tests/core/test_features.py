@@ -171,6 +171,7 @@ def test_an_outcome_moves_its_levels_time() -> None:
     assert values["team_rule.hours_since_acted"] == 0.0
 
 
+@pytest.mark.slow
 @LAW
 @given(st.sampled_from([PROBLEMS[0], LONG]), logs(late=(0.0, 301.0, DAY)), st.integers(1, 9))
 def test_batch_size_changes_no_bit(problem: Problem, log: list[Timed], size: int) -> None:

@@ -3,6 +3,7 @@
 import math
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ problems = st.sampled_from(PROBLEMS)
 borders = st.sets(st.integers(1, 40))
 
 
+@pytest.mark.slow
 @LAW
 @given(problems, ANY_LOG, borders)
 def test_batch_borders_change_nothing(problem: Problem, log: list[Timed], cuts: set[int]) -> None:
@@ -32,6 +34,7 @@ def test_batch_borders_change_nothing(problem: Problem, log: list[Timed], cuts: 
     assert told == tell(whole)
 
 
+@pytest.mark.slow
 @LAW
 @given(problems, ANY_LOG, borders)
 def test_a_fold_goes_on_after_its_rows_are_taken(problem: Problem, log: list[Timed], cuts: set[int]) -> None:
@@ -45,6 +48,7 @@ def test_a_fold_goes_on_after_its_rows_are_taken(problem: Problem, log: list[Tim
     assert keep(fold) == keep(whole)
 
 
+@pytest.mark.slow
 @LAW
 @given(problems, ANY_LOG, st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9), st.booleans()), max_size=12))
 def test_any_crash_and_replay_gives_the_same(
@@ -67,6 +71,7 @@ def test_any_crash_and_replay_gives_the_same(
     assert keep(fold) == keep(whole)
 
 
+@pytest.mark.slow
 @LAW
 @given(problems, ANY_LOG)
 def test_the_ledger_says_what_is_due(problem: Problem, log: list[Timed]) -> None:
@@ -102,6 +107,7 @@ def test_open_alerts_are_counted(problem: Problem, log: list[Timed]) -> None:
     assert len(first) == sum(1 for effect in told if effect[0] == "arrived")
 
 
+@pytest.mark.slow
 @LAW
 @given(ANY_LOG)
 def test_a_repeated_log_counts_once(log: list[Timed]) -> None:
@@ -111,6 +117,7 @@ def test_a_repeated_log_counts_once(log: list[Timed]) -> None:
     assert keep(run(problem, twice)).levels == keep(run(problem, log)).levels
 
 
+@pytest.mark.slow
 @LAW
 @given(logs(late=(0.0, GRACE), in_order=True))
 def test_nothing_is_late_within_the_grace(log: list[Timed]) -> None:

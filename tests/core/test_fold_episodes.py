@@ -1,5 +1,6 @@
 """Which firings are one episode, and that it depends on nothing but the raise times of team, rule and entity."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -118,6 +119,7 @@ def arrivals(fold: Fold) -> dict[str, str]:
     return {effect.event.alert_id: episode_id(effect.event.team, effect.alert) for effect in found}
 
 
+@pytest.mark.slow
 @LAW
 @given(st.sampled_from(PROBLEMS), logs(late=(0.0, 300.0, 3_900.0, DAY)))
 def test_episodes_depend_on_no_partition(problem: Problem, log: list[Timed]) -> None:

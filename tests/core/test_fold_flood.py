@@ -48,6 +48,7 @@ def test_a_steady_busy_rule_never_floods(per_day: int) -> None:
     assert not any(flooded(Fold(PROBLEM), series(0, 40, per_day)))
 
 
+@pytest.mark.slow
 def test_a_weekly_rhythm_is_not_a_flood() -> None:
     """Busy weekdays after near-silent weekends are the rule's rhythm, from the second week on at the latest."""
     fold = Fold(PROBLEM)
@@ -65,12 +66,14 @@ def test_a_daily_rhythm_is_not_a_flood() -> None:
     assert not any(flags[3:])
 
 
+@pytest.mark.slow
 def test_a_growing_rule_is_not_a_flood() -> None:
     """A rule that grows by a tenth a day is never ten times its usual."""
     log = [timed for day in range(40) for timed in series(day * DAY, 1, 30 * 1.1**day)]
     assert not any(flooded(Fold(PROBLEM), log))
 
 
+@pytest.mark.slow
 def test_a_new_rule_has_no_usual_rate() -> None:
     """A rule does not flood within a day of its first alert, however often it fires."""
     assert not any(flooded(Fold(PROBLEM), series(0, 1, 5_000)))
@@ -127,6 +130,7 @@ def test_a_flood_does_not_depend_on_batch_borders() -> None:
     assert flags == flooded(Fold(PROBLEM), log)[150:]
 
 
+@pytest.mark.slow
 def test_a_busy_rule_floods_at_ten_times_its_usual() -> None:
     """Twenty a day, then a burst: the flag comes with the alert at which the formula, summed by hand, says so."""
     log = [*series(0, 20, 20), *series(20 * DAY, 1 / 24, 24 * 600)]

@@ -1,5 +1,6 @@
 """A label never enters before it is known: nothing that happens later moves what was read earlier."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -21,6 +22,7 @@ def rows_until(fold: Fold, log: list[Timed], time: float) -> bytes:
     return rows[rows[:, 0] <= time].tobytes()
 
 
+@pytest.mark.slow
 @LAW
 @given(problems, logs(), st.integers(0, 39), st.permutations(["worked", "dismissed", "reopened", "commented"]))
 def test_no_row_knows_what_comes_after_it(problem: Problem, log: list[Timed], place: int, kinds: list[str]) -> None:

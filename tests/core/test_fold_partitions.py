@@ -1,5 +1,6 @@
 """Within the grace, what becomes of an alert does not depend on which other teams share its partition."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -55,6 +56,7 @@ def merged(folds: list[Fold]) -> Kept:
     return Kept(levels, ledger, [], kept[0].time, sum(one.held for one in kept))
 
 
+@pytest.mark.slow
 @LAW
 @given(problems, logs(), homes)
 def test_partitions_change_nothing_in_an_ordered_log(problem: Problem, log: list[Timed], homes: list[int]) -> None:
@@ -62,6 +64,7 @@ def test_partitions_change_nothing_in_an_ordered_log(problem: Problem, log: list
     assert merged(apart(problem, log, homes)) == merged([together(problem, log)])
 
 
+@pytest.mark.slow
 @LAW
 @given(problems, logs(late=(0.0, 150.0, GRACE), in_order=True, gaps=CLOSE), homes)
 def test_partitions_change_no_outcome_within_the_grace(problem: Problem, log: list[Timed], homes: list[int]) -> None:

@@ -34,6 +34,7 @@ def same(mine: dict[str, object], theirs: dict[str, object]) -> None:
     assert {**mine, "counts": 0} == {**theirs, "counts": 0}
 
 
+@pytest.mark.slow
 @LAW
 @given(st.sampled_from(PROBLEMS), logs(late=(0.0, 1.0, 300.0, 301.0, 3_900.0, DAY, 12 * DAY)))
 def test_the_fold_is_the_plain_fold(problem: Problem, log: list[Timed]) -> None:

@@ -137,6 +137,7 @@ def wrongly_proven(acts: NDArray[np.int32], enough: NDArray[np.int64]) -> float:
     return float(((looked >= enough) & reached).any(axis=1).mean())
 
 
+@pytest.mark.slow
 def test_looked_at_after_each_observation_it_is_wrong_at_most_alpha(acts: NDArray[np.int32]) -> None:
     """10,000 rules at the limit, 5,000 looks each: at most 5 % are ever called proven, measured 3.9 %."""
     enough, n = [], 87

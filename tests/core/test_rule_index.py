@@ -3,6 +3,7 @@
 from fnmatch import fnmatchcase
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,6 +52,7 @@ def fits(rule: Rule, alert: dict[str, object]) -> bool:
     return True
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(FIELDS, LABEL_PATTERNS, st.sampled_from([0.1, 0.5, 0.9])), max_size=12),
     st.lists(st.tuples(ALERTS, st.floats(0, 1)), min_size=1, max_size=8),

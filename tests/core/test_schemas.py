@@ -167,6 +167,7 @@ def test_the_schema_refuses_what_is_over_a_limit(change: dict[str, Any]) -> None
     assert not EVENTS.is_valid({**RAISED, **change})
 
 
+@pytest.mark.slow
 @LAW
 @given(enriched)
 def test_every_enriched_record_is_valid(record: Enriched) -> None:

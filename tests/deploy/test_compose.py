@@ -44,6 +44,7 @@ def arguments(instructions: list[list[str]], name: str) -> Iterator[list[str]]:
     return (line[1:] for line in instructions if line[0] == name)
 
 
+@pytest.mark.slow
 def test_it_obeys_the_compose_schema(compose: Any) -> None:
     """The file is valid by the Compose Specification's own JSON Schema."""
     # Read, not imported: only the file that the distribution ships is wanted.

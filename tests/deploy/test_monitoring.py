@@ -36,6 +36,7 @@ def test_files_equal_the_code(path: Path) -> None:
     assert (ROOT / path).read_text() == writing.files()[path]
 
 
+@pytest.mark.slow
 def test_another_job_is_in_every_rule_that_names_one() -> None:
     """Written for another scrape job, the files differ by that name only, and hold the default nowhere."""
     mine, default = writing.files(job="alerts/scorer"), writing.files()
@@ -45,6 +46,7 @@ def test_another_job_is_in_every_rule_that_names_one() -> None:
     assert 'up{job="alerts/scorer"} == 0' in mine[Path("deploy/prometheus/rules/alerts.yml")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ['a"b', "a b", ""])
 def test_a_job_that_breaks_a_query_is_refused(name: str, tmp_path: Path) -> None:
     """One sentence says which characters a job's name may have, and nothing is written."""
@@ -82,6 +84,7 @@ def test_the_clock_alert_begins_where_ticks_end() -> None:
     assert alerts.service.CLOCK_SECONDS == BOUND_SECONDS
 
 
+@pytest.mark.slow
 def test_every_rule_has_a_test() -> None:
     """Each recording rule is asked for and yields something somewhere; each alert rings in one test."""
     cases = [case for path in TESTS for case in yaml.safe_load(path.read_text())["tests"]]

@@ -90,6 +90,7 @@ def test_a_slow_body_is_408_and_a_sender_that_left_is_forgotten() -> None:
     asyncio.run(test())
 
 
+@pytest.mark.slow
 def test_a_gzip_bomb_never_unpacks() -> None:
     """It is 413 at the ratio, whatever it would become; what is packed as usual is taken."""
     bomb = gzip.compress(b" " * 50_000_000)

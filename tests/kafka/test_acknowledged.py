@@ -60,6 +60,7 @@ def test_a_missing_topic_is_said_with_the_mend(kafka: ApacheKafka, unique_name: 
     publisher.close(1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.expects_errors
 def test_with_kafka_away_futures_fail_in_time_and_what_waits_is_bounded(unique_name: str) -> None:
     """The record beyond the bound fails at once, the others when their time is over, and `close` leaves none open."""

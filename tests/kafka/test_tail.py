@@ -153,6 +153,7 @@ def test_a_restarted_kafka_leaves_no_gap(fresh_kafka: ApacheKafka, unique_name: 
         assert not is_away(tail)
 
 
+@pytest.mark.slow
 def test_no_broker_at_the_start() -> None:
     """One sentence with the setting to look at."""
     with pytest.raises(KafkaAway, match="NOISEGATE_KAFKA_BOOTSTRAP_SERVERS"):

@@ -41,6 +41,7 @@ def test_later_steps_learn_from_more(found: Backtest) -> None:
     assert found.steps[0].auc[RETRAINED] == found.steps[0].auc[ONCE]
 
 
+@pytest.mark.slow
 def test_nothing_is_known_early(small: Replayed, found: Backtest) -> None:
     """With the log cut in its last step, every step before says what it said with the whole log."""
     start = found.steps[-1].start.timestamp() + small.problem.due_seconds
@@ -60,6 +61,7 @@ def test_steps_have_a_length_and_a_limit(small: Replayed) -> None:
         days_of("weekly")
 
 
+@pytest.mark.slow
 def test_the_verb_prints_steps_and_figures(tmp_path: Path) -> None:
     """A row a step, then retrained, trained once and the baselines side by side."""
     (problem := tmp_path / "problem.toml").write_text(PROBLEM_TEXT)

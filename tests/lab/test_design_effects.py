@@ -61,6 +61,7 @@ def test_few_alerts_say_nothing(count: int) -> None:
     assert effects(np.zeros(count, dtype=np.int64), 3, AT[:count]) == Effects()
 
 
+@pytest.mark.slow
 def test_levels_add_what_their_keys_agree() -> None:
     """Four teams that take turns: in a day of n alerts each speaks for n / 4, in a week for seven times as much."""
     alerts = [raised(number, START + timedelta(seconds=at), f"team-{number % 4}") for number, at in enumerate(AT)]

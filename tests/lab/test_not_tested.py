@@ -203,6 +203,7 @@ def test_the_report_from_prometheus_says_what_was_not_tested() -> None:
     assert "not tested: no reference" in text
 
 
+@pytest.mark.slow
 def test_the_audit_does_not_call_untested_quiet() -> None:
     """A log of three days is not tested for flood days, and one with few outcomes not for visibility-only rules."""
     busy = [raised(n, START + timedelta(minutes=n), rule=f"rule-{n % 2}") for n in range(3 * 24 * 60)]

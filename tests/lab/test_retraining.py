@@ -309,6 +309,7 @@ def test_a_challenger_is_promoted_only_where_the_settings_say_so(run: Run, store
     assert f"{fourth.version} was promoted before this training" in write(fifth)
 
 
+@pytest.mark.slow
 def test_a_second_run_is_kept_out(run: Run, settings: Settings) -> None:
     """While one is at work; a run that was killed leaves no lock behind."""
     with retrain_lock(settings), pytest.raises(LabError, match=r"another retraining of .* is at work on this machine"):
@@ -325,6 +326,7 @@ def test_a_second_run_is_kept_out(run: Run, settings: Settings) -> None:
         assert (settings.models.cache / f"retrain-{settings.deployment}.lock").exists()
 
 
+@pytest.mark.slow
 def test_what_can_not_be_used_is_told_in_one_sentence(run: Run, settings: Settings, store: Store) -> None:
     """A log that is too short, an empty reason, a cache that can't be written; nothing is published."""
     with pytest.raises(LabError, match=r"spans 11\.\d days, too few to judge on the last 30 days"):

@@ -71,6 +71,7 @@ def test_the_manifest_tells_how_the_model_was_made(small: Replayed, tmp_path: Pa
     assert "SIMULATED" not in text
 
 
+@pytest.mark.slow
 def test_a_simulated_log_is_told(tmp_path: Path) -> None:
     """Labels that say so make the card say so."""
     events: list[Event] = [raised(i, START + timedelta(minutes=10 * i), simulated="true") for i in range(200)]
@@ -105,6 +106,7 @@ def test_the_reference_is_what_is_served(small: Replayed, tmp_path: Path) -> Non
     assert set(made.unseen) == set(manifest.priors.tables)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("teams", [1, 40])
 def test_one_team_or_many_small_ones_are_fine(teams: int, tmp_path: Path) -> None:
     """Few alerts, one team or mostly unseen ones: a model comes out."""
@@ -125,6 +127,7 @@ def test_nothing_to_tell_apart_is_fine(tmp_path: Path) -> None:
     verify(train_replayed(replay(lines(events), small_problem()), tmp_path))
 
 
+@pytest.mark.slow
 def test_a_test_part_may_be_missing_when_nobody_asks(tmp_path: Path) -> None:
     """Without judging, the test part's labels are not needed: the demo trains on the beginning of a log."""
     replayed = replay(lines(small_log(300)[:320]), small_problem())
@@ -192,6 +195,7 @@ except LabError as error:
 """
 
 
+@pytest.mark.slow
 def test_without_the_extra_only_training_is_missing() -> None:
     """Replay, figures, baselines and evaluation import without LightGBM and onnx; training names the extra."""
     done = subprocess.run([sys.executable, "-c", WITHOUT_EXTRA], capture_output=True, text=True, check=True)

@@ -99,6 +99,7 @@ def have_no_partition(bench: Bench) -> None:
     bench.source.assign()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "phase",
     [

@@ -54,6 +54,7 @@ def start(work: str) -> "subprocess.Popen[str]":
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_work_in_order(number: signal.Signals) -> None:
     """What runs beside it is stopped once, the work finishes what it began, the status is 0."""
@@ -65,6 +66,7 @@ def test_a_signal_ends_the_work_in_order(number: signal.Signals) -> None:
     assert (printed, process.returncode) == ("stopped\nfinished\n", 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("work", "sentence"),
     [("fails", "noisegate: the socket is gone; start it again"), ("ends", "the work ended without a signal")],
@@ -76,6 +78,7 @@ def test_a_fault_ends_the_process_with_its_sentence(work: str, sentence: str) ->
     assert sentence in said
 
 
+@pytest.mark.slow
 def test_a_hanging_event_loop_ends_the_process() -> None:
     """The watchdog ends it with status 70 after `stall_seconds`."""
     process, begun = start("hangs"), time.monotonic()

@@ -49,6 +49,7 @@ def test_any_bytes_are_refused_in_one_sentence(data: bytes) -> None:
     assert decoded(data) is None
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=300, deadline=None)
 def test_damaged_bytes_are_refused_or_read(sound: bytes, data: st.DataObject) -> None:

@@ -102,6 +102,7 @@ def test_alerts_and_values_never_seen_are_scored(trained: Path, replayed: Replay
     assert np.isfinite(model.predict(model.features(np.asarray(replayed.rows)[:1], [strange]))).all()
 
 
+@pytest.mark.slow
 def test_scoring_sends_and_keeps_nothing_about_this_machine(tmp_path: Path) -> None:
     """onnxruntime's telemetry, on by default since 1.29, is off before it begins: no identifier, no cache."""
     code = "import stream.models.graph, os, sys; sys.exit(os.environ['ORT_DISABLE_TELEMETRY'] != '1')"

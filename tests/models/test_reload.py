@@ -110,6 +110,7 @@ def test_no_pointer_is_no_model_and_no_fault(desk: Desk) -> None:
     assert (reloader.faults, reloader.swaps, reloader.refusals, reloader.store_up) == ([], 0, 0, True)
 
 
+@pytest.mark.slow
 def test_the_pointer_is_followed(desk: Desk, artifact: Path, other: Path) -> None:
     """A new version is loaded when it is promoted, and only then; the same again is not."""
     for version in (artifact.name, other.name, artifact.name):
@@ -467,6 +468,7 @@ def test_a_last_good_copy_that_is_damaged_says_so(
     assert any("the last good model can't be served either" in record.getMessage() for record in caplog.records)
 
 
+@pytest.mark.slow
 def test_copies_of_all_that_a_pointer_names_stay(trained: Path, tmp_path: Path) -> None:
     """Sixteen champions and a challenger of a store elsewhere all have their copies, whatever else is fetched."""
     store, manifest = Store(f"memory://{tmp_path.name}"), load_artifact(trained).manifest
@@ -577,6 +579,7 @@ def test_with_keys_only_signed_versions_are_served(desk: Desk, artifact: Path, t
     assert guarded.serving == [artifact.name]
 
 
+@pytest.mark.slow
 @pytest.mark.expects_errors
 @pytest.mark.parametrize("name", [CHAMPION, CHALLENGER])
 def test_a_graph_that_never_ends_is_ended(

@@ -93,6 +93,7 @@ def test_a_signature_comes_along(url: str, trained: Path, tmp_path: Path) -> Non
         store.sign("2026-01-01-aaaa", b"x")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pointer", [Pointer("2026-01-01-aaaa"), TABLE])
 def test_pointers_come_back(url: str, pointer: Pointer) -> None:
     """What was pointed at is what is read; None takes the pointer away; the other one is left alone."""
@@ -107,6 +108,7 @@ def test_pointers_come_back(url: str, pointer: Pointer) -> None:
     assert store.pointer_bytes(CHAMPION) == b"2026-03-03-eeee\n"
 
 
+@pytest.mark.slow
 def test_a_table_of_challengers_is_refused(url: str) -> None:
     """A challenger is one version for all teams: a table is neither written nor read."""
     store = Store(url)
@@ -171,6 +173,7 @@ def test_a_half_written_version_is_never_visible(url: str, trained: Path, tmp_pa
     assert last == len(files) + 2
 
 
+@pytest.mark.slow
 def test_a_pointer_is_old_or_new(url: str) -> None:
     """A writer killed at the pointer leaves the old one."""
     store = Store(url)

@@ -16,6 +16,7 @@ from tests.servers.prometheus import Exposed, PrometheusServer
 HOUR = 3_600.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every", [60.0, 0.0])
 def test_a_quiet_partition_does_not_hold_the_others_back(prometheus: PrometheusServer, every: float) -> None:
     """With ticks, all alerts raised before now less the wait have matured; in a replay time stands where it was."""

@@ -40,6 +40,7 @@ ADDITIONS = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(POSTS, st.data(), st.sampled_from([None, 1]), st.booleans())
 def test_every_alert_is_equal_but_for_the_keys_added(
     alerts: list[Any], data: st.DataObject, indent: int | None, ascii_only: bool

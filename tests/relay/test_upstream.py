@@ -88,6 +88,7 @@ def test_one_that_took_it_is_a_success(statuses: tuple[int, ...], status: int) -
     with_upstream(test, settings(*urls))
 
 
+@pytest.mark.slow
 def test_one_that_hangs_holds_up_one_post_for_a_second() -> None:
     """Where another one took the post it is waited for a second, once; from then on it gets posts and nobody waits."""
     with Receiver() as one, socket.create_server(("127.0.0.1", 0)) as hanging:

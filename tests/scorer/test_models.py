@@ -71,6 +71,7 @@ def test_a_store_that_hangs_holds_up_nobody(
     models.stop()
 
 
+@pytest.mark.slow
 def test_what_serves_is_shown(
     shop: Shop, models: ModelPoller, metrics: ScorerMetrics, trained: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -264,6 +264,7 @@ class Buggy(Says):
         return super().predict(matrix, stop)
 
 
+@pytest.mark.slow
 @pytest.mark.expects_errors
 @pytest.mark.parametrize("where", ["inputs", "predict", "shape"])
 def test_a_bug_in_a_champion_costs_the_scores_of_its_batches_and_nothing_else(

@@ -72,6 +72,7 @@ def assert_right(history: RedisHistory, log: Log) -> None:
     assert alerts_of(entries) == packed_entries(pure)
 
 
+@pytest.mark.slow
 @pytest.mark.expects_errors
 def test_keys_evicted_under_a_running_worker_end_scores_and_not_alerts(fresh_redis: RedisServer) -> None:
     """The worker says how many keys and the mend, publishes unscored, and returns by itself after the rebuild.
@@ -211,6 +212,7 @@ def wrong_type(url: str, key: str) -> None:
         client.hset(key, "a", "b")
 
 
+@pytest.mark.slow
 @pytest.mark.expects_errors
 @pytest.mark.parametrize("damage", [garbage, wrong_type])
 @pytest.mark.parametrize("where", ["level", "entry"])

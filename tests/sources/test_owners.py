@@ -1,5 +1,7 @@
 """Which team owns an alert, and which labels change at every firing."""
 
+import pytest
+
 from stream.sources.label_churn import LabelChurn
 from stream.sources.options import SourceOptions
 from stream.sources.owners import Owner, OwnerFinder
@@ -63,6 +65,7 @@ def test_a_label_that_repeats_is_not_named() -> None:
     assert [churn.watch("r", "e", {"zone": str(number % 4)}) for number in range(50)] == [None] * 50
 
 
+@pytest.mark.slow
 def test_what_is_watched_is_bounded() -> None:
     """A sender with ever new rules and labels takes no more memory than the limit."""
     churn = LabelChurn(entries=10)

@@ -275,6 +275,7 @@ def test_under_load_a_sample_is_shown_and_said() -> None:
     assert batch.counts.per_minute == 3_000
 
 
+@pytest.mark.slow
 def test_what_the_sample_left_out_stays_out_whatever_comes_later() -> None:
     """Its raised event, read late, makes no row without a score, and its outcome is not kept for one."""
     board = Board(DECIDING, per_second=100)

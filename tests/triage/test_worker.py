@@ -51,6 +51,7 @@ def test_what_kafka_may_take_later_is_given_back(caplog: pytest.LogCaptureFixtur
     assert "a verdict can't be published: refused; raise the limit" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_button_that_teaches_nothing_stops_the_start() -> None:
     """A kind that the problem file does not decide by is refused before anything is opened, with the line to add."""
     settings = make_settings(
@@ -60,6 +61,7 @@ def test_a_button_that_teaches_nothing_stops_the_start() -> None:
         Triage(settings)
 
 
+@pytest.mark.slow
 def test_beyond_loopback_it_does_not_start_without_access() -> None:
     """A page for others needs a file that says who may use it."""
     with pytest.raises(SettingsError, match="triage_host"):

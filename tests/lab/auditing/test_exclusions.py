@@ -128,6 +128,7 @@ def files(tmp_path: Path) -> list[str]:
     return ["audit", "--events", str(write(tmp_path / "log.jsonl", events)), "--problem", str(problem)]
 
 
+@pytest.mark.slow
 def test_the_verb_prints_tables_findings_and_lines(files: list[str], tmp_path: Path) -> None:
     """Without --write the file stays as it is."""
     result = CliRunner().invoke(app, files)
@@ -137,6 +138,7 @@ def test_the_verb_prints_tables_findings_and_lines(files: list[str], tmp_path: P
     assert (tmp_path / "problem.toml").read_text() == PROBLEM_TEXT
 
 
+@pytest.mark.slow
 def test_write_tells_what_follows_from_it(files: list[str], tmp_path: Path) -> None:
     """Another digest means another history; the second time there is nothing left to write."""
     first = CliRunner().invoke(app, [*files, "--write"])
@@ -146,6 +148,7 @@ def test_write_tells_what_follows_from_it(files: list[str], tmp_path: Path) -> N
     assert "Nothing to write" in CliRunner().invoke(app, [*files, "--write"]).stdout
 
 
+@pytest.mark.slow
 def test_json_is_one_line(files: list[str]) -> None:
     """All teams and rules stand in it."""
     result = CliRunner().invoke(app, [*files, "--json"])

@@ -67,6 +67,7 @@ def compared(outcomes: list[Outcome]) -> Comparison:
     return compare_live(outcomes, OLD, NEW, PROBLEM, EDGES)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**31), st.integers(300, 1_200), st.sampled_from([1, 30]))
 def test_a_model_is_never_worse_than_itself(seed: int, count: int, minutes: int) -> None:
@@ -185,6 +186,7 @@ def test_a_renamed_problem_is_the_same() -> None:
     assert compared(renamed).matured == 30
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_repetitions_and_order_change_nothing(random: Any) -> None:

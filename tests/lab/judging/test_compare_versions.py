@@ -50,6 +50,7 @@ def folders(changing: Replayed, tmp_path_factory: pytest.TempPathFactory) -> tup
     return early, cached_model("late", lambda out: train_replayed(changing, out, split=0.85, created=CREATED), store)
 
 
+@pytest.mark.slow
 def test_a_model_beside_itself(changing: Replayed, folders: tuple[Path, Path]) -> None:
     """Nothing is different, and nothing is surely worse."""
     model = load_model(folders[0], changing.problem)
@@ -84,6 +85,7 @@ def test_a_model_that_learnt_of_a_change_is_better(changing: Replayed, folders: 
     assert back.comparison.brier.value == pytest.approx(-found.comparison.brier.value)
 
 
+@pytest.mark.slow
 def test_nothing_after_both_splits(changing: Replayed, folders: tuple[Path, Path]) -> None:
     """A log that ends where the later model was split can't compare them, and says so."""
     old, new = (load_model(folder, changing.problem) for folder in folders)

@@ -40,6 +40,7 @@ def test_figures_are_those_of_the_served_scores(small: Replayed, model: Path, tm
     assert evaluation.young == int(np.count_nonzero(small.at >= split)) - len(y)
 
 
+@pytest.mark.slow
 def test_a_store_means_its_champion_or_newest(model: Path, tmp_path: Path) -> None:
     """The folder of versions may be named instead of a version."""
     log = write(tmp_path / "log.jsonl", small_log())

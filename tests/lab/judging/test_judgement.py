@@ -111,6 +111,7 @@ def test_few_days_are_noted(small: Replayed) -> None:
     assert msgspec.json.decode(encode_judgement(found), type=Judgement) == found
 
 
+@pytest.mark.slow
 def test_one_outcome_only_is_refused(long: Replayed) -> None:
     """Where all judged alerts are noise there is nothing to find."""
     case = case_of(long, "team_rate")
@@ -160,6 +161,7 @@ def test_floods_are_judged_beside(small: Replayed, tmp_path: Path) -> None:
     assert found.auc_with == pytest.approx(metrics.auc(small.outcome[case.judged], every[case.judged]))
 
 
+@pytest.mark.slow
 def test_one_team_and_teams_never_seen_are_told() -> None:
     """One sentence each, with the team: all alerts of one, and alerts of teams that came after the split."""
     one = judge_scores(case_of(replay(lines(small_log(600, teams=1)), small_problem()), "rule_rate"))

@@ -20,6 +20,7 @@ from stream.lab.judging.score_figures import (
 )
 
 
+@pytest.mark.slow
 def test_a_storm_counts_once() -> None:
     """Figures on first alerts are those of the same alerts without the storm, however long it was."""
     random = np.random.default_rng(3)

@@ -30,6 +30,7 @@ def with_oracle(remake: canaries.Remake) -> canaries.Remake:
     return oracle
 
 
+@pytest.mark.slow
 def test_a_fair_training_passes_all(window: Made) -> None:
     """Four checks, each passed with something to say, the same each time."""
     made, keys = window
@@ -58,6 +59,7 @@ def test_a_log_that_can_not_be_cut_is_not_tested(window: Made) -> None:
     assert (found.passed, found.n) == (None, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 def test_shuffled_labels_are_not_learnt(window: Made, seed: int) -> None:
     """Whatever the shuffle, the AUC lies in its interval; with an oracle column it does not."""
@@ -111,6 +113,7 @@ def test_histories_are_all_that_was_known(larger: Replayed) -> None:
     assert Fold(larger.problem).level_count * state.WIDTH + 1 == larger.rows.shape[1]
 
 
+@pytest.mark.slow
 def test_labels_of_the_next_alert_that_help_are_caught(window: Made) -> None:
     """Rows moved by one against their labels: then the next alert's label is the true one."""
     made, _ = window
@@ -139,6 +142,7 @@ def test_the_next_alert_is_of_the_same_team_and_rule(larger: Replayed) -> None:
         assert same[0] == other
 
 
+@pytest.mark.slow
 def test_intervals_are_as_wide_as_chance(larger: Replayed) -> None:
     """The deviations are those of draws: of scores that know nothing, and of two scores on the same alerts."""
     rng = np.random.default_rng(3)
@@ -154,6 +158,7 @@ def test_intervals_are_as_wide_as_chance(larger: Replayed) -> None:
     assert np.std(gains) == pytest.approx(np.mean(told), rel=0.1)
 
 
+@pytest.mark.slow
 def test_a_leak_fails_the_training(window: Made) -> None:
     """One sentence that names the canary and what it found."""
     made, keys = window

@@ -185,6 +185,7 @@ def test_curves(curves: dict[str, list[CurvePoint]], bands: list[Band], target: 
     sound(charts.curve_chart(curves, bands, target))
 
 
+@pytest.mark.slow
 @given(
     points=st.lists(st.tuples(share, share), max_size=9), groups=st.lists(st.builds(Group, name, number, number, share))
 )

@@ -128,6 +128,7 @@ def test_actions_are_dropped_by_reason(tmp_path: Path, old: str, new: str, reaso
     assert {name: (of.count, of.first_row) for name, of in summary.dropped_actions.items()} == {reason: (1, 2)}
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # each example writes a file to disk
 @given(st.lists(st.lists(CELLS, min_size=10, max_size=10), max_size=12))
 def test_every_row_of_alerts_is_accounted_for(cells: list[list[str]]) -> None:
@@ -136,6 +137,7 @@ def test_every_row_of_alerts_is_accounted_for(cells: list[list[str]]) -> None:
     assert summary.rows == summary.alerts + sum(dropped.count for dropped in summary.dropped_rows.values())
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # each example writes a file to disk
 @given(st.lists(st.lists(CELLS, min_size=7, max_size=7), max_size=12))
 def test_every_row_of_updates_is_accounted_for(cells: list[list[str]]) -> None:

@@ -104,6 +104,7 @@ def lines_of(value: bytes) -> list[Line]:
     return lines([decode_event(value)])
 
 
+@pytest.mark.slow
 def test_replayed_then_pulled_is_the_same_history(settings: Settings, tmp_path: Path) -> None:
     """Every event comes back, in all three forms alike, and one fold of them is the fold of each partition."""
     events = late_log()
@@ -266,6 +267,7 @@ for call in (lambda: pull(load_settings({}), Path("log.parquet")), lambda: list(
 """
 
 
+@pytest.mark.slow
 def test_parquet_without_the_extra_is_told() -> None:
     """Writing and reading both name the extra."""
     done = subprocess.run([sys.executable, "-c", WITHOUT_EXTRA], capture_output=True, text=True, check=True)

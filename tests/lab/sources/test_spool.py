@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,6 +61,7 @@ def by_team(folds: list[Fold]) -> tuple[dict[str, list[Told]], Counter[str]]:
     return teams, effects
 
 
+@pytest.mark.slow
 @LAW
 @given(st.sampled_from(PROBLEMS[:2]), logs(late=(0.0, 60.0, 150.0, GRACE), in_order=True, gaps=CLOSE), HOMES, TICKS)
 def test_one_fold_of_it_is_all_live_folds(
@@ -77,6 +79,7 @@ def test_one_fold_of_it_is_all_live_folds(
     assert by_team(live) == by_team([lab])
 
 
+@pytest.mark.slow
 @LAW
 @given(logs(late=(0.0, 60.0, 1_000.0, DAY)), HOMES, TICKS)
 def test_it_is_in_order_and_whole(log: list[Timed], homes: list[int], ticked: list[bool]) -> None:

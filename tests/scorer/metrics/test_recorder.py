@@ -96,6 +96,7 @@ class Odd(Model):
         return Inputs(super().inputs(rows, alerts).matrix, {})
 
 
+@pytest.mark.slow
 @pytest.mark.expects_errors
 def test_odd_inputs_of_a_model_stop_no_alert(small_model: Model, caplog: pytest.LogCaptureFixture) -> None:
     """What can't be counted costs that model's drift of the batch, all of it, and one log line; quality counts."""
@@ -139,6 +140,7 @@ def test_quality_is_what_the_outcomes_say(small_model: Model) -> None:
     assert total(rig.metrics, "quality_left_out_total", reason="visibility_only") == len(left) > 0
 
 
+@pytest.mark.slow
 def test_nothing_counts_before_its_time_has_passed(small_model: Model) -> None:
     """A decision alone moves no quality counter; the event that passes raise + horizon + grace does."""
     events: list[Event] = [raised(0, START), acted(0, START.replace(minute=5))]
@@ -167,6 +169,7 @@ class _Dying(MemoryHistory):
         return written
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("calls", [1, 2, 5])
 def test_a_crash_between_publication_and_write_counts_once(small_model: Model, calls: int) -> None:
     """What was published, and is published again after the crash, is counted with its write."""
@@ -182,6 +185,7 @@ def test_a_crash_between_publication_and_write_counts_once(small_model: Model, c
     assert counted(rig) == counted(calm)
 
 
+@pytest.mark.slow
 def test_a_crash_after_the_write_costs_one_batch_at_most(small_model: Model) -> None:
     """The batch whose write nobody heard of is missing from the counters, and nothing is counted twice."""
     calm = Rig(log_of(a_log()), small_problem(), MemoryHistory(), SETTINGS, small_model)
@@ -199,6 +203,7 @@ def test_a_crash_after_the_write_costs_one_batch_at_most(small_model: Model) -> 
     assert all(value <= most[key] for key, value in counted(rig).items())
 
 
+@pytest.mark.slow
 def test_what_is_folded_again_in_silence_is_not_counted_again(small_model: Model) -> None:
     """After Redis was lost the counters stay; an alert that was open then counts once, when it matures."""
     events = a_log()
@@ -253,6 +258,7 @@ def test_a_group_that_is_no_longer_set_counts_as_other(small_model: Model) -> No
     ]
 
 
+@pytest.mark.slow
 def test_batches_and_partitions_change_no_counter(small_model: Model) -> None:
     """One partition event by event or three in large batches: the same counters in the end."""
     one = Rig(log_of(a_log()), small_problem(), MemoryHistory(), SETTINGS, small_model)
@@ -428,6 +434,7 @@ def test_a_worker_shows_less_than_4000_series(small_model: Model) -> None:
     assert not [line for line in lines if "_created" in line]
 
 
+@pytest.mark.slow
 def test_everything_is_there_at_zero_before_anything_happened(small_model: Model) -> None:
     """A rate over a counter's first move is right only if Prometheus saw it at zero."""
     rig = Rig(log_of(a_log()), small_problem(), MemoryHistory(), SETTINGS, small_model)
@@ -438,6 +445,7 @@ def test_everything_is_there_at_zero_before_anything_happened(small_model: Model
     assert set(shown(rig.metrics, *COUNTED)) == set(before)
 
 
+@pytest.mark.slow
 def test_a_broken_reference_is_told_and_the_rest_is_counted(small_model: Model) -> None:
     """Features that can't be watched are counted by reason; NaN and infinite values fall in their bins."""
     model = again(small_model, "broken")
@@ -461,6 +469,7 @@ def test_a_broken_reference_is_told_and_the_rest_is_counted(small_model: Model) 
         assert total(metrics, "feature_observations_total", feature=other, bin=bin_) == 1
 
 
+@pytest.mark.slow
 def test_a_fenced_worker_counts_nothing_of_what_was_refused(small_model: Model) -> None:
     """The batch that another worker wrote first is counted by that one alone."""
     history, log = MemoryHistory(), log_of(a_log())
@@ -489,6 +498,7 @@ def test_what_rings_by_its_increase_begins_at_zero() -> None:
     assert shown(metrics, "progress")[(("name", "progress_timestamp_seconds"),)] > 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other", ["features", "priors"])
 def test_another_model_under_the_same_name_does_not_end_the_worker(small_model: Model, other: str) -> None:
     """Its scores are counted; its features and priors, which are not those whose series are shown, are not."""

@@ -360,6 +360,7 @@ def test_a_topic_made_anew_with_fewer_partitions_begins_anew() -> None:
     assert len(rig.publisher.enriched()) == published + raised
 
 
+@pytest.mark.slow
 def test_memory_is_bounded_by_pausing_partitions_that_are_ahead() -> None:
     """A partition whose records are all later than the others' waits in Kafka; the order is that of the timestamps."""
     log = GrowingLog(2)
