@@ -22,6 +22,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from msgspec import Struct
 
 from benchmarks.machine import machine
+from benchmarks.parts import put_part
 from stream.dev.process import LOOPBACK
 from tests.intake.process import IntakeProcess
 from tests.servers.kafka import ApacheKafka
@@ -67,7 +68,7 @@ def main(
     text = markdown(document, rows)
     if not quick:
         (_HERE / "results" / "intake.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        _put(_HERE / "RESULTS.md", text)
+        put_part(_HERE / "RESULTS.md", text, BEGIN, END)
     sys.stdout.write(text)
 
 
@@ -250,16 +251,6 @@ def markdown(document: dict[str, Any], rows: list[Row]) -> str:
     reached = "yes" if rows[0].posts_per_second >= TARGET else "no"
     lines += ["", f"Target: at least {TARGET:,} posts/s of one new alert: {reached}.", END, ""]
     return "\n".join(lines)
-
-
-def _put(path: Path, text: str) -> None:
-    """Put the part in its place, at the end the first time."""
-    page = path.read_text(encoding="utf-8")
-    if BEGIN in page:
-        page = page[: page.index(BEGIN)] + text + page[page.index(END) + len(END) + 1 :]
-    else:
-        page = page.rstrip("\n") + "\n\n" + text
-    path.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

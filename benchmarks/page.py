@@ -25,6 +25,7 @@ from msgspec import Struct
 from playwright.sync_api import Browser, Page
 
 from benchmarks.machine import machine
+from benchmarks.parts import put_part
 from tests.servers.kafka import ApacheKafka
 from tests.triage.browser.live import LivePage, chromium, served
 from tests.triage.browser.records import HABITS, day, enriched
@@ -91,7 +92,7 @@ def main(
     text = markdown(document, figures)
     if not quick:
         (_HERE / "results" / "page.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        _put(_HERE / "RESULTS.md", text)
+        put_part(_HERE / "RESULTS.md", text, BEGIN, END)
     sys.stdout.write(text)
 
 
@@ -222,16 +223,6 @@ def markdown(document: dict[str, Any], figures: Figures) -> str:
         "",
     ]
     return "\n".join(lines)
-
-
-def _put(path: Path, text: str) -> None:
-    """Put the part in its place, at the end the first time."""
-    page = path.read_text(encoding="utf-8")
-    if BEGIN in page:
-        page = page[: page.index(BEGIN)] + text + page[page.index(END) + len(END) + 1 :]
-    else:
-        page = page.rstrip("\n") + "\n\n" + text
-    path.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from msgspec import Struct
 from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.machine import machine
+from benchmarks.parts import put_part
 from stream.dev.process import LOOPBACK
 from tests.chaos.cluster import Cluster
 from tests.relay.processes import RelayProcess, rfc3339
@@ -82,7 +83,7 @@ def main(
     text = markdown(document, load, burst)
     if not quick:
         (_HERE / "results" / "relay.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        _put(_HERE / "RESULTS.md", text)
+        put_part(_HERE / "RESULTS.md", text, BEGIN, END)
     sys.stdout.write(text)
 
 
@@ -330,16 +331,6 @@ def markdown(document: dict[str, Any], load: Load, burst: Burst) -> str:
 
 def _reached(is_so: bool) -> str:
     return "reached" if is_so else "not reached"
-
-
-def _put(path: Path, text: str) -> None:
-    """Put the part in its place, at the end the first time."""
-    page = path.read_text(encoding="utf-8")
-    if BEGIN in page:
-        page = page[: page.index(BEGIN)] + text + page[page.index(END) + len(END) + 1 :]
-    else:
-        page = page.rstrip("\n") + "\n\n" + text
-    path.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

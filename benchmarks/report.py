@@ -7,6 +7,7 @@ import msgspec
 
 from benchmarks.contenders import CONTENDERS
 from benchmarks.figures import Figures
+from benchmarks.parts import parts_of
 
 TARGET_RATE, TARGET_P99, TARGET_MEMORY, MILLION = 15_000, 50.0, 300.0, 1_000_000
 QUIET_SHARE = 0.05
@@ -43,14 +44,16 @@ _HOW = """\
 
 
 def write(figures: Figures, folder: Path) -> None:
-    """Write `RESULTS.md` and, in `results/`, the date's and the latest JSON and the plot."""
+    """Write `RESULTS.md`, with other benchmarks' parts kept, and the JSON files and the plot in `results/`."""
     results = folder / "results"
     results.mkdir(parents=True, exist_ok=True)
     encoded = msgspec.json.format(msgspec.json.encode(figures), indent=2) + b"\n"
     for name in (figures.date[:10], "latest"):
         (results / f"{name}.json").write_bytes(encoded)
     plot(figures, results / "throughput.png")
-    (folder / "RESULTS.md").write_text(markdown(figures), encoding="utf-8")
+    page = folder / "RESULTS.md"
+    others = parts_of(page.read_text(encoding="utf-8")) if page.exists() else ""
+    page.write_text(markdown(figures) + others, encoding="utf-8")
 
 
 def markdown(figures: Figures) -> str:

@@ -17,6 +17,7 @@ import typer
 from msgspec import Struct
 
 from benchmarks.machine import machine
+from benchmarks.parts import put_part
 from stream.core.decisions import Brakes, Situation, TeamActs, decide
 from stream.core.events import Raised, moment
 from stream.core.ladder import Verdict
@@ -162,11 +163,7 @@ def main(
     }
     if not quick:
         (_HERE / "results" / "rules.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        page = _HERE / "RESULTS.md"
-        text = page.read_text(encoding="utf-8")
-        before, _, rest = text.partition(BEGIN)
-        after = rest.partition(END)[2] if rest else "\n"
-        page.write_text(f"{before.rstrip()}\n\n{BEGIN}\n{section(document)}\n{END}{after}", encoding="utf-8")
+        put_part(_HERE / "RESULTS.md", f"{BEGIN}\n{section(document)}\n{END}\n", BEGIN, END)
     sys.stdout.write(section(document) + "\n")
 
 

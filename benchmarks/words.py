@@ -20,6 +20,7 @@ import typer
 from msgspec import Struct
 
 from benchmarks.machine import machine
+from benchmarks.parts import put_part
 from stream.config import load_problem
 from stream.core import state
 from stream.core.events import decode_event, seconds
@@ -74,7 +75,7 @@ def main(
     text = markdown(document, found)
     if not quick:
         (_HERE / "results" / "words.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        _put(_HERE / "RESULTS.md", text)
+        put_part(_HERE / "RESULTS.md", text, BEGIN, END)
     sys.stdout.write(text)
 
 
@@ -243,16 +244,6 @@ def _lines(events: Iterable[Event]) -> Iterator[Line]:
         value = msgspec.json.encode(record)
         event = decode_event(value)
         yield Line(event, seconds(event.at), value)
-
-
-def _put(path: Path, text: str) -> None:
-    """Put the part in its place, at the end the first time."""
-    page = path.read_text(encoding="utf-8")
-    if BEGIN in page:
-        page = page[: page.index(BEGIN)] + text + page[page.index(END) + len(END) + 1 :]
-    else:
-        page = page.rstrip("\n") + "\n\n" + text
-    path.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from benchmarks.intake import BEGIN, END, Row, _body, _put, markdown
+from benchmarks.intake import BEGIN, END, Row, _body, markdown
+from benchmarks.parts import put_part
 from stream.sources.body import decode_json
 
 MACHINE = {"cores": 2, "processor": "a processor", "memory_gigabytes": 8.0, "system": "Linux"}
@@ -23,9 +24,9 @@ def test_the_part_replaces_itself_and_nothing_else(tmp_path: Path) -> None:
     """What stands before and after it stays, and the last figures stand there once."""
     page = tmp_path / "RESULTS.md"
     page.write_text("# Benchmark\n", encoding="utf-8")
-    _put(page, text(900.0))
+    put_part(page, text(900.0), BEGIN, END)
     page.write_text(page.read_text(encoding="utf-8") + "\n## More\n", encoding="utf-8")
-    _put(page, text(1_200.0))
+    put_part(page, text(1_200.0), BEGIN, END)
     found = page.read_text(encoding="utf-8")
     assert found.startswith("# Benchmark\n\n" + BEGIN)
     assert found.endswith(END + "\n\n## More\n")

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.relay import BEGIN, END, POST, Burst, Load, _body, _put, markdown, measure_burst, measure_load
+from benchmarks.parts import put_part
+from benchmarks.relay import BEGIN, END, POST, Burst, Load, _body, markdown, measure_burst, measure_load
 from stream.relay.forward import Copy, read_post
 from tests.chaos.cluster import Cluster
 from tests.servers.kafka import ApacheKafka
@@ -24,9 +25,9 @@ def test_the_part_replaces_itself_and_nothing_else(tmp_path: Path) -> None:
     """What stands before and after it stays, and the last figures stand there once."""
     page = tmp_path / "RESULTS.md"
     page.write_text("# Benchmark\n", encoding="utf-8")
-    _put(page, text(1_000.0))
+    put_part(page, text(1_000.0), BEGIN, END)
     page.write_text(page.read_text(encoding="utf-8") + "\n## More\n", encoding="utf-8")
-    _put(page, text(2_000.0))
+    put_part(page, text(2_000.0), BEGIN, END)
     found = page.read_text(encoding="utf-8")
     assert found.startswith("# Benchmark\n\n" + BEGIN)
     assert found.endswith(END + "\n\n## More\n")
