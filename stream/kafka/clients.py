@@ -31,6 +31,8 @@ _INSTEAD = {
     "partitioner": "set partitioner",
     "session.timeout.ms": "set session_timeout_seconds",
 }
+_FETCH_WAIT_MS = 100
+_QUEUED_KBYTES = 16_384  # of records that are fetched and not yet read, over all partitions
 
 
 def check_client_keys(kafka: Mapping[str, str]) -> None:
@@ -71,6 +73,23 @@ def client_settings(settings: Settings) -> dict[str, Any]:
         "bootstrap.servers": settings.kafka.bootstrap_servers,
         "client.id": settings.deployment,
         **settings.kafka.client,
+    }
+
+
+def follower_settings(settings: Settings, on_error: Callable[[Any], None]) -> dict[str, Any]:
+    """librdkafka settings of a consumer that follows topics in bounded memory; errors go to `on_error`, not to the log.
+
+    Where retention has passed a partition's position, it goes on with the earliest record.
+    """
+    return {
+        "enable.partition.eof": True,
+        "auto.offset.reset": "earliest",
+        "fetch.wait.max.ms": _FETCH_WAIT_MS,
+        "queued.max.messages.kbytes": _QUEUED_KBYTES,
+        "reconnect.backoff.max.ms": 1_000,
+        "log_level": 0,
+        "error_cb": on_error,
+        **client_settings(settings),
     }
 
 

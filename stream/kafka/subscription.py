@@ -18,14 +18,12 @@ from msgspec.structs import astuple
 
 from stream.config import Settings
 from stream.core.errors import BrokerError, KafkaAway
-from stream.kafka.clients import client_settings, make_client
+from stream.kafka.clients import follower_settings, make_client
 from stream.kafka.topics import topic_missing
 
 log = logging.getLogger(__name__)
 _ASSIGN_SECONDS = 60.0  # a broker may come back meanwhile; Kafka allows five minutes between polls
 _COMMIT_MS = 1_000
-_FETCH_WAIT_MS = 100
-_QUEUED_KBYTES = 16_384  # of records that are fetched and not yet read, over all partitions
 _WENT_ON = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._MAX_POLL_EXCEEDED, KafkaError._ALL_BROKERS_DOWN})
 _ALLOW = "allow this client's user to read the topic and group"
 EARLIEST, LATEST = 0.0, None
@@ -97,15 +95,8 @@ class Subscription:
                 "enable.auto.commit": self._grouped,
                 "enable.auto.offset.store": False,
                 "auto.commit.interval.ms": _COMMIT_MS,
-                "auto.offset.reset": "earliest",  # where retention has passed a partition's position
-                "enable.partition.eof": True,
                 "isolation.level": "read_committed",
-                "fetch.wait.max.ms": _FETCH_WAIT_MS,
-                "queued.max.messages.kbytes": _QUEUED_KBYTES,
-                "reconnect.backoff.max.ms": 1_000,
-                "log_level": 0,
-                "error_cb": self._on_error,
-                **client_settings(settings),
+                **follower_settings(settings, self._on_error),
             },
             logger=logging.getLogger("librdkafka"),
         )

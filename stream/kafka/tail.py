@@ -9,12 +9,10 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from stream.config import Settings
 from stream.core.errors import BrokerError, KafkaAway
-from stream.kafka.clients import client_settings, make_client
+from stream.kafka.clients import follower_settings, make_client
 
 log = logging.getLogger(__name__)
-_FETCH_WAIT_MS = 100
 _ANSWER_SECONDS = 10.0
-_QUEUED_KBYTES = 16_384  # of records that are fetched and not yet read
 
 
 class Tail:
@@ -58,14 +56,7 @@ class Tail:
             {
                 "group.id": f"{settings.deployment}-tail",  # librdkafka wants a name; nothing is joined or committed
                 "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "auto.offset.reset": "earliest",  # also where retention has passed a partition's position
-                "fetch.wait.max.ms": _FETCH_WAIT_MS,
-                "queued.max.messages.kbytes": _QUEUED_KBYTES,
-                "reconnect.backoff.max.ms": 1_000,
-                "log_level": 0,
-                "error_cb": self._on_error,
-                **client_settings(settings),
+                **follower_settings(settings, self._on_error),
             },
             logger=logging.getLogger("librdkafka"),
         )
