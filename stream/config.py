@@ -237,10 +237,20 @@ class RelaySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class CloserSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Which rules there are."""
+    """Which rules there are, what they may do, and where it is done."""
 
     rules: list[Path] = field(default_factory=list, name="closer_rules")
     """Files of rules (TOML), and folders of such files."""
+    targets: Path | None = field(default=None, name="closer_targets")
+    """A TOML file of the systems that pause and close; without one decisions and events are all that is written."""
+    oldest_seconds: Annotated[float, Meta(ge=1, le=3_600)] = field(default=300.0, name="closer_oldest_seconds")
+    """An alert that was raised longer ago is decided on, and never acted on."""
+    model_days: Annotated[float, Meta(gt=0)] = field(default=90.0, name="closer_model_days")
+    """No rule acts by a model that was made longer ago."""
+    salt: str = field(default="", name="closer_salt")
+    """Of the draws of hold-outs; empty = the deployment's name."""
+    none_decisions: bool = field(default=False, name="closer_none_decisions")
+    """Whether alerts that no rule matches are published as decided `none`; relays that set labels need it."""
 
 
 class TriageSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -12,7 +12,14 @@ from typing import Literal
 from msgspec import Struct
 
 _PART = re.compile(r"<(\w+)>")
-_SHAPES = {"partition": r"\d+", "generation": r"\d+", "team": "[^\0]*", "level": ".+", "alert": ".+"}  # as patterns
+_SHAPES = {
+    "partition": r"\d+",
+    "name": ".+",
+    "generation": r"\d+",
+    "team": "[^\0]*",
+    "level": ".+",
+    "alert": ".+",
+}  # as patterns
 
 
 class RedisKey(Struct, frozen=True):
@@ -27,7 +34,7 @@ class RedisKey(Struct, frozen=True):
     """
 
     pattern: str
-    type: Literal["string", "hash", "zset"]
+    type: Literal["string", "hash", "zset", "list"]
     holds: str
     expires: str
     writers: str
@@ -105,10 +112,29 @@ RELAY_CLAIM = RedisKey(
 
 KEPT_ACTS = RedisKey(f"{_DEPLOYMENT}verdicts", "hash", "JSON of verdicts that are not published yet", "30 d", "triage")
 
+_CLOSER, _PEOPLE = "closer", "`noisegate rules`, triage"
+CLOSER_META = RedisKey(
+    f"{_PARTITION}closer:meta", "string", "msgpack: what the state stands for; the fence", "", _CLOSER
+)
+CLOSER_STATE = RedisKey(f"{_PARTITION}closer:s:<name>", "string", "msgpack: a part of the state", "", _CLOSER)
+CLOSER_NAMES = RedisKey(f"{_PARTITION}closer:names", "zset", "the names of the parts of the state", "", _CLOSER)
+RULE_STANDINGS = RedisKey(f"{_DEPLOYMENT}rules", "hash", "msgpack of each rule: how far it may go", "", _CLOSER)
+RULE_COMMANDS = RedisKey(f"{_DEPLOYMENT}rule_commands", "hash", "JSON of commands to carry out", "", _PEOPLE)
+RULE_RESULTS = RedisKey(f"{_DEPLOYMENT}rule_results", "hash", "JSON: what became of commands", "1 h", _CLOSER)
+RULE_UNDONE = RedisKey(f"{_DEPLOYMENT}rule_undone:<order>", "hash", "alerts brought back, by partition", "1 h", _CLOSER)
+RULE_UNDOS = RedisKey(f"{_DEPLOYMENT}rule_undos", "hash", "JSON of undos", "1 h", _PEOPLE)
+RULE_PAUSE = RedisKey(f"{_DEPLOYMENT}rules_paused", "string", "JSON: no rule acts", "", _PEOPLE)
+RULE_LOG = RedisKey(f"{_DEPLOYMENT}rule_log", "list", "JSON of changes of rules, the newest first", "", _CLOSER)
+RULE_SUPPRESSED = RedisKey(f"{_DEPLOYMENT}suppressed", "hash", "msgpack of what is kept from people", "", _CLOSER)
+
 SCORER_KEYS = (IDENTITY, META, TIMERS, LEVEL, ENTRY, PROBE, WORKERS, REBUILD_META, REBUILD_LOCK)
 SOURCE_KEYS = (FIRING, OWNER, ACKNOWLEDGED, DELIVERY, WATCHER, WATCH_STATE, RELAY_LABEL, RELAY_CLAIM)
 TRIAGE_KEYS = (KEPT_ACTS,)
-KEYS = (*SCORER_KEYS, *SOURCE_KEYS, *TRIAGE_KEYS)
+CLOSER_KEYS = (
+    CLOSER_META, CLOSER_STATE, CLOSER_NAMES, RULE_STANDINGS, RULE_COMMANDS, RULE_RESULTS, RULE_UNDONE, RULE_UNDOS,
+    RULE_PAUSE, RULE_LOG, RULE_SUPPRESSED,
+)  # fmt: skip
+KEYS = (*SCORER_KEYS, *SOURCE_KEYS, *TRIAGE_KEYS, *CLOSER_KEYS)
 
 
 def in_deployment(deployment: str, key: str) -> str:

@@ -1,0 +1,1 @@
+"""The closer: rules decide on scored alerts, one proven step at a time."""

@@ -1,0 +1,56 @@
+"""The port of the closer's folds: each keeps the state of one partition as named parts, which a fence writes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from msgspec import Struct, field
+
+from stream.core.deeds import Deed
+from stream.core.events import Acted
+from stream.core.records import Decision
+from stream.kafka.records import Record
+from stream.rule_state import Change, CommandResult
+
+
+class Outgoing(Struct, kw_only=True):
+    """What leaves after a write: published and done by the dispatcher, kept with the state until it is.
+
+    Attributes:
+        decisions: for alerts.decisions.
+        acts: for alerts.events.
+        deeds: for the targets.
+    """
+
+    decisions: list[Decision] = field(default_factory=list)
+    acts: list[Acted] = field(default_factory=list)
+    deeds: list[Deed] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.decisions or self.acts or self.deeds)
+
+
+class Notes(Struct, kw_only=True):
+    """What people are shown of a round, written to Redis once the state is: results of commands, lines of the log."""
+
+    results: list[CommandResult] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+
+
+class Fold(Protocol):
+    """The state of one partition of one topic. All calls come from the lane's thread.
+
+    The state is a set of named parts, each packed as bytes; parts that changed are written behind the partition's fence
+    with the offset. A fold that is loaded again gives the same parts.
+    """
+
+    def load(self, parts: Mapping[str, bytes]) -> None:
+        """Begin with the parts that were written last."""
+
+    def take(self, records: Sequence[Record], clock: float) -> tuple[Outgoing, Notes]:
+        """Fold records, in order. `clock` is the broker's: the latest record timestamp, seconds since 1970."""
+
+    def wake(self, now: float) -> tuple[Outgoing, Notes]:
+        """Do what is due at a time: timers, commands, orders. Called between batches and while nothing comes."""
+
+    def changed(self) -> dict[str, bytes | None]:
+        """The parts that changed since the call before, packed; None: the part is gone."""
