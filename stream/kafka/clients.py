@@ -1,9 +1,9 @@
 """Settings of Kafka's clients: what every client shares, and the idempotent producer's."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaException, TopicPartition
 
 from stream.config import Settings
 from stream.core.errors import SettingsError
@@ -122,3 +122,15 @@ def make_client(kind: Callable[..., T], config: Mapping[str, Any], **options: An
             f"Kafka's client can't be made with these settings ({error.args[0].str()})",
             "correct NOISEGATE_KAFKA_..., or what stands under [kafka] in the settings file",
         ) from None
+
+
+def answered(parts: Sequence[TopicPartition]) -> list[TopicPartition]:
+    """The partitions of an answer of Kafka, which may be an answer for some of them only.
+
+    Raises:
+        KafkaException: there is none for a partition, such as one that has no leader yet; its offset says nothing then.
+    """
+    for part in parts:
+        if part.error is not None:
+            raise KafkaException(part.error)
+    return list(parts)

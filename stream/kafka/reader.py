@@ -7,7 +7,7 @@ from msgspec.structs import astuple
 
 from stream.config import Settings
 from stream.core.errors import BrokerError
-from stream.kafka.clients import client_settings, make_client
+from stream.kafka.clients import answered, client_settings, make_client
 from stream.kafka.topics import Topics, topic_missing
 from stream.waiting import WAIT_SECONDS, announce, until_answered, waiting_sentence
 
@@ -164,7 +164,7 @@ class Reader:
         wanted = [TopicPartition(part.topic, part.partition, max(0, int(since * 1000))) for part in parts]
         try:
             with until_answered(self._servers):
-                found: list[TopicPartition] = self._consumer.offsets_for_times(wanted, timeout=_ANSWER_SECONDS)
+                found = answered(self._consumer.offsets_for_times(wanted, timeout=_ANSWER_SECONDS))
         except KafkaException as error:
             self._consumer.close()
             raise BrokerError(f"Kafka can't say what came since then: {error.args[0].str()}") from None

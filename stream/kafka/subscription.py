@@ -18,7 +18,7 @@ from msgspec.structs import astuple
 
 from stream.config import Settings
 from stream.core.errors import BrokerError, KafkaAway
-from stream.kafka.clients import follower_settings, make_client
+from stream.kafka.clients import answered, follower_settings, make_client
 from stream.kafka.topics import topic_missing
 
 log = logging.getLogger(__name__)
@@ -189,7 +189,7 @@ class Subscription:
                 return [TopicPartition(self._topic, number, self._end(number)) for number in partitions]
             ends = {number: self._end(number) for number in partitions}  # before, so that nothing is passed over
             wanted = [TopicPartition(self._topic, number, int(self._since * 1000)) for number in partitions]
-            found: list[TopicPartition] = self._consumer.offsets_for_times(wanted, timeout=self._answer_seconds)
+            found = answered(self._consumer.offsets_for_times(wanted, timeout=self._answer_seconds))
         except KafkaException as error:
             raise self._unreachable(error) from None
         return [
@@ -210,7 +210,7 @@ class Subscription:
     def _on_assign(self, consumer: Consumer, parts: list[TopicPartition]) -> None:
         """Called from `poll`; what it raises, `poll` raises."""
         try:
-            known = consumer.committed(parts, timeout=_ASSIGN_SECONDS) if parts else []
+            known = answered(consumer.committed(parts, timeout=_ASSIGN_SECONDS)) if parts else []
         except KafkaException as error:
             raise self._unreachable(error) from None
         new = self._starts([part.partition for part in known if part.offset < 0])

@@ -3,13 +3,12 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from stream.config import Settings
 from stream.core.errors import BrokerError, KafkaAway
-from stream.kafka.clients import follower_settings, make_client
+from stream.kafka.clients import answered, follower_settings, make_client
 
 log = logging.getLogger(__name__)
 _ANSWER_SECONDS = 10.0
@@ -20,11 +19,12 @@ class Tail:
 
     Nothing is joined or committed, so any number of processes may follow the same topics. While Kafka is away `read`
     returns nothing, and `away_since` is set. Reading goes on by itself when it is back, without a gap.
-    Partitions that a topic gains are followed from their beginning once `refresh` has found them.
+    Partitions that a topic gains are followed from their beginning once `refresh` has found them; a topic that was not
+    there at first, or that a broker which has just started did not name yet, is read like the others.
 
     Args:
         settings: where Kafka is.
-        topics: their names; one that does not exist is followed once it does, from its beginning.
+        topics: their names; one that does not exist is followed once it does and `refresh` has found it.
         since: seconds since 1970; records with an earlier timestamp are passed over. Where ListOffsets can't be
             trusted (the setting `broker_end_offsets`), everything is read and filtered here.
         newest: at most this many records of each partition are read of what is there already.
@@ -48,7 +48,6 @@ class Tail:
         self._newest = newest
         self._clock = clock
         self.away_since: float | None = None
-        self._started = False
         self._ends: dict[tuple[str, int], int] = {}
         self._positions: dict[tuple[str, int], int] = {}
         self._consumer = make_client(
@@ -75,8 +74,13 @@ class Tail:
         return counts
 
     @property
+    def missing(self) -> list[str]:
+        """The topics that were not there when `refresh` last looked."""
+        return [topic for topic, count in self.partitions.items() if count == 0]
+
+    @property
     def caught_up(self) -> bool:
-        """Whether everything that was there at the start has been read."""
+        """Whether everything that was there when the topics were found has been read."""
         return all(self._positions[part] >= end for part, end in self._ends.items())
 
     def refresh(self) -> int:
@@ -94,13 +98,16 @@ class Tail:
                 for number in listed[name].partitions
             }
             new = sorted(there - set(self._positions))
-            starts = dict.fromkeys(new, OFFSET_BEGINNING) if self._started or not new else self._starts(new)
+            known = {topic for topic, _ in self._positions}
+            starts = {part: OFFSET_BEGINNING for part in new if part[0] in known}
+            if first := [part for part in new if part[0] not in known]:
+                starts |= self._starts(first)
         except KafkaException as error:
             raise KafkaAway(
                 f"Kafka at {self._settings.kafka.bootstrap_servers} can't be read ({error.args[0].str()})",
                 "start it, or set NOISEGATE_KAFKA_BOOTSTRAP_SERVERS",
             ) from None
-        self._started, self.away_since = True, None
+        self.away_since = None
         if new:
             for part, start in starts.items():
                 self._positions[part] = max(0, start)
@@ -151,12 +158,11 @@ class Tail:
     def _starts(self, parts: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
         """Where each partition is first read: at `since`, or `newest` records before its end, whichever is later."""
         if not self._settings.kafka.end_offsets:
-            self._ends = dict.fromkeys(parts, 1)  # known once the partition says that it is read to its end
+            self._ends |= dict.fromkeys(parts, 1)  # known once the partition says that it is read to its end
             return dict.fromkeys(parts, OFFSET_BEGINNING)
         wanted = [TopicPartition(*part, self._since_ms) for part in parts]
-        found: list[Any] = self._consumer.offsets_for_times(wanted, timeout=_ANSWER_SECONDS)
         starts = {}
-        for one in found:
+        for one in answered(self._consumer.offsets_for_times(wanted, timeout=_ANSWER_SECONDS)):
             part = one.topic, one.partition
             begin, end = self._consumer.get_watermark_offsets(TopicPartition(*part), timeout=_ANSWER_SECONDS)
             at = end if one.offset < 0 else one.offset

@@ -19,6 +19,7 @@ NEWEST = 10_000  # of each partition, at most
 READ_SECONDS = 0.05  # librdkafka waits so long for more records, whatever came
 RETRY_SECONDS = 1.0
 REFRESH_SECONDS = 10.0
+MISSING_SECONDS = 1.0  # a broker that has just started may not name its topics yet
 Records = Sequence[Enriched | Decision]
 
 
@@ -74,7 +75,8 @@ class RecordTail:
             self.away = "" if tail.away_since is None else f"Kafka at {self._settings.kafka.bootstrap_servers} is away"
             if messages:
                 self._deliver([record for message in messages if (record := self._decode(message)) is not None])
-            if time.monotonic() - looked > REFRESH_SECONDS and not self.away:
+            wait = MISSING_SECONDS if tail.missing else REFRESH_SECONDS
+            if time.monotonic() - looked > wait and not self.away:
                 looked = time.monotonic()
                 try:
                     tail.refresh()  # a topic may have grown, or be there now

@@ -108,6 +108,7 @@ class TriageRoom:
 
     def counts(self) -> Counts:
         """What the head of every page shows."""
+        self.board.away = tuple(self._away())  # before the first round, too
         return self.board.counts(self.clock())
 
     def give(self, request: VerdictRequest, person: Person) -> Answer:

@@ -7,12 +7,14 @@ from threading import Event, Thread
 from typing import Any
 
 import msgspec
+from msgspec.structs import astuple
 
 from stream.config import Settings
 from stream.core.errors import BadRecord, NoisegateError
 from stream.core.events import decode_event
 from stream.core.records import decode_decision, decode_enriched, decode_outcome
 from stream.kafka.tail import Tail
+from stream.kafka.topics import topic_missing
 from stream.metrics.triage import TriageMetrics
 from stream.triage.board import Record
 
@@ -22,6 +24,7 @@ READ_RECORDS = 2_000
 READ_SECONDS = 0.05  # librdkafka waits so long for more records, whatever came
 RETRY_SECONDS = 1.0
 REFRESH_SECONDS = 10.0
+MISSING_SECONDS = 1.0  # a broker that has just started may not name its topics yet
 
 
 class RecordTail:
@@ -35,7 +38,7 @@ class RecordTail:
 
     Attributes:
         away: why nothing can come now, one sentence; empty while Kafka answers.
-        caught_up: whether all that was there at the start has been read.
+        caught_up: whether all topics were found, and all that was there then has been read.
         partitions: how many partitions alerts.events has; 0 while that is not known.
     """
 
@@ -87,17 +90,21 @@ class RecordTail:
         servers = self._settings.kafka.bootstrap_servers
         while not self._stopping.is_set():
             messages = tail.read(READ_SECONDS, READ_RECORDS)
-            self._set_away("" if tail.away_since is None else f"Kafka at {servers} is away")
+            self._set_away(f"Kafka at {servers} is away" if tail.away_since is not None else self._missing(tail))
             self.partitions = tail.partitions[self._settings.topics.events]
             if messages:
                 self._deliver([record for message in messages if (record := self._decode(message)) is not None])
-            self.caught_up = self.caught_up or tail.caught_up
-            if time.monotonic() - refreshed > REFRESH_SECONDS and not self.away:
+            self.caught_up = self.caught_up or (tail.caught_up and not tail.missing)
+            wait = MISSING_SECONDS if tail.missing else REFRESH_SECONDS
+            if time.monotonic() - refreshed > wait and tail.away_since is None:
                 refreshed = time.monotonic()
                 try:
                     tail.refresh()  # a topic may have grown, or be there now
                 except NoisegateError as error:
                     self._set_away(str(error))
+
+    def _missing(self, tail: Tail) -> str:
+        return str(topic_missing(tail.missing, astuple(self._settings.topics))) if tail.missing else ""
 
     def _set_away(self, sentence: str) -> None:
         self.away = sentence

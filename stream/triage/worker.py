@@ -35,6 +35,7 @@ REDIS_CHECK_SECONDS = 2.0
 PUBLISH_SECONDS = 3.0
 CLOSE_SECONDS = 2.0
 ROOM = "triage"
+READING = "What came before is being read, so this is not all of it yet"
 
 
 class Triage:
@@ -138,7 +139,9 @@ class Triage:
         self.metrics.memory_up.set(up)
 
     def _away(self) -> list[str]:
-        found = [self._tail.away] if self._tail is not None and self._tail.away else []
+        tail, found = self._tail, []
+        if tail is not None and (tail.away or not tail.caught_up):
+            found.append(tail.away or READING)
         return found if self._memory_up else [*found, AWAY]
 
     def _faults(self) -> list[str]:

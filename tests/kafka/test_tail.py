@@ -57,12 +57,12 @@ def test_topics_none_of_which_is_there_yet(kafka: ApacheKafka, unique_name: str)
     """The tail waits for them, and then follows them from their beginning."""
     settings = make_settings(kafka_bootstrap_servers=kafka.bootstrap_servers)
     with Tail(settings, [unique_name], since=time.time() + 3_600.0) as tail:
-        assert (tail.partitions, tail.caught_up, tail.read(0.1)) == ({unique_name: 0}, True, [])
+        assert (tail.partitions, tail.missing, tail.read(0.1)) == ({unique_name: 0}, [unique_name], [])
         create(kafka.bootstrap_servers, unique_name, partitions=1)
         ends = time.monotonic() + 20.0
         while not tail.refresh() and time.monotonic() < ends:
             pass
-        assert tail.partitions == {unique_name: 1}
+        assert (tail.partitions, tail.missing) == ({unique_name: 1}, [])
 
 
 def is_away(tail: Tail) -> bool:
@@ -132,6 +132,19 @@ def test_partitions_and_topics_that_come_later_are_followed_from_their_beginning
             new += tail.refresh()
         assert tail.partitions == {unique_name: 4, later: 1}
         assert sorted(read_until(tail, 4)) == [10, 11, 20, 21]
+
+
+def test_a_topic_that_was_not_named_at_first_is_read_like_the_others(kafka: ApacheKafka, unique_name: str) -> None:
+    """A broker that has just started may not name its topics yet: of these, too, only the newest records are read."""
+    settings = make_settings(kafka_bootstrap_servers=kafka.bootstrap_servers)
+    with Tail(settings, [unique_name], since=0.0, newest=10) as tail:
+        create(kafka.bootstrap_servers, unique_name)
+        produce(kafka.bootstrap_servers, unique_name, range(900))
+        ends = time.monotonic() + 20.0
+        while tail.missing and time.monotonic() < ends:
+            tail.refresh()
+        assert not tail.caught_up
+        assert sorted(catch_up(tail)) == list(range(870, 900))
 
 
 def test_a_restarted_kafka_leaves_no_gap(fresh_kafka: ApacheKafka, unique_name: str) -> None:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from confluent_kafka import KafkaException, TopicPartition
 
 from stream.config import Settings
+from stream.kafka.clients import answered
 from stream.scorer.history import Meta
 from stream.scorer.rebuild.merge import Source
 
@@ -40,7 +41,8 @@ class LogOffsets:
             self.begins[number], end = consumer.get_watermark_offsets(tp, timeout=_ANSWER_SECONDS)
             self.ends[number] = end if settings.kafka.end_offsets else sys.maxsize
         parts = [TopicPartition(self._topic, number) for number in self.begins]
-        committed = {tp.partition: int(tp.offset) for tp in consumer.committed(parts, timeout=_ANSWER_SECONDS)}
+        known = answered(consumer.committed(parts, timeout=_ANSWER_SECONDS))
+        committed = {tp.partition: int(tp.offset) for tp in known}
         self.committed = {
             number: offset for number, offset in committed.items() if self.begins[number] <= offset <= self.ends[number]
         }
