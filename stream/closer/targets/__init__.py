@@ -2,7 +2,7 @@
 
 target        the port
 addresses     which addresses they may have
-http          HTTP for all of them: checked addresses, no redirects, no proxies
+http_client   HTTP for all of them: checked addresses, no redirects, no proxies
 alertmanager  silences
 pagerduty     Events API v2
 webhook       posts signed by Standard Webhooks

@@ -18,7 +18,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 from msgspec import Struct
 
-from stream.closer.targets.http import HttpClient, judge
+from stream.closer.targets.http_client import HttpClient, judge
 from stream.closer.targets.target import DeedRefused, TargetAway
 from stream.core.deeds import Deed
 from stream.core.events import Raised

@@ -1,15 +1,15 @@
 """PagerDuty as a target, by its Events API v2: what is closed is resolved, and triggered again when it is back.
 
-The API can't take an acknowledgement back, so a pause acknowledges nothing: by default it is not passed on. With
-`on_pause = "resolve"` a pause is resolved, and triggered again at its end. PagerDuty knows an alert by the routing key of
-an integration and a `dedup_key`, so both must be those of whoever triggers it.
+The API can't take an acknowledgement back, so nothing is acknowledged, and by default a pause is not passed on. With
+`on_pause = "resolve"` what is paused is resolved, and triggered again at the pause's end. PagerDuty knows an alert by
+the routing key of an integration and a `dedup_key`, so both must be those of whoever triggers it first.
 """
 
 from typing import Any, Literal
 
 import msgspec
 
-from stream.closer.targets.http import HttpClient, judge
+from stream.closer.targets.http_client import HttpClient, judge
 from stream.closer.targets.target import DeedRefused
 from stream.core.deeds import Deed
 from stream.core.events import Raised

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from stream.closer.targets.http import HttpClient, judge
+from stream.closer.targets.http_client import HttpClient, judge
 from stream.core.deeds import Deed
 from stream.core.errors import SettingsError
 
