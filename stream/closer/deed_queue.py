@@ -13,20 +13,30 @@ from stream.core.deeds import Deed
 from stream.core.events import seconds
 from stream.kafka.records import Part
 
-FIRST_RETRY_SECONDS, MOST_RETRY_SECONDS = 0.5, 60.0
+RETRY_SECONDS, MOST_RETRY_SECONDS = 0.5, 60.0
 FAILURES_TO_OPEN = 5
 """After so many failures in a row a target is left alone for a while, and then tried by one deed at a time."""
-FIRST_OPEN_SECONDS, MOST_OPEN_SECONDS = 1.0, 60.0
 MOST_WAITING = 10_000
 _STALE = 256
 
 
 class Entry(Struct, eq=False):
-    """A round that was submitted, and how much of it is left: its publication, and each deed at each target."""
+    """A round that was submitted.
+
+    Attributes:
+        part, name: of the partition, and of the round in it.
+        left: what has to be done before it is done: its publication, each deed at each target, and each earlier round
+            that has deeds of the same alerts, so that what is left after a crash ends with each alert's latest deed.
+        alerts: those of its deeds.
+        followers: later rounds that wait for it.
+        dropped: whether nobody waits for it any more.
+    """
 
     part: Part
     name: str
     left: int = 1
+    alerts: set[tuple[str, str]] = field(default_factory=set)
+    followers: list["Entry"] = field(default_factory=list)
     dropped: bool = False
 
 
@@ -63,6 +73,7 @@ class DeedQueue:
     Args:
         attempts: how often a job is tried.
         give_up_seconds: how long.
+        retry_seconds: after how long it is tried again at first; twice as long after each attempt, up to a minute.
         most_waiting: jobs that wait; beyond it pauses and closures are refused, and releases take their places.
         clock: monotonic seconds.
         chance: between 0 and 1, for the jitter.
@@ -72,11 +83,13 @@ class DeedQueue:
         self,
         attempts: int,
         give_up_seconds: float,
+        retry_seconds: float = RETRY_SECONDS,
         most_waiting: int = MOST_WAITING,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._attempts, self._give_up_seconds, self._most = attempts, give_up_seconds, most_waiting
+        self._retry_seconds = retry_seconds
         self._clock, self._chance = clock, chance
         self._changed = Condition()
         self._waiting: dict[tuple[str, str], Job] = {}
@@ -147,8 +160,7 @@ class DeedQueue:
             now = self._clock()
             self._failures += 1
             if self._failures >= FAILURES_TO_OPEN:
-                open_ = min(FIRST_OPEN_SECONDS * 2.0 ** min(self._failures - FAILURES_TO_OPEN, 10), MOST_OPEN_SECONDS)
-                self._open_until = max(self._open_until, now + open_)
+                self._open_until = max(self._open_until, now + self._pause(self._failures - FAILURES_TO_OPEN + 1))
             if retry_seconds:
                 self._open_until = max(self._open_until, now + retry_seconds)
             self._end(job)
@@ -156,8 +168,8 @@ class DeedQueue:
                 return "needless"
             if job.attempts >= self._attempts or now - job.begun_at >= self._give_up_seconds:
                 return "given up"
-            pause = min(FIRST_RETRY_SECONDS * 2.0 ** min(job.attempts - 1, 10), MOST_RETRY_SECONDS)
-            job.due_at = now + max(pause * (0.5 + self._chance() / 2.0), retry_seconds or 0.0)
+            pause = self._pause(job.attempts - 1) * (0.5 + self._chance() / 2.0)
+            job.due_at = now + max(pause, retry_seconds or 0.0)
             self._waiting[job.alert] = job
             self._push(self._due, job.due_at, job)
             self._push(self._ends, job.begun_at + self._give_up_seconds, job)
@@ -175,6 +187,9 @@ class DeedQueue:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+
+    def _pause(self, doublings: int) -> float:
+        return min(self._retry_seconds * 2.0 ** min(doublings, 20), MOST_RETRY_SECONDS)
 
     def _make_room(self, job: Job) -> Job:
         """The job that is refused: this one, or for a release another that is none."""

@@ -91,7 +91,7 @@ class Dispatcher:
         self._workers = [
             TargetWorker(
                 target,
-                DeedQueue(targets.attempts, targets.give_up_seconds),
+                DeedQueue(targets.attempts, targets.give_up_seconds, targets.retry_seconds),
                 metrics,
                 targets.connections,
                 self._finish,
@@ -102,6 +102,7 @@ class Dispatcher:
         self._changed = Condition()
         self._rounds: deque[_Round] = deque()
         self._entries: dict[tuple[Part, str], Entry] = {}
+        self._latest: dict[tuple[str, str], Entry] = {}  # of each alert, the round that holds its latest deed
         self._publishing = self._closing = self._stopping = False
         self._kafka_fault = ""
         self._thread = Thread(target=self._publish_rounds, name="dispatch", daemon=True)
@@ -126,6 +127,7 @@ class Dispatcher:
             if self._closing or (part, name) in self._entries:
                 return
             self._entries[part, name] = entry
+            self._follow(entry, outgoing)
             self._rounds.append(one)
             self._changed.notify_all()
 
@@ -133,7 +135,9 @@ class Dispatcher:
         """Forget the rounds of partitions that another worker has now; a deed that is being done is not broken off."""
         with self._changed:
             for key in [key for key in self._entries if key[0] in parts]:
-                self._entries.pop(key).dropped = True
+                entry = self._entries.pop(key)
+                entry.dropped = True
+                self._forget(entry)
         for worker in self._workers:
             worker.drop(parts)
 
@@ -242,15 +246,36 @@ class Dispatcher:
             self._rounds.append(_Round(job.entry, [output]))
             self._changed.notify_all()
 
-    def _end(self, entry: Entry) -> None:
-        """Count one part of a round as done."""
-        with self._changed:
-            entry.left -= 1
-            is_done = entry.left == 0 and not entry.dropped
+    def _follow(self, entry: Entry, outgoing: Outgoing) -> None:
+        """Have a round wait for those before it that have deeds of the same alerts."""
+        for deed in outgoing.deeds:
+            alert = deed.alert.team, deed.alert.alert_id
+            entry.alerts.add(alert)
+            before = self._latest.get(alert)
+            if before is not None and before is not entry:
+                entry.left += 1
+                before.followers.append(entry)
+            self._latest[alert] = entry
+
+    def _forget(self, entry: Entry) -> None:
+        for alert in entry.alerts:
+            if self._latest.get(alert) is entry:
+                del self._latest[alert]
+
+    def _end(self, ended: Entry) -> None:
+        """Count one part of a round as done; what is done then is reported, each round before those that follow it."""
+        waiting = [ended]
+        while waiting:
+            entry = waiting.pop()
+            with self._changed:
+                entry.left -= 1
+                is_done = entry.left == 0 and not entry.dropped
+                if is_done:
+                    self._entries.pop((entry.part, entry.name), None)
+                    self._forget(entry)
             if is_done:
-                self._entries.pop((entry.part, entry.name), None)
-        if is_done:
-            self._done(entry.part, entry.name)
+                self._done(entry.part, entry.name)
+                waiting += entry.followers
 
 
 def _publisher(settings: Settings, metrics: CloserMetrics, is_away: Callable[[], bool]) -> Publisher:

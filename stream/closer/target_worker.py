@@ -81,10 +81,11 @@ class TargetWorker:
         self._queue.close()
 
     def join(self, timeout: float) -> None:
-        """Wait for deeds that are being done, at most so many seconds."""
+        """Wait for deeds that are being done, at most so many seconds; then end the connections."""
         until = time.monotonic() + timeout
         for thread in self._threads:
             thread.join(max(until - time.monotonic(), 0.0))
+        self.target.close()
 
     def _work(self) -> None:
         while (job := self._queue.take()) is not None:

@@ -115,6 +115,10 @@ class AlertmanagerTarget:
         active = sum(_is_ours(one) for one in self._get(SILENCES, _silences))
         return f"Alertmanager {display_text(version, 40)} answers; {active} of {self._most} silences are in use"
 
+    def close(self) -> None:
+        """End its connections."""
+        self._client.close()
+
     def _own(self, alert: Raised) -> list[_Silence]:
         """The silences of an alert that have not ended."""
         mark, query = _mark(alert), ""

@@ -12,7 +12,7 @@ from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
-from threading import Timer, local
+from threading import Lock, Timer
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -42,7 +42,7 @@ class Reply(Struct, frozen=True):
 
 
 class HttpClient:
-    """Requests to one server; each thread has a connection of its own, which stays open.
+    """Requests to one server, from any thread; connections stay open until `close`.
 
     Args:
         url: http:// or https://, with a path that begins all paths.
@@ -78,7 +78,8 @@ class HttpClient:
         self.name = f"{parts.scheme}://{parts.netloc}"
         self._rules, self._seconds, self._headers = rules, seconds, dict(headers or {})
         self._context = _context(ca) if self._tls else None
-        self._local = local()
+        self._lock = Lock()
+        self._idle: list[_Connection] | None = []  # None: closed
 
     def check(self) -> str:
         """Connect and hang up; returns the address.
@@ -103,25 +104,37 @@ class HttpClient:
             DeedRefused: its address is not allowed.
         """
         until = time.monotonic() + self._seconds
-        kept = getattr(self._local, "connection", None)
+        kept = self._take()
         if kept is not None:
             try:
                 return self._exchange(kept, method, path, body, headers, until)
             except (OSError, HTTPException, ValueError) as error:
-                self._hang_up()
                 if kept.is_cut:
                     raise self._away(error) from None
                 # else the server may have closed an idle connection at this moment: a new one is tried once
-        connection = _Connection(self._host, self._port, self._rules, self._context, self._seconds)
-        self._local.connection = connection
+        made = _Connection(self._host, self._port, self._rules, self._context, self._seconds)
         try:
-            return self._exchange(connection, method, path, body, headers, max(until, time.monotonic() + 0.1))
+            return self._exchange(made, method, path, body, headers, max(until, time.monotonic() + 0.1))
         except (OSError, HTTPException, ValueError) as error:
-            self._hang_up()
             raise self._away(error) from None
-        except DeedRefused:
-            self._hang_up()
-            raise
+
+    def close(self) -> None:
+        """End the connections; one that is in use ends with its request."""
+        with self._lock:
+            idle, self._idle = self._idle or [], None
+        for connection in idle:
+            connection.close()
+
+    def _take(self) -> "_Connection | None":
+        with self._lock:
+            return self._idle.pop() if self._idle else None
+
+    def _keep(self, connection: "_Connection") -> None:
+        with self._lock:
+            if self._idle is not None:
+                self._idle.append(connection)
+                return
+        connection.close()
 
     def _exchange(
         self,
@@ -132,29 +145,26 @@ class HttpClient:
         headers: Mapping[str, str],
         until: float,
     ) -> Reply:
-        left = max(until - time.monotonic(), 0.0)
-        watch = Timer(left, connection.cut)  # the socket's own time-out begins anew with every byte
+        watch = Timer(max(until - time.monotonic(), 0.0), connection.cut)  # a socket's time-out is of each byte
         watch.daemon = True
         watch.start()
+        is_kept = False
         try:
             connection.request(method, self.path + path, body, {**self._headers, **headers})
             answer = connection.getresponse()
             reply = Reply(answer.status, _read(answer), _retry_seconds(answer.getheader("retry-after")))
+            is_kept = not answer.will_close and not connection.is_cut
         except (OSError, HTTPException, ValueError):
             if connection.is_cut:
                 raise TimeoutError(f"there was no whole answer in {self._seconds:g} s") from None
             raise
         finally:
             watch.cancel()
-        if answer.will_close or not answer.isclosed():
-            self._hang_up()
+            if is_kept:
+                self._keep(connection)
+            else:
+                connection.close()
         return reply
-
-    def _hang_up(self) -> None:
-        connection = getattr(self._local, "connection", None)
-        self._local.connection = None
-        if connection is not None:
-            connection.close()
 
     def _away(self, error: Exception) -> TargetAway:
         words = (str(error).splitlines() or [""])[0][:_SENTENCE_CHARACTERS] or type(error).__name__

@@ -69,6 +69,10 @@ class PagerDutyTarget:
             f"{self._client.name} can be reached at {self._client.check()}; its routing key shows with the first event"
         )
 
+    def close(self) -> None:
+        """End its connections."""
+        self._client.close()
+
     def _key_of(self, alert: Raised) -> str:
         label = self._dedup_key.removeprefix(_LABEL) if self._dedup_key.startswith(_LABEL) else None
         key = alert.alert_id if label is None else alert.labels.get(label, "")

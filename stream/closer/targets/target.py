@@ -50,3 +50,6 @@ class Target(Protocol):
         Raises:
             TargetAway, DeedRefused: it can't be used.
         """
+
+    def close(self) -> None:
+        """End its connections; called last."""

@@ -40,6 +40,7 @@ class _File(Struct, forbid_unknown_fields=True, kw_only=True):
     allow: Annotated[list[Text], Meta(max_length=100)] = []
     attempts: Annotated[int, Meta(ge=1, le=1_000)] = 20
     give_up_minutes: Annotated[float, Meta(gt=0, le=10_080)] = 60.0
+    retry_seconds: Annotated[float, Meta(gt=0, le=60)] = 0.5
     timeout_seconds: Annotated[float, Meta(gt=0, le=60)] = 5.0
     connections: Annotated[int, Meta(ge=1, le=32)] = 4
 
@@ -83,12 +84,14 @@ class Targets(Struct, frozen=True):
         targets: in the order of their kinds and of the file.
         attempts: how often a deed is tried.
         give_up_seconds: how long it is tried.
+        retry_seconds: after how long it is tried again at first; the wait doubles, up to a minute.
         connections: how many deeds one target does at a time.
     """
 
     targets: tuple[Target, ...] = ()
     attempts: int = 20
     give_up_seconds: float = 3_600.0
+    retry_seconds: float = 0.5
     connections: int = 4
 
 
@@ -148,7 +151,13 @@ class _Reading:
                 made += self._target(kind, number, table, shared, rules)
         if len(made) > MOST_TARGETS:
             self._mistake(SettingsError(f"there are {len(made)} targets, at most {MOST_TARGETS} are used"), "", 0)
-        return Targets(tuple(made), shared.attempts, shared.give_up_minutes * 60.0, shared.connections)
+        return Targets(
+            targets=tuple(made),
+            attempts=shared.attempts,
+            give_up_seconds=shared.give_up_minutes * 60.0,
+            retry_seconds=shared.retry_seconds,
+            connections=shared.connections,
+        )
 
     def _target(
         self, kind: str, number: int, table: Mapping[str, Any], shared: _File, rules: AddressRules

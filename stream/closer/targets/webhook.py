@@ -88,6 +88,10 @@ class WebhookTarget:
         """Connect, and post nothing."""
         return f"{self._client.name} can be reached at {self._client.check()}"
 
+    def close(self) -> None:
+        """End its connections."""
+        self._client.close()
+
 
 def payload(deed: Deed) -> bytes:
     """The body of a deed's post."""
