@@ -248,6 +248,8 @@ def _read(answer: HTTPResponse) -> bytes:
         found += chunk
         if len(found) > ANSWER_BYTES:
             raise ValueError(f"its answer is over {ANSWER_BYTES} bytes")
+    if answer.length:  # `read` of so many bytes passes over a body that ends too soon
+        raise ValueError("its answer ended too soon")
     return bytes(found)
 
 
