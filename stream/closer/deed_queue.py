@@ -131,13 +131,19 @@ class DeedQueue:
         """Wait for the next job and begin it; None once the queue is closed. One that is `late` is to be given up."""
         with self._changed:
             while not self._closed:
-                now = self._clock()
-                job = self._next(now)
+                job = self.poll()
                 if job is not None:
-                    self._running[job.alert] = job
                     return job
-                self._changed.wait(self._wait_seconds(now))
+                self._changed.wait(self._wait_seconds(self._clock()))
             return None
+
+    def poll(self) -> Job | None:
+        """Begin the next job; None where none may begin now."""
+        with self._changed:
+            job = self._next(self._clock())
+            if job is not None:
+                self._running[job.alert] = job
+            return job
 
     def finish(self, job: Job, answered: bool = True) -> None:
         """End a job for good; `answered`: the target was reached."""

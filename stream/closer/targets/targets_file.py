@@ -31,7 +31,7 @@ MOST_TARGETS = 16
 MOST_SECRET_BYTES = limits.KEY_FILE_BYTES
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]*\Z", max_length=40)]
 Text = Annotated[str, Meta(min_length=1, max_length=1_000)]
-Texts = Annotated[list[Text], Meta(min_length=1, max_length=100)]
+Texts = Annotated[tuple[Text, ...], Meta(min_length=1, max_length=100)]
 
 
 class _File(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -55,7 +55,7 @@ class _Http(Struct, forbid_unknown_fields=True, kw_only=True):
 class _Alertmanager(_Http, kw_only=True):
     url: Text
     most_silences: Annotated[int, Meta(ge=1, le=10_000)] = 100
-    sources: Texts = ["alertmanager"]
+    sources: Texts = ("alertmanager",)
 
 
 class _PagerDuty(_Http, kw_only=True):
