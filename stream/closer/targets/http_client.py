@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
 from threading import Lock, Timer
@@ -265,6 +266,7 @@ def _retry_seconds(text: str | None) -> float | None:
         return None
 
 
+@lru_cache(maxsize=16)  # the system's certificates take a tenth of a second to read
 def _context(ca: Path | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=str(ca.expanduser()) if ca else None)

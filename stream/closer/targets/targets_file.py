@@ -118,7 +118,8 @@ def read_targets(path: Path, environment: Mapping[str, str]) -> Targets:
     made = reading.read(document)
     if reading.mistakes:
         first = min(reading.mistakes, key=lambda one: one.line)
-        more = f" (and {len(reading.mistakes) - 1} more mistakes)" if len(reading.mistakes) > 1 else ""
+        count = len(reading.mistakes) - 1
+        more = f" (and {count} more mistake{'s' * (count > 1)})" if count else ""
         raise SettingsError(f"{first.file}:{first.line}: {first.fault.problem}{more}", first.fault.mend)
     return made
 
