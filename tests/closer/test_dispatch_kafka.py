@@ -72,6 +72,7 @@ def values(settings: Settings, topic: str) -> list[dict[str, object]]:
         return [msgspec.json.decode(message.value() or b"") for message in reader.read_all()]
 
 
+@pytest.mark.slow
 def test_rounds_are_published_in_order(broker: Broker, unique_name: str) -> None:
     """Decisions, acts and dead letters of 200 rounds are there, in the order in which they were submitted."""
     settings = settings_for(broker.bootstrap_servers, unique_name)
