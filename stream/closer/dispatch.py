@@ -24,6 +24,7 @@ from stream.closer.target_worker import TargetWorker
 from stream.closer.targets.target import DeedRefused
 from stream.closer.targets.targets_file import Targets, read_targets
 from stream.config import Settings
+from stream.core.deeds import Deed
 from stream.core.errors import BadRecord, NoisegateError
 from stream.core.events import encode_event, seconds
 from stream.core.records import encode_record
@@ -51,11 +52,15 @@ class RecordPublisher(Protocol):
 
 
 class _Round(msgspec.Struct, eq=False):
-    """A round that waits for its publication, or a dead letter of one."""
+    """A round that waits for its publication, or a dead letter of one.
+
+    `decided_at` are the times of its decisions but releases, seconds since 1970.
+    """
 
     entry: Entry
     outputs: Sequence[Output]
-    outgoing: Outgoing = msgspec.field(default_factory=Outgoing)
+    deeds: Sequence[Deed] = ()
+    decided_at: Sequence[float] = ()
 
 
 class Dispatcher:
@@ -122,13 +127,14 @@ class Dispatcher:
     def submit(self, part: Part, name: str, outgoing: Outgoing) -> None:
         """Take over a round of a partition; never blocks. One that is under way already is not taken again."""
         entry = Entry(part, name)
-        one = _Round(entry, self._outputs_of(outgoing), outgoing)
+        decided_at = [seconds(one.decided_at) for one in outgoing.decisions if one.decision != "release"]
+        made = _Round(entry, self._outputs_of(outgoing), tuple(outgoing.deeds), decided_at)
         with self._changed:
             if self._closing or (part, name) in self._entries:
                 return
             self._entries[part, name] = entry
-            self._follow(entry, outgoing)
-            self._rounds.append(one)
+            self._follow(made)
+            self._rounds.append(made)
             self._changed.notify_all()
 
     def drop(self, parts: Collection[Part]) -> None:
@@ -217,15 +223,12 @@ class Dispatcher:
     def _observe(self, rounds: Sequence[_Round]) -> None:
         now = time.time()
         for one in rounds:
-            for decision in one.outgoing.decisions:
-                if decision.decision != "release":
-                    self._metrics.decision_seconds.observe(max(now - seconds(decision.decided_at), 0.0))
+            for decided_at in one.decided_at:
+                self._metrics.decision_seconds.observe(max(now - decided_at, 0.0))
 
     def _do(self, one: _Round) -> None:
         """Hand the deeds of a published round to the targets that they concern."""
-        wanted = [
-            (worker, deed) for deed in one.outgoing.deeds for worker in self._workers if worker.target.takes(deed)
-        ]
+        wanted = [(worker, deed) for deed in one.deeds for worker in self._workers if worker.target.takes(deed)]
         with self._changed:
             one.entry.left += len(wanted)
         for worker, deed in wanted:
@@ -246,9 +249,10 @@ class Dispatcher:
             self._rounds.append(_Round(job.entry, [output]))
             self._changed.notify_all()
 
-    def _follow(self, entry: Entry, outgoing: Outgoing) -> None:
+    def _follow(self, one: _Round) -> None:
         """Have a round wait for those before it that have deeds of the same alerts."""
-        for deed in outgoing.deeds:
+        entry = one.entry
+        for deed in one.deeds:
             alert = deed.alert.team, deed.alert.alert_id
             entry.alerts.add(alert)
             before = self._latest.get(alert)

@@ -128,7 +128,12 @@ class HttpClient:
 
     def _take(self) -> "_Connection | None":
         with self._lock:
-            return self._idle.pop() if self._idle else None
+            while self._idle:
+                kept = self._idle.pop()
+                if not kept.is_cut:  # after its answer had come
+                    return kept
+                kept.close()
+            return None
 
     def _keep(self, connection: "_Connection") -> None:
         with self._lock:
