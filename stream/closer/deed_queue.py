@@ -71,8 +71,9 @@ class DeedQueue:
     process before this one may have paused.
 
     Args:
-        attempts: how often a job is tried.
+        attempts: how often a pause or a closure is tried.
         give_up_seconds: how long.
+        release_seconds: how long a release is tried, however often: what it is not done for stays hidden from people.
         retry_seconds: after how long it is tried again at first; twice as long after each attempt, up to a minute.
         most_waiting: jobs that wait; beyond it pauses and closures are refused, and releases take their places.
         clock: monotonic seconds.
@@ -83,12 +84,14 @@ class DeedQueue:
         self,
         attempts: int,
         give_up_seconds: float,
+        release_seconds: float,
         retry_seconds: float = RETRY_SECONDS,
         most_waiting: int = MOST_WAITING,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self._attempts, self._give_up_seconds, self._most = attempts, give_up_seconds, most_waiting
+        self._attempts, self._most = attempts, most_waiting
+        self._give_up_seconds, self._release_seconds = give_up_seconds, release_seconds
         self._retry_seconds = retry_seconds
         self._clock, self._chance = clock, chance
         self._changed = Condition()
@@ -122,7 +125,7 @@ class DeedQueue:
                     return found
             job.begun_at = job.due_at = self._clock()
             self._waiting[job.alert] = job
-            self._push(self._ends, job.begun_at + self._give_up_seconds, job)
+            self._push(self._ends, self._end_of(job), job)
             self._push(self._due, job.due_at, job)
             self._changed.notify()
             return found
@@ -172,13 +175,14 @@ class DeedQueue:
             self._end(job)
             if job.entry.dropped or job.alert in self._waiting:
                 return "needless"
-            if job.attempts >= self._attempts or now - job.begun_at >= self._give_up_seconds:
+            tried_enough = job.deed.kind != "release" and job.attempts >= self._attempts
+            if tried_enough or now >= self._end_of(job):
                 return "given up"
             pause = self._pause(job.attempts - 1) * (0.5 + self._chance() / 2.0)
             job.due_at = now + max(pause, retry_seconds or 0.0)
             self._waiting[job.alert] = job
             self._push(self._due, job.due_at, job)
-            self._push(self._ends, job.begun_at + self._give_up_seconds, job)
+            self._push(self._ends, self._end_of(job), job)
             self._changed.notify()
             return "again"
 
@@ -196,6 +200,10 @@ class DeedQueue:
 
     def _pause(self, doublings: int) -> float:
         return min(self._retry_seconds * 2.0 ** min(doublings, 20), MOST_RETRY_SECONDS)
+
+    def _end_of(self, job: Job) -> float:
+        """When it is given up."""
+        return job.begun_at + (self._release_seconds if job.deed.kind == "release" else self._give_up_seconds)
 
     def _make_room(self, job: Job) -> Job:
         """The job that is refused: this one, or for a release another that is none."""
@@ -239,7 +247,7 @@ class DeedQueue:
         following = self._waiting.get(job.alert)
         if following is not None:
             self._push(self._due, following.due_at, following)
-            self._push(self._ends, following.begun_at + self._give_up_seconds, following)
+            self._push(self._ends, self._end_of(following), following)
         self._changed.notify_all()
 
     def _push(self, heap: list[tuple[float, int, Job]], at: float, job: Job) -> None:

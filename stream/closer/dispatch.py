@@ -96,7 +96,7 @@ class Dispatcher:
         self._workers = [
             TargetWorker(
                 target,
-                DeedQueue(targets.attempts, targets.give_up_seconds, targets.retry_seconds),
+                DeedQueue(targets.attempts, targets.give_up_seconds, targets.release_seconds, targets.retry_seconds),
                 metrics,
                 targets.connections,
                 self._finish,

@@ -33,7 +33,7 @@ def clock() -> Clock:
 
 def queue(clock: Clock, attempts: int = 5, give_up_seconds: float = 600.0, most_waiting: int = 100) -> DeedQueue:
     """A queue whose jitter is the longest."""
-    return DeedQueue(attempts, give_up_seconds, 1.0, most_waiting, clock.read, lambda: 1.0)
+    return DeedQueue(attempts, give_up_seconds, 10.0 * give_up_seconds, 1.0, most_waiting, clock.read, lambda: 1.0)
 
 
 def job(kind: DeedKind, of: Raised = FIRST, after_seconds: float = 0.0, part: Part = PART) -> Job:
@@ -154,6 +154,15 @@ def test_it_is_given_up_after_attempts_or_age(clock: Clock) -> None:
     waiting.retry(begin(waiting), 3_000.0)
     clock.now += 600.0
     assert [begin(waiting).late, begin(waiting).late] == [True, True]
+
+
+def test_a_release_is_tried_longer_than_a_pause(clock: Clock) -> None:
+    """What is not brought back stays hidden from people, so its attempts are not counted, and its time is its own."""
+    waiting = queue(clock, attempts=3)
+    waiting.put(job("release"))
+    assert [_fail_later(waiting, clock) for _ in range(20)] == ["again"] * 20
+    clock.now += 6_000.0
+    assert begin(waiting).late
 
 
 def _fail_later(waiting: DeedQueue, clock: Clock) -> str:

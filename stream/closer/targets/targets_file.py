@@ -40,6 +40,7 @@ class _File(Struct, forbid_unknown_fields=True, kw_only=True):
     allow: Annotated[list[Text], Meta(max_length=100)] = []
     attempts: Annotated[int, Meta(ge=1, le=1_000)] = 20
     give_up_minutes: Annotated[float, Meta(gt=0, le=10_080)] = 60.0
+    release_hours: Annotated[float, Meta(gt=0, le=720)] = 24.0
     retry_seconds: Annotated[float, Meta(gt=0, le=60)] = 0.5
     timeout_seconds: Annotated[float, Meta(gt=0, le=60)] = 5.0
     connections: Annotated[int, Meta(ge=1, le=32)] = 4
@@ -82,8 +83,9 @@ class Targets(Struct, frozen=True):
 
     Attributes:
         targets: in the order of their kinds and of the file.
-        attempts: how often a deed is tried.
+        attempts: how often a pause or a closure is tried.
         give_up_seconds: how long it is tried.
+        release_seconds: how long a release is tried.
         retry_seconds: after how long it is tried again at first; the wait doubles, up to a minute.
         connections: how many deeds one target does at a time.
     """
@@ -91,6 +93,7 @@ class Targets(Struct, frozen=True):
     targets: tuple[Target, ...] = ()
     attempts: int = 20
     give_up_seconds: float = 3_600.0
+    release_seconds: float = 86_400.0
     retry_seconds: float = 0.5
     connections: int = 4
 
@@ -156,6 +159,7 @@ class _Reading:
             targets=tuple(made),
             attempts=shared.attempts,
             give_up_seconds=shared.give_up_minutes * 60.0,
+            release_seconds=shared.release_hours * 3_600.0,
             retry_seconds=shared.retry_seconds,
             connections=shared.connections,
         )
