@@ -149,7 +149,8 @@ class _Look:
         self._since = snapshot.at if state.since is None else state.since
         self._firing = _by_identity(snapshot.alerts, identity)
         silences = latest(snapshot.silences)
-        self._silences = [each for each in silences if each.active and each.creator != options.own_creator]
+        self._active = [each for each in silences if each.active]  # our own as well: what fires into one is not shown
+        self._silences = [each for each in self._active if each.creator != options.own_creator]
         self._matched: dict[str, list[str]] = {}
         self.lineages = self._continue_lineages(state.lineages)
         self.seen = {
@@ -242,7 +243,7 @@ class _Look:
             return f"it is routed to {', '.join(sorted(alert.receivers))} only, which show it to nobody"
         if not alert.suppressed:
             return ""
-        if any(each.starts_at <= alert.starts_at and _covers(each, alert, is_new=True) for each in self._silences):
+        if any(each.starts_at <= alert.starts_at and _covers(each, alert, is_new=True) for each in self._active):
             return "it was silenced before it fired"
         if alert.inhibited and alert.starts_at >= self._since:
             return "another alert inhibits it"
