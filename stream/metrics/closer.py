@@ -76,13 +76,14 @@ class CloserMetrics(Catalogue):
         kept = frozenset(list(dict.fromkeys(names))[:RULE_NAMES])
         gone, self._names = self._names - kept, kept
         for name in gone:
-            self._forget(name)
+            self.forget_rule(name)
 
     def rule_label(self, name: str | None) -> str:
         """The label `rule` of a rule's name; of none it is empty."""
         return "" if not name else name if name in self._names else OTHER
 
-    def _forget(self, name: str) -> None:
+    def forget_rule(self, name: str) -> None:
+        """Show the gauges of a rule no longer."""
         for one in (
             self.rule_bound, self.rule_limit, self.rule_observations, self.rule_observations_to_proof,
             self.rule_holdout_share,
