@@ -9,7 +9,7 @@ from stream.core.deeds import Deed
 from stream.core.events import Acted
 from stream.core.records import Decision
 from stream.kafka.records import Record
-from stream.rule_state import Change, CommandResult, Standing
+from stream.rule_state import Change, CommandResult
 
 
 class Outgoing(Struct, kw_only=True):
@@ -30,20 +30,10 @@ class Outgoing(Struct, kw_only=True):
 
 
 class Notes(Struct, kw_only=True):
-    """What people are shown of a round, for `RuleState.publish` once the state is written.
+    """What people are shown of a round, written to Redis once the state is: results of commands, lines of the log."""
 
-    Attributes:
-        standings: by name, of the rules that were judged.
-        results: of commands.
-        changes: lines of the log.
-    """
-
-    standings: dict[str, Standing] = field(default_factory=dict)
     results: list[CommandResult] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        return bool(self.standings or self.results or self.changes)
 
 
 class Fold(Protocol):
@@ -60,10 +50,7 @@ class Fold(Protocol):
         """Fold records, in order. `clock` is the broker's: the latest record timestamp, seconds since 1970."""
 
     def wake(self, now: float) -> tuple[Outgoing, Notes]:
-        """Do what is due at a time: timers, commands, orders. Called between batches and while nothing comes.
-
-        `now` is the wall clock where nothing waits in the partition, else the latest record timestamp.
-        """
+        """Do what is due at a time: timers, commands, orders. Called between batches and while nothing comes."""
 
     def changed(self) -> dict[str, bytes | None]:
         """The parts that changed since the call before, packed; None: the part is gone."""

@@ -71,10 +71,6 @@ class Ladders:
                 self.rules.put(name, KeptRule(standing.ladder, msgspec.json.encode(loaded[name]), standing.loaded))
                 self.bounds.put(name, list(standing.bounds))
 
-    def changed(self) -> dict[str, bytes | None]:
-        """The parts that changed since the call before, packed."""
-        return self.rules.changed() | self.bounds.changed()
-
     def all(self) -> dict[str, Ladder]:
         """Every ladder by name."""
         return {name: kept.ladder for name, kept in self.rules.values.items()}

@@ -18,7 +18,7 @@ from stream.closer.owner import Owner
 from stream.closer.parts import Parts
 from stream.closer.tallies import PartitionTallies
 from stream.core.episodes import LONGEST
-from stream.core.errors import RulesError
+from stream.core.errors import BadRecord, RulesError
 from stream.core.events import seconds
 from stream.core.kinds import CLOSED_BY_RULE, CORRECTION
 from stream.core.ladder import Ladder
@@ -67,6 +67,7 @@ class OutcomesFold:
     ) -> None:
         self._part, self._problem, self._rules, self._state = part, problem, rules, state
         self._metrics = metrics
+        self._failed: list[tuple[Record, BadRecord]] = []
         self._hours = PartitionHours(problem)
         self._closures, self._near = Closures(), NearAlerts()
         self._tallies = PartitionTallies(metrics, salt)
@@ -91,20 +92,27 @@ class OutcomesFold:
         self._ladders = None
         index = self._rules()
         for record in records:
-            outcome = _decode(record, self._part)
-            if outcome is None:
+            try:
+                outcome = _decode(record.value or b"")
+            except BadRecord as error:
+                self._failed.append((record, error))
                 continue
-            self._observe_until(min(record.timestamp / 1000.0, seconds(outcome.decided_at)))
+            self._observe_until(min(record.timestamp / 1000.0, seconds(outcome.decided_at), clock))
             self._add(index, outcome)
         self._look_at_closures()
         return Outgoing(), Notes()
 
     def wake(self, now: float) -> tuple[Outgoing, Notes]:
-        """Observe hours that are due though nothing came; the owner carries out commands and judges rules."""
+        """Observe hours that are due though nothing came; the owner carries out commands and judges rules.
+
+        `now` is the wall clock where nothing waits in the partition, else the latest record timestamp.
+        """
         self._ladders = None
         self._observe_until(now - QUIET_SECONDS)
         self._look_at_closures()
-        return Outgoing(), Notes() if self._owner is None else self._owner.wake(self._tallies.parts.values)
+        if self._owner is not None:
+            self._owner.wake(self._tallies.parts.values)
+        return Outgoing(), Notes()
 
     def changed(self) -> dict[str, bytes | None]:
         """The parts that changed since the call before, packed."""
@@ -114,6 +122,16 @@ class OutcomesFold:
         if self._owner is not None:
             found |= self._owner.changed()
         return found
+
+    def written(self) -> None:
+        """Publish standings, results and log lines: what `changed` gave last is written."""
+        if self._owner is not None:
+            self._owner.written()
+
+    def take_failed(self) -> list[tuple[Record, BadRecord]]:
+        """The records that could not be read since the call before, for `alerts.failed`."""
+        failed, self._failed = self._failed, []
+        return failed
 
     def close(self) -> None:
         """Show the proofs no longer, as another worker may own them now."""
@@ -181,9 +199,10 @@ class OutcomesFold:
         return self._ladders
 
 
-def _decode(record: Record, part: Part) -> Outcome | None:
+def _decode(value: bytes) -> Outcome:
     try:
-        return decode_outcome(record.value or b"")
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        log.warning("%s/%d is no outcome and is left out: %s", part, record.offset, error)
-        return None
+        return decode_outcome(value)
+    except msgspec.ValidationError as error:
+        raise BadRecord("bad_field", str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRecord("not_json", str(error) or "nested too deep") from None

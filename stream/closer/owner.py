@@ -8,7 +8,6 @@ from typing import get_args
 from msgspec import Struct
 
 from stream.closer.commands import Commands
-from stream.closer.fold import Notes
 from stream.closer.ladders import Ladders
 from stream.closer.parts import Parts
 from stream.closer.tallies import PartTallies
@@ -19,7 +18,7 @@ from stream.core.proof import alpha_of, more_needed
 from stream.core.records import Mode, ProofState
 from stream.core.rule_index import RuleIndex
 from stream.metrics.closer import OTHER, CloserMetrics
-from stream.rule_state import Change, Command, RuleState, Standing
+from stream.rule_state import Change, Command, CommandResult, RuleState, Standing
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +49,8 @@ class Owner:
         self._ladders = Ladders(problem)
         self._commands = Commands(self._ladders)
         self._lines: Parts[list[Change]] = Parts("log", list[Change])
+        self._passes: Parts[float] = Parts("judged", float)  # when rules were judged
+        self._pending, self._frozen = _Publication(), _Publication()
         self._unpack = Parts("tallies", PartTallies).unpack
         self._pass = _Pass()
         self._index: RuleIndex | None = None
@@ -60,12 +61,30 @@ class Owner:
         self._ladders.load(parts)
         self._commands.load(parts)
         self._lines.load(parts)
+        self._passes.load(parts)
+        self._pending, self._frozen = _Publication(), _Publication()
         self._pass, self._index = _Pass(), None
         self._is_new, self._asked_at = True, 0.0
 
     def changed(self) -> dict[str, bytes | None]:
-        """The parts that changed since the call before, packed."""
-        return self._ladders.changed() | self._commands.parts.changed() | self._lines.changed()
+        """The parts that changed since the call before, packed; there is one wherever something is to be published."""
+        if self._pending:
+            self._passes.put("", self._pass.at)
+        self._frozen.add(self._pending)
+        self._pending = _Publication()
+        kept = (self._ladders.rules, self._ladders.bounds, self._commands.parts, self._lines, self._passes)
+        return {name: packed for parts in kept for name, packed in parts.changed().items()}
+
+    def written(self) -> None:
+        """Publish what came of the parts that are written now; while Redis does not answer it waits."""
+        if not self._frozen:
+            return
+        try:
+            self._state.publish(self._frozen.standings, self._frozen.results, self._frozen.changes)
+        except RulesError as error:
+            log.warning("the rules' standings can't be published: %s", error)
+        else:
+            self._frozen = _Publication()
 
     def ladders(self) -> dict[str, Ladder]:
         """Every ladder by name."""
@@ -75,7 +94,7 @@ class Owner:
         """Show the proofs no longer."""
         self._gauges.clear()
 
-    def wake(self, own: Mapping[str, PartTallies]) -> Notes:
+    def wake(self, own: Mapping[str, PartTallies]) -> None:
         """Follow files and commands, and judge rules; what comes of it is published once it is written.
 
         While Redis does not answer nothing changes: what is due is done later.
@@ -89,7 +108,7 @@ class Owner:
                 self._pass.tallies = self._count(own)
         except RulesError as error:
             log.warning("the rules can't be judged: %s", error)
-            return Notes()
+            return
         self._is_new, self._index = False, index
         changes = self._ladders.follow(index, at)
         results, ordered = self._commands.carry_out(commands, self._pass.tallies, at)
@@ -103,7 +122,7 @@ class Owner:
             self._lines.put("", [*self._lines.values.get("", []), *changes][-LOG_KEPT:])
             for change in changes:
                 log.info("%s", change.sentence, extra={"rule": change.rule, "by": change.by})
-        return Notes(standings=standings, results=results, changes=again + changes)
+        self._pending.add(_Publication(standings, results, again + changes))
 
     def _judge(self, urgent: Mapping[str, None], changes: list[Change], at: float) -> dict[str, Standing]:
         """Judge what is urgent, and as much as there is time for of what waits; adds to the changes."""
@@ -146,6 +165,23 @@ class Owner:
             for name, part in self._unpack(parts).items():
                 tallies.setdefault(name, []).append(part)
         return tallies
+
+
+class _Publication(Struct):
+    """What people and the workers that decide are shown, once the state is written."""
+
+    standings: dict[str, Standing] = {}
+    results: list[CommandResult] = []
+    changes: list[Change] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.standings or self.results or self.changes)
+
+    def add(self, later: "_Publication") -> None:
+        """Take in what came later."""
+        self.standings |= later.standings
+        self.results += later.results
+        self.changes += later.changes
 
 
 class _Pass(Struct):
