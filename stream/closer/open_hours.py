@@ -36,29 +36,41 @@ class PartitionHours:
         self.parts: Parts[OpenHours] = Parts("hours", OpenHours)
         self.late = 0
         self._problem = problem
+        self._keys: dict[int, set[str]] = {}  # by hour, of the parts that may hold an episode of it
 
     def load(self, parts: Mapping[str, bytes], observed: int) -> None:
         """Begin with the parts that were written last; `observed` is the first hour that is still open."""
         self.parts.load(parts)
-        for hours in self.parts.values.values():
+        self._keys.clear()
+        for key, hours in self.parts.values.items():
             hours.observed = observed
+            for episodes in hours.episodes.values():
+                for episode in episodes.values():
+                    self._keys.setdefault(hour_of(episode.first), set()).add(key)
 
     def add(self, outcome: Outcome, found: Iterable[tuple[IndexedRule, list[str]]], observed: int) -> None:
         """Count an outcome for the rules that it is an observation of, each with its models."""
-        late = hour_of(seconds(outcome.raised_at)) < observed
+        hour = hour_of(seconds(outcome.raised_at))
         shard = zlib.crc32((outcome.episode or outcome.alert_id).encode()) % _SHARDS
         for one, models in found:
-            if late:
+            if hour < observed:
                 self.late += 1
                 continue
             key = f"{one.rule.name}\0{one.version}\0{outcome.team}\0{shard}"
-            hours = self.parts.put(key, self.parts.values.get(key) or OpenHours(observed=observed))
+            hours = self.parts.put(key, self.parts.values.get(key) or OpenHours())
+            hours.observed = observed
+            self._keys.setdefault(hour, set()).add(key)
             add_outcome(hours, outcome, models, bool(one.labels))
 
-    def take_due(self, at: float) -> list[Due]:
-        """The observations due by a moment, in order of hour and team; their episodes are let go of."""
+    def take_due(self, at: float, observed: int) -> list[Due]:
+        """The observations due by a moment, in order of hour and team; their episodes are let go of.
+
+        `observed` is the first hour that is open then.
+        """
         found: dict[tuple[int, str, str, str, str], list[Observation]] = {}
-        for key in sorted(self.parts.values):
+        past = [hour for hour in self._keys if hour < observed]
+        keys = {key for hour in past for key in self._keys.pop(hour)}
+        for key in sorted(keys & self.parts.values.keys()):
             hours = self.parts.values[key]
             rule, version, team, _ = key.split("\0")
             before = _episodes(hours)

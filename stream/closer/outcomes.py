@@ -162,7 +162,7 @@ class OutcomesFold:
         if ladders is None:
             return
         self._clock.put("", observed)
-        self._tallies.observe(ladders, self._hours.take_due(at))
+        self._tallies.observe(ladders, self._hours.take_due(at, observed))
         self._tallies.settle(ladders, self._closures.take_due(observed))
         self._tallies.follow_near(ladders, self._near.take_due(observed))
         self._tallies.forget(ladders)

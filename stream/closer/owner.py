@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 PASS_SECONDS = 60.0
 COMMAND_SECONDS = 0.5  # between two looks for commands
-JUDGED_AT_ONCE = 25  # rules, each about a millisecond, while the lane waits
+JUDGED_AT_ONCE = 10  # rules, each a millisecond or more, while the lane waits
 LOG_KEPT = 100  # lines of the log, found again after a worker ended before they were published
 
 
