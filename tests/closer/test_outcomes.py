@@ -6,10 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream.closer.tallies import PartTallies
 from stream.core.observations import HOUR, due_at, hour_of
-from stream.core.proof import draw
+from stream.core.proof import TRIP_LEVEL, Tally, draw
+from stream.core.records import OutcomeName
+from stream.core.tallies import RuleTallies
 from tests.closer.judges import DUE, RULE, SALT, TEAMS, Judges, armed, change, closing, hourly
-from tests.core.outcomes import PROBLEM, T0, outcome
+from tests.core.outcomes import DAY, PROBLEM, T0, outcome
+from tests.core.test_ladder import DAYS, make_rule, paused
 from tests.scorer.rig import LogRecord
 
 
@@ -161,7 +165,7 @@ def test_a_near_miss_is_counted_whichever_outcome_comes_first(first: str) -> Non
 
 
 def test_the_base_rate_of_near_misses_is_of_what_was_held_out() -> None:
-    """Of two alerts that the rule left alone, one was followed by an alert that people acted on."""
+    """Of two alerts left alone, one was followed by one that people acted on within two hours, the other later."""
     judges = armed()
     at = (hour_of(judges.now) + 1) * HOUR
     judges.now = at + 12 * HOUR
@@ -170,6 +174,7 @@ def test_the_base_rate_of_near_misses_is_of_what_was_held_out() -> None:
             outcome("H1", at, "noise", episode="h1", flags=["held_out"]),
             outcome("H2", at + 6 * HOUR, "noise", episode="h2", flags=["held_out"]),
             outcome("A", at + HOUR, "actionable", episode="a"),
+            outcome("B", at + 9 * HOUR, "actionable", episode="b"),
         ]
     )
     judges.now = at + 20 * HOUR + DUE
@@ -204,3 +209,66 @@ def test_what_is_no_outcome_is_handed_over_with_the_reason() -> None:
     failed = judges.folds[0].take_failed()
     assert [(record.offset, error.reason) for record, error in failed] == [(1, "not_json"), (2, "bad_field")]
     assert judges.folds[0].take_failed() == []
+
+
+def test_an_outcome_after_its_hour_was_observed_counts_no_more() -> None:
+    """Nor in the hands of the next worker, which knows from the state which hours are over."""
+    judges, first = Judges(RULE), hour_of(T0) + 1
+    judges.wake()
+    judges.now = (first + 2) * HOUR
+    judges.take(hourly([first]))
+    judges.now = due_at(first, PROBLEM) + 7 * HOUR
+    judges.wake()
+    for partition in range(2):
+        judges.crash(partition)
+    judges.take(hourly([first], episode="late"))
+    judges.now += DAY
+    judges.wake()
+    judges.now += 61.0
+    judges.wake()
+    assert judges.standing(RULE.name).verdict.proof.observations == len(TEAMS)
+
+
+@pytest.mark.parametrize(("acted", "share"), [(20, 1.0), (5, 0.25), (0, 0.0)])
+def test_an_hour_is_one_observation_however_its_episodes_are_kept(acted: int, share: float) -> None:
+    """Twenty episodes of one team and hour: one observation, of the share that people acted on."""
+    judges, hour = Judges(RULE), hour_of(T0) + 1
+    judges.wake()
+    judges.now = (hour + 2) * HOUR
+    names: list[OutcomeName] = ["actionable" if number < acted else "noise" for number in range(20)]
+    judges.take([outcome(f"A{n}", hour * HOUR + n, name, episode=f"e{n}") for n, name in enumerate(names)])
+    judges.now = due_at(hour, PROBLEM) + 7 * HOUR
+    judges.wake()
+    judges.now += 61.0
+    judges.wake()
+    proof = judges.standing(RULE.name).verdict.proof
+    assert (proof.observations, proof.acted) == (1, share)
+
+
+def test_a_level_of_an_earlier_arming_trips_nothing() -> None:
+    """What a partition counted before a trip, and did not let go of since, is not held against the next arming."""
+    ladder = paused()
+    part = PartTallies(RuleTallies(ladder.version), ladder.armed_since())
+    part.counts.trip = TRIP_LEVEL
+    assert part.tripped(ladder) is not None
+    ladder.trip("it tripped", T0 + 30 * DAY)
+    assert part.tripped(ladder) is None
+    number = ladder.standing.number
+    ladder.arm("pause", "eva", {number: Tally(900, 0.0, DAYS)}, T0 + 60 * DAY)
+    assert part.tripped(ladder) is None
+    part.follow(ladder)
+    assert (part.counts.trip, part.armed_since) == (0.0, ladder.armed_since())
+
+
+def test_hours_of_a_version_that_nobody_has_any_more_are_let_go_of() -> None:
+    """An edit leaves open hours behind, which go with the next hour that is observed."""
+    judges, first = Judges(RULE, partitions=1), hour_of(T0) + 1
+    judges.wake()
+    judges.now = (first + 2) * HOUR
+    judges.take(hourly([first + 1]))
+    assert any(name.startswith("hours:") for name in judges.written[0])
+    judges.load_rules(make_rule(mode="close", expires=None, risk=0.1))
+    for _ in range(2):
+        judges.now += 10 * HOUR
+        judges.wake()
+    assert not any(name.startswith("hours:") for name in judges.written[0])

@@ -180,3 +180,32 @@ def test_the_owner_shows_the_proof_and_another_worker_shows_nothing() -> None:
     assert value("noisegate_rule_mode", {**labels, "mode": "shadow"}) == 0.0
     judges.folds[0].close()
     assert value("noisegate_rule_limit", labels) is None
+
+
+def test_ladders_that_are_not_kept_go_on_by_their_standings() -> None:
+    """Where the state of the owner's partition is gone and the standings are not, no start is paid for twice."""
+    judges = armed()
+    before = judges.standing(RULE.name)
+    judges.written[0] = {}
+    judges.crash(0)
+    judges.now += 1.0
+    judges.wake()
+    after = judges.standing(RULE.name)
+    assert (after.ladder, after.bounds[:-1]) == (before.ladder, before.bounds[:-1])
+    assert "loaded" not in [one.what for one in judges.log()][1:]
+
+
+def test_many_rules_are_judged_some_at_a_time() -> None:
+    """A pass over rules whose counts changed takes several wakes, and leaves none out."""
+    rules = [make_rule(name=f"r{number}", match={"team": f"t{number}"}) for number in range(35)]
+    judges = Judges(*rules)
+    judges.wake()
+    for rule in rules:
+        counted = PartTallies(RuleTallies(rule.version, {1: PROVEN}))
+        judges.written[1][f"tallies:{rule.name}"] = msgspec.msgpack.encode(counted)
+    judges.now += 61.0
+    counts = []
+    for _ in range(4):
+        judges.wake()
+        counts.append(sum(one.verdict.proof.state == "proven" for one in judges.state.standings().values()))
+    assert counts == [10, 20, 30, 35]
