@@ -3,6 +3,7 @@
 The base rate is the same after alerts that the rule held out, which its draw made alike.
 """
 
+import zlib
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, TypeVar
 
@@ -17,6 +18,7 @@ from stream.core.records import Outcome
 from stream.core.rule_index import IndexedRule
 
 NEAR_SECONDS = 2 * HOUR
+_PARTS = 64
 V = TypeVar("V")
 
 
@@ -51,11 +53,11 @@ class NearAlerts:
     """The alerts of one partition that near-misses are found among, until their hour is due.
 
     Attributes:
-        parts: kept with the state, by team and entity.
+        parts: kept with the state, by team and entity, some of them together.
     """
 
     def __init__(self) -> None:
-        self.parts: Parts[Recent] = Parts("near", Recent)
+        self.parts: Parts[dict[str, Recent]] = Parts("near", dict[str, Recent])
 
     def load(self, parts: Mapping[str, bytes]) -> None:
         """Begin with the parts that were written last."""
@@ -72,7 +74,8 @@ class NearAlerts:
         if rule is None and outcome.outcome != "actionable":
             return []
         key, at = f"{outcome.team}\0{outcome.entity}", seconds(outcome.raised_at)
-        recent = self.parts.put(key, self.parts.values.get(key) or Recent())
+        name = str(zlib.crc32(key.encode()) % _PARTS)
+        recent = self.parts.put(name, self.parts.values.get(name) or {}).setdefault(key, Recent())
         near: list[Touched] = []
         if rule is not None:
             one = Touched(at, rule.rule.name, rule.version, suppressed)
@@ -90,22 +93,24 @@ class NearAlerts:
     def take_due(self, observed: int) -> list[Followed]:
         """What lies before the first hour that is still open; it is let go of."""
         found = []
-        for key in list(self.parts.values):
-            recent = self.parts.values[key]
-            due = {name: one for name, one in recent.touched.items() if hour_of(one.raised_at) < observed}
-            gone = [name for name, at in recent.acted.items() if hour_of(at) < observed]
-            for name in due:
-                del recent.touched[name]
-            for name in gone:
-                del recent.acted[name]
-            if due or gone:
-                self.parts.put(key, recent)
-            if not recent.touched and not recent.acted:
-                self.parts.drop(key)
-            found += [
-                Followed(one.rule, one.version, hour_of(one.raised_at), one.suppressed, one.followed)
-                for one in due.values()
-            ]
+        for name, part in list(self.parts.values.items()):
+            for key, recent in list(part.items()):
+                due = {alert: one for alert, one in recent.touched.items() if hour_of(one.raised_at) < observed}
+                gone = [alert for alert, at in recent.acted.items() if hour_of(at) < observed]
+                for alert in due:
+                    del recent.touched[alert]
+                for alert in gone:
+                    del recent.acted[alert]
+                if not recent.touched and not recent.acted:
+                    del part[key]
+                if due or gone:
+                    self.parts.put(name, part)
+                found += [
+                    Followed(one.rule, one.version, hour_of(one.raised_at), one.suppressed, one.followed)
+                    for one in due.values()
+                ]
+            if not part:
+                self.parts.drop(name)
         return found
 
 
