@@ -3,9 +3,11 @@
 import logging
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import get_args
 
 from msgspec import Struct
+from prometheus_client import Gauge
 
 from stream.closer.commands import Commands
 from stream.closer.ladders import Ladders
@@ -217,8 +219,20 @@ class _Gauges:
 
     def clear(self) -> None:
         """Show nothing any more."""
+        metrics = self._metrics
         for name in self._shown:
-            self._metrics.forget_rule(name)
+            labels: list[tuple[Gauge, tuple[str, ...]]] = [
+                (metrics.rule_bound, (name,)),
+                (metrics.rule_limit, (name,)),
+                (metrics.rule_observations, (name,)),
+                (metrics.rule_observations_to_proof, (name,)),
+                (metrics.rule_holdout_share, (name,)),
+                *((metrics.rule_state, (name, state)) for state in get_args(ProofState)),
+                *((metrics.rule_mode, (name, mode)) for mode in get_args(Mode)),
+            ]
+            for gauge, values in labels:
+                with suppress(KeyError):  # the rule left the files, and its series with it
+                    gauge.remove(*values)
         self._shown.clear()
 
 

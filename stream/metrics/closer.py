@@ -76,14 +76,13 @@ class CloserMetrics(Catalogue):
         kept = frozenset(list(dict.fromkeys(names))[:RULE_NAMES])
         gone, self._names = self._names - kept, kept
         for name in gone:
-            self.forget_rule(name)
+            self._forget(name)
 
     def rule_label(self, name: str | None) -> str:
         """The label `rule` of a rule's name; of none it is empty."""
         return "" if not name else name if name in self._names else OTHER
 
-    def forget_rule(self, name: str) -> None:
-        """Show the gauges of a rule no longer."""
+    def _forget(self, name: str) -> None:
         for one in (
             self.rule_bound, self.rule_limit, self.rule_observations, self.rule_observations_to_proof,
             self.rule_holdout_share,
