@@ -9,7 +9,6 @@ from stream.closer.near_misses import Followed
 from stream.closer.open_hours import Due
 from stream.closer.parts import Parts
 from stream.core.ladder import Ladder
-from stream.core.observations import PROOF
 from stream.core.proof import TRIP_LEVEL
 from stream.core.tallies import RuleTallies
 from stream.metrics.closer import CloserMetrics
@@ -72,7 +71,10 @@ class PartitionTallies:
             part = self._of(ladder)
             before = part.counts.trip
             part.counts.observe(ladder, one.observation, one.team, self._salt)
-            if part.counts.trip != before and one.observation.model == PROOF:
+            level = part.counts.trip
+            if before >= TRIP_LEVEL:  # the owner has yet to see that the rule tripped
+                part.counts.trip = before
+            if level != before:  # which only hours that were held out move
                 label = self._metrics.rule_label(ladder.name)
                 self._metrics.rule_holdout_observations.labels(label).inc()
                 self._metrics.rule_holdout_acted.labels(label).inc(one.observation.acted)
@@ -83,7 +85,7 @@ class PartitionTallies:
             ladder = ladders.get(one.rule)
             if ladder is not None and ladder.version == one.version and is_judged(ladder, one.hour):
                 part = self._of(ladder)
-                if part.counts.closed_trip < TRIP_LEVEL:  # at it, the owner has yet to see that the rule tripped
+                if part.counts.closed_trip < TRIP_LEVEL:  # as above
                     part.counts.observe_closed(ladder, one.wrong)
 
     def settled(self, ladder: Ladder) -> float:

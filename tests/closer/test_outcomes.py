@@ -106,6 +106,21 @@ def test_held_out_hours_that_people_act_on_trip_the_rule() -> None:
     assert [one.what for one in judges.log()].count("tripped") == 1
 
 
+def test_a_trip_that_better_hours_follow_is_seen_all_the_same() -> None:
+    """Hours observed at once: some bad ones that trip, then quiet ones, before the owner looks."""
+    judges = armed()
+    first = hour_of(judges.now) + 1
+    judges.now = (first + 73) * HOUR
+    hours = range(first, first + 72)
+    judges.take(hourly(hours, lambda team, hour: hour < first + 16, teams=["web"]))
+    judges.now += DUE + 7 * HOUR
+    judges.wake()
+    judges.now += 61.0
+    judges.wake()
+    assert [one.what for one in judges.log()].count("tripped") == 1
+    assert "people acted on too much of what it left alone" in judges.log()[-1].sentence
+
+
 @pytest.mark.slow
 def test_closures_that_are_reopened_trip_the_rule_at_once() -> None:
     """Some wrong closures in a row are enough, without waiting for their hours; right ones alone change nothing."""
