@@ -112,7 +112,7 @@ def test_a_trip_that_better_hours_follow_is_seen_all_the_same() -> None:
     first = hour_of(judges.now) + 1
     judges.now = (first + 73) * HOUR
     hours = range(first, first + 72)
-    judges.take(hourly(hours, lambda team, hour: hour < first + 16, teams=["web"]))
+    judges.take(hourly(hours, lambda team, hour: hour < first + 19, teams=["web"]))
     judges.now += DUE + 7 * HOUR
     judges.wake()
     judges.now += 61.0
