@@ -123,7 +123,7 @@ class Owner:
         if changes:
             self._lines.put("", [*self._lines.values.get("", []), *changes][-LOG_KEPT:])
             for change in changes:
-                log.info("%s", change.sentence, extra={"rule": change.rule, "by": change.by})
+                log.info("%s", change.sentence, extra={"fields": {"rule": change.rule, "by": change.by}})
         self._pending.add(_Publication(standings, results, again + changes))
 
     def _judge(self, urgent: Mapping[str, None], changes: list[Change], at: float) -> dict[str, Standing]:
