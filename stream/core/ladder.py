@@ -118,9 +118,14 @@ class Ladder(Struct, array_like=True):
         self.floor, self.highest_mode = rule.holdout_floor, rule.mode
         if rule.version == self.version:
             return False
-        self.version, self.limit, self.tripped = rule.version, rule.risk, None
-        self._fall_back(at)
+        self.version, self.limit = rule.version, rule.risk
+        self.start_anew(at)
         return True
+
+    def start_anew(self, at: float) -> None:
+        """Begin from zero in shadow, as after a time in which the rule was not loaded and nothing of it was counted."""
+        self.tripped = None
+        self._fall_back(at)
 
     def arm(self, mode: Mode, by: str, tallies: Mapping[int, Tally], at: float) -> Verdict:
         """Let the rule climb one step, from the next full hour on, as a person wants it.
@@ -192,6 +197,15 @@ class Ladder(Struct, array_like=True):
         if self.regimes[-1].mode == "shadow" and state == "proven":
             why += "; nobody armed it"
         return Verdict(self.version, mode, proof, why, regime.share, regime.hour, self.regimes[-1].mode)
+
+    def armed_since(self) -> int:
+        """The hour from which on the rule has been armed without a break; 0 where it is not."""
+        found = 0
+        for regime in reversed(self.regimes):
+            if regime.mode == "shadow":
+                break
+            found = regime.hour
+        return found
 
     def _state(self, start: Start, tallies: Mapping[int, Tally]) -> ProofState:
         return state_of(tallies.get(start.number, Tally()), self.limit, alpha_of(start.number))

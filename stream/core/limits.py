@@ -51,6 +51,7 @@ RULE_PATTERNS = 1_000  # of one field of a rule's match
 RULE_FILE_BYTES = 4 * 1024 * 1024
 RULE_VALUES_REMEMBERED = 20_000  # values of one field whose matching rules are remembered
 RULE_EPISODES = 10_000  # of one team under one rule, whose arm is remembered
+RULE_NEAR = 1_000  # alerts of one entity that a rule touched, and that people acted on, while their hour is open
 
 # Readers.
 ONCE_KEYS = 1_000_000  # (team, alert_id) pairs that `Once` remembers

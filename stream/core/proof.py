@@ -7,6 +7,7 @@ does not matter.
 
 import hashlib
 import math
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -28,6 +29,7 @@ _ITERATIONS = 100_000
 _TINY = 1e-300
 _PRECISION = 1e-16
 _BOUND_PRECISION = 1e-11
+_BOUNDS_KEPT = 10_000  # of proofs that are looked at again and again
 
 
 class Tally(Struct, array_like=True):
@@ -107,6 +109,7 @@ def _not_zero(value: float) -> float:
     return value if abs(value) > _TINY else _TINY
 
 
+@lru_cache(maxsize=_BOUNDS_KEPT)
 def upper_bound(observations: int, acted: float, alpha: float) -> float:
     """The least limit above the mean that is proven: the risk lies below it, at any look, but for a chance of alpha.
 

@@ -1,0 +1,107 @@
+"""A `RuleState` in memory, for the tests of those who use it; `test_rule_state.py` holds it against the real one."""
+
+from collections.abc import Mapping, Sequence
+
+from stream.core.errors import RulesError
+from stream.core.suppressions import Suppression
+from stream.rule_state import LOG_ENTRIES, Change, Command, CommandResult, PauseAll, RuleState, Standing, Undo
+
+
+class MemoryRuleState(RuleState):
+    """Keeps everything in dictionaries; while `away` is set, every call fails as without Redis."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self._commands: dict[str, Command] = {}
+        self._results: dict[str, CommandResult] = {}
+        self._standings: dict[str, Standing] = {}
+        self._log: list[Change] = []
+        self._pause: PauseAll | None = None
+        self._undos: dict[str, Undo] = {}
+        self._undone: dict[str, dict[int, int]] = {}
+        self._suppressed: dict[tuple[str, str], Suppression] = {}
+
+    def send(self, command: Command) -> None:
+        """As the real one."""
+        self._check()
+        self._commands[command.id] = command
+
+    def result(self, command: str) -> CommandResult | None:
+        """As the real one."""
+        self._check()
+        return self._results.get(command)
+
+    def pause_all(self, order: PauseAll | None) -> None:
+        """As the real one."""
+        self._check()
+        self._pause = order
+
+    def undo(self, order: Undo) -> None:
+        """As the real one."""
+        self._check()
+        self._undos[order.id] = order
+
+    def undone(self, order: str) -> dict[int, int]:
+        """As the real one."""
+        self._check()
+        return dict(self._undone.get(order, {}))
+
+    def log(self, most: int = 1_000) -> list[Change]:
+        """As the real one."""
+        self._check()
+        return self._log[:most]
+
+    def suppressed(self) -> list[Suppression]:
+        """As the real one."""
+        self._check()
+        return sorted(self._suppressed.values(), key=lambda one: one.since)
+
+    def paused(self) -> PauseAll | None:
+        """As the real one."""
+        self._check()
+        return self._pause
+
+    def standings(self) -> dict[str, Standing]:
+        """As the real one."""
+        self._check()
+        return dict(sorted(self._standings.items()))
+
+    def undos(self) -> list[Undo]:
+        """As the real one."""
+        self._check()
+        return sorted(self._undos.values(), key=lambda one: one.at)
+
+    def commands(self) -> list[Command]:
+        """As the real one."""
+        self._check()
+        return sorted(self._commands.values(), key=lambda one: one.at)
+
+    def publish(
+        self, standings: Mapping[str, Standing], results: Sequence[CommandResult], changes: Sequence[Change]
+    ) -> None:
+        """As the real one."""
+        self._check()
+        self._standings |= standings
+        for result in results:
+            self._results[result.id] = result
+            self._commands.pop(result.id, None)
+        self._log = [*reversed(changes), *self._log][:LOG_ENTRIES]
+
+    def note_undone(self, order: str, partition: int, count: int) -> None:
+        """As the real one."""
+        self._check()
+        self._undone.setdefault(order, {})[partition] = count
+
+    def note_suppressed(self, begun: Sequence[Suppression], ended: Sequence[tuple[str, str]]) -> None:
+        """As the real one."""
+        self._check()
+        self._suppressed |= {(one.team, one.alert_id): one for one in begun}
+        for key in ended:
+            self._suppressed.pop(key, None)
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+    def _check(self) -> None:
+        if self.away:
+            raise RulesError("Redis does not answer", "start it")
