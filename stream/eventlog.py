@@ -16,7 +16,7 @@ from stream.core import limits
 from stream.core.errors import READABLE, BadRecord, LogError
 from stream.core.events import Acted, Event, Raised, Tick, check_time, decode_event
 from stream.extras import import_extra
-from stream.files import atomic_file
+from stream.files import AnyPath, atomic_file
 from stream.progress import Progress, no_progress
 
 _BLOCK = 64 * 1024  # bytes read at once
@@ -51,7 +51,7 @@ class Skipped(Struct):
 
 
 def read_log(
-    path: Path,
+    path: AnyPath,
     grace_seconds: float = math.inf,
     progress: Progress = no_progress,
     skipped: dict[str, Skipped] | None = None,
@@ -68,6 +68,7 @@ def read_log(
     Raises:
         LogError: a line is not an event (file and line are named), the log is out of order, or there is nothing in it.
     """
+    path = Path(path)
     magic = _PARQUET if path.suffix == ".parquet" else _magic(path)
     if magic.startswith(_PARQUET):
         yield from _ordered(path, _read_parquet(path, progress), grace_seconds, skipped)

@@ -15,9 +15,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from stream.core.features import TITLE_FEATURES
 from stream.core.frame import WINDOWS, Array, Matrix, expit, logit, parent_of
 from stream.core.records import Like, Push
 from stream.core.records import Score as Record
+from stream.core.titles import TITLE
 
 Score = Callable[[Matrix], Array]
 _HOURS = (0.0, 8.0, 16.0)
@@ -57,12 +59,14 @@ class Occlusion:
         self._usual = usual
         self._root = global_rate
         self._levels = [name.removesuffix(_RATE) for name in names if name.endswith(_RATE)]
-        self._priors = [name for name in names if name.startswith(_PRIOR)]
+        self._priors = [name for name in names if name.startswith(_PRIOR) and name not in TITLE_FEATURES]
         self._levels_of: dict[str, list[str]] = {}
         for level in self._levels:
             self._levels_of.setdefault(_group_of(level), []).append(level)
         for prior in self._priors:
             self._levels_of.setdefault(prior.removeprefix(_PRIOR), [])
+        if any(name in TITLE_FEATURES for name in names):
+            self._levels_of[TITLE] = []
         usually = {
             group: [name for name in names if name.rpartition(".")[2] in suffixes and name in usual]
             for group, suffixes in _USUAL_GROUPS.items()
@@ -152,7 +156,7 @@ class Occlusion:
         level, _, field = name.rpartition(".")
         known = level in self._levels and (field.startswith(("rate_", "decided_")) or field in _UNKNOWN)
         grouped = any(field in suffixes for suffixes in _USUAL_GROUPS.values())
-        return known or grouped or name in _COMPUTED or name in self._priors
+        return known or grouped or name in _COMPUTED or name.startswith(_PRIOR)
 
     def _take_out(self, group: str, changed: Matrix) -> None:
         """Change alerts in place to what they are without a group."""
@@ -164,7 +168,8 @@ class Occlusion:
         else:
             for level in self._levels_of[group]:
                 self._forget(changed, level)
-            self._set(changed, f"{_PRIOR}{group}", self._root)
+            for name in TITLE_FEATURES if group == TITLE else (f"{_PRIOR}{group}",):
+                self._set(changed, name, self._root)
 
     def _take_out_recent(self, changed: Matrix) -> None:
         """As if each level had always been as over its whole history."""

@@ -21,7 +21,35 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON on 
 SkipBad = Annotated[
     bool, typer.Option("--skip-bad", help="Leave out lines that are no events, counted by reason as the scorer would.")
 ]
+Split = Annotated[float, typer.Option(help="Share of the alerts to train on, by raise time.")]
+Prior = Annotated[
+    list[str] | None,
+    typer.Option("--prior", help="Learn the rates of this key too, such as label.region. May be given several times."),
+]
+Titles = Annotated[bool, typer.Option("--titles", help="Learn the rates of the words of titles too.")]
+EstimatorName = Annotated[
+    str | None,
+    typer.Option(
+        "--estimator",
+        metavar="MODULE:FUNCTION",
+        help="Learn with what this function returns, such as a scikit-learn pipeline, in place of LightGBM.",
+    ),
+]
+ParamsFile = Annotated[Path | None, typer.Option("--params", help="TOML file with parameters of LightGBM.")]
+Calibration = Annotated[str, typer.Option(help="Calibration: auto, none, platt or isotonic.")]
 Sort = Annotated[bool, typer.Option("--sort", help="Bring the log in order of time first, in memory.")]
+
+
+def make_out(out: Path) -> None:
+    """Make the folder that --out names.
+
+    Raises:
+        LabError: it can't be created.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LabError(f"--out {out}: this folder can't be created ({error.strerror})", "name another") from None
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from stream.core.events import seconds
 from stream.eventlog import read_log
+from stream.files import AnyPath
 from stream.lab.judging.baselines import score_baselines
 from stream.lab.judging.metrics import model_metrics
 from stream.lab.log_checks import about
@@ -38,7 +39,7 @@ class Evaluation(Struct, frozen=True):
     metrics: Metrics
 
 
-def evaluate(log: Path, model_dir: Path, progress: Progress = no_progress) -> Evaluation:
+def evaluate(log: AnyPath, model_dir: AnyPath, progress: Progress = no_progress) -> Evaluation:
     """The evaluation of a model on the alerts of a log that were raised at its split or later.
 
     `model_dir` is an artifact, or a store of them: then its champion is meant, else the newest version. The problem is
@@ -49,7 +50,8 @@ def evaluate(log: Path, model_dir: Path, progress: Progress = no_progress) -> Ev
         LogError: the log can't be read.
         LabError: nothing in the log can be judged.
     """
-    folder = find(model_dir)
+    log = Path(log)
+    folder = find(Path(model_dir))
     problem = verify(folder).problem.definition
     model = load_model(folder, problem)
     replayed = replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem)
