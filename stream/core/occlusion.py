@@ -195,16 +195,17 @@ class Occlusion:
             return
         additive, shifts = self._additive(variants), self._shifts(variants)
         before, shrunk = additive[0], self._get(variants, "team_rule.shrunk")
+        by = np.nan_to_num(additive - before)  # a model that reads few features can't tell: then nothing moves
         unlike = before - self._get(variants, "team.rate_ever")[0]
         held = (shrunk[0] - self._get(variants, "team_rule.rate_ever")[0]) / np.where(
             np.abs(unlike) < 1e-3, np.inf, unlike
         )
-        moved = shrunk + np.clip(np.nan_to_num(held), 0.0, 1.0) * (additive - before)
+        moved = shrunk + np.clip(np.nan_to_num(held), 0.0, 1.0) * by
         if "rule" in self.groups:  # no outcome of the rule: nothing but `additive`
             without = 1 + self.groups.index("rule")
-            moved[without] = additive[without]
+            moved[without] = np.where(np.isnan(additive[without]), moved[without], additive[without])
         self._set(variants, "shifts", self._get(variants, "shifts") + shifts - shifts[0])
-        self._set(variants, "additive", self._get(variants, "additive") + additive - before)
+        self._set(variants, "additive", self._get(variants, "additive") + by)
         self._set(variants, "team_rule.shrunk", moved)
 
     def _additive(self, matrix: Matrix) -> Array:

@@ -82,14 +82,12 @@ def require_sound(found: AddedFeatures) -> Sequence[Feature]:
     return found.features
 
 
-def try_features(chosen: Sequence[Feature], labels: Sequence[str], priors: Iterable[str]) -> None:
-    """Compute them over two alerts without history, so that what can't work is refused before it serves.
+def try_features(mine: Sequence[Feature], labels: Sequence[str], priors: Iterable[str]) -> None:
+    """Compute added features over two alerts without history, so that what can't work is refused before it serves.
 
     Raises:
         ModelMismatch: one fails, or changes the frame.
     """
-    names = {feature.name for feature in added_features().features}
-    mine = [feature for feature in chosen if feature.name in names]
     if not mine:
         return
     keys = [side for key in priors for side in (SIDES if key == TITLE else (key,))]

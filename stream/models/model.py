@@ -53,7 +53,8 @@ class Model:
             chosen = features.choose([(ref.name, ref.version) for ref in manifest.features], known)
         except ModelMismatch as error:
             raise ModelMismatch(error.problem, added.faults[0] if added.faults else error.mend) from None
-        try_features(chosen, self._labels, manifest.priors.tables)
+        names = {feature.name for feature in added.features}
+        try_features([feature for feature in chosen if feature.name in names], self._labels, manifest.priors.tables)
         return chosen
 
     def features(self, rows: Array, alerts: Sequence[Raised]) -> Matrix:
