@@ -109,13 +109,22 @@ class Occlusion:
 
     def ranked(self, alert: Matrix, score: Score) -> list[Push]:
         """All pushes on one alert, float32[F], the strongest first; those that are not worth a word are left out."""
-        (pushes,) = self.pushes(alert[None], score)
-        found = [
-            self._named(Push(group, round(by, 2)), alert)
-            for group, by in zip(self.groups, pushes.tolist(), strict=True)
-            if abs(by) >= LEAST
+        (ranking,) = self.rankings(alert[None], score)
+        return ranking
+
+    def rankings(self, matrix: Matrix, score: Score) -> list[list[Push]]:
+        """As `ranked`, of each of many alerts, float32[N, F]."""
+        return [
+            sorted(
+                (
+                    self._named(Push(group, round(by, 2)), alert)
+                    for group, by in zip(self.groups, row, strict=True)
+                    if abs(by) >= LEAST
+                ),
+                key=lambda push: -abs(push.by),
+            )
+            for row, alert in zip(self.pushes(matrix, score).tolist(), matrix, strict=True)
         ]
-        return sorted(found, key=lambda push: -abs(push.by))
 
     def explain(
         self,

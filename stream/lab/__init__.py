@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from stream.lab.auditing.audit import audit as audit
     from stream.lab.backtesting import backtest as backtest
     from stream.lab.dataset import dataset as dataset
+    from stream.lab.judging.compare_models import compare_models as compare_models
+    from stream.lab.judging.compare_models import score_models as score_models
     from stream.lab.judging.evaluation import evaluate as evaluate
     from stream.lab.replaying import replay as replay
     from stream.lab.training import train as train
@@ -33,14 +35,19 @@ _NAMES = {
     "adopt": "stream.lab.adoption",
     "audit": "stream.lab.auditing.audit",
     "backtest": "stream.lab.backtesting",
+    "compare_models": "stream.lab.judging.compare_models",
     "dataset": "stream.lab.dataset",
     "evaluate": "stream.lab.judging.evaluation",
     "load_problem": "stream.config",
     "read_log": "stream.eventlog",
     "replay": "stream.lab.replaying",
+    "score_models": "stream.lab.judging.compare_models",
     "train": "stream.lab.training",
 }
-__all__ = ["adopt", "audit", "backtest", "dataset", "evaluate", "load_problem", "read_log", "replay", "train"]
+__all__ = [
+    "adopt", "audit", "backtest", "compare_models", "dataset", "evaluate", "load_problem", "read_log", "replay",
+    "score_models", "train",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -1,15 +1,15 @@
 """The verbs `noisegate lab ...`. Results on standard output, everything else on standard error."""
 
+import os
 import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from stream.config import load_problem
-from stream.console import print_json, print_notice, stage_bars
+from stream.console import print_notice, stage_bars
 from stream.lab.cli.adopt import adopt_command
 from stream.lab.cli.audit import audit_command
 from stream.lab.cli.backtest import backtest_command
@@ -29,8 +29,10 @@ from stream.lab.cli.options import (
     chosen_log,
     make_out,
 )
-from stream.lab.cli.output import print_metrics, print_trained, table_console
+from stream.lab.cli.output import print_comparison, print_evaluation, print_trained
 from stream.lab.cli.pull import pull_command
+from stream.lab.cli.runs import SIMULATED, evaluation_runs, record_run, runs_command
+from stream.lab.runs import require_tracking, run_of
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Train and judge models (extra: lab).")
 
@@ -38,6 +40,7 @@ app.command("backtest")(backtest_command)
 app.command("audit")(audit_command)
 app.command("pull")(pull_command)
 app.command("adopt")(adopt_command)
+app.command("runs")(runs_command)
 
 
 @app.command("train")
@@ -70,6 +73,7 @@ def train_command(
     from stream.lab.training import train
     from stream.models.artifact import verify
 
+    tracking = require_tracking(os.environ)
     plan = make_plan(
         trials,
         recency_days,
@@ -96,30 +100,47 @@ def train_command(
             progress=report_progress,
             notice=print_notice,
         )
+        run = run_of("train", verify(folder), log, command, events.name if events else SIMULATED)
+    record_run(run, folder, tracking)
     print_trained(folder, verify(folder), problem, out, as_json)
 
 
 @app.command("evaluate")
 def evaluate_command(
-    model: Annotated[Path, typer.Option(help="Folder of a version, or a folder of versions.")],
+    model: Annotated[
+        list[Path],
+        typer.Option(help="Folder of a version, or a folder of versions. Give it several times to compare models."),
+    ],
     events: Events = None,
     simulated: Simulated = False,
     skip_bad: SkipBad = False,
     sort: Sort = False,
+    scores: Annotated[
+        Path | None,
+        typer.Option(help="Write each alert's score and what pushed it to this file: .parquet (extra: lab) or .csv."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Judge a model and the baselines on the alerts of a log after the model's split."""
-    from stream.lab.judging.evaluation import evaluate
+    """Judge models and the baselines on the alerts of a log after the models' splits."""
+    from stream.lab.judging.compare_models import compare_models, score_models
+    from stream.lab.score_file import check_score_path, write_scores
+    from stream.models.store import find
 
+    tracking = require_tracking(os.environ)
+    if scores is not None:
+        check_score_path(scores)
+    command, name = shlex.join(["noisegate", *sys.argv[1:]]), events.name if events else SIMULATED
     with chosen_log(events, simulated, skip_bad, sort) as log, stage_bars() as report_progress:
-        evaluation = evaluate(log, model, report_progress)
-    if as_json:
-        print_json(evaluation)
+        scored = score_models(log, model, report_progress)
+        comparison = compare_models(scored)
+        if scores is not None:
+            report_progress("finding reasons", 0.0)
+            write_scores(scored, scores)
+            report_progress("finding reasons", 1.0)
+        runs = evaluation_runs(comparison, scored, log, name, command)
+    for place, run in zip(model, runs, strict=True):
+        record_run(run, find(place), tracking, new=False)
+    if len(model) > 1:
+        print_comparison(comparison, as_json)
         return
-    console = table_console()
-    console.print(f"[bold]{evaluation.model}[/bold]  {escape(evaluation.question)}")
-    console.print(
-        f"after {evaluation.split_at:%Y-%m-%d %H:%M} UTC; not judged: {evaluation.excluded:,} visibility-only or in a "
-        f"flood, {evaluation.young:,} whose horizon had not passed"
-    )
-    print_metrics(console, evaluation.metrics, evaluation.simulated)
+    print_evaluation(comparison.evaluations[0], as_json)

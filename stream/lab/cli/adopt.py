@@ -1,5 +1,6 @@
 """`noisegate lab adopt`: a model that was made elsewhere."""
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -25,6 +26,8 @@ from stream.lab.cli.options import (
     make_out,
 )
 from stream.lab.cli.output import print_trained
+from stream.lab.cli.runs import SIMULATED, record_run
+from stream.lab.runs import require_tracking, run_of
 
 
 def adopt_command(
@@ -51,6 +54,7 @@ def adopt_command(
     from stream.lab.learning.plan import make_plan
     from stream.models.artifact import verify
 
+    tracking = require_tracking(os.environ)
     names = () if features is None else read_names(features)
     plan = make_plan(0, None, 1.0, True, calibration, priors=tuple(prior or ()), titles=titles, features=names)
     definition = load_problem(problem)
@@ -69,6 +73,8 @@ def adopt_command(
             progress=report_progress,
             notice=print_notice,
         )
+        run = run_of("adopt", verify(folder), log, command, events.name if events else SIMULATED)
+    record_run(run, folder, tracking)
     print_trained(folder, verify(folder), problem, out, as_json)
 
 

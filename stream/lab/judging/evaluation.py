@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
-from stream.core.events import seconds
+from stream.core.events import moment, seconds
+from stream.core.frame import Array
 from stream.eventlog import read_log
 from stream.files import AnyPath
 from stream.lab.judging.baselines import score_baselines
@@ -64,19 +66,27 @@ def evaluate(log: AnyPath, model_dir: AnyPath, progress: Progress = no_progress)
 
 def evaluate_replayed(replayed: Replayed, model: Model) -> Evaluation:
     """The evaluation on a replay that is done already."""
-    manifest = model.manifest
-    split = split_at_time(replayed, seconds(manifest.training.split_at))
-    mask, after = judgeable(replayed, split), replayed.at >= split.at
-    scores = predict(model, served_matrix(replayed, model, np.flatnonzero(mask)))
-    thresholds = manifest.training.fixed_thresholds
+    split = split_at_time(replayed, seconds(model.manifest.training.split_at))
+    places = np.flatnonzero(judgeable(replayed, split))
+    scores = predict(model, served_matrix(replayed, model, places))
+    return evaluate_scores(replayed, model, places, scores, split.at)
+
+
+def evaluate_scores(
+    replayed: Replayed, model: Model, places: NDArray[np.int64], scores: Array, split_at: float
+) -> Evaluation:
+    """The evaluation of scores, float64[J], of the alerts at `places`, int64[J], which are judged after `split_at`."""
+    manifest, after = model.manifest, replayed.at >= split_at
+    mask = np.zeros(len(replayed.at), dtype=np.bool_)
+    mask[places] = True
     return Evaluation(
         model=model.version,
         problem=replayed.problem.id,
         question=manifest.problem.question,
-        split_at=manifest.training.split_at,
+        split_at=moment(split_at),
         simulated=manifest.training.simulated
         or any(alert.labels.get("simulated") == "true" for alert in replayed.alerts),
         young=int(np.count_nonzero(after & replayed.counts & ~replayed.mature)),
         excluded=int(np.count_nonzero(after & ~replayed.counts)),
-        metrics=model_metrics(replayed, mask, scores, score_baselines(replayed), thresholds),
+        metrics=model_metrics(replayed, mask, scores, score_baselines(replayed), manifest.training.fixed_thresholds),
     )
