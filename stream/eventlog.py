@@ -4,7 +4,7 @@ import gzip
 import math
 import shlex
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -151,6 +151,14 @@ def clean_log(
         for _, value in sorted(values, key=lambda pair: pair[0]) if sort else values:
             file.write(value + b"\n")
     return skipped
+
+
+def left_out_sentences(skipped: Mapping[str, Skipped]) -> list[str]:
+    """A sentence for each reason for which lines were left out."""
+    return [
+        f"left out {found.count:,} lines: {reason}, the first in line {found.first_line}: {found.first_detail}"
+        for reason, found in skipped.items()
+    ]
 
 
 def _skip(path: Path, number: int, value: bytes, error: BadRecord, skipped: dict[str, Skipped] | None) -> None:

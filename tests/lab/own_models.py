@@ -103,9 +103,9 @@ def fail() -> None:
 
 def pipeline() -> Any:
     """Five lines of scikit-learn."""
-    from sklearn.impute import SimpleImputer  # type: ignore[import-not-found]  # tested where it is installed
-    from sklearn.linear_model import LogisticRegression  # type: ignore[import-not-found]
-    from sklearn.pipeline import make_pipeline  # type: ignore[import-not-found]
-    from sklearn.preprocessing import StandardScaler  # type: ignore[import-not-found]
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
 
     return make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression(max_iter=1_000))

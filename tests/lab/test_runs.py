@@ -90,7 +90,7 @@ def test_mlflow_is_wanted_only_where_its_address_is_set() -> None:
     """Without MLFLOW_TRACKING_URI nothing is imported; with it a missing package is one sentence."""
     assert require_tracking({}) is None
     try:
-        import mlflow  # type: ignore[import-not-found]  # tested where it is installed
+        import mlflow
     except ImportError:
         with pytest.raises(LabError, match=r"needs mlflow, which is not installed; pip install 'noisegate\[mlflow\]'"):
             require_tracking({"MLFLOW_TRACKING_URI": "http://127.0.0.1:1"})

@@ -10,7 +10,7 @@ import typer
 
 from stream.console import print_notice
 from stream.core.errors import LabError
-from stream.eventlog import clean_log
+from stream.eventlog import clean_log, left_out_sentences
 
 Events = Annotated[Path | None, typer.Option(help="Event log: .jsonl, .jsonl.gz or .parquet, in order of time.")]
 Simulated = Annotated[bool, typer.Option("--simulated", help="Use the simulated organisation's log instead of a file.")]
@@ -72,11 +72,8 @@ def chosen_log(events: Path | None, simulated: bool, skip_bad: bool = False, sor
                 Path(folder)
                 / f"{events.name.removesuffix('.gz').removesuffix('.parquet').removesuffix('.jsonl')}.jsonl"
             )
-            for reason, skipped in clean_log(events, copy, skip_bad, sort).items():
-                print_notice(
-                    f"left out {skipped.count:,} lines: {reason}, the first in line {skipped.first_line}: "
-                    f"{skipped.first_detail}"
-                )
+            for sentence in left_out_sentences(clean_log(events, copy, skip_bad, sort)):
+                print_notice(sentence)
             yield copy
         return
     from stream.simulation import write_events
