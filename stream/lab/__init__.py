@@ -7,7 +7,7 @@ priors     rates by rule, severity, source, entity and label, learnt from what w
 learning   trees, their number, calibration, thresholds, canaries: all from the training window
 training   replay -> split by time -> learn -> ONNX -> judge -> artifact
 judging    figures, baselines, intervals, the gate: a model on what came after its split
-dataset    a log as a table to learn from with other tools; adoption: what they made becomes a version
+datasets   a log as a table to learn from with other tools; adoption: what they made becomes a version
 reporting  what people read of a model: report.html, card.md, retrain.md
 backtesting  training again every so often, beside training once
 retraining   the loop for cron: pull, audit, train, judge beside the champion, publish as challenger
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from stream.lab.adoption import adopt as adopt
     from stream.lab.auditing.audit import audit as audit
     from stream.lab.backtesting import backtest as backtest
-    from stream.lab.dataset import dataset as dataset
+    from stream.lab.datasets import dataset as dataset
     from stream.lab.judging.compare_models import compare_models as compare_models
     from stream.lab.judging.compare_models import score_models as score_models
     from stream.lab.judging.evaluation import evaluate as evaluate
@@ -36,7 +36,7 @@ _NAMES = {
     "audit": "stream.lab.auditing.audit",
     "backtest": "stream.lab.backtesting",
     "compare_models": "stream.lab.judging.compare_models",
-    "dataset": "stream.lab.dataset",
+    "dataset": "stream.lab.datasets",
     "evaluate": "stream.lab.judging.evaluation",
     "load_problem": "stream.config",
     "read_log": "stream.eventlog",

@@ -14,7 +14,7 @@ from stream.lab.learning.estimators import NEAREST
 from stream.models.manifest import Calibration
 
 OPSETS = (13, 21)  # of ai.onnx; older ones name axes otherwise, newer ones are not for every onnxruntime that serves
-IR_MOST = 10
+IR_LEAST, IR_MOST = 8, 10  # before 4, constants had to be inputs too
 BYTES_MOST = 64 * 1024 * 1024  # of a file in the model store
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 _INNER = "model/"
@@ -49,7 +49,10 @@ def wrap(inner: bytes, chosen: Calibration, width: int, where: str) -> bytes:
     )
     wrapped.sparse_initializer.extend(graph.sparse_initializer)
     made = helper.make_model(
-        wrapped, opset_imports=model.opset_import, ir_version=min(model.ir_version, IR_MOST), producer_name="noisegate"
+        wrapped,
+        opset_imports=model.opset_import,
+        ir_version=min(max(model.ir_version, IR_LEAST), IR_MOST),
+        producer_name="noisegate",
     )
     try:
         onnx.checker.check_model(made)

@@ -11,7 +11,7 @@ from stream.core.errors import LabError
 from stream.core.frame import Matrix
 from stream.lab.adoption import adopt, read_model
 from stream.lab.cli.adopt import read_names
-from stream.lab.dataset import dataset
+from stream.lab.datasets import dataset
 from stream.lab.graph_wrapper import wrap
 from stream.models.artifact import CARD, FINDINGS, read_file, verify
 from stream.models.graph import Graph
@@ -97,6 +97,29 @@ def test_a_label_beside_the_probabilities_is_left_out() -> None:
     """As scikit-learn's converter gives both."""
     expected = FITTED.predict_proba(ROWS)[:, 1]
     assert run(FITTED.to_onnx(ROWS)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_trees_as_catboost_writes_them_are_read() -> None:
+    """Of an old format, with operators of ai.onnx.ml only and a list of maps: one split, two leaves."""
+    nodes = [
+        helper.make_node(
+            "TreeEnsembleClassifier",
+            ["X"],
+            ["label", "both"],
+            domain="ai.onnx.ml",
+            nodes_treeids=[0, 0, 0], nodes_nodeids=[0, 1, 2], nodes_featureids=[1, 0, 0], nodes_values=[0.5, 0.0, 0.0],
+            nodes_modes=["BRANCH_LEQ", "LEAF", "LEAF"], nodes_truenodeids=[1, 0, 0], nodes_falsenodeids=[2, 0, 0],
+            class_treeids=[0, 0], class_nodeids=[1, 2], class_ids=[1, 1], class_weights=[-1.0, 2.0],
+            classlabels_int64s=[0, 1], post_transform="LOGISTIC",
+        ),
+        ZIPPED,
+    ]  # fmt: skip
+    graph = helper.make_graph(
+        nodes, "trees", [helper.make_tensor_value_info("X", FLOAT, ["N", WIDTH])], [value("label", INT, ("N",)), MAPS]
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("ai.onnx.ml", 2)], ir_version=3)
+    expected = 1.0 / (1.0 + np.exp(np.where(ROWS[:, 1] <= 0.5, 1.0, -2.0)))
+    assert run(model.SerializeToString()) == pytest.approx(expected, abs=1e-6)
 
 
 STRANGE = helper.make_node("Gelu", ["X"], ["p"], domain="com.microsoft")

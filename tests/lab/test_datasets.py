@@ -9,7 +9,7 @@ import pytest
 
 from stream.core.errors import LabError
 from stream.eventlog import import_parquet
-from stream.lab.dataset import COLUMNS, PARTS, Dataset, dataset, dataset_of, from_frame, read_dataset
+from stream.lab.datasets import COLUMNS, PARTS, Dataset, dataset, dataset_of, from_frame, read_dataset
 from stream.lab.learning.plan import Plan
 from stream.lab.matrix import served_matrix
 from stream.lab.replaying import Replayed
