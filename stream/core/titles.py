@@ -27,8 +27,7 @@ def words_of(title: str) -> list[str]:
     >>> words_of("Disk 91% full on db-7, p99 high on db-7")
     ['disk', 'full', 'on', 'db', 'p#', 'high']
     """
-    masked = _NUMBER.sub("#", title.lower())
-    return list(dict.fromkeys(_WORD.findall(masked)))[:TOKENS_MOST]
+    return _words(_masked(title))
 
 
 def tokens_of(title: str | None) -> tuple[str, ...]:
@@ -37,12 +36,20 @@ def tokens_of(title: str | None) -> tuple[str, ...]:
     >>> tokens_of("Disk 91% full") == tokens_of("disk 7 % full"), tokens_of(None) == tokens_of("99")
     (True, True)
     """
-    return _tokens(title or "")
+    return _tokens(_masked(title or ""))
 
 
-@lru_cache(_REMEMBERED)
-def _tokens(title: str) -> tuple[str, ...]:
-    return tuple(_hashed(word) for word in words_of(title) or ("",))
+def _masked(title: str) -> str:
+    return _NUMBER.sub("#", title.lower())
+
+
+def _words(masked: str) -> list[str]:
+    return list(dict.fromkeys(_WORD.findall(masked)))[:TOKENS_MOST]
+
+
+@lru_cache(_REMEMBERED)  # without their numbers, titles repeat
+def _tokens(masked: str) -> tuple[str, ...]:
+    return tuple(_hashed(word) for word in _words(masked) or ("",))
 
 
 @lru_cache(_REMEMBERED)
@@ -60,10 +67,15 @@ def encode_titles(
 ) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.bool_]]:
     """float64[N] by `SIDES`, and whether the table has any token of each title; else its rates are the global one."""
     find = table.get
+    found: dict[str, tuple[tuple[float, float, float], bool]] = {}
     rows, known = [], []
     for title in titles:
-        rates = [rate for token in tokens_of(title) if (rate := find(token)) is not None]
-        known.append(bool(rates))
-        rows.append(sides_of(rates or (global_rate,)))
+        masked = _masked(title or "")
+        pair = found.get(masked)
+        if pair is None:
+            rates = [rate for token in _tokens(masked) if (rate := find(token)) is not None]
+            pair = found[masked] = sides_of(rates or (global_rate,)), bool(rates)
+        rows.append(pair[0])
+        known.append(pair[1])
     columns = np.array(rows, dtype=np.float64).reshape(-1, len(SIDES)).T
     return dict(zip(SIDES, columns, strict=True)), np.array(known, dtype=np.bool_)

@@ -51,7 +51,7 @@ class Plan(Struct, frozen=True, kw_only=True):
             for name in ("folds", "trials", "recency_days", "holdout_weight", "monotone", "calibration")
         }
         if self.estimator is not None:
-            noted["estimator"] = self.estimator.name
+            noted |= {"estimator": self.estimator.name, "monotone": False}
         if self.priors:
             noted["priors"] = ", ".join(self.priors)
         return {**noted, "titles": True} if self.titles else noted
