@@ -108,4 +108,4 @@ def pipeline() -> Any:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    return make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression(max_iter=1_000))
+    return make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(), LogisticRegression(max_iter=1_000))

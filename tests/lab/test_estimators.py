@@ -1,5 +1,6 @@
 """Estimators of one's own go the way of the lab's trees: calibrated, exported, checked, judged, served."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from msgspec.structs import replace
 
 from stream.core.errors import LabError, NoisegateError
 from stream.core.frame import Array, Decayed
+from stream.lab.conversion import convert
 from stream.lab.export import check_parity, extreme_rows
 from stream.lab.learning.estimators import NEAREST, Estimator, EstimatorModel, as_estimator, load_estimator
 from stream.lab.learning.plan import Plan
@@ -82,6 +84,7 @@ def served_as_challenger(small: Replayed, store: Path, champion: str, challenger
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # the library's own
 def test_a_pipeline_of_scikit_learn_goes_through_to_a_served_challenger(small: Replayed, tmp_path: Path) -> None:
     """Five lines of another library, without a word on ONNX."""
     pytest.importorskip("sklearn")
@@ -150,6 +153,50 @@ def test_a_library_without_an_export_is_told() -> None:
     fitted = as_estimator(own_models.make_unexported).fit(ROWS, LABELS)
     with pytest.raises(LabError, match=r"Unexported has no export to ONNX .*`noisegate lab adopt`"):
         fitted.to_onnx(ROWS)
+
+
+@pytest.mark.parametrize(
+    ("library", "package", "said"),
+    [
+        ("sklearn.linear_model", "skl2onnx", "the ONNX export of a scikit-learn estimator needs skl2onnx"),
+        ("xgboost.sklearn", "onnxmltools", "the ONNX export of an XGBoost model needs onnxmltools"),
+    ],
+)
+def test_a_converter_that_is_not_installed_is_told(library: str, package: str, said: str) -> None:
+    """With the extra that brings it; where it is installed, it refuses what is no estimator of its library."""
+    alien = type("Alien", (), {"__module__": library})()
+    with pytest.raises(LabError) as caught:
+        convert(alien, ROWS, "m:f")
+    if find_spec(package) is None:
+        assert str(caught.value) == f"{said}, which is not installed; pip install 'noisegate[estimators]'"
+    else:
+        assert str(caught.value).startswith("m:f: can't be exported to ONNX: ")
+
+
+def test_catboost_writes_its_export_itself() -> None:
+    """By a file, as its save_model does; a fault of it is one sentence."""
+    fitted = own_models.make().fit(ROWS, LABELS)
+
+    class Saving:
+        """What of CatBoost's classifier is used."""
+
+        def save_model(self, path: str, format: str) -> None:  # noqa: A002  # its name
+            """Write the model."""
+            assert format == "onnx"
+            Path(path).write_bytes(fitted.to_onnx(ROWS))
+
+    class Failing:
+        """One with text features, say."""
+
+        def save_model(self, path: str, format: str) -> None:  # noqa: A002  # its name
+            """Fail."""
+            raise ValueError("no categories\nand so on")
+
+    for one in (Saving, Failing):
+        one.__module__ = "catboost.core"
+    assert convert(Saving(), ROWS, "m:f") == fitted.to_onnx(ROWS)
+    with pytest.raises(LabError, match=r"m:f: can't be exported to ONNX: no categories$"):
+        convert(Failing(), ROWS, "m:f")
 
 
 def test_weights_reach_the_estimator() -> None:

@@ -98,6 +98,8 @@ def test_mlflow_is_wanted_only_where_its_address_is_set() -> None:
         assert require_tracking({"MLFLOW_TRACKING_URI": "http://127.0.0.1:1"}) is mlflow
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # the library's own
 def test_a_run_reaches_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the library's own file store: parameters, figures, tags and files of the version."""
     mlflow = pytest.importorskip("mlflow")
