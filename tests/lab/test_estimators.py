@@ -1,5 +1,6 @@
 """Estimators of one's own go the way of the lab's trees: calibrated, exported, checked, judged, served."""
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -120,6 +121,7 @@ def test_a_module_of_the_current_folder_is_found(tmp_path: Path, monkeypatch: py
     (tmp_path / "my_missing_model.py").write_text("import skl2onnx_of_nobody\n")
     (tmp_path / "my_broken_model.py").write_text("1 / 0\n")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])  # which it adds to
     assert load_estimator("my_own_model:make").make() == 1
     with pytest.raises(LabError, match="needs skl2onnx_of_nobody, which is not installed; pip install"):
         load_estimator("my_missing_model:make")
@@ -131,6 +133,7 @@ def test_the_extra_of_a_missing_package_is_named(tmp_path: Path, monkeypatch: py
     """A package that the extra `estimators` brings is told with it."""
     (tmp_path / "my_sklearn_model.py").write_text("raise ModuleNotFoundError('none', name='sklearn.pipeline')\n")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
     with pytest.raises(LabError, match=r"needs sklearn, which is not installed; pip install 'noisegate\[estimators\]'"):
         load_estimator("my_sklearn_model:make")
 

@@ -153,7 +153,8 @@ def load_estimator(where: str) -> Estimator:
     if not module or not function.isidentifier():
         raise LabError(f"--estimator {where}: is no MODULE:FUNCTION", "name it as `mymodels:make_pipeline`")
     folder = str(Path.cwd())
-    sys.path.insert(0, folder)
+    if folder not in sys.path:
+        sys.path.append(folder)  # last, and for good: the function may import its neighbours when it is called
     try:
         make = getattr(import_module(module), function, None)
     except ModuleNotFoundError as error:
@@ -167,8 +168,6 @@ def load_estimator(where: str) -> Estimator:
         raise LabError(needs, f"pip install {package}") from None
     except Exception as error:  # whatever a person's module raises
         raise _failed(f"--estimator {where}", error) from error
-    finally:
-        sys.path.remove(folder)
     if not callable(make):
         raise LabError(f"--estimator {where}: {module} has no function {function!r}")
     return Estimator(where, make)

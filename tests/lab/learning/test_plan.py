@@ -63,7 +63,8 @@ def test_the_manifest_and_the_card_tell_the_options(larger: Replayed, tmp_path: 
     folder = train_replayed(larger, tmp_path, plan=plan, judged=False)
     manifest = verify(folder)
     assert manifest.training.options == {
-        "folds": 2, "trials": 2, "recency_days": 3.0, "holdout_weight": 1.0, "monotone": False, "calibration": "isotonic",
+        "folds": 2, "trials": 2, "recency_days": 3.0, "holdout_weight": 1.0, "monotone": False,
+        "calibration": "isotonic",
     }  # fmt: skip
     assert len(manifest.training.folds) == 2
     assert next(iter(manifest.training.canaries)) == "shuffled labels"
@@ -86,5 +87,5 @@ def test_options_of_own_models_are_noted_only_where_they_were_given() -> None:
     given = Plan(estimator=Estimator("m:f"), priors=("label.env", "entity"), titles=True)
     more = {name: value for name, value in given.options.items() if Plan().options.get(name, "none") != value}
     assert more == {"estimator": "m:f", "priors": "label.env, entity", "titles": True, "monotone": False}
-    with pytest.raises(LabError, match="'env' is no key of priors; name a label as `label.region`"):
+    with pytest.raises(LabError, match=r"'env' is no key of priors; name a label as `label.region`"):
         Plan(priors=("env",))
