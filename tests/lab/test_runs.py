@@ -104,6 +104,7 @@ def test_a_run_reaches_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """With the library's own file store: parameters, figures, tags and files of the version."""
     mlflow = pytest.importorskip("mlflow")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "mlruns").as_uri())
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     folder = small_model(tmp_path / "models")
     run = run_of("train", verify(folder), write(tmp_path / "log.jsonl", small_log()), "noisegate lab train")
     assert track(mlflow, run, folder) is None

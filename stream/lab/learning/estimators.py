@@ -4,6 +4,7 @@ They learn from the same rows and are calibrated, exported, checked and judged b
 """
 
 import inspect
+import math
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -201,6 +202,7 @@ def _params_of(name: str, made: Any) -> dict[str, str | int | float | bool]:
     """The estimator's own parameters, as far as they are plain values."""
     found = made.get_params() if callable(getattr(made, "get_params", None)) else {}
     plain = {key: value for key, value in sorted(found.items()) if isinstance(value, str | int | float | bool)}
+    plain = {key: str(one) if isinstance(one, float) and not math.isfinite(one) else one for key, one in plain.items()}
     return {"estimator": name, **dict(list(plain.items())[:_PARAMS_MOST])}
 
 
