@@ -142,7 +142,7 @@ def flooded(hours: int, window: int) -> NDArray[np.bool_]:
 
 def _scores(fitted: Fitted, matrix: Matrix) -> Array:
     pieces = [matrix[start : start + _PIECE] for start in range(0, len(matrix), _PIECE)]
-    return np.concatenate([calibration.apply(fitted.calibration, fitted.trees.logits(piece)) for piece in pieces])
+    return np.concatenate([calibration.apply(fitted.calibration, fitted.model.logits(piece)) for piece in pieces])
 
 
 def _lines(events: Iterable[Event], keep: Keep | None) -> Iterator[Line]:

@@ -15,6 +15,7 @@ from stream.core.scoring import Thresholds
 from stream.eventlog import Line
 from stream.lab.export import OPSET, export
 from stream.lab.learning import trees
+from stream.lab.learning.params import Params
 from stream.lab.matrix import training_matrix
 from stream.lab.priors import choose_keys, learn
 from stream.lab.reference import make_reference
@@ -41,7 +42,7 @@ def make_model(problem: Problem, root: Path) -> Path:
     labels = replayed.outcome[: end.alert][usable]
     params = trees.params_for(len(labels), load.SEED)
     fitted = trees.fit(matrix[usable], labels, chosen, params, TREES, lambda _: None)
-    onnx = export(fitted, Calibration(), len(chosen))
+    onnx = export(fitted, Calibration(), matrix)
     graph = Graph(onnx, len(chosen), "the benchmark's model")
     rate = float(labels.mean())
     now = datetime.now(UTC)
@@ -73,7 +74,7 @@ def _lines() -> list[Line]:
     return made
 
 
-def _training(replayed: Replayed, end: Split, params: trees.Params, used: int, rate: float) -> Training:
+def _training(replayed: Replayed, end: Split, params: Params, used: int, rate: float) -> Training:
     return Training(
         command="python -m benchmarks",
         seed=load.SEED,

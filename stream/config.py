@@ -15,6 +15,7 @@ from msgspec.structs import fields
 from stream.core import limits
 from stream.core.errors import SettingsError
 from stream.core.problem import Problem, parse_problem
+from stream.files import AnyPath
 
 PREFIX = "NOISEGATE_"
 _KAFKA = "NOISEGATE_KAFKA_"
@@ -383,8 +384,9 @@ def zone_of(name: str) -> tzinfo:
     return UTC if name == "UTC" else ZoneInfo(name)
 
 
-def load_problem(path: Path) -> Problem:
+def load_problem(path: AnyPath) -> Problem:
     """Read and check a problem file."""
+    path = Path(path)
     try:
         text = path.expanduser().read_text(encoding="utf-8")
     except RuntimeError:

@@ -4,7 +4,7 @@ import gzip
 import math
 import shlex
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -16,7 +16,7 @@ from stream.core import limits
 from stream.core.errors import READABLE, BadRecord, LogError
 from stream.core.events import Acted, Event, Raised, Tick, check_time, decode_event
 from stream.extras import import_extra
-from stream.files import atomic_file
+from stream.files import AnyPath, atomic_file
 from stream.progress import Progress, no_progress
 
 _BLOCK = 64 * 1024  # bytes read at once
@@ -51,7 +51,7 @@ class Skipped(Struct):
 
 
 def read_log(
-    path: Path,
+    path: AnyPath,
     grace_seconds: float = math.inf,
     progress: Progress = no_progress,
     skipped: dict[str, Skipped] | None = None,
@@ -68,6 +68,7 @@ def read_log(
     Raises:
         LogError: a line is not an event (file and line are named), the log is out of order, or there is nothing in it.
     """
+    path = Path(path)
     magic = _PARQUET if path.suffix == ".parquet" else _magic(path)
     if magic.startswith(_PARQUET):
         yield from _ordered(path, _read_parquet(path, progress), grace_seconds, skipped)
@@ -150,6 +151,14 @@ def clean_log(
         for _, value in sorted(values, key=lambda pair: pair[0]) if sort else values:
             file.write(value + b"\n")
     return skipped
+
+
+def left_out_sentences(skipped: Mapping[str, Skipped]) -> list[str]:
+    """A sentence for each reason for which lines were left out."""
+    return [
+        f"left out {found.count:,} lines: {reason}, the first in line {found.first_line}: {found.first_detail}"
+        for reason, found in skipped.items()
+    ]
 
 
 def _skip(path: Path, number: int, value: bytes, error: BadRecord, skipped: dict[str, Skipped] | None) -> None:

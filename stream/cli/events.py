@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stream.cli import options
-from stream.console import count_bar, format_time, print_json, stderr_console, stdout_console, strip_control_characters
+from stream.console import (
+    count_bar,
+    format_time,
+    print_json,
+    print_notice,
+    stderr_console,
+    stdout_console,
+    strip_control_characters,
+)
 from stream.core.text import display_text
 from stream.core.topics import TOPICS
 
@@ -38,6 +46,7 @@ def replay(
     topic: Annotated[
         str | None, typer.Option(help="Topic to send to. Default: the events topic of the settings.")
     ] = None,
+    skip_bad: options.SkipBad = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Send an event log to Kafka, keyed by team and in log order."""
@@ -45,11 +54,11 @@ def replay(
     from stream.kafka.replay import Feed, Schedule, parse_speed
 
     pace = parse_speed(speed)
-    total = _count(events)  # a bad line is told before anything is sent
+    total = _count(events, skip_bad)  # a bad line is told before anything is sent
     settings = options.settings()
     feed = Feed(settings, topic)
     began, sent, newest = time.monotonic(), 0, 0.0
-    schedule = Schedule(read_log(events), pace)
+    schedule = Schedule(read_log(events, skipped={} if skip_bad else None), pace)
     with count_bar(f"{events.name} to {feed.topic}", total) as report_progress:
         while not schedule.done:
             lines = schedule.take(_CHUNK)
@@ -72,17 +81,20 @@ def replay(
         )
 
 
-def _count(log: Path) -> int:
-    """How many events a log holds; fields that nothing reads are named on standard error."""
+def _count(log: Path, skip_bad: bool) -> int:
+    """How many events a log holds; what is left out, and fields that nothing reads, are named on standard error."""
     from stream.core.events import unknown_fields
-    from stream.eventlog import read_log
+    from stream.eventlog import Skipped, left_out_sentences, read_log
     from stream.lab.log_warnings import count_names, fields_sentence
 
     total, unread = 0, Counter[str]()
+    skipped: dict[str, Skipped] = {}
     with stderr_console().status("counting events"):
-        for line in read_log(log):
+        for line in read_log(log, skipped=skipped if skip_bad else None):
             total += 1
             count_names(unknown_fields(line.event, line.value), unread)
+    for sentence in left_out_sentences(skipped):
+        print_notice(sentence)
     if unread_fields := fields_sentence(unread):
         stderr_console().print(unread_fields, markup=False, soft_wrap=True)
     return total

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from stream.config import Settings
 
 settings_file: ContextVar[Path | None] = ContextVar("settings_file", default=None)  # what --settings names
+SkipBad = Annotated[
+    bool, typer.Option("--skip-bad", help="Leave out lines that are no events, counted by reason as the scorer would.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 
 

@@ -24,6 +24,25 @@ def retrain(
         int, typer.Option(help="Number of parameter sets to try by cross-validation; 0 keeps the defaults.")
     ] = 0,
     recency_days: Annotated[float | None, typer.Option(help="Half-life of a training alert's weight, in days.")] = None,
+    titles: Annotated[bool, typer.Option("--titles", help="Learn the rates of the words of titles too.")] = False,
+    prior: Annotated[
+        list[str] | None,
+        typer.Option("--prior", help="Learn the rates of this key too, such as label.region. Several times for more."),
+    ] = None,
+    estimator: Annotated[
+        str | None,
+        typer.Option(
+            "--estimator", metavar="MODULE:FUNCTION", help="Learn with what this function returns, not LightGBM."
+        ),
+    ] = None,
+    params: Annotated[Path | None, typer.Option("--params", help="TOML file with parameters of LightGBM.")] = None,
+    skip_bad: Annotated[
+        bool,
+        typer.Option(
+            "--skip-bad/--no-skip-bad",
+            help="Leave out records that are no events, counted by reason, or refuse to train on such a log.",
+        ),
+    ] = True,
     force: Annotated[
         str | None,
         typer.Option(
@@ -36,6 +55,8 @@ def retrain(
     from stream.cli.models_query import live_comparison_of, loader_of
     from stream.core.errors import ModelError, StoreAway
     from stream.core.events import parse_when
+    from stream.lab.learning.estimators import load_estimator
+    from stream.lab.learning.params import read_params
     from stream.lab.learning.plan import Plan
     from stream.lab.reporting.retrain_report import write
     from stream.lab.retraining import RetrainRequest
@@ -50,7 +71,15 @@ def retrain(
         since=None if since is None else parse_when(since, "--since", time.time()),
         judge_days=judge_days,
         seed=seed,
-        plan=Plan(trials=trials, recency_days=recency_days),
+        plan=Plan(
+            trials=trials,
+            recency_days=recency_days,
+            titles=titles,
+            priors=tuple(prior or ()),
+            estimator=load_estimator(estimator) if estimator else None,
+            params=read_params(params) if params else {},
+        ),
+        skip_bad=skip_bad,
         force=force,
         command=shlex.join(["noisegate", *sys.argv[1:]]),
     )

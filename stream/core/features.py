@@ -13,6 +13,7 @@ from msgspec import Struct
 from stream.core import state
 from stream.core.errors import ModelMismatch
 from stream.core.frame import SMOOTHING, WINDOWS, Array, Frame, Matrix, level_index
+from stream.core.titles import SIDES, TITLE
 
 
 class Feature(Struct, frozen=True):
@@ -26,10 +27,14 @@ class Feature(Struct, frozen=True):
     version: int = 1
     monotone: int = 0  # 1: the probability must not fall as the value rises
     watch: Literal["ring", "show"] = "ring"  # show: its drift says more of the clock or of history's age than of change
+    needs: tuple[str, ...] = ()  # levels and prior keys without which the feature is not there
 
 
-def table(labels: Sequence[str], priors: Sequence[str]) -> dict[str, Feature]:
-    """Every feature there is, for a problem's history labels and a model's prior keys, by name."""
+TITLE_FEATURES = tuple(f"prior.{side}" for side in SIDES)
+
+
+def table(labels: Sequence[str], priors: Sequence[str], added: Sequence[Feature] = ()) -> dict[str, Feature]:
+    """Every feature there is, for a problem's history labels and a model's prior keys, by name; those `added` last."""
     features: list[Feature] = []
     for level in level_index(tuple(labels)):
         features += _level_features(level)
@@ -37,10 +42,13 @@ def table(labels: Sequence[str], priors: Sequence[str]) -> dict[str, Feature]:
         features += _load_features(level)
     for level in ("team_rule", "team_rule_entity"):
         features += _recent_features(level)
-    features += [_prior_feature(key) for key in priors]
+    features += [_prior_feature(key) for key in priors if key != TITLE]
+    features += _title_features() if TITLE in priors else []
     if "rule" in priors:
         features += _COMBINED
     features += _TIME
+    there = {*level_index(tuple(labels)), *priors}
+    features += [feature for feature in added if there.issuperset(feature.needs)]
     return {feature.name: feature for feature in features}
 
 
@@ -158,6 +166,20 @@ def _recent_features(level: str) -> list[Feature]:
 def _prior_feature(key: str) -> Feature:
     meaning = f"Rate of action that training knew for the alert's {key}"
     return Feature(f"prior.{key}", "alert", "ratio", meaning, lambda frame: frame.prior(key), monotone=1)
+
+
+def _title_features() -> list[Feature]:
+    return [
+        Feature(
+            f"prior.{side}",
+            "alert",
+            "ratio",
+            f"{which} of the rates of action that training knew for the words of the alert's title",
+            lambda frame, side=side: frame.prior(side),  # type: ignore[misc]  # mypy: default in a lambda
+            monotone=1,
+        )
+        for side, which in zip(SIDES, ("Mean", "Highest", "Lowest"), strict=True)
+    ]
 
 
 def _shrunk(frame: Frame) -> Array:

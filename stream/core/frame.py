@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from stream.core import state
 from stream.core.events import Raised
+from stream.core.titles import SIDES, TITLE, encode_titles
 
 Array = NDArray[np.float64]
 Matrix = NDArray[np.float32]
@@ -23,13 +24,14 @@ _BASE_LEVELS = ("team", "team_rule", "team_entity", "team_rule_entity")
 _LN2 = float(np.log(2.0))
 PRIOR_FIELDS = ("rule", "severity", "source", "entity")
 _LABEL = "label."
+_SIDES = frozenset(SIDES)
 
 
 class Priors(Struct, frozen=True):
     """Rates learnt in training and shipped with the model: what repeats, but not by team.
 
     `tables` maps a key (`rule`, `severity`, `source`, `entity`, `label.<name>`) to the smoothed rate of each value;
-    a value that training did not know has `global_rate`.
+    a value that training did not know has `global_rate`. The values of the key `title` are tokens (`titles.tokens_of`).
     """
 
     global_rate: float
@@ -41,8 +43,13 @@ class Priors(Struct, frozen=True):
 
     def encode_known(self, alerts: Sequence[Raised]) -> tuple[dict[str, Array], Known]:
         """As `encode`, and by key whether training knew the value."""
-        encoded, known = {}, {}
+        encoded: dict[str, Array] = {}
+        known: dict[str, Mask] = {}
         for key, table in self.tables.items():
+            if key == TITLE:
+                sides, known[key] = encode_titles(table, [alert.title for alert in alerts], self.global_rate)
+                encoded |= sides
+                continue
             find = table.get
             rates = np.array([find(value, np.nan) for value in prior_values(key, alerts)], dtype=np.float64)
             known[key] = ~np.isnan(rates)
@@ -56,11 +63,11 @@ def is_prior_key(key: str) -> bool:
     >>> [is_prior_key(key) for key in ("rule", "label.env", "labels", "__class__")]
     [True, True, False, False]
     """
-    return key in PRIOR_FIELDS or key.startswith(_LABEL)
+    return key in PRIOR_FIELDS or key == TITLE or key.startswith(_LABEL)
 
 
 def prior_values(key: str, alerts: Sequence[Raised]) -> list[str]:
-    """The value of a prior's key in each alert; an absent one is the empty text."""
+    """The value of a prior's key, other than `title`, in each alert; an absent one is the empty text."""
     if key.startswith(_LABEL):
         name = key.removeprefix(_LABEL)
         return [alert.labels.get(name, "") for alert in alerts]
@@ -179,9 +186,9 @@ class Frame:
         return expit(logit(self.rate("team", "ever")) + logit(self.prior("rule")) - root)
 
     def shifts(self) -> Array:
-        """Logit of the global rate plus the shifts of every prior and of every level against its parent."""
+        """Logit of the global rate plus the shifts of every prior but titles and of every level against its parent."""
         total = np.full(len(self.at), logit(self.global_rate))
-        for key in sorted(self.encoded):
+        for key in sorted(self.encoded.keys() - _SIDES):
             total = total + logit(self.prior(key)) - logit(self.global_rate)
         for level in self.index:
             above = parent_of(level)

@@ -15,9 +15,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from stream.core.features import TITLE_FEATURES
 from stream.core.frame import WINDOWS, Array, Matrix, expit, logit, parent_of
 from stream.core.records import Like, Push
 from stream.core.records import Score as Record
+from stream.core.titles import TITLE
 
 Score = Callable[[Matrix], Array]
 _HOURS = (0.0, 8.0, 16.0)
@@ -57,12 +59,14 @@ class Occlusion:
         self._usual = usual
         self._root = global_rate
         self._levels = [name.removesuffix(_RATE) for name in names if name.endswith(_RATE)]
-        self._priors = [name for name in names if name.startswith(_PRIOR)]
+        self._priors = [name for name in names if name.startswith(_PRIOR) and name not in TITLE_FEATURES]
         self._levels_of: dict[str, list[str]] = {}
         for level in self._levels:
             self._levels_of.setdefault(_group_of(level), []).append(level)
         for prior in self._priors:
             self._levels_of.setdefault(prior.removeprefix(_PRIOR), [])
+        if any(name in TITLE_FEATURES for name in names):
+            self._levels_of[TITLE] = []
         usually = {
             group: [name for name in names if name.rpartition(".")[2] in suffixes and name in usual]
             for group, suffixes in _USUAL_GROUPS.items()
@@ -105,13 +109,22 @@ class Occlusion:
 
     def ranked(self, alert: Matrix, score: Score) -> list[Push]:
         """All pushes on one alert, float32[F], the strongest first; those that are not worth a word are left out."""
-        (pushes,) = self.pushes(alert[None], score)
-        found = [
-            self._named(Push(group, round(by, 2)), alert)
-            for group, by in zip(self.groups, pushes.tolist(), strict=True)
-            if abs(by) >= LEAST
+        (ranking,) = self.rankings(alert[None], score)
+        return ranking
+
+    def rankings(self, matrix: Matrix, score: Score) -> list[list[Push]]:
+        """As `ranked`, of each of many alerts, float32[N, F]."""
+        return [
+            sorted(
+                (
+                    self._named(Push(group, round(by, 2)), alert)
+                    for group, by in zip(self.groups, row, strict=True)
+                    if abs(by) >= LEAST
+                ),
+                key=lambda push: -abs(push.by),
+            )
+            for row, alert in zip(self.pushes(matrix, score).tolist(), matrix, strict=True)
         ]
-        return sorted(found, key=lambda push: -abs(push.by))
 
     def explain(
         self,
@@ -152,7 +165,7 @@ class Occlusion:
         level, _, field = name.rpartition(".")
         known = level in self._levels and (field.startswith(("rate_", "decided_")) or field in _UNKNOWN)
         grouped = any(field in suffixes for suffixes in _USUAL_GROUPS.values())
-        return known or grouped or name in _COMPUTED or name in self._priors
+        return known or grouped or name in _COMPUTED or name.startswith(_PRIOR)
 
     def _take_out(self, group: str, changed: Matrix) -> None:
         """Change alerts in place to what they are without a group."""
@@ -164,7 +177,8 @@ class Occlusion:
         else:
             for level in self._levels_of[group]:
                 self._forget(changed, level)
-            self._set(changed, f"{_PRIOR}{group}", self._root)
+            for name in TITLE_FEATURES if group == TITLE else (f"{_PRIOR}{group}",):
+                self._set(changed, name, self._root)
 
     def _take_out_recent(self, changed: Matrix) -> None:
         """As if each level had always been as over its whole history."""
@@ -190,16 +204,17 @@ class Occlusion:
             return
         additive, shifts = self._additive(variants), self._shifts(variants)
         before, shrunk = additive[0], self._get(variants, "team_rule.shrunk")
+        by = np.nan_to_num(additive - before)  # a model that reads few features can't tell: then nothing moves
         unlike = before - self._get(variants, "team.rate_ever")[0]
         held = (shrunk[0] - self._get(variants, "team_rule.rate_ever")[0]) / np.where(
             np.abs(unlike) < 1e-3, np.inf, unlike
         )
-        moved = shrunk + np.clip(np.nan_to_num(held), 0.0, 1.0) * (additive - before)
+        moved = shrunk + np.clip(np.nan_to_num(held), 0.0, 1.0) * by
         if "rule" in self.groups:  # no outcome of the rule: nothing but `additive`
             without = 1 + self.groups.index("rule")
-            moved[without] = additive[without]
+            moved[without] = np.where(np.isnan(additive[without]), moved[without], additive[without])
         self._set(variants, "shifts", self._get(variants, "shifts") + shifts - shifts[0])
-        self._set(variants, "additive", self._get(variants, "additive") + additive - before)
+        self._set(variants, "additive", self._get(variants, "additive") + by)
         self._set(variants, "team_rule.shrunk", moved)
 
     def _additive(self, matrix: Matrix) -> Array:

@@ -7,6 +7,7 @@ priors     rates by rule, severity, source, entity and label, learnt from what w
 learning   trees, their number, calibration, thresholds, canaries: all from the training window
 training   replay -> split by time -> learn -> ONNX -> judge -> artifact
 judging    figures, baselines, intervals, the gate: a model on what came after its split
+datasets   a log as a table to learn from with other tools; adoption: what they made becomes a version
 reporting  what people read of a model: report.html, card.md, retrain.md
 backtesting  training again every so often, beside training once
 retraining   the loop for cron: pull, audit, train, judge beside the champion, publish as challenger
@@ -20,22 +21,33 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stream.config import load_problem as load_problem
     from stream.eventlog import read_log as read_log
+    from stream.lab.adoption import adopt as adopt
     from stream.lab.auditing.audit import audit as audit
     from stream.lab.backtesting import backtest as backtest
+    from stream.lab.datasets import dataset as dataset
+    from stream.lab.judging.compare_models import compare_models as compare_models
+    from stream.lab.judging.compare_models import score_models as score_models
     from stream.lab.judging.evaluation import evaluate as evaluate
     from stream.lab.replaying import replay as replay
     from stream.lab.training import train as train
 
 _NAMES = {
+    "adopt": "stream.lab.adoption",
     "audit": "stream.lab.auditing.audit",
     "backtest": "stream.lab.backtesting",
+    "compare_models": "stream.lab.judging.compare_models",
+    "dataset": "stream.lab.datasets",
     "evaluate": "stream.lab.judging.evaluation",
     "load_problem": "stream.config",
     "read_log": "stream.eventlog",
     "replay": "stream.lab.replaying",
+    "score_models": "stream.lab.judging.compare_models",
     "train": "stream.lab.training",
 }
-__all__ = ["audit", "backtest", "evaluate", "load_problem", "read_log", "replay", "train"]
+__all__ = [
+    "adopt", "audit", "backtest", "compare_models", "dataset", "evaluate", "load_problem", "read_log", "replay",
+    "score_models", "train",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

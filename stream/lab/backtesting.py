@@ -16,15 +16,16 @@ from stream.core.frame import Array, Mask
 from stream.core.problem import DAY_SECONDS, Problem
 from stream.eventlog import read_log
 from stream.extras import FITTING, require_lab
+from stream.files import AnyPath
 from stream.lab.judging.baselines import score_baselines
 from stream.lab.judging.metrics import MODEL, check_classes, figures
 from stream.lab.learning import calibration
 from stream.lab.learning.fit import Fitted, fit_window
 from stream.lab.log_checks import about, check_log, check_training
-from stream.lab.matrix import known_matrix, training_matrix
-from stream.lab.priors import Learnt, choose_keys, learn
+from stream.lab.matrix import known_matrix, make_window
+from stream.lab.priors import Learnt
 from stream.lab.replaying import Replayed, replay
-from stream.lab.split import Split, Window, judgeable, split_at_share, split_at_time, trainable
+from stream.lab.split import Split, judgeable, split_at_share, split_at_time, trainable
 from stream.models.manifest import Figures
 from stream.progress import Progress, no_progress
 
@@ -75,11 +76,11 @@ class _Trained(Struct, frozen=True):
 
     def score(self, replayed: Replayed, indices: NDArray[np.int64]) -> Array:
         matrix = known_matrix(replayed, self.learnt.priors, self.chosen, indices)
-        return calibration.apply(self.fitted.calibration, self.fitted.trees.logits(matrix))
+        return calibration.apply(self.fitted.calibration, self.fitted.model.logits(matrix))
 
 
 def backtest(
-    log: Path,
+    log: AnyPath,
     problem: Problem,
     *,
     every_days: float = 7.0,
@@ -94,6 +95,7 @@ def backtest(
         LabError: it can't be trained on or judged, the steps are too many, or the extra is not installed.
     """
     require_lab("the backtest needs", *FITTING, error=LabError)
+    log = Path(log)
     replayed = replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem)
     with about(log):
         return backtest_replayed(replayed, every_days=every_days, split=split, seed=seed, progress=progress)
@@ -148,11 +150,9 @@ def _starts(replayed: Replayed, first: Split, every_days: float) -> list[float]:
 def _train(replayed: Replayed, end: Split, baselines: Mapping[str, Array], seed: int) -> _Trained:
     usable = trainable(replayed, end)
     check_training(replayed.outcome[: end.alert][usable])
-    learnt = learn(replayed, choose_keys(replayed.alerts[: end.alert]), end.step, end.alert)
-    chosen = list(features.table(replayed.problem.history.labels, list(learnt.priors.tables)).values())
-    window = Window(replayed, end, usable, training_matrix(replayed, learnt, chosen), chosen)
+    window, learnt = make_window(replayed, end, usable)
     fitted = fit_window(window, baselines, seed, no_progress)
-    return _Trained(learnt, fitted, chosen, int(np.count_nonzero(usable)))
+    return _Trained(learnt, fitted, list(window.features), int(np.count_nonzero(usable)))
 
 
 def _step(replayed: Replayed, part: NDArray[np.int64], start: float, used: int, scores: dict[str, Array]) -> Step:

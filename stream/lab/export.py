@@ -1,4 +1,4 @@
-"""Trees to ONNX, and the gate that holds the two to the same scores. The only module that imports onnx.
+"""A fitted model to ONNX, and the gate that holds the two to the same scores. The only module that imports onnx.
 
 The graph: float32[N, F] -> TreeEnsembleRegressor -> a * logit + b -> sigmoid -> float32[N]. Where calibration is
 isotonic, a sum of ramps stands in place of the sigmoid, one a line of the map. Thresholds are rounded down to float32:
@@ -15,6 +15,7 @@ from stream.core.errors import LabError
 from stream.core.frame import Array, Matrix
 from stream.extras import import_extra
 from stream.lab.learning import calibration
+from stream.lab.learning.estimators import EstimatorModel, FittedModel
 from stream.lab.learning.trees import Trees
 from stream.models.manifest import Calibration
 
@@ -36,15 +37,35 @@ _EDGE_ROWS = 20_000
 _ZERO = np.float32(1e-35)  # LightGBM's kZeroThreshold
 
 
-def export(trees: Trees, chosen: Calibration, width: int) -> bytes:
-    """The model as ONNX bytes.
+def export(model: FittedModel, chosen: Calibration, matrix: Matrix) -> bytes:
+    """The model as ONNX bytes; `matrix` are rows of what it reads, float32[N, F].
 
     Raises:
-        LabError: the extra is not installed, or the trees hold something that the graph can't say.
+        LabError: a library is not installed, or the model holds something that can't be exported.
     """
+    if isinstance(model, EstimatorModel):
+        from stream.lab.graph_wrapper import wrap
+
+        return wrap(model.to_onnx(matrix), chosen, matrix.shape[1], model.name)
+    assert isinstance(model, Trees), "the lab learns trees or an estimator"
+    return _export_trees(model, chosen, matrix.shape[1])
+
+
+def opset_of(onnx_bytes: bytes) -> dict[str, int]:
+    """The versions of the operators that a model is made of, by domain."""
+    made = import_onnx().load_model_from_string(onnx_bytes)
+    return {one.domain or "ai.onnx": one.version for one in made.opset_import}
+
+
+def calibrating_nodes(onnx: Any, chosen: Calibration) -> tuple[list[Any], list[Any]]:
+    """Nodes and constants from `logits` to `probability`; they use the constant `flat`."""
+    return (_ramps if chosen.kind == "isotonic" else _sigmoid)(onnx, chosen)
+
+
+def _export_trees(trees: Trees, chosen: Calibration, width: int) -> bytes:
     onnx = import_onnx()
     helper, floats = onnx.helper, onnx.TensorProto.FLOAT
-    calibrating, constants = (_ramps if chosen.kind == "isotonic" else _sigmoid)(onnx, chosen)
+    calibrating, constants = calibrating_nodes(onnx, chosen)
     constants.append(helper.make_tensor("flat", onnx.TensorProto.INT64, [1], [-1]))
     nodes = [
         helper.make_node(
@@ -106,18 +127,43 @@ def _ramps(onnx: Any, chosen: Calibration) -> tuple[list[Any], list[Any]]:
     ]
 
 
-def check_parity(trees: Trees, chosen: Calibration, run: Callable[[Matrix], Array], matrix: Matrix) -> float:
-    """The largest difference between LightGBM and ONNX, over the matrix and over rows at every split's threshold.
+def check_parity(model: FittedModel, chosen: Calibration, run: Callable[[Matrix], Array], matrix: Matrix) -> float:
+    """The largest difference between a model and its ONNX export, over the matrix and over rows at its edges.
+
+    Edges are every split's threshold of trees, and each feature's extremes and absence for other models.
 
     Raises:
         LabError: it is not below 1e-5.
     """
-    rows = np.concatenate([matrix, edge_rows(trees, matrix)])
-    native = calibration.apply(chosen, trees.logits(rows))
+    edges = edge_rows(model, matrix) if isinstance(model, Trees) else extreme_rows(matrix)
+    rows = np.concatenate([matrix, edges])
+    if isinstance(model, EstimatorModel) and chosen.kind == "none":
+        native = model.probabilities(rows)
+    else:
+        native = calibration.apply(chosen, model.logits(rows))
     worst = float(np.abs(native - run(rows)).max())
     if not worst < TOLERANCE:
-        raise LabError(f"LightGBM and its ONNX export disagree by {worst:.2g}, at most {TOLERANCE:g} is allowed")
+        name = model.name if isinstance(model, EstimatorModel) else "LightGBM"
+        raise LabError(f"{name} and its ONNX export disagree by {worst:.2g}, at most {TOLERANCE:g} is allowed")
     return worst
+
+
+def extreme_rows(matrix: Matrix) -> Matrix:
+    """Rows of the matrix, each with one feature at its least or largest value, or not known where it ever is not.
+
+    Shape: float32[R, F].
+    """
+    places: list[tuple[int, Any]] = []
+    for column in range(matrix.shape[1]):
+        known = matrix[~np.isnan(matrix[:, column]), column]
+        if len(known):
+            places += [(column, known.min()), (column, known.max())]
+        if len(known) < len(matrix):
+            places.append((column, np.float32(np.nan)))
+    rows = np.resize(matrix, (len(places), matrix.shape[1]))
+    for row, (column, value) in enumerate(places):
+        rows[row, column] = value
+    return rows
 
 
 def edge_rows(trees: Trees, matrix: Matrix) -> Matrix:
@@ -141,8 +187,8 @@ def import_onnx() -> Any:
         LabError: the extra is not installed.
     """
     onnx = import_extra("onnx", "lab", "export needs", LabError)
-    import_module("onnx.checker")
-    import_module("onnx.helper")
+    for name in ("checker", "compose", "helper", "inliner"):
+        import_module(f"onnx.{name}")
     return onnx
 
 

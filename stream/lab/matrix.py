@@ -1,18 +1,49 @@
 """Feature matrices of a replay, made in pieces so that memory holds float32 only."""
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream.core import features
+from stream.core.errors import LabError
 from stream.core.features import Feature
-from stream.core.frame import Array, Decayed, Frame, Matrix, Priors
-from stream.lab.priors import Learnt
+from stream.core.frame import Array, Decayed, Frame, Mask, Matrix, Priors
+from stream.lab.learning.plan import Plan
+from stream.lab.priors import Learnt, choose_keys, learn, needed_keys
 from stream.lab.replaying import Replayed
+from stream.lab.split import Split, Window
+from stream.models.added_features import added_features, require_sound
 from stream.models.model import Model
 
 _PIECE = 8_192
+_DEFAULT = Plan()
+
+
+def make_window(replayed: Replayed, end: Split, usable: Mask, plan: Plan = _DEFAULT) -> tuple[Window, Learnt]:
+    """The training window with its features, those of installed packages among them, and the priors learnt in it.
+
+    Raises:
+        LabError: no alert has what the plan wants a prior of, or it names a feature that is not there.
+        ModelError: a package of features failed.
+    """
+    alerts, added = replayed.alerts[: end.alert], require_sound(added_features())
+    needed = needed_keys(added, alerts)
+    learnt = learn(replayed, choose_keys(alerts, [*plan.priors, *needed], plan.titles), end.step, end.alert)
+    known = features.table(replayed.problem.history.labels, list(learnt.priors.tables), added)
+    chosen = _named(known, plan.features) if plan.features else list(known.values())
+    return Window(replayed, end, usable, training_matrix(replayed, learnt, chosen), chosen), learnt
+
+
+def _named(known: Mapping[str, Feature], names: Sequence[str]) -> list[Feature]:
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            raise LabError(f"there is no feature {name!r}", f"{near[0]!r} is near" if near else None)
+    if len(set(names)) < len(names):
+        raise LabError("a feature is named twice", "name each once, in the order of the model's columns")
+    return [known[name] for name in names]
 
 
 def training_matrix(replayed: Replayed, learnt: Learnt, chosen: Sequence[Feature]) -> Matrix:

@@ -58,6 +58,7 @@ class RetrainRequest(Struct, frozen=True, kw_only=True):
             folded, and counts that never decay are smaller than a scorer's.
         judge_days: how long before the end of what has matured the split lies. Days and not a share of the alerts: a
             share grows with the log, and with it the age of the newest alert that was learnt from.
+        skip_bad: records that are no events are left out and counted; else they end the run.
         force: why a model that failed the gate, or is surely worse than the champion, becomes challenger all the same.
     """
 
@@ -65,6 +66,7 @@ class RetrainRequest(Struct, frozen=True, kw_only=True):
     judge_days: float = JUDGE_DAYS
     seed: int = SEED
     plan: Plan = Plan()
+    skip_bad: bool = True
     force: str | None = None
     command: str = "noisegate retrain"
 
@@ -96,6 +98,8 @@ def retrain(
         champion = fetch_champion(store, before.champion, folder / "champion")
         log = folder / "events.jsonl.gz"
         left_out = pull(log, request.since, progress)
+        if left_out and not request.skip_bad:
+            raise LabError("; ".join(_unused(left_out)), "leave them out with --skip-bad")
         replayed = replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem)
         with about(Path(settings.topics.events)):
             new = _train(replayed, request, folder / "models", at, progress)
@@ -143,8 +147,11 @@ def _train(replayed: Replayed, request: RetrainRequest, out: Path, at: datetime,
 
 def _audit(replayed: Replayed, new: _New, left_out: Mapping[str, int]) -> list[str]:
     found = audit_replayed(replayed, new.manifest.training.split)
-    unused = [f"{count:,} records on Kafka can't be used: {reason}" for reason, count in left_out.items()]
-    return unused + [finding.text for finding in found.findings if finding.warns]
+    return _unused(left_out) + [finding.text for finding in found.findings if finding.warns]
+
+
+def _unused(left_out: Mapping[str, int]) -> list[str]:
+    return [f"{count:,} records on Kafka can't be used: {reason}" for reason, count in left_out.items()]
 
 
 def _beside(

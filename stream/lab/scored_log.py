@@ -21,6 +21,7 @@ from stream.core.problem import Problem
 from stream.core.records import Enriched, Flag, Outcome, Score
 from stream.core.scoring import band_of, evidence_of, whys_of
 from stream.eventlog import read_log
+from stream.files import AnyPath
 from stream.lab.matrix import predict, served_matrix
 from stream.lab.replaying import Replayed, replay
 from stream.models.artifact import verify
@@ -57,14 +58,14 @@ class ScoredLog(Struct, frozen=True, eq=False):
                 yield enriched, outcome
 
 
-def score_log(log: Path, model_dir: Path, progress: Progress = no_progress) -> ScoredLog:
+def score_log(log: AnyPath, model_dir: AnyPath, progress: Progress = no_progress) -> ScoredLog:
     """The alerts of a log with scores of a model: an artifact, or a store's champion, else its newest version.
 
     Raises:
         ModelError: there is no sound model there.
         LogError: the log can't be read.
     """
-    folder = find(model_dir)
+    folder = find(Path(model_dir))
     problem = verify(folder).problem.definition
     model = load_model(folder, problem)
     replayed = replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem)

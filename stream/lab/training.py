@@ -1,35 +1,37 @@
 """Training: replay, split by time, learn, export, judge, write. Nothing from after the split is used to learn."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from stream.core import features
 from stream.core.errors import LabError
 from stream.core.events import moment
-from stream.core.frame import Array, Mask, Matrix, prior_values
+from stream.core.frame import Array, Matrix, Priors
 from stream.core.problem import Problem
 from stream.eventlog import read_log
 from stream.extras import TRAINING, require_lab
-from stream.lab.export import OPSET, check_parity, export
+from stream.files import AnyPath
+from stream.lab.export import check_parity, export, opset_of
 from stream.lab.judging.baselines import score_baselines
 from stream.lab.judging.judgement import encode_judgement, judge_trained
 from stream.lab.judging.metrics import model_metrics
 from stream.lab.judging.report_schema import Check
 from stream.lab.learning import canaries
 from stream.lab.learning.crossval import cross_validate
+from stream.lab.learning.estimators import Estimator, as_estimator
 from stream.lab.learning.fit import Fitted, fit_window
 from stream.lab.learning.plan import Plan
 from stream.lab.log_checks import about, check_judging, check_log, check_training
 from stream.lab.log_warnings import Notice, no_notice, sentences
-from stream.lab.matrix import predict, served_matrix, training_matrix
-from stream.lab.priors import Learnt, choose_keys, learn
+from stream.lab.matrix import make_window, predict, served_matrix
+from stream.lab.priors import Learnt, learn
 from stream.lab.reference import Origin, make_reference
 from stream.lab.replaying import Replayed, replay
 from stream.lab.reporting import card
@@ -48,13 +50,14 @@ _HASH_DIGITS = 8
 
 
 def train(
-    log: Path,
+    log: AnyPath,
     problem: Problem,
-    out: Path,
+    out: AnyPath,
     *,
     split: float = SPLIT,
     seed: int = SEED,
     plan: Plan = _DEFAULT,
+    estimator: Estimator | str | Callable[[], Any] | None = None,
     command: str = "stream.lab.training.train",
     created: datetime | None = None,
     progress: Progress = no_progress,
@@ -62,13 +65,17 @@ def train(
 ) -> Path:
     """Train on the first `split` of a log's alerts, judge on the rest, write a version into `out`; returns its folder.
 
-    `notice` is called, before anything is learnt, with each sentence on what of the log is lost on the live system.
+    `estimator` learns in place of the plan's: a function that makes an unfitted one, or MODULE:FUNCTION. `notice` is
+    called, before anything is learnt, with each sentence on what of the log is lost on the live system.
 
     Raises:
         LogError: the log can't be read.
         LabError: it can't be trained on or judged, or the extra is not installed.
     """
     require_lab("training needs", *TRAINING, error=LabError)
+    log, out = Path(log), Path(out)
+    if estimator is not None:
+        plan = replace(plan, estimator=as_estimator(estimator))
     replayed = replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem)
     for sentence in sentences(replayed.orphans, replayed.unknown_fields, problem):
         notice(sentence)
@@ -104,7 +111,9 @@ def train_replayed(
     if judged:
         check_judging(replayed, end)
     progress("computing features", 0.0)
-    window, learnt = _window(replayed, end, usable)
+    window, learnt = make_window(replayed, end, usable, plan)
+    if plan.estimator is not None:
+        plan.estimator.check(window.matrix)
     baselines = score_baselines(replayed)
     progress("computing features", 1.0)
     checks = canaries.run(window, list(learnt.priors.tables), seed, progress)
@@ -112,14 +121,14 @@ def train_replayed(
     folds = cross_validate(window, seed, plan, fitted.tuned, lambda share: progress("cross-validating", share))
     training = replace(
         _training(window, fitted, split, seed, command),
-        options=msgspec.structs.asdict(plan),
+        options=plan.options,
         folds=folds,
         canaries={check.name: check.text for check in checks},
         untested_canaries=[check.name for check in checks if check.passed is None],
     )
-    onnx = export(fitted.trees, fitted.calibration, len(window.features))
+    onnx = export(fitted.model, fitted.calibration, window.matrix)
     graph = Graph(onnx, len(window.features), "the new model")
-    manifest = _manifest(window, learnt, fitted, graph, training, created or datetime.now(UTC))
+    manifest = _manifest(window, learnt, fitted, graph, training, created or datetime.now(UTC), opset_of(onnx))
     files = {ONNX: onnx, REFERENCE: _reference(window, learnt, Model(manifest, graph))}
     model = Model(replace(manifest, version=_version(manifest, files)), graph, files[REFERENCE])
     progress("comparing scores with outcomes", 0.0)
@@ -130,14 +139,14 @@ def train_replayed(
     return folder
 
 
-def _window(replayed: Replayed, end: Split, usable: Mask) -> tuple[Window, Learnt]:
-    learnt = learn(replayed, choose_keys(replayed.alerts[: end.alert]), end.step, end.alert)
-    chosen = list(features.table(replayed.problem.history.labels, list(learnt.priors.tables)).values())
-    return Window(replayed, end, usable, training_matrix(replayed, learnt, chosen), chosen), learnt
-
-
 def _manifest(
-    window: Window, learnt: Learnt, fitted: Fitted, graph: Graph, training: Training, created: datetime
+    window: Window,
+    learnt: Learnt,
+    fitted: Fitted,
+    graph: Graph,
+    training: Training,
+    created: datetime,
+    opset: dict[str, int],
 ) -> Manifest:
     problem = window.replayed.problem
     return Manifest(
@@ -151,7 +160,7 @@ def _manifest(
         calibration=fitted.calibration,
         training=training,
         golden=_golden(graph, window.matrix),
-        opset=OPSET,
+        opset=opset,
     )
 
 
@@ -172,7 +181,8 @@ def _judge(
     metrics = model_metrics(replayed, mask, scores, baselines, fitted.fixed)
     found = judge_trained(window, fitted, model, baselines, scores, mask, plan=plan)
     unused = sentences(replayed.orphans, replayed.unknown_fields, replayed.problem)
-    found = replace(found, canaries=list(checks), notes=[*found.notes, *unused])
+    strange = [] if plan.estimator is None else plan.estimator.notes
+    found = replace(found, canaries=list(checks), notes=[*found.notes, *strange, *unused])
     gate = GateVerdict(
         passed=found.gate.passed is True,
         failed=[check.text for check in found.gate.checks if check.passed is False],
@@ -186,7 +196,7 @@ def _judge(
 def _check_served(window: Window, fitted: Fitted, model: Model) -> None:
     """Parity on all alerts after the split; before it, if there are none."""
     matrix = served_matrix(window.replayed, model, np.flatnonzero(window.replayed.at >= window.end.at))
-    check_parity(fitted.trees, fitted.calibration, model.predict, matrix if len(matrix) else window.matrix)
+    check_parity(fitted.model, fitted.calibration, model.predict, matrix if len(matrix) else window.matrix)
 
 
 def _training(window: Window, fitted: Fitted, split: float, seed: int, command: str) -> Training:
@@ -206,7 +216,7 @@ def _training(window: Window, fitted: Fitted, split: float, seed: int, command: 
         purged=before - count - excluded,
         excluded=excluded,
         label_rate=float(replayed.outcome[: end.alert][window.usable].mean()),
-        rounds=fitted.trees.rounds,
+        rounds=fitted.model.rounds,
         params=fitted.params,
         fixed_thresholds=fitted.fixed,
         simulated=any(alert.labels.get("simulated") == "true" for alert in replayed.alerts),
@@ -246,12 +256,9 @@ def origin_of(replayed: Replayed, end: Split, later: NDArray[np.int64], learnt: 
     alerts = [replayed.alerts[index] for index in later.tolist()]
     half = split_at_time(replayed, float(replayed.at[end.alert // 2]))
     earlier = learn(replayed, list(learnt.priors.tables), half.step, half.alert).priors.tables
-    unseen = {key: _missing(table, prior_values(key, alerts)) for key, table in earlier.items()} if alerts else {}
+    known = Priors(0.5, earlier).encode_known(alerts)[1]
+    unseen = {key: float(np.mean(~seen)) for key, seen in known.items()} if alerts else {}
     return Origin(replayed.at[later], alerts, replayed.problem.history.labels, unseen)
-
-
-def _missing(table: Mapping[str, float], values: Sequence[str]) -> float:
-    return sum(value not in table for value in values) / len(values)
 
 
 def _version(manifest: Manifest, files: Mapping[str, bytes]) -> str:

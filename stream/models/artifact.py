@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from stream.core.errors import ModelError
 from stream.core.frame import Matrix
+from stream.files import AnyPath
 from stream.models.graph import Graph, check_runtime
 from stream.models.manifest import Manifest, decode_manifest
 
@@ -52,9 +53,9 @@ def load_artifact(folder: Path, trusted: bytes | None = None) -> Artifact:
     return Artifact(folder, manifest, graph, reference)
 
 
-def verify(folder: Path) -> Manifest:
+def verify(folder: AnyPath) -> Manifest:
     """The manifest of a sound artifact; errors as `load_artifact`."""
-    return load_artifact(folder).manifest
+    return load_artifact(Path(folder)).manifest
 
 
 def check_files(folder: Path) -> bytes:

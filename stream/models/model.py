@@ -8,9 +8,12 @@ import numpy as np
 from stream.core import features
 from stream.core.errors import ModelMismatch
 from stream.core.events import Raised
+from stream.core.features import Feature
 from stream.core.frame import Array, Decayed, Frame, Inputs, Matrix, level_index, logit
 from stream.core.occlusion import Occlusion
 from stream.core.problem import Problem
+from stream.files import AnyPath
+from stream.models.added_features import added_features, try_features
 from stream.models.artifact import TRIAL_SECONDS, golden_matrix, load_artifact
 from stream.models.graph import Graph, Stop
 from stream.models.manifest import Manifest
@@ -36,12 +39,23 @@ class Model:
         self.simulated = manifest.training.simulated
         self._graph = graph
         self._labels = tuple(manifest.labels)
-        known = features.table(self._labels, list(manifest.priors.tables))
-        self.table = features.choose([(ref.name, ref.version) for ref in manifest.features], known)
+        self.table = self._choose()
         names = [feature.name for feature in self.table]
         self.reference: Watched = read_reference(reference, names)
         self.occlusion = Occlusion(names, medians(self.reference.spreads), manifest.priors.global_rate)
         self._levels = level_index(self._labels)
+
+    def _choose(self) -> list[Feature]:
+        """The features that the manifest names, of core's table and of installed packages."""
+        manifest, added = self.manifest, added_features()
+        known = features.table(self._labels, list(manifest.priors.tables), added.features)
+        try:
+            chosen = features.choose([(ref.name, ref.version) for ref in manifest.features], known)
+        except ModelMismatch as error:
+            raise ModelMismatch(error.problem, added.faults[0] if added.faults else error.mend) from None
+        names = {feature.name for feature in added.features}
+        try_features([feature for feature in chosen if feature.name in names], self._labels, manifest.priors.tables)
+        return chosen
 
     def features(self, rows: Array, alerts: Sequence[Raised]) -> Matrix:
         """The model's input, float32[N, F], for alerts whose `Fold.rows` are float64[N, 1 + 19 L]."""
@@ -79,13 +93,14 @@ class Model:
             self._graph.run_within(matrix, TRIAL_SECONDS)
 
 
-def load_model(folder: Path, problem: Problem, trusted: bytes | None = None) -> Model:
+def load_model(folder: AnyPath, problem: Problem, trusted: bytes | None = None) -> Model:
     """Verify, check against the problem, warm up; `trusted` as `load_artifact`.
 
     Raises:
         ModelError: the artifact is corrupt, truncated or unsafe.
         ModelMismatch: it answers another problem, or needs what this code does not have.
     """
+    folder = Path(folder)
     artifact = load_artifact(folder, trusted)
     theirs = artifact.manifest.problem
     if theirs.digest != problem.digest:

@@ -69,6 +69,19 @@ def test_bad_line_is_named(run: Run, scored: Scored, tmp_path: Path) -> None:
     assert f"noisegate: {log}: line 2: bad_field" in ran.err
 
 
+def test_bad_lines_are_left_out_on_request(run: Run, scored: Scored, unique_name: str, tmp_path: Path) -> None:
+    """With --skip-bad the rest is sent, and what is left out is counted by reason with its first line."""
+    env = {**scored.env, "NOISEGATE_EVENTS_TOPIC": f"{unique_name}.events"}
+    assert run("topics", "create", env=env).status == 0
+    log = tmp_path / "bad.jsonl"
+    good = next(read_log(scored.log)).value
+    log.write_bytes(b"\n".join([good, b'{"type":"raised"}', b"not json", good]) + b"\n")
+    ran = run("replay", str(log), "--skip-bad", "--json", env=env)
+    assert ran.json["events"] == 2
+    assert "left out 1 lines: bad_field, the first in line 2: " in ran.err
+    assert "left out 1 lines: not_json, the first in line 3: " in ran.err
+
+
 def test_no_such_log(run: Run, tmp_path: Path) -> None:
     """A log that is not there is one sentence."""
     ran = run("replay", str(tmp_path / "none.jsonl"))

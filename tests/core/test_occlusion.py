@@ -222,3 +222,23 @@ def test_a_model_of_few_features_has_few_groups() -> None:
     assert few.pushes(matrix, lambda scored: scored[:, 0].astype(np.float64)) == pytest.approx(
         np.array([[logit(0.8) - logit(ROOT), logit(0.8) - logit(0.4)]]), abs=1e-5
     )
+
+
+def test_titles_are_one_group() -> None:
+    """Mean, highest and lowest rate of a title's words go out together, and say what the words pushed."""
+    names = ["prior.rule", *features.TITLE_FEATURES]
+    occlusion = Occlusion(names, {}, ROOT)
+    assert occlusion.groups == ("rule", "title")
+    row = np.array([[0.6, 0.5, 0.9, 0.2]], dtype=np.float32)
+    (pushes,) = occlusion.pushes(row, lambda rows: rows[:, 1:].mean(axis=1).astype(np.float64))
+    assert pushes[1] == pytest.approx(logit((0.5 + 0.9 + 0.2) / 3) - logit(ROOT), abs=1e-5)
+    assert pushes[0] == 0.0
+
+
+def test_a_model_of_few_features_has_pushes() -> None:
+    """Where it lacks what a computed feature is made of, that feature stays as it is and nothing is NaN."""
+    names = ["team_rule.shrunk", "prior.rule", "additive", "shifts"]
+    occlusion = Occlusion(names, {}, ROOT)
+    row = np.array([[0.4, 0.6, 0.5, 0.1]], dtype=np.float32)
+    (pushes,) = occlusion.pushes(row, lambda rows: rows[:, :3].mean(axis=1).astype(np.float64))
+    assert np.isfinite(pushes).all()

@@ -45,7 +45,7 @@ def test_train_then_evaluate(files: list[str], tmp_path: Path, monkeypatch: pyte
             assert word in result.stdout
         assert "reading" in result.stderr
         assert "reading" not in result.stdout
-    folder = next((tmp_path / "models").iterdir())
+    folder = next((tmp_path / "models").glob("2*"))
     gate = verify(folder).gate
     assert gate is not None
     assert not gate.passed  # so the command that promote would refuse is not offered
@@ -98,3 +98,32 @@ def test_what_is_left_out_of_a_log_is_said(tmp_path: Path, capfd: pytest.Capture
     with chosen_log(log, simulated=False, skip_bad=True) as copy:
         assert len(list(read_log(copy))) == len(small_log(10))
     assert re.search(r"left out 1 lines: unknown_type, the first in line \d+: ", capfd.readouterr().err)
+
+
+@pytest.mark.slow
+def test_models_of_own_making_side_by_side(files: list[str], tmp_path: Path) -> None:
+    """Own parameters, an own estimator and an adopted model on one log: a table of differences, and a run for each."""
+    params, models = tmp_path / "params.toml", tmp_path / "models"
+    params.write_text("num_leaves = 4\n")
+    made = [["--params", str(params)], ["--estimator", "tests.lab.own_models:make", "--prior", "label.env"]]
+    for words in made:
+        assert run("train", *files, "--out", str(models), *words).exit_code == 0
+    folders = sorted(models.glob("2*"))
+    leaves = {verify(folder).training.params.get("num_leaves") for folder in folders}
+    assert leaves == {4, None}
+    scores = tmp_path / "scores.csv"
+    chosen = [word for folder in folders for word in ("--model", str(folder))]
+    compared = run("evaluate", *files[:2], *chosen, "--scores", str(scores))
+    assert f"{folders[1].name} - {folders[0].name}" in compared.stdout
+    assert "too few for intervals" in compared.stdout
+    assert scores.read_text().startswith("team,alert_id,")
+    found = msgspec.json.decode(run("evaluate", *files[:2], *chosen, "--json").stdout)
+    assert len(found["evaluations"]) == 2
+    listed = msgspec.json.decode(run("runs", str(models), "--json").stdout)
+    assert [one["verb"] for one in listed] == ["train"] * 2 + ["evaluate"] * 4
+
+
+def test_a_form_of_scores_that_is_not_known_is_told_first(files: list[str]) -> None:
+    """Before model and log are looked at."""
+    with pytest.raises(LabError, match=r"ends neither in \.parquet nor in \.csv"):
+        run("evaluate", *files[:2], "--model", "nowhere", "--scores", "scores.xlsx")

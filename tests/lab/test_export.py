@@ -43,7 +43,7 @@ def made(with_missing: bool) -> tuple[trees.Trees, Matrix]:
 @cache
 def graph_of(missing: bool) -> Graph:
     """The graph of those trees."""
-    return Graph(export(made(missing)[0], PLATT, WIDTH), WIDTH, "test")
+    return Graph(export(made(missing)[0], PLATT, made(missing)[1]), WIDTH, "test")
 
 
 @pytest.mark.parametrize("missing", [False, True])
@@ -105,12 +105,12 @@ STEPS = Calibration("isotonic", x=[-3.0, -1.2, -1.0, 0.4, 0.9, 4.0], y=[0.02, 0.
 def test_an_isotonic_calibration_scores_the_same(missing: bool) -> None:
     """The sum of ramps is the map: the gate passes on any rows, and on logits beyond both ends."""
     fitted, matrix = made(missing)
-    graph = Graph(export(fitted, STEPS, WIDTH), WIDTH, "test")
+    graph = Graph(export(fitted, STEPS, matrix), WIDTH, "test")
     assert check_parity(fitted, STEPS, graph.run, matrix) < TOLERANCE
     scores = graph.run(matrix)
     assert scores.min() >= 0.02 - 1e-6
     assert scores.max() <= 0.97 + 1e-6
     found = calibration.fit_isotonic((scores > 0.5).astype(np.int8), fitted.logits(matrix))
     assert found.kind == "isotonic"
-    graph = Graph(export(fitted, found, WIDTH), WIDTH, "test")
+    graph = Graph(export(fitted, found, matrix), WIDTH, "test")
     assert check_parity(fitted, found, graph.run, matrix) < TOLERANCE

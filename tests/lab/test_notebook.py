@@ -1,11 +1,16 @@
 """docs/LAB.md is a notebook: it runs from top to bottom."""
 
 import re
+import sys
+import tomllib
+from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import stream.lab
+from stream.models.added_features import GROUP, read_features
 from tests.lab.logs import PROBLEM_TEXT, small_log, write
 
 LAB = Path(__file__).parents[2] / "docs/LAB.md"
@@ -26,6 +31,23 @@ def test_the_notebook_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     printed = capsys.readouterr().out
     assert "last_outcome" in printed
     assert "suppressed" in printed
+
+
+def test_the_package_in_the_docs_gives_features() -> None:
+    """The example of docs/FEATURES.md is one that a worker takes."""
+    page = (LAB.parent / "FEATURES.md").read_text(encoding="utf-8")
+    module = ModuleType("shift_features")
+    exec(page.split("```python\n")[1].split("```")[0], module.__dict__)
+    sys.modules[module.__name__] = module
+    try:
+        (name, value), *_ = tomllib.loads(page.split("```toml\n")[1].split("```")[0])["project"]["entry-points"][
+            GROUP
+        ].items()
+        found = read_features([EntryPoint(name, value, GROUP)])
+    finally:
+        del sys.modules[module.__name__]
+    assert found.faults == ()
+    assert [feature.name for feature in found.features] == ["shift.above_team"]
 
 
 def test_every_verb_of_the_notebook_is_there() -> None:

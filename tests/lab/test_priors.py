@@ -5,8 +5,10 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from stream.core.events import Event
+from stream.core.errors import LabError
+from stream.core.events import Event, Raised
 from stream.core.frame import prior_values
+from stream.core.titles import tokens_of
 from stream.lab.priors import LABEL_KEYS, LEAST_OUTCOMES, VALUES, choose_keys, learn
 from stream.lab.replaying import Replayed, replay
 from stream.lab.split import split_at_share
@@ -89,3 +91,45 @@ def test_excluded_alerts_teach_nothing() -> None:
         replayed = replay(lines(events), small_problem())
         tables.append(learn(replayed, ["rule", "entity"], len(replayed.sequence), len(replayed.alerts)).priors)
     assert tables[0] == tables[1]
+
+
+def titled(count: int = 400) -> Replayed:
+    """Alerts of one team and rule whose titles tell them apart: those that say `disk` are acted on."""
+    events: list[Event] = []
+    for number in range(count):
+        at = START + timedelta(minutes=10 * number)
+        word = "disk" if number % 3 == 0 else "cpu"
+        events.append(Raised(at, f"a{number}", "team-0", "rule-0", "host", title=f"{word} {number}% on host-{number}"))
+        kind = "worked" if word == "disk" else "dismissed"
+        events.append(acted(number, at + timedelta(minutes=1), kind=kind))
+    return replay(lines(events), small_problem())
+
+
+def test_words_of_titles_have_rates_as_known_before_each_alert() -> None:
+    """A token counts from its fifth outcome on; at the end the table holds hashes and their rates, and no word."""
+    replayed = titled()
+    keys = choose_keys(replayed.alerts, titles=True)
+    assert keys == ["rule", "title"]
+    learnt = learn(replayed, keys, len(replayed.sequence), len(replayed.alerts))
+    highest = learnt.encoded["title_high"]
+    assert highest[0] == learnt.global_rates[0]
+    disk, cpu = (learnt.priors.tables["title"][token] for token in (tokens_of("disk")[0], tokens_of("cpu")[0]))
+    assert disk > 0.9
+    assert cpu < 0.05
+    assert highest[399] == pytest.approx(disk, abs=0.01)
+    assert highest[398] < 0.5
+    assert "disk" not in str(learnt.priors)
+    shipped = learnt.priors.encode([replayed.alerts[399]])
+    assert shipped["title_high"][0] == disk
+
+
+def test_keys_that_are_asked_for_must_be_there(small: Replayed) -> None:
+    """A rare label is taken on request; one that no alert has is told, and so are titles where there are none."""
+    assert choose_keys(small.alerts, also=["label.env", "rule"]) == choose_keys(small.alerts)
+    with pytest.raises(LabError, match=r"has the label of 'label.region'; it has: env"):
+        choose_keys(small.alerts, also=["label.region"])
+    with pytest.raises(LabError, match="has a title; train without --titles"):
+        choose_keys(small.alerts, titles=True)
+    rare = [Raised(START, f"r{n}", "t", "r", "e", labels={"site": "x"} if n == 7 else {}) for n in range(200)]
+    assert choose_keys(rare) == ["rule"]
+    assert choose_keys(rare, also=["label.site"]) == ["rule", "label.site"]

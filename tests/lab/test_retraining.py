@@ -331,6 +331,8 @@ def test_what_can_not_be_used_is_told_in_one_sentence(run: Run, settings: Settin
     """A log that is too short, an empty reason, a cache that can't be written; nothing is published."""
     with pytest.raises(LabError, match=r"spans 11\.\d days, too few to judge on the last 30 days"):
         run(EARLY, judge_days=30.0)
+    with pytest.raises(LabError, match="3 records on Kafka can't be used: not_json; leave them out with --skip-bad"):
+        run(EARLY, skip_bad=False)
     with pytest.raises(LabError, match="--force is empty"):
         run(EARLY, force=" ")
     (settings.models.cache.parent / "file").write_text("")

@@ -5,6 +5,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from msgspec.structs import replace
@@ -13,11 +14,14 @@ from stream.core.errors import NoisegateError
 from stream.core.events import Event, Raised, Tick, moment
 from stream.core.problem import Problem
 from stream.lab.judging.evaluation import evaluate_replayed
+from stream.lab.judging.report_schema import Judgement
+from stream.lab.learning.plan import Plan
 from stream.lab.matrix import predict, served_matrix
 from stream.lab.replaying import Replayed, replay
 from stream.lab.training import train, train_replayed
-from stream.models.artifact import CARD, REFERENCE, read_file, verify
+from stream.models.artifact import CARD, FINDINGS, REFERENCE, read_file, verify
 from stream.models.model import load_model
+from stream.models.reference import Reference
 from tests.lab.logs import START, acted, lines, raised, small_log, small_problem, write
 from tests.lab.model_cache import small_model
 
@@ -83,10 +87,7 @@ def test_a_simulated_log_is_told(tmp_path: Path) -> None:
 
 def test_the_reference_is_what_is_served(small: Replayed, tmp_path: Path) -> None:
     """reference.json spreads features and scores as a live scorer sees them; shares add up to one."""
-    import msgspec
-
     from stream.lab.reference import spread
-    from stream.models.reference import Reference
 
     folder = small_model(tmp_path)
     manifest, model = verify(folder), load_model(folder, small.problem)
@@ -174,6 +175,30 @@ def test_train_reads_a_file(tmp_path: Path) -> None:
     other = train_replayed(replay(lines(small_log(400)), small_problem()), tmp_path / "b", created=CREATED)
     assert folder.name == other.name
     assert {"reading", "training", "comparing scores with outcomes"} <= stages
+
+
+@pytest.mark.slow
+def test_titles_are_learnt_from_and_taken_out_again(tmp_path: Path) -> None:
+    """With titles that tell, the model reads them, the ablation says what they bring, and no file holds a word."""
+    rng = np.random.default_rng(4)
+    events: list[Event] = []
+    for number in range(900):
+        at, tells = START + timedelta(minutes=10 * number), bool(rng.random() < 0.4)
+        word = "smouldering" if tells else "flickering"
+        alert = raised(number, at, f"team-{number % 3}", f"rule-{number % 4}")
+        events.append(replace(alert, title=f"{word} {number}% on host-{number % 5}"))
+        kind = "worked" if rng.random() < (0.8 if tells else 0.2) else "dismissed"
+        events.append(acted(number, at + timedelta(minutes=1), f"team-{number % 3}", kind))
+    folder = train_replayed(replay(lines(events), small_problem()), tmp_path, plan=Plan(titles=True))
+    manifest = verify(folder)
+    assert {"prior.title", "prior.title_high", "prior.title_low"} <= {one.name for one in manifest.features}
+    assert manifest.training.options["titles"] is True
+    found = msgspec.json.decode(read_file(folder, FINDINGS), type=Judgement)
+    assert found.shortcut is not None
+    without = {one.name: one.auc for one in found.shortcut.ablations}["without the titles"]
+    assert found.scores[0].auc.value > without + 0.1
+    assert msgspec.json.decode(read_file(folder, REFERENCE), type=Reference).unseen["title"] == 0.0
+    assert not any(b"smouldering" in path.read_bytes() for path in folder.iterdir())
 
 
 WITHOUT_EXTRA = """

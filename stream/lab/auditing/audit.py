@@ -10,6 +10,7 @@ from stream.core.kinds import MUTED, REOPENED, RESERVED
 from stream.core.problem import Problem
 from stream.eventlog import read_log
 from stream.extras import AUDITING, require_lab
+from stream.files import AnyPath
 from stream.lab.auditing import sections
 from stream.lab.auditing.biases import Actors, biases, episodes
 from stream.lab.auditing.floods import floods
@@ -23,9 +24,9 @@ from stream.progress import Progress, no_progress
 OWN_KINDS = RESERVED | {REOPENED, MUTED}
 
 
-def audit(log: Path, problem: Problem, split: float = 0.6, progress: Progress = no_progress) -> Audit:
+def audit(log: AnyPath, problem: Problem, split: float = 0.6, progress: Progress = no_progress) -> Audit:
     """Fold a log and look at it; see `audit_log`."""
-    return audit_log(log, problem, split, progress)[1]
+    return audit_log(Path(log), problem, split, progress)[1]
 
 
 def audit_log(

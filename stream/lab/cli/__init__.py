@@ -1,28 +1,46 @@
 """The verbs `noisegate lab ...`. Results on standard output, everything else on standard error."""
 
+import os
 import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from stream.config import load_problem
-from stream.console import print_json, print_notice, stage_bars, strip_control_characters
-from stream.core.errors import LabError
+from stream.console import print_notice, stage_bars
+from stream.lab.cli.adopt import adopt_command
 from stream.lab.cli.audit import audit_command
 from stream.lab.cli.backtest import backtest_command
-from stream.lab.cli.options import AsJson, Events, ProblemFile, Simulated, SkipBad, Sort, chosen_log
-from stream.lab.cli.output import print_metrics, table_console
+from stream.lab.cli.options import (
+    AsJson,
+    Calibration,
+    EstimatorName,
+    Events,
+    ParamsFile,
+    Prior,
+    ProblemFile,
+    Simulated,
+    SkipBad,
+    Sort,
+    Split,
+    Titles,
+    chosen_log,
+    make_out,
+)
+from stream.lab.cli.output import print_comparison, print_evaluation, print_trained
 from stream.lab.cli.pull import pull_command
-from stream.models.manifest import Manifest
+from stream.lab.cli.runs import SIMULATED, evaluation_runs, record_run, runs_command
+from stream.lab.runs import require_tracking, run_of
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Train and judge models (extra: lab).")
 
 app.command("backtest")(backtest_command)
 app.command("audit")(audit_command)
 app.command("pull")(pull_command)
+app.command("adopt")(adopt_command)
+app.command("runs")(runs_command)
 
 
 @app.command("train")
@@ -33,7 +51,7 @@ def train_command(
     simulated: Simulated = False,
     skip_bad: SkipBad = False,
     sort: Sort = False,
-    split: Annotated[float, typer.Option(help="Share of the alerts to train on, by raise time.")] = 0.6,
+    split: Split = 0.6,
     seed: Annotated[int, typer.Option(help="Random seed. The same seed and log give the same scores.")] = 7,
     trials: Annotated[
         int, typer.Option(help="Number of parameter sets to try by cross-validation; 0 keeps the defaults.")
@@ -41,20 +59,34 @@ def train_command(
     recency_days: Annotated[float | None, typer.Option(help="Half-life of a training alert's weight, in days.")] = None,
     holdout_weight: Annotated[float, typer.Option(help="Weight of alerts that were held out from rules.")] = 1.0,
     monotone: Annotated[bool, typer.Option(help="Train so that a higher rate never lowers the score.")] = True,
-    calibration: Annotated[str, typer.Option(help="Calibration: auto, none, platt or isotonic.")] = "auto",
+    calibration: Calibration = "auto",
+    estimator: EstimatorName = None,
+    params: ParamsFile = None,
+    prior: Prior = None,
+    titles: Titles = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a model on the first part of a log, judge it on the rest, and write it as a new version."""
+    from stream.lab.learning.estimators import load_estimator
+    from stream.lab.learning.params import read_params
     from stream.lab.learning.plan import make_plan
     from stream.lab.training import train
     from stream.models.artifact import verify
 
-    plan = make_plan(trials, recency_days, holdout_weight, monotone, calibration)
+    tracking = require_tracking(os.environ)
+    plan = make_plan(
+        trials,
+        recency_days,
+        holdout_weight,
+        monotone,
+        calibration,
+        estimator=load_estimator(estimator) if estimator else None,
+        params=read_params(params) if params else None,
+        priors=tuple(prior or ()),
+        titles=titles,
+    )
     definition = load_problem(problem)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LabError(f"--out {out}: this folder can't be created ({error.strerror})", "name another") from None
+    make_out(out)
     command = shlex.join(["noisegate", *sys.argv[1:]])
     with chosen_log(events, simulated, skip_bad, sort) as log, stage_bars() as report_progress:
         folder = train(
@@ -68,54 +100,47 @@ def train_command(
             progress=report_progress,
             notice=print_notice,
         )
-    manifest = verify(folder)
-    if as_json:
-        print_json({"folder": str(folder), "version": manifest.version, "metrics": manifest.metrics})
-        return
-    _print_trained(folder, manifest, problem, out)
+        run = run_of("train", verify(folder), log, command, events.name if events else SIMULATED)
+    record_run(run, folder, tracking)
+    print_trained(folder, verify(folder), problem, out, as_json)
 
 
 @app.command("evaluate")
 def evaluate_command(
-    model: Annotated[Path, typer.Option(help="Folder of a version, or a folder of versions.")],
+    model: Annotated[
+        list[Path],
+        typer.Option(help="Folder of a version, or a folder of versions. Give it several times to compare models."),
+    ],
     events: Events = None,
     simulated: Simulated = False,
     skip_bad: SkipBad = False,
     sort: Sort = False,
+    scores: Annotated[
+        Path | None,
+        typer.Option(help="Write each alert's score and what pushed it to this file: .parquet (extra: lab) or .csv."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Judge a model and the baselines on the alerts of a log after the model's split."""
-    from stream.lab.judging.evaluation import evaluate
+    """Judge models and the baselines on the alerts of a log after the models' splits."""
+    from stream.lab.judging.compare_models import compare_models, score_models
+    from stream.lab.score_file import check_score_path, write_scores
+    from stream.models.store import find
 
+    tracking = require_tracking(os.environ)
+    if scores is not None:
+        check_score_path(scores)
+    command, name = shlex.join(["noisegate", *sys.argv[1:]]), events.name if events else SIMULATED
     with chosen_log(events, simulated, skip_bad, sort) as log, stage_bars() as report_progress:
-        evaluation = evaluate(log, model, report_progress)
-    if as_json:
-        print_json(evaluation)
+        scored = score_models(log, model, report_progress)
+        comparison = compare_models(scored)
+        if scores is not None:
+            report_progress("finding reasons", 0.0)
+            write_scores(scored, scores)
+            report_progress("finding reasons", 1.0)
+        runs = evaluation_runs(comparison, scored, log, name, command)
+    for place, run in zip(model, runs, strict=True):
+        record_run(run, find(place), tracking, new=False)
+    if len(model) > 1:
+        print_comparison(comparison, as_json)
         return
-    console = table_console()
-    console.print(f"[bold]{evaluation.model}[/bold]  {escape(evaluation.question)}")
-    console.print(
-        f"after {evaluation.split_at:%Y-%m-%d %H:%M} UTC; not judged: {evaluation.excluded:,} visibility-only or in a "
-        f"flood, {evaluation.young:,} whose horizon had not passed"
-    )
-    print_metrics(console, evaluation.metrics, evaluation.simulated)
-
-
-def _print_trained(folder: Path, manifest: Manifest, problem: Path, out: Path) -> None:
-    console = table_console()
-    console.print(f"[bold]{escape(str(folder))}[/bold]  learnt from {manifest.training.used:,} alerts")
-    if manifest.metrics is not None:
-        print_metrics(console, manifest.metrics, manifest.training.simulated)
-    if manifest.gate is not None and not manifest.gate.passed:
-        verb = "could not be tested" if manifest.gate.result == "not tested" else "failed"
-        why = escape(strip_control_characters("; ".join(manifest.gate.faults)))
-        console.print(
-            f"The gate {verb}: {why}. `noisegate models promote` refuses this version unless you give a reason; "
-            f"see {escape(str(folder / 'report.html'))}"
-        )
-        return
-    served = shlex.join([f"NOISEGATE_PROBLEM={problem.resolve()}", f"NOISEGATE_MODEL_STORE={out.resolve()}"])
-    console.print(
-        f"To serve it: {escape(served)} noisegate models promote {manifest.version}"
-        " (scorers with these two settings load it within seconds)"
-    )
+    print_evaluation(comparison.evaluations[0], as_json)

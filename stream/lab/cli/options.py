@@ -10,7 +10,7 @@ import typer
 
 from stream.console import print_notice
 from stream.core.errors import LabError
-from stream.eventlog import clean_log
+from stream.eventlog import clean_log, left_out_sentences
 
 Events = Annotated[Path | None, typer.Option(help="Event log: .jsonl, .jsonl.gz or .parquet, in order of time.")]
 Simulated = Annotated[bool, typer.Option("--simulated", help="Use the simulated organisation's log instead of a file.")]
@@ -21,7 +21,35 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON on 
 SkipBad = Annotated[
     bool, typer.Option("--skip-bad", help="Leave out lines that are no events, counted by reason as the scorer would.")
 ]
+Split = Annotated[float, typer.Option(help="Share of the alerts to train on, by raise time.")]
+Prior = Annotated[
+    list[str] | None,
+    typer.Option("--prior", help="Learn the rates of this key too, such as label.region. May be given several times."),
+]
+Titles = Annotated[bool, typer.Option("--titles", help="Learn the rates of the words of titles too.")]
+EstimatorName = Annotated[
+    str | None,
+    typer.Option(
+        "--estimator",
+        metavar="MODULE:FUNCTION",
+        help="Learn with what this function returns, such as a scikit-learn pipeline, in place of LightGBM.",
+    ),
+]
+ParamsFile = Annotated[Path | None, typer.Option("--params", help="TOML file with parameters of LightGBM.")]
+Calibration = Annotated[str, typer.Option(help="Calibration: auto, none, platt or isotonic.")]
 Sort = Annotated[bool, typer.Option("--sort", help="Bring the log in order of time first, in memory.")]
+
+
+def make_out(out: Path) -> None:
+    """Make the folder that --out names.
+
+    Raises:
+        LabError: it can't be created.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LabError(f"--out {out}: this folder can't be created ({error.strerror})", "name another") from None
 
 
 @contextmanager
@@ -44,11 +72,8 @@ def chosen_log(events: Path | None, simulated: bool, skip_bad: bool = False, sor
                 Path(folder)
                 / f"{events.name.removesuffix('.gz').removesuffix('.parquet').removesuffix('.jsonl')}.jsonl"
             )
-            for reason, skipped in clean_log(events, copy, skip_bad, sort).items():
-                print_notice(
-                    f"left out {skipped.count:,} lines: {reason}, the first in line {skipped.first_line}: "
-                    f"{skipped.first_detail}"
-                )
+            for sentence in left_out_sentences(clean_log(events, copy, skip_bad, sort)):
+                print_notice(sentence)
             yield copy
         return
     from stream.simulation import write_events

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
-from stream.core.events import seconds
+from stream.core.events import moment, seconds
+from stream.core.frame import Array
 from stream.eventlog import read_log
+from stream.files import AnyPath
 from stream.lab.judging.baselines import score_baselines
 from stream.lab.judging.metrics import model_metrics
 from stream.lab.log_checks import about
@@ -38,7 +41,7 @@ class Evaluation(Struct, frozen=True):
     metrics: Metrics
 
 
-def evaluate(log: Path, model_dir: Path, progress: Progress = no_progress) -> Evaluation:
+def evaluate(log: AnyPath, model_dir: AnyPath, progress: Progress = no_progress) -> Evaluation:
     """The evaluation of a model on the alerts of a log that were raised at its split or later.
 
     `model_dir` is an artifact, or a store of them: then its champion is meant, else the newest version. The problem is
@@ -49,7 +52,8 @@ def evaluate(log: Path, model_dir: Path, progress: Progress = no_progress) -> Ev
         LogError: the log can't be read.
         LabError: nothing in the log can be judged.
     """
-    folder = find(model_dir)
+    log = Path(log)
+    folder = find(Path(model_dir))
     problem = verify(folder).problem.definition
     model = load_model(folder, problem)
     replayed = replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem)
@@ -62,19 +66,27 @@ def evaluate(log: Path, model_dir: Path, progress: Progress = no_progress) -> Ev
 
 def evaluate_replayed(replayed: Replayed, model: Model) -> Evaluation:
     """The evaluation on a replay that is done already."""
-    manifest = model.manifest
-    split = split_at_time(replayed, seconds(manifest.training.split_at))
-    mask, after = judgeable(replayed, split), replayed.at >= split.at
-    scores = predict(model, served_matrix(replayed, model, np.flatnonzero(mask)))
-    thresholds = manifest.training.fixed_thresholds
+    split = split_at_time(replayed, seconds(model.manifest.training.split_at))
+    places = np.flatnonzero(judgeable(replayed, split))
+    scores = predict(model, served_matrix(replayed, model, places))
+    return evaluate_scores(replayed, model, places, scores, split.at)
+
+
+def evaluate_scores(
+    replayed: Replayed, model: Model, places: NDArray[np.int64], scores: Array, split_at: float
+) -> Evaluation:
+    """The evaluation of scores, float64[J], of the alerts at `places`, int64[J], which are judged after `split_at`."""
+    manifest, after = model.manifest, replayed.at >= split_at
+    mask = np.zeros(len(replayed.at), dtype=np.bool_)
+    mask[places] = True
     return Evaluation(
         model=model.version,
         problem=replayed.problem.id,
         question=manifest.problem.question,
-        split_at=manifest.training.split_at,
+        split_at=moment(split_at),
         simulated=manifest.training.simulated
         or any(alert.labels.get("simulated") == "true" for alert in replayed.alerts),
         young=int(np.count_nonzero(after & replayed.counts & ~replayed.mature)),
         excluded=int(np.count_nonzero(after & ~replayed.counts)),
-        metrics=model_metrics(replayed, mask, scores, score_baselines(replayed), thresholds),
+        metrics=model_metrics(replayed, mask, scores, score_baselines(replayed), manifest.training.fixed_thresholds),
     )

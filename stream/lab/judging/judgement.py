@@ -24,6 +24,7 @@ from stream.lab.judging.report_schema import Ageing, Data, Floods, Importance, J
 from stream.lab.judging.teams import judge_teams
 from stream.lab.learning.fit import Fitted
 from stream.lab.learning.plan import Plan
+from stream.lab.learning.trees import Trees
 from stream.lab.matrix import predict, served_matrix
 from stream.lab.replaying import Replayed
 from stream.lab.split import Split, Window, trainable
@@ -131,7 +132,8 @@ def judge_trained(
     looked = judgement.shortcut
     weighed = importance(window, fitted)
     if looked is not None:
-        of = next((one.feature for one in weighed if one.feature in shortcut.RATES), "")
+        names = [one.feature for one in weighed] if weighed is not None else list(shortcut.RATES)
+        of = next((name for name in names if name in shortcut.RATES), "")
         reached = shortcut.dependence(matrix, window.features, model.predict, of)
         again = shortcut.ablations(window, (matrix, y), baselines, seed, plan, progress)
         looked = replace(looked, ablations=again, dependence=reached, dependence_of=of)
@@ -164,9 +166,14 @@ def _case(
     )
 
 
-def importance(window: Window, fitted: Fitted) -> list[Importance]:
-    """Each feature's share of the gain of all splits, the largest first; zero everywhere without a split."""
-    gains = np.asarray(fitted.trees.booster.feature_importance(importance_type="gain"), dtype=np.float64)
+def importance(window: Window, fitted: Fitted) -> list[Importance] | None:
+    """Each feature's share of the gain of all splits, the largest first; zero everywhere without a split.
+
+    None of what is no LightGBM model.
+    """
+    if not isinstance(fitted.model, Trees):
+        return None
+    gains = np.asarray(fitted.model.booster.feature_importance(importance_type="gain"), dtype=np.float64)
     shares = gains / max(float(gains.sum()), 1e-12)
     rows = zip(window.features, shares.tolist(), strict=True)
     found = [Importance(feature.name, share, feature.meaning) for feature, share in rows]

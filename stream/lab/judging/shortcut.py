@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from msgspec.structs import replace
 
-from stream.core.features import Feature
+from stream.core.errors import LabError
+from stream.core.features import TITLE_FEATURES, Feature
 from stream.core.frame import Array, Labels, Mask, Matrix
 from stream.lab.judging import metrics
 from stream.lab.judging.report_schema import Ablation, Interval, Shortcut
@@ -96,15 +97,23 @@ def ablations(
 ) -> list[Ablation]:
     """The model trained again on fewer features, each judged on the test part's float32[N, F] and outcomes.
 
-    Trials are not repeated. A set that is empty, or holds all features, is left out.
+    Trials are not repeated. A set that is empty, or holds all features, is left out; so are all of a model that was
+    adopted, and of an estimator that can't learn from fewer features.
     """
+    if plan.estimator is not None and plan.estimator.adopted is not None:
+        return []
     made = []
     for name, keep in feature_sets(window.features).items():
         chosen = [feature for feature, kept in zip(window.features, keep, strict=True) if kept]
         smaller = replace(window, matrix=np.ascontiguousarray(window.matrix[:, keep]), features=chosen)
-        fitted = fit_window(smaller, baselines, seed, progress, replace(plan, trials=0))
+        try:
+            fitted = fit_window(smaller, baselines, seed, progress, replace(plan, trials=0))
+        except LabError:
+            if plan.estimator is None:
+                raise
+            continue  # such as one that names columns
         y, matrix = test[1], np.ascontiguousarray(test[0][:, keep])
-        p = calibration.apply(fitted.calibration, fitted.trees.logits(matrix))
+        p = calibration.apply(fitted.calibration, fitted.model.logits(matrix))
         detection = window.replayed.problem.target.detection
         figures = metrics.auc(y, p), metrics.suppressed_at(y, p, detection), metrics.ece(y, p)
         made.append(Ablation(name, len(chosen), *figures))
@@ -115,7 +124,9 @@ def feature_sets(chosen: Sequence[Feature]) -> dict[str, Mask]:
     """The columns of each ablation, bool[F] by name."""
     history = np.array([feature.group == "history" for feature in chosen], dtype=np.bool_)
     lasts = np.array([".last_" in feature.name for feature in chosen], dtype=np.bool_)
+    titles = np.array([feature.name in TITLE_FEATURES for feature in chosen], dtype=np.bool_)
     sets = {"without history": ~history, "history only": history, "without the last outcomes": ~lasts}
+    sets["without the titles"] = ~titles
     return {name: keep for name, keep in sets.items() if keep.any() and not keep.all()}
 
 

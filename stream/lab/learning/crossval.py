@@ -18,8 +18,9 @@ from stream.core.frame import Mask
 from stream.extras import import_extra
 from stream.lab.judging.metrics import auc, log_loss
 from stream.lab.learning import calibration
+from stream.lab.learning.params import Params
 from stream.lab.learning.plan import Plan
-from stream.lab.learning.trees import Params, try_rounds
+from stream.lab.learning.trees import try_rounds
 from stream.lab.split import Split, Window, between, has_enough, split_at_share, trainable
 from stream.models.manifest import Calibration, FoldFigures
 from stream.progress import Progress

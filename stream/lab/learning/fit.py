@@ -13,14 +13,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from stream.core.frame import Array
+from stream.core.frame import Array, Labels, Matrix
 from stream.core.scoring import Thresholds, outcomes_known
 from stream.lab.judging.metrics import MODEL, threshold_for
 from stream.lab.judging.teams import PREDICTABLE, UNPREDICTABLE, judge_team, judge_teams
 from stream.lab.learning import calibration, trees
 from stream.lab.learning.crossval import search
+from stream.lab.learning.estimators import Estimator, EstimatorModel, FittedModel
+from stream.lab.learning.params import Params
 from stream.lab.learning.plan import Plan
-from stream.lab.learning.trees import Params, Trees, try_rounds, weights_of
+from stream.lab.learning.trees import planned_params, try_rounds, weights_of
 from stream.lab.replaying import Replayed
 from stream.lab.split import Window, earlier_and_later, has_enough
 from stream.models.manifest import Calibration
@@ -39,7 +41,7 @@ class Fitted(Struct, frozen=True, eq=False):
     `thresholds` are the edges of bands and evidence, `tuned` the parameters that trials found better than the defaults.
     """
 
-    trees: Trees
+    model: FittedModel
     calibration: Calibration
     params: Params
     fixed: dict[str, float]
@@ -64,9 +66,13 @@ def fit_window(
         chosen = calibration.choose(replayed.outcome[: end.alert][later], logits, plan.calibration)
         scores = calibration.apply(chosen, logits)
     matrix, labels = window.take(window.usable)
-    params = {**trees.params_for(len(labels), seed, plan.monotone), **tuned}
     weights, report_progress = weights_of(replayed, window.usable, plan), lambda share: progress("training", share)
-    fitted = trees.fit(matrix, labels, window.features, params, rounds, report_progress, weights)
+    fitted: FittedModel
+    if plan.estimator is None:
+        params = planned_params(len(labels), seed, plan, tuned)
+        fitted = trees.fit(matrix, labels, window.features, params, rounds, report_progress, weights)
+    else:
+        fitted, params = _fit_estimator(plan.estimator, matrix, labels, weights)
     honest = scores is not None
     if scores is None:
         later, scores = window.usable, calibration.apply(chosen, fitted.logits(matrix))
@@ -77,6 +83,13 @@ def fit_window(
     if honest:
         edges = learn_evidence(replayed, np.flatnonzero(later), scores, edges)
     return Fitted(fitted, chosen, params, fixed, edges, tuned)
+
+
+def _fit_estimator(
+    estimator: Estimator, matrix: Matrix, labels: Labels, weights: Array | None
+) -> tuple[EstimatorModel, Params]:
+    fitted = estimator.fit(matrix, labels, weights)
+    return fitted, fitted.params
 
 
 def learn_evidence(replayed: Replayed, places: NDArray[np.int64], p: Array, edges: Thresholds) -> Thresholds:

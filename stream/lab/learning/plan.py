@@ -6,6 +6,9 @@ from typing import Literal, cast, get_args
 from msgspec import Struct
 
 from stream.core.errors import LabError
+from stream.core.frame import is_prior_key
+from stream.lab.learning.estimators import Estimator
+from stream.lab.learning.params import Params, check_params
 
 CalibrationChoice = Literal["auto", "none", "platt", "isotonic"]
 FOLDS_MOST, TRIALS_MOST = 20, 1_000
@@ -21,6 +24,11 @@ class Plan(Struct, frozen=True, kw_only=True):
         holdout_weight: the weight of alerts that were held out of automation.
         monotone: a higher rate never lowers the score.
         calibration: auto takes the one with the least log loss on later data.
+        estimator: what learns in place of LightGBM's trees.
+        params: of LightGBM, over the defaults.
+        priors: more keys whose rates are learnt, such as `label.region`; common ones are found without.
+        titles: whether rates of the words of titles are learnt too.
+        features: the names of the features that are read, in their order; all there are where it is empty.
     """
 
     folds: int = 3
@@ -29,6 +37,24 @@ class Plan(Struct, frozen=True, kw_only=True):
     holdout_weight: float = 1.0
     monotone: bool = True
     calibration: CalibrationChoice = "auto"
+    estimator: Estimator | None = None
+    params: Params = {}
+    priors: tuple[str, ...] = ()
+    titles: bool = False
+    features: tuple[str, ...] = ()
+
+    @property
+    def options(self) -> dict[str, str | int | float | bool | None]:
+        """The options as a manifest notes them; those of later versions only where they were given."""
+        noted: dict[str, str | int | float | bool | None] = {
+            name: getattr(self, name)
+            for name in ("folds", "trials", "recency_days", "holdout_weight", "monotone", "calibration")
+        }
+        if self.estimator is not None:
+            noted |= {"estimator": self.estimator.name, "monotone": False}
+        if self.priors:
+            noted["priors"] = ", ".join(self.priors)
+        return {**noted, "titles": True} if self.titles else noted
 
     def __post_init__(self) -> None:
         """Hold the options to their bounds.
@@ -48,9 +74,27 @@ class Plan(Struct, frozen=True, kw_only=True):
             raise LabError(f"holdout_weight={self.holdout_weight:g}: give a weight above 0")
         if self.calibration not in get_args(CalibrationChoice):
             raise LabError(f"calibration={self.calibration}: give one of {', '.join(get_args(CalibrationChoice))}")
+        if self.estimator is not None and (self.params or self.trials):
+            raise LabError("params and trials are of LightGBM, and an estimator learns in its place", "leave one out")
+        check_params(self.params)
+        strange = [key for key in self.priors if not is_prior_key(key)]
+        if strange:
+            raise LabError(f"{strange[0]!r} is no key of priors", "name a label as `label.region`")
 
 
-def make_plan(trials: int, recency_days: float | None, holdout_weight: float, monotone: bool, calibration: str) -> Plan:
+def make_plan(
+    trials: int,
+    recency_days: float | None,
+    holdout_weight: float,
+    monotone: bool,
+    calibration: str,
+    *,
+    estimator: Estimator | None = None,
+    params: Params | None = None,
+    priors: tuple[str, ...] = (),
+    titles: bool = False,
+    features: tuple[str, ...] = (),
+) -> Plan:
     """A plan of options as a command line gives them.
 
     Raises:
@@ -62,4 +106,9 @@ def make_plan(trials: int, recency_days: float | None, holdout_weight: float, mo
         holdout_weight=holdout_weight,
         monotone=monotone,
         calibration=cast(CalibrationChoice, calibration),  # the plan itself refuses others
+        estimator=estimator,
+        params=params or {},
+        priors=priors,
+        titles=titles,
+        features=features,
     )

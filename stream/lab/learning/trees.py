@@ -12,11 +12,12 @@ from stream.core.frame import Array, Labels, Mask, Matrix
 from stream.core.ledger import HELD_OUT
 from stream.core.problem import DAY_SECONDS
 from stream.extras import import_extra
+from stream.lab.learning.estimators import FittedModel
+from stream.lab.learning.params import Params
 from stream.lab.learning.plan import Plan
 from stream.lab.replaying import Replayed
 from stream.lab.split import Window
 
-Params = dict[str, str | int | float | bool]
 ROUNDS_MOST = 600
 ROUNDS_LEAST = 50
 ROUNDS_UNTRIED = 150  # where there is too little data to find a number
@@ -62,6 +63,11 @@ def params_for(rows: int, seed: int, monotone: bool = True) -> Params:
     if not monotone:
         del params[_MONOTONE]
     return params
+
+
+def planned_params(rows: int, seed: int, plan: Plan, tuned: Params) -> Params:
+    """The parameters for so many rows: the plan's over the defaults, those that trials found over both."""
+    return {**params_for(rows, seed, plan.monotone), **plan.params, **tuned}
 
 
 def fit(
@@ -127,11 +133,13 @@ def try_rounds(
     plan: Plan,
     tuned: Params,
     report_progress: Callable[[float], None],
-) -> Trees:
-    """Trees of the earlier part, with the number of rounds that is best on the later one."""
+) -> FittedModel:
+    """Trees of the earlier part, with the number of rounds that is best on the later one; or the plan's estimator."""
     matrix, labels = window.take(earlier)
-    params = {**params_for(len(labels), seed, plan.monotone), **tuned}
     weights = weights_of(window.replayed, earlier, plan)
+    if plan.estimator is not None:
+        return plan.estimator.fit(matrix, labels, weights)
+    params = planned_params(len(labels), seed, plan, tuned)
     return fit_until_best(matrix, labels, window.take(later), window.features, params, report_progress, weights)
 
 

@@ -183,12 +183,18 @@ def _made(manifest: Manifest) -> str:
     params = "\n".join(f"    {name} = {value}" for name, value in made.params.items())
     held = made.options.get("monotone", True)
     monotone = "; a higher rate never lowers the score (monotone)" if held else ""
+    learner = made.params.get("estimator", made.params.get("adopted"))
+    how = f"`{learner}` on {len(manifest.features)} features"
+    if learner is None:
+        how = (
+            f"LightGBM on {len(manifest.features)} features, {made.rounds} rounds, found on the end\n"
+            f"of the training window{monotone}"
+        )
     return f"""## How it was made
 
     {made.command}
 
-At {manifest.created:{_DAY}} UTC. LightGBM on {len(manifest.features)} features, {made.rounds} rounds, found on the end
-of the training window{monotone}. Parameters:
+At {manifest.created:{_DAY}} UTC. {how}. Parameters:
 
 {params}{_options(manifest)}"""
 

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
 from stream.core.errors import LabError
 from stream.core.ledger import HELD_OUT
+from stream.lab.learning.estimators import Estimator
 from stream.lab.learning.plan import Plan, make_plan
 from stream.lab.learning.trees import weights_of
 from stream.lab.replaying import Replayed
@@ -61,7 +62,10 @@ def test_the_manifest_and_the_card_tell_the_options(larger: Replayed, tmp_path: 
     plan = Plan(trials=2, recency_days=3.0, monotone=False, calibration="isotonic", folds=2)
     folder = train_replayed(larger, tmp_path, plan=plan, judged=False)
     manifest = verify(folder)
-    assert manifest.training.options == asdict(plan)
+    assert manifest.training.options == {
+        "folds": 2, "trials": 2, "recency_days": 3.0, "holdout_weight": 1.0, "monotone": False,
+        "calibration": "isotonic",
+    }  # fmt: skip
     assert len(manifest.training.folds) == 2
     assert next(iter(manifest.training.canaries)) == "shuffled labels"
     assert manifest.calibration.kind == "isotonic"
@@ -73,4 +77,15 @@ def test_the_manifest_and_the_card_tell_the_options(larger: Replayed, tmp_path: 
     plain = train_replayed(larger, tmp_path, judged=False)
     assert plain != folder
     assert "(monotone)" in read_file(plain, CARD).decode()
-    assert verify(plain).training.options == asdict(Plan())
+    assert verify(plain).training.options == {
+        "folds": 3, "trials": 0, "recency_days": None, "holdout_weight": 1.0, "monotone": True, "calibration": "auto",
+    }  # fmt: skip
+
+
+def test_options_of_own_models_are_noted_only_where_they_were_given() -> None:
+    """Estimator, priors and titles; of an estimator no direction is held."""
+    given = Plan(estimator=Estimator("m:f"), priors=("label.env", "entity"), titles=True)
+    more = {name: value for name, value in given.options.items() if Plan().options.get(name, "none") != value}
+    assert more == {"estimator": "m:f", "priors": "label.env, entity", "titles": True, "monotone": False}
+    with pytest.raises(LabError, match=r"'env' is no key of priors; name a label as `label.region`"):
+        Plan(priors=("env",))

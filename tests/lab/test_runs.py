@@ -1,0 +1,124 @@
+"""The run log: what a training or an evaluation was, and how often a log was looked at."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+from typer.testing import CliRunner
+
+from stream.core.errors import LabError
+from stream.lab.cli import app
+from stream.lab.runs import FOLDER, Run, looks, read_runs, require_tracking, run_of, track, write_run
+from stream.models.artifact import verify
+from tests.lab.logs import small_log, write
+from tests.lab.model_cache import small_model
+
+RUN = Run(
+    at=datetime(2026, 1, 2, tzinfo=UTC),
+    verb="train",
+    command="noisegate lab train",
+    log="log.jsonl",
+    log_sha256="ab" * 32,
+    problem="small@1234",
+    split_at=datetime(2026, 1, 1, tzinfo=UTC),
+    model="2026-01-02-abcd",
+)
+
+
+def test_a_run_is_what_was_trained(tmp_path: Path) -> None:
+    """Its figures, options and parameters are the manifest's; the log is named with its hash."""
+    manifest = verify(small_model(tmp_path))
+    log = write(tmp_path / "log.jsonl", small_log())
+    run = run_of("train", manifest, log, "noisegate lab train")
+    assert (run.model, run.metrics, run.log) == (manifest.version, manifest.metrics, "log.jsonl")
+    assert run.options["num_leaves"] == manifest.training.params["num_leaves"]
+    assert run.gate == "failed"
+    assert len(run.log_sha256) == 64
+    assert run_of("train", manifest, log, "", "simulated").log == "simulated"
+
+
+def test_runs_are_read_as_written_in_order_of_time(tmp_path: Path) -> None:
+    """Whatever their files are called; a folder without any holds none."""
+    assert read_runs(tmp_path) == []
+    later = replace(RUN, at=RUN.at + timedelta(hours=1), verb="evaluate")
+    for run in (later, RUN):
+        assert write_run(run, str(tmp_path)).parent == tmp_path / FOLDER
+    assert read_runs(tmp_path) == [RUN, later]
+
+
+def test_a_file_that_is_no_run_is_told(tmp_path: Path) -> None:
+    """With its path and what to do; a run log that can't be written, too."""
+    write_run(RUN, tmp_path)
+    (tmp_path / FOLDER / "a.json").write_text("{}")
+    with pytest.raises(LabError, match=r"a\.json: is no run: .*; move it elsewhere"):
+        read_runs(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LabError, match="can't be written"):
+        write_run(RUN, tmp_path / "file")
+
+
+def test_looks_are_counted_by_the_log_s_content(tmp_path: Path) -> None:
+    """Trainings and evaluations that judged count alike, whatever the log was called then."""
+    metrics = verify(small_model(tmp_path)).metrics
+    seen = replace(RUN, metrics=metrics)
+    runs = [seen, replace(seen, log="renamed.jsonl", verb="evaluate"), RUN, replace(seen, log_sha256="cd" * 32)]
+    assert looks(runs) == {"ab" * 32: 2, "cd" * 32: 1}
+
+
+def test_the_verb_lists_runs_and_warns(tmp_path: Path) -> None:
+    """A table, JSON on request; from five looks on a sentence; without runs, where they would be."""
+    metrics = verify(small_model(tmp_path)).metrics
+    for number in range(5):
+        shown = CliRunner().invoke(app, ["runs", str(tmp_path)])
+        assert "times" not in shown.stdout
+        write_run(replace(RUN, metrics=metrics, at=RUN.at + timedelta(minutes=number)), tmp_path)
+    shown = CliRunner().invoke(app, ["runs", str(tmp_path)])
+    assert "Models were judged on log.jsonl 5 times." in " ".join(shown.stdout.split())
+    assert "2026-01-02 00:04" in shown.stdout
+    as_json = CliRunner().invoke(app, ["runs", str(tmp_path), "--json"])
+    assert len(msgspec.json.decode(as_json.stdout)) == 5
+    none = CliRunner().invoke(app, ["runs", str(tmp_path / "none")])
+    assert isinstance(none.exception, LabError)
+    assert "holds no run; name the folder of models" in str(none.exception)
+
+
+def test_mlflow_is_wanted_only_where_its_address_is_set() -> None:
+    """Without MLFLOW_TRACKING_URI nothing is imported; with it a missing package is one sentence."""
+    assert require_tracking({}) is None
+    try:
+        import mlflow
+    except ImportError:
+        with pytest.raises(LabError, match=r"needs mlflow, which is not installed; pip install 'noisegate\[mlflow\]'"):
+            require_tracking({"MLFLOW_TRACKING_URI": "http://127.0.0.1:1"})
+    else:
+        assert require_tracking({"MLFLOW_TRACKING_URI": "http://127.0.0.1:1"}) is mlflow
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # the library's own
+def test_a_run_reaches_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the library's own file store: parameters, figures, tags and files of the version."""
+    mlflow = pytest.importorskip("mlflow")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "mlruns").as_uri())
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    folder = small_model(tmp_path / "models")
+    run = run_of("train", verify(folder), write(tmp_path / "log.jsonl", small_log()), "noisegate lab train")
+    assert track(mlflow, run, folder) is None
+    (found,) = mlflow.search_runs(experiment_names=["small"], output_format="list")
+    assert found.data.metrics["model.auc"] == pytest.approx(run.metrics.model.auc)  # type: ignore[union-attr]
+    assert found.data.params["num_leaves"] == "7"
+    assert found.data.tags["model"] == folder.name
+
+
+def test_a_server_that_is_away_costs_the_tracking_alone() -> None:
+    """The sentence names no login, and nothing is raised."""
+
+    def fail(name: str) -> None:
+        raise ConnectionError(f"no answer from http://me:secret@127.0.0.1:1 for {name}")
+
+    away: Any = SimpleNamespace(set_experiment=fail)
+    assert track(away, RUN, None) == "not tracked in MLflow: no answer from http://***@127.0.0.1:1 for small"
