@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from stream.core.events import moment, words_for
 from stream.core.observations import HOUR
-from stream.core.proof import alpha_of, more_needed
+from stream.core.problem import DAY_SECONDS
+from stream.core.proof import PAUSE_DAYS, alpha_of, more_needed
 from stream.core.records import Mode, ProofState
 from stream.core.rules import MODES
 from stream.rule_state import DayBound, Standing
@@ -108,7 +109,7 @@ def days_words(days: float | None) -> str:
     """
     if days is None:
         return "never"
-    return "less than a day" if days < 1.0 else words_for(days * 86_400.0)
+    return "less than a day" if days < 1.0 else words_for(days * DAY_SECONDS)
 
 
 def _acts(standing: Standing) -> str:
@@ -121,6 +122,9 @@ def _acts(standing: Standing) -> str:
         armed = f"since {since}" + (f", armed by {regime.by}" if regime.by else "")
         return f"{verdict.mode}s alerts {armed}; {_percent(verdict.share)} of the hours of each team are left alone"
     if verdict.armed in ("pause", "close"):
+        begins = ladder.regimes[-1].hour * HOUR
+        if begins > standing.at:
+            return f"{verdict.armed}s alerts from {moment(begins):%F %H:%M} UTC on"
         return f"was armed to {verdict.armed} and does nothing at present: {verdict.why}"
     if ladder.highest_mode == "score":
         return "does nothing, as its file says"
@@ -142,6 +146,8 @@ def _next(name: str, standing: Standing) -> str:
         return ""
     wanted = "pause" if verdict.armed in ("score", "shadow") else "close"
     if verdict.armed == "close" or MODES.index(wanted) > MODES.index(ladder.highest_mode):
+        return ""
+    if wanted == "close" and standing.at < ladder.regimes[-1].hour * HOUR + PAUSE_DAYS * DAY_SECONDS:
         return ""
     return f"noisegate rules arm {name} --to {wanted}"
 
