@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stream.rule_state import CommandResult, RuleState, Standing, Undo
 
 ANSWER_SECONDS = 15.0
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.05
 REDIS_SECONDS = 5.0
 OWNERS = "`noisegate rules proof` shows the owners"
 START = "start it with `noisegate run closer`"
