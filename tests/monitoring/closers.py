@@ -30,6 +30,7 @@ def pages(moments: Iterable[float]) -> Iterator[Exposed]:
         metrics.rule_files_valid.set(1)
         metrics.lane.progress_timestamp.set(at)
         metrics.lane.kafka_up.set(1)
+        metrics.lane.history_up.set(1)
         yield Exposed(at, {"job": CLOSER_JOB, "instance": "closer-0:9108"}, generate_latest(metrics.registry).decode())
 
 
