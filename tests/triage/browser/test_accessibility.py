@@ -78,7 +78,7 @@ def test_other_pages(visit: Opener) -> None:
         tabs = [
             visit(page, color_scheme=scheme, viewport={"width": 390, "height": 844}) for scheme in ("light", "dark")
         ]
-        paths = ("/suppressed", "/teams", "/alerts/payments/F0", "/rules", "/teams/payments", "/model")
+        paths = ("/suppressed", "/teams", "/alerts/payments/F0", "/rules", "/digest", "/teams/payments", "/model")
         for at, path in enumerate(paths):
             tab = tabs[at % 2]
             tab.goto(page.url + path)
