@@ -156,6 +156,7 @@ def bound_chart(bounds: Sequence[DayBound]) -> Markup:
         line(plane, [(float(one.day), one.limit) for one in bounds], "ideal"),
         broken_line(plane, [(float(one.day), one.bound) for one in bounds], "whisker s1"),
         axes(plane, "day (UTC)", "bound of the share acted on", ticks),
+        width=plane.width,
         fixed=True,
     )
 

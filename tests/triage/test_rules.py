@@ -80,7 +80,7 @@ def test_the_list_of_rules_has_those_of_the_closer_and_those_of_decisions() -> N
     rig.take(enriched(), decision(by_rule="old-rule"), outcome())
     text = rig.get("/rules").text
     assert re.findall(r'<a href="/rules/([\w-]+)">', text) == ["night-disks", "quiet", "old-rule"]
-    assert "inconclusive: 143 observations, 2.0 acted on" in text
+    assert "inconclusive, bound 9.3 %, limit 5 %, 129 missing" in text
     assert rig.get("/rules/nothing").status_code == 404
     rig.rules.data = RuleData()
     assert rig.get("/rules/quiet").status_code == 404
