@@ -92,6 +92,28 @@ class DayBound(Struct, frozen=True, array_like=True):
     limit: float
 
 
+class NearMisses(Struct, frozen=True, array_like=True):
+    """How often people acted on an alert of the same team and entity within 2 hours of what a rule touched.
+
+    Counted since the rule was armed: `after_suppressed` of the `suppressed` alerts that it paused or closed, and as the
+    base rate `after_held_out` of the `held_out` alerts that it left alone.
+    """
+
+    suppressed: int = 0
+    after_suppressed: int = 0
+    held_out: int = 0
+    after_held_out: int = 0
+
+    def plus(self, other: "NearMisses") -> "NearMisses":
+        """Both together."""
+        return NearMisses(
+            self.suppressed + other.suppressed,
+            self.after_suppressed + other.after_suppressed,
+            self.held_out + other.held_out,
+            self.after_held_out + other.after_held_out,
+        )
+
+
 class Standing(Struct, frozen=True, kw_only=True):
     """One rule as the closer leaves it for people, pages and the workers that decide.
 
@@ -103,6 +125,7 @@ class Standing(Struct, frozen=True, kw_only=True):
         daily: observations a day, over the proof that stands.
         bounds: one a day, the oldest first.
         loaded: whether the rule files hold it now.
+        near_misses: over all partitions.
         at: when this was written.
     """
 
@@ -113,6 +136,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     daily: float = 0.0
     bounds: list[DayBound] = []
     loaded: bool = True
+    near_misses: NearMisses = NearMisses()
     at: float
 
 
