@@ -13,7 +13,7 @@ from stream.core.problem import DAY_SECONDS
 from stream.core.proof import PAUSE_DAYS, alpha_of, more_needed
 from stream.core.records import Mode, ProofState
 from stream.core.rules import MODES
-from stream.rule_state import DayBound, Standing
+from stream.rule_state import DayBound, NearMisses, Standing
 
 STALE_SECONDS = 600.0  # standings older than this allow nothing
 CLOSER_AWAY = "nobody judges the rules at the moment, so none acts"
@@ -32,6 +32,7 @@ class StandingSummary(Struct, frozen=True, kw_only=True):
         days: to that proof, at the rule's own volume; None where nothing comes.
         share: of the teams' hours that the rule leaves alone.
         next: the command that lets it climb a step; empty where a person can do nothing now.
+        near_misses: acts soon after what it touched, in words; empty where nothing was touched.
         at: when the closer wrote this, seconds since 1970.
     """
 
@@ -56,6 +57,7 @@ class StandingSummary(Struct, frozen=True, kw_only=True):
     loaded: bool
     models: tuple[str, ...]
     bounds: list[DayBound]
+    near_misses: str
     at: float
 
 
@@ -86,6 +88,7 @@ def summary_of(name: str, standing: Standing) -> StandingSummary:
         loaded=standing.loaded,
         models=standing.ready,
         bounds=standing.bounds,
+        near_misses=_near_misses(standing.near_misses),
         at=standing.at,
     )
 
@@ -150,6 +153,16 @@ def _next(name: str, standing: Standing) -> str:
     if wanted == "close" and standing.at < ladder.regimes[-1].hour * HOUR + PAUSE_DAYS * DAY_SECONDS:
         return ""
     return f"noisegate rules arm {name} --to {wanted}"
+
+
+def _near_misses(one: NearMisses) -> str:
+    """The words of near-misses.
+
+    >>> _near_misses(NearMisses(120, 3, 40, 1))
+    '3 of 120 suppressed (2.5 %), 1 of 40 left alone (2.5 %)'
+    """
+    pairs = (one.after_suppressed, one.suppressed, "suppressed"), (one.after_held_out, one.held_out, "left alone")
+    return ", ".join(f"{n:,} of {whole:,} {what} ({100.0 * n / whole:.1f} %)" for n, whole, what in pairs if whole)
 
 
 def _percent(share: float) -> str:

@@ -66,6 +66,8 @@ def print_standing(one: StandingSummary, paused: PauseAll | None, now: float) ->
         )
     if one.models:
         print_line(f"models that may act by it: {', '.join(one.models)}")
+    if one.near_misses:
+        print_line(f"near-misses since it was armed: {one.near_misses}")
     days = [bound for bound in one.bounds if bound.bound is not None][-_BOUNDS:]
     if days:
         table = Table("day", box=SIMPLE)

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from stream.core.suppressions import Suppression
 from stream.rule_standing import summaries_of
-from stream.rule_state import Change, DayBound, PauseAll, RuleState, Standing
+from stream.rule_state import Change, DayBound, NearMisses, PauseAll, RuleState, Standing
 from stream.triage.board import Record
 from stream.triage.standings import RuleData, RuleReader
 from stream.triage.templates import bound_chart
@@ -66,8 +66,9 @@ def test_a_rules_page_has_its_standing_and_the_command_that_takes_it_further() -
 def test_an_armed_rule_shows_how_to_stop_it() -> None:
     """The commands to disarm and to undo, to copy; nothing to arm before two weeks."""
     rig = Rig()
-    rig.rules.data = data(night_disks=standing_of(400, 1.0, "pause"))
+    rig.rules.data = data(night_disks=replace(standing_of(400, 1.0, "pause"), near_misses=NearMisses(120, 3, 40, 1)))
     text = rig.get("/rules/night-disks").text
+    assert "<dd>3 of 120 suppressed (2.5 %), 1 of 40 left alone (2.5 %)</dd>" in text
     assert "<code>noisegate rules disarm night-disks</code>" in text
     assert "<code>noisegate rules undo night-disks --since 2h</code>" in text
     assert "rules arm" not in text
