@@ -119,7 +119,7 @@ class TriageApp:
             shift_ends_at=room.shift_ends_at(now),
             now=now,
         )
-        hints = self._places.hints("alerts")
+        hints = self._places.hints()
         return self._html("list.html", viewer, "alerts", hints=hints, page=state, state_json=state_json(state))
 
     async def events(self, request: Request, viewer: Viewer) -> Response:
@@ -188,7 +188,7 @@ class TriageApp:
     async def teams_page(self, request: Request, viewer: Viewer) -> Response:
         """All teams."""
         teams = sorted(self._room.teams.teams.values(), key=lambda one: -one.alerts)
-        return self._html("teams.html", viewer, "teams", hints=self._places.hints("teams"), teams=teams)
+        return self._html("teams.html", viewer, "teams", hints=self._places.hints(), teams=teams)
 
     async def team_page(self, request: Request, viewer: Viewer) -> Response:
         """One team, or with `?format=csv` or `markdown` its rules worth mending."""

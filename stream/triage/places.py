@@ -142,7 +142,7 @@ class Places:
         """The report of a version."""
         return await asyncio.to_thread(self._models.report, version)
 
-    def hints(self, place: str) -> list[Hint]:
+    def hints(self) -> list[Hint]:
         """What is missing before a page can be of use, with the command that mends it."""
         board = self._room.board
         if not board.episodes:
@@ -159,7 +159,7 @@ class Places:
 
     def rule_hints(self, found: Collection[RulePage]) -> list[Hint]:
         """The same for the page of rules."""
-        hints = self.hints("rules")
+        hints = self.hints()
         return hints if found or NO_ALERTS in hints else [*hints, NO_RULES]
 
     def model_hints(self, found: ModelsView) -> list[Hint]:
