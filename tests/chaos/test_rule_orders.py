@@ -1,10 +1,11 @@
-"""A thousand suppressed alerts come back by one command: real closer, Kafka and Redis."""
+"""What people order of rules reaches a real closer, and a thousand alerts come back by one command."""
 
 import json
 import os
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,21 +36,31 @@ expires = 2099-01-01
 """
 
 
-@pytest.fixture
-def cluster(kafka: ApacheKafka, unique_name: str, tmp_path: Path) -> Iterator[Cluster]:
+@pytest.fixture(scope="module")
+def cluster(kafka_of_session: ApacheKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A deployment whose closers lost their state in Redis while a rule kept alerts of forty teams from people."""
+    kafka_of_session.start()
+    folder = tmp_path_factory.mktemp("orders")
     with RedisServer("redis") as memory:
-        made = Cluster(kafka, memory, tmp_path, unique_name)
-        (tmp_path / "rules.toml").write_text(RULES)
-        made.environment |= {"NOISEGATE_CLOSER_RULES": str(tmp_path / "rules.toml"), "PYTHONPATH": str(ROOT)}
+        made = Cluster(kafka_of_session, memory, folder, f"t-{uuid.uuid4().hex[:12]}")
+        (folder / "rules.toml").write_text(RULES)
+        made.environment |= {"NOISEGATE_CLOSER_RULES": str(folder / "rules.toml"), "PYTHONPATH": str(ROOT)}
         pause(made)
         begin(made)
-        with (tmp_path / "closer.log").open("ab") as log:
+        with (folder / "closer.log").open("ab") as log:
             made.workers["closer"] = subprocess.Popen(noisegate("run", "closer"), env=env(made), stdout=log, stderr=log)
         try:
             yield made
         finally:
             made.close()
+
+
+@pytest.fixture
+def state(cluster: Cluster) -> Iterator[RuleState]:
+    """What the closer and people leave for each other there."""
+    made = RuleState(cluster.redis.url, cluster.settings.deployment, 5.0)
+    yield made
+    made.close()
 
 
 def noisegate(*words: str) -> list[str]:
@@ -95,18 +106,30 @@ def releases(cluster: Cluster) -> list[Decision]:
     return [one for one in found if one.decision == "release"]
 
 
-def test_a_thousand_alerts_are_back_within_five_seconds(cluster: Cluster) -> None:
+def ask(cluster: Cluster, *words: str) -> "subprocess.CompletedProcess[bytes]":
+    """What `noisegate rules` says."""
+    command = noisegate("rules", *words)
+    return subprocess.run(command, env=env(cluster), capture_output=True, check=False, timeout=90)
+
+
+def test_commands_are_carried_out_or_refused_by_the_closer(cluster: Cluster, state: RuleState) -> None:
+    """A rule that is not proven is not armed; the sentence is the closer's, its log says who wanted it."""
+    until(lambda: "night-disks" in state.standings(), 90, "no standing was written")
+    proof = json.loads(ask(cluster, "proof", "--json").stdout)["rules"]
+    assert [(one["name"], one["mode"], one["state"]) for one in proof] == [("night-disks", "shadow", "inconclusive")]
+    refused = ask(cluster, "arm", "night-disks", "--to", "pause", "--by", "ann", "--wait", "60")
+    assert (refused.returncode, b"can't be armed: inconclusive: 0 observations" in refused.stderr) == (1, True)
+    assert state.commands() == []
+    assert [(one.what, one.by) for one in state.log()][0] == ("refused", "ann")
+    disarmed = ask(cluster, "disarm", "night-disks", "--wait", "60")
+    assert (disarmed.returncode, b"is not armed, so nothing is to be done" in disarmed.stdout) == (0, True)
+
+
+def test_a_thousand_alerts_are_back_within_five_seconds(cluster: Cluster, state: RuleState) -> None:
     """One command brings all of them back, each once, as a decision and an event of its own, and tells how many."""
-    state = RuleState(cluster.redis.url, cluster.settings.deployment, 5.0)
     until(lambda: len(state.suppressed()) == ALERTS, 90, f"they were never found again: {cluster.log_of('closer')}")
     ordered = time.time()
-    told = subprocess.run(
-        noisegate("rules", "undo", "night-disks", "--since", "2h", "--json", "--wait", "60"),
-        env=env(cluster),
-        capture_output=True,
-        check=False,
-        timeout=90,
-    )
+    told = ask(cluster, "undo", "night-disks", "--since", "2h", "--json", "--wait", "60")
     assert told.returncode == 0, told.stderr
     assert sum(json.loads(told.stdout)["undone"].values()) == ALERTS
     until(lambda: len(releases(cluster)) >= ALERTS, 60, "the releases were never published")
@@ -118,4 +141,3 @@ def test_a_thousand_alerts_are_back_within_five_seconds(cluster: Cluster) -> Non
     assert len({one.action_id for one in acts}) == len(acts) == ALERTS
     until(lambda: state.suppressed() == [], 30, "they still stand as suppressed")
     assert sum(one.what == "undone" for one in state.log()) == cluster.partitions
-    state.close()
