@@ -40,7 +40,8 @@ def _judging() -> list[Alert]:
         ),
         Alert(
             alert="NoisegateRulesHeldBack",
-            expr=f"max by (job, brake) ({raw('rules_brake')}) == 1",
+            expr=f"max by (job, brake) ({raw('rules_brake')}) == 1\n"
+            f"and on (job) max by (job) (max_over_time({raw('rule_mode', ACTING)}[1d])) == 1",
             held=f"{BRAKE_HOURS}h",
             severity="ticket",
             summary="No rule has acted for hours",
