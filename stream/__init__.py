@@ -8,6 +8,9 @@ The journey of an alert, and where its code lives:
     alerts.events -> scorer            `scorer`, run by a Faust worker on `lane`, folds history (`core.fold`) in Redis,
                                        computes features (`core.features`), scores with ONNX (`models`)
     scorer -> alerts.enriched          the alert as raised, its probability and why
+    alerts.enriched -> closer          `closer` decides by rules (`core.decisions`), which climb as outcomes prove them
+                                       (`core.proof`, `core.ladder`) and people arm them (`rule_state`)
+    closer -> alerts.decisions         what a rule did, would have done, or was kept from; targets do it (`core.deeds`)
     alerts.enriched -> relay -> people the score in the annotations of the alerts that passed
     topics -> triage -> people         a live page of all alerts; people's verdicts go to alerts.events
     scorer -> alerts.outcomes          what became of each alert

@@ -56,6 +56,8 @@ PARTS: Mapping[str, object] = {
     "fingerprint": "00f1",
     "digest": "9b97",
     "event": "raised",
+    "name": "ladder:night-disks",
+    "order": "0c5be71a",
 }
 
 

@@ -1,11 +1,14 @@
-"""`noisegate rules ...`: rules checked, explained, planned and held against the past. Nothing here acts."""
+"""`noisegate rules ...`: rules checked, explained, planned and held against the past.
+
+Nothing here acts; the verbs about rules that run are in `rules_live`.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stream.cli import options
+from stream.cli import options, rules_live
 from stream.console import print_json, stage_bars
 
 if TYPE_CHECKING:
@@ -13,7 +16,9 @@ if TYPE_CHECKING:
     from stream.lab.rule_backtest import Backtest
     from stream.lab.rule_past import Past
 
-app = typer.Typer(no_args_is_help=True, help="Check rules, and show what they would do. Nothing here acts.")
+app = typer.Typer(
+    no_args_is_help=True, help="Check rules, show what they would do and what they did, and let them climb."
+)
 
 Files = Annotated[
     list[Path] | None,
@@ -30,6 +35,15 @@ Since = Annotated[
     str | None, typer.Option(help="Without --events: start, such as 60d or 2026-03-01T00:00:00Z. Default: 60d.")
 ]
 _OVERLAPS = 20
+LIVE = (
+    rules_live.proof,
+    rules_live.arm,
+    rules_live.disarm,
+    rules_live.log,
+    rules_live.undo,
+    rules_live.pause,
+    rules_live.digest,
+)
 
 
 @app.command()
@@ -85,9 +99,10 @@ def explain(
     if events is not None:
         with stage_bars() as report_progress:
             enriched = find_in_log(alert, events, _model_folder(model), report_progress)
+        found = explain_alert(index, enriched)
     else:
         enriched = find_in_topic(alert, options.settings())
-    found = explain_alert(index, enriched)
+        found = explain_alert(index, enriched, rules_live.live_standings())
     if as_json:
         print_json(found)
     else:
@@ -124,17 +139,26 @@ def plan(
     as_json: options.AsJson = False,
 ) -> None:
     """Print days to proof, and to notice a tenfold risk, at each rule's past volume and hold-out."""
+    from msgspec import to_builtins
+
     from stream.cli.rules_output import print_plans
     from stream.lab.rule_backtest import plan as plan_of
+    from stream.rule_standing import summary_of
 
     index = _index(files)
     found, past = _backtest(index, events, model, since)
     floors = {one.rule.name: one.rule.holdout_floor for one in index.rules}
     plans = [plan_of(one, floors[one.name]) for one in found.rules]
+    standings = rules_live.live_standings() if events is None else {}
+    now = {name: summary_of(name, standings[name]) for name in floors if name in standings}
     if as_json:
-        print_json(plans)
+        print_json([to_builtins(one) | ({"now": now[one.name]} if one.name in now else {}) for one in plans])
     else:
-        print_plans(plans, past.note)
+        print_plans(plans, past.note, now)
+
+
+for _verb in LIVE:
+    app.command()(_verb)
 
 
 def _places(files: list[Path] | None) -> list[Path]:

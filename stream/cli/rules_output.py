@@ -1,5 +1,6 @@
 """What `noisegate rules` prints: mistakes and overlaps, an alert explained, the past, plans."""
 
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ from stream.core.rule_index import IndexedRule, RuleIndex
 from stream.core.rule_overlaps import Overlap
 from stream.core.rules import MATCH_FIELDS, Mistake, Placed, Rule
 from stream.core.scoring import history_words
+from stream.rule_standing import StandingSummary, days_words, summary_of
+from stream.rule_state import Standing
 
 if TYPE_CHECKING:
     from stream.lab.rule_backtest import Backtest, Plan, RuleBacktest
@@ -73,8 +76,11 @@ class Explained(Struct, frozen=True):
     rules: list[Considered]
 
 
-def explain_alert(index: RuleIndex, enriched: Enriched) -> Explained:
-    """Each rule's result for an alert; those that match or nearly match first, in the order in which they are tried."""
+def explain_alert(index: RuleIndex, enriched: Enriched, standings: Mapping[str, Standing] | None = None) -> Explained:
+    """Each rule's result for an alert; those that match or nearly match first, in the order in which they are tried.
+
+    Where the closer left a standing of the rule that decides, the result says what the rule may do now.
+    """
     alert, score = enriched.alert, enriched.score
     decides: IndexedRule | None = None
     near: list[Considered] = []
@@ -91,7 +97,7 @@ def explain_alert(index: RuleIndex, enriched: Enriched) -> Explained:
             result = f"matches, but {decides.rule.name} comes first"
         else:
             decides = one
-            result = _deciding(one, enriched)
+            result = _deciding(one, enriched, (standings or {}).get(one.rule.name))
         where = f"{one.placed.file}:{one.placed.line}"
         (far if missed else near).append(Considered(one.rule.name, one.rule.owner, where, result))
     why = history_words(score, enriched.why)
@@ -100,8 +106,8 @@ def explain_alert(index: RuleIndex, enriched: Enriched) -> Explained:
     return Explained(alert, score.probability, score.model, score.evidence, why, flags, name, near + far)
 
 
-def _deciding(one: IndexedRule, enriched: Enriched) -> str:
-    """What the rule that decides may do to the alert, whatever its proof is."""
+def _deciding(one: IndexedRule, enriched: Enriched, standing: Standing | None) -> str:
+    """What the rule that decides may do to the alert: by its standing, and without one whatever its proof is."""
     at = seconds(enriched.alert.at)
     why = never(enriched, one)
     if why is None and one.ends_at is not None and at >= one.ends_at:
@@ -112,6 +118,8 @@ def _deciding(one: IndexedRule, enriched: Enriched) -> str:
         return f"{DECIDES}, and never acts on this alert: {why}"
     if one.rule.mode in ("score", "shadow"):
         return f"{DECIDES}; with mode = {one.rule.mode!r} it does nothing"
+    if standing is not None and standing.verdict.version == one.rule.version:
+        return f"{DECIDES}: it {summary_of(one.rule.name, standing).acts} ({standing.verdict.why})"
     return f"{DECIDES}: once proven and armed it may {one.rule.mode} this alert"
 
 
@@ -230,8 +238,8 @@ def _print_rule(rule: "RuleBacktest") -> None:
             )
 
 
-def print_plans(plans: "list[Plan]", note: str) -> None:
-    """Print a few lines for each rule."""
+def print_plans(plans: "list[Plan]", note: str, now: Mapping[str, StandingSummary]) -> None:
+    """Print a few lines for each rule, with its standing where the closer left one."""
     console = stdout_console()
     console.print(
         f"At the volume of the past ({note}). An observation is a team's hour in which the rule matched; a proof takes "
@@ -241,6 +249,7 @@ def print_plans(plans: "list[Plan]", note: str) -> None:
     for plan in plans:
         if plan.past_share is None:
             console.print(f"\n{plan.name}: matched nothing that was observed, so nothing can be planned", markup=False)
+            _print_now(now.get(plan.name))
             continue
         notice = ", ".join(f"{_days(days)} at {share}" for share, days in plan.notice_days.items())
         lines = [
@@ -252,6 +261,14 @@ def print_plans(plans: "list[Plan]", note: str) -> None:
             f"  days to notice ten times the limit, by hold-out: {notice.replace('%', ' %')}",
         ]
         console.print("\n".join(lines), markup=False)
+        _print_now(now.get(plan.name))
+
+
+def _print_now(now: StandingSummary | None) -> None:
+    if now is None:
+        return
+    left = f"; {days_words(now.days)} to go at {now.daily:.1f} observations a day" if now.to_proof else ""
+    stdout_console().print(f"  now: {now.why}{left}", markup=False)
 
 
 def _days(days: float | None) -> str:

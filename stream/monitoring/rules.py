@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from stream.monitoring.queries import drift, quality, service
+from stream.monitoring.queries import closer, drift, quality, service
+
+CLOSER_WINDOW = "7d"
 
 
 class Recording(Struct, frozen=True):
@@ -51,6 +53,7 @@ def recordings(drift: Mapping[str, str] | None = None, quality_windows: Mapping[
             Group(f"noisegate-quality-{window}", every, [*_quality(window), *_estimates(window)])
             for window, every in quality_windows.items()
         ),
+        Group(f"noisegate-closer-{CLOSER_WINDOW}", "4m", list(_closer(CLOSER_WINDOW))),
     ]
 
 
@@ -59,6 +62,18 @@ def _service() -> Iterable[Recording]:
         yield Recording(f"noisegate:latency_misses:ratio{window}", service.latency_misses(window))
     yield Recording("noisegate:champion_age:seconds", service.champion_age())
     yield Recording("noisegate:matured_until:seconds", quality.matured_until())
+
+
+def _closer(window: str) -> Iterable[Recording]:
+    table = {
+        "rule_decisions": closer.decisions,
+        "rule_near_misses": closer.near_misses,
+        "rule_near_miss_share": closer.near_miss_share,
+        "rule_holdout_rate": closer.holdout_rate,
+        "rule_trips": closer.trips,
+        "suppressions_ended": closer.ended,
+    }
+    return (Recording(f"noisegate:{name}:{window}", expression(window)) for name, expression in table.items())
 
 
 def _reference() -> Iterable[Recording]:

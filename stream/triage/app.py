@@ -32,7 +32,7 @@ from stream.triage.responses import (
 )
 from stream.triage.room import TriageRoom
 from stream.triage.search import PAGE_ROWS, VIEWS
-from stream.triage.templates import STATIC, render, state_json
+from stream.triage.templates import STATIC, alert_url, render, state_json
 from stream.triage.verdicts import NO_SNAPSHOT, Person
 from stream.triage.view import (
     Answer,
@@ -78,6 +78,7 @@ class TriageApp:
             "/rules": self.rules_page,
             "/rules/{rest:path}": self.rule_page,
             "/suppressed": self.suppressed_page,
+            "/digest": self.digest_page,
             "/model": self.model_page,
             "/model/report": self.model_report,
         }
@@ -118,7 +119,7 @@ class TriageApp:
             shift_ends_at=room.shift_ends_at(now),
             now=now,
         )
-        hints = self._places.hints("alerts")
+        hints = self._places.hints()
         return self._html("list.html", viewer, "alerts", hints=hints, page=state, state_json=state_json(state))
 
     async def events(self, request: Request, viewer: Viewer) -> Response:
@@ -187,7 +188,7 @@ class TriageApp:
     async def teams_page(self, request: Request, viewer: Viewer) -> Response:
         """All teams."""
         teams = sorted(self._room.teams.teams.values(), key=lambda one: -one.alerts)
-        return self._html("teams.html", viewer, "teams", hints=self._places.hints("teams"), teams=teams)
+        return self._html("teams.html", viewer, "teams", hints=self._places.hints(), teams=teams)
 
     async def team_page(self, request: Request, viewer: Viewer) -> Response:
         """One team, or with `?format=csv` or `markdown` its rules worth mending."""
@@ -205,19 +206,34 @@ class TriageApp:
 
     async def rules_page(self, request: Request, viewer: Viewer) -> Response:
         """All rules of the closer."""
-        return self._html("rules.html", viewer, "rules", hints=self._places.hints("rules"), rules=self._places.rules())
+        data = await self._places.rule_data()
+        rules = self._places.rules(data)
+        hints = self._places.rule_hints(rules)
+        return self._html("rules.html", viewer, "rules", hints=hints, data=data, rules=rules)
 
     async def rule_page(self, request: Request, viewer: Viewer) -> Response:
         """One rule."""
-        name = "/".join(path_parts(request))
-        rule = next((one for one in self._places.rules() if one.name == name), None)
+        name, data = "/".join(path_parts(request)), await self._places.rule_data()
+        rule = next((one for one in self._places.rules(data) if one.name == name), None)
         if rule is None:
-            raise HTTPException(404, f"no decision of this rule came in {self._places.span}")
-        return self._html("rule.html", viewer, "rules", rule=rule)
+            raise HTTPException(404, f"no closer knows this rule, and no decision of it came in {self._places.span}")
+        return self._html("rule.html", viewer, "rules", data=data, rule=rule)
+
+    async def digest_page(self, request: Request, viewer: Viewer) -> Response:
+        """What rules did in the last day, by owner, also with `?format=markdown`."""
+        from stream.rule_digest import as_markdown
+
+        data = await self._places.rule_data()
+        found = self._places.digests(data, alert_url)
+        if request.query_params.get("format") == "markdown":
+            return Response("\n".join(map(as_markdown, found)), media_type="text/markdown")
+        return self._html("digest.html", viewer, "rules", data=data, digests=found)
 
     async def suppressed_page(self, request: Request, viewer: Viewer) -> Response:
         """What is kept from people now."""
-        return self._html("suppressed.html", viewer, "suppressed", suppressed=self._places.suppressed())
+        data = await self._places.rule_data()
+        found = self._places.suppressed(data)
+        return self._html("suppressed.html", viewer, "suppressed", data=data, suppressed=found)
 
     async def model_page(self, request: Request, viewer: Viewer) -> Response:
         """Champion and challenger."""

@@ -1,19 +1,20 @@
 """The data of the pages beside the list: an alert, rules, what is suppressed, models, and what is missing at first."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from stream.core.kinds import PERSON
 from stream.core.problem import Problem
 from stream.core.records import Push
+from stream.rule_digest import Digest
 from stream.triage.detail import Detail, detail_of
-from stream.triage.episode import AlertState, Suppression, suppressed
+from stream.triage.episode import AlertState
 from stream.triage.history import Level
 from stream.triage.models import ModelsView
 from stream.triage.room import TriageRoom
-from stream.triage.rules import RuleView, rules_of
-from stream.triage.view import Hint, Row
+from stream.triage.standings import RuleData, RulePage, SuppressedRow, digests, rule_pages, suppressed_rows
+from stream.triage.view import Hint
 
 NO_ALERTS = Hint(missing="No alert has come so far. Post one to the intake, or send a log:", command="noisegate replay")
 NO_SCORER = Hint(missing="Alerts come, but no score does. Start a scorer:", command="noisegate run scorer")
@@ -30,7 +31,11 @@ NO_FEATURES = (
     "The record of this score does not hold the features that it was made of: the scorer's setting enriched_features "
     "was off, or the alert came again and kept its first score."
 )
-NO_RULES = Hint(missing="No rule has decided on an alert so far: this noisegate only scores.", command="")
+NO_RULES = Hint(
+    missing="No rule has decided on an alert so far: this noisegate only scores. Set closer_rules, and start a closer:",
+    command="noisegate run closer",
+)
+DIGEST_SECONDS = 86_400.0
 
 
 class History(Protocol):
@@ -53,6 +58,13 @@ class Models(Protocol):
         """What pushed a score that the version made of these features; a sentence where that can't be found."""
 
 
+class Rules(Protocol):
+    """Where the standings of rules are read; called from a thread."""
+
+    def read(self) -> RuleData:
+        """What the closer left of all rules."""
+
+
 class Places:
     """All pages beside the list.
 
@@ -61,6 +73,7 @@ class Places:
         problem: says which acts decide.
         history: of alerts.
         models: of the store.
+        rules: as the closer left them.
         identity_ignore: labels that do not count in a fingerprint.
     """
 
@@ -70,9 +83,10 @@ class Places:
         problem: Problem,
         history: History,
         models: Models,
+        rules: Rules,
         identity_ignore: Collection[str] = (),
     ) -> None:
-        self._room, self._problem, self._history, self._models = room, problem, history, models
+        self._room, self._problem, self._history, self._models, self._rules = room, problem, history, models, rules
         self.identity_ignore = identity_ignore
 
     @property
@@ -103,14 +117,22 @@ class Places:
             return NO_FEATURES
         return self._models.pushes(enriched.score.model, enriched.features)
 
-    def rules(self) -> list[RuleView]:
-        """All rules that decided on alerts of the page."""
-        return rules_of(self._room.board.episodes.values())
+    async def rule_data(self) -> RuleData:
+        """What the closer left of all rules."""
+        return await asyncio.to_thread(self._rules.read)
 
-    def suppressed(self) -> list[tuple[Row, Suppression]]:
+    def rules(self, data: RuleData) -> list[RulePage]:
+        """All rules that the closer knows or that decided on alerts of the page."""
+        return rule_pages(data, self._room.board)
+
+    def suppressed(self, data: RuleData) -> list[SuppressedRow]:
         """What is kept from people now, the oldest first."""
-        now, board = self._room.clock(), self._room.board
-        return [(episode.row(now), why) for episode, why in suppressed(board.episodes, now)]
+        return suppressed_rows(data, self._room.board, self._room.clock())
+
+    def digests(self, data: RuleData, link: Callable[[str, str], str]) -> Sequence[Digest]:
+        """What rules did in the last day, by owner; `link` gives the address of an alert's page."""
+        now = self._room.clock()
+        return digests(data, self._room.board, now - DIGEST_SECONDS, now, link)
 
     async def models(self) -> ModelsView:
         """Champion and challenger."""
@@ -120,7 +142,7 @@ class Places:
         """The report of a version."""
         return await asyncio.to_thread(self._models.report, version)
 
-    def hints(self, place: str) -> list[Hint]:
+    def hints(self) -> list[Hint]:
         """What is missing before a page can be of use, with the command that mends it."""
         board = self._room.board
         if not board.episodes:
@@ -133,9 +155,12 @@ class Places:
             found.append(NO_MODEL)
         if not any(act.agent == PERSON for state in states for act in state.acts):
             found.append(NO_HUMANS)
-        if place == "rules" and not self.rules():
-            found.append(NO_RULES)
         return found
+
+    def rule_hints(self, found: Collection[RulePage]) -> list[Hint]:
+        """The same for the page of rules."""
+        hints = self.hints()
+        return hints if found or NO_ALERTS in hints else [*hints, NO_RULES]
 
     def model_hints(self, found: ModelsView) -> list[Hint]:
         """The same for the model page."""

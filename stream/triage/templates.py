@@ -13,7 +13,9 @@ from stream.core.events import moment, words_for
 from stream.core.scoring import push_words
 from stream.core.text import display_text
 from stream.html import Markup, joined
-from stream.svg import SHARES, Plane, axes, box, dot, drawing, finite, line, rows, segment
+from stream.rule_standing import days_words
+from stream.rule_state import DayBound
+from stream.svg import SHARES, Plane, axes, box, broken_line, dot, drawing, finite, line, rows, segment, steps
 from stream.triage.detail import strip_words
 from stream.triage.teams import Bin
 from stream.triage.view import encode
@@ -23,6 +25,8 @@ STATIC = Path(__file__).with_name("static")
 _STEP, _BAR, _HEIGHT = 7.0, 5.0, 14.0
 _BAR_WIDTH = 86.0
 _CHART_HEIGHT = 300.0
+_BOUND_WIDTH, _BOUND_HEIGHT = 640.0, 240.0
+_TIMES_LIMIT = 4.0
 _PUSH_WIDTH, _PUSH_LOGITS = 172.0, 1.5  # a weaker push fills no half of it
 
 
@@ -132,6 +136,31 @@ def calibration_chart(bins: Sequence[Bin]) -> Markup:
     )
 
 
+def bound_chart(bounds: Sequence[DayBound]) -> Markup:
+    """The bound of a rule's proof day by day, beside its limit; nothing for fewer than two days.
+
+    Bounds begin near 1, so the drawing ends a few times above the limit, and what lies higher is held at its edge.
+    """
+    if len(bounds) < 2:
+        return Markup()
+    limit = max(one.limit for one in bounds)
+    latest = next((one.bound for one in reversed(bounds) if one.bound is not None), None) or 0.0
+    first, last = bounds[0].day, bounds[-1].day
+    top = min(1.0, max(_TIMES_LIMIT * limit, 1.2 * latest))
+    plane = Plane((float(first), float(last)), (0.0, top), _BOUND_HEIGHT, width=_BOUND_WIDTH, right=20.0, left=56.0)
+    ticks = [(float(day), f"{moment(day * 86_400.0):%m-%d}") for day in sorted({first, (first + last) // 2, last})]
+    return drawing(
+        f"The bound day by day: {percent(latest)} now, limit {percent(bounds[-1].limit)}",
+        plane.height,
+        rows(plane, [(value, f"{100.0 * value:g}%") for value in steps(top) if value <= top]),
+        line(plane, [(float(one.day), one.limit) for one in bounds], "ideal"),
+        broken_line(plane, [(float(one.day), one.bound) for one in bounds], "whisker s1"),
+        axes(plane, "day (UTC)", "bound of the share acted on", ticks),
+        width=plane.width,
+        fixed=True,
+    )
+
+
 def odds(by: float) -> str:
     """A push as what it multiplies the odds by.
 
@@ -165,6 +194,8 @@ def _environment() -> Environment:
         "probability_bar": probability_bar,
         "push_bar": push_bar,
         "calibration_chart": calibration_chart,
+        "bound_chart": bound_chart,
+        "days_words": days_words,
     }
     made.globals.update(functions)
     return made

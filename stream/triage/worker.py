@@ -16,6 +16,7 @@ from stream.kafka.records import Output, Part
 from stream.lane.process import Callbacks, tune_garbage_collection
 from stream.lane.runner import Runner
 from stream.metrics.triage import TriageMetrics
+from stream.rule_state import RuleState
 from stream.sources.options import load_sources
 from stream.sources.pseudonyms import Pseudonyms, load_key
 from stream.sources.silences import SOURCE
@@ -26,6 +27,7 @@ from stream.triage.kept import KeptActs, keep_open, publish_kept, publish_last
 from stream.triage.models import ModelReader
 from stream.triage.places import Places
 from stream.triage.room import TriageRoom, audit
+from stream.triage.standings import RuleReader
 from stream.triage.tail import RecordTail
 from stream.triage.verdicts import check_kinds
 
@@ -89,10 +91,12 @@ class Triage:
 
         tail = self._tail = RecordTail(settings, deliver, self.metrics)
         history = self._history(tail)
-        places = Places(room, self._problem, history, self._models, self._identity_ignore)
+        redis_seconds = min(settings.redis.timeout_seconds, REDIS_SECONDS)
+        rules = RuleReader(RuleState(settings.redis.url, settings.deployment, redis_seconds))
+        places = Places(room, self._problem, history, self._models, rules, self._identity_ignore)
         app = TriageApp(room, places, self._access, self._pseudonyms.maker(ROOM)).make()
         tail.start()
-        kept = KeptActs(settings.redis.url, settings.deployment, min(settings.redis.timeout_seconds, REDIS_SECONDS))
+        kept = KeptActs(settings.redis.url, settings.deployment, redis_seconds)
         work = (
             room.run(),
             self._watch(history),
@@ -114,7 +118,8 @@ class Triage:
             await asyncio.gather(*tasks, return_exceptions=True)
             await publish_last(kept, publish, room.close())
             closing = [asyncio.to_thread(close, CLOSE_SECONDS) for close in (tail.close, publisher.close)]
-            await asyncio.gather(*closing, asyncio.to_thread(history.close), asyncio.to_thread(kept.close))
+            closing += [asyncio.to_thread(close) for close in (history.close, kept.close, rules.close)]
+            await asyncio.gather(*closing)
 
     def _history(self, tail: RecordTail) -> HistoryReader:
         settings = self._settings

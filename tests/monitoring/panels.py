@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from stream.monitoring.queries.service import DEFAULT_JOB
+from tests.monitoring.closers import CLOSER_JOB
 
 SELECTOR = re.compile(r"\b(noisegate_\w+|up)\b(?:\{([^}]*)\})?")
 MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)"([^"]*)"')
 VARIABLES = {
-    "$job": DEFAULT_JOB,
+    "$job": f"{DEFAULT_JOB}|{CLOSER_JOB}",
+    "$minutes": "5",
     "$instance": ".+",
     "$model": ".+",
     "$role": ".+",

@@ -211,7 +211,7 @@ SCORE_SHARES = np.append(np.bincount(np.minimum((_p * 10).astype(int), 9), minle
 GAUGES = _gauges()
 
 
-def _times() -> Iterator[tuple[float, float]]:
+def times() -> Iterator[tuple[float, float]]:
     """Moments and the seconds since the one before: 15 minutes, in the last hour one."""
     fine = START + DAYS * DAY - HOUR
     yield from ((START + k * STEP, STEP) for k in range(round((fine - START) / STEP) + 1))
@@ -238,7 +238,7 @@ class Organisation:
         """Nine days: c joins on day 3, b starts anew on day 5, a leaves on day 8."""
         rng = np.random.default_rng(self.seed)
         workers = {name: Worker(name, rng) for name in "abc"}
-        for at, wide in _times():
+        for at, wide in times():
             day = (at - START) / DAY
             for name, worker in workers.items():
                 if (name == "c" and day < JOIN_DAY) or (name == "a" and day >= LEAVE_DAY):

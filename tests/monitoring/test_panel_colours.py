@@ -33,6 +33,7 @@ AT_0_AND_1 = {  # the colour of the worst and of the best value that a share or 
     "Features that drifted, 7d": ("green", "orange"),
     "PSI of the score, 24h": ("green", "orange"),
     "Likely noise, acted on": ("green", "orange"),
+    "Brakes on": ("green", "orange"),
 }
 
 

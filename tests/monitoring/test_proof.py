@@ -1,6 +1,7 @@
 """Real Prometheus over nine simulated days of three workers: rules, panels and alerts answer what they should."""
 
 import json
+from heapq import merge
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from stream.monitoring.queries.service import DEFAULT_JOB
 from stream.monitoring.rules import Alert
 from stream.prometheus import Prometheus
 from tests.monitoring import simulated
+from tests.monitoring.closers import CLOSER_JOB, pages
 from tests.monitoring.evaluating import Span, record
 from tests.monitoring.panels import targets
 from tests.monitoring.simulated import DAY, DAYS, HOUR, MODEL, ROWS, SHARES, START, STEP, WATCH, Organisation
@@ -26,7 +28,8 @@ DASHBOARDS = sorted((Path(__file__).parents[2] / "deploy" / "grafana" / "dashboa
 WINDOW_SECONDS = {"1h": HOUR, "24h": DAY, "7d": 7 * DAY}
 ALERTS = [rule for group in alerts.groups() for rule in group.rules if isinstance(rule, Alert)]
 VARIABLES = {
-    "$job": DEFAULT_JOB,
+    "$job": f"{DEFAULT_JOB}|{CLOSER_JOB}",
+    "$minutes": "5",
     "$instance": ".+",
     "$model": ".+",
     "$role": ".+",
@@ -52,7 +55,8 @@ def organisation() -> Organisation:
 @pytest.fixture(scope="module")
 def server(prometheus: PrometheusServer, organisation: Organisation) -> PrometheusServer:
     """Nine days of three workers, and what the recording rules made of them."""
-    prometheus.backfill(organisation.run())
+    closers = pages(at for at, _ in simulated.times())
+    prometheus.backfill(merge(organisation.run(), closers, key=lambda each: each.at))
     late = Span(NOW - 4 * HOUR, NOW, STEP)
     drift = Span(START + DAY, NOW, STEP)
     record(prometheus, rules.recordings(), {"noisegate-drift": drift, "noisegate-reference": drift, "": late})

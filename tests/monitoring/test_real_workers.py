@@ -5,6 +5,7 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from heapq import merge
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ from stream.monitoring.queries.drift import ALERT_WINDOWS, EFFECT_FLOOR, LEAST_O
 from stream.monitoring.queries.quality import BIN_EDGES, EDGES, KEPT
 from stream.monitoring.queries.service import DEFAULT_JOB
 from stream.monitoring.rules import Alert, Recording
+from tests.monitoring.closers import pages
 from tests.monitoring.evaluating import Span, record
 from tests.monitoring.panels import MATCHER, SELECTOR, filled, fits, targets
 from tests.monitoring.workers import (
@@ -45,6 +47,7 @@ from tests.monitoring.workers import (
     SUDDEN_DAY,
     TRAINED_DAY,
     Organisation,
+    moments,
 )
 from tests.servers.availability import unavailable
 from tests.servers.prometheus import PrometheusServer
@@ -95,7 +98,8 @@ def server(organisation: Organisation) -> Iterator[PrometheusServer]:
     except FileNotFoundError as error:
         unavailable(str(error))
     with prometheus:
-        prometheus.backfill(organisation.run())
+        closers = pages(moments())
+        prometheus.backfill(merge(organisation.run(), closers, key=lambda each: each.at))
         whole = Span(LIVE + SPARSE, NOW, SPARSE)
         late = Span(NOW - HOUR, NOW, HOUR)
         spans = {"noisegate-drift-1h": late, "noisegate-quality-24h": late, "": whole}

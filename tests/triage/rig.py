@@ -20,6 +20,7 @@ from stream.triage.history import Level
 from stream.triage.models import ModelsView
 from stream.triage.places import Places
 from stream.triage.room import TriageRoom
+from stream.triage.standings import RuleData
 from tests.triage.records import NOW
 
 PROBLEM = """
@@ -64,6 +65,17 @@ class FakeModels:
         return self.answer
 
 
+class FakeRules:
+    """A `Rules` that holds what a test gives it."""
+
+    def __init__(self) -> None:
+        self.data = RuleData()
+
+    def read(self) -> RuleData:
+        """What it was given."""
+        return self.data
+
+
 class Rig:
     """One page with a clock of its own; `published` holds what went to Kafka, which `is_away` keeps it from."""
 
@@ -85,7 +97,8 @@ class Rig:
             retry_seconds=0.0,
         )
         self.models = FakeModels()
-        places = Places(self.room, self.problem, self.history, self.models)
+        self.rules = FakeRules()
+        places = Places(self.room, self.problem, self.history, self.models, self.rules)
         self.access = Access(load_auth(auth), host)
         self.app = TriageApp(self.room, places, self.access, lambda name: f"p-{name}").make()
 

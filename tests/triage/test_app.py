@@ -14,7 +14,17 @@ from stream.triage.responses import CSP, HEADERS
 from tests.triage.records import NOW, acted, at, decision, enriched, outcome, raised
 from tests.triage.rig import Rig
 
-PAGES = ("/", "/alerts/payments/A1", "/teams", "/teams/payments", "/rules", "/suppressed", "/model", "/login")
+PAGES = (
+    "/",
+    "/alerts/payments/A1",
+    "/teams",
+    "/teams/payments",
+    "/rules",
+    "/suppressed",
+    "/digest",
+    "/model",
+    "/login",
+)
 HOSTILE = "<img src=x onerror=alert(1)>\u202e\x1b[31m</script><script>alert(2)</script>{{ 7 * 7 }}"
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from stream.monitoring.alerts import intake, models, relay, service, triage
+from stream.monitoring.alerts import closer, intake, models, relay, service, triage
 from stream.monitoring.queries.drift import ALERT_WINDOWS
 from stream.monitoring.queries.service import DEFAULT_JOB
 from stream.monitoring.rules import Group
@@ -26,6 +26,7 @@ def groups(
         Group("noisegate-alerts-intake", "30s", intake.every()),
         Group("noisegate-alerts-relay", "30s", relay.every()),
         Group("noisegate-alerts-triage", "30s", triage.every()),
+        Group("noisegate-alerts-closer", "30s", closer.every()),
         Group("noisegate-alerts-models", "1m", models.of_service(job)),
         Group("noisegate-alerts-drift", "2m", [alert for each in drift_windows for alert in models.of_drift(each)]),
         Group("noisegate-alerts-quality", "4m", models.of_quality(quality_window)),

@@ -11,12 +11,13 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from grafana_foundation_sdk.models.text import TextMode
 from msgspec import Struct
 
+CLOSING = "noisegate-closing"
 SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 TITLES = {
     "noisegate-service": "Is it working?",
     "noisegate-quality": "Is it right?",
     "noisegate-drift": "Is the world changing?",
-    "noisegate-closing": "What would rules have done?",
+    CLOSING: "What would rules do?",
     "noisegate-team": "One team group",
 }
 JOB, INSTANCE, MODEL, GROUP, FEATURE = (
@@ -56,8 +57,11 @@ def bad_below(*limits: tuple[float, str]) -> Limits:
     return Limits("low", colours[0], steps)
 
 
-def page(uid: str, description: str, since: str) -> dashboard.Dashboard:
-    """A dashboard with what all have: data source, job, links to the others."""
+def page(uid: str, description: str, since: str, shown: str = "history_up") -> dashboard.Dashboard:
+    """A dashboard with what all have: data source, job, links to the others.
+
+    `shown` is a metric that the jobs to choose from expose; a link to a page about other jobs takes no variables along.
+    """
     built = (
         dashboard.Dashboard(TITLES[uid])
         .uid(uid)
@@ -69,12 +73,12 @@ def page(uid: str, description: str, since: str) -> dashboard.Dashboard:
         .refresh("1m")
         .tooltip(models.DashboardCursorSync.CROSSHAIR)
         .with_variable(dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"))
-        .with_variable(values("job", "Job", "noisegate_history_up"))
+        .with_variable(values("job", "Job", f"noisegate_{shown}"))
     )
     for other, title in TITLES.items():
         if other != uid:
             link = dashboard.DashboardLink(title).type(models.DashboardLinkType.LINK).url(f"/d/{other}")
-            built.link(link.tooltip(title).icon("dashboard").keep_time(True).include_vars(True))
+            built.link(link.tooltip(title).icon("dashboard").keep_time(True).include_vars(CLOSING not in (uid, other)))
     return built
 
 

@@ -10,12 +10,17 @@ from msgspec.structs import replace
 from playwright.sync_api import Page, expect
 
 from stream.core.records import Enriched
+from stream.rule_standing import summaries_of
+from stream.triage.standings import RuleData
+from tests.standings import standing_of
 from tests.triage.browser.conftest import Opener
 from tests.triage.browser.live import served
 from tests.triage.browser.records import HABITS, MODEL, enriched
 from tests.triage.records import outcome
 
 pytestmark = pytest.mark.browser
+DRAWN = ("/alerts/payments/F0", "/teams/payments", "/rules/night-disks")
+PATHS = ("/suppressed", "/teams", "/alerts/payments/F0", "/rules", "/digest", "/teams/payments", "/model", DRAWN[2])
 SCHEMES: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light"},
     "dark": {"color_scheme": "dark"},
@@ -78,10 +83,11 @@ def test_other_pages(visit: Opener) -> None:
         tabs = [
             visit(page, color_scheme=scheme, viewport={"width": 390, "height": 844}) for scheme in ("light", "dark")
         ]
-        paths = ("/suppressed", "/teams", "/alerts/payments/F0", "/rules", "/teams/payments", "/model")
-        for at, path in enumerate(paths):
+        standing = standing_of(400, 1.0, "pause", at=time.time())
+        page.rig.rules.data = RuleData(rules=summaries_of({"night-disks": standing}))
+        for at, path in enumerate(PATHS):
             tab = tabs[at % 2]
             tab.goto(page.url + path)
             assert violations(tab) == []
-            assert tab.locator("main svg").count() >= (path in ("/alerts/payments/F0", "/teams/payments"))
+            assert tab.locator("main svg").count() >= (path in DRAWN)
             assert tab.evaluate("document.documentElement.scrollWidth") == 390
