@@ -10,6 +10,7 @@ from stream.cli import app
 from stream.config import setting_names
 from stream.core.problem import parse_problem
 from stream.core.records import FAILURES
+from stream.metrics.closer import CloserMetrics
 from stream.metrics.intake import IntakeMetrics
 from stream.metrics.relay import RelayMetrics
 from stream.metrics.scorer import ScorerMetrics
@@ -50,7 +51,7 @@ def test_the_reference_of_metrics_is_the_catalogue() -> None:
     rows = [[cell.strip() for cell in line.split(" | ")] for line in METRICS.splitlines() if line.startswith("| `")]
     meanings = {row[0].strip("| `").removesuffix("_total"): row[-1].removesuffix(" |") for row in rows}
     assert len(meanings) == len(rows) > 50
-    catalogues = (ScorerMetrics(), IntakeMetrics(), RelayMetrics(), TriageMetrics())
+    catalogues = (ScorerMetrics(), IntakeMetrics(), RelayMetrics(), TriageMetrics(), CloserMetrics())
     shown = [family for one in catalogues for family in one.registry.collect()]
     assert meanings == {family.name: family.documentation for family in shown}
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from stream.metrics.catalogue import Catalogue, Entry, Label, entries
+from stream.metrics.closer import CloserMetrics
 from stream.metrics.intake import IntakeMetrics
 from stream.metrics.lane import LaneMetrics
 from stream.metrics.relay import RelayMetrics
@@ -19,6 +20,7 @@ CATALOGUES: dict[str, type[Catalogue]] = {
     "Scorer": ScorerMetrics,
     "Scorer: drift": DriftMetrics,
     "Scorer: quality": QualityMetrics,
+    "Closer": CloserMetrics,
 }
 """The sections, by heading."""
 _HEAD = """# Metrics

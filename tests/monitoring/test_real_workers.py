@@ -19,6 +19,7 @@ from stream.core.ledger import HELD_OUT
 from stream.health import HealthServer
 from stream.lab.matrix import predict, served_matrix
 from stream.lab.reference import bins_of
+from stream.metrics.closer import CloserMetrics
 from stream.metrics.intake import IntakeMetrics
 from stream.metrics.relay import RelayMetrics
 from stream.metrics.scorer import SCORE_EDGES
@@ -190,7 +191,7 @@ def test_what_is_asked_for_is_on_the_page(server: PrometheusServer, organisation
                 shown[sample.name].append({**sample.labels, "job": DEFAULT_JOB, "instance": "scorer-0:9108"})
     selectors = {found for expression in asked for found in SELECTOR.findall(expression)}
     assert len({name for name, _ in selectors}) > 30
-    others = (IntakeMetrics, RelayMetrics, TriageMetrics)
+    others = (IntakeMetrics, RelayMetrics, TriageMetrics, CloserMetrics)
     rooms = {family.name for of in others for family in of().registry.collect()}
     for name, matchers in selectors:
         if re.sub("_(total|bucket|count|sum)$", "", name) in rooms and name not in shown:
