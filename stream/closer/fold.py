@@ -19,11 +19,13 @@ class Outgoing(Struct, kw_only=True):
         decisions: for alerts.decisions.
         acts: for alerts.events.
         deeds: for the targets.
+        since: when the oldest record of the round was written, seconds since 1970; None where none came.
     """
 
     decisions: list[Decision] = field(default_factory=list)
     acts: list[Acted] = field(default_factory=list)
     deeds: list[Deed] = field(default_factory=list)
+    since: float | None = None
 
     def __bool__(self) -> bool:
         return bool(self.decisions or self.acts or self.deeds)
@@ -34,6 +36,9 @@ class Notes(Struct, kw_only=True):
 
     results: list[CommandResult] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.results or self.changes)
 
 
 class Fold(Protocol):

@@ -57,7 +57,8 @@ class Partition:
         """
         taken = Round()
         if records:
-            latest = max(record.timestamp for record in records) / 1000.0
+            stamps = [record.timestamp for record in records]
+            taken.outgoing.since, latest = min(stamps) / 1000.0, max(stamps) / 1000.0
             self.clock = max(self.clock, min(latest, now + limits.SKEW_SECONDS))
         taken.add(self.fold.take(records, self.clock))
         taken.add(self.fold.wake(self.clock))

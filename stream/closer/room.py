@@ -31,25 +31,37 @@ _LOOK_SECONDS = 5.0  # between two looks at a Redis that is there
 
 @runtime_checkable
 class Refusing(Protocol):
-    """A fold that names the records that it could not read, since it was asked last."""
+    """A fold that names the records that it could not read."""
 
-    def take_failed(self) -> list[tuple[Record, BadRecord]]: ...
+    def take_failed(self) -> list[tuple[Record, BadRecord]]:
+        """Those since the call before."""
 
 
 @runtime_checkable
 class Following(Protocol):
-    """A fold that does something once what `changed` gave last is written."""
+    """A fold that does something once its state is written."""
 
-    def written(self) -> None: ...
+    def written(self) -> None:
+        """What `changed` gave last is written."""
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """A fold that shows something while it has its partition."""
+
+    def close(self) -> None:
+        """Another worker may have the partition from now on."""
 
 
 @runtime_checkable
 class Suppressing(Protocol):
-    """A fold that keeps alerts from people: how many it does, by decision, and rebuilding them where they are lost."""
+    """A fold that keeps alerts from people."""
 
-    def count(self, decision: str) -> int: ...
+    def count(self, decision: str) -> int:
+        """How many it does, of `pause` or of `close`."""
 
-    def rebuild(self) -> None: ...
+    def rebuild(self) -> None:
+        """Take up what it did before its state was lost."""
 
 
 class _Kept(Struct):
@@ -106,7 +118,7 @@ class CloserRoom:
     def assign(self, bounds: Mapping[Part, Bounds]) -> dict[Part, int]:
         """Claim partitions and go on where their states stand; while Redis is away, nothing is read on."""
         self.wants_assign = False
-        self._partitions = {}
+        self._drop_partitions()
         self._outbox.keep_only(bounds)
         if not bounds:
             return {}
@@ -176,8 +188,10 @@ class CloserRoom:
             self._look_at_redis()
             for part, partition in self._partitions.items():
                 woken = partition.wake(now if part in quiet else partition.clock)
-                if partition.freeze(woken, None, now) or woken.notes.results or woken.notes.changes:
+                if partition.freeze(woken, None, now) or woken.notes:
                     rounds[part] = woken
+                elif isinstance(partition.fold, Following):
+                    partition.fold.written()  # all of it is
             answer = self._write(rounds)
         except (HistoryAway, RulesError) as error:
             self._enter_away(error)
@@ -218,6 +232,12 @@ class CloserRoom:
         last = meta.offset if known.end is None else min(meta.offset, known.end)
         return max(last, known.begin)
 
+    def _drop_partitions(self) -> None:
+        for partition in self._partitions.values():
+            if isinstance(partition.fold, Closing):
+                partition.fold.close()
+        self._partitions = {}
+
     # Writing.
 
     def _write(self, rounds: Mapping[Part, Round]) -> dict[Part, bool] | HistoryAway:
@@ -230,7 +250,7 @@ class CloserRoom:
             if answer.get(part, True):
                 if one.name is not None:
                     self._outbox.submit(part, one.name, one.outgoing)
-                if one.notes.results or one.notes.changes:
+                if one.notes:
                     self._publish(one.notes)
         return answer
 
@@ -267,7 +287,8 @@ class CloserRoom:
         """Drop what is not written; records wait until Redis is back."""
         if self._away is None:
             log.error("%s; nothing is decided until Redis can be used", error)
-        self._away, self._partitions = str(error), {}
+        self._away = str(error)
+        self._drop_partitions()
         self._looked_at = self._monotonic()
 
     def _look_for_redis(self) -> None:
