@@ -5,18 +5,17 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, runtime_checkable
 
 from msgspec import Struct, field
 
-from stream.closer.fold import Fold, Notes
+from stream.closer.fold import Closing, Fold, Following, Notes, Refusing, Suppressing
 from stream.closer.outbox import PREFIX, Outbox
 from stream.closer.partition import Partition, Round
 from stream.closer.state import VERSION, Claimed, StateMeta, StateStore, claim
 from stream.config import Settings
-from stream.core.errors import BadRecord, FenceConflict, HistoryAway, HistoryDenied, HistoryRefused, RulesError
+from stream.core.errors import FenceConflict, HistoryAway, HistoryDenied, HistoryRefused, RulesError
 from stream.kafka.failed import failed_output
-from stream.kafka.records import Output, Part, Record
+from stream.kafka.records import Output, Part
 from stream.lane.batch import Batch, Bounds, Work
 from stream.lane.evictions import EvictionWatch, policy_fault
 from stream.lane.fence import NO_EVICTION
@@ -27,41 +26,6 @@ log = logging.getLogger(__name__)
 _RETRY_SECONDS = 0.5  # between two looks at a Redis that is away
 _PAUSE_SECONDS = 0.1  # records wait for it: the lane would go round without a pause
 _LOOK_SECONDS = 5.0  # between two looks at a Redis that is there
-
-
-@runtime_checkable
-class Refusing(Protocol):
-    """A fold that names the records that it could not read."""
-
-    def take_failed(self) -> list[tuple[Record, BadRecord]]:
-        """Those since the call before."""
-
-
-@runtime_checkable
-class Following(Protocol):
-    """A fold that does something once its state is written."""
-
-    def written(self) -> None:
-        """What `changed` gave last is written."""
-
-
-@runtime_checkable
-class Closing(Protocol):
-    """A fold that shows something while it has its partition."""
-
-    def close(self) -> None:
-        """Another worker may have the partition from now on."""
-
-
-@runtime_checkable
-class Suppressing(Protocol):
-    """A fold that keeps alerts from people."""
-
-    def count(self, decision: str) -> int:
-        """How many it does, of `pause` or of `close`."""
-
-    def rebuild(self) -> None:
-        """Take up what it did before its state was lost."""
 
 
 class _Kept(Struct):
@@ -153,7 +117,7 @@ class CloserRoom:
                 partition = self._partitions[batch.part]
                 kept.rounds[batch.part] = partition.take(batch.records, now)
                 outputs += self._dead_letters(partition, kept)
-        except RulesError as error:
+        except (HistoryAway, RulesError) as error:
             self._enter_away(error)
             return Work([], {batch.part: batch.start for batch in batches})
         return Work(outputs, {batch.part: batch.end for batch in batches}, kept)
@@ -170,12 +134,11 @@ class CloserRoom:
 
     def on_committed(self, work: Work, answer: dict[Part, bool] | HistoryAway) -> bool:
         """Take in what was written; give way where another worker got there first."""
-        if not work.kept:
-            return not self.wants_assign
-        self._written(work.kept.rounds, answer)
-        for reason in work.kept.failed:
-            self._metrics.lane.failed.labels(reason).inc()
-        return not self.wants_assign
+        if work.kept:
+            self._written(work.kept.rounds, answer)
+            for reason in work.kept.failed:
+                self._metrics.lane.failed.labels(reason).inc()
+        return self._away is None and not self.wants_assign
 
     def idle(self, caught_up: Sequence[Part], now: float) -> list[Output]:
         """Do what is due, by the wall clock where nothing waits and by the broker's elsewhere."""

@@ -29,6 +29,7 @@ from stream.prometheus import Prometheus
 from stream.rule_state import RuleState
 
 log = logging.getLogger(__name__)
+_TALLIES = "tallies:"  # begins the names of what other partitions count
 _REDIS_SECONDS = 2.0
 _PROMETHEUS_SECONDS = 5.0
 _CLOSE_SECONDS = 5.0
@@ -84,7 +85,7 @@ class Closer:
 
         def others() -> Mapping[int, Mapping[str, bytes]]:
             wanted = [Part(part.topic, number) for number in range(partitions) if number != part.partition]
-            return {one.partition: parts for one, parts in self._store.peek(wanted, "").items()}
+            return {one.partition: parts for one, parts in self._store.peek(wanted, _TALLIES).items()}
 
         return OutcomesFold(
             part,
