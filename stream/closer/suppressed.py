@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -51,7 +52,8 @@ class SuppressedAlerts:
 
     def __init__(self) -> None:
         self._alerts: dict[AlertKey, SuppressedAlert] = {}
-        self._by_rule: dict[tuple[str, str], dict[AlertKey, Held]] = {}  # by team and rule
+        self._by_rule: dict[tuple[str, str], set[AlertKey]] = {}  # by team and rule
+        self._by_entity: dict[tuple[str, str, str], dict[str | None, set[AlertKey]]] = {}  # and entity, by severity
         self._held: dict[AlertKey, Held] = {}
         self._due: list[tuple[float, AlertKey]] = []
         self._old: list[tuple[float, AlertKey]] = []
@@ -85,20 +87,26 @@ class SuppressedAlerts:
         """Note that an alert came back, or was held out; so no rule acts on it again."""
         held = self._held.pop(key, None)
         if held is not None:
-            of = held.suppression.team, held.suppression.rule
-            del self._by_rule[of][key]
-            if not self._by_rule[of]:
-                del self._by_rule[of]
+            one = held.suppression
+            _remove(self._by_rule, (one.team, one.rule), key)
+            severities = self._by_entity[one.team, one.rule, one.entity]
+            _remove(severities, one.severity, key)
+            if not severities:
+                del self._by_entity[one.team, one.rule, one.entity]
         self._put(key, SuppressedAlert(at))
 
     def released_by(self, enriched: Enriched, severities: Sequence[str]) -> list[tuple[Held, str]]:
         """Those that an alert brings back at once, each with the reason."""
         alert = enriched.alert
-        some = self._by_rule.get((alert.team, alert.rule))
-        if not some:
-            return []
-        found = ((held, release_reason(held.suppression, enriched, severities)) for held in some.values())
-        return [(held, why) for held, why in found if why is not None]
+        if "flood" in enriched.flags:
+            groups = [self._by_rule.get((alert.team, alert.rule), set())]
+        else:
+            groups = list(self._by_entity.get((alert.team, alert.rule, alert.entity), {}).values())
+        found = []
+        for keys in groups:  # all of a group come back by it, or none does
+            if keys and (why := release_reason(self._held[next(iter(keys))].suppression, enriched, severities)):
+                found += [(self._held[key], why) for key in sorted(keys)]
+        return found
 
     def take_due(self, now: float) -> Iterator[tuple[Held, str]]:
         """Those that come back by a time, in order; each must be released before the next is taken.
@@ -137,5 +145,14 @@ class SuppressedAlerts:
             heapq.heappush(self._old, (known.at + KEPT_SECONDS, key))
             return
         held = self._held[key] = Held(known.suppression, known.alert)
-        self._by_rule.setdefault((held.suppression.team, held.suppression.rule), {})[key] = held
+        one = held.suppression
+        self._by_rule.setdefault((one.team, one.rule), set()).add(key)
+        of_entity = self._by_entity.setdefault((one.team, one.rule, one.entity), {})
+        of_entity.setdefault(one.severity, set()).add(key)
         heapq.heappush(self._due, (held.suppression.until, key))
+
+
+def _remove(index: dict[Any, set[AlertKey]], of: tuple[str, str] | str | None, key: AlertKey) -> None:
+    index[of].discard(key)
+    if not index[of]:
+        del index[of]

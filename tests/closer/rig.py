@@ -159,10 +159,14 @@ class World:
 
 
 class Worker:
-    """A room driven as the engine drives it, step by step, so that it can end between any two."""
+    """A room driven as the engine drives it, step by step, so that it can end between any two.
+
+    Attributes:
+        given: the partitions that the group gives it; it learns of them at its next assignment.
+    """
 
     def __init__(self, world: World, parts: Collection[Part]) -> None:
-        self.world, self.parts = world, list(parts)
+        self.world, self.parts, self.given = world, list(parts), list(parts)
         self.metrics = CloserMetrics()
         self.outbox = Outbox(lambda: world.now)
         self.dispatcher = QueueDispatcher(world.sent, self.outbox.done)
@@ -186,7 +190,7 @@ class Worker:
     def assign(self, parts: Collection[Part]) -> None:
         """Serve these partitions; what is begun is finished first."""
         self.settle()
-        self.parts = list(parts)
+        self.parts = self.given = list(parts)
         self.positions = self.room.assign(self.world.bounds(parts))
 
     def step(self, most: int = 1_000) -> None:
@@ -202,7 +206,7 @@ class Worker:
         if not self.settle() and not self.room.wants_assign:
             work = self.room.process(batches)
         if self.room.wants_assign:
-            self.assign(self.parts)
+            self.assign(self.given)
             return
         self.room.snapshot(work)
         self.failed += [output.value for output in work.outputs]
@@ -228,7 +232,7 @@ class Worker:
         if not self.room.wants_assign:
             self.room.idle(quiet, self.world.now)
         if self.room.wants_assign:
-            self.assign(self.parts)
+            self.assign(self.given)
 
     def finish(self) -> None:
         """Process all, do all that is due, publish all, and delete what is done."""
