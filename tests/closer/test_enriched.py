@@ -207,6 +207,7 @@ def test_an_undo_brings_back_what_a_rule_suppressed_since_once() -> None:
     assert rig.shown[-1].undone == {"u1": 2, "u2": 0}  # in case it was not shown
 
 
+@pytest.mark.slow
 def test_a_thousand_undone_alerts_leave_in_one_round() -> None:
     """Each with a decision, an act and a deed."""
     rig = Rig(rule={"max_per_hour": 2_000})
@@ -308,6 +309,7 @@ def test_what_can_not_be_read_is_refused_and_passed_by(value: bytes, reason: str
     assert rig.fold.take_failed() == []
 
 
+@pytest.mark.slow
 def test_a_round_writes_what_it_adds_and_old_episodes_go() -> None:
     """The journal's last part alone is written again; parts all of whose episodes are forgotten are deleted."""
     rig = Rig(rule={"max_per_hour": 100_000}, mode="shadow")
