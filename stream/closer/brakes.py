@@ -144,4 +144,4 @@ class BrakeWatch:
     @property
     def models(self) -> ModelBrakes:
         """What was found last."""
-        return self._found or ModelBrakes({}, (), {}, self._days, self._clock())
+        return ModelBrakes({}, (), {}, self._days, self._clock()) if self._found is None else self._found

@@ -183,12 +183,12 @@ class SituationWatch:
         return None
 
     def _show(self) -> None:
-        models = self._brakes.models
+        models, blind = self._brakes.models, self._brakes.everything is not None
         ready = frozenset(model for models in self._ready.values() for model in models)
         found = {
             "paused": self._paused is not None,
-            "drift": self._brakes.everything is not None or any(models.drift(model) for model in ready),
-            "old_model": any(models.old(model) for model in ready),
+            "drift": blind or any(models.drift(model) for model in ready),
+            "old_model": not blind and any(models.old(model) for model in ready),
             "history": self.history_away,
             "standings": self._unjudged() is not None,
         }
