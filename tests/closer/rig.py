@@ -119,6 +119,8 @@ class World:
     Attributes:
         sent: every round that was published, in order.
         shown: what people were shown.
+        now: the wall clock, seconds since 1970.
+        passed: the monotonic clock.
     """
 
     def __init__(self, partitions: int = 2) -> None:
@@ -132,7 +134,7 @@ class World:
         self.notes: list[Notes] = []
         self.lost: list[tuple[Suppression, Raised]] = []
         self.committed: dict[Part, int] = {}
-        self.now = T0
+        self.now, self.passed = T0, 0.0
 
     def write(self, part: Part, record: Enriched | bytes) -> None:
         """Append a record, stamped with the time."""
@@ -179,6 +181,7 @@ class Worker:
             world.notes.append,
             self.metrics,
             lambda: world.now,
+            lambda: world.passed,
             sleep=lambda seconds: None,
         )
         self._pending: Work | None = None
