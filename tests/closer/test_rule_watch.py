@@ -19,6 +19,11 @@ def names(watch: RuleWatch) -> list[str]:
     return [one.rule.name for one in watch.rules.rules]
 
 
+def shown_fault(watch: RuleWatch) -> str | None:
+    """Why the rules are not those of the files."""
+    return watch.fault
+
+
 @pytest.mark.expects_errors
 def test_a_broken_file_keeps_the_last_good_rules_and_rings(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Once in the log, and in the gauge as long as it is broken; a mended file is taken."""
@@ -32,13 +37,13 @@ def test_a_broken_file_keeps_the_last_good_rules_and_rings(tmp_path: Path, caplo
         assert not watch.look()
         assert not watch.look()
     assert names(watch) == ["disks"]
-    assert watch.fault is not None
-    assert f"{file}:5" in watch.fault
+    assert f"{file}:5" in (shown_fault(watch) or "")
     assert len(caplog.records) == 1
     assert [one.value for one in valid()[0].samples] == [0]  # type: ignore[index]  # it is a list
     file.write_text(RULE.format("disks") + RULE.format("more"))
     assert watch.look()
-    assert (names(watch), watch.fault) == (["disks", "more"], None)
+    assert names(watch) == ["disks", "more"]
+    assert shown_fault(watch) is None
     assert [one.value for one in valid()[0].samples] == [1]  # type: ignore[index]
 
 
@@ -50,10 +55,11 @@ def test_a_file_that_is_as_before_it_broke_is_good_again(tmp_path: Path) -> None
     watch = RuleWatch([tmp_path], CloserMetrics())
     file.unlink()
     watch.look()
-    assert watch.fault is not None
+    assert shown_fault(watch) is not None
     file.write_text(RULE.format("disks"))
     watch.look()
-    assert (names(watch), watch.fault) == (["disks"], None)
+    assert names(watch) == ["disks"]
+    assert shown_fault(watch) is None
 
 
 @pytest.mark.expects_errors
