@@ -158,6 +158,26 @@ def test_an_entry_stays_in_the_outbox_until_it_is_done() -> None:
     assert [name for name in world.store.load(PART).parts if name.startswith(PREFIX)] == []
 
 
+def test_what_another_worker_was_ahead_of_does_not_leave() -> None:
+    """A zombie folds and decides, and its write is refused: nobody hears of it, and it takes everything anew."""
+    world = world_of()
+    zombie = Worker(world, [PART])
+    write(world, 0)
+    zombie.step()
+    world.now += 30.0
+    owner = Worker(world, [PART])
+    owner.step()
+    owner.settle()
+    assert not zombie.settle()
+    assert zombie.room.wants_assign
+    zombie.dispatcher.finish_all()
+    assert decisions(world) == []
+    owner.dispatcher.finish_all()
+    assert decisions(world) == [("A0", "pause")]
+    assert shown(zombie, "fence_conflicts_total") == 1.0
+    assert shown(zombie, "decisions_total", rule="other", decision="pause") is None
+
+
 def test_metrics_count_what_is_written() -> None:
     """Decisions by rule, what is suppressed now, and the outbox."""
     world = world_of()
