@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -10,6 +10,7 @@ from msgspec import Struct, field
 
 from stream.closer.exchange import AlertKey
 from stream.closer.fold import Notes, Outgoing
+from stream.closer.lost_suppressions import Lost
 from stream.closer.situation import Orders
 from stream.closer.suppressed import Held, SuppressedAlerts
 from stream.closer.team_acts import TeamActsTable
@@ -81,7 +82,7 @@ class EnrichedFold:
         show: takes what people are shown of a round, once it is written.
         severities: from low to high.
         none_decisions: whether what no rule matches is decided `none` for others to see.
-        lost: gives what was suppressed in the last day, where the state is gone.
+        lost: gives what rules did in the last day, where the state is gone.
         wall: the wall clock, seconds since 1970: a closer that was down must not act on what it finds.
     """
 
@@ -92,7 +93,7 @@ class EnrichedFold:
         show: Callable[[Shown], None],
         severities: Sequence[str],
         none_decisions: bool,
-        lost: Callable[[], Iterable[tuple[Suppression, Raised]]] = tuple,
+        lost: Callable[[], Lost] = Lost,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._number, self._around, self._show = number, around, show
@@ -179,10 +180,14 @@ class EnrichedFold:
 
     def rebuild(self) -> None:
         """Take up what was suppressed in the last day, so that it comes back; what stands already stays as it is."""
-        for one, alert in self._lost():
+        lost = self._lost()
+        for one, alert in lost.held:
             if (one.team, one.alert_id) not in self._alerts:
                 self._alerts.hold(one, alert)
                 self._next.begun.append(one)
+        for key, at in lost.acted.items():
+            if key not in self._alerts:
+                self._alerts.note(key, at)
 
     # One alert.
 

@@ -5,7 +5,9 @@ import time
 from collections.abc import Callable
 
 import msgspec
+from msgspec import Struct
 
+from stream.closer.exchange import AlertKey
 from stream.config import Settings
 from stream.core.errors import BrokerError, HistoryAway
 from stream.core.events import Raised, moment, seconds
@@ -16,41 +18,59 @@ from stream.kafka.reader import Reader
 
 log = logging.getLogger(__name__)
 _MARGIN_SECONDS = 3_600.0
-_WANTED = (b'"decision":"pause"', b'"decision":"close"', b'"decision":"release"')
-Lost = list[tuple[Suppression, Raised]]
+_WANTED = tuple(f'"decision":"{name}"'.encode() for name in ("pause", "close", "release", "hold_out"))
+
+
+class Lost(Struct, frozen=True):
+    """What rules did to alerts in the last day.
+
+    Attributes:
+        held: what they keep from people, with the alerts as far as decisions tell.
+        acted: alerts that they brought back or held out, and when, seconds since 1970: no rule acts on them again.
+    """
+
+    held: list[tuple[Suppression, Raised]] = []
+    acted: dict[AlertKey, float] = {}
 
 
 def find_suppressions(
     settings: Settings, is_ours: Callable[[str], bool], clock: Callable[[], float] = time.time
 ) -> Lost:
-    """The alerts of some teams that were paused or closed in the last day and not brought back.
+    """What rules did to the alerts of some teams in the last day.
 
     Raises:
         HistoryAway: Kafka can't be read; it may be tried again.
     """
-    open_: dict[tuple[str, str], Suppression] = {}
+    held: dict[AlertKey, Suppression] = {}
+    acted: dict[AlertKey, float] = {}
     try:
         with Reader(settings, [settings.topics.decisions], since=clock() - DAY_SECONDS - _MARGIN_SECONDS) as reader:
             for message in reader.read_all():
                 value = message.value() or b""
                 if any(wanted in value for wanted in _WANTED):
-                    _take(value, is_ours, open_)
+                    _take(value, is_ours, held, acted)
     except BrokerError as error:
         raise HistoryAway(f"what rules suppressed can't be found again: {error.problem}", error.mend) from None
-    log.warning("%d alerts that rules keep from people were found again in %s", len(open_), settings.topics.decisions)
-    return [(one, _bare_alert(one)) for one in open_.values()]
+    log.warning("%d alerts that rules keep from people were found again in %s", len(held), settings.topics.decisions)
+    return Lost([(one, _bare_alert(one)) for one in held.values()], acted)
 
 
-def _take(value: bytes, is_ours: Callable[[str], bool], open_: dict[tuple[str, str], Suppression]) -> None:
+def _take(
+    value: bytes, is_ours: Callable[[str], bool], held: dict[AlertKey, Suppression], acted: dict[AlertKey, float]
+) -> None:
     try:
         decision = decode_decision(value)
     except (msgspec.DecodeError, ValueError):
         return
+    if not is_ours(decision.team):
+        return
     key = decision.team, decision.alert_id
-    if decision.decision == "release":
-        open_.pop(key, None)
-    elif is_ours(decision.team) and (one := _suppression(decision)) is not None:
-        open_[key] = one
+    if (one := _suppression(decision)) is not None:
+        if key not in acted:  # else a copy that was published later
+            held[key] = one
+    else:
+        held.pop(key, None)
+        acted[key] = seconds(decision.decided_at)
 
 
 def _suppression(decision: Decision) -> Suppression | None:

@@ -7,15 +7,14 @@ from msgspec import Struct, field
 
 from stream.closer.enriched import EnrichedFold, Shown
 from stream.closer.fold import Fold, Notes, Outgoing
+from stream.closer.lost_suppressions import Lost
 from stream.closer.outbox import Outbox
 from stream.closer.room import CloserRoom
 from stream.closer.situation import Orders
 from stream.closer.state import StateStore
 from stream.config import make_settings
 from stream.core.decisions import Situation
-from stream.core.events import Raised
 from stream.core.records import Enriched, encode_record
-from stream.core.suppressions import Suppression
 from stream.kafka.records import Part
 from stream.lane.batch import Batch, Bounds, Work
 from stream.lane.fence import FencedWrite, WriteResult
@@ -132,7 +131,7 @@ class World:
         self.sent: list[Sent] = []
         self.shown: list[Shown] = []
         self.notes: list[Notes] = []
-        self.lost: list[tuple[Suppression, Raised]] = []
+        self.lost = Lost()
         self.committed: dict[Part, int] = {}
         self.now, self.passed = T0, 0.0
 

@@ -7,6 +7,7 @@ import pytest
 from stream.closer.enriched import EnrichedFold, Shown
 from stream.closer.exchange import Ending
 from stream.closer.fold import Outgoing
+from stream.closer.lost_suppressions import Lost
 from stream.closer.situation import Orders
 from stream.core.decisions import Brakes
 from stream.core.observations import hour_of
@@ -28,7 +29,7 @@ class Rig:
         self.around, self.now = Around(situation(**change)), T0
         self.shown: list[Shown] = []
         self.parts: dict[str, bytes] = {}
-        self.lost: list[Any] = []
+        self.lost = Lost()
         self._none_decisions, self._offset = none_decisions, 0
         self.begin()
 
@@ -282,7 +283,7 @@ def test_what_was_suppressed_is_taken_up_where_the_state_is_lost() -> None:
     alert = enriched()
     one = suppression_of(alert, decided(alert, situation()))
     assert one is not None
-    rig.lost = [(one, alert.alert)]
+    rig.lost = Lost([(one, alert.alert)])
     rig.fold.rebuild()
     rig.fold.rebuild()
     rig.write()
