@@ -271,7 +271,8 @@ def section(document: dict[str, Any]) -> str:
         "",
         f"Written by `{document['command']}` on {document['date'][:10]}, one closer with Kafka, Redis and the producer "
         f"on one machine: {on['processor']}, {on['system']}. {RULES} rules in shadow, {PARTITIONS} partitions, alerts "
-        "as in *Rules*.",
+        f"as in *Rules*. Before it began, other work on the machine had a load of {document['load']:.1f} on "
+        f"{os.cpu_count()} processors.",
         "",
         f"A backlog of {backlog['alerts']:,} alerts: {backlog['alerts_per_second']:,.0f} alerts/s, "
         f"{backlog['cpu_microseconds_per_alert']:.0f} µs of CPU an alert; {backlog['decided']:,} decisions.",
@@ -285,11 +286,13 @@ def section(document: dict[str, Any]) -> str:
             f"{one['p99_milliseconds']:.0f} | {one['largest_milliseconds']:.0f} |"
         )
     fast = backlog["alerts_per_second"] >= TARGET_RATE
-    prompt = document["paced"][-1]["p99_milliseconds"] <= 1e3 * TARGET_SECONDS
+    prompt = [one for one in document["paced"] if one["p99_milliseconds"] <= 1e3 * TARGET_SECONDS]
+    highest = max((one["alerts_per_second"] for one in prompt), default=0.0)
     lines += [
         "",
         f"Targets: {TARGET_RATE:,} alerts/s with {RULES} rules: {'reached' if fast else 'not reached'}; a decision "
-        f"within {1e3 * TARGET_SECONDS:.0f} ms at p99 at the last rate: {'reached' if prompt else 'not reached'}.",
+        f"within {1e3 * TARGET_SECONDS:.0f} ms at p99: "
+        + (f"reached up to {highest:,.0f} alerts/s of these." if prompt else "not reached."),
     ]
     return "\n".join(lines)
 
@@ -299,9 +302,10 @@ def main(
     quick: Annotated[bool, typer.Option("--quick", help="A smoke run that writes nothing.")] = False,
     rates: Annotated[
         str, typer.Option(help="Alerts a second at which the time to a decision is measured.")
-    ] = "500,2000",
+    ] = "500,1000,2000",
 ) -> None:
     """Measure how many alerts a closer decides about, and how soon."""
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as name, ApacheKafka() as kafka, RedisServer("redis") as redis:
         folder = Path(name)
         backlog = measure_backlog(kafka, redis, folder, QUICK_BACKLOG if quick else BACKLOG)
@@ -311,6 +315,7 @@ def main(
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": "python -m benchmarks.closer",
         "machine": machine(),
+        "load": load,
         "backlog": msgspec.to_builtins(backlog),
         "paced": msgspec.to_builtins(paced),
     }

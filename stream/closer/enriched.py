@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct
 
-from stream.closer.exchange import AlertKey
 from stream.closer.fold import Notes, Outgoing
 from stream.closer.lost_suppressions import Lost
 from stream.closer.situation import Orders
-from stream.closer.suppressed import Held, SuppressedAlerts
+from stream.closer.suppressed import Held, Shown, SuppressedAlerts
 from stream.closer.team_acts import TeamActsTable
 from stream.core import limits
 from stream.core.decisions import Situation, decide
@@ -21,7 +20,8 @@ from stream.core.errors import BadRecord
 from stream.core.events import Acted, Raised, seconds
 from stream.core.kinds import AUTOMATION, CLOSED_BY_RULE, HELD_OUT, PAUSED_BY_RULE, RELEASED_BY_RULE
 from stream.core.records import Decision, Enriched, decode_enriched
-from stream.core.suppressions import Suppression, release, suppression_of
+from stream.core.rule_index import RuleIndex
+from stream.core.suppressions import release, suppression_of
 from stream.kafka.records import Record
 from stream.rule_state import Change, Undo
 
@@ -35,32 +35,6 @@ class Mark(Struct, array_like=True, frozen=True):
 
     offset: int
     raised_at: float
-
-
-class Shown(Struct):
-    """What people are shown of a round of suppressions once it is written.
-
-    Attributes:
-        begun: what is kept from people.
-        ended: what is back, or was back before.
-        endings: of each that is back since, its decision and what ended it.
-        undone: how many alerts came back, by undo.
-    """
-
-    begun: list[Suppression] = field(default_factory=list)
-    ended: list[AlertKey] = field(default_factory=list)
-    endings: list[tuple[str, str]] = field(default_factory=list)
-    undone: dict[str, int] = field(default_factory=dict)
-
-    def add(self, other: "Shown") -> None:
-        """Take in what came after it."""
-        self.begun += other.begun
-        self.ended += other.ended
-        self.endings += other.endings
-        self.undone |= other.undone
-
-    def __bool__(self) -> bool:
-        return bool(self.begun or self.ended or self.undone)
 
 
 class Surroundings(Protocol):
@@ -105,6 +79,7 @@ class EnrichedFold:
         self._failed: list[tuple[Record, BadRecord]] = []
         self._next, self._frozen = Shown(), Shown()
         self._seen: Orders | None = None
+        self._rules: RuleIndex | None = None
 
     # The port.
 
@@ -123,6 +98,9 @@ class EnrichedFold:
         """Decide about each alert that was not decided before."""
         now, outgoing = max(clock, self._wall()), Outgoing()
         situation = self._around.situation()
+        if situation.rules is not self._rules:
+            self._rules = situation.rules
+            self._acts.forget((one.rule.name for one in situation.rules.rules), now)
         for record in records:
             try:
                 enriched = decode_enriched(record.value or b"")

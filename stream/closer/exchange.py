@@ -9,7 +9,8 @@ from msgspec import Struct
 from redis.exceptions import RedisError
 
 from stream.core.errors import RulesError
-from stream.redis_keys import RULE_ENDINGS, RULE_FILES, RULE_SUPPRESSED, RedisKey
+from stream.core.ladder import Verdict
+from stream.redis_keys import RULE_ENDINGS, RULE_FILES, RULE_STANDINGS, RULE_SUPPRESSED, RedisKey
 
 ENDING_SECONDS = 25 * 3_600  # longer than any alert is kept from people
 AlertKey = tuple[str, str]
@@ -21,6 +22,18 @@ class Ending(Struct, frozen=True):
 
     kind: str
     at: float
+
+
+class Judgement(Struct, frozen=True):
+    """What a worker that decides needs of a rule's standing: see `stream.rule_state.Standing`."""
+
+    verdict: Verdict
+    ready: tuple[str, ...] = ()
+    loaded: bool = True
+    at: float = 0.0
+
+
+_decode_judgement = msgspec.msgpack.Decoder(Judgement).decode
 
 
 class Exchange:
@@ -37,6 +50,18 @@ class Exchange:
             url, socket_timeout=seconds, socket_connect_timeout=seconds, retry=None
         )
         self._deployment = deployment
+        self._judgements: dict[bytes, tuple[bytes, Judgement]] = {}  # as they stood, and what that says
+
+    def judgements(self) -> dict[str, Judgement]:
+        """What the closer that judges rules left, by rule name; what is as it was is not decoded again."""
+        found: dict[bytes, bytes] = self._call(lambda: self._client.hgetall(self._key(RULE_STANDINGS)))
+        before, self._judgements = self._judgements, {}
+        for name, packed in found.items():
+            known = before.get(name)
+            if known is None or known[0] != packed:
+                known = packed, _decode_judgement(packed)
+            self._judgements[name] = known
+        return {name.decode(): one for name, (_, one) in self._judgements.items()}
 
     def suppressed(self) -> frozenset[AlertKey]:
         """The alerts that rules keep from people, in all partitions."""

@@ -14,7 +14,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from stream.closer.brakes import BrakeWatch
-from stream.closer.exchange import AlertKey, Ending
+from stream.closer.exchange import AlertKey, Ending, Judgement
 from stream.closer.rule_watch import RuleWatch
 from stream.core.decisions import Brakes, Situation
 from stream.core.errors import RulesError
@@ -22,22 +22,19 @@ from stream.core.events import moment
 from stream.core.ladder import Verdict
 from stream.core.rule_index import RuleIndex
 from stream.metrics.closer import BRAKES, CloserMetrics
-from stream.rule_state import PauseAll, Standing, Undo
+from stream.rule_state import PauseAll, Undo
 
 log = logging.getLogger(__name__)
 REFRESH_SECONDS = 0.5
 FRESH_SECONDS = 10.0  # what was read from Redis counts for so long
 JUDGED_SECONDS = 600.0  # and the newest standing
-FILES_SECONDS, PROMETHEUS_SECONDS = 2.0, 15.0  # between two looks
+JUDGEMENTS_SECONDS, FILES_SECONDS, PROMETHEUS_SECONDS = 1.5, 2.0, 15.0  # between two looks
 NOBODY_JUDGES = "nobody judges the rules at the moment"
 _MOST_WAITING = 10_000  # writes of what people are shown
 
 
 class State(Protocol):
     """What is read of the shared state; `stream.rule_state.RuleState` is one. Calls raise RulesError."""
-
-    def standings(self) -> dict[str, Standing]:
-        """All rules by name."""
 
     def paused(self) -> PauseAll | None:
         """The order that no rule acts, if one stands."""
@@ -48,6 +45,9 @@ class State(Protocol):
 
 class Endings(Protocol):
     """What is read of other closers; `stream.closer.exchange.Exchange` is one. Calls raise RulesError."""
+
+    def judgements(self) -> dict[str, Judgement]:
+        """What was judged of all rules, by name."""
 
     def suppressed(self) -> frozenset[AlertKey]:
         """The alerts that rules keep from people."""
@@ -154,20 +154,24 @@ class SituationWatch:
         self._write()
         began = self._monotonic()
         try:
-            paused, standings = self._state.paused(), self._state.standings()
+            self._paused = self._state.paused()
             undos, suppressed = self._state.undos(), self._exchange.suppressed()
             self.orders = Orders(undos, suppressed, self._exchange.endings())
+            if self._read_at is None or self._is_time("judgements", JUDGEMENTS_SECONDS):
+                self._judge(self._exchange.judgements())
         except RulesError as error:
             log.debug("the rules' state can't be read: %s", error)
         else:
-            loaded = {name: one for name, one in standings.items() if one.loaded}
-            self._verdicts = {name: one.verdict for name, one in loaded.items()}
-            self._ready = {name: frozenset(one.ready) for name, one in loaded.items()}
-            self._judged_at = max((one.at for one in standings.values()), default=None)
-            self._paused, self._read_at = paused, began
+            self._read_at = began
         if self._is_time("files", FILES_SECONDS):
             self._watch.look()
         self._show()
+
+    def _judge(self, judgements: Mapping[str, Judgement]) -> None:
+        loaded = {name: one for name, one in judgements.items() if one.loaded}
+        self._verdicts = {name: one.verdict for name, one in loaded.items()}
+        self._ready = {name: frozenset(one.ready) for name, one in loaded.items()}
+        self._judged_at = max((one.at for one in judgements.values()), default=None)
 
     def _everything(self) -> str | None:
         if self._paused is not None:

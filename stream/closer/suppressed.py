@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from stream.closer.exchange import AlertKey
 from stream.core import limits
@@ -41,6 +41,32 @@ class Held(Struct, frozen=True):
     def key(self) -> AlertKey:
         """Team and alert id."""
         return self.suppression.team, self.suppression.alert_id
+
+
+class Shown(Struct):
+    """What people are shown of a round of suppressions once it is written.
+
+    Attributes:
+        begun: what is kept from people.
+        ended: what is back, or was back before.
+        endings: of each that is back since, its decision and what ended it.
+        undone: how many alerts came back, by undo.
+    """
+
+    begun: list[Suppression] = field(default_factory=list)
+    ended: list[AlertKey] = field(default_factory=list)
+    endings: list[tuple[str, str]] = field(default_factory=list)
+    undone: dict[str, int] = field(default_factory=dict)
+
+    def add(self, other: "Shown") -> None:
+        """Take in what came after it."""
+        self.begun += other.begun
+        self.ended += other.ended
+        self.endings += other.endings
+        self.undone |= other.undone
+
+    def __bool__(self) -> bool:
+        return bool(self.begun or self.ended or self.undone)
 
 
 _encode = msgspec.msgpack.Encoder().encode

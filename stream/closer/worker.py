@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from stream.closer.brakes import BrakeWatch
 from stream.closer.dispatch import Dispatcher
-from stream.closer.enriched import EnrichedFold, Shown
+from stream.closer.enriched import EnrichedFold
 from stream.closer.events import EventsFold
 from stream.closer.exchange import AlertKey, Ending, Exchange
 from stream.closer.fold import Fold, Notes
@@ -17,6 +17,7 @@ from stream.closer.room import CloserRoom
 from stream.closer.rule_watch import RuleWatch
 from stream.closer.situation import SituationWatch
 from stream.closer.state import StateStore
+from stream.closer.suppressed import Shown
 from stream.config import Settings
 from stream.kafka.partitioner import partition_chooser
 from stream.kafka.records import Part

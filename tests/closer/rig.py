@@ -5,13 +5,14 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 import msgspec
 from msgspec import Struct, field
 
-from stream.closer.enriched import EnrichedFold, Shown
+from stream.closer.enriched import EnrichedFold
 from stream.closer.fold import Fold, Notes, Outgoing
 from stream.closer.lost_suppressions import Lost
 from stream.closer.outbox import Outbox
 from stream.closer.room import CloserRoom
 from stream.closer.situation import Orders
 from stream.closer.state import StateStore
+from stream.closer.suppressed import Shown
 from stream.config import make_settings
 from stream.core.decisions import Situation
 from stream.core.records import Enriched, encode_record

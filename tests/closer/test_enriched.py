@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from stream.closer.enriched import EnrichedFold, Shown
+from stream.closer.enriched import EnrichedFold
 from stream.closer.exchange import Ending
 from stream.closer.fold import Outgoing
 from stream.closer.lost_suppressions import Lost
 from stream.closer.situation import Orders
+from stream.closer.suppressed import Shown
 from stream.core.decisions import Brakes
 from stream.core.observations import hour_of
 from stream.core.proof import draw
@@ -324,6 +325,22 @@ def test_a_round_writes_what_it_adds_and_old_episodes_go() -> None:
     rig.now += 100 * HOUR
     rig.take(*(rig.alert() for _ in range(510)))
     assert min(name for name in rig.parts if name.startswith("episodes:")) > max(journal)
+
+
+def test_acts_of_a_rule_that_is_gone_are_forgotten_in_time() -> None:
+    """Some days later, once the files change again; what it suppressed comes back as ever."""
+    rig = Rig()
+    rig.take(rig.alert())
+    kept = f"acts:{NAME}\0payments"
+    assert kept in rig.parts
+    rig.around.given = situation(rule={"name": "other"})
+    rig.now += HOUR
+    rig.take()
+    assert kept in rig.parts
+    rig.around.given = situation(rule={"name": "other"})
+    rig.now += 100 * HOUR
+    rig.take()
+    assert kept not in rig.parts
 
 
 def test_a_fold_that_is_loaded_gives_the_same_decisions() -> None:

@@ -1,14 +1,16 @@
 """What closers leave for each other, on Redis and on Valkey."""
 
 import pytest
+from msgspec.structs import replace
 
-from stream.closer.exchange import ENDING_SECONDS, Ending, Exchange
+from stream.closer.exchange import ENDING_SECONDS, Ending, Exchange, Judgement
 from stream.core.errors import RulesError
+from stream.core.ladder import Verdict, first_load
 from stream.core.suppressions import suppression_of
 from stream.redis_keys import RULE_ENDINGS
-from stream.rule_state import RuleState
-from tests.core.outcomes import T0, enriched
-from tests.core.test_decisions import decided, situation
+from stream.rule_state import RuleState, Standing
+from tests.core.outcomes import MODEL, T0, enriched
+from tests.core.test_decisions import PROVEN, decided, make_rule, situation
 from tests.servers.redis import admin
 
 
@@ -35,6 +37,24 @@ def test_what_the_shared_state_holds_as_suppressed_is_seen(redis_url: str) -> No
     assert exchange.suppressed() == {("payments", "A1")}
     state.note_suppressed([], [("payments", "A1")])
     assert exchange.suppressed() == frozenset()
+    exchange.close()
+    state.close()
+
+
+def test_what_was_judged_is_read_of_the_standings(redis_url: str) -> None:
+    """As the rules' state writes them, and anew where one changed."""
+    exchange, state = Exchange(redis_url, "test", 2.0), RuleState(redis_url, "test", 2.0)
+    rule = make_rule()
+    verdict = Verdict(rule.version, "pause", PROVEN, "proven", 0.5, 7, "pause")
+    standing = Standing(owner="payments", ladder=first_load(rule, T0), verdict=verdict, ready=(MODEL,), at=T0)
+    other = replace(standing, verdict=replace(verdict, mode="shadow"), at=T0 + 60.0, loaded=False)
+    state.publish({"one": standing, "two": standing}, [], [])
+    before = exchange.judgements()
+    assert before == {name: Judgement(verdict, (MODEL,), True, T0) for name in ("one", "two")}
+    state.publish({"two": other}, [], [])
+    after = exchange.judgements()
+    assert after["one"] is before["one"]
+    assert after["two"] == Judgement(other.verdict, (MODEL,), False, T0 + 60.0)
     exchange.close()
     state.close()
 

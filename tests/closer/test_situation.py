@@ -6,45 +6,41 @@ import pytest
 from msgspec import Struct, field
 
 from stream.closer.brakes import CREATED, NO_PROMETHEUS, RECORDED, BrakeWatch, drifted
-from stream.closer.exchange import AlertKey, Ending
+from stream.closer.exchange import AlertKey, Ending, Judgement
 from stream.closer.rule_watch import RuleWatch
 from stream.closer.situation import NOBODY_JUDGES, SituationWatch
 from stream.core.errors import MonitoringError, RulesError
-from stream.core.ladder import Verdict, first_load
+from stream.core.ladder import Verdict
 from stream.core.problem import DAY_SECONDS
 from stream.metrics.closer import CloserMetrics
 from stream.prometheus import Series
-from stream.rule_state import PauseAll, Standing, Undo
+from stream.rule_state import PauseAll, Undo
 from tests.core.outcomes import HOUR, MODEL, T0
 from tests.core.test_decisions import NAME, PROVEN, make_rule
 
 UNDO = Undo(id="u", rule=NAME, since=T0, by="ann", at=T0)
 
 
-def standing(at: float = T0, loaded: bool = True) -> Standing:
+def judged(at: float = T0, loaded: bool = True) -> Judgement:
     """A rule that may pause."""
-    rule = make_rule()
-    verdict = Verdict(rule.version, "pause", PROVEN, "proven", 0.5, 0, "pause")
-    return Standing(
-        owner="payments", ladder=first_load(rule, T0), verdict=verdict, ready=(MODEL,), loaded=loaded, at=at
-    )
+    return Judgement(Verdict(make_rule().version, "pause", PROVEN, "proven", 0.5, 0, "pause"), (MODEL,), loaded, at)
 
 
 class Shared(Struct):
     """`State` and `Endings` that a test sets."""
 
-    found: dict[str, Standing] = field(default_factory=lambda: {NAME: standing()})
+    found: dict[str, Judgement] = field(default_factory=lambda: {NAME: judged()})
     order: PauseAll | None = None
     away: bool = False
 
-    def standings(self) -> dict[str, Standing]:
-        """See `State`."""
-        if self.away:
-            raise RulesError("Redis does not answer")
+    def judgements(self) -> dict[str, Judgement]:
+        """See `Endings`."""
         return self.found
 
     def paused(self) -> PauseAll | None:
         """See `State`."""
+        if self.away:
+            raise RulesError("Redis does not answer")
         return self.order
 
     def undos(self) -> list[Undo]:
@@ -127,7 +123,7 @@ def test_what_was_read_is_the_situation() -> None:
     """Verdicts and models of the rules that files hold, orders beside them, and no brake."""
     rig = Rig().look()
     found = rig.watch.situation()
-    assert (found.verdicts, found.ready) == ({NAME: standing().verdict}, {NAME: frozenset({MODEL})})
+    assert (found.verdicts, found.ready) == ({NAME: judged().verdict}, {NAME: frozenset({MODEL})})
     assert (found.brakes.everything, found.brakes.models.get(MODEL), found.salt) == (None, None, "salt")
     assert rig.watch.orders.undos == [UNDO]
     assert rig.watch.orders.suppressed == {("payments", "A1")}
@@ -137,7 +133,7 @@ def test_what_was_read_is_the_situation() -> None:
 def test_a_rule_that_no_file_holds_has_no_verdict() -> None:
     """Whatever its standing was."""
     rig = Rig()
-    rig.shared.found = {NAME: standing(loaded=False)}
+    rig.shared.found = {NAME: judged(loaded=False)}
     assert rig.look().watch.situation().verdicts == {}
 
 
@@ -170,7 +166,8 @@ def test_nothing_acts_before_anything_was_read_or_once_it_is_old() -> None:
     assert rig.look().everything is None
     rig.later(600.0)
     assert rig.look().everything == NOBODY_JUDGES
-    rig.shared.found = {NAME: standing(rig.wall)}
+    rig.shared.found = {NAME: judged(rig.wall)}
+    rig.passed += 2.0
     assert rig.look().everything is None
 
 
@@ -185,7 +182,7 @@ def test_without_prometheus_nothing_acts() -> None:
     assert rig.look().everything is None
     rig.prometheus.away = True
     rig.later(60.0)
-    rig.shared.found = {NAME: standing(rig.wall)}
+    rig.shared.found = {NAME: judged(rig.wall)}
     assert rig.look().everything is None
     rig.later(61.0)
     assert rig.look().everything == "nobody sees whether models drift: Prometheus can't be reached"
