@@ -47,9 +47,12 @@ def deployment(
 
 @pytest.mark.timeout(400)
 def test_random_kills_decide_nothing_twice_lose_nothing_and_every_pause_ends(
-    deployment: Deployment, server: CountingServer
+    deployment: Deployment, server: CountingServer, fresh_redis: RedisServer
 ) -> None:
-    """Two closers under SIGKILL at random moments: a server that honours ids sees each alert paused and back once."""
+    """Two closers under SIGKILL at random moments, and a Redis that restarts once.
+
+    A server that honours ids sees each alert that is paused at all paused once, and back once.
+    """
     chance = random.Random(int(os.environ.get("CHAOS_SEED", "1")))
     for name in ("one", "two"):
         deployment.start(name)
@@ -57,7 +60,9 @@ def test_random_kills_decide_nothing_twice_lose_nothing_and_every_pause_ends(
     ids = list[str]()
     producing = Thread(target=lambda: ids.extend(deployment.produce(KILLS * SECONDS_BETWEEN)), daemon=True)
     producing.start()
-    for _ in range(KILLS):
+    for turn in range(KILLS):
+        if turn == KILLS // 2:
+            fresh_redis.restart()
         time.sleep(chance.uniform(0.5, 1.5) * SECONDS_BETWEEN)
         victim = chance.choice(["one", "two"])
         deployment.kill(victim)
