@@ -153,7 +153,7 @@ class MetricsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     series_keep_seconds: Seconds = 3_600.0
     """How long the series of a model stay on /metrics after it was last served or counted."""
     prometheus_url: str = "http://127.0.0.1:9090"
-    """Where `noisegate report` asks."""
+    """Where `noisegate report` and the closer ask; empty = nowhere, so that no rule acts."""
 
 
 class SourceSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -30,6 +30,11 @@ ROOMS = {
         "stream.relay.worker",
         "run_relay",
     ),
+    "closer": Room(
+        "Decide by rules about scored alerts; publish decisions to alerts.decisions; do what proven rules decide.",
+        "stream.closer.worker",
+        "run_closer",
+    ),
     "scorer": Room(
         "Read alerts.events; publish scores to alerts.enriched and outcomes to alerts.outcomes.",
         "stream.scorer.worker",

@@ -1,11 +1,12 @@
 """The port of the closer's folds: each keeps the state of one partition as named parts, which a fence writes."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct, field
 
 from stream.core.deeds import Deed
+from stream.core.errors import BadRecord
 from stream.core.events import Acted
 from stream.core.records import Decision
 from stream.kafka.records import Record
@@ -19,11 +20,13 @@ class Outgoing(Struct, kw_only=True):
         decisions: for alerts.decisions.
         acts: for alerts.events.
         deeds: for the targets.
+        since: when the oldest record of the round was written, seconds since 1970; None where none came.
     """
 
     decisions: list[Decision] = field(default_factory=list)
     acts: list[Acted] = field(default_factory=list)
     deeds: list[Deed] = field(default_factory=list)
+    since: float | None = None
 
     def __bool__(self) -> bool:
         return bool(self.decisions or self.acts or self.deeds)
@@ -34,6 +37,9 @@ class Notes(Struct, kw_only=True):
 
     results: list[CommandResult] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.results or self.changes)
 
 
 class Fold(Protocol):
@@ -54,3 +60,38 @@ class Fold(Protocol):
 
     def changed(self) -> dict[str, bytes | None]:
         """The parts that changed since the call before, packed; None: the part is gone."""
+
+
+@runtime_checkable
+class Refusing(Protocol):
+    """A fold that names the records that it could not read."""
+
+    def take_failed(self) -> list[tuple[Record, BadRecord]]:
+        """Those since the call before."""
+
+
+@runtime_checkable
+class Following(Protocol):
+    """A fold that does something once its state is written."""
+
+    def written(self) -> None:
+        """What `changed` gave last is written."""
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """A fold that shows something while it has its partition."""
+
+    def close(self) -> None:
+        """Another worker may have the partition from now on."""
+
+
+@runtime_checkable
+class Suppressing(Protocol):
+    """A fold that keeps alerts from people."""
+
+    def count(self, decision: str) -> int:
+        """How many it does, of `pause` or of `close`."""
+
+    def rebuild(self) -> None:
+        """Take up what it did before its state was lost."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stream.closer.brakes import WINDOWS, BrakeWatch, drifted
 from stream.monitoring import alerts, page, report, rules
 from stream.monitoring.queries import promql
 from stream.monitoring.queries.drift import DRIFT_WINDOWS, EFFECT_FLOOR
@@ -186,3 +187,19 @@ def test_the_report_tells_the_same(server: PrometheusServer, tmp_path: Path) -> 
         (tmp_path / f"{name}.html").write_text(text)
         assert "<svg" in text
         assert "nan" not in text
+
+
+def test_rules_are_braked_where_the_alert_on_drift_would_ring(server: PrometheusServer) -> None:
+    """The closer asks the same series: features that are watched, by their thresholds; and it is told of no other."""
+    brakes = BrakeWatch(Prometheus(server.url), 90.0, lambda: NOW)
+    brakes.look()
+    assert brakes.everything is None
+    ringing = {feature for alert, feature in RINGING if alert == "NoisegateFeatureDrift"}
+    found = {
+        each.labels["feature"] for window in WINDOWS for each in Prometheus(server.url).query(drifted(window), NOW)
+    }
+    assert found == ringing
+    why = brakes.models.drift(MODEL)
+    assert why is not None
+    assert why.split(" of model ")[0] in ringing
+    assert brakes.models.drift("another") == "Prometheus has no record of the drift of model another"

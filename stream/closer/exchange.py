@@ -1,0 +1,118 @@
+"""What closers leave for each other in Redis: ends of suppressed alerts, and the last good files of rules."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import msgspec
+import redis
+from msgspec import Struct
+from redis.exceptions import RedisError
+
+from stream.core.errors import RulesError
+from stream.core.ladder import Verdict
+from stream.redis_keys import RULE_ENDINGS, RULE_FILES, RULE_STANDINGS, RULE_SUPPRESSED, RedisKey
+
+ENDING_SECONDS = 25 * 3_600  # longer than any alert is kept from people
+AlertKey = tuple[str, str]
+"""Team and alert id."""
+
+
+class Ending(Struct, frozen=True):
+    """How a suppressed alert ended: the kind of the act, and when, seconds since 1970."""
+
+    kind: str
+    at: float
+
+
+class Judgement(Struct, frozen=True):
+    """What a worker that decides needs of a rule's standing: see `stream.rule_state.Standing`."""
+
+    verdict: Verdict
+    ready: tuple[str, ...] = ()
+    loaded: bool = True
+    at: float = 0.0
+
+
+_decode_judgement = msgspec.msgpack.Decoder(Judgement).decode
+
+
+class Exchange:
+    """The shared keys. Every call blocks, at most about `seconds`, and raises `RulesError` while Redis does not answer.
+
+    Args:
+        url: redis:// or rediss://.
+        deployment: begins every key.
+        seconds: how long Redis may take.
+    """
+
+    def __init__(self, url: str, deployment: str, seconds: float) -> None:
+        self._client: Any = redis.Redis.from_url(
+            url, socket_timeout=seconds, socket_connect_timeout=seconds, retry=None
+        )
+        self._deployment = deployment
+        self._judgements: dict[bytes, tuple[bytes, Judgement]] = {}  # as they stood, and what that says
+
+    def judgements(self) -> dict[str, Judgement]:
+        """What the closer that judges rules left, by rule name; what is as it was is not decoded again."""
+        found: dict[bytes, bytes] = self._call(lambda: self._client.hgetall(self._key(RULE_STANDINGS)))
+        before, self._judgements = self._judgements, {}
+        for name, packed in found.items():
+            known = before.get(name)
+            if known is None or known[0] != packed:
+                known = packed, _decode_judgement(packed)
+            self._judgements[name] = known
+        return {name.decode(): one for name, (_, one) in self._judgements.items()}
+
+    def suppressed(self) -> frozenset[AlertKey]:
+        """The alerts that rules keep from people, in all partitions."""
+        found = self._call(lambda: self._client.hkeys(self._key(RULE_SUPPRESSED)))
+        return frozenset(map(_read_key, found))
+
+    def put_endings(self, endings: Mapping[AlertKey, Ending]) -> None:
+        """Leave the ends of suppressed alerts for who keeps them."""
+
+        def put() -> None:
+            pipeline = self._client.pipeline()
+            packed = {f"{team}\0{alert}": msgspec.json.encode(one) for (team, alert), one in endings.items()}
+            pipeline.hset(self._key(RULE_ENDINGS), mapping=packed)
+            pipeline.expire(self._key(RULE_ENDINGS), ENDING_SECONDS)
+            pipeline.execute()
+
+        self._call(put)
+
+    def endings(self) -> dict[AlertKey, Ending]:
+        """The ends that nobody has carried out yet."""
+        found = self._call(lambda: self._client.hgetall(self._key(RULE_ENDINGS)))
+        return {_read_key(key): msgspec.json.decode(one, type=Ending) for key, one in found.items()}
+
+    def remove_endings(self, alerts: Collection[AlertKey]) -> None:
+        """Remove ends that are carried out, or of alerts that are not suppressed any more."""
+        keys = [f"{team}\0{alert}" for team, alert in alerts]
+        self._call(lambda: self._client.hdel(self._key(RULE_ENDINGS), *keys))
+
+    def put_files(self, files: Mapping[str, str]) -> None:
+        """Keep rule files that can be used, by path, for a worker that starts when they can't."""
+        self._call(lambda: self._client.set(self._key(RULE_FILES), msgspec.json.encode(files)))
+
+    def files(self) -> dict[str, str]:
+        """The last good rule files; none where there were none."""
+        found = self._call(lambda: self._client.get(self._key(RULE_FILES)))
+        return {} if found is None else msgspec.json.decode(found, type=dict[str, str])
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _key(self, key: RedisKey) -> str:
+        return key.name(deployment=self._deployment)
+
+    def _call(self, ask: Any) -> Any:
+        try:
+            return ask()
+        except (RedisError, OSError) as error:
+            raise RulesError(f"Redis does not answer: {error}", "start it, or set NOISEGATE_REDIS_URL") from None
+
+
+def _read_key(field: bytes) -> AlertKey:
+    team, _, alert = field.decode().partition("\0")
+    return team, alert

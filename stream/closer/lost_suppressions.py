@@ -1,0 +1,101 @@
+"""What rules suppressed in the last day, from alerts.decisions: so it comes back though the state in Redis is gone."""
+
+import logging
+import time
+from collections.abc import Callable
+
+import msgspec
+from msgspec import Struct
+
+from stream.closer.exchange import AlertKey
+from stream.config import Settings
+from stream.core.errors import BrokerError, HistoryAway
+from stream.core.events import Raised, moment, seconds
+from stream.core.problem import DAY_SECONDS
+from stream.core.records import Decision, decode_decision
+from stream.core.suppressions import Suppression
+from stream.kafka.reader import Reader
+
+log = logging.getLogger(__name__)
+_MARGIN_SECONDS = 3_600.0
+_WANTED = tuple(f'"decision":"{name}"'.encode() for name in ("pause", "close", "release", "hold_out"))
+
+
+class Lost(Struct, frozen=True):
+    """What rules did to alerts in the last day.
+
+    Attributes:
+        held: what they keep from people, with the alerts as far as decisions tell.
+        acted: alerts that they brought back or held out, and when, seconds since 1970: no rule acts on them again.
+    """
+
+    held: list[tuple[Suppression, Raised]] = []
+    acted: dict[AlertKey, float] = {}
+
+
+def find_suppressions(
+    settings: Settings, is_ours: Callable[[str], bool], clock: Callable[[], float] = time.time
+) -> Lost:
+    """What rules did to the alerts of some teams in the last day.
+
+    Raises:
+        HistoryAway: Kafka can't be read; it may be tried again.
+    """
+    held: dict[AlertKey, Suppression] = {}
+    acted: dict[AlertKey, float] = {}
+    try:
+        with Reader(settings, [settings.topics.decisions], since=clock() - DAY_SECONDS - _MARGIN_SECONDS) as reader:
+            for message in reader.read_all():
+                value = message.value() or b""
+                if any(wanted in value for wanted in _WANTED):
+                    _take(value, is_ours, held, acted)
+    except BrokerError as error:
+        raise HistoryAway(f"what rules suppressed can't be found again: {error.problem}", error.mend) from None
+    log.warning("%d alerts that rules keep from people were found again in %s", len(held), settings.topics.decisions)
+    return Lost([(one, _bare_alert(one)) for one in held.values()], acted)
+
+
+def _take(
+    value: bytes, is_ours: Callable[[str], bool], held: dict[AlertKey, Suppression], acted: dict[AlertKey, float]
+) -> None:
+    try:
+        decision = decode_decision(value)
+    except (msgspec.DecodeError, ValueError):
+        return
+    if not is_ours(decision.team):
+        return
+    key = decision.team, decision.alert_id
+    if (one := _suppression(decision)) is not None:
+        if key not in acted:  # else a copy that was published later
+            held[key] = one
+    else:
+        held.pop(key, None)
+        acted[key] = seconds(decision.decided_at)
+
+
+def _suppression(decision: Decision) -> Suppression | None:
+    done = decision.decision
+    if (done != "pause" and done != "close") or decision.until is None or decision.by_rule is None:
+        return None
+    return Suppression(
+        alert_id=decision.alert_id,
+        team=decision.team,
+        rule=decision.rule,
+        entity=decision.entity,
+        severity=None,  # decisions do not hold it; so any severity brings the alert back
+        episode=decision.episode,
+        raised_at=seconds(decision.raised_at),
+        decision=done,
+        by_rule=decision.by_rule,
+        rule_version=decision.rule_version or "",
+        model=decision.model,
+        probability=decision.probability,
+        since=seconds(decision.decided_at),
+        until=seconds(decision.until),
+        p_act=decision.p_act,
+    )
+
+
+def _bare_alert(one: Suppression) -> Raised:
+    """An alert as far as its decision tells."""
+    return Raised(moment(one.raised_at), one.alert_id, one.team, one.rule, one.entity)

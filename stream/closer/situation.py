@@ -1,0 +1,234 @@
+"""What the deciding folds know of everything beside their records: rules, standings, brakes, orders; kept up to date.
+
+A thread reads Redis twice a second and Prometheus now and then, so that no batch waits for either; it also writes what
+people are shown.
+"""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from threading import Event, Thread
+from typing import Protocol
+
+from msgspec import Struct
+
+from stream.closer.brakes import BrakeWatch
+from stream.closer.exchange import AlertKey, Ending, Judgement
+from stream.closer.rule_watch import RuleWatch
+from stream.core.decisions import Brakes, Situation
+from stream.core.errors import RulesError
+from stream.core.events import moment
+from stream.core.ladder import Verdict
+from stream.core.rule_index import RuleIndex
+from stream.metrics.closer import BRAKES, CloserMetrics
+from stream.rule_state import PauseAll, Undo
+
+log = logging.getLogger(__name__)
+REFRESH_SECONDS = 0.5
+FRESH_SECONDS = 10.0  # what was read from Redis counts for so long
+JUDGED_SECONDS = 600.0  # and the newest standing
+JUDGEMENTS_SECONDS, FILES_SECONDS, PROMETHEUS_SECONDS = 1.5, 2.0, 15.0  # between two looks
+NOBODY_JUDGES = "nobody judges the rules at the moment"
+_MOST_WAITING = 10_000  # writes of what people are shown
+
+
+class State(Protocol):
+    """What is read of the shared state; `stream.rule_state.RuleState` is one. Calls raise RulesError."""
+
+    def paused(self) -> PauseAll | None:
+        """The order that no rule acts, if one stands."""
+
+    def undos(self) -> list[Undo]:
+        """The undos of the last hour."""
+
+
+class Endings(Protocol):
+    """What is read of other closers; `stream.closer.exchange.Exchange` is one. Calls raise RulesError."""
+
+    def judgements(self) -> dict[str, Judgement]:
+        """What was judged of all rules, by name."""
+
+    def suppressed(self) -> frozenset[AlertKey]:
+        """The alerts that rules keep from people."""
+
+    def endings(self) -> dict[AlertKey, Ending]:
+        """The ends that nobody has carried out yet."""
+
+
+class Orders(Struct, frozen=True):
+    """What was read last of undos, of suppressed alerts and of those that ended."""
+
+    undos: Sequence[Undo] = ()
+    suppressed: frozenset[AlertKey] = frozenset()
+    endings: Mapping[AlertKey, Ending] = {}
+
+
+class SituationWatch:
+    """Keeps the situation up to date. `refresh` is called by one thread, the rest by any.
+
+    Args:
+        state: the shared state.
+        exchange: what other closers leave.
+        rules: the rules in use.
+        brakes: what Prometheus knows.
+        metrics: show the brakes.
+        salt: of the deployment, for the draws.
+        oldest_seconds: an alert raised longer ago is never acted on.
+        clock: the wall clock, seconds since 1970.
+        monotonic: seconds.
+
+    Attributes:
+        orders: as read last.
+        history_away: set by who sees that alerts come unscored because of their history; shown as a brake.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        exchange: Endings,
+        rules: RuleWatch,
+        brakes: BrakeWatch,
+        metrics: CloserMetrics,
+        salt: str,
+        oldest_seconds: float,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._state, self._exchange, self._watch, self._brakes = state, exchange, rules, brakes
+        self._metrics, self._salt, self._oldest = metrics, salt, oldest_seconds
+        self._clock, self._monotonic = clock, monotonic
+        self._verdicts: Mapping[str, Verdict] = {}
+        self._ready: Mapping[str, frozenset[str]] = {}
+        self._judged_at: float | None = None
+        self._paused: PauseAll | None = None
+        self._read_at: float | None = None
+        self._looked: dict[str, float] = {}
+        self._writes: deque[Callable[[], None]] = deque(maxlen=_MOST_WAITING)
+        self._wanted, self._stopping = Event(), Event()
+        self._threads = [
+            Thread(target=self._run, name="situation", daemon=True),
+            Thread(target=self._run_prometheus, name="brakes", daemon=True),
+        ]
+        self.orders = Orders()
+        self.history_away = False
+
+    @property
+    def rules(self) -> RuleIndex:
+        """The rules in use."""
+        return self._watch.rules
+
+    @property
+    def notes(self) -> list[str]:
+        """What keeps rules from acting, and files that can't be used; one sentence each."""
+        everything = self._everything()
+        found = [self._watch.fault, None if everything is None else f"no rule acts: {everything}"]
+        return [one for one in found if one is not None]
+
+    def situation(self) -> Situation:
+        """What decisions depend on now."""
+        brakes = Brakes(everything=self._everything(), models=self._brakes.models)
+        return Situation(self.rules, self._verdicts, self._ready, brakes, self._salt, self._oldest)
+
+    def later(self, write: Callable[[], None]) -> None:
+        """Have what people are shown written, in order; tried again where it raises RulesError."""
+        self._writes.append(write)
+        self._wanted.set()
+
+    def start(self) -> None:
+        """Begin to look."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, seconds: float = 2.0) -> None:
+        """End; what waits to be written is tried once more."""
+        self._stopping.set()
+        self._wanted.set()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(seconds)
+        self._write()
+
+    def refresh(self) -> None:
+        """Write what waits, then read everything once; of what can't be read the last stands, until it is too old."""
+        self._write()
+        began = self._monotonic()
+        try:
+            self._paused = self._state.paused()
+            undos, suppressed = self._state.undos(), self._exchange.suppressed()
+            self.orders = Orders(undos, suppressed, self._exchange.endings())
+            if self._read_at is None or self._is_time("judgements", JUDGEMENTS_SECONDS):
+                self._judge(self._exchange.judgements())
+        except RulesError as error:
+            log.debug("the rules' state can't be read: %s", error)
+        else:
+            self._read_at = began
+        if self._is_time("files", FILES_SECONDS):
+            self._watch.look()
+        self._show()
+
+    def _judge(self, judgements: Mapping[str, Judgement]) -> None:
+        loaded = {name: one for name, one in judgements.items() if one.loaded}
+        self._verdicts = {name: one.verdict for name, one in loaded.items()}
+        self._ready = {name: frozenset(one.ready) for name, one in loaded.items()}
+        self._judged_at = max((one.at for one in judgements.values()), default=None)
+
+    def _everything(self) -> str | None:
+        if self._paused is not None:
+            why = f": {self._paused.why}" if self._paused.why else ""
+            return f"all rules are paused by {self._paused.by} since {moment(self._paused.at):%F %H:%M} UTC{why}"
+        return self._unjudged() or self._brakes.everything
+
+    def _unjudged(self) -> str | None:
+        if self._read_at is None or self._monotonic() - self._read_at > FRESH_SECONDS:
+            return NOBODY_JUDGES
+        if self._judged_at is not None and self._clock() - self._judged_at > JUDGED_SECONDS:
+            return NOBODY_JUDGES
+        return None
+
+    def _show(self) -> None:
+        models, blind = self._brakes.models, self._brakes.everything is not None
+        ready = frozenset(model for models in self._ready.values() for model in models)
+        found = {
+            "paused": self._paused is not None,
+            "drift": blind or any(models.drift(model) for model in ready),
+            "old_model": not blind and any(models.old(model) for model in ready),
+            "history": self.history_away,
+            "standings": self._unjudged() is not None,
+        }
+        for brake in BRAKES:
+            self._metrics.rules_brake.labels(brake).set(found[brake])
+
+    def _write(self) -> None:
+        while self._writes:
+            write = self._writes[0]
+            try:
+                write()
+            except RulesError as error:
+                log.debug("what people are shown can't be written yet: %s", error)
+                return
+            self._writes.popleft()
+
+    def _is_time(self, name: str, every: float) -> bool:
+        now = self._monotonic()
+        if now - self._looked.get(name, -every) < every:
+            return False
+        self._looked[name] = now
+        return True
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._guarded(self.refresh)
+            self._wanted.wait(REFRESH_SECONDS)
+            self._wanted.clear()
+
+    def _run_prometheus(self) -> None:
+        while not self._stopping.is_set():
+            self._guarded(self._brakes.look)
+            self._stopping.wait(PROMETHEUS_SECONDS)
+
+    def _guarded(self, look: Callable[[], None]) -> None:
+        try:
+            look()
+        except Exception:  # the thread must go on: without it every rule stops acting
+            log.exception("the situation could not be looked at")

@@ -1,0 +1,156 @@
+"""The closer as a process: real Kafka, Redis, Prometheus and targets put together around the room."""
+
+import logging
+import time
+from collections.abc import Mapping
+
+from stream.closer.brakes import BrakeWatch
+from stream.closer.dispatch import Dispatcher
+from stream.closer.enriched import EnrichedFold
+from stream.closer.events import EventsFold
+from stream.closer.exchange import AlertKey, Ending, Exchange
+from stream.closer.fold import Fold, Notes
+from stream.closer.lost_suppressions import find_suppressions
+from stream.closer.outbox import Outbox
+from stream.closer.outcomes import OutcomesFold
+from stream.closer.room import CloserRoom
+from stream.closer.rule_watch import RuleWatch
+from stream.closer.situation import SituationWatch
+from stream.closer.state import StateStore
+from stream.closer.suppressed import Shown
+from stream.config import Settings
+from stream.kafka.partitioner import partition_chooser
+from stream.kafka.records import Part
+from stream.lane.group import CLOSER
+from stream.lane.lane import Lane
+from stream.lane.process import Callbacks
+from stream.lane.redis_fence import RedisFence
+from stream.metrics.closer import CloserMetrics
+from stream.prometheus import Prometheus
+from stream.rule_state import RuleState
+
+log = logging.getLogger(__name__)
+_TALLIES = "tallies:"  # begins the names of what other partitions count
+_REDIS_SECONDS = 2.0
+_PROMETHEUS_SECONDS = 5.0
+_CLOSE_SECONDS = 5.0
+
+
+class Closer:
+    """One closer process, put together but not started; only Redis is asked, where the rule files are broken.
+
+    Raises:
+        NoisegateError: a setting or a file can't be used; one sentence with the mend.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._problem = settings.load_problem()
+        self.metrics = CloserMetrics()
+        seconds = min(settings.redis.timeout_seconds, _REDIS_SECONDS)
+        self._state = RuleState(settings.redis.url, settings.deployment, seconds)
+        self._exchange = Exchange(settings.redis.url, settings.deployment, seconds)
+        self._store = StateStore(RedisFence.of(settings, self.metrics.lane), settings.deployment)
+        self._salt = settings.closer.salt or settings.deployment
+        url = settings.metrics.prometheus_url
+        brakes = BrakeWatch(Prometheus(url, _PROMETHEUS_SECONDS) if url else None, settings.closer.model_days)
+        rules = RuleWatch(settings.closer.rules, self.metrics, self._exchange.put_files, self._exchange.files)
+        self.situation = SituationWatch(
+            self._state, self._exchange, rules, brakes, self.metrics, self._salt, settings.closer.oldest_seconds
+        )
+        outbox = Outbox()
+        self.dispatcher = Dispatcher(settings, self.metrics, outbox.done)
+        outbox.dispatcher = self.dispatcher
+        self.room = CloserRoom(settings, self._store, outbox, self._make_fold, self._publish, self.metrics)
+        topics = settings.topics
+        self.lane = Lane(
+            settings,
+            CLOSER,
+            [topics.events, topics.enriched, topics.outcomes],
+            self.room,
+            self.metrics.lane,
+            ("events", "enriched", "outcomes", "decisions", "failed"),
+            Callbacks(
+                start=self._start,
+                ready=lambda: self.room.ready_faults,
+                notes=lambda: [*self.situation.notes, *self.dispatcher.faults],
+            ),
+        )
+
+    def _make_fold(self, part: Part, partitions: int) -> Fold:
+        topics = self._settings.topics
+        if part.topic == topics.enriched:
+            return self._enriched_fold(part, partitions)
+        if part.topic == topics.events:
+            return EventsFold(self._problem, self.situation, self._leave)
+
+        def others() -> Mapping[int, Mapping[str, bytes]]:
+            wanted = [Part(part.topic, number) for number in range(partitions) if number != part.partition]
+            return {one.partition: parts for one, parts in self._store.peek(wanted, _TALLIES).items()}
+
+        return OutcomesFold(
+            part,
+            self._problem,
+            lambda: self.situation.rules,
+            self._state,
+            self.metrics,
+            self._salt,
+            part.partition == 0,
+            others,
+        )
+
+    def _enriched_fold(self, part: Part, partitions: int) -> EnrichedFold:
+        settings = self._settings
+        choose = partition_chooser(settings.kafka.partitioner, partitions)
+
+        def show(shown: Shown) -> None:
+            for decision, by in shown.endings:
+                self.metrics.suppressions_ended.labels(decision, by).inc()
+
+            def write() -> None:
+                self._state.note_suppressed(shown.begun, shown.ended)
+                if shown.ended:
+                    self._exchange.remove_endings(shown.ended)
+                for order, count in shown.undone.items():
+                    self._state.note_undone(order, part.partition, count)
+
+            self.situation.later(write)
+
+        return EnrichedFold(
+            part.partition,
+            self.situation,
+            show,
+            settings.severities,
+            settings.closer.none_decisions,
+            lambda: find_suppressions(settings, lambda team: choose(team) == part.partition),
+            time.time,
+        )
+
+    def _leave(self, endings: Mapping[AlertKey, Ending]) -> None:
+        self.situation.later(lambda: self._exchange.put_endings(endings))
+
+    def _publish(self, notes: Notes) -> None:
+        self.situation.later(lambda: self._state.publish({}, notes.results, notes.changes))
+
+    def _start(self) -> None:
+        self.dispatcher.start()
+        self.situation.start()
+
+    def close(self) -> None:
+        """Publish what is begun, as far as that is done soon: what is left stays in the outbox."""
+        self.dispatcher.close(_CLOSE_SECONDS)
+        self.situation.stop()
+        self._state.close()
+        self._exchange.close()
+
+
+def run_closer(settings: Settings) -> int:
+    """Run a closer in this process until a signal or a fault; returns the exit status, raises as `Lane.open` does."""
+    from stream.lane.faust import run
+
+    closer = Closer(settings)
+    closer.lane.open()
+    try:
+        return run(closer.lane)
+    finally:
+        closer.close()

@@ -1,0 +1,52 @@
+"""What rules did in the last day, from the decisions themselves, on either broker."""
+
+import pytest
+from confluent_kafka import Producer
+
+from stream.closer.lost_suppressions import find_suppressions
+from stream.config import load_settings
+from stream.core.decisions import Brakes
+from stream.core.errors import HistoryAway
+from stream.core.records import Decision, encode_record
+from stream.core.suppressions import release, suppression_of
+from stream.kafka.clients import producer_settings
+from stream.kafka.topics import Topics, topic_configs
+from tests.core.outcomes import T0, enriched
+from tests.core.test_decisions import decided, situation
+from tests.servers.fixtures import Broker
+
+
+def made(alert_id: str, share: float = 0.0, brakes: Brakes = Brakes()) -> Decision:  # noqa: B008 - frozen
+    """A decision on an alert."""
+    return decided(enriched(alert_id), situation(share=share, brakes=brakes))
+
+
+@pytest.mark.slow
+def test_what_is_not_back_is_found_with_its_times(broker: Broker, unique_name: str) -> None:
+    """Of the teams that are asked for; a copy of a pause after its release changes nothing, nor does junk."""
+    settings = load_settings(
+        {
+            "NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
+            "NOISEGATE_DECISIONS_TOPIC": f"{unique_name}.decisions",
+            "NOISEGATE_BROKER_END_OFFSETS": str(broker.name == "kafka").lower(),
+        }
+    )
+    with pytest.raises(HistoryAway, match="can't be found again"):  # the room tries again, as while Redis is away
+        find_suppressions(settings, lambda team: True)
+    Topics(settings).create(1, 1, topic_configs())
+    paused, back, held_out = made("paused"), made("back"), made("held-out", share=1.0)
+    assert (paused.decision, held_out.decision) == ("pause", "hold_out")
+    one = suppression_of(enriched("back"), back)
+    assert one is not None
+    braked = made("blocked", brakes=Brakes(everything="no"))
+    records = [paused, back, release(one, "its pause ended", T0 + 600.0), back, held_out, braked]
+    producer = Producer({**producer_settings(settings), "log_level": 0})
+    for value in (*map(encode_record, records), b'{"decision":"pause"}'):
+        producer.produce(settings.topics.decisions, value, b"payments")
+    assert producer.flush(30) == 0
+    found = find_suppressions(settings, lambda team: team == "payments")
+    ((suppression, alert),) = found.held
+    assert (suppression.alert_id, suppression.since, suppression.until) == ("paused", T0 + 1.0, T0 + 601.0)
+    assert (alert.alert_id, alert.team, alert.rule, alert.entity) == ("paused", "payments", "disk_full", "db-7")
+    assert found.acted == {("payments", "back"): T0 + 600.0, ("payments", "held-out"): T0 + 1.0}
+    assert find_suppressions(settings, lambda team: False).held == []

@@ -1,0 +1,80 @@
+"""A real closer: it pauses, follows orders and ends, keeps good rules, and ends in order."""
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stream.rule_state import PauseAll, Undo
+from tests.closer.deployment import CountingServer, Deployment
+from tests.servers.kafka import ApacheKafka
+from tests.servers.redis import RedisServer
+from tests.waits import until
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+
+
+@pytest.fixture
+def server() -> Iterator[CountingServer]:
+    """A server of the test's own."""
+    made = CountingServer()
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def deployment(
+    kafka: ApacheKafka, fresh_redis: RedisServer, server: CountingServer, tmp_path: Path, unique_name: str
+) -> Iterator[Deployment]:
+    """Ended whatever happens."""
+    made = Deployment(kafka, fresh_redis, server, tmp_path, unique_name)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.mark.timeout(200)
+def test_a_closer_pauses_and_follows_ends_undos_and_a_pause_of_all(
+    deployment: Deployment, server: CountingServer
+) -> None:
+    """An end brings its alert back, an undo the rest within 5 s, and a pause of all holds within 2 s."""
+    deployment.start("one")
+    until(deployment.begun, 90)
+    ids = deployment.produce(3.0)
+    until(lambda: set(deployment.decisions()) == set(ids), 20)
+    paused = [alert for alert, names in deployment.decisions().items() if names == ["pause"]]
+    assert len(paused) > 10
+    until(lambda: len(deployment.state.suppressed()) == len(paused), 10)
+
+    ended = deployment.state.suppressed()[0]
+    deployment.act(ended.team, ended.alert_id, "ended")
+    until(lambda: deployment.decisions()[ended.alert_id] == ["pause", "release"], 10)
+
+    now = time.time()
+    deployment.state.undo(Undo(id="u1", rule="disks", since=now - 60.0, by="ann", at=now))
+    until(lambda: all(len(deployment.decisions()[alert]) == 2 for alert in paused), 5)
+    until(lambda: sum(deployment.state.undone("u1").values()) == len(paused) - 1, 5)
+    until(lambda: not deployment.state.suppressed(), 5)
+    assert {change.by for change in deployment.state.log() if change.what == "undone"} == {"ann"}
+    until(lambda: {tuple(deeds) for deeds in server.deeds.values()} == {("alert.paused", "alert.released")}, 10)
+
+    deployment.state.pause_all(PauseAll(by="ann", at=time.time(), why="a drill"))
+    time.sleep(2.0)  # what is promised
+    more = deployment.produce(1.0, first=len(ids))
+    until(lambda: set(more) <= set(deployment.decisions()), 20)
+    assert {name for alert in more for name in deployment.decisions()[alert]} == {"blocked"}
+
+    (deployment.folder / "rules.toml").write_text("[[rule]]\nname = 7\n")
+    until(lambda: "the rules in use are not those of the files" in deployment.log_of("one"), 10)
+    deployment.state.pause_all(None)
+    last = deployment.produce(2.0, first=len(ids) + len(more))
+    until(lambda: set(last) <= set(deployment.decisions()), 20)
+    assert "pause" in {name for alert in last for name in deployment.decisions()[alert]}
+
+    deployment.workers["one"].send_signal(signal.SIGTERM)
+    assert deployment.workers["one"].wait(40) == 0
