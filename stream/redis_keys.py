@@ -119,6 +119,7 @@ CLOSER_META = RedisKey(
 CLOSER_STATE = RedisKey(f"{_PARTITION}closer:s:<name>", "string", "msgpack: a part of the state", "", _CLOSER)
 CLOSER_NAMES = RedisKey(f"{_PARTITION}closer:names", "zset", "the names of the parts of the state", "", _CLOSER)
 RULE_STANDINGS = RedisKey(f"{_DEPLOYMENT}rules", "hash", "msgpack of each rule: how far it may go", "", _CLOSER)
+RULE_BOUNDS = RedisKey(f"{_DEPLOYMENT}rule_bounds", "hash", "msgpack of each rule: its bound day by day", "", _CLOSER)
 RULE_COMMANDS = RedisKey(f"{_DEPLOYMENT}rule_commands", "hash", "JSON of commands to carry out", "", _PEOPLE)
 RULE_RESULTS = RedisKey(f"{_DEPLOYMENT}rule_results", "hash", "JSON: what became of commands", "1 h", _CLOSER)
 RULE_UNDONE = RedisKey(f"{_DEPLOYMENT}rule_undone:<order>", "hash", "alerts brought back, by partition", "1 h", _CLOSER)
@@ -133,7 +134,7 @@ SCORER_KEYS = (IDENTITY, META, TIMERS, LEVEL, ENTRY, PROBE, WORKERS, REBUILD_MET
 SOURCE_KEYS = (FIRING, OWNER, ACKNOWLEDGED, DELIVERY, WATCHER, WATCH_STATE, RELAY_LABEL, RELAY_CLAIM)
 TRIAGE_KEYS = (KEPT_ACTS,)
 CLOSER_KEYS = (
-    CLOSER_META, CLOSER_STATE, CLOSER_NAMES, RULE_STANDINGS, RULE_COMMANDS, RULE_RESULTS, RULE_UNDONE, RULE_UNDOS,
+    CLOSER_META, CLOSER_STATE, CLOSER_NAMES, RULE_STANDINGS, RULE_BOUNDS, RULE_COMMANDS, RULE_RESULTS, RULE_UNDONE, RULE_UNDOS,
     RULE_PAUSE, RULE_LOG, RULE_ENDINGS, RULE_FILES, RULE_SUPPRESSED,
 )  # fmt: skip
 KEYS = (*SCORER_KEYS, *SOURCE_KEYS, *TRIAGE_KEYS, *CLOSER_KEYS)

@@ -203,13 +203,13 @@ class EnrichedFold:
         one = held.suppression
         decision = release(one, why, max(now, one.since))
         outgoing.decisions.append(decision)
-        self._act(decision, held.alert, outgoing)
+        self._act(decision, held.alert, outgoing, ended=by == "ended")
         self._alerts.note(held.key, now)
         self._next.ended.append(held.key)
         self._next.endings.append((one.decision, by))
 
-    def _act(self, decision: Decision, alert: Raised, outgoing: Outgoing) -> None:
-        deed = deed_of(alert, decision)
+    def _act(self, decision: Decision, alert: Raised, outgoing: Outgoing, ended: bool = False) -> None:
+        deed = deed_of(alert, decision, ended)
         if deed is not None:
             outgoing.deeds.append(deed)
         outgoing.acts.append(

@@ -193,7 +193,7 @@ class OutcomesFold:
             return self._owner.ladders()
         if self._ladders is None:
             try:
-                self._ladders = {name: one.ladder for name, one in self._state.standings().items()}
+                self._ladders = {name: one.ladder for name, one in self._state.standings(bounds=False).items()}
             except RulesError as error:
                 log.warning("%s: the rules' standings can't be read: %s", self._part, error)
         return self._ladders

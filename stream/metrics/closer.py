@@ -77,6 +77,9 @@ class CloserMetrics(Catalogue):
         gone, self._names = self._names - kept, kept
         for name in gone:
             self._forget(name)
+        for name in kept:  # so that the first step of a counter is one
+            for one in (self.near_misses, self.rule_trips, self.rule_holdout_observations, self.rule_holdout_acted):
+                one.labels(name)
 
     def rule_label(self, name: str | None) -> str:
         """The label `rule` of a rule's name; of none it is empty."""

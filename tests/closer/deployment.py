@@ -14,10 +14,10 @@ from urllib.parse import parse_qs
 
 import msgspec
 from confluent_kafka import Producer
-from stream.closer.ladders import KeptRule
-from stream.closer.tallies import PartTallies
 
+from stream.closer.ladders import KeptRule
 from stream.closer.state import VERSION, StateMeta, StateStore, StateWrite, encode_meta
+from stream.closer.tallies import PartTallies
 from stream.config import Settings, load_settings
 from stream.core.events import Acted, encode_event, moment
 from stream.core.ladder import first_load

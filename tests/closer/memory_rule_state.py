@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from msgspec.structs import replace
+
 from stream.core.errors import RulesError
 from stream.core.suppressions import Suppression
 from stream.rule_state import LOG_ENTRIES, Change, Command, CommandResult, PauseAll, RuleState, Standing, Undo
@@ -61,10 +63,10 @@ class MemoryRuleState(RuleState):
         self._check()
         return self._pause
 
-    def standings(self) -> dict[str, Standing]:
+    def standings(self, bounds: bool = True) -> dict[str, Standing]:
         """As the real one."""
         self._check()
-        return dict(sorted(self._standings.items()))
+        return {name: one if bounds else replace(one, bounds=[]) for name, one in sorted(self._standings.items())}
 
     def undos(self) -> list[Undo]:
         """As the real one."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from msgspec.structs import replace
 
 from stream.core.errors import RulesError
 from stream.core.ladder import first_load
@@ -73,6 +74,7 @@ class RuleStateContract:
         state.publish({"a": other}, [], [])
         assert state.standings() == {"a": other, "night-disks": standing}
         assert list(state.standings()) == ["a", "night-disks"]
+        assert state.standings(bounds=False)["night-disks"] == replace(standing, bounds=[])
 
     def test_a_command_waits_until_its_result_is_published(self, state: RuleState) -> None:
         """Commands come oldest first; the one that has a result waits no more, and its result can be read."""
