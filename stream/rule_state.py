@@ -223,7 +223,7 @@ class RuleState:
         return None if found is None else msgspec.json.decode(found, type=PauseAll)
 
     def standings(self, bounds: bool = True) -> dict[str, Standing]:
-        """All rules by name, those that files hold no more as well; without their days' bounds it is a tenth to read."""
+        """All rules by name, those that files hold no more as well; without their days' bounds where not wanted."""
 
         def read() -> list[dict[bytes, bytes]]:
             pipeline = self._client.pipeline()
