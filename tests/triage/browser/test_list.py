@@ -306,6 +306,7 @@ def test_keyboard_alone(visit: Opener) -> None:
     with served(few()) as page:
         tab = visit(page)
         keys(tab, "j", "j", "k")
+        frames(tab)
         assert tab.evaluate("document.activeElement.closest('.row').className.includes('cursor')")
         assert tab.locator(".row.cursor").get_attribute("aria-posinset") == "2"
         keys(tab, "?")
