@@ -39,8 +39,8 @@ PAINT_SECONDS, VIEW_BYTES, KEY_MILLISECONDS, FRAMES, SEEN_SECONDS = 1.0, 150_000
 
 FASTEST = 16.0  # ms; of a quicker key the browser reports nothing
 
-# The browser's own measure (Event Timing): from a key to the frame that shows what it did, in steps of 8 ms. A task after
-# the frame would not do: Chromium lets tasks wait while keys come, long after the frame is on the screen.
+# The browser's own measure (Event Timing): from a key to the frame that shows what it did, in steps of 8 ms. A task
+# after the frame would not do: Chromium lets tasks wait while keys come, long after the frame is on the screen.
 _WATCH_KEYS = """() => {
   window.keyTimes = [];
   const watch = (list) => window.keyTimes.push(
