@@ -28,6 +28,7 @@ class Tail:
         since: seconds since 1970; records with an earlier timestamp are passed over. Where ListOffsets can't be
             trusted (the setting `broker_end_offsets`), everything is read and filtered here.
         newest: at most this many records of each partition are read of what is there already.
+        newest_of_topic: at most this many of each topic, of which its longest partitions give way; None: no limit.
         clock: for `away_since`; seconds since 1970.
 
     Raises:
@@ -41,11 +42,12 @@ class Tail:
         since: float,
         newest: int = 10_000,
         clock: Callable[[], float] = time.time,
+        newest_of_topic: int | None = None,
     ) -> None:
         self._settings = settings
         self._topics = tuple(topics)
         self._since_ms = max(0, int(since * 1000))
-        self._newest = newest
+        self._newest, self._newest_of_topic = newest, newest_of_topic
         self._clock = clock
         self.away_since: float | None = None
         self._started = False
@@ -155,17 +157,35 @@ class Tail:
             return dict.fromkeys(parts, OFFSET_BEGINNING)
         wanted = [TopicPartition(*part, self._since_ms) for part in parts]
         found: list[Any] = self._consumer.offsets_for_times(wanted, timeout=_ANSWER_SECONDS)
-        starts = {}
+        starts, ends = {}, {}
         for one in found:
             part = one.topic, one.partition
             begin, end = self._consumer.get_watermark_offsets(TopicPartition(*part), timeout=_ANSWER_SECONDS)
             at = end if one.offset < 0 else one.offset
-            starts[part] = max(begin, at, end - self._newest)
-            if end > starts[part]:
-                self._ends[part] = end
+            starts[part], ends[part] = max(begin, at, end - self._newest), end
+        for topic in self._topics if self._newest_of_topic is not None else ():
+            lengths = [ends[part] - starts[part] for part in starts if part[0] == topic]
+            share = fair_share(lengths, self._newest_of_topic or 0)
+            starts |= {part: max(start, ends[part] - share) for part, start in starts.items() if part[0] == topic}
+        self._ends |= {part: end for part, end in ends.items() if end > starts[part]}
         return starts
 
     def _on_error(self, error: KafkaError) -> None:
         """Called from `consume` as well, for what concerns no partition."""
         if error.code() == KafkaError._ALL_BROKERS_DOWN and self.away_since is None:
             self.away_since = self._clock()
+
+
+def fair_share(lengths: Sequence[int], most: int) -> int:
+    """The length to which the longest are cut so that all together are at most `most`.
+
+    >>> fair_share([10, 2, 10], 12), fair_share([10, 2], 100), fair_share([3, 3], 1)
+    (5, 10, 0)
+    """
+    left = most
+    for number, length in enumerate(sorted(lengths)):
+        share = left // (len(lengths) - number)
+        if length > share:
+            return share
+        left -= length
+    return max(lengths, default=0)

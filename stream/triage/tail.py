@@ -17,7 +17,7 @@ from stream.metrics.triage import TriageMetrics
 from stream.triage.board import Record
 
 log = logging.getLogger(__name__)
-NEWEST = 5_000  # of each partition, at most: more than that takes longer than a restart should
+NEWEST, NEWEST_OF_TOPIC = 5_000, 30_000  # of each partition and topic, at most: more takes longer than a restart should
 READ_RECORDS = 2_000
 READ_SECONDS = 0.05  # librdkafka waits so long for more records, whatever came
 RETRY_SECONDS = 1.0
@@ -71,9 +71,10 @@ class RecordTail:
 
     def _follow(self) -> None:
         while not self._stopping.is_set():
-            since = self._clock() - self._settings.triage.hours * 3_600.0
+            settings = self._settings
+            since = self._clock() - settings.triage.hours * 3_600.0
             try:
-                with Tail(self._settings, list(self._decoders), since, NEWEST) as tail:
+                with Tail(settings, list(self._decoders), since, NEWEST, newest_of_topic=NEWEST_OF_TOPIC) as tail:
                     self._read(tail)
             except NoisegateError as error:
                 self._set_away(str(error))
