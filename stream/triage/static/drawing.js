@@ -36,6 +36,7 @@ export function drawNow() {
   const foot = () => (many ? panels.selection(board, total) : panels.footer(writes, letters));
   drawPart("foot", [many, everything, selected.size, total, letters], foot);
   place("foot").classList.toggle("selecting", many);
+  document.body.classList.toggle("selecting-any", many);
   drawPane();
   drawNotice();
   drawTitle(news);
