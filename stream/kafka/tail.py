@@ -13,6 +13,7 @@ from stream.kafka.clients import follower_settings, make_client
 
 log = logging.getLogger(__name__)
 _ANSWER_SECONDS = 10.0
+_LOOK_SECONDS = 0.5  # while Kafka is away, for its answer
 
 
 class Tail:
@@ -117,6 +118,8 @@ class Tail:
         """
         try:
             found = self._consumer.consume(most, timeout=seconds)
+            if self.away_since is not None and not found and self._answers():
+                self.away_since = None  # nobody need have written since
         except KafkaException as error:
             raise BrokerError(f"Kafka can't be read ({error.args[0].str()})", "look at Kafka's log") from None
         records = []
@@ -169,6 +172,13 @@ class Tail:
             starts |= {part: max(start, ends[part] - share) for part, start in starts.items() if part[0] == topic}
         self._ends |= {part: end for part, end in ends.items() if end > starts[part]}
         return starts
+
+    def _answers(self) -> bool:
+        try:
+            self._consumer.list_topics(timeout=_LOOK_SECONDS)
+        except KafkaException:
+            return False
+        return True
 
     def _on_error(self, error: KafkaError) -> None:
         """Called from `consume` as well, for what concerns no partition."""
