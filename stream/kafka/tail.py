@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -29,7 +30,7 @@ class Tail:
         since: seconds since 1970; records with an earlier timestamp are passed over. Where ListOffsets can't be
             trusted (the setting `broker_end_offsets`), everything is read and filtered here.
         newest: at most this many records of each partition are read of what is there already.
-        newest_of_topic: at most this many of each topic, of which its longest partitions give way; None: no limit.
+        newest_of_topic: by topic, at most this many of all its partitions, of which the longest give way.
         clock: for `away_since`; seconds since 1970.
 
     Raises:
@@ -43,7 +44,7 @@ class Tail:
         since: float,
         newest: int = 10_000,
         clock: Callable[[], float] = time.time,
-        newest_of_topic: int | None = None,
+        newest_of_topic: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self._settings = settings
         self._topics = tuple(topics)
@@ -166,9 +167,8 @@ class Tail:
             begin, end = self._consumer.get_watermark_offsets(TopicPartition(*part), timeout=_ANSWER_SECONDS)
             at = end if one.offset < 0 else one.offset
             starts[part], ends[part] = max(begin, at, end - self._newest), end
-        for topic in self._topics if self._newest_of_topic is not None else ():
-            lengths = [ends[part] - starts[part] for part in starts if part[0] == topic]
-            share = fair_share(lengths, self._newest_of_topic or 0)
+        for topic, most in self._newest_of_topic.items():
+            share = fair_share([ends[part] - starts[part] for part in starts if part[0] == topic], most)
             starts |= {part: max(start, ends[part] - share) for part, start in starts.items() if part[0] == topic}
         self._ends |= {part: end for part, end in ends.items() if end > starts[part]}
         return starts

@@ -95,7 +95,7 @@ def test_at_most_the_newest_records_of_each_partition(kafka: ApacheKafka, unique
     produce(kafka.bootstrap_servers, unique_name, range(900))
     with Tail(settings, [unique_name], since=0.0, newest=10) as tail:
         assert sorted(catch_up(tail)) == list(range(870, 900))
-    with Tail(settings, [unique_name], since=0.0, newest_of_topic=30) as tail:
+    with Tail(settings, [unique_name], since=0.0, newest_of_topic={unique_name: 30}) as tail:
         assert sorted(catch_up(tail)) == list(range(870, 900))
 
 
