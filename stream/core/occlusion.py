@@ -11,7 +11,7 @@ not. Only load, the weekday and the time since the last alert, which are always 
 median of the model's reference), and the hour a mean over the day.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -87,14 +87,29 @@ class Occlusion:
         for number, group in enumerate(self.groups[:singles], start=1):
             self._take_out(group, variants[number])
         for number, hour in enumerate(_HOURS if self._with_hour else (), start=1 + singles):
-            self._set(variants[number], "hour_sin", np.sin(2.0 * np.pi * hour / 24.0))
-            self._set(variants[number], "hour_cos", np.cos(2.0 * np.pi * hour / 24.0))
-        self._recompute(variants)
+            self._set_hour(variants[number], hour)
+        rule = 1 + self.groups.index("rule") if "rule" in self.groups else None
+        self._recompute(variants, rule)
         logits = logit(score(variants.reshape(-1, matrix.shape[1]))).reshape(-1, alerts)
         without = logits[1 : 1 + singles]
         if self._with_hour:
             without = np.vstack([without, logits[1 + singles :].mean(axis=0)])
         return np.asarray((logits[0] - without).T)
+
+    def without(self, matrix: Matrix, groups: Collection[str], score: Score) -> Array:
+        """The score of each alert with groups taken out together, but for the rule: float64[N] of float32[N, F]."""
+        hours = _HOURS if "hour" in groups and self._with_hour else (None,)
+        logits = []
+        for hour in hours:
+            variants = np.repeat(matrix[None], 2, axis=0)
+            for group in self.groups:
+                if group in groups and group not in ("hour", "rule"):
+                    self._take_out(group, variants[1])
+            if hour is not None:
+                self._set_hour(variants[1], hour)
+            self._recompute(variants, None)
+            logits.append(logit(score(variants[1])))
+        return expit(np.mean(logits, axis=0))
 
     def strongest(self, pushes: Array, upwards: bool, level: str | None = None) -> Push | None:
         """Of one alert's pushes, float64[G], the largest in a direction, of a group that words of `level` leave out."""
@@ -198,8 +213,15 @@ class Occlusion:
         for field in _UNKNOWN:
             self._set(changed, f"{level}.{field}", np.nan)
 
-    def _recompute(self, variants: Matrix) -> None:
-        """Bring the features that are computed from several levels in line with what was changed; the first was not."""
+    def _set_hour(self, matrix: Matrix, hour: float) -> None:
+        self._set(matrix, "hour_sin", np.sin(2.0 * np.pi * hour / 24.0))
+        self._set(matrix, "hour_cos", np.cos(2.0 * np.pi * hour / 24.0))
+
+    def _recompute(self, variants: Matrix, without_rule: int | None) -> None:
+        """Bring the features that are computed from several levels in line with what was changed; the first was not.
+
+        `without_rule` is the variant from which the rule is taken out.
+        """
         if not any(name in self._columns for name in _COMPUTED[:3]):
             return
         additive, shifts = self._additive(variants), self._shifts(variants)
@@ -210,9 +232,9 @@ class Occlusion:
             np.abs(unlike) < 1e-3, np.inf, unlike
         )
         moved = shrunk + np.clip(np.nan_to_num(held), 0.0, 1.0) * by
-        if "rule" in self.groups:  # no outcome of the rule: nothing but `additive`
-            without = 1 + self.groups.index("rule")
-            moved[without] = np.where(np.isnan(additive[without]), moved[without], additive[without])
+        if without_rule is not None:  # no outcome of the rule: nothing but `additive`, where it is known
+            alone = additive[without_rule]
+            moved[without_rule] = np.where(np.isnan(alone), moved[without_rule], alone)
         self._set(variants, "shifts", self._get(variants, "shifts") + shifts - shifts[0])
         self._set(variants, "additive", self._get(variants, "additive") + by)
         self._set(variants, "team_rule.shrunk", moved)

@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -12,6 +13,7 @@ from stream.kafka.clients import answered, follower_settings, make_client
 
 log = logging.getLogger(__name__)
 _ANSWER_SECONDS = 10.0
+_LOOK_SECONDS = 0.5  # while Kafka is away, for its answer
 
 
 class Tail:
@@ -28,6 +30,7 @@ class Tail:
         since: seconds since 1970; records with an earlier timestamp are passed over. Where ListOffsets can't be
             trusted (the setting `broker_end_offsets`), everything is read and filtered here.
         newest: at most this many records of each partition are read of what is there already.
+        newest_of_topic: by topic, at most this many of all its partitions, of which the longest give way.
         clock: for `away_since`; seconds since 1970.
 
     Raises:
@@ -41,11 +44,12 @@ class Tail:
         since: float,
         newest: int = 10_000,
         clock: Callable[[], float] = time.time,
+        newest_of_topic: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self._settings = settings
         self._topics = tuple(topics)
         self._since_ms = max(0, int(since * 1000))
-        self._newest = newest
+        self._newest, self._newest_of_topic = newest, newest_of_topic
         self._clock = clock
         self.away_since: float | None = None
         self._ends: dict[tuple[str, int], int] = {}
@@ -122,6 +126,8 @@ class Tail:
         """
         try:
             found = self._consumer.consume(most, timeout=seconds)
+            if self.away_since is not None and not found and self._answers():
+                self.away_since = None  # nobody need have written since
         except KafkaException as error:
             raise BrokerError(f"Kafka can't be read ({error.args[0].str()})", "look at Kafka's log") from None
         records = []
@@ -161,17 +167,41 @@ class Tail:
             self._ends |= dict.fromkeys(parts, 1)  # known once the partition says that it is read to its end
             return dict.fromkeys(parts, OFFSET_BEGINNING)
         wanted = [TopicPartition(*part, self._since_ms) for part in parts]
-        starts = {}
+        starts, ends = {}, {}
         for one in answered(self._consumer.offsets_for_times(wanted, timeout=_ANSWER_SECONDS)):
             part = one.topic, one.partition
             begin, end = self._consumer.get_watermark_offsets(TopicPartition(*part), timeout=_ANSWER_SECONDS)
             at = end if one.offset < 0 else one.offset
-            starts[part] = max(begin, at, end - self._newest)
-            if end > starts[part]:
-                self._ends[part] = end
+            starts[part], ends[part] = max(begin, at, end - self._newest), end
+        for topic, most in self._newest_of_topic.items():
+            share = fair_share([ends[part] - starts[part] for part in starts if part[0] == topic], most)
+            starts |= {part: max(start, ends[part] - share) for part, start in starts.items() if part[0] == topic}
+        self._ends |= {part: end for part, end in ends.items() if end > starts[part]}
         return starts
+
+    def _answers(self) -> bool:
+        try:
+            self._consumer.list_topics(timeout=_LOOK_SECONDS)
+        except KafkaException:
+            return False
+        return True
 
     def _on_error(self, error: KafkaError) -> None:
         """Called from `consume` as well, for what concerns no partition."""
         if error.code() == KafkaError._ALL_BROKERS_DOWN and self.away_since is None:
             self.away_since = self._clock()
+
+
+def fair_share(lengths: Sequence[int], most: int) -> int:
+    """The length to which the longest are cut so that all together are at most `most`.
+
+    >>> fair_share([10, 2, 10], 12), fair_share([10, 2], 100), fair_share([3, 3], 1)
+    (5, 10, 0)
+    """
+    left = most
+    for number, length in enumerate(sorted(lengths)):
+        share = left // (len(lengths) - number)
+        if length > share:
+            return share
+        left -= length
+    return max(lengths, default=0)

@@ -15,11 +15,10 @@ from stream.core.records import Decision, Enriched, Outcome
 from stream.triage.episode import AlertState, EpisodeState, mark_of, snooze_of
 from stream.triage.sampler import Sampler
 from stream.triage.view import Batch, Counts, Mark, Row, Snooze
+from stream.triage.waiting import AlertKey, Waiting
 
-WAIT_SECONDS = 2.0  # so long a raised alert waits for its score before it is shown without
 RECENT_SECONDS = 60.0  # what was raised within it counts as coming now; what is older is read back
 Record = Raised | Acted | Tick | Enriched | Outcome | Decision
-AlertKey = tuple[str, str]
 
 
 class Board:
@@ -56,9 +55,7 @@ class Board:
         self._keys: dict[AlertKey, str] = {}
         self._episode_keys: dict[str, str] = {}
         self._similar: dict[AlertKey, deque[str]] = {}
-        self._unscored: dict[AlertKey, tuple[Raised, float]] = {}
-        self._early: dict[AlertKey, list[Acted | Outcome | Decision]] = {}
-        self._left_out: dict[AlertKey, None] = {}  # by the sample: nothing of them is shown
+        self._waiting = Waiting(most_rows)
         self._scores, self._outcomes, self._decisions = (Once(10 * most_rows) for _ in range(3))  # one a topic
         self._changed: dict[str, None] = {}
         self._done: dict[str, None] = {}
@@ -138,19 +135,15 @@ class Board:
         )
 
     def _raise(self, alert: Raised, now: float) -> None:
-        key = alert.team, alert.alert_id
-        if key in self._keys or key in self._unscored or key in self._left_out:
-            return
-        self._unscored[key] = alert, now
-        if len(self._unscored) > self._most_rows:
-            del self._unscored[next(iter(self._unscored))]
+        if (alert.team, alert.alert_id) not in self._keys:
+            self._waiting.add(alert, now)
 
     def _enrich(self, record: Enriched, now: float) -> None:
         alert = record.alert
         key = alert.team, alert.alert_id
         if not self._scores.takes(record):
             return
-        self._unscored.pop(key, None)
+        self._waiting.end(key)
         scored_at = seconds(record.scored_at)
         if record.score.model is not None and scored_at >= (self._model[1] or 0.0):
             self._model = record.score.model, scored_at
@@ -159,20 +152,14 @@ class Board:
             is_recent = now - scored_at < RECENT_SECONDS
             likely = record.score.band == "likely_actionable"
             if is_recent and not self._sampler.takes(f"{alert.team}\0{record.episode or alert.alert_id}", likely, now):
-                self._leave_out(key)
+                self._waiting.leave_out(key)
                 return
-            self._left_out.pop(key, None)
+            self._waiting.let_in(key)
             self._add(AlertState(alert=alert, enriched=record), record.episode, now, is_recent)
         else:
             episode, state = found
             state.enriched = record
             self._join(episode, record.episode)
-
-    def _leave_out(self, key: AlertKey) -> None:
-        self._early.pop(key, None)
-        self._left_out[key] = None
-        if len(self._left_out) > limits.TRIAGE_EARLY:
-            del self._left_out[next(iter(self._left_out))]
 
     def _add(self, state: AlertState, episode_id: str | None, now: float, is_recent: bool) -> None:
         alert = state.alert
@@ -192,7 +179,7 @@ class Board:
         if episode.mark is not None and is_recent:
             self.carried.append((key, alert.alert_id))
         self._changed[key] = None
-        for record in self._early.pop((alert.team, alert.alert_id), ()):
+        for record in self._waiting.take_followers((alert.team, alert.alert_id)):
             self._follow(record, now)
 
     def _join(self, episode: EpisodeState, episode_id: str | None) -> None:
@@ -214,14 +201,10 @@ class Board:
     def _follow(self, record: Acted | Outcome | Decision, now: float) -> None:
         key = record.team, record.alert_id
         found = self.find(*key)
-        if key in self._left_out:
+        if self._waiting.is_left_out(key):
             return
         if found is None:
-            waiting = self._early.setdefault(key, [])
-            if len(waiting) < limits.TRIAGE_ACTS:
-                waiting.append(record)
-            if len(self._early) > limits.TRIAGE_EARLY:
-                del self._early[next(iter(self._early))]
+            self._waiting.keep(record)
             return
         episode, state = found
         match record:
@@ -249,11 +232,9 @@ class Board:
         return event in state.shown_acts
 
     def _show_unscored(self, now: float) -> None:
-        for key, (alert, since) in list(self._unscored.items()):
-            if now - since < WAIT_SECONDS:
-                break
-            del self._unscored[key]
-            if now - seconds(alert.at) >= RECENT_SECONDS or self._sampler.takes(f"{key[0]}\0{key[1]}", False, now):
+        for alert in self._waiting.take_overdue(now):
+            name = f"{alert.team}\0{alert.alert_id}"
+            if now - seconds(alert.at) >= RECENT_SECONDS or self._sampler.takes(name, False, now):
                 self._add(AlertState(alert=alert), None, now, False)
 
     def _expire(self, now: float) -> None:

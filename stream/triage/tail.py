@@ -19,7 +19,9 @@ from stream.metrics.triage import TriageMetrics
 from stream.triage.board import Record
 
 log = logging.getLogger(__name__)
-NEWEST = 5_000  # of each partition, at most: more than that takes longer than a restart should
+# Records that are read at a start, at most: more takes longer than a restart should. An alert has several events.
+NEWEST = 5_000  # of each partition
+NEWEST_EVENTS, NEWEST_OTHERS = 45_000, 15_000  # of alerts.events, and of each other topic
 READ_RECORDS = 2_000
 READ_SECONDS = 0.05  # librdkafka waits so long for more records, whatever came
 RETRY_SECONDS = 1.0
@@ -57,6 +59,9 @@ class RecordTail:
             topics.outcomes: ("outcomes", decode_outcome),
             topics.decisions: ("decisions", decode_decision),
         }
+        self._newest_of_topic = {
+            topic: NEWEST_EVENTS if topic == topics.events else NEWEST_OTHERS for topic in self._decoders
+        }
         self._stopping = Event()
         self._thread = Thread(target=self._follow, name="tail", daemon=True)
         self.away = "Kafka has not answered yet"
@@ -74,9 +79,10 @@ class RecordTail:
 
     def _follow(self) -> None:
         while not self._stopping.is_set():
-            since = self._clock() - self._settings.triage.hours * 3_600.0
+            settings, topics = self._settings, list(self._decoders)
+            since = self._clock() - settings.triage.hours * 3_600.0
             try:
-                with Tail(self._settings, list(self._decoders), since, NEWEST) as tail:
+                with Tail(settings, topics, since, NEWEST, newest_of_topic=self._newest_of_topic) as tail:
                     self._read(tail)
             except NoisegateError as error:
                 self._set_away(str(error))

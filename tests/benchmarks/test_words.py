@@ -5,17 +5,20 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from benchmarks.candidates import CANDIDATES, last_outcomes, recent_where_sure, with_entity
+from benchmarks.scored import score_part
 from benchmarks.words import (
-    CANDIDATES,
+    BEST,
     CHOSEN,
+    ELSEWHERE,
+    ESTIMATES,
     UNNAMED,
+    Estimated,
     Measured,
-    last_outcomes,
+    estimate,
     markdown,
     measure,
-    recent_where_sure,
     shifting,
-    with_entity,
 )
 from stream.core.events import Event, seconds
 from stream.core.frame import Decayed
@@ -85,19 +88,28 @@ def test_every_team_that_can_shifts_once() -> None:
 
 def test_the_table_says_where_the_target_is_reached() -> None:
     """A row a candidate, a column a log, and the logs below two percent by name."""
-    shares = dict.fromkeys([*CANDIDATES, UNNAMED], 0.5)
+    shares = dict.fromkeys([*CANDIDATES, UNNAMED, ELSEWHERE, BEST], 0.5)
+    chosen = [Estimated("calm", dict.fromkeys(ESTIMATES, 0.58), dict.fromkeys(ESTIMATES, 0.03))]
     found = [Measured("calm", 1_000, {**shares, CHOSEN: 0.019}), Measured("wild", 2_000, {**shares, CHOSEN: 0.02})]
     on = {"processor": "a processor", "cores": 2, "memory_gigabytes": 24.0}
-    text = markdown({"date": "2026-11-26T00:00:00", "command": "python -m benchmarks.words", "machine": on}, found)
+    text = markdown(
+        {"date": "2026-11-26T00:00:00", "command": "python -m benchmarks.words", "machine": on}, found, chosen
+    )
     assert f"| {CHOSEN} | 1.9% | 2.0% |" in text
+    assert "(shipped) | 0.5800, 3.0% |" in text
     assert "reached on calm. Contradictions without a named push: at most 50.0%" in text
 
 
 @pytest.mark.slow
 def test_a_log_is_measured_end_to_end() -> None:
-    """Every candidate has a share, and what is named is part of what contradicts."""
-    found = measure("small", replayed_log(small_log(1_500)))
+    """Every candidate has a share, what is named is part of what contradicts, and no choice beats the best one."""
+    part = score_part(replayed_log(small_log(1_500)), 0.6)
+    found = measure("small", [part])
     assert found.alerts > 500
-    assert set(found.shares) == {*CANDIDATES, CHOSEN, UNNAMED}
+    assert set(found.shares) == {*CANDIDATES, CHOSEN, UNNAMED, ELSEWHERE, BEST}
     assert all(0.0 <= share <= 1.0 for share in found.shares.values())
-    assert found.shares[UNNAMED] <= found.shares[CHOSEN]
+    assert max(found.shares[UNNAMED], found.shares[BEST]) <= found.shares[CHOSEN]
+    chosen = estimate("small", [part, part])
+    assert chosen == estimate("small", [part])
+    assert all(0.0 < loss < 1.0 for loss in chosen.losses.values())
+    assert chosen.shares["the mean of the two in log-odds (shipped)"] == found.shares[CHOSEN]

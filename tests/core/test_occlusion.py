@@ -117,6 +117,16 @@ def test_features_computed_from_several_levels_follow() -> None:
     assert (pushes["recent"], pushes["hour"], pushes["load"]) == (0.0, 0.0, 0.0)
 
 
+def test_groups_are_taken_out_together() -> None:
+    """Without severity and entity the score is that of both changes; one group alone is its own push."""
+    model = reads("prior.severity")
+    assert OCCLUSION.without(HISTORY, ["severity", "entity"], model) == pytest.approx([ROOT])
+    assert OCCLUSION.without(HISTORY, ["hour"], model) == pytest.approx([PRIORS["severity"]])
+    rate = reads("team_rule_entity.rate_ever")
+    single = expit(logit(rate(HISTORY)) - pushes_of(HISTORY, rate)["entity"])
+    assert OCCLUSION.without(HISTORY, ["entity"], rate) == pytest.approx(single)
+
+
 def test_a_forgotten_level_is_as_one_that_is_new() -> None:
     """Without the entity the model reads what it reads of an alert of a new one, but for the time since the last."""
     seen: list[Matrix] = []

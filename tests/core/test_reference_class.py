@@ -8,7 +8,7 @@ from stream.core import state
 from stream.core.fold import Fold
 from stream.core.frame import Array, Decayed, logit
 from stream.core.records import Like
-from stream.core.reference_class import LEAST, choose_like, estimate_rate
+from stream.core.reference_class import LEAST, Readings, choose_like, estimate_rate
 from tests.core.logs import LAW, Timed, acted, raised, run, small_problem
 
 PROBLEM = small_problem(history="forget_days = 3000")
@@ -85,6 +85,24 @@ def test_the_estimate_is_smoothed_from_team_to_entity() -> None:
     rule = (10.0 + 10.0 * team) / 20.0
     assert estimate_rate(Decayed(rows)).round(3).tolist() == [round((10.0 + 10.0 * rule) / 20.0, 3)]
     assert estimate_rate(Decayed(rows), logit(0.2) - logit(0.5))[0] < estimate_rate(Decayed(rows))[0]
+
+
+def test_a_rule_that_changed_alone_is_read_by_its_own_last_outcomes() -> None:
+    """Where one rule turns to noise and the team's other rule turns the other way, only the rule's own time tells."""
+    turned = outcomes("1" * 60 + "0" * 60) + outcomes("0" * 60 + "1" * 60, rule="cpu", since=1_800.0)
+    readings = Readings(Decayed(rows_of(turned, 121 * HOUR)))
+    assert readings.own_rate()[0] < 0.2
+    assert readings.moved_rate()[0] == 0.5
+
+
+def test_a_team_that_changed_moves_the_whole_history_of_its_rules() -> None:
+    """Where a team turns to noise, a rule that was not raised since is expected to have turned with it."""
+    log = outcomes("1" * 60, rule="cpu", entity="web") + outcomes("10" * 30, since=1_800.0)
+    before = estimate_rate(Decayed(rows_of(log, 61 * HOUR)))[0]
+    log += outcomes("0" * 60, rule="cpu", entity="web", since=61 * HOUR)
+    readings = Readings(Decayed(rows_of(log, 122 * HOUR)))
+    assert before > 0.45
+    assert readings.moved_rate()[0] < 0.3
 
 
 @LAW

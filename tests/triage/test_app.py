@@ -295,6 +295,15 @@ def test_files_are_asked_for_again_and_not_sent_again() -> None:
     assert rig.get("/static/list.js", if_none_match='"older"').status_code == 200
 
 
+def test_a_teams_page_says_since_when_it_counts() -> None:
+    """Beside the number of alerts stands when the first of them was raised, and what reads further back."""
+    rig = Rig()
+    rig.take(enriched("A1", 120.0), enriched("A2"))
+    text = rig.get("/teams/payments").text
+    assert '2 alerts since <time datetime="2026-03-02T09:00:00Z">2026-03-02 09:00:00Z</time>' in text
+    assert "noisegate report team payments --since 30d" in text
+
+
 def test_a_teams_calibration_is_a_picture() -> None:
     """A tenth with outcomes is a dot at its mean score and share, with its interval; without any there is none."""
     rig = Rig()

@@ -14,7 +14,7 @@ let noticeTimer = 0;
 
 /** Draw the page with the next frame. */
 export function draw() {
-  if (document.hidden) drawTitle(); // no frames come to a tab that nobody sees, but its title shows
+  if (document.hidden) drawTitle(board.news()); // no frames come to a tab that nobody sees, but its title shows
   drawing ||= requestAnimationFrame(() => {
     drawing = 0;
     drawNow();
@@ -24,21 +24,30 @@ export function draw() {
 export function drawNow() {
   board.release();
   drawRows();
-  render(panels.views(page.views, state.query, board.counts), place("views"));
-  render(panels.orders(state.query), place("orders"));
-  render(panels.pill(board.news(), state.stale), place("pill"));
-  render(panels.live(feed, board.counts), place("live"));
-  render(board.counts.away.map((each) => html`<p class="away">${each}</p>`), place("away"));
-  const many = writes && board.selected.size > 0;
-  render(many ? panels.selection(board, board.total) : panels.footer(writes, state.letters), place("foot"));
+  const { query, stale, letters } = state;
+  const { counts, everything, selected, total } = board;
+  const news = board.news();
+  drawPart("views", [query, counts], () => panels.views(page.views, query, counts));
+  drawPart("orders", [query], () => panels.orders(query));
+  drawPart("pill", [news.count, news.likely, stale], () => panels.pill(news, stale));
+  drawPart("live", [feed.paused, feed.state, counts], () => panels.live(feed, counts));
+  drawPart("away", [counts], () => counts.away.map((each) => html`<p class="away">${each}</p>`));
+  const many = writes && selected.size > 0;
+  const foot = () => (many ? panels.selection(board, total) : panels.footer(writes, letters));
+  drawPart("foot", [many, everything, selected.size, total, letters], foot);
   place("foot").classList.toggle("selecting", many);
+  document.body.classList.toggle("selecting-any", many);
   drawPane();
   drawNotice();
-  drawTitle();
+  drawTitle(news);
 }
 
-function drawTitle() {
-  const { likely } = board.news();
+/** Draw a part of the page, unless what it is made of is what it was: a key is to cost no more than the rows it changes. */
+function drawPart(id, known, template) {
+  render(guard(known, template), place(id));
+}
+
+function drawTitle({ likely }) {
   const title = `${likely ? `(${likely}) ` : ""}noisegate: alerts`;
   if (document.title !== title) document.title = title;
 }
@@ -54,8 +63,7 @@ function drawRows() {
   for (let at = from; at < to; at += 1) items.push(item(at));
   const empty = html`<li class="nothing">${state.query.q ? "No alert matches." : "No open alerts."}</li>`;
   render(count ? repeat(items, (each) => each.id, (each) => each.template) : empty, rowsAt);
-  rowsAt.style.paddingTop = `${from * state.rowHeight}px`;
-  rowsAt.style.paddingBottom = `${(count - to) * state.rowHeight}px`;
+  rowsAt.style.padding = `${from * state.rowHeight}px 0 ${(count - to) * state.rowHeight}px`;
   state.needs(from, to);
   if (state.refocus) focusCursor();
 }

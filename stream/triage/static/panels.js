@@ -9,7 +9,7 @@ import { sentence } from "./verdicts.js";
 
 const COUNTED = { "": "open", "band:likely_actionable": "likely_actionable", "band:unsure": "unsure", "band:unscored": "unscored",
   "band:likely_noise": "likely_noise", "state:snoozed": "snoozed", "state:suppressed": "suppressed" };
-export const number = (value) => value.toLocaleString("en");
+export const number = (value) => String(value).replace(/\B(?=(\d{3})+$)/g, ",");
 
 /** The named views as links, with how many rows each has where the server counts them. */
 export function views(list, query, counts) {

@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 from tests.servers.availability import unavailable
 from tests.triage.browser.live import LivePage, chromium, chromium_path
+from tests.triage.process import TriageProcess
 
 
 class Opener:
@@ -22,7 +23,7 @@ class Opener:
         self._contexts: list[BrowserContext] = []
         self.faults: list[str] = []
 
-    def __call__(self, page: LivePage, path: str = "/", live: bool = True, **options: Any) -> Page:
+    def __call__(self, page: LivePage | TriageProcess, path: str = "/", live: bool = True, **options: Any) -> Page:
         """A tab at an address; `live`: once the list receives events. Options are those of a browser context."""
         context = self._browser.new_context(**({"viewport": {"width": 1280, "height": 800}} | options))
         context.set_default_timeout(10_000)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from playwright.sync_api import Error, Page, expect
 
 from stream.core.events import Acted, moment
-from stream.core.records import Enriched
+from stream.core.records import Enriched, Like, Push
 from tests.triage.browser.conftest import Opener
 from tests.triage.browser.live import served
 from tests.triage.browser.records import HABITS, day, enriched
@@ -306,6 +306,7 @@ def test_keyboard_alone(visit: Opener) -> None:
     with served(few()) as page:
         tab = visit(page)
         keys(tab, "j", "j", "k")
+        frames(tab)
         assert tab.evaluate("document.activeElement.closest('.row').className.includes('cursor')")
         assert tab.locator(".row.cursor").get_attribute("aria-posinset") == "2"
         keys(tab, "?")
@@ -423,6 +424,58 @@ def test_phone(visit: Opener, width: int) -> None:
         tab.get_by_role("button", name="Dismiss").tap()
         tab.get_by_role("button", name="Close the alert").tap()
         expect(tab.locator(".fate")).to_have_count(1)
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_several_are_judged_by_touch(visit: Opener, width: int) -> None:
+    """Check boxes select rows on a phone, the bar below says how many, and one tap judges them; undo is in reach."""
+    with served(few(14)) as page:
+        tab = visit(page, viewport={"width": width, "height": 800}, has_touch=True, is_mobile=True)
+        rows = tab.locator("#rows .row")
+        for at in (0, 2, 3):
+            rows.nth(at).locator(".pick").tap()
+        expect(tab.locator(".chosen")).to_have_text("3 selected")
+        assert tab.locator("#pane").is_hidden()
+        page.feed(coming()(at) for at in range(3))
+        until(lambda: page.rig.room.counts().open == 17, 5)
+        buttons = tab.locator("#foot button")
+        boxes = [one.bounding_box() for one in buttons.all()]
+        assert all(box and box["height"] >= 44 and box["x"] >= 0 and box["x"] + box["width"] <= width for box in boxes)
+        assert all(box and box["y"] + box["height"] <= 800 for box in boxes)
+        assert tab.evaluate("document.documentElement.scrollWidth") == width
+        tab.get_by_role("button", name="Dismiss 3").tap()
+        expect(tab.locator(".fate")).to_have_count(3)
+        expect(tab.locator("#foot")).to_be_hidden()
+        tab.get_by_role("button", name="Undo").tap()
+        expect(tab.locator(".fate")).to_have_count(0)
+        expect(tab.locator(".pill")).to_contain_text("3 new")
+        rows.nth(1).locator(".pick").tap()
+        tab.get_by_role("button", name="Clear").tap()
+        expect(tab.locator("#foot")).to_be_hidden()
+
+
+@pytest.mark.parametrize("width", [320, 1280, 1600])
+def test_history_words_are_whole(visit: Opener, width: int) -> None:
+    """Words and the push beside them wrap within their row; the longest are whole in their title."""
+    like = Like("team_rule_entity", 96, 62)
+    records = []
+    for record, push in zip(
+        few(3), (Push("hour", -2.0), Push("recent", 0.6), Push("label." + "x" * 60, 2.0)), strict=True
+    ):
+        assert record.why is not None
+        records.append(replace(record, why=replace(record.why, like=like, push=push)))
+    with served(records) as page:
+        tab = visit(page, viewport={"width": width, "height": 800})
+        cells = tab.locator("#rows .score small")
+        for at, words in enumerate(cells.all_inner_texts()):
+            cell = cells.nth(at)
+            assert cell.get_attribute("title") == words
+            if "xxx" not in words:
+                assert cell.evaluate("(cell) => cell.scrollHeight <= cell.clientHeight")
+        heights = tab.evaluate(
+            "[...document.querySelectorAll('#rows .row')].map((row) => row.scrollHeight - row.clientHeight)"
+        )
+        assert set(heights) == {0}
 
 
 def test_times_in_local_time_or_utc(visit: Opener) -> None:
