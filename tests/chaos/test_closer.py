@@ -56,7 +56,7 @@ def test_random_kills_decide_nothing_twice_lose_nothing_and_every_pause_ends(
     chance = random.Random(int(os.environ.get("CHAOS_SEED", "1")))
     for name in ("one", "two"):
         deployment.start(name)
-    until(deployment.begun, 90)
+    deployment.wait_begun()
     ids = list[str]()
     producing = Thread(target=lambda: ids.extend(deployment.produce(KILLS * SECONDS_BETWEEN)), daemon=True)
     producing.start()

@@ -16,6 +16,7 @@ import msgspec
 from confluent_kafka import Producer
 
 from stream.closer.ladders import KeptRule
+from stream.closer.situation import JUDGEMENTS_SECONDS, REFRESH_SECONDS
 from stream.closer.state import VERSION, StateMeta, StateStore, StateWrite, encode_meta
 from stream.closer.tallies import PartTallies
 from stream.config import Settings, load_settings
@@ -38,6 +39,7 @@ from tests.core.outcomes import DAY, HOUR, MODEL, enriched
 from tests.lane.test_fence import redis_fence
 from tests.servers.kafka import ROOT, ApacheKafka
 from tests.servers.redis import RedisServer
+from tests.waits import until
 
 PARTITIONS, ALERTS_PER_SECOND = 4, 40
 RULE = """
@@ -215,6 +217,11 @@ class Deployment:
     def log_of(self, name: str) -> str:
         """What a closer said."""
         return (self.folder / f"{name}.log").read_text(errors="replace")
+
+    def wait_begun(self) -> None:
+        """Until alerts that come are decided by the rule: what is judged is read again after a moment, unseen."""
+        until(self.begun, 90)
+        time.sleep(JUDGEMENTS_SECONDS + 2 * REFRESH_SECONDS)
 
     def produce(self, seconds: float, first: int = 0) -> list[str]:
         """Publish scored alerts of many teams as they are raised, numbered from `first`; returns their ids."""

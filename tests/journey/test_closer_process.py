@@ -44,7 +44,7 @@ def test_a_closer_pauses_and_follows_ends_undos_and_a_pause_of_all(
 ) -> None:
     """An end brings its alert back, an undo the rest within 5 s, and a pause of all holds within 2 s."""
     deployment.start("one")
-    until(deployment.begun, 90)
+    deployment.wait_begun()
     ids = deployment.produce(3.0)
     until(lambda: set(deployment.decisions()) == set(ids), 20)
     paused = [alert for alert, names in deployment.decisions().items() if names == ["pause"]]
