@@ -190,10 +190,13 @@ class RuleState:
             self._call(lambda: self._client.set(key, msgspec.json.encode(order)))
 
     def undo(self, order: Undo) -> None:
-        """Order that alerts are brought back."""
+        """Order that alerts are brought back; orders of more than an hour before are forgotten."""
+        old = [one.id for one in self.undos() if one.at < order.at - UNDO_SECONDS]
 
         def put() -> None:
             pipeline = self._client.pipeline()
+            if old:
+                pipeline.hdel(self._key(RULE_UNDOS), *old)
             pipeline.hset(self._key(RULE_UNDOS), order.id, msgspec.json.encode(order))
             pipeline.expire(self._key(RULE_UNDOS), UNDO_SECONDS)
             pipeline.execute()
@@ -245,7 +248,7 @@ class RuleState:
     def undos(self) -> list[Undo]:
         """The undos of the last hour, the oldest first."""
         found = self._call(lambda: self._client.hvals(self._key(RULE_UNDOS)))
-        return sorted((msgspec.json.decode(one, type=Undo) for one in found), key=lambda one: one.at)
+        return sorted((msgspec.json.decode(one, type=Undo) for one in found), key=lambda order: order.at)
 
     # For the closer.
 

@@ -127,7 +127,8 @@ class Dispatcher:
     def submit(self, part: Part, name: str, outgoing: Outgoing) -> None:
         """Take over a round of a partition; never blocks. One that is under way already is not taken again."""
         entry = Entry(part, name)
-        decided_at = [seconds(one.decided_at) for one in outgoing.decisions if one.decision != "release"]
+        since, made_at = outgoing.since, [one.decided_at for one in outgoing.decisions if one.decision != "release"]
+        decided_at = [seconds(at) if since is None else since for at in made_at]
         made = _Round(entry, self._outputs_of(outgoing), tuple(outgoing.deeds), decided_at)
         with self._changed:
             if self._closing or (part, name) in self._entries:

@@ -6,7 +6,17 @@ from msgspec.structs import replace
 
 from stream.core.errors import RulesError
 from stream.core.suppressions import Suppression
-from stream.rule_state import LOG_ENTRIES, Change, Command, CommandResult, PauseAll, RuleState, Standing, Undo
+from stream.rule_state import (
+    LOG_ENTRIES,
+    UNDO_SECONDS,
+    Change,
+    Command,
+    CommandResult,
+    PauseAll,
+    RuleState,
+    Standing,
+    Undo,
+)
 
 
 class MemoryRuleState(RuleState):
@@ -41,6 +51,7 @@ class MemoryRuleState(RuleState):
     def undo(self, order: Undo) -> None:
         """As the real one."""
         self._check()
+        self._undos = {name: one for name, one in self._undos.items() if one.at >= order.at - UNDO_SECONDS}
         self._undos[order.id] = order
 
     def undone(self, order: str) -> dict[int, int]:

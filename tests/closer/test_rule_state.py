@@ -8,7 +8,18 @@ from msgspec.structs import replace
 from stream.core.errors import RulesError
 from stream.core.ladder import first_load
 from stream.core.suppressions import Suppression
-from stream.rule_state import Change, Command, CommandResult, DayBound, NearMisses, PauseAll, RuleState, Standing, Undo
+from stream.rule_state import (
+    UNDO_SECONDS,
+    Change,
+    Command,
+    CommandResult,
+    DayBound,
+    NearMisses,
+    PauseAll,
+    RuleState,
+    Standing,
+    Undo,
+)
 from tests.closer.memory_rule_state import MemoryRuleState
 from tests.core.outcomes import T0
 from tests.core.test_ladder import PROVEN, make_rule, paused
@@ -109,6 +120,9 @@ class RuleStateContract:
         for partition, count in ((0, 3), (7, 1), (7, 1)):
             state.note_undone("u", partition, count)
         assert state.undone("u") == {0: 3, 7: 1}
+        later = Undo(id="v", rule="night-disks", since=T0, by="eva", at=T0 + UNDO_SECONDS + 1.0)
+        state.undo(later)
+        assert state.undos() == [later]
 
     def test_what_is_kept_from_people_is_listed_oldest_first(self, state: RuleState) -> None:
         """An alert is known by team and id, so the same id of two teams is two alerts."""
