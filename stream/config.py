@@ -138,8 +138,8 @@ class ScorerSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     bad_window: Count = 1_000
     stop_on_bad: bool = False
     """Then end the process instead."""
-    enriched_features: bool = True
-    """Whether enriched records carry the features that the score was made of."""
+    enriched_features: bool = False
+    """Whether enriched records carry the features that the score was made of; they cost throughput."""
 
 
 class MetricsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

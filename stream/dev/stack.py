@@ -181,6 +181,7 @@ def running_stack(problem: Path, models: Path, log_level: str = "info") -> Itera
             "NOISEGATE_MODEL_CACHE": cache,
             "NOISEGATE_METRICS_PORT": str(port),
             "NOISEGATE_LOG_LEVEL": log_level,
+            "NOISEGATE_ENRICHED_FEATURES": "true",
         }
         settings = load_settings(environment)
         Topics(settings).create(PARTITIONS, 1, topic_configs())

@@ -415,7 +415,8 @@ def test_enriched_records_carry_the_features_of_the_score(small_model: Model) ->
     """By setting: float32, little-endian, in the model's order, which give the same probability; none when repeated."""
     events = lab_log(60)
     again = next(event for event in reversed(events) if isinstance(event, Raised))
-    rig = Rig(log_of([*events, again]), lab_problem(), MemoryHistory(), model=small_model)
+    settings = make_settings(tick_seconds=0, enriched_features=True)
+    rig = Rig(log_of([*events, again]), lab_problem(), MemoryHistory(), settings, small_model)
     rig.run((17,))
     *records, repeated = rig.publisher.enriched()
     matrix = np.stack([np.frombuffer(record.features or b"", dtype="<f4") for record in records])
@@ -425,12 +426,12 @@ def test_enriched_records_carry_the_features_of_the_score(small_model: Model) ->
 
 
 def test_features_are_left_out_by_setting_and_without_a_score(small_model: Model) -> None:
-    """Switched off the field is absent, to the byte; without a model it is null."""
-    settings = make_settings(tick_seconds=0, enriched_features=False)
-    rig = Rig(log_of(lab_log(5)), lab_problem(), MemoryHistory(), settings, small_model)
+    """By default the field is absent, to the byte; switched on it is null without a model."""
+    rig = Rig(log_of(lab_log(5)), lab_problem(), MemoryHistory(), model=small_model)
     rig.run()
     assert all(b'"features"' not in output.value for output in rig.publisher.outputs)
-    unscored = Rig(log_of(lab_log(5)), lab_problem(), MemoryHistory())
+    settings = make_settings(tick_seconds=0, enriched_features=True)
+    unscored = Rig(log_of(lab_log(5)), lab_problem(), MemoryHistory(), settings)
     unscored.run()
     assert {record.features for record in unscored.publisher.enriched()} == {None}
 
