@@ -143,7 +143,7 @@ def test_core_touches_nothing_outside() -> None:
         ("stream.core.fold", "import time", "time"),
         ("stream.core.fold", "from asyncio import sleep", "asyncio"),
         ("stream.core.fold", "import scipy.stats", "scipy.stats"),
-        ("stream.core.fold", "from ..config import Settings", "stream.config"),
+        ("stream.core.fold", "from ..files import AnyPath", "stream.files"),
         ("stream.scorer.room", "from stream.lab.split import Split", "stream.lab.split"),
         ("stream.scorer.room", "from stream import lab", "stream.lab"),
         ("stream.closer.worker", "from stream.scorer.room import ScorerRoom", "stream.scorer.room"),
