@@ -13,9 +13,10 @@ from stream.console import print_json, print_notice, stage_bars, strip_control_c
 from stream.core.errors import LabError
 from stream.lab.cli.audit import audit_command
 from stream.lab.cli.backtest import backtest_command
-from stream.lab.cli.options import AsJson, Events, ProblemFile, Simulated, SkipBad, Sort, chosen_log
+from stream.lab.cli.options import AsJson, Decisions, Events, ProblemFile, Simulated, SkipBad, Sort, chosen_log
 from stream.lab.cli.output import print_metrics, table_console
 from stream.lab.cli.pull import pull_command
+from stream.lab.reporting.formats import weights_words
 from stream.models.manifest import Manifest
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Train and judge models (extra: lab).")
@@ -30,6 +31,7 @@ def train_command(
     problem: ProblemFile,
     out: Annotated[Path, typer.Option(help="Folder of models. The new version becomes a folder in it.")],
     events: Events = None,
+    decisions: Decisions = None,
     simulated: Simulated = False,
     skip_bad: SkipBad = False,
     sort: Sort = False,
@@ -67,6 +69,7 @@ def train_command(
             command=command,
             progress=report_progress,
             notice=print_notice,
+            decisions=decisions,
         )
     manifest = verify(folder)
     if as_json:
@@ -79,6 +82,7 @@ def train_command(
 def evaluate_command(
     model: Annotated[Path, typer.Option(help="Folder of a version, or a folder of versions.")],
     events: Events = None,
+    decisions: Decisions = None,
     simulated: Simulated = False,
     skip_bad: SkipBad = False,
     sort: Sort = False,
@@ -88,7 +92,7 @@ def evaluate_command(
     from stream.lab.judging.evaluation import evaluate
 
     with chosen_log(events, simulated, skip_bad, sort) as log, stage_bars() as report_progress:
-        evaluation = evaluate(log, model, report_progress)
+        evaluation = evaluate(log, model, report_progress, decisions)
     if as_json:
         print_json(evaluation)
         return
@@ -106,6 +110,8 @@ def _print_trained(folder: Path, manifest: Manifest, problem: Path, out: Path) -
     console.print(f"[bold]{escape(str(folder))}[/bold]  learnt from {manifest.training.used:,} alerts")
     if manifest.metrics is not None:
         print_metrics(console, manifest.metrics, manifest.training.simulated)
+    if manifest.training.weights is not None:
+        console.print(f"learnt from: {weights_words(manifest.training.weights)}", highlight=False)
     if manifest.gate is not None and not manifest.gate.passed:
         verb = "could not be tested" if manifest.gate.result == "not tested" else "failed"
         why = escape(strip_control_characters("; ".join(manifest.gate.faults)))

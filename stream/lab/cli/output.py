@@ -9,6 +9,7 @@ from rich.table import Table
 
 from stream.console import SafeConsole
 from stream.lab.judging.metrics import MODEL
+from stream.lab.reporting.formats import weights_words
 from stream.models.manifest import Figures, Metrics
 
 _WIDTH = 110
@@ -25,6 +26,8 @@ def print_metrics(console: Console, metrics: Metrics, simulated: bool) -> None:
     title = f"{metrics.judged:,} alerts judged, {metrics.label_rate:.1%} acted on{' (SIMULATED)' if simulated else ''}"
     print_figures(console, title, {MODEL: metrics.model, **metrics.baselines}, kept)
     console.print(f"* at the threshold that kept {kept} on the end of the training window")
+    if metrics.weights is not None:
+        console.print(f"judged: {weights_words(metrics.weights)}", highlight=False)
 
 
 def print_figures(console: Console, title: str, scores: Mapping[str, Figures], kept: str) -> None:

@@ -6,6 +6,7 @@ from typing import Literal, cast, get_args
 from msgspec import Struct
 
 from stream.core.errors import LabError
+from stream.lab.replaying import Replayed
 
 CalibrationChoice = Literal["auto", "none", "platt", "isotonic"]
 FOLDS_MOST, TRIALS_MOST = 20, 1_000
@@ -18,7 +19,7 @@ class Plan(Struct, frozen=True, kw_only=True):
         folds: of the cross-validation in order of time; 0 for none.
         trials: how many parameter sets are tried; 0 keeps the defaults.
         recency_days: the half-life of a training alert's weight; None weighs all alike.
-        holdout_weight: the weight of alerts that were held out of automation.
+        holdout_weight: the weight of alerts that were held out of automation, where no decisions tell it.
         monotone: a higher rate never lowers the score.
         calibration: auto takes the one with the least log loss on later data.
     """
@@ -48,6 +49,19 @@ class Plan(Struct, frozen=True, kw_only=True):
             raise LabError(f"holdout_weight={self.holdout_weight:g}: give a weight above 0")
         if self.calibration not in get_args(CalibrationChoice):
             raise LabError(f"calibration={self.calibration}: give one of {', '.join(get_args(CalibrationChoice))}")
+
+
+def check_weights(replayed: Replayed, plan: Plan) -> None:
+    """Hold a plan to a log whose held-out alerts are weighed by their decisions.
+
+    Raises:
+        LabError: the plan weighs them too.
+    """
+    if replayed.p_act is not None and plan.holdout_weight != 1.0:
+        raise LabError(
+            "decisions give the weight of each alert that was held out, and holdout_weight another",
+            "give one of the two",
+        )
 
 
 def make_plan(trials: int, recency_days: float | None, holdout_weight: float, monotone: bool, calibration: str) -> Plan:
