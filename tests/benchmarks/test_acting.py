@@ -1,6 +1,6 @@
 """Ninety days of acting and training again, simulated: what a hold-out keeps, and what is lost without one.
 
-The limits stand in `benchmarks.acting`; they were stated before this seed was run.
+The limits stand in `benchmarks.acting`; they were stated before these seeds were run.
 """
 
 import numpy as np
@@ -13,6 +13,7 @@ from benchmarks.acting import (
     is_lost,
     keeps_limits,
     learner,
+    mean_of,
     measure_worlds,
     section,
     summarised,
@@ -23,20 +24,25 @@ from stream.core.frame import Array, Labels, Matrix
 from stream.simulation import acting
 from stream.simulation.acting import UNKNOWN, Policy, make_alerts, run
 
-HELD_OUT, UNWEIGHED, FLOOR = (
-    "hold-out, weighed",
-    "5 % from the first day, not weighed",
-    "5 % from the first day, weighed",
-)
+HELD_OUT, FLOOR = "hold-out, weighed", "5 % from the first day, weighed"
 LOST, NOISE = "no hold-out", "no hold-out, paused is noise"
 BELIEVED, HELD_OUT_BELIEVED = "no rule acts, all believe", "hold-out, weighed, all believe"
-SEED = 104
+SEEDS = (301, 302, 303)
+Worlds = dict[str, Figures]
 
 
 @pytest.fixture(scope="module")
-def worlds() -> dict[str, Figures]:
-    """The same alerts in eight worlds; some ten seconds of a core."""
-    return measure_worlds(SEED, names=(HELD_OUT, UNWEIGHED, FLOOR, LOST, NOISE, BELIEVED, HELD_OUT_BELIEVED))
+def one() -> Worlds:
+    """Four worlds of one organisation; some five seconds of a core."""
+    return measure_worlds(SEEDS[0], names=(HELD_OUT, LOST, NOISE))
+
+
+@pytest.fixture(scope="module")
+def means() -> Worlds:
+    """Seven worlds, the means of three organisations; half a minute of a core."""
+    names = (HELD_OUT, FLOOR, LOST, NOISE, BELIEVED, HELD_OUT_BELIEVED)
+    found = [measure_worlds(seed, names=names) for seed in SEEDS]
+    return {name: mean_of([worlds[name] for worlds in found]) for name in (PLAIN, *names)}
 
 
 def always(probability: float) -> acting.Learn:
@@ -49,71 +55,81 @@ def always(probability: float) -> acting.Learn:
 
 
 @pytest.mark.slow
-def test_with_a_hold_out_scores_stay_calibrated_on_all_alerts(worlds: dict[str, Figures]) -> None:
-    """By what needed people, over all alerts, paused ones included: within the limits; the judged rate is the true."""
-    assert keeps_limits(worlds[HELD_OUT], worlds[PLAIN])
-    assert not is_lost(worlds[HELD_OUT], worlds[PLAIN])
-    assert worlds[HELD_OUT].turned_score > 0.5 * worlds[HELD_OUT].turned_need
+def test_the_lab_judges_all_alerts_where_some_are_held_out(one: Worlds) -> None:
+    """With a hold-out the rate as judged is near that of all alerts, without one far above it; where what was paused
+    counts as noise, the lab sees a nearly perfect model, while much of what needs people is kept from them."""
+    held_out, lost, noise = one[HELD_OUT], one[LOST], one[NOISE]
+    assert abs(held_out.judged_rate / held_out.rate - 1.0) < 0.25
+    assert held_out.effective < held_out.labels
+    assert lost.judged_rate > 1.5 * lost.rate
+    assert noise.judged_error < 0.03 < 0.05 < noise.error
+    assert noise.judged_auc > 0.9 > 0.88 > noise.auc
+    assert noise.missed > 0.3
 
 
 @pytest.mark.slow
-def test_without_a_hold_out_they_do_not(worlds: dict[str, Figures]) -> None:
-    """What is paused is never seen again: pairs that turned are scored too low, and the lab judges another world."""
-    assert is_lost(worlds[LOST], worlds[PLAIN])
-    assert not keeps_limits(worlds[LOST], worlds[PLAIN])
-    assert worlds[LOST].auc < worlds[HELD_OUT].auc
+def test_the_part_of_the_results_holds_every_world(one: Worlds) -> None:
+    """A row in each table for each world, and the limits with how often they held."""
+    every = {name: one.get(name, one[PLAIN]) for name in ALL_WORLDS}
+    text = section(summarised({SEEDS[0]: every}))
+    for name in ALL_WORLDS:
+        assert text.count(f"| {name} |") == 2
+    assert "of 1 seeds alone" in text
 
 
-@pytest.mark.slow
-def test_a_pause_that_counts_as_noise_proves_itself_right(worlds: dict[str, Figures]) -> None:
-    """The lab then sees a nearly perfect model, while half of what needs people is kept from them."""
-    found = worlds[NOISE]
-    assert found.judged_error < 0.02 < 0.05 < found.error
-    assert found.judged_auc > 0.9 > 0.85 > found.auc
-    assert found.turned_score < 0.02 < 0.1 < found.turned_need
-    assert found.missed > 0.3
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_with_a_hold_out_scores_stay_calibrated_on_all_alerts(means: Worlds) -> None:
+    """By what needed people, over all alerts, paused ones included: within the limits; what turned is noticed."""
+    assert keeps_limits(means[HELD_OUT], means[PLAIN])
+    assert not is_lost(means[HELD_OUT], means[PLAIN])
+    assert means[HELD_OUT].turned_score > 0.6 * means[HELD_OUT].turned_need
 
 
-@pytest.mark.slow
-def test_weights_make_the_judged_rate_the_true_one(worlds: dict[str, Figures]) -> None:
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_without_a_hold_out_they_do_not(means: Worlds) -> None:
+    """What is paused is not seen again: scores by team and rule are wrong, and the lab judges another world."""
+    assert is_lost(means[LOST], means[PLAIN])
+    assert not keeps_limits(means[LOST], means[PLAIN])
+    assert means[LOST].auc < means[HELD_OUT].auc
+    assert means[LOST].missed > means[HELD_OUT].missed
+    assert means[NOISE].turned_score < 0.1 * means[NOISE].turned_need
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_weights_make_the_judged_rate_the_true_one(means: Worlds) -> None:
     """With 5 % held out, the plain rate of the labels is far above the rate of all alerts; the weighed one is near it,
     and says by the effective sample size that it rests on little."""
-    weighed, plain = worlds[FLOOR], worlds[UNWEIGHED]
-    assert abs(weighed.judged_rate - weighed.rate) < 0.5 * abs(plain.judged_rate - plain.rate)
-    assert plain.judged_rate > 1.5 * plain.rate
-    assert weighed.effective < 0.4 * weighed.labels
+    found = means[FLOOR]
+    assert abs(found.judged_rate - found.rate) < 0.3 * abs(found.label_rate - found.rate)
+    assert found.label_rate > 1.5 * found.rate
+    assert found.effective < 0.4 * found.labels
 
 
-@pytest.mark.slow
-def test_history_that_grows_by_the_hold_out_is_thinner_and_drifts(worlds: dict[str, Figures]) -> None:
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_history_that_grows_by_the_hold_out_is_thinner_and_drifts(means: Worlds) -> None:
     """Strong evidence becomes some, and rates and counts of the history move by more than drift's effect floor."""
-    plain, found = worlds[PLAIN], worlds[FLOOR]
+    plain, found = means[PLAIN], means[FLOOR]
     assert plain.evidence[acting.STRONG] > 0.8
     assert found.evidence[acting.STRONG] < 0.6 * plain.evidence[acting.STRONG]
-    assert plain.drift["pair.decided_30d"] == 0.0
+    assert plain.drift["pair.decided_30d"] == pytest.approx(0.0)
     for name in ("team.rate_30d", "pair.rate_30d", "pair.decided_30d"):
         assert found.drift[name] > EFFECT_FLOOR
     assert found.drift["severity"] < EFFECT_FLOOR  # what stands in the alert does not move
 
 
-@pytest.mark.slow
-def test_people_who_believe_the_score_make_it_true(worlds: dict[str, Figures]) -> None:
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_people_who_believe_the_score_make_it_true(means: Worlds) -> None:
     """Where all act by the score, it sinks to nothing, looks perfect by its own labels, and no hold-out shows it."""
     for name in (BELIEVED, HELD_OUT_BELIEVED):
-        found = worlds[name]
-        assert found.turned_score < 0.02 < 0.1 < found.turned_need
+        found = means[name]
+        assert found.turned_score < 0.2 * found.turned_need
         assert found.judged_rate < 0.8 * found.rate
         assert found.judged_auc > found.auc + 0.1
-
-
-@pytest.mark.slow
-def test_the_part_of_the_results_holds_every_world(worlds: dict[str, Figures]) -> None:
-    """A row in each table for each world, and the limits with how often they held."""
-    every = {name: worlds.get(name, worlds[PLAIN]) for name in ALL_WORLDS}
-    text = section(summarised({SEED: every}))
-    for name in ALL_WORLDS:
-        assert text.count(f"| {name} |") == 2
-    assert "held in 1 of 1 seeds" in text
 
 
 def test_worlds_differ_only_in_what_is_done() -> None:
@@ -135,7 +151,7 @@ def test_what_a_rule_pauses_has_no_label_and_whole_hours_are_held_out() -> None:
     assert matched.any()
     np.testing.assert_array_equal(done.paused, matched & (done.label == UNKNOWN))
     assert bool((done.label[~matched] != UNKNOWN).all())
-    arms = {}
+    arms: dict[tuple[int, int], bool] = {}
     for hour, team, paused in zip(alerts.hour[matched], alerts.team[matched], done.paused[matched], strict=True):
         assert arms.setdefault((hour, team), paused) == paused
     assert not done.paused[alerts.day < acting.BEFORE_DAYS].any()
