@@ -134,7 +134,7 @@ def test_people_who_believe_the_score_make_it_true(means: Worlds) -> None:
 
 def test_worlds_differ_only_in_what_is_done() -> None:
     """The same seed fires the same alerts; storms come whole, and days follow each other."""
-    alerts, again = make_alerts(3, 40.0), make_alerts(3, 40.0)
+    alerts, again = make_alerts(3, 15.0), make_alerts(3, 15.0)
     for name in alerts.__struct_fields__:
         np.testing.assert_array_equal(getattr(alerts, name), getattr(again, name))
     assert bool((np.diff(alerts.hour) >= 0).all())
@@ -145,7 +145,7 @@ def test_worlds_differ_only_in_what_is_done() -> None:
 
 def test_what_a_rule_pauses_has_no_label_and_whole_hours_are_held_out() -> None:
     """With half held out, each team's hour is left alone as a whole or not at all, and labels are missing elsewhere."""
-    alerts = make_alerts(5, 40.0)
+    alerts = make_alerts(5, 15.0)
     done = run(alerts, Policy(), always(0.05))
     matched = done.p_act > 0.0
     assert matched.any()
@@ -160,7 +160,7 @@ def test_what_a_rule_pauses_has_no_label_and_whole_hours_are_held_out() -> None:
 
 def test_nothing_is_held_out_without_a_hold_out() -> None:
     """All that matches is paused; where nobody acts nothing is."""
-    alerts = make_alerts(5, 40.0)
+    alerts = make_alerts(5, 15.0)
     done, none = (run(alerts, policy, always(0.05)) for policy in (Policy(floor=0.0), Policy(acts=False)))
     np.testing.assert_array_equal(done.paused, done.p_act == 1.0)
     assert not none.paused.any()
