@@ -183,6 +183,12 @@ def _live(found: RetrainResult) -> str:
     return "\n".join(lines) + (f"\n\n{table}" if table else "")
 
 
+def _weighed(of: Comparison) -> str:
+    """That held-out alerts were weighed, and how much the compared ones tell."""
+    size = of.effective
+    return f"; held-out alerts weigh 1/(1 - p_act), effective sample size {size:,.0f}" if size else ""
+
+
 def _compared(of: Comparison, first: str, second: str, extra: Sequence[str]) -> str:
     rows = [
         _row("Brier score (less is better)", of, "brier", _brier, _brier_moved),
@@ -191,7 +197,7 @@ def _compared(of: Comparison, first: str, second: str, extra: Sequence[str]) -> 
     ]
     head = [
         f"{count(of.matured)} matured alerts of {of.days} days, {percent(of.label_rate)} acted on; intervals by "
-        f"{of.blocks}.",
+        f"{of.blocks}{_weighed(of)}.",
         "",
         f"| | {first} {of.champion} | {second} {of.challenger} | difference | 95 % interval |",
         "|---|---:|---:|---:|---:|",
