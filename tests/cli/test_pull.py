@@ -25,8 +25,8 @@ def test_pulls_what_was_scored(run: Run, scored: Scored, tmp_path: Path) -> None
 
 def test_people_are_told_in_words(run: Run, scored: Scored, tmp_path: Path) -> None:
     """Counts, reasons and the place of the first bad record; progress is on standard error."""
-    words = ["lab", "pull", "--since", "2026-01-01T00:00:00Z", "-o", str(tmp_path / "log.jsonl.gz")]
-    ran = run(*words, "--decisions", str(tmp_path / "decisions.jsonl"), env=scored.env)
+    command = ["lab", "pull", "--since", "2026-01-01T00:00:00Z", "-o", str(tmp_path / "log.jsonl.gz")]
+    ran = run(*command, "--decisions", str(tmp_path / "decisions.jsonl"), env=scored.env)
     assert ran.status == 0
     assert "0 hold-out decisions written to " in ran.out  # no rule ever acted
     assert chances_of_file(tmp_path / "decisions.jsonl") == {}
