@@ -61,6 +61,7 @@ def retrain(
     from stream.lab.reporting.retrain_report import write
     from stream.lab.retraining import RetrainRequest
     from stream.lab.retraining import retrain as retrain_once
+    from stream.lab.sources.decisions import read_decision_topic
     from stream.lab.sources.pull import pull
     from stream.models.promotion import promote
     from stream.models.store import Store
@@ -99,7 +100,9 @@ def retrain(
         return None
 
     with stage_bars() as report_progress:
-        found = retrain_once(settings, request, pulled, promoted, report_progress)
+        found = retrain_once(
+            settings, request, pulled, promoted, report_progress, decisions=lambda: read_decision_topic(settings)
+        )
     if as_json:
         print_json(found)
     else:

@@ -15,6 +15,7 @@ from stream.console import SafeConsole, print_json, strip_control_characters
 from stream.lab.judging.bootstrap import LEAST_DAYS
 from stream.lab.judging.metrics import MODEL
 from stream.lab.judging.report_schema import Interval
+from stream.lab.reporting.formats import weights_words
 from stream.models.manifest import Figures, Manifest, Metrics
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def print_metrics(console: Console, metrics: Metrics, simulated: bool) -> None:
     title = f"{metrics.judged:,} alerts judged, {metrics.label_rate:.1%} acted on{' (SIMULATED)' if simulated else ''}"
     print_figures(console, title, {MODEL: metrics.model, **metrics.baselines}, kept)
     console.print(f"* at the threshold that kept {kept} on the end of the training window")
+    if metrics.weights is not None:
+        console.print(f"judged: {weights_words(metrics.weights)}", highlight=False)
 
 
 def print_trained(folder: Path, manifest: Manifest, problem: Path, out: Path, as_json: bool) -> None:
@@ -47,6 +50,8 @@ def print_trained(folder: Path, manifest: Manifest, problem: Path, out: Path, as
     console.print(f"[bold]{escape(str(folder))}[/bold]  learnt from {manifest.training.used:,} alerts")
     if manifest.metrics is not None:
         print_metrics(console, manifest.metrics, manifest.training.simulated)
+    if manifest.training.weights is not None:
+        console.print(f"learnt from: {weights_words(manifest.training.weights)}", highlight=False)
     if manifest.gate is not None and not manifest.gate.passed:
         verb = "could not be tested" if manifest.gate.result == "not tested" else "failed"
         why = escape(strip_control_characters("; ".join(manifest.gate.faults)))
@@ -91,6 +96,8 @@ def print_comparison(comparison: "ModelComparison", as_json: bool) -> None:
     models = {one.model: one.metrics.model for one in comparison.evaluations}
     print_figures(console, title, {**models, **metrics.baselines}, kept)
     console.print(f"* at the threshold that kept {kept} on the end of each model's training window")
+    if metrics.weights is not None:
+        console.print(f"judged: {weights_words(metrics.weights)}", highlight=False)
     for difference in comparison.differences:
         _print_difference(console, difference, comparison, kept)
     if comparison.days < LEAST_DAYS:

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from msgspec import Struct
 
 from stream.core.problem import Problem
+from stream.models.manifest import LabelWeights
 
 
 def result_of(passed: bool | None) -> str:
@@ -72,8 +73,8 @@ class EpisodeFigures(Struct, frozen=True, kw_only=True):
     gains: list[Gain]
 
 
-class Data(Struct, frozen=True, kw_only=True):
-    """The log, and what of it was judged."""
+class Data(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The log, and what of it was judged; weights are of what was learnt from and of what was judged."""
 
     events: int
     alerts: int
@@ -89,6 +90,8 @@ class Data(Struct, frozen=True, kw_only=True):
     excluded_visibility: int
     excluded_flood: int
     undecided: int  # of the test part: outcome unknown, or the horizon not passed when the log ended
+    train_weights: LabelWeights | None = None
+    judged_weights: LabelWeights | None = None
 
 
 class Week(Struct, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from stream.lab.learning import calibration
 from stream.lab.learning.fit import fit_window
 from stream.lab.learning.plan import Plan
 from stream.lab.split import Window
+from stream.lab.weights import weighted_mean
 from stream.progress import Progress, no_progress
 
 AGREES_FROM = 0.5
@@ -26,7 +27,7 @@ _POINTS, _ROWS = 20, 2_000
 Predict = Callable[[Matrix], Array]
 
 
-def judge_shortcut(y: Labels, p: Array, last: Labels, seed: int) -> Shortcut:
+def judge_shortcut(y: Labels, p: Array, last: Labels, seed: int, weights: Array | None = None) -> Shortcut:
     """The section as far as scores alone allow.
 
     `last` is the last outcome of team and rule: 1, 0, or -1 for none; all arrays are [N]. Flagged where
@@ -35,18 +36,18 @@ def judge_shortcut(y: Labels, p: Array, last: Labels, seed: int) -> Shortcut:
     """
     known = last >= 0
     y, p, last = y[known], p[known], last[known]
-    same = y == last
-    differs, expected = _auc(y[~same], p[~same]), expected_differs(p, last, seed)
-    within, overall = auc_within(y, p, last), _auc(y, p)
+    same, w = y == last, None if weights is None else weights[known]
+    differs, expected = _auc(y, p, w, ~same), expected_differs(p, last, seed, w)
+    within, overall = auc_within(y, p, last, w), _auc(y, p, w)
     flagged = None if differs is None or expected is None else differs < expected.value - BELOW
     if within is not None and overall is not None and within < WITHIN and overall - within > BELOW:
         flagged = True
     return Shortcut(
         known=len(y),
-        agreement=float(np.mean((p >= AGREES_FROM) == (last == 1))) if len(y) else 0.0,
+        agreement=weighted_mean((p >= AGREES_FROM) == (last == 1), w) if len(y) else 0.0,
         agreement_threshold=AGREES_FROM,
         differs_count=int(np.count_nonzero(~same)),
-        auc_same=_auc(y[same], p[same]),
+        auc_same=_auc(y, p, w, same),
         auc_differs=differs,
         expected_differs=expected,
         flagged=flagged,
@@ -57,7 +58,7 @@ def judge_shortcut(y: Labels, p: Array, last: Labels, seed: int) -> Shortcut:
     )
 
 
-def expected_differs(p: Array, last: Labels, seed: int) -> Interval | None:
+def expected_differs(p: Array, last: Labels, seed: int, weights: Array | None = None) -> Interval | None:
     """AUC where the outcome differs from the last one, if outcomes were drawn from the scores themselves.
 
     The mean of 200 draws and their 95 % interval; None where no draw has both outcomes there.
@@ -65,7 +66,7 @@ def expected_differs(p: Array, last: Labels, seed: int) -> Interval | None:
     rng, found = np.random.default_rng(seed), []
     for _ in range(SIMULATED if len(p) else 0):
         drawn = (rng.random(len(p)) < p).astype(np.int8)
-        value = _auc(drawn[drawn != last], p[drawn != last])
+        value = _auc(drawn, p, weights, drawn != last)
         if value is not None:
             found.append(value)
     if not found:
@@ -75,14 +76,15 @@ def expected_differs(p: Array, last: Labels, seed: int) -> Interval | None:
     return Interval(value, min(float(low), value), max(float(high), value))
 
 
-def auc_within(y: Labels, p: Array, last: Labels) -> float | None:
+def auc_within(y: Labels, p: Array, last: Labels, weights: Array | None = None) -> float | None:
     """Share of pairs ranked right among pairs with the same last outcome; None where there are none."""
-    right, pairs = 0.0, 0
+    right, pairs = 0.0, 0.0
     for outcome in (0, 1):
         chosen = last == outcome
-        value = _auc(y[chosen], p[chosen])
+        value = _auc(y, p, weights, chosen)
         if value is not None:
-            count = int(y[chosen].sum()) * int((y[chosen] == 0).sum())
+            w = np.ones(len(y)) if weights is None else weights
+            count = float(w[chosen & (y == 1)].sum()) * float(w[chosen & (y == 0)].sum())
             right, pairs = right + value * count, pairs + count
     return right / pairs if pairs else None
 
@@ -94,8 +96,9 @@ def ablations(
     seed: int,
     plan: Plan,
     progress: Progress = no_progress,
+    weights: Array | None = None,
 ) -> list[Ablation]:
-    """The model trained again on fewer features, each judged on the test part's float32[N, F] and outcomes.
+    """The model trained again on fewer features, each judged on the test part's float32[N, F], outcomes and weights.
 
     Trials are not repeated. A set that is empty, or holds all features, is left out; so are all of a model that was
     adopted, and of an estimator that can't learn from fewer features.
@@ -115,7 +118,8 @@ def ablations(
         y, matrix = test[1], np.ascontiguousarray(test[0][:, keep])
         p = calibration.apply(fitted.calibration, fitted.model.logits(matrix))
         detection = window.replayed.problem.target.detection
-        figures = metrics.auc(y, p), metrics.suppressed_at(y, p, detection), metrics.ece(y, p)
+        w = weights
+        figures = metrics.auc(y, p, w), metrics.suppressed_at(y, p, detection, w), metrics.ece(y, p, weights=w)
         made.append(Ablation(name, len(chosen), *figures))
     return made
 
@@ -149,6 +153,8 @@ def dependence(matrix: Matrix, chosen: Sequence[Feature], predict: Predict, of: 
     return found
 
 
-def _auc(y: Labels, p: Array) -> float | None:
-    value = metrics.auc(y, p)
+def _auc(y: Labels, p: Array, weights: Array | None, among: Mask | None = None) -> float | None:
+    if among is not None:
+        y, p, weights = y[among], p[among], None if weights is None else weights[among]
+    value = metrics.auc(y, p, weights)
     return None if math.isnan(value) else value
