@@ -118,8 +118,8 @@ def judge_trained(
     """The judgement of a model just trained: all sections but the canaries.
 
     `scores` are float64[J] of the judged alerts (bool[N]), baselines float64[N]. Three ablations are trained with the
-    manifest's seed and `plan`. Dependence is on the rate of team and rule by which the trees gain most. Version,
-    creation time and command are those of the model's manifest.
+    manifest's seed and `plan`. Dependence is on the rate of action by which the trees gain most, as the served graph
+    scores it. Version, creation time and command are those of the model's manifest.
 
     Raises:
         LabError: nothing to judge, or one class only.
@@ -131,7 +131,8 @@ def judge_trained(
     looked = judgement.shortcut
     weighed = importance(window, fitted)
     if looked is not None:
-        of = next((one.feature for one in weighed if one.feature in shortcut.RATES), "")
+        rates = {feature.name for feature in window.features if shortcut.is_rate(feature)}
+        of = next((one.feature for one in weighed if one.feature in rates), "")
         reached = shortcut.dependence(matrix, window.features, model.predict, of)
         again = shortcut.ablations(window, (matrix, y), baselines, seed, plan, progress)
         looked = replace(looked, ablations=again, dependence=reached, dependence_of=of)

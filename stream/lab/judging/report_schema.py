@@ -136,6 +136,19 @@ class Ablation(Struct, frozen=True):
     ece: float
 
 
+class DependenceBin(Struct, frozen=True):
+    """A tenth of a rate's scale, and the mean score if all judged alerts had the rate of those in it.
+
+    `count` alerts lie in it, `rate` is their mean; `rate` and `score` are None where they are too few to draw.
+    """
+
+    low: float
+    high: float
+    count: int
+    rate: float | None = None
+    score: float | None = None
+
+
 class Shortcut(Struct, frozen=True, kw_only=True):
     """Whether the model only repeats the last action.
 
@@ -155,7 +168,7 @@ class Shortcut(Struct, frozen=True, kw_only=True):
     expected_differs: Interval | None
     flagged: bool | None
     ablations: list[Ablation]
-    dependence: list[tuple[float, float]]  # the team's and rule's rate, and the mean score if all alerts had it
+    dependence: list[DependenceBin]  # of the most important rate, in order; empty where the model has none
     dependence_of: str
     auc_within: float | None = None
 

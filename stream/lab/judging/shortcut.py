@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from stream.core.features import Feature
 from stream.core.frame import Array, Labels, Mask, Matrix
 from stream.lab.judging import metrics
-from stream.lab.judging.report_schema import Ablation, Interval, Shortcut
+from stream.lab.judging.report_schema import Ablation, DependenceBin, Interval, Shortcut
 from stream.lab.learning import calibration
 from stream.lab.learning.fit import fit_window
 from stream.lab.learning.plan import Plan
@@ -20,8 +20,8 @@ AGREES_FROM = 0.5
 SIMULATED = 200
 BELOW = 0.05
 WITHIN = 0.55  # an AUC among alerts with the same last outcome below it: the score says little but that outcome
-RATES = ("team_rule.shrunk", "team_rule.rate_ever", "team_rule.rate_30d", "team_rule.rate_7d", "team_rule.rate_1d")
-_POINTS, _ROWS = 20, 2_000
+LEAST_IN_BIN = 30  # alerts with a rate in a tenth of its scale, to draw the score there
+_BINS, _ROWS = 10, 2_000
 Predict = Callable[[Matrix], Array]
 
 
@@ -119,22 +119,34 @@ def feature_sets(chosen: Sequence[Feature]) -> dict[str, Mask]:
     return {name: keep for name, keep in sets.items() if keep.any() and not keep.all()}
 
 
-def dependence(matrix: Matrix, chosen: Sequence[Feature], predict: Predict, of: str) -> list[tuple[float, float]]:
-    """Partial dependence (Friedman, 2001) on a rate of team and rule: (rate, mean score if all alerts had it).
+def is_rate(feature: Feature) -> bool:
+    """Whether a feature is a rate of action, between 0 and 1, that may only raise the score."""
+    return feature.unit == "ratio" and feature.monotone == 1
 
-    At quantiles of the rate, over at most 2,000 rows from all over float32[N, F]; empty without the feature.
+
+def dependence(matrix: Matrix, chosen: Sequence[Feature], predict: Predict, of: str) -> list[DependenceBin]:
+    """Partial dependence (Friedman, 2001) on a rate: the mean score if all alerts had it, by tenths of its scale.
+
+    At the mean rate of each tenth's alerts, over at most 2,000 rows from all over float32[N, F]. A tenth with fewer
+    than `LEAST_IN_BIN` alerts has no score; alerts without a known rate are in none. Empty without the feature.
     """
     column = next((place for place, feature in enumerate(chosen) if feature.name == of), None)
     if column is None or not len(matrix):
         return []
     rows = matrix[np.linspace(0, len(matrix) - 1, min(_ROWS, len(matrix))).astype(int)]
     values = matrix[:, column].astype(np.float64)
-    grid = np.unique(np.nanquantile(values, np.linspace(0.0, 1.0, _POINTS), method="lower"))
+    values = values[~np.isnan(values)]
+    tenths = np.clip(np.floor(values * _BINS), 0, _BINS - 1).astype(int)
     found = []
-    for rate in grid.tolist():
+    for tenth in range(_BINS):
+        within = values[tenths == tenth]
+        ends = tenth / _BINS, (tenth + 1) / _BINS
+        if len(within) < LEAST_IN_BIN:
+            found.append(DependenceBin(*ends, len(within)))
+            continue
         moved = rows.copy()
-        moved[:, column] = rate
-        found.append((float(rate), float(predict(moved).mean())))
+        moved[:, column] = within.mean()
+        found.append(DependenceBin(*ends, len(within), float(within.mean()), float(predict(moved).mean())))
     return found
 
 

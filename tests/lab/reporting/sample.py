@@ -12,6 +12,7 @@ from stream.lab.judging.report_schema import (
     Check,
     CurvePoint,
     Data,
+    DependenceBin,
     Drift,
     EpisodeFigures,
     Fixed,
@@ -87,8 +88,11 @@ def shortcut() -> Shortcut:
             Ablation("without last outcomes", 33, 0.839, 0.401, 0.020),
             Ablation("only history of team and rule", 9, 0.786, 0.322, 0.024),
         ],
-        dependence=[(n / 10, 0.12 + 0.6 * n / 10) for n in range(11)],
-        dependence_of="team_rule.rate",
+        dependence=[
+            DependenceBin(n / 10, (n + 1) / 10, 4_000 - 390 * n, n / 10 + 0.05, 0.15 + 0.06 * n) for n in range(9)
+        ]
+        + [DependenceBin(0.9, 1.0, 12)],
+        dependence_of="team_rule.rate_7d",
     )
 
 
@@ -154,7 +158,7 @@ def bins() -> list[ReliabilityBin]:
 
 def importances() -> list[Importance]:
     """Shares that fall."""
-    names = ["team_rule.rate", "team_rule.last_outcome", "entity.rate", "rule.rate", "severity", "hour_of_day"]
+    names = ["team_rule.rate_7d", "team_rule.last_outcome", "entity.rate", "rule.rate", "severity", "hour_of_day"]
     shares = [0.31, 0.22, 0.16, 0.12, 0.11, 0.08]
     return [Importance(n, s, f"What {n} says at the raise.") for n, s in zip(names, shares, strict=True)]
 
