@@ -6,6 +6,7 @@ from stream.core.problem import Problem
 from stream.lab.auditing import sections
 from stream.lab.auditing.floods import LEAST_COUNT, LEAST_DAYS
 from stream.lab.auditing.result import Audit, Finding
+from stream.lab.judging.baselines import title_of
 from stream.lab.log_checks import LEAST_ALERTS, LEAST_OF_A_CLASS
 from stream.lab.log_warnings import fields_sentence, orphan_sentence
 
@@ -159,7 +160,7 @@ def _trivial(audit: Audit) -> Iterator[Finding]:
     suppressed = "-" if score.suppressed is None else f"{score.suppressed:.1%}"
     yield Finding(
         "target",
-        f"The best baseline is {score.name}: AUC {best:.3f}, {suppressed} of the noise suppressed at "
+        f"The best baseline is {title_of(score.name)}: AUC {best:.3f}, {suppressed} of the noise suppressed at "
         f"{tests.target_detection:.0%} detection"
         + (f"; above {TRIVIAL_AUC} the target is trivial, a table answers it." if best > TRIVIAL_AUC else "."),
         best > TRIVIAL_AUC,

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from stream.core.frame import Array, Labels
 from stream.lab.judging import metrics
+from stream.lab.judging.baselines import title_of
 from stream.lab.judging.metrics import Z_95, losses
 from stream.lab.judging.report_schema import Ageing, AgeWeek
 
@@ -25,7 +26,7 @@ def judge_ageing(at: Array, y: Labels, p: Array, best: tuple[str, Array], detect
     week = np.floor(at / WEEK).astype(np.int64)
     numbers = [int(number) for number in np.unique(week)]
     weeks = [_week(number, y[week == number], p[week == number], detection) for number in numbers]
-    name, scores = best
+    name, scores = title_of(best[0]), best[1]
     return Ageing(weeks, *_advice(numbers, week, losses(y, scores) - losses(y, p), name))
 
 

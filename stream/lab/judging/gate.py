@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from msgspec.structs import replace
 
 from stream.core.problem import Target
+from stream.lab.judging.baselines import title_of
 from stream.lab.judging.bootstrap import LEAST_DAYS, BootstrapFigures
 from stream.lab.judging.report_schema import Check, Gain, Gate, Interval
 
@@ -49,11 +50,12 @@ def judge_gate(
 
 
 def _auc(model: BootstrapFigures, other: BootstrapFigures | None, name: str) -> Check:
-    asked = f"AUC above {name}"
+    title = title_of(name)
+    asked = f"AUC above {title}"
     if other is None:
-        return Check(asked, None, f"there is no score {name} to compare with")
+        return Check(asked, None, f"there is no score {title} to compare with")
     ours, theirs = model.values["auc"], other.values["auc"]
-    return Check(asked, ours > theirs, f"AUC {ours:.3f}, {name} has {theirs:.3f}")
+    return Check(asked, ours > theirs, f"AUC {ours:.3f}, {title} has {theirs:.3f}")
 
 
 def _detection(model: BootstrapFigures, wanted: float) -> Check:
@@ -68,12 +70,13 @@ def _detection(model: BootstrapFigures, wanted: float) -> Check:
 
 
 def _suppression(model: BootstrapFigures, gain: Interval | None, name: str) -> Check:
-    asked = f"more noise suppressed than by {name}"
+    title = title_of(name)
+    asked = f"more noise suppressed than by {title}"
     if gain is None:
         return Check(asked, None, _NO_THRESHOLD)
     text = (
         f"at that threshold {model.values['suppressed_fixed']:.1%} of the noise suppressed, {gain.value:+.1%} over "
-        f"what {name}, the best by ranking, could suppress at the same detection"
+        f"what {title}, the best by ranking, could suppress at the same detection"
     )
     if gain.low is None or gain.high is None:
         return Check(asked, None, f"{text}; {_TOO_FEW}")

@@ -16,6 +16,7 @@ from stream.core.scoring import Thresholds
 from stream.lab.judging import metrics, shortcut
 from stream.lab.judging import score_figures as figures
 from stream.lab.judging.ageing import judge_ageing
+from stream.lab.judging.baselines import title_of
 from stream.lab.judging.bootstrap import DAY, LEAST_DAYS, BootstrapFigures
 from stream.lab.judging.drift import judge_drift
 from stream.lab.judging.gate import best_of, judge_gate
@@ -133,9 +134,10 @@ def judge_trained(
     if looked is not None:
         rates = {feature.name for feature in window.features if shortcut.is_rate(feature)}
         of = next((one.feature for one in weighed if one.feature in rates), "")
-        reached = shortcut.dependence(matrix, window.features, model.predict, of)
+        tenths = shortcut.dependence(matrix, window.features, model.predict, of)
+        reached = [(one.rate, one.score) for one in tenths if one.rate is not None and one.score is not None]
         again = shortcut.ablations(window, (matrix, y), baselines, seed, plan, progress)
-        looked = replace(looked, ablations=again, dependence=reached, dependence_of=of)
+        looked = replace(looked, ablations=again, dependence=reached, dependence_of=of, dependence_bins=tenths)
     return replace(
         judgement,
         shortcut=looked,
@@ -256,7 +258,9 @@ def _notes(drawn: Mapping[str, BootstrapFigures], days: int) -> list[str]:
         name = max(others, key=lambda each: others[each])
         above = drawn[MODEL].values["auc"] - others[name]
         if above > LEAK:
-            notes.append(f"The model's AUC is {above:.2f} above {name}, the best baseline: look for a leak first.")
+            notes.append(
+                f"The model's AUC is {above:.2f} above {title_of(name)}, the best baseline: look for a leak first."
+            )
     if days < LEAST_DAYS:
         notes.append(f"The judged alerts are of {days} days: too few for intervals, which take {LEAST_DAYS}.")
     return notes

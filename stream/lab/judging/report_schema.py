@@ -168,9 +168,10 @@ class Shortcut(Struct, frozen=True, kw_only=True):
     expected_differs: Interval | None
     flagged: bool | None
     ablations: list[Ablation]
-    dependence: list[DependenceBin]  # of the most important rate, in order; empty where the model has none
+    dependence: list[tuple[float, float]]  # the most important rate, and the mean score if all alerts had it
     dependence_of: str
     auc_within: float | None = None
+    dependence_bins: list[DependenceBin] = []  # the same by tenths of the rate's scale, with their alerts
 
 
 class Team(Struct, frozen=True, kw_only=True):

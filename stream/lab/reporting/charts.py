@@ -127,7 +127,8 @@ def _edges(
     marks: list[Markup] = []
     keys: list[tuple[str, str]] = []
     for number, band in zip(_EDGES, (one for one in bands if one.low > 0 and points), strict=False):
-        near = min(points, key=lambda p: abs(p.threshold - band.low))
+        distances = [abs(one.threshold - band.low) for one in points]
+        near = points[distances.index(min(distances))]
         for at in finite([(near.detection, near.suppressed)]):
             above = label(plane.px(at[0]) + 7, plane.py(at[1]) - 5, number, kind="name halo")
             marks += [dot(plane, at, "edge", 4.0), above]

@@ -88,11 +88,12 @@ def shortcut() -> Shortcut:
             Ablation("without last outcomes", 33, 0.839, 0.401, 0.020),
             Ablation("only history of team and rule", 9, 0.786, 0.322, 0.024),
         ],
-        dependence=[
+        dependence=[(n / 10 + 0.05, 0.15 + 0.06 * n) for n in range(9)],
+        dependence_of="team_rule.rate_7d",
+        dependence_bins=[
             DependenceBin(n / 10, (n + 1) / 10, 4_000 - 390 * n, n / 10 + 0.05, 0.15 + 0.06 * n) for n in range(9)
         ]
         + [DependenceBin(0.9, 1.0, 12)],
-        dependence_of="team_rule.rate_7d",
     )
 
 

@@ -21,7 +21,8 @@ _HIDDEN = """() => [...document.querySelectorAll(".scroll")].filter(e => e.scrol
 _OVERLAPS = """() => [...document.querySelectorAll("svg")].flatMap(svg => {
   const texts = [...svg.querySelectorAll("text")].map(e => [e.textContent, e.getBoundingClientRect()]);
   return texts.flatMap(([a, r], i) => texts.slice(i + 1).filter(([b, q]) =>
-    Math.min(r.right, q.right) - Math.max(r.left, q.left) > 1 && Math.min(r.bottom, q.bottom) - Math.max(r.top, q.top) > 3
+    Math.min(r.right, q.right) - Math.max(r.left, q.left) > 1
+    && Math.min(r.bottom, q.bottom) - Math.max(r.top, q.top) > 3
   ).map(([b]) => `${a} / ${b}`)); })"""
 
 

@@ -159,7 +159,7 @@ FULL = {
     "weeks": charts.weeks_chart(sample.weeks(), datetime(2026, 3, 9, tzinfo=UTC)),
     "reliability": charts.reliability_chart(sample.bins()),
     "curve": charts.curve_chart({"model": sample.curve(2.0)}, [], 0.95),
-    "dependence": charts.dependence_chart(sample.shortcut().dependence, "team.rate_7d"),
+    "dependence": charts.dependence_chart(sample.shortcut().dependence_bins, "team.rate_7d"),
     "groups": charts.groups_chart(sample.teams().groups),
     "importance": charts.importance_chart(sample.importances()),
     "drift": charts.drift_chart(sample.drifts()),

@@ -102,6 +102,16 @@ def test_figures_of_first_alerts_stand_beside() -> None:
     assert "episodes" not in Read(write(replace(sample.full(), episodes=None))).text
 
 
+def test_one_rate_for_all_is_named_as_what_it_is() -> None:
+    """The baseline that knows nothing of the alert is named in every table, explained once, and only where it is."""
+    text = Read(write(sample.full())).text
+    assert text.count("one rate for all (always_noise)") >= 4
+    assert text.count("It is what a score is worth that knows nothing of the alert.") == 1
+    assert "always noise" not in text
+    alone = replace(sample.full(), scores=sample.full().scores[:1], gains=[], episodes=None)
+    assert "knows nothing of the alert" not in Read(write(alone)).text
+
+
 def test_gate() -> None:
     """The verdict says whether the gate was passed, and each reason."""
     passed = sample.full()
