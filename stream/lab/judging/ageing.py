@@ -12,7 +12,7 @@ from stream.lab.judging.metrics import Z_95, losses
 from stream.lab.judging.report_schema import Ageing, AgeWeek
 
 WEEK = 7 * 86_400.0
-LEAST = 50  # alerts of a week, to say something of it
+LEAST = 50  # alerts of a week, for its figures and for the advice
 IN_A_ROW = 2
 
 
@@ -31,13 +31,14 @@ def judge_ageing(at: Array, y: Labels, p: Array, best: tuple[str, Array], detect
 
 
 def _week(number: int, y: Labels, p: Array, detection: float) -> AgeWeek:
-    both = 0 < int(y.sum()) < len(y)
+    enough = len(y) >= LEAST
+    both = enough and 0 < int(y.sum()) < len(y)
     return AgeWeek(
         week=number + 1,
         count=len(y),
         rate=float(y.mean()),
         auc=metrics.auc(y, p) if both else None,
-        ece=metrics.ece(y, p),
+        ece=metrics.ece(y, p) if enough else None,
         suppressed_target=metrics.suppressed_at(y, p, detection) if both else None,
     )
 

@@ -19,7 +19,7 @@ from stream.lab.judging.ageing import judge_ageing
 from stream.lab.judging.baselines import title_of
 from stream.lab.judging.bootstrap import DAY, LEAST_DAYS, BootstrapFigures
 from stream.lab.judging.drift import judge_drift
-from stream.lab.judging.gate import best_of, judge_gate
+from stream.lab.judging.gate import LEAST_JUDGED, best_of, judge_gate
 from stream.lab.judging.metrics import MODEL, check_classes
 from stream.lab.judging.report_schema import Ageing, Data, Floods, Importance, Judgement, Week
 from stream.lab.judging.teams import judge_teams
@@ -99,7 +99,7 @@ def judge_scores(case: Case) -> Judgement:
         teams=judge_teams(names, y, case.scores),
         ageing=_ageing(case, sets, best),
         notes=[
-            *_notes(compared.drawn, len(np.unique(np.floor(replayed.at[judged] / DAY)))),
+            *_notes(compared.drawn, len(np.unique(np.floor(replayed.at[judged] / DAY))), len(y)),
             *team_notes([alert.team for alert in replayed.alerts[: case.split.alert]], names),
         ],
     )
@@ -251,10 +251,10 @@ def _weeks(replayed: Replayed, split: Split) -> list[Week]:
     return made
 
 
-def _notes(drawn: Mapping[str, BootstrapFigures], days: int) -> list[str]:
+def _notes(drawn: Mapping[str, BootstrapFigures], days: int, judged: int) -> list[str]:
     notes = []
     others = {name: one.values["auc"] for name, one in drawn.items() if name != MODEL}
-    if others:
+    if others and judged >= LEAST_JUDGED:
         name = max(others, key=lambda each: others[each])
         above = drawn[MODEL].values["auc"] - others[name]
         if above > LEAK:

@@ -226,13 +226,13 @@ class Drift(Struct, frozen=True):
 
 
 class AgeWeek(Struct, frozen=True):
-    """The model in its n-th week after training."""
+    """The model in its n-th week after training; figures are None where it has too few alerts, or of one outcome."""
 
     week: int
     count: int
     rate: float
     auc: float | None
-    ece: float
+    ece: float | None
     suppressed_target: float | None
 
 

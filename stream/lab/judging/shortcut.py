@@ -20,6 +20,8 @@ AGREES_FROM = 0.5
 SIMULATED = 200
 BELOW = 0.05
 WITHIN = 0.55  # an AUC among alerts with the same last outcome below it: the score says little but that outcome
+LEAST_KNOWN = 50  # alerts with a last outcome, to say how often the score agrees with it and ranks within it
+LEAST_UNLIKE = 20  # alerts that came out unlike it, to say whether the score only repeats it
 LEAST_IN_BIN = 30  # alerts with a rate in a tenth of its scale, to draw the score there
 _BINS, _ROWS = 10, 2_000
 Predict = Callable[[Matrix], Array]
@@ -30,13 +32,14 @@ def judge_shortcut(y: Labels, p: Array, last: Labels, seed: int) -> Shortcut:
 
     `last` is the last outcome of team and rule: 1, 0, or -1 for none; all arrays are [N]. Flagged where
     it ranks worse than it promises; None where too few outcomes differ from the last one to decide. Flagged as well: a
-    score that ranks little among alerts with the same last outcome, and much better over all.
+    score that ranks little among alerts with the same last outcome (where enough have one), and much better over all.
     """
     known = last >= 0
     y, p, last = y[known], p[known], last[known]
     same = y == last
-    differs, expected = _auc(y[~same], p[~same]), expected_differs(p, last, seed)
-    within, overall = auc_within(y, p, last), _auc(y, p)
+    unlike = int(np.count_nonzero(~same))
+    differs, expected = _auc(y[~same], p[~same]) if unlike >= LEAST_UNLIKE else None, expected_differs(p, last, seed)
+    within, overall = auc_within(y, p, last) if len(y) >= LEAST_KNOWN else None, _auc(y, p)
     flagged = None if differs is None or expected is None else differs < expected.value - BELOW
     if within is not None and overall is not None and within < WITHIN and overall - within > BELOW:
         flagged = True
@@ -44,7 +47,7 @@ def judge_shortcut(y: Labels, p: Array, last: Labels, seed: int) -> Shortcut:
         known=len(y),
         agreement=float(np.mean((p >= AGREES_FROM) == (last == 1))) if len(y) else 0.0,
         agreement_threshold=AGREES_FROM,
-        differs_count=int(np.count_nonzero(~same)),
+        differs_count=unlike,
         auc_same=_auc(y[same], p[same]),
         auc_differs=differs,
         expected_differs=expected,

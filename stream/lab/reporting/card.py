@@ -97,12 +97,12 @@ def _figures(manifest: Manifest) -> str:
     if metrics is None:
         return "## Figures\n\nNot judged: there was no test part."
     kept = f"{metrics.target_detection:.0%}"
-    meaning = f"{ALWAYS_NOISE_MEANING} " if ALWAYS_NOISE in metrics.baselines else ""
+    meaning = f"\n\n{ALWAYS_NOISE_MEANING}" if ALWAYS_NOISE in metrics.baselines else ""
     return f"""## Figures
 
 Judged once, on {metrics.judged:,} alerts after the split, of which {metrics.label_rate:.1%} were acted on. Each
-baseline knows only what was known at the raise. {meaning}Not judged: visibility-only and flood alerts, and those whose horizon
-had not passed when the log ended.
+baseline knows only what was known at the raise. Not judged: visibility-only and flood alerts, and those whose horizon
+had not passed when the log ended.{meaning}
 
 {_table(metrics, kept)}
 

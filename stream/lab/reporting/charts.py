@@ -126,13 +126,13 @@ def _edges(
     """A numbered ring at the lower edge of each band that has one, and what the numbers stand for."""
     marks: list[Markup] = []
     keys: list[tuple[str, str]] = []
-    for number, band in zip(_EDGES, (one for one in bands if one.low > 0 and points), strict=False):
+    for edge, band in zip(_EDGES, (one for one in bands if one.low > 0 and points), strict=False):
         distances = [abs(one.threshold - band.low) for one in points]
         near = points[distances.index(min(distances))]
         for at in finite([(near.detection, near.suppressed)]):
-            above = label(plane.px(at[0]) + 7, plane.py(at[1]) - 5, number, kind="name halo")
+            above = label(plane.px(at[0]) + 7, plane.py(at[1]) - 5, edge, kind="name halo")
             marks += [dot(plane, at, "edge", 4.0), above]
-            keys.append(("edge", f"{number} {band.name}, from {percent(band.low)}"))
+            keys.append(("edge", f"{edge} {band.name}, from {percent(band.low)}"))
     return marks, keys
 
 

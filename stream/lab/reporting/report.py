@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from stream.html import Markup, page
 from stream.lab.judging.baselines import ALWAYS_NOISE, ALWAYS_NOISE_MEANING
 from stream.lab.judging.report_schema import Judgement, ScoreFigures, Shortcut, Teams
-from stream.lab.judging.shortcut import LEAST_IN_BIN
+from stream.lab.judging.shortcut import LEAST_IN_BIN, LEAST_KNOWN
 from stream.lab.reporting import charts
 from stream.lab.reporting.formats import FILTERS, is_known, level, name_of, number, percent
 
@@ -79,6 +79,9 @@ def shortcut_answer(found: Shortcut) -> str:
     """The sentence on whether the model only repeats the last action."""
     if not found.known:
         return "Not tested: no judged alert had a last outcome of its team and rule."
+    if found.known < LEAST_KNOWN:
+        few = f"{found.known} judged alerts had a last outcome of their team and rule"
+        return f"Not tested: {few}, at least {LEAST_KNOWN} are needed."
     agrees = f"On {percent(found.agreement, 0)} of the alerts with a last outcome it says the same as that outcome."
     expected = found.expected_differs
     if found.auc_differs is None or expected is None:

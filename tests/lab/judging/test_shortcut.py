@@ -6,6 +6,8 @@ import pytest
 from stream.core.features import table
 from stream.lab.judging.shortcut import (
     LEAST_IN_BIN,
+    LEAST_KNOWN,
+    LEAST_UNLIKE,
     auc_within,
     dependence,
     feature_sets,
@@ -40,6 +42,22 @@ def test_outcomes_that_promise_more_are_flagged() -> None:
     """Where the scores are the wrong way round just where outcomes differ, that is below what they promise."""
     p = np.where(Y == LAST, RATE, np.where(Y == 1, 0.3 * RATE, 1.0 - 0.3 * RATE))
     assert judge_shortcut(Y, p, LAST, 1).flagged
+
+
+@pytest.mark.parametrize("unlike", [LEAST_UNLIKE - 1, LEAST_UNLIKE])
+def test_too_few_surprises_are_no_test(unlike: int) -> None:
+    """With one alert less than the named number unlike the last one, whether it only repeats it is not tested."""
+    rows = np.concatenate([np.flatnonzero(Y == LAST)[:400], np.flatnonzero(Y != LAST)[:unlike]])
+    found = judge_shortcut(Y[rows], RATE[rows], LAST[rows], 1)
+    assert found.differs_count == unlike
+    assert (found.auc_differs is None, found.flagged is None) == (unlike < LEAST_UNLIKE,) * 2
+
+
+@pytest.mark.parametrize("count", [LEAST_KNOWN - 1, LEAST_KNOWN])
+def test_ranking_within_the_last_outcome_takes_enough_alerts(count: int) -> None:
+    """A score that says the last outcome alone is flagged from the named number of alerts on."""
+    found = judge_shortcut(Y[:count], np.where(LAST[:count] == 1, 0.7, 0.3), LAST[:count], 1)
+    assert (found.auc_within is None) == (count < LEAST_KNOWN)
 
 
 def test_without_a_last_outcome_nothing_is_said() -> None:
