@@ -40,8 +40,8 @@ class Summary(Struct, frozen=True, kw_only=True):
     `alerts` were replayed for scoring, after `history_alerts` without a score. Of them `judged` could be held against
     an outcome: neither visibility-only nor in a flood, scored, outcome known, and horizon and grace passed when the
     log ended, so that fast outcomes do not run ahead of slow ones. Latency is from an event's Kafka record to that of
-    its enriched alert. `failed` records are of the whole log. `gate` is that of the problem's target on the judged alerts;
-    None where their outcomes are not of both kinds.
+    its enriched alert. `failed` records are of the whole log. `gate` is that of the problem's target on the judged
+    alerts; None where their outcomes are not of both kinds.
     """
 
     alerts: int
