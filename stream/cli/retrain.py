@@ -4,12 +4,19 @@ import shlex
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stream.cli import options
 from stream.console import print_json, stage_bars
+
+if TYPE_CHECKING:
+    from stream.config import Settings
+    from stream.lab.reporting.retrain_report import RetrainResult
+    from stream.lab.retraining import Pull
+    from stream.lab.store_state import Promote
+    from stream.progress import Progress
 
 
 def retrain(
@@ -33,20 +40,12 @@ def retrain(
     as_json: options.AsJson = False,
 ) -> None:
     """Train on the log in Kafka, compare with the champion, publish as challenger. Status 2: trained, but refused."""
-    from stream.cli.models_query import live_comparison_of, loader_of
-    from stream.core.errors import ModelError, StoreAway
     from stream.core.events import parse_when
+    from stream.lab import retraining
     from stream.lab.learning.plan import Plan
-    from stream.lab.reporting.retrain_report import write
-    from stream.lab.retraining import RetrainRequest
-    from stream.lab.retraining import retrain as retrain_once
-    from stream.lab.sources.pull import pull
-    from stream.models.promotion import promote
-    from stream.models.store import Store
-    from stream.progress import Progress
 
     settings = options.settings()
-    request = RetrainRequest(
+    request = retraining.RetrainRequest(
         since=None if since is None else parse_when(since, "--since", time.time()),
         judge_days=judge_days,
         seed=seed,
@@ -54,10 +53,37 @@ def retrain(
         force=force,
         command=shlex.join(["noisegate", *sys.argv[1:]]),
     )
+    with stage_bars() as report_progress:
+        found = retraining.retrain(settings, request, _puller(settings), _promoter(settings), report_progress)
+    _print(found, as_json)
+    raise typer.Exit(found.status)
 
-    def pulled(log: Path, begin: float | None, report_progress: Progress) -> dict[str, int]:
+
+def _print(found: "RetrainResult", as_json: bool) -> None:
+    from stream.lab.reporting.retrain_report import write
+
+    if as_json:
+        print_json(found)
+        return
+    sys.stdout.write(write(found))
+    sys.stdout.flush()
+
+
+def _puller(settings: "Settings") -> "Pull":
+    from stream.lab.sources.pull import pull
+
+    def pulled(log: Path, begin: float | None, report_progress: "Progress") -> dict[str, int]:
         left_out = pull(settings, log, begin, progress=report_progress).left_out
         return {reason: left.count for reason, left in left_out.items()}
+
+    return pulled
+
+
+def _promoter(settings: "Settings") -> "Promote":
+    from stream.cli.models_query import live_comparison_of, loader_of
+    from stream.core.errors import ModelError, StoreAway
+    from stream.models.promotion import promote
+    from stream.models.store import Store
 
     def promoted(version: str) -> str | None:
         try:
@@ -69,11 +95,4 @@ def retrain(
             return str(error)
         return None
 
-    with stage_bars() as report_progress:
-        found = retrain_once(settings, request, pulled, promoted, report_progress)
-    if as_json:
-        print_json(found)
-    else:
-        sys.stdout.write(write(found))
-        sys.stdout.flush()
-    raise typer.Exit(found.status)
+    return promoted
