@@ -77,7 +77,7 @@ def shortcut() -> Shortcut:
     return Shortcut(
         known=17_204,
         agreement=0.781,
-        agreement_threshold=0.654,
+        agreement_threshold=0.5,
         differs_count=4_310,
         auc_same=0.934,
         auc_differs=0.412,
