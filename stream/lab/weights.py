@@ -128,6 +128,15 @@ def effective_size(weights: Array) -> float:
     return float(weights.sum() ** 2 / (weights**2).sum())
 
 
+def effective_count(rows: int, weights: Array | None) -> int:
+    """The effective number of some rows, rounded; theirs as it is without weights.
+
+    >>> effective_count(3, None), effective_count(3, np.array([1.0, 1.0, 20.0]))
+    (3, 1)
+    """
+    return rows if weights is None or not rows else round(effective_size(weights))
+
+
 def weighted_mean(values: Array | Labels | Mask, weights: Array | None) -> float:
     """The mean of N values; the plain one without weights."""
     return float(np.mean(values)) if weights is None else float(np.average(values, weights=weights))

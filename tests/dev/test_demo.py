@@ -26,10 +26,11 @@ from stream.core.events import Raised
 from stream.core.records import decode_enriched, decode_outcome
 from stream.dev.demo.plan import Parts, make_plan
 from stream.dev.demo.summary import figures
-from stream.dev.demo.view import Snapshot, line, render
+from stream.dev.demo.view import Snapshot, gate_sentence, line, render
 from stream.dev.shipped import shipped_models, simulated_problem
 from stream.eventlog import read_log
 from stream.lab.judging.evaluation import evaluate_replayed
+from stream.lab.judging.report_schema import Check, Gate
 from stream.lab.training import train_replayed
 from stream.models.artifact import verify
 from stream.models.model import load_model
@@ -130,19 +131,45 @@ def test_simulated_organisation_with_the_shipped_model() -> None:
     assert summary["auc"] == pytest.approx(metrics.model.auc, abs=1e-6)
     assert summary["judged"] == metrics.judged
     assert summary["auc"] > max(known["auc"] for known in summary["baselines"].values())
+    assert summary["gate"]["passed"] is True
+    assert "The gate passed on all of its 7 conditions." in done.stderr
+    assert "one rate for all" in done.stderr
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(DEADLINE_SECONDS)
 @pytest.mark.parametrize(("name", "auc"), [("uci_incidents", 0.68), ("london_fire_calls", 0.765)])
 def test_real_logs(shared_data: Path, name: str, auc: float) -> None:
-    """On both real logs the model beats every baseline and is calibrated."""
+    """On both real logs the model beats every baseline and is calibrated; the gate's verdict is the lab's."""
     log, problem = shared_data / f"{name}.jsonl.gz", shared_data / f"{name}.toml"
-    summary = summary_of(demo("--events", str(log), "--problem", str(problem), "--json"))
+    done = demo("--events", str(log), "--problem", str(problem), "--json")
+    summary = summary_of(done)
+    failed = [check["text"] for check in summary["gate"]["checks"] if check["passed"] is False]
+    if name == "uci_incidents":
+        (text,) = failed
+        assert "kept 90.4% of the actionable" in text
+        assert f"The gate failed: detection of 95% kept ({text}). The model is used for this demo only" in done.stderr
+    else:
+        assert failed == []
     assert summary["simulated"] is False
     assert summary["auc"] >= auc
     assert summary["auc"] > max(known["auc"] for known in summary["baselines"].values())
     assert summary["ece"] < 0.06
+
+
+def test_the_gate_is_told_in_one_sentence() -> None:
+    """Passed; failed, with each condition that did; not tested, with each that was not; or no gate for one class."""
+    good, bad = Check("AUC above b", True, "AUC 0.7, b has 0.6"), Check("detection of 95% kept", False, "kept 90.4%")
+    untested = Check("more noise suppressed than by b", None, "too few days")
+    only = "The model is used for this demo only: `noisegate models promote` would refuse it without a reason."
+    assert gate_sentence(Gate(True, [good])) == "The gate passed on all of its 1 conditions."
+    assert gate_sentence(Gate(False, [good, bad, untested])) == (
+        f"The gate failed: detection of 95% kept (kept 90.4%). {only}"
+    )
+    assert gate_sentence(Gate(None, [good, untested])) == (
+        f"The gate was not tested: more noise suppressed than by b (too few days). {only}"
+    )
+    assert gate_sentence(None) == f"The gate was not tested: the outcomes are not of both kinds. {only}"
 
 
 @pytest.mark.slow

@@ -43,7 +43,16 @@ def test_train_then_evaluate(files: list[str], tmp_path: Path, monkeypatch: pyte
     evaluated = run("evaluate", *files[:2], "--model", str(tmp_path / "models"))
     for result in (trained, evaluated):
         assert result.exit_code == 0
-        for word in ("model", "team_rule_rate", "AUC", "ECE", "suppressed at 95%", "alerts judged"):
+        for word in (
+            "model",
+            "team_rule_rate",
+            "one rate for all",
+            "knows nothing of the alert",
+            "AUC",
+            "ECE",
+            "suppressed at 95%",
+            "alerts judged",
+        ):
             assert word in result.stdout
         assert "reading" in result.stderr
         assert "reading" not in result.stdout

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from stream.console import SafeConsole, print_json, strip_control_characters
+from stream.lab.judging.baselines import ALWAYS_NOISE, ALWAYS_NOISE_MEANING, title_of
 from stream.lab.judging.bootstrap import LEAST_DAYS
 from stream.lab.judging.metrics import MODEL
 from stream.lab.judging.report_schema import Interval
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _LESS_IS_BETTER = ("brier", "log_loss", "ece")
 _WIDTH = 110
+_NAME = 16
 
 
 def table_console() -> Console:
@@ -135,14 +137,16 @@ def _better(found: Interval, less: bool, difference: "Difference") -> str:
 
 
 def print_figures(console: Console, title: str, scores: Mapping[str, Figures], kept: str) -> None:
-    """Print a table with one row a score, the first in bold."""
+    """Print a table with one row a score, the first in bold, and what a score without knowledge is worth."""
     table = Table(title=title, title_justify="left", box=SIMPLE)
-    table.add_column("score", no_wrap=True)
+    table.add_column("score", min_width=_NAME, max_width=_NAME)
     for name in ("AUC", "ECE", "Brier", "log loss", f"suppressed at {kept}", "detection*", "suppressed*"):
         table.add_column(name, justify="right", no_wrap=not name.startswith("suppressed "))
     for number, (name, figures) in enumerate(scores.items()):
-        table.add_row(name, *_cells(figures), style=None if number else "bold")
+        table.add_row(title_of(name), *_cells(figures), style=None if number else "bold")
     console.print(table)
+    if ALWAYS_NOISE in scores:
+        console.print(ALWAYS_NOISE_MEANING, markup=False, highlight=False)
 
 
 def _cells(of: Figures) -> list[str]:

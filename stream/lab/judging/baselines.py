@@ -17,7 +17,21 @@ from stream.lab.replaying import Replayed
 from stream.lab.weights import OutcomeCounts, label_weights
 
 SMOOTHING = 10.0
+ALWAYS_NOISE = "always_noise"
+ALWAYS_NOISE_MEANING = (
+    "One rate for all (always_noise) gives every alert the share acted on until then: it tells no alert from another, "
+    "and its AUC is near 0.5. It is what a score is worth that knows nothing of the alert."
+)
 _NONE = OutcomeCounts()  # never added to
+
+
+def title_of(name: str) -> str:
+    """A score's name for people: as it is, but for `always_noise`, whose name does not say what it is.
+
+    >>> title_of("always_noise"), title_of("team_rate")
+    ('one rate for all (always_noise)', 'team_rate')
+    """
+    return f"one rate for all ({name})" if name == ALWAYS_NOISE else name
 
 
 class Baselines:
@@ -36,7 +50,7 @@ class Baselines:
         team_rate = self._teams.get(team, _NONE).smoothed(overall, SMOOTHING)
         last = self._last.get((team, rule))
         return {
-            "always_noise": overall,
+            ALWAYS_NOISE: overall,
             "team_rate": team_rate,
             "rule_rate": self._rules.get(rule, _NONE).smoothed(overall, SMOOTHING),
             "team_rule_rate": self._team_rules.get((team, rule), _NONE).smoothed(team_rate, SMOOTHING),

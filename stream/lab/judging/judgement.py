@@ -16,9 +16,10 @@ from stream.core.scoring import Thresholds
 from stream.lab.judging import metrics, shortcut
 from stream.lab.judging import score_figures as figures
 from stream.lab.judging.ageing import judge_ageing
+from stream.lab.judging.baselines import title_of
 from stream.lab.judging.bootstrap import DAY, LEAST_DAYS, BootstrapFigures
 from stream.lab.judging.drift import judge_drift
-from stream.lab.judging.gate import best_of, judge_gate
+from stream.lab.judging.gate import LEAST_JUDGED, best_of, judge_gate
 from stream.lab.judging.metrics import MODEL, check_classes
 from stream.lab.judging.report_schema import Ageing, Data, Floods, Importance, Judgement, Week
 from stream.lab.judging.teams import judge_teams
@@ -28,7 +29,7 @@ from stream.lab.learning.trees import Trees
 from stream.lab.matrix import predict, served_matrix
 from stream.lab.replaying import Replayed
 from stream.lab.split import Split, Window, trainable
-from stream.lab.weights import label_weights, summarise_weights, weighted_mean
+from stream.lab.weights import effective_count, label_weights, summarise_weights, weighted_mean
 from stream.models.model import Model
 from stream.progress import Progress, no_progress
 
@@ -68,6 +69,7 @@ def judge_scores(case: Case) -> Judgement:
     replayed, judged, problem = case.replayed, case.judged, case.replayed.problem
     y, w = replayed.outcome[judged], label_weights(replayed, judged)
     check_classes(y, "test part")
+    size = effective_count(len(y), w)
     sets = {MODEL: case.scores} | {name: known[judged] for name, known in case.baselines.items()}
     at, detection = replayed.at[judged], problem.target.detection
     compared = figures.compare(y, at, sets, case.fixed, detection, case.seed, w)
@@ -95,12 +97,12 @@ def judge_scores(case: Case) -> Judgement:
         reliability=figures.reliability_bins(y, case.scores, w),
         curves={name: figures.curve(y, p, w) for name, p in drawn.items()},
         bands=figures.bands_of(y, case.scores, case.bands, w),
-        gate=judge_gate(compared.model, compared.others, compared.gains, problem.target, len(y)),
+        gate=judge_gate(compared.model, compared.others, compared.gains, problem.target, size),
         shortcut=shortcut.judge_shortcut(y, case.scores, replayed.last_outcome[judged], case.seed, w),
         teams=judge_teams(names, y, case.scores, w),
         ageing=_ageing(case, sets, best),
         notes=[
-            *_notes(compared.drawn, len(np.unique(np.floor(replayed.at[judged] / DAY)))),
+            *_notes(compared.drawn, len(np.unique(np.floor(replayed.at[judged] / DAY))), size),
             *team_notes([alert.team for alert in replayed.alerts[: case.split.alert]], names),
         ],
     )
@@ -120,8 +122,8 @@ def judge_trained(
     """The judgement of a model just trained: all sections but the canaries.
 
     `scores` are float64[J] of the judged alerts (bool[N]), baselines float64[N]. Three ablations are trained with the
-    manifest's seed and `plan`. Dependence is on the rate of team and rule by which the trees gain most. Version,
-    creation time and command are those of the model's manifest.
+    manifest's seed and `plan`. Dependence is on the rate of action by which the trees gain most, as the served graph
+    scores it. Version, creation time and command are those of the model's manifest.
 
     Raises:
         LabError: nothing to judge, or one class only.
@@ -133,11 +135,11 @@ def judge_trained(
     looked, w = judgement.shortcut, label_weights(replayed, judged)
     weighed = importance(window, fitted)
     if looked is not None:
-        names = [one.feature for one in weighed] if weighed is not None else list(shortcut.RATES)
-        of = next((name for name in names if name in shortcut.RATES), "")
-        reached = shortcut.dependence(matrix, window.features, model.predict, of)
+        of = shortcut.weightiest_rate(window.features, weighed)
+        tenths = shortcut.dependence(matrix, window.features, model.predict, of)
+        reached = [(one.rate, one.score) for one in tenths if one.rate is not None and one.score is not None]
         again = shortcut.ablations(window, (matrix, y), baselines, seed, plan, progress, w)
-        looked = replace(looked, ablations=again, dependence=reached, dependence_of=of)
+        looked = replace(looked, ablations=again, dependence=reached, dependence_of=of, dependence_bins=tenths)
     return replace(
         judgement,
         shortcut=looked,
@@ -264,14 +266,16 @@ def _weeks(replayed: Replayed, split: Split) -> list[Week]:
     return made
 
 
-def _notes(drawn: Mapping[str, BootstrapFigures], days: int) -> list[str]:
+def _notes(drawn: Mapping[str, BootstrapFigures], days: int, judged: int) -> list[str]:
     notes = []
     others = {name: one.values["auc"] for name, one in drawn.items() if name != MODEL}
-    if others:
+    if others and judged >= LEAST_JUDGED:
         name = max(others, key=lambda each: others[each])
         above = drawn[MODEL].values["auc"] - others[name]
         if above > LEAK:
-            notes.append(f"The model's AUC is {above:.2f} above {name}, the best baseline: look for a leak first.")
+            notes.append(
+                f"The model's AUC is {above:.2f} above {title_of(name)}, the best baseline: look for a leak first."
+            )
     if days < LEAST_DAYS:
         notes.append(f"The judged alerts are of {days} days: too few for intervals, which take {LEAST_DAYS}.")
     return notes

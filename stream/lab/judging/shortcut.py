@@ -10,20 +10,23 @@ from stream.core.errors import LabError
 from stream.core.features import TITLE_FEATURES, Feature
 from stream.core.frame import Array, Labels, Mask, Matrix
 from stream.lab.judging import metrics
-from stream.lab.judging.report_schema import Ablation, Interval, Shortcut
+from stream.lab.judging.report_schema import Ablation, DependenceBin, Importance, Interval, Shortcut
 from stream.lab.learning import calibration
 from stream.lab.learning.fit import fit_window
 from stream.lab.learning.plan import Plan
 from stream.lab.split import Window
-from stream.lab.weights import weighted_mean
+from stream.lab.weights import effective_count, weighted_mean
 from stream.progress import Progress, no_progress
 
 AGREES_FROM = 0.5
 SIMULATED = 200
 BELOW = 0.05
 WITHIN = 0.55  # an AUC among alerts with the same last outcome below it: the score says little but that outcome
-RATES = ("team_rule.shrunk", "team_rule.rate_ever", "team_rule.rate_30d", "team_rule.rate_7d", "team_rule.rate_1d")
-_POINTS, _ROWS = 20, 2_000
+LEAST_KNOWN = 50  # alerts with a last outcome, to say how often the score agrees with it and ranks within it
+LEAST_UNLIKE = 20  # alerts that came out unlike it, to say whether the score only repeats it
+LEAST_IN_BIN = 30  # alerts with a rate in a tenth of its scale, to draw the score there
+USUAL_RATE = "team_rule.shrunk"
+_BINS, _ROWS = 10, 2_000
 Predict = Callable[[Matrix], Array]
 
 
@@ -32,13 +35,16 @@ def judge_shortcut(y: Labels, p: Array, last: Labels, seed: int, weights: Array 
 
     `last` is the last outcome of team and rule: 1, 0, or -1 for none; all arrays are [N]. Flagged where
     it ranks worse than it promises; None where too few outcomes differ from the last one to decide. Flagged as well: a
-    score that ranks little among alerts with the same last outcome, and much better over all.
+    score that ranks little among alerts with the same last outcome (where enough have one), and much better over all.
     """
     known = last >= 0
     y, p, last = y[known], p[known], last[known]
     same, w = y == last, None if weights is None else weights[known]
-    differs, expected = _auc(y, p, w, ~same), expected_differs(p, last, seed, w)
-    within, overall = auc_within(y, p, last, w), _auc(y, p, w)
+    unlike = int(np.count_nonzero(~same))
+    enough = effective_count(unlike, None if w is None else w[~same]) >= LEAST_UNLIKE
+    differs, expected = _auc(y, p, w, ~same) if enough else None, expected_differs(p, last, seed, w)
+    enough = effective_count(len(y), w) >= LEAST_KNOWN
+    within, overall = auc_within(y, p, last, w) if enough else None, _auc(y, p, w)
     flagged = None if differs is None or expected is None else differs < expected.value - BELOW
     if within is not None and overall is not None and within < WITHIN and overall - within > BELOW:
         flagged = True
@@ -46,7 +52,7 @@ def judge_shortcut(y: Labels, p: Array, last: Labels, seed: int, weights: Array 
         known=len(y),
         agreement=weighted_mean((p >= AGREES_FROM) == (last == 1), w) if len(y) else 0.0,
         agreement_threshold=AGREES_FROM,
-        differs_count=int(np.count_nonzero(~same)),
+        differs_count=unlike,
         auc_same=_auc(y, p, w, same),
         auc_differs=differs,
         expected_differs=expected,
@@ -134,22 +140,41 @@ def feature_sets(chosen: Sequence[Feature]) -> dict[str, Mask]:
     return {name: keep for name, keep in sets.items() if keep.any() and not keep.all()}
 
 
-def dependence(matrix: Matrix, chosen: Sequence[Feature], predict: Predict, of: str) -> list[tuple[float, float]]:
-    """Partial dependence (Friedman, 2001) on a rate of team and rule: (rate, mean score if all alerts had it).
+def is_rate(feature: Feature) -> bool:
+    """Whether a feature is a rate of action, between 0 and 1, that may only raise the score."""
+    return feature.unit == "ratio" and feature.monotone == 1
 
-    At quantiles of the rate, over at most 2,000 rows from all over float32[N, F]; empty without the feature.
+
+def weightiest_rate(chosen: Sequence[Feature], importance: Sequence[Importance] | None) -> str:
+    """The rate of action by which the trees gain most; `USUAL_RATE` of what has no trees. Empty without any."""
+    rates = {feature.name: feature for feature in chosen if is_rate(feature)}
+    names = [USUAL_RATE, *rates] if importance is None else [one.feature for one in importance]
+    return next((name for name in names if name in rates), "")
+
+
+def dependence(matrix: Matrix, chosen: Sequence[Feature], predict: Predict, of: str) -> list[DependenceBin]:
+    """Partial dependence (Friedman, 2001) on a rate: the mean score if all alerts had it, by tenths of its scale.
+
+    At the mean rate of each tenth's alerts, over at most 2,000 rows from all over float32[N, F]. A tenth with fewer
+    than `LEAST_IN_BIN` alerts has no score; alerts without a known rate are in none. Empty without the feature.
     """
     column = next((place for place, feature in enumerate(chosen) if feature.name == of), None)
     if column is None or not len(matrix):
         return []
     rows = matrix[np.linspace(0, len(matrix) - 1, min(_ROWS, len(matrix))).astype(int)]
     values = matrix[:, column].astype(np.float64)
-    grid = np.unique(np.nanquantile(values, np.linspace(0.0, 1.0, _POINTS), method="lower"))
+    values = values[~np.isnan(values)]
+    tenths = np.clip(np.floor(values * _BINS), 0, _BINS - 1).astype(int)
     found = []
-    for rate in grid.tolist():
+    for tenth in range(_BINS):
+        within = values[tenths == tenth]
+        ends = tenth / _BINS, (tenth + 1) / _BINS
+        if len(within) < LEAST_IN_BIN:
+            found.append(DependenceBin(*ends, len(within)))
+            continue
         moved = rows.copy()
-        moved[:, column] = rate
-        found.append((float(rate), float(predict(moved).mean())))
+        moved[:, column] = within.mean()
+        found.append(DependenceBin(*ends, len(within), float(within.mean()), float(predict(moved).mean())))
     return found
 
 

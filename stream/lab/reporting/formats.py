@@ -3,6 +3,7 @@
 import math
 from datetime import date, datetime
 
+from stream.lab.judging.baselines import ALWAYS_NOISE, title_of
 from stream.lab.judging.report_schema import Interval
 from stream.models.manifest import LabelWeights
 
@@ -97,10 +98,10 @@ def moment(value: datetime) -> str:
 def name_of(name: str) -> str:
     """A score's or verdict's name in words.
 
-    >>> name_of("team_rule_rate")
-    'team rule rate'
+    >>> name_of("team_rule_rate"), name_of("always_noise")
+    ('team rule rate', 'one rate for all (always_noise)')
     """
-    return name.replace("_", " ")
+    return title_of(name) if name == ALWAYS_NOISE else name.replace("_", " ")
 
 
 def weights_words(weights: LabelWeights) -> str:
