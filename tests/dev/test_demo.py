@@ -19,11 +19,13 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
 from stream.config import load_problem
-from stream.core.events import Raised
+from stream.core.events import Acted, Raised, encode_event
 from stream.core.records import decode_enriched, decode_outcome
+from stream.dev.demo.live import moved
 from stream.dev.demo.plan import Parts, make_plan
 from stream.dev.demo.summary import figures
 from stream.dev.demo.view import Snapshot, gate_sentence, line, render
@@ -244,10 +246,31 @@ def homes(folder: Path) -> list[Path]:
     return found
 
 
+@pytest.fixture(scope="module")
+def twins(log: Path) -> Path:
+    """The log without its reports, each alert there twice, on two entities: whatever the hour, one to judge comes soon,
+    and after it another of its team and rule."""
+    made, reports = log.with_name("twins.jsonl"), set()
+    with made.open("wb") as file:
+        for line in read_log(log):
+            event = line.event
+            if isinstance(event, Raised) and event.rule.startswith("report/"):
+                reports.add(event.alert_id)
+            if isinstance(event, Raised | Acted) and event.alert_id in reports:
+                continue
+            file.write(encode_event(event) + b"\n")
+            twin = moved(line, 0.0, "-twin").event
+            if isinstance(twin, Raised):
+                twin = replace(twin, entity=f"{twin.entity}-twin")
+            if isinstance(twin, Raised | Acted):
+                file.write(encode_event(twin) + b"\n")
+    return made
+
+
 @pytest.fixture
-def watched(log: Path, tmp_path: Path) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+def watched(twins: Path, tmp_path: Path) -> Iterator[tuple["subprocess.Popen[str]", str]]:
     """A demo with a page, and the page's address; its temporary files are in `tmp_path`."""
-    arguments = ["--events", str(log), "--problem", str(simulated_problem()), "--port", "0", "--json"]
+    arguments = ["--events", str(twins), "--problem", str(simulated_problem()), "--port", "0", "--json"]
     out, err = tmp_path.with_suffix(".out"), tmp_path.with_suffix(".err")
     with (
         out.open("w") as stdout,
@@ -302,9 +325,16 @@ def test_page(watched: tuple["subprocess.Popen[str]", str], tmp_path: Path) -> N
     summary = json.loads(tmp_path.with_suffix(".out").read_text())
     assert summary["alerts"] == summary["enriched"]
     until(lambda: rows(page) and time.time() - rows(page)[0]["latest_at"] < 30.0, 10, "no alert of now")
-    scored = [row for row in rows(page) if row.get("probability") is not None and row.get("state", "open") == "open"]
-    first = next(row for row in scored if row["last"][:1] == [0] and "flags" not in row)
-    given_at = time.time()
+
+    def ignored() -> dict[str, Any] | None:
+        """The newest open row with a score that nobody acted on when it came before."""
+        scored = [row for row in rows(page) if row.get("probability") is not None and "flags" not in row]
+        return next((row for row in scored if row.get("state", "open") == "open" and row["last"][:1] == [0]), None)
+
+    until(ignored, 60, "no alert to judge")
+    first = ignored()
+    assert first is not None
+    team_and_rule, given_at = (first["team"], first["rule"]), time.time()
     verdict = {"id": "verdict-1", "action": "acted", "keys": [first["key"]]}
     assert post_json(f"{page}/v1/verdicts", verdict)["count"] == 1
     assert post_json(f"{page}/v1/publish", {"ids": ["verdict-1"]})["count"] == 1
@@ -312,7 +342,7 @@ def test_page(watched: tuple["subprocess.Popen[str]", str], tmp_path: Path) -> N
     def later() -> dict[str, Any] | None:
         """A scored alert of the same team and rule that came after the verdict."""
         scored = [row for row in rows(page) if row.get("probability") is not None and row["latest_at"] > given_at]
-        return next((row for row in scored if (row["team"], row["rule"]) == (first["team"], first["rule"])), None)
+        return next((row for row in scored if (row["team"], row["rule"]) == team_and_rule), None)
 
     until(lambda: (row := later()) is not None and row["last"][0] == 1, 20, "the verdict is not history")
     assert len(homes(tmp_path)) == PAGE_SERVERS
