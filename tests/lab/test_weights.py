@@ -17,9 +17,11 @@ from stream.core.frame import Array, Labels
 from stream.core.kinds import HELD_OUT, PAUSED_BY_RULE
 from stream.core.records import Decision, encode_record
 from stream.core.scoring import Thresholds
+from stream.core.titles import TITLE
 from stream.lab import weights
+from stream.lab.datasets import dataset_of
 from stream.lab.judging import metrics
-from stream.lab.judging.ageing import vanished
+from stream.lab.judging.ageing import judge_ageing, vanished
 from stream.lab.judging.baselines import score_baselines
 from stream.lab.judging.bootstrap import days_of, draw, gain_at_equal_detection
 from stream.lab.judging.drift import counted
@@ -39,6 +41,7 @@ from stream.lab.training import train, train_replayed
 from stream.lab.weights import (
     WEIGHT_MOST,
     OutcomeCounts,
+    effective_count,
     effective_size,
     holdout_sentences,
     label_weights,
@@ -49,6 +52,7 @@ from stream.models.artifact import CARD, FINDINGS, REPORT, read_file, verify
 from tests.lab.logs import RATES, START, acted, lines, raised, small_log, small_problem, write
 
 CREATED = moment(1_800_000_000.0)
+WORDS = ("disk", "memory", "latency", "queue", "backup", "login", "network", "certificate", "replica", "index")
 RNG = np.random.default_rng(16)
 WEIGHED = st.lists(
     st.tuples(st.integers(0, 1), st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.7, 1.0]) | st.floats(0, 1), st.integers(1, 4)),
@@ -292,6 +296,42 @@ def test_rates_learnt_weigh_what_is_known(acting: Replayed) -> None:
     assert abs(every[0] - true) < 0.03 < 0.06 < abs(every[1] - true)
     always = [float(score_baselines(one)["always_noise"][-1]) for one in (acting, plain)]
     assert abs(always[0] - true) < 0.03 < 0.06 < abs(always[1] - true)
+
+
+def test_words_of_titles_weigh_what_is_known(acting: Replayed) -> None:
+    """Titles that are the rules' names have the weighed rates of the rules, at each raise and at the end."""
+    alerts = [replace(alert, title=WORDS[int(alert.rule[-1])]) for alert in acting.alerts]
+    titled = replace(acting, alerts=alerts)
+    learnt = learn(titled, ["rule", TITLE], len(acting.sequence), len(acting.at))
+    assert np.array_equal(learnt.encoded["title_high"], learnt.encoded["rule"])
+    assert sorted(learnt.priors.tables[TITLE].values()) == sorted(learnt.priors.tables["rule"].values())
+    plain = learn(replace(titled, p_act=None), [TITLE], len(acting.sequence), len(acting.at))
+    assert plain.priors.tables[TITLE] != learnt.priors.tables[TITLE]
+
+
+def test_a_dataset_has_the_weights(acting: Replayed) -> None:
+    """As learnt from, with a mean of 1, in the training window; in the test part how many alerts each stands for."""
+    data, weights = dataset_of(acting, 0.6, Plan()), label_weights(acting)
+    assert weights is not None
+    by_id = dict(zip([alert.alert_id for alert in acting.alerts], weights.tolist(), strict=True))
+    test = data.part("test")
+    assert test.weights.tolist() == [by_id[name] for name in test.alert_ids.tolist()]
+    assert test.weights.max() == pytest.approx(5.0)
+    learning = data.part("train", "calibrate")
+    expected = np.array([by_id[name] for name in learning.alert_ids.tolist()])
+    assert np.ptp(learning.weights / expected) == pytest.approx(0.0)
+
+
+def test_least_numbers_are_of_effective_alerts() -> None:
+    """Sixty alerts, two of which stand for most of them, are too few for a week's figures and for agreement."""
+    y, p = np.tile(np.array([0, 1], dtype=np.int8), 30), np.linspace(0.0, 1.0, 60)
+    heavy = np.where(np.arange(60) < 2, 20.0, 1.0)
+    assert effective_count(60, heavy) < 20
+    at = np.linspace(0.0, 6.0 * 86_400.0, 60)
+    weeks = [judge_ageing(at, y, p, ("team_rate", p), 0.95, w).weeks[0] for w in (None, heavy)]
+    assert [week.ece is None for week in weeks] == [False, True]
+    found = [judge_shortcut(y, p, np.zeros(60, dtype=np.int8), 7, w) for w in (None, heavy)]
+    assert [one.auc_within is None for one in found] == [False, True]
 
 
 def test_trees_learn_with_the_weights(acting: Replayed) -> None:
