@@ -42,7 +42,7 @@ def page(title: str, body: Markup, style: str = "", banner: str = "") -> str:
         style: rules beside those of all pages (html.css).
         banner: a line above everything else; none where it is empty.
     """
-    above = f'<div class="banner" role="note">{escaped(banner)}</div>\n' if banner else ""
+    above = f'<header class="banner">{escaped(banner)}</header>\n' if banner else ""
     return strip_lines(f"""<!DOCTYPE html>
 <html lang="en">
 <head>

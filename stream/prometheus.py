@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from stream.core.errors import MonitoringError
+from stream.core.text import hide_login
 
 TIMEOUT_SECONDS = 30.0
 ANSWER_BYTES = 32 * 1024 * 1024
@@ -111,7 +112,7 @@ class Prometheus:
         return self._error(f"gave no whole answer in {self._timeout:g} s", mend)
 
     def _error(self, fault: str, mend: str) -> MonitoringError:
-        return MonitoringError(f"Prometheus at {_without_login(self._url)} {' '.join(fault.split())}", mend)
+        return MonitoringError(f"Prometheus at {hide_login(self._url)} {' '.join(fault.split())}", mend)
 
 
 Point = tuple[float, str]
@@ -165,9 +166,3 @@ def _point(point: Point) -> tuple[float, float]:
         return point[0], float(point[1])
     except ValueError:
         raise msgspec.ValidationError(f"no number: {point[1]!r}") from None
-
-
-def _without_login(url: str) -> str:
-    """An address without the name and the password that it may hold."""
-    scheme, slashes, rest = url.rpartition("://")
-    return f"{scheme}{slashes}{rest.rpartition('@')[2]}"

@@ -111,14 +111,15 @@ def broken_line(plane: Plane, points: Iterable[tuple[float, float | None]], kind
 
 
 def axes(plane: Plane, x_title: str, y_title: str, x_ticks: Sequence[tuple[float, str]] = ()) -> Markup:
-    """Both axes' titles and the ticks of the lower one."""
+    """Both axes' titles and the ticks of the lower one; an empty title is left out."""
     end = plane.width - plane.right
     parts = [segment((plane.left, plane.floor), (end, plane.floor), "axis")]
     for value, text in x_ticks:
         place = plane.px(value)
         parts += [segment((place, plane.floor), (place, plane.floor + 3), "axis")]
         parts.append(label(place, plane.floor + 15, text, "middle"))
-    parts.append(label((plane.left + end) / 2, plane.height - 8, x_title, "middle", "name"))
+    if x_title:
+        parts.append(label((plane.left + end) / 2, plane.height - 8, x_title, "middle", "name"))
     turned = f"translate(10 {(plane.top + plane.floor) / 2:.1f}) rotate(-90)"
     parts.append(Markup(f'<text transform="{turned}" text-anchor="middle" class="name">{escaped(y_title)}</text>'))
     return joined(parts)

@@ -31,10 +31,11 @@ def live_comparison_of(settings: Settings, store: Store) -> LiveComparison:
     def compare_live(champion: str, challenger: str, since: float) -> str | None:
         from stream.lab.judging.compare_live import compare_live as compare_outcomes
         from stream.lab.judging.compare_live import read_outcomes
+        from stream.lab.sources.decisions import holdout_chances, read_decision_topic
 
         edges = {name: store.manifest(name).thresholds.likely_noise for name in (champion, challenger)}
-        outcomes = read_outcomes(settings, since)
-        return compare_outcomes(outcomes, champion, challenger, settings.load_problem(), edges).fault
+        outcomes, chances = read_outcomes(settings, since), holdout_chances(read_decision_topic(settings, since))
+        return compare_outcomes(outcomes, champion, challenger, settings.load_problem(), edges, chances).fault
 
     return compare_live
 

@@ -20,9 +20,13 @@ app = typer.Typer(
     no_args_is_help=True, help="Check rules, show what they would do and what they did, and let them climb."
 )
 
+Paths = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="[RULES]...", help="Files or folders of rules. Default: closer_rules of the settings."),
+]
 Files = Annotated[
     list[Path] | None,
-    typer.Option("--rules", help="File or folder of rules; may be given more than once. Default: the setting."),
+    typer.Option("--rules", help="The same as an option; may be given more than once."),
 ]
 Events = Annotated[
     Path | None, typer.Option(help="Event log instead of the topics: .jsonl, .jsonl.gz or .parquet (extra: lab).")
@@ -48,9 +52,8 @@ LIVE = (
 
 @app.command()
 def check(
-    files: Annotated[
-        list[Path] | None, typer.Argument(help="Files or folders of rules. Default: closer_rules of the settings.")
-    ] = None,
+    paths: Paths = None,
+    files: Files = None,
     events: Annotated[Path | None, typer.Option(help="Event log in which to look for alerts that rules match.")] = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -63,7 +66,7 @@ def check(
     from stream.core.rules import read_rules
     from stream.rule_files import read_rule_files
 
-    placed, mistakes = read_rules(read_rule_files(_places(files)))
+    placed, mistakes = read_rules(read_rule_files(_places(paths, files)))
     now = time.time()
     found = Check(
         rules=len(placed),
@@ -86,6 +89,7 @@ def check(
 @app.command()
 def explain(
     alert: Annotated[str, typer.Argument(help="The alert's id.")],
+    paths: Paths = None,
     files: Files = None,
     events: Events = None,
     model: ModelFolder = None,
@@ -95,7 +99,7 @@ def explain(
     from stream.cli.rules_output import explain_alert, print_explained
     from stream.lab.rule_past import find_in_log, find_in_topic
 
-    index = _index(files)
+    index = _index(paths, files)
     if events is not None:
         with stage_bars() as report_progress:
             enriched = find_in_log(alert, events, _model_folder(model), report_progress)
@@ -111,6 +115,7 @@ def explain(
 
 @app.command()
 def backtest(
+    paths: Paths = None,
     files: Files = None,
     events: Events = None,
     model: ModelFolder = None,
@@ -121,7 +126,7 @@ def backtest(
     """Print what rules would have done in the past, and what people acted on among it."""
     from stream.cli.rules_output import print_backtest
 
-    found, past = _backtest(_index(files), events, model, since)
+    found, past = _backtest(_index(paths, files), events, model, since)
     if only is not None:
         found.rules = [one for one in found.rules if one.name == only]
     if as_json:
@@ -132,6 +137,7 @@ def backtest(
 
 @app.command()
 def plan(
+    paths: Paths = None,
     files: Files = None,
     events: Events = None,
     model: ModelFolder = None,
@@ -145,7 +151,7 @@ def plan(
     from stream.lab.rule_backtest import plan as plan_of
     from stream.rule_standing import summary_of
 
-    index = _index(files)
+    index = _index(paths, files)
     found, past = _backtest(index, events, model, since)
     floors = {one.rule.name: one.rule.holdout_floor for one in index.rules}
     plans = [plan_of(one, floors[one.name]) for one in found.rules]
@@ -161,21 +167,21 @@ for _verb in LIVE:
     app.command()(_verb)
 
 
-def _places(files: list[Path] | None) -> list[Path]:
+def _places(paths: list[Path] | None, files: list[Path] | None) -> list[Path]:
     from stream.core.errors import RulesError
 
-    places = files or options.settings().closer.rules
+    places = [*(paths or []), *(files or [])] or options.settings().closer.rules
     if not places:
         raise RulesError("no rules are named", "name a file or folder, or set closer_rules")
     return list(places)
 
 
-def _index(files: list[Path] | None) -> "RuleIndex":
+def _index(paths: list[Path] | None, files: list[Path] | None) -> "RuleIndex":
     from stream.core.rule_index import RuleIndex
     from stream.core.rules import parse_rules
     from stream.rule_files import read_rule_files
 
-    return RuleIndex(parse_rules(read_rule_files(_places(files))))
+    return RuleIndex(parse_rules(read_rule_files(_places(paths, files))))
 
 
 def _backtest(

@@ -9,7 +9,7 @@ from stream.core.limits import TITLE_LENGTH
 
 HIDDEN = "***"
 _CUT = "…"
-_LOGIN = re.compile(r"(?<=://)[^/@\s]*@")
+_LOGIN = re.compile(r"(?:(?<=://)[^/\s]*|^[^/@:\s]+:[^/\s]*)@")  # up to the last @, as a password may hold one
 
 
 def strip_control_characters(text: str) -> str:
@@ -42,5 +42,7 @@ def hide_login(text: str) -> str:
 
     >>> hide_login("redis://scorer:pa55@redis:6379/0")
     'redis://***@redis:6379/0'
+    >>> hide_login("http://ann:p@ss@prometheus:9090"), hide_login("ann:pa55@prometheus:9090")
+    ('http://***@prometheus:9090', '***@prometheus:9090')
     """
     return _LOGIN.sub(f"{HIDDEN}@", text)

@@ -36,14 +36,16 @@ def adopt(
     created: datetime | None = None,
     progress: Progress = no_progress,
     notice: Notice = no_notice,
+    decisions: AnyPath | None = None,
 ) -> Path:
     """Calibrate, check and judge an ONNX model on a log as `train` does its own, and write a version; its folder.
 
     The model takes float32[N, F], one column a feature, in the order of the table or of `plan.features`, and gives
     probabilities: float32 [N], [N, 1] or [N, 2]. It may have learnt from the part `train` of `stream.lab.dataset`.
+    `decisions` is a file of the closer's, by which labels of held-out alerts are weighed.
 
     Raises:
-        LogError: the log can't be read.
+        LogError: the log or the decisions can't be read.
         LabError: the file is no such model, or the log can't be judged on.
     """
     chosen = replace(plan, estimator=read_model(model), folds=0)
@@ -58,6 +60,7 @@ def adopt(
         created=created,
         progress=progress,
         notice=notice,
+        decisions=decisions,
     )
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
@@ -18,15 +18,17 @@ from stream.eventlog import read_log
 from stream.extras import FITTING, require_lab
 from stream.files import AnyPath
 from stream.lab.judging.baselines import score_baselines
-from stream.lab.judging.metrics import MODEL, check_classes, figures
+from stream.lab.judging.metrics import MODEL, check_classes, detected_from, figures, suppressed_below
 from stream.lab.learning import calibration
 from stream.lab.learning.fit import Fitted, fit_window
 from stream.lab.log_checks import about, check_log, check_training
 from stream.lab.matrix import known_matrix, make_window
 from stream.lab.priors import Learnt
 from stream.lab.replaying import Replayed, replay
+from stream.lab.sources.decisions import chances_of_file
 from stream.lab.split import Split, judgeable, split_at_share, split_at_time, trainable
-from stream.models.manifest import Figures
+from stream.lab.weights import label_weights, summarise_weights, weigh, weighted_mean
+from stream.models.manifest import Figures, LabelWeights
 from stream.progress import Progress, no_progress
 
 RETRAINED, ONCE = "retrained", "trained once"
@@ -64,6 +66,7 @@ class Backtest(Struct, frozen=True):
     steps: list[Step]
     scores: dict[str, Figures]
     untested: int = 0  # steps in which no alert could be judged: they are not among `steps`
+    weights: LabelWeights | UnsetType = UNSET  # of the judged labels, where rules held some out
 
 
 class _Trained(Struct, frozen=True):
@@ -87,16 +90,19 @@ def backtest(
     split: float = 0.6,
     seed: int = 7,
     progress: Progress = no_progress,
+    decisions: AnyPath | None = None,
 ) -> Backtest:
     """Train at the split and every `every_days` after it; each time score what was raised until the next.
 
+    `decisions` is a file of the closer's, by which labels of held-out alerts are weighed.
+
     Raises:
-        LogError: the log can't be read.
+        LogError: the log or the decisions can't be read.
         LabError: it can't be trained on or judged, the steps are too many, or the extra is not installed.
     """
     require_lab("the backtest needs", *FITTING, error=LabError)
-    log = Path(log)
-    replayed = replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem)
+    log, chances = Path(log), chances_of_file(decisions)
+    replayed = weigh(replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem), chances)
     with about(log):
         return backtest_replayed(replayed, every_days=every_days, split=split, seed=seed, progress=progress)
 
@@ -156,13 +162,13 @@ def _train(replayed: Replayed, end: Split, baselines: Mapping[str, Array], seed:
 
 
 def _step(replayed: Replayed, part: NDArray[np.int64], start: float, used: int, scores: dict[str, Array]) -> Step:
-    y = replayed.outcome[part]
-    of = {name: figures(y, p[part], replayed.problem.target.detection, 0.5) for name, p in scores.items()}
+    y, w, detection = replayed.outcome[part], label_weights(replayed, part), replayed.problem.target.detection
+    of = {name: figures(y, p[part], detection, 0.5, w) for name, p in scores.items()}
     return Step(
         start=moment(start),
         learnt_from=used,
         judged=len(part),
-        label_rate=float(y.mean()),
+        label_rate=weighted_mean(y, w),
         auc={name: None if np.isnan(found.auc) else found.auc for name, found in of.items()},
         ece={name: found.ece for name, found in of.items()},
     )
@@ -178,12 +184,14 @@ def _result(
     fixed: Mapping[str, float],
     threshold: Array,
 ) -> Backtest:
-    y, detection = replayed.outcome[judged], replayed.problem.target.detection
+    y, detection, w = replayed.outcome[judged], replayed.problem.target.detection, label_weights(replayed, judged)
     fixed = {**fixed, ONCE: fixed[MODEL], RETRAINED: float(threshold[judged][-1])}
-    found = {name: figures(y, p[judged], detection, fixed[name]) for name, p in scores.items()}
-    kept = scores[RETRAINED][judged] >= threshold[judged]
+    found = {name: figures(y, p[judged], detection, fixed[name], w) for name, p in scores.items()}
+    kept = (scores[RETRAINED][judged] >= threshold[judged]).astype(np.float64)
     found[RETRAINED] = replace(
-        found[RETRAINED], detection=float(kept[y == 1].mean()), suppressed=float((~kept)[y == 0].mean())
+        found[RETRAINED],
+        detection=detected_from(y, kept, 1.0, w),
+        suppressed=suppressed_below(y, kept, 1.0, w),
     )
     return Backtest(
         problem=replayed.problem.id,
@@ -191,8 +199,9 @@ def _result(
         every_days=every_days,
         split_at=moment(first.at),
         judged=len(y),
-        label_rate=float(y.mean()),
+        label_rate=weighted_mean(y, w),
         target_detection=detection,
         steps=steps,
         scores=found,
+        weights=summarise_weights(replayed, judged) or UNSET,
     )

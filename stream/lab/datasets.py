@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from stream.core.errors import LabError
-from stream.core.frame import Array, Labels, Matrix
+from stream.core.frame import Array, Labels, Mask, Matrix
 from stream.core.problem import Problem
 from stream.eventlog import import_parquet, read_log
 from stream.extras import import_extra
@@ -20,7 +20,9 @@ from stream.lab.learning.trees import weights_of
 from stream.lab.log_checks import about, check_log, check_training
 from stream.lab.matrix import known_matrix, make_window
 from stream.lab.replaying import Replayed, replay
+from stream.lab.sources.decisions import chances_of_file
 from stream.lab.split import earlier_and_later, judgeable, split_at_share, trainable
+from stream.lab.weights import label_weights, weigh
 from stream.progress import Progress, no_progress
 
 SPLIT = 0.6
@@ -36,7 +38,7 @@ class Dataset(Struct, frozen=True, eq=False, kw_only=True):
     Attributes:
         X: float32[N, F], one column a feature; NaN where it is not known.
         y: int8[N], 1 acted on and 0 noise.
-        weights: float64[N], how much each alert counts when learnt from.
+        weights: float64[N], how much each alert counts when learnt from; in `test`, how many alerts it stands for.
         teams, alert_ids: what names each alert.
         times: datetime64[us][N], when it was raised, UTC.
         parts: which part each belongs to. `train`: known at four fifths of the training window. `calibrate`: raised
@@ -119,6 +121,7 @@ def dataset(
     priors: Sequence[str] = (),
     titles: bool = False,
     features: Sequence[str] = (),
+    decisions: AnyPath | None = None,
     progress: Progress = no_progress,
 ) -> Dataset:
     """The alerts of a log that can be learnt from or judged, each as it was known when it was raised.
@@ -133,15 +136,16 @@ def dataset(
         priors: more keys whose rates are learnt, such as `label.region`.
         titles: whether the words of titles are features too.
         features: only these, in this order; all there are where it is empty.
+        decisions: a file of the closer's, by which labels of held-out alerts are weighed.
         progress: called now and then.
 
     Raises:
-        LogError: the log can't be read.
+        LogError: the log or the decisions can't be read.
         LabError: it holds too little.
     """
     plan = Plan(recency_days=recency_days, priors=tuple(priors), titles=titles, features=tuple(features))
-    path = Path(log)
-    replayed = replay(read_log(path, problem.outcome.grace_minutes * 60.0, progress), problem)
+    path, chances = Path(log), chances_of_file(decisions)
+    replayed = weigh(replay(read_log(path, problem.outcome.grace_minutes * 60.0, progress), problem), chances)
     with about(path):
         return dataset_of(replayed, split, plan)
 
@@ -157,25 +161,28 @@ def dataset_of(replayed: Replayed, split: float, plan: Plan) -> Dataset:
     learning, judging = np.flatnonzero(earlier), np.flatnonzero(later)
     test = np.flatnonzero(judgeable(replayed, end))
     places = np.concatenate([learning, judging, test])
-    weights = np.ones(len(places))
-    given = weights_of(replayed, usable, plan)
-    if given is not None:
-        by_alert = np.ones(len(replayed.at))
-        by_alert[np.flatnonzero(usable)] = given
-        weights = by_alert[places]
     alerts = [replayed.alerts[place] for place in places.tolist()]
     sizes = (len(learning), len(judging), len(test))
     tested = known_matrix(replayed, learnt.priors, window.features, test)
     return Dataset(
         X=np.concatenate([window.matrix[learning], window.matrix[judging], tested]),
         y=replayed.outcome[places],
-        weights=weights,
+        weights=_weights(replayed, usable, plan)[places],
         teams=np.array([alert.team for alert in alerts], dtype=np.str_),
         alert_ids=np.array([alert.alert_id for alert in alerts], dtype=np.str_),
         times=np.round(replayed.at[places] * 1e6).astype(np.int64).astype("datetime64[us]"),
         parts=np.repeat(np.array(PARTS, dtype=np.str_), sizes),
         features=tuple(feature.name for feature in window.features),
     )
+
+
+def _weights(replayed: Replayed, usable: Mask, plan: Plan) -> Array:
+    """The weight of every alert: as it is learnt from within the training window, as it is judged outside."""
+    judged, learnt = label_weights(replayed), weights_of(replayed, usable, plan)
+    weights = np.ones(len(replayed.at)) if judged is None else judged
+    if learnt is not None:
+        weights[np.flatnonzero(usable)] = learnt
+    return weights
 
 
 def read_dataset(path: AnyPath) -> Dataset:

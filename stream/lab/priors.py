@@ -14,6 +14,7 @@ from stream.core.features import Feature
 from stream.core.frame import PRIOR_FIELDS, Array, Priors, is_prior_key, prior_values
 from stream.core.titles import SIDES, TITLE, sides_of, tokens_of
 from stream.lab.replaying import Replayed
+from stream.lab.weights import OutcomeCounts, label_weights
 
 LABEL_KEYS = 16
 LABEL_SHARE = 0.01  # a label on fewer alerts of the training window has no table
@@ -73,29 +74,32 @@ def learn(replayed: Replayed, keys: list[str], steps: int, alerts: int) -> Learn
     titles = _Titles(replayed.alerts[:alerts]) if TITLE in keys else None
     keys = [key for key in keys if key != TITLE]
     values = [prior_values(key, replayed.alerts[:alerts]) for key in keys]
-    tables: list[dict[str, list[int]]] = [{} for _ in keys]
+    tables: list[dict[str, OutcomeCounts]] = [{} for _ in keys]
     rates = [array("d") for _ in keys]
     global_rates = array("d")
     counts, outcomes = replayed.counts.tolist(), replayed.outcome.tolist()
-    total = acted = 0
+    weights = label_weights(replayed)
+    weighing = [1.0] * len(counts) if weights is None else weights.tolist()
+    total = OutcomeCounts()
     for step in replayed.sequence[:steps].tolist():
         if step >= 0:
-            overall = _global(total, acted)
+            overall = _global(total)
             global_rates.append(overall)
             for column, table, known in zip(values, tables, rates, strict=True):
                 known.append(_rate(table.get(column[step]), overall))
             if titles is not None:
                 titles.raised(step, overall)
         elif counts[~step]:
-            outcome = outcomes[~step]
-            total, acted = total + 1, acted + outcome
+            outcome, weight = outcomes[~step], weighing[~step]
+            total.add(outcome, weight)
             for column, table in zip(values, tables, strict=True):
-                entry = table.setdefault(column[~step], [0, 0])
-                entry[0] += 1
-                entry[1] += outcome
+                entry = table.get(column[~step])
+                if entry is None:
+                    entry = table[column[~step]] = OutcomeCounts()
+                entry.add(outcome, weight)
             if titles is not None:
-                titles.known(~step, outcome)
-    overall = _global(total, acted)
+                titles.known(~step, outcome, weight)
+    overall = _global(total)
     final = {key: _shipped(table, overall) for key, table in zip(keys, tables, strict=True)}
     encoded = {key: np.array(known) for key, known in zip(keys, rates, strict=True)}
     if titles is not None:
@@ -110,7 +114,7 @@ class _Titles:
     def __init__(self, alerts: list[Raised]) -> None:
         self._tokens = [tokens_of(alert.title) for alert in alerts]
         self._sides = [array("d") for _ in SIDES]
-        self.table: dict[str, list[int]] = {}
+        self.table: dict[str, OutcomeCounts] = {}
 
     @property
     def encoded(self) -> dict[str, Array]:
@@ -120,29 +124,29 @@ class _Titles:
     def raised(self, alert: int, overall: float) -> None:
         """Note what is known of an alert's title now; a token with fewer than `LEAST_OUTCOMES` is not."""
         entries = [self.table.get(token) for token in self._tokens[alert]]
-        rates = [_rate(entry, overall) for entry in entries if entry is not None and entry[0] >= LEAST_OUTCOMES]
+        rates = [_rate(entry, overall) for entry in entries if entry is not None and entry.outcomes >= LEAST_OUTCOMES]
         for column, rate in zip(self._sides, sides_of(rates or (overall,)), strict=True):
             column.append(rate)
 
-    def known(self, alert: int, outcome: int) -> None:
-        """Count an outcome that has become known."""
+    def known(self, alert: int, outcome: int, weight: float) -> None:
+        """Count an outcome that has become known, with the weight of its label."""
         for token in self._tokens[alert]:
-            entry = self.table.setdefault(token, [0, 0])
-            entry[0] += 1
-            entry[1] += outcome
+            self.table.setdefault(token, OutcomeCounts()).add(outcome, weight)
 
 
-def _shipped(table: dict[str, list[int]], overall: float) -> dict[str, float]:
-    kept = [value for value, entry in table.items() if entry[0] >= LEAST_OUTCOMES and len(value) <= limits.NAME_LENGTH]
-    kept.sort(key=lambda value: (-table[value][0], value))
+def _shipped(table: dict[str, OutcomeCounts], overall: float) -> dict[str, float]:
+    kept = [
+        value for value, entry in table.items() if entry.outcomes >= LEAST_OUTCOMES and len(value) <= limits.NAME_LENGTH
+    ]
+    kept.sort(key=lambda value: (-table[value].outcomes, value))
     return {value: _rate(table[value], overall) for value in sorted(kept[:VALUES])}
 
 
-def _rate(entry: list[int] | None, overall: float) -> float:
-    if entry is None or entry[0] < LEAST_OUTCOMES:
+def _rate(entry: OutcomeCounts | None, overall: float) -> float:
+    if entry is None or entry.outcomes < LEAST_OUTCOMES:
         return overall
-    return (entry[1] + SMOOTHING * overall) / (entry[0] + SMOOTHING)
+    return entry.smoothed(overall, SMOOTHING)
 
 
-def _global(total: int, acted: int) -> float:
-    return (acted + 1.0) / (total + 2.0)
+def _global(total: OutcomeCounts) -> float:
+    return total.smoothed(0.5, 2.0)

@@ -56,6 +56,8 @@ class Replayed(Struct, frozen=True, eq=False):
         orphans: the actions for which the ledger held no alert; those still held when the log ends are among them.
         unknown_fields: how many events have each field that nothing reads.
         people: when a person last acted, seconds since 1970, by team; see `acted_by`.
+        p_act: float64[N], the chance that a rule would have acted on an alert that it held out, else 0; None where no
+            decision was joined to the log. See `weights`.
     """
 
     problem: Problem
@@ -77,6 +79,7 @@ class Replayed(Struct, frozen=True, eq=False):
     unknown_fields: Counter[str] = field(default_factory=Counter)
     agents: Counter[str] = Counter()
     people: dict[str, float] = {}
+    p_act: Array | None = None
 
     @property
     def labelled(self) -> NDArray[np.bool_]:

@@ -5,7 +5,7 @@ the champion if its live comparison allows it.
 """
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from msgspec import Struct
 from stream.config import Settings
 from stream.core.errors import LabError, ModelError
 from stream.core.events import moment
+from stream.core.records import Decision
 from stream.eventlog import read_log
 from stream.extras import AUDITING, TRAINING, require_lab
 from stream.lab.auditing.audit import audit_replayed
@@ -24,6 +25,7 @@ from stream.lab.log_checks import about, check_log
 from stream.lab.replaying import Replayed, replay
 from stream.lab.reporting import retrain_report
 from stream.lab.reporting.retrain_report import REFUSED, Data, RetrainResult, Verdict
+from stream.lab.sources.decisions import holdout_chances
 from stream.lab.store_state import (
     Promote,
     StoreState,
@@ -35,6 +37,7 @@ from stream.lab.store_state import (
     retry_while_away,
 )
 from stream.lab.training import SEED, train_replayed
+from stream.lab.weights import holdout_sentences, weigh
 from stream.models.artifact import read_file
 from stream.models.changes import Change, Verb, who
 from stream.models.manifest import Manifest
@@ -48,6 +51,8 @@ PAGE = "retrain.md"  # among the version's files
 DAY = 86_400.0
 Pull = Callable[[Path, float | None, Progress], Mapping[str, int]]
 """Write the log to a file, from a time (seconds since 1970) or from its beginning; what was left out, by reason."""
+Decisions = Callable[[], Iterable[Decision]]
+"""The closer's decisions, whose hold-out weighs labels; called once, before anything is trained."""
 
 
 class RetrainRequest(Struct, frozen=True, kw_only=True):
@@ -78,6 +83,7 @@ def retrain(
     promote: Promote,
     progress: Progress = no_progress,
     now: datetime | None = None,
+    decisions: Decisions = tuple,
 ) -> RetrainResult:
     """The result of one run of the loop.
 
@@ -101,6 +107,7 @@ def retrain(
         if left_out and not request.skip_bad:
             raise LabError("; ".join(_unused(left_out)), "leave them out with --skip-bad")
         replayed = replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem)
+        replayed = weigh(replayed, holdout_chances(decisions()))
         with about(Path(settings.topics.events)):
             new = _train(replayed, request, folder / "models", at, progress)
             warnings = lost_champion(store, before) + _audit(replayed, new, left_out)
@@ -147,7 +154,9 @@ def _train(replayed: Replayed, request: RetrainRequest, out: Path, at: datetime,
 
 def _audit(replayed: Replayed, new: _New, left_out: Mapping[str, int]) -> list[str]:
     found = audit_replayed(replayed, new.manifest.training.split)
-    return _unused(left_out) + [finding.text for finding in found.findings if finding.warns]
+    return (
+        _unused(left_out) + holdout_sentences(replayed) + [finding.text for finding in found.findings if finding.warns]
+    )
 
 
 def _unused(left_out: Mapping[str, int]) -> list[str]:
@@ -235,6 +244,7 @@ def _data(replayed: Replayed, manifest: Manifest, request: RetrainRequest) -> Da
         purged=made.purged,
         excluded=made.excluded,
         label_rate=made.label_rate,
+        weights=made.weights,
     )
 
 

@@ -15,6 +15,7 @@ from stream.config import Settings
 from stream.core.errors import ModelError, StoreAway
 from stream.core.problem import Problem
 from stream.lab.judging.compare_live import Comparison, compare_live, read_outcomes
+from stream.lab.sources.decisions import holdout_chances, read_decision_topic
 from stream.models.changes import before_last, challenged_since
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.store import Store, no_champion
@@ -68,8 +69,8 @@ def read_store_state(settings: Settings, store: Store, problem: Problem) -> Stor
     except ModelError:  # a pointer to nothing
         return StoreState(champion, challenger, None)
     since = challenged_since(store.changes(), challenger)
-    outcomes = read_outcomes(settings, since)
-    return StoreState(champion, challenger, compare_live(outcomes, *names, problem, edges))
+    outcomes, chances = read_outcomes(settings, since), holdout_chances(read_decision_topic(settings, since))
+    return StoreState(champion, challenger, compare_live(outcomes, *names, problem, edges, chances))
 
 
 def read_pointer_or_none(store: Store, name: str) -> Pointer | None:

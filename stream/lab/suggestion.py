@@ -23,7 +23,7 @@ _ACTIONABLE = ("worked", "remediated", "escalated")
 _NEXT_BEST = (("acknowledged",), ("reassigned", "commented"), ("resolved", "closed"))  # where none of those occurs
 _NOISE = ("dismissed", "resolved", "closed", "auto_closed")
 _NEVER = RESERVED | {REOPENED, MUTED, EXPIRY, CORRECTION, MAINTENANCE}
-_LEAST = 20  # alerts of a rule that nobody acted on
+LEAST = 20  # alerts of a rule that nobody acted on, and alerts or decisions for a share of them to be given
 _RULES = 20
 _LABEL_VALUES = 100
 _AGENTS = (None, PERSON, AUTOMATION)
@@ -58,6 +58,8 @@ class Suggestion(Struct, frozen=True, kw_only=True):
         decided: the share of what an action decides that is decided by the horizon.
         acted: the share of alerts acted on within the horizon, of those whose horizon had passed.
         undecided: the share of those that no action decides within the horizon.
+        decisions: how many decided alerts horizon and `decided` rest on.
+        mature: how many alerts `acted` and `undecided` rest on.
         ledger_days: how long alerts must be remembered for late actions; None where the default does.
         muted: alerts that nobody was shown.
         untouched: rules on which no person and nobody unnamed ever acted, with their alerts; the largest first.
@@ -79,6 +81,8 @@ class Suggestion(Struct, frozen=True, kw_only=True):
     muted: int
     untouched: list[tuple[str, int]]
     labels: dict[str, int]
+    decisions: int
+    mature: int
 
     @property
     def is_long_enough(self) -> bool:
@@ -160,7 +164,7 @@ def suggest(lines: Iterable[Line]) -> Suggestion:
     kinds = [KindCount(kind, *agents, roles.get(kind, "nothing")) for kind, agents in counts.items()]
     days = (log.ended_at - float(log.at.min())) / DAY_SECONDS
     acted, dismissed = log.first(actionable), log.first(noise)
-    horizon, needed, decided = _horizon(np.minimum(acted, dismissed), log)
+    horizon, needed, decided, decisions = _horizon(np.minimum(acted, dismissed), log)
     due = horizon * 3600.0
     old = log.at + due <= log.ended_at
     latest = float(log.delay.max()) / DAY_SECONDS
@@ -180,6 +184,8 @@ def suggest(lines: Iterable[Line]) -> Suggestion:
         muted=int(np.isfinite(log.first([MUTED])).sum()) if MUTED in log.kinds else 0,
         untouched=_untouched(log),
         labels=_labels(log.alerts),
+        decisions=decisions,
+        mature=int(np.count_nonzero(old)) or len(old),
     )
 
 
@@ -204,8 +210,8 @@ def _entries(counts: dict[str, tuple[int, int, int]]) -> tuple[list[str], list[s
     return actionable, [kind for kind in _NOISE if kind in counts and kind not in found]
 
 
-def _horizon(first: Floats, log: _Log) -> tuple[float, float, float]:
-    """The horizon in hours, the hours by which 95 % is decided, and the share that is decided by the horizon.
+def _horizon(first: Floats, log: _Log) -> tuple[float, float, float, int]:
+    """The horizon in hours, the hours by which 95 % is decided, the share decided by the horizon, and of how many.
 
     Alerts of the log's first half say it, so that slow outcomes of the last days are not missed.
     """
@@ -216,13 +222,13 @@ def _horizon(first: Floats, log: _Log) -> tuple[float, float, float]:
     needed = float(np.quantile(known, DECIDED_SHARE)) / 3600.0
     fits = [step for step in _STEPS if step <= max(span / 3600.0 / _PARTS, _STEPS[0])]
     horizon = float(next((step for step in fits if step >= needed), fits[-1]))
-    return horizon, needed, float(np.mean(known <= horizon * 3600.0))
+    return horizon, needed, float(np.mean(known <= horizon * 3600.0)), len(known)
 
 
 def _untouched(log: _Log) -> list[tuple[str, int]]:
     touched = {log.alerts[alert].rule for alert in np.unique(log.alert[log.agent != _AGENTS.index(AUTOMATION)])}
     rules = Counter(alert.rule for alert in log.alerts if alert.rule not in touched)
-    return [(rule, count) for rule, count in rules.most_common(_RULES) if count >= _LEAST]
+    return [(rule, count) for rule, count in rules.most_common(_RULES) if count >= LEAST]
 
 
 def _labels(alerts: Sequence[Raised]) -> dict[str, int]:

@@ -8,7 +8,8 @@ from stream.console import strip_control_characters
 from stream.core.errors import LabError
 from stream.extras import import_extra
 from stream.lab.auditing.result import Tests
-from stream.lab.suggestion import DECIDED_SHARE, Suggestion
+from stream.lab.judging.baselines import title_of
+from stream.lab.suggestion import DECIDED_SHARE, LEAST, Suggestion
 
 _WIDTH = 110
 _KINDS = 30
@@ -79,8 +80,12 @@ def _kinds(found: Suggestion) -> Iterator[str]:
 
 def _horizon(found: Suggestion, within: str) -> Iterator[str]:
     needed = words_of_hours(found.needed_hours)
-    text = f"2. How soon must they act for it to count? Of the alerts that an action decides, {DECIDED_SHARE:.0%} are "
-    text += f"decided within {needed}, and {found.decided:.1%} within {within}."
+    text = "2. How soon must they act for it to count? "
+    if found.decisions < LEAST:
+        text += f"Only {found.decisions} alerts were decided by an action, {LEAST} are needed to tell: this is a guess."
+    else:
+        text += f"Of the alerts that an action decides, {DECIDED_SHARE:.0%} are decided within {needed}, and "
+        text += f"{found.decided:.1%} within {within}."
     if not found.is_long_enough:
         text += f" A longer horizon needs a longer log: this one has {found.days:.1f} days."
     yield from _comment(text)
@@ -89,10 +94,16 @@ def _horizon(found: Suggestion, within: str) -> Iterator[str]:
 
 def _expiry(found: Suggestion, within: str) -> Iterator[str]:
     yield from _comment(
-        f"3. What is an alert that nobody decided within {within}? {found.undecided:.1%} of the alerts are that; "
-        f"{found.acted:.1%} were acted on first. With noise they needed nothing; with unknown they are left out."
+        f"3. What is an alert that nobody decided within {within}? {_shares(found)} With noise they needed nothing; "
+        "with unknown they are left out."
     )
     yield f"on_expiry = {_text('noise')}"
+
+
+def _shares(found: Suggestion) -> str:
+    if found.mature < LEAST:
+        return f"How many are that can't be told from {found.mature} alerts, {LEAST} are needed."
+    return f"{found.undecided:.1%} of the alerts are that; {found.acted:.1%} were acted on first."
 
 
 def _excluded(found: Suggestion) -> Iterator[str]:
@@ -100,7 +111,7 @@ def _excluded(found: Suggestion) -> Iterator[str]:
     if found.muted:
         yield from _comment(f"{found.muted:,} alerts were muted, so nobody could act on them; they are never noise.")
     if not found.untouched:
-        yield from _comment("Every rule with 20 alerts or more had an action that was not automation's.")
+        yield from _comment(f"Every rule with {LEAST} alerts or more had an action that was not automation's.")
         yield "visibility_only = []"
         return
     yield from _comment(
@@ -125,12 +136,16 @@ def _history(found: Suggestion) -> Iterator[str]:
 
 def _target(found: Suggestion, tests: Tests | None) -> Iterator[str]:
     yield "[target]"
-    text = f"Always saying noise is right for {1.0 - found.acted:.1%} of the alerts"
-    ranked = [] if tests is None else [(of.auc, of.name) for of in tests.baselines if of.auc is not None]
+    known = tests is not None and tests.judged >= LEAST
+    ranked = [(of.auc, of.name) for of in tests.baselines if of.auc is not None] if tests is not None and known else []
+    said = [f"always saying noise is right for {1.0 - found.acted:.1%} of the alerts"] if found.mature >= LEAST else []
     if ranked:
         auc, name = max(ranked)
-        text += f", and the baseline {name} alone has an AUC of {auc:.3f}"
-    yield from _comment(f"{text}: a target that this meets proves nothing. detection is the share to keep.")
+        said.append(f"the baseline {title_of(name)} alone has an AUC of {auc:.3f}")
+    if said:
+        text = ", and ".join(said)
+        yield from _comment(f"{text[0].upper()}{text[1:]}: a target that this meets proves nothing.")
+    yield from _comment("detection is the share to keep.")
     yield "detection = 0.95"
 
 

@@ -27,7 +27,7 @@ from stream.lab.learning import canaries
 from stream.lab.learning.crossval import cross_validate
 from stream.lab.learning.estimators import Estimator, as_estimator
 from stream.lab.learning.fit import Fitted, fit_window
-from stream.lab.learning.plan import Plan
+from stream.lab.learning.plan import Plan, check_weights
 from stream.lab.log_checks import about, check_judging, check_log, check_training
 from stream.lab.log_warnings import Notice, no_notice, sentences
 from stream.lab.matrix import make_window, predict, served_matrix
@@ -35,7 +35,9 @@ from stream.lab.priors import Learnt, learn
 from stream.lab.reference import Origin, make_reference
 from stream.lab.replaying import Replayed, replay
 from stream.lab.reporting import card
+from stream.lab.sources.decisions import chances_of_file
 from stream.lab.split import Split, Window, judgeable, split_at_share, split_at_time, trainable
+from stream.lab.weights import holdout_sentences, label_weights, summarise_weights, weigh, weighted_mean
 from stream.models.artifact import CARD, FINDINGS, ONNX, REFERENCE, REPORT
 from stream.models.graph import Graph
 from stream.models.manifest import FeatureRef, GateVerdict, Golden, Manifest, ProblemRef, Training
@@ -62,22 +64,24 @@ def train(
     created: datetime | None = None,
     progress: Progress = no_progress,
     notice: Notice = no_notice,
+    decisions: AnyPath | None = None,
 ) -> Path:
     """Train on the first `split` of a log's alerts, judge on the rest, write a version into `out`; returns its folder.
 
     `estimator` learns in place of the plan's: a function that makes an unfitted one, or MODULE:FUNCTION. `notice` is
-    called, before anything is learnt, with each sentence on what of the log is lost on the live system.
+    called, before anything is learnt, with each sentence on what of the log is lost on the live system. `decisions` is
+    a file of the closer's decisions: the labels of alerts that rules held out are then weighed.
 
     Raises:
-        LogError: the log can't be read.
+        LogError: the log or the decisions can't be read.
         LabError: it can't be trained on or judged, or the extra is not installed.
     """
     require_lab("training needs", *TRAINING, error=LabError)
-    log, out = Path(log), Path(out)
+    log, out, chances = Path(log), Path(out), chances_of_file(decisions)
     if estimator is not None:
         plan = replace(plan, estimator=as_estimator(estimator))
-    replayed = replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem)
-    for sentence in sentences(replayed.orphans, replayed.unknown_fields, problem):
+    replayed = weigh(replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem), chances)
+    for sentence in [*sentences(replayed.orphans, replayed.unknown_fields, problem), *holdout_sentences(replayed)]:
         notice(sentence)
     with about(log):
         return train_replayed(
@@ -103,6 +107,7 @@ def train_replayed(
     `split_at` (seconds since 1970) splits at a moment instead of at a share.
     """
     check_log(replayed)
+    check_weights(replayed, plan)
     if split_at is not None:
         split = float(np.mean(replayed.at < split_at))
     end = split_at_share(replayed, split) if split_at is None else split_at_time(replayed, split_at)
@@ -215,11 +220,12 @@ def _training(window: Window, fitted: Fitted, split: float, seed: int, command: 
         used=count,
         purged=before - count - excluded,
         excluded=excluded,
-        label_rate=float(replayed.outcome[: end.alert][window.usable].mean()),
+        label_rate=weighted_mean(replayed.outcome[: end.alert][window.usable], label_weights(replayed, window.usable)),
         rounds=fitted.model.rounds,
         params=fitted.params,
         fixed_thresholds=fitted.fixed,
         simulated=any(alert.labels.get("simulated") == "true" for alert in replayed.alerts),
+        weights=summarise_weights(replayed, window.usable),
     )
 
 

@@ -67,13 +67,26 @@ class FoldFigures(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     rounds: Count
 
 
+class LabelWeights(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How labels were weighed, because rules kept alerts from people: each of the `held_out` ones stands for several.
+
+    `effective` is how many labels of equal weight would tell as much, `most` the largest weight, to which `clipped` of
+    them were cut.
+    """
+
+    held_out: Count
+    effective: Annotated[float, Meta(ge=0)]
+    most: Annotated[float, Meta(ge=1)]
+    clipped: Count
+
+
 class Training(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """What the model was made from, and how.
 
     `excluded` are visibility-only and flood alerts, `purged` those not decided at `split_at`. `fixed_thresholds` kept
     the target's detection on the end of the training window, by name of the score: `model` and the baselines.
     `options` are those of the training, `folds` its cross-validation, `canaries` what each check found, none of which
-    failed; `untested_canaries` names those that could not be tested.
+    failed; `untested_canaries` names those that could not be tested. `weights` are of the `used` labels.
     """
 
     command: str
@@ -95,6 +108,7 @@ class Training(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, om
     folds: list[FoldFigures] = []
     canaries: dict[str, str] = {}
     untested_canaries: list[str] = []
+    weights: LabelWeights | None = None
 
 
 class Figures(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -114,14 +128,15 @@ class Figures(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     suppressed: Share
 
 
-class Metrics(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The test part's size, and the model beside the baselines on it."""
+class Metrics(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """The test part's size, and the model beside the baselines on it; `weights` are of the judged labels."""
 
     judged: Count
     label_rate: Share
     target_detection: Share
     model: Figures
     baselines: dict[str, Figures]
+    weights: LabelWeights | None = None
 
 
 class GateVerdict(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

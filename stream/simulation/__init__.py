@@ -8,6 +8,7 @@ firings     what fires when: rhythm, flapping, floods, reports
 habits      the truth: how probable it is that a team acts on an alert
 reactions   what people then do, and when
 log         all of it in one event log, sorted by time
+acting      another organisation, in arrays: ninety days of a rule that acts and a model trained again
 """
 
 from stream.simulation.catalogue import (

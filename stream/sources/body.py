@@ -14,6 +14,7 @@ from stream.sources.parsed import BadRequest
 JSON_LINES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"})
 _BOM = b"\xef\xbb\xbf"
 _CHUNK = 64 * 1024
+_LINES_READ = 1024 * 1024  # bytes of a body that may be JSON lines
 _NOT_JSON = re.compile(r"multipart/.*|application/(x-www-form-urlencoded|xml|.*\+xml|x-yaml|yaml)|text/(html|xml|csv)")
 _ESCAPE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a whole pair
@@ -89,12 +90,13 @@ def open_body(raw: bytes, headers: Mapping[str, str], max_bytes: int = limits.BO
     return Body(text, headers, content_type, notes)
 
 
-def decode_json(text: bytes, field: str = "") -> Any:
+def decode_json(text: bytes, field: str = "", takes_lines: bool = False) -> Any:
     """The JSON value of a text; of a key that stands twice in one object the last one counts, as in Go and JavaScript.
 
     Args:
         text: UTF-8.
         field: where the text comes from, for errors; empty where it is the body.
+        takes_lines: whether the source reads JSON lines too, where the content type says so.
 
     Raises:
         BadRequest: 400, it is not JSON (NaN and Infinity are not) or nested too deep; the place is named.
@@ -105,6 +107,9 @@ def decode_json(text: bytes, field: str = "") -> Any:
     except RecursionError:
         raise _too_deep(what, field) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if _is_json_lines(text):
+            mend = "with Content-Type: application/x-ndjson" if takes_lines else "each line in a post of its own"
+            raise BadRequest(400, field, f"{what} is JSON lines, not one JSON value; send {mend}") from None
         detail = "it is empty" if not text.strip() else _place(str(error), text)
         raise BadRequest(400, field, f"{what} is not JSON: {detail}; send what a JSON encoder makes") from None
     if text.count(b"[") + text.count(b"{") > limits.BODY_DEPTH and _is_too_deep(value):
@@ -116,10 +121,13 @@ def read_lines(body: Body) -> list[tuple[int, bytes]]:
     """The lines that hold something, each with its number from 1; CR LF and blank lines do no harm.
 
     Raises:
-        BadRequest: 413, there are too many.
+        BadRequest: 413, there are too many; 400, they are one JSON value over several lines.
     """
     lines = enumerate(body.text.split(b"\n"), start=1)
     found = [(number, line.strip()) for number, line in lines if line.strip()]
+    if len(found) > 1 and not _is_json(found[0][1]) and _is_json(body.text):
+        mend = "send it with Content-Type: application/json"
+        raise BadRequest(400, "", f"the body is one JSON value over several lines, not JSON lines; {mend}")
     if len(found) > limits.ITEMS:
         raise BadRequest(413, "", f"the body has {len(found)} lines, at most {limits.ITEMS} are read; send fewer")
     return found
@@ -203,6 +211,21 @@ def _children(value: Any) -> Iterable[Any]:
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list) else ()
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+def _is_json_lines(text: bytes) -> bool:
+    """Whether a text that is not one JSON value begins with two lines that are one each, objects or lists."""
+    lines = [line for line in (line.strip() for line in text[:_LINES_READ].split(b"\n")) if line]
+    whole = lines if len(text) <= _LINES_READ else lines[:-1]
+    return len(whole) > 1 and all(line[:1] in (b"{", b"[") and _is_json(line) for line in whole[:2])
 
 
 def _place(detail: str, text: bytes) -> str:

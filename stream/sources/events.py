@@ -33,7 +33,7 @@ def read(body: Body, options: SourceOptions, received_at: float) -> Parsed:
         for number, line in read_lines(body):
             add_event(parsed, line, f"line {number}", received_at)
         return parsed
-    value = decode_json(body.text)
+    value = decode_json(body.text, takes_lines=True)
     if isinstance(value, list):
         if len(value) > limits.ITEMS:
             raise BadRequest(413, "", f"the body has {len(value)} events, at most {limits.ITEMS} are read; send fewer")

@@ -59,7 +59,7 @@ class MappingReader:
         if body.is_lines:
             lines = read_lines(body)
             return [(f"line {number}", decode_json(line, f"line {number}")) for number, line in lines], False
-        value = decode_json(body.text)
+        value = decode_json(body.text, takes_lines=True)
         name = self.rules.items
         if name:
             value = Path(name).find(value)

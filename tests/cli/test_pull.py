@@ -4,6 +4,7 @@ from pathlib import Path
 
 from stream.core.events import Raised
 from stream.eventlog import read_log
+from stream.lab.sources.decisions import chances_of_file
 from tests.cli.conftest import BAD, Run, Scored
 
 
@@ -24,8 +25,11 @@ def test_pulls_what_was_scored(run: Run, scored: Scored, tmp_path: Path) -> None
 
 def test_people_are_told_in_words(run: Run, scored: Scored, tmp_path: Path) -> None:
     """Counts, reasons and the place of the first bad record; progress is on standard error."""
-    ran = run("lab", "pull", "--since", "2026-01-01T00:00:00Z", "-o", str(tmp_path / "log.jsonl.gz"), env=scored.env)
+    command = ["lab", "pull", "--since", "2026-01-01T00:00:00Z", "-o", str(tmp_path / "log.jsonl.gz")]
+    ran = run(*command, "--decisions", str(tmp_path / "decisions.jsonl"), env=scored.env)
     assert ran.status == 0
+    assert "0 hold-out decisions written to " in ran.out  # no rule ever acted
+    assert chances_of_file(tmp_path / "decisions.jsonl") == {}
     for words in ("records of alerts.events made", "left out: 1 not_json, the first alerts.events/", "written to"):
         assert words in ran.out
     assert "reading" in ran.err

@@ -77,6 +77,17 @@ def test_what_is_asked_wrongly_is_one_sentence(run: Run, arguments: list[str], t
     assert told in ran.err
 
 
+def test_rules_are_named_by_path_or_option_in_every_verb(run: Run, tmp_path: Path) -> None:
+    """A path, `--rules` and both together mean the same to check, explain, backtest and plan."""
+    place = folder(tmp_path, a=short("one", "rule-*", 0.2))
+    broken = str(tmp_path / "none.toml")
+    for verb in (["check"], ["explain", "a1"], ["backtest"], ["plan"]):
+        for rules in ([broken], ["--rules", broken], [place, "--rules", broken]):
+            ran = run("rules", *verb, *rules, "--events", "x")
+            assert (ran.status, ran.err.count("none.toml: can't be read")) == (1, 1)
+    assert run("rules", "check", place, "--json").json == run("rules", "check", "--rules", place, "--json").json
+
+
 def test_the_setting_names_the_rules(run: Run) -> None:
     """Without an argument the files of closer_rules are read; folders and files may be mixed."""
     setting = f"{EXAMPLES},{EXAMPLES / 'payments.toml'}"

@@ -19,17 +19,20 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
 from stream.config import load_problem
-from stream.core.events import Raised
+from stream.core.events import Acted, Raised, encode_event
 from stream.core.records import decode_enriched, decode_outcome
+from stream.dev.demo.live import moved
 from stream.dev.demo.plan import Parts, make_plan
 from stream.dev.demo.summary import figures
-from stream.dev.demo.view import Snapshot, line, render
+from stream.dev.demo.view import Snapshot, gate_sentence, line, render
 from stream.dev.shipped import shipped_models, simulated_problem
 from stream.eventlog import read_log
 from stream.lab.judging.evaluation import evaluate_replayed
+from stream.lab.judging.report_schema import Check, Gate
 from stream.lab.training import train_replayed
 from stream.models.artifact import verify
 from stream.models.model import load_model
@@ -130,19 +133,45 @@ def test_simulated_organisation_with_the_shipped_model() -> None:
     assert summary["auc"] == pytest.approx(metrics.model.auc, abs=1e-6)
     assert summary["judged"] == metrics.judged
     assert summary["auc"] > max(known["auc"] for known in summary["baselines"].values())
+    assert summary["gate"]["passed"] is True
+    assert "The gate passed on all of its 7 conditions." in done.stderr
+    assert "one rate for all" in done.stderr
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(DEADLINE_SECONDS)
 @pytest.mark.parametrize(("name", "auc"), [("uci_incidents", 0.68), ("london_fire_calls", 0.765)])
 def test_real_logs(shared_data: Path, name: str, auc: float) -> None:
-    """On both real logs the model beats every baseline and is calibrated."""
+    """On both real logs the model beats every baseline and is calibrated; the gate's verdict is the lab's."""
     log, problem = shared_data / f"{name}.jsonl.gz", shared_data / f"{name}.toml"
-    summary = summary_of(demo("--events", str(log), "--problem", str(problem), "--json"))
+    done = demo("--events", str(log), "--problem", str(problem), "--json")
+    summary = summary_of(done)
+    failed = [check["text"] for check in summary["gate"]["checks"] if check["passed"] is False]
+    if name == "uci_incidents":
+        (text,) = failed
+        assert "kept 90.4% of the actionable" in text
+        assert f"The gate failed: detection of 95% kept ({text}). The model is used for this demo only" in done.stderr
+    else:
+        assert failed == []
     assert summary["simulated"] is False
     assert summary["auc"] >= auc
     assert summary["auc"] > max(known["auc"] for known in summary["baselines"].values())
     assert summary["ece"] < 0.06
+
+
+def test_the_gate_is_told_in_one_sentence() -> None:
+    """Passed; failed, with each condition that did; not tested, with each that was not; or no gate for one class."""
+    good, bad = Check("AUC above b", True, "AUC 0.7, b has 0.6"), Check("detection of 95% kept", False, "kept 90.4%")
+    untested = Check("more noise suppressed than by b", None, "too few days")
+    only = "The model is used for this demo only: `noisegate models promote` would refuse it without a reason."
+    assert gate_sentence(Gate(True, [good])) == "The gate passed on all of its 1 conditions."
+    assert gate_sentence(Gate(False, [good, bad, untested])) == (
+        f"The gate failed: detection of 95% kept (kept 90.4%). {only}"
+    )
+    assert gate_sentence(Gate(None, [good, untested])) == (
+        f"The gate was not tested: more noise suppressed than by b (too few days). {only}"
+    )
+    assert gate_sentence(None) == f"The gate was not tested: the outcomes are not of both kinds. {only}"
 
 
 @pytest.mark.slow
@@ -217,10 +246,31 @@ def homes(folder: Path) -> list[Path]:
     return found
 
 
+@pytest.fixture(scope="module")
+def twins(log: Path) -> Path:
+    """The log without its reports, each alert there twice, on two entities: whatever the hour, one to judge comes soon,
+    and after it another of its team and rule."""
+    made, reports = log.with_name("twins.jsonl"), set()
+    with made.open("wb") as file:
+        for line in read_log(log):
+            event = line.event
+            if isinstance(event, Raised) and event.rule.startswith("report/"):
+                reports.add(event.alert_id)
+            if isinstance(event, Raised | Acted) and event.alert_id in reports:
+                continue
+            file.write(encode_event(event) + b"\n")
+            twin = moved(line, 0.0, "-twin").event
+            if isinstance(twin, Raised):
+                twin = replace(twin, entity=f"{twin.entity}-twin")
+            if isinstance(twin, Raised | Acted):
+                file.write(encode_event(twin) + b"\n")
+    return made
+
+
 @pytest.fixture
-def watched(log: Path, tmp_path: Path) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+def watched(twins: Path, tmp_path: Path) -> Iterator[tuple["subprocess.Popen[str]", str]]:
     """A demo with a page, and the page's address; its temporary files are in `tmp_path`."""
-    arguments = ["--events", str(log), "--problem", str(simulated_problem()), "--port", "0", "--json"]
+    arguments = ["--events", str(twins), "--problem", str(simulated_problem()), "--port", "0", "--json"]
     out, err = tmp_path.with_suffix(".out"), tmp_path.with_suffix(".err")
     with (
         out.open("w") as stdout,
@@ -275,9 +325,16 @@ def test_page(watched: tuple["subprocess.Popen[str]", str], tmp_path: Path) -> N
     summary = json.loads(tmp_path.with_suffix(".out").read_text())
     assert summary["alerts"] == summary["enriched"]
     until(lambda: rows(page) and time.time() - rows(page)[0]["latest_at"] < 30.0, 10, "no alert of now")
-    scored = [row for row in rows(page) if row.get("probability") is not None and row.get("state", "open") == "open"]
-    first = next(row for row in scored if row["last"][:1] == [0] and "flags" not in row)
-    given_at = time.time()
+
+    def ignored() -> dict[str, Any] | None:
+        """The newest open row with a score that nobody acted on when it came before."""
+        scored = [row for row in rows(page) if row.get("probability") is not None and "flags" not in row]
+        return next((row for row in scored if row.get("state", "open") == "open" and row["last"][:1] == [0]), None)
+
+    until(ignored, 60, "no alert to judge")
+    first = ignored()
+    assert first is not None
+    team_and_rule, given_at = (first["team"], first["rule"]), time.time()
     verdict = {"id": "verdict-1", "action": "acted", "keys": [first["key"]]}
     assert post_json(f"{page}/v1/verdicts", verdict)["count"] == 1
     assert post_json(f"{page}/v1/publish", {"ids": ["verdict-1"]})["count"] == 1
@@ -285,7 +342,7 @@ def test_page(watched: tuple["subprocess.Popen[str]", str], tmp_path: Path) -> N
     def later() -> dict[str, Any] | None:
         """A scored alert of the same team and rule that came after the verdict."""
         scored = [row for row in rows(page) if row.get("probability") is not None and row["latest_at"] > given_at]
-        return next((row for row in scored if (row["team"], row["rule"]) == (first["team"], first["rule"])), None)
+        return next((row for row in scored if (row["team"], row["rule"]) == team_and_rule), None)
 
     until(lambda: (row := later()) is not None and row["last"][0] == 1, 20, "the verdict is not history")
     assert len(homes(tmp_path)) == PAGE_SERVERS

@@ -130,21 +130,35 @@ def test_upcoming_alerts_never_end_and_never_repeat_an_id() -> None:
 
 
 def test_alert_of_the_same_rule_is_brought_forward() -> None:
-    """The next alert of the team and rule comes at once, one of another entity first, and then the others go on."""
+    """The next alert of the team and rule and an entity without a verdict comes at once, then the others go on."""
     events = [
         raised("A", 0.0, "cpu"),
         raised("B", 0.0, "disk", "db-1"),
         raised("C", 0.0, "disk", "db-2"),
         raised("D", 0.0, "cpu"),
     ]
-    upcoming = Upcoming([line.event for line in events if isinstance(line.event, Raised)], 0, 2)
+    alerts = [line.event for line in events if isinstance(line.event, Raised)]
+    upcoming = Upcoming(alerts, 0, 2)
     upcoming.bring_forward("payments", "disk", "db-1")
     assert [upcoming.take(NOW).alert_id for _ in range(3)] == ["C-2", "A-2", "B-2"]
     assert not upcoming.is_wanted
-    upcoming.bring_forward("payments", "disk", "db-1")  # none is left in this round
-    assert [upcoming.take(NOW).alert_id for _ in range(2)] == ["C-3", "D-2"]
-    upcoming.bring_forward("payments", "no such rule", "db-1")
-    assert upcoming.take(NOW).alert_id == "A-3"
+    late = Upcoming(alerts, 3, 2)
+    late.bring_forward("payments", "disk", "db-1")  # none is left in this round
+    assert [late.take(NOW).alert_id for _ in range(2)] == ["C-3", "D-2"]
+    late.bring_forward("payments", "no such rule", "db-1")
+    assert late.take(NOW).alert_id == "A-3"
+
+
+def test_an_alert_that_takes_its_rows_verdict_brings_none_forward() -> None:
+    """With a verdict on each entity of a team and rule the alerts come in their order again."""
+    alerts = [Raised(moment(0.0), name, "payments", "disk", f"db-{name}") for name in "ABC"]
+    upcoming = Upcoming([*alerts, Raised(moment(0.0), "D", "payments", "cpu", "db-A")], 3, 1)
+    taken = []
+    for entity in ("db-A", "db-B", "db-C", "db-A", "db-B"):
+        upcoming.bring_forward("payments", "disk", entity)
+        taken.append(upcoming.take(NOW).alert_id)
+    assert taken == ["B-2", "C-2", "D-1", "A-2", "D-2"]
+    assert not upcoming.is_wanted
 
 
 def test_buttons_write_kinds_that_the_problem_decides_by() -> None:

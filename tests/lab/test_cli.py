@@ -9,11 +9,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from stream.core.errors import LabError, LogError, NoisegateError, SettingsError
+from stream.core.records import encode_record
 from stream.eventlog import read_log
 from stream.lab.cli import app
 from stream.lab.cli.options import chosen_log
 from stream.models.artifact import verify
 from tests.lab.logs import PROBLEM_TEXT, small_log, write
+from tests.lab.test_weights import acting_log
 
 
 @pytest.fixture
@@ -41,7 +43,16 @@ def test_train_then_evaluate(files: list[str], tmp_path: Path, monkeypatch: pyte
     evaluated = run("evaluate", *files[:2], "--model", str(tmp_path / "models"))
     for result in (trained, evaluated):
         assert result.exit_code == 0
-        for word in ("model", "team_rule_rate", "AUC", "ECE", "suppressed at 95%", "alerts judged"):
+        for word in (
+            "model",
+            "team_rule_rate",
+            "one rate for all",
+            "knows nothing of the alert",
+            "AUC",
+            "ECE",
+            "suppressed at 95%",
+            "alerts judged",
+        ):
             assert word in result.stdout
         assert "reading" in result.stderr
         assert "reading" not in result.stdout
@@ -127,3 +138,25 @@ def test_a_form_of_scores_that_is_not_known_is_told_first(files: list[str]) -> N
     """Before model and log are looked at."""
     with pytest.raises(LabError, match=r"ends neither in \.parquet nor in \.csv"):
         run("evaluate", *files[:2], "--model", "nowhere", "--scores", "scores.xlsx")
+
+
+@pytest.mark.slow
+def test_decisions_weigh_what_is_trained_judged_and_backtested(tmp_path: Path) -> None:
+    """--decisions beside --events: each verb prints the effective sample size, with --json it stands in the figures."""
+    events, decisions = acting_log()
+    log, file = write(tmp_path / "log.jsonl", events), tmp_path / "decisions.jsonl"
+    file.write_bytes(b"".join(encode_record(one) + b"\n" for one in decisions))
+    problem = tmp_path / "problem.toml"
+    problem.write_text(PROBLEM_TEXT)
+    files = ["--events", str(log), "--decisions", str(file)]
+    trained = run("train", *files, "--problem", str(problem), "--out", str(tmp_path / "models"))
+    assert "learnt from: " in trained.stdout
+    assert "no decision says" not in trained.stderr
+    evaluated = run("evaluate", *files, "--model", str(tmp_path / "models"), "--json")
+    weights = msgspec.json.decode(evaluated.stdout)["metrics"]["weights"]
+    assert 0 < weights["effective"] < msgspec.json.decode(evaluated.stdout)["metrics"]["judged"]
+    for verb in (["evaluate", "--model", str(tmp_path / "models")], ["backtest", "--problem", str(problem)]):
+        assert "effective sample size" in run(*verb, *files).stdout
+    without = run("train", *files[:2], "--problem", str(problem), "--out", str(tmp_path / "plain"))
+    assert "no decision says with which chance" in without.stderr
+    assert "effective sample size" not in without.stdout

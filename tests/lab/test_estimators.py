@@ -88,8 +88,6 @@ def served_as_challenger(small: Replayed, store: Path, champion: str, challenger
 @pytest.mark.filterwarnings("ignore")  # the library's own
 def test_a_pipeline_of_scikit_learn_goes_through_to_a_served_challenger(small: Replayed, tmp_path: Path) -> None:
     """Five lines of another library, without a word on ONNX."""
-    pytest.importorskip("sklearn")
-    pytest.importorskip("skl2onnx")
     store = tmp_path / "models"
     champion = small_model(store)
     own = train_replayed(small, store, plan=Plan(estimator=load_estimator(f"{OWN}:pipeline")))

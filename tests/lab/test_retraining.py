@@ -31,6 +31,7 @@ from stream.models.store import Store
 from stream.progress import Progress
 from tests.lab import logs
 from tests.lab.judging.test_compare_versions import ALERTS, changing_log
+from tests.lab.test_weights import acting_log
 from tests.models.conftest import trained
 
 __all__ = ["trained"]
@@ -106,6 +107,21 @@ def test_the_first_version_is_published_and_pointed_at_by_nothing(run: Run, stor
     assert f"`noisegate models promote {found.version}`" in write(found)
     assert "- 3 records on Kafka can't be used: not_json" in write(found)
     assert [(change.verb, change.version) for change in store.changes()] == [("publish", found.version)]
+
+
+@pytest.mark.slow
+def test_decisions_weigh_what_was_held_out(settings: Settings, store: Store) -> None:
+    """The closer's decisions are joined to the log: page and manifest give the effective sample size."""
+    events, decisions = acting_log()
+    request = RetrainRequest(judge_days=2.0)
+    found = retrain(settings, request, pulling(events), lambda version: "no", now=NOW, decisions=lambda: decisions)
+    assert found.data.weights is not None
+    assert found.data.weights == store.manifest(found.version).training.weights
+    assert f"effective sample size {found.data.weights.effective:,.0f}" in write(found)
+    assert not any("no decision says" in text for text in found.warnings)
+    plain = retrain(settings, request, pulling(events), lambda version: "no", now=NOW)
+    assert plain.data.weights is None
+    assert any("no decision says" in text for text in plain.warnings)
 
 
 class Away(Store):

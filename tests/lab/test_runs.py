@@ -1,5 +1,6 @@
 """The run log: what a training or an evaluation was, and how often a log was looked at."""
 
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -86,23 +87,25 @@ def test_the_verb_lists_runs_and_warns(tmp_path: Path) -> None:
     assert "holds no run; name the folder of models" in str(none.exception)
 
 
-def test_mlflow_is_wanted_only_where_its_address_is_set() -> None:
+def test_mlflow_is_wanted_only_where_its_address_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without MLFLOW_TRACKING_URI nothing is imported; with it a missing package is one sentence."""
+    wanted = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:1"}
     assert require_tracking({}) is None
-    try:
-        import mlflow
-    except ImportError:
+    with monkeypatch.context() as missing:
+        missing.setitem(sys.modules, "mlflow", None)
         with pytest.raises(LabError, match=r"needs mlflow, which is not installed; pip install 'noisegate\[mlflow\]'"):
-            require_tracking({"MLFLOW_TRACKING_URI": "http://127.0.0.1:1"})
-    else:
-        assert require_tracking({"MLFLOW_TRACKING_URI": "http://127.0.0.1:1"}) is mlflow
+            require_tracking(wanted)
+    import mlflow
+
+    assert require_tracking(wanted) is mlflow
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # the library's own
 def test_a_run_reaches_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the library's own file store: parameters, figures, tags and files of the version."""
-    mlflow = pytest.importorskip("mlflow")
+    import mlflow
+
     monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "mlruns").as_uri())
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     folder = small_model(tmp_path / "models")

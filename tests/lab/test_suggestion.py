@@ -11,10 +11,11 @@ from msgspec.structs import replace
 from stream.core.errors import LabError
 from stream.core.events import Event
 from stream.core.problem import parse_problem
+from stream.lab.auditing import result
 from stream.lab.log_checks import check_judging, judging_horizon
 from stream.lab.replaying import replay
 from stream.lab.split import judgeable, split_at_share
-from stream.lab.suggestion import Suggestion, suggest
+from stream.lab.suggestion import LEAST, Suggestion, suggest
 from stream.lab.suggestion_text import problem_text
 from tests.lab.logs import START, acted, lines, raised, small_log, small_problem
 
@@ -71,6 +72,35 @@ def test_the_horizon_is_a_round_one_by_which_most_is_decided(minutes: float, hor
     assert found.needed_hours == pytest.approx(minutes / 60)
     assert found.is_long_enough == (minutes < 40 * 60)
     assert ("needs a longer log" in problem_text(found, "log")) != found.is_long_enough
+
+
+def words(found: Suggestion, tests: result.Tests | None = None) -> str:
+    """The text of a suggestion without its line ends and comment signs."""
+    return " ".join(problem_text(found, "log", tests).replace("#", "").split())
+
+
+@pytest.mark.parametrize("count", [LEAST - 1, LEAST])
+def test_shares_are_given_from_enough_alerts_on(count: int) -> None:
+    """One decision or alert below the named number the text says so, and gives no share."""
+    found = replace(suggested(log_of([("worked", None), ("dismissed", None)])), decisions=count, mature=count)
+    text = words(found)
+    assert ("are decided within" in text, "were acted on first" in text, "Always saying noise" in text) == (
+        (count == LEAST,) * 3
+    )
+    assert (f"Only {count} alerts were decided by an action, {LEAST} are needed to tell" in text) is (count < LEAST)
+    tests = result.Tests(
+        split_at=START, trainable=50, trainable_rate=0.5, judged=count, judged_rate=0.5, always_noise_accuracy=0.5,
+        target_detection=0.95, baselines=[result.Score("always_noise", 0.5, 0.05)],
+    )  # fmt: skip
+    assert ("one rate for all (always_noise) alone has an AUC" in words(found, tests)) is (count == LEAST)
+
+
+def test_a_rule_is_proposed_from_enough_alerts_on() -> None:
+    """A rule that nobody touched is named with the named number of alerts, and not with one less."""
+    for count in (LEAST - 1, LEAST):
+        events = log_of([("worked", None)])
+        events += [raised(900 + n, START + timedelta(hours=n), rule="report") for n in range(count)]
+        assert suggested(events).untouched == ([("report", count)] if count == LEAST else [])
 
 
 def test_what_nobody_touched_is_named() -> None:

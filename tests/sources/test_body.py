@@ -171,3 +171,29 @@ def test_headers_have_a_limit_and_names_in_lower_case() -> None:
         with pytest.raises(BadRequest) as caught:
             read_headers(pairs)
         assert caught.value.status == 431
+
+
+LINES_TYPE = {"content-type": "application/x-ndjson"}
+
+
+def test_json_lines_are_named_where_json_is_read() -> None:
+    """The mend is the content type where the source reads lines, else posts of their own; both are then read."""
+    body = b'{"a": 1}\n\n{"b": [2]}\r\n'
+    refused = refusal(body)
+    assert (refused.status, str(refused)) == (
+        400, "the body is JSON lines, not one JSON value; send each line in a post of its own"
+    )  # fmt: skip
+    with pytest.raises(BadRequest, match=r"; send with Content-Type: application/x-ndjson$"):
+        decode_json(body, takes_lines=True)
+    lines = read_lines(open_body(body, LINES_TYPE))
+    assert [decode_json(line) for _, line in lines] == [{"a": 1}, {"b": [2]}]
+    assert "is not JSON: " in str(refusal(b'{"a": 1}\n{"b": '))
+
+
+def test_json_is_named_where_json_lines_are_read() -> None:
+    """One value over several lines names the content type with which it is read; a line that is no JSON does not."""
+    body = json.dumps([{"a": 1}, {"b": 2}], indent=1).encode()
+    with pytest.raises(BadRequest, match=r"; send it with Content-Type: application/json$"):
+        read_lines(open_body(body, LINES_TYPE))
+    assert decode_json(open_body(body, {"content-type": "application/json"}).text) == [{"a": 1}, {"b": 2}]
+    assert len(read_lines(open_body(b'{"a": \n{"b": 2}', LINES_TYPE))) == 2

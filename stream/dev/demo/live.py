@@ -166,7 +166,8 @@ class Upcoming:
         self._all = list(alerts)
         self._round = number
         self._queue = deque(self._renamed()[first:])
-        self._wanted: deque[tuple[str, str, str]] = deque()
+        self._wanted: deque[tuple[str, str]] = deque()
+        self._judged: set[tuple[str, str, str]] = set()
 
     @property
     def is_wanted(self) -> bool:
@@ -174,8 +175,13 @@ class Upcoming:
         return bool(self._wanted)
 
     def bring_forward(self, team: str, rule: str, entity: str) -> None:
-        """Let the next alert of a team and rule come next, where there is one of another entity such a one."""
-        self._wanted.append((team, rule, entity))
+        """Let the next alert of a team and rule come next, of an entity that has no verdict yet, if there is one.
+
+        Another alert of a judged entity would only join its row, which is out of sight, and take its verdict.
+        """
+        if (team, rule, entity) not in self._judged:
+            self._judged.add((team, rule, entity))
+            self._wanted.append((team, rule))
 
     def take(self, at: float) -> Raised:
         """The next alert, raised at `at`."""
@@ -188,14 +194,18 @@ class Upcoming:
         del self._queue[index or 0]
         return replace(alert, at=moment(at))
 
-    def _find(self, team: str, rule: str, entity: str) -> int | None:
+    def _find(self, team: str, rule: str) -> int | None:
         """Where the alert stands; the queue is filled up if it has none."""
-        if not any(alert.team == team and alert.rule == rule for alert in self._queue):
-            if not any(alert.team == team and alert.rule == rule for alert in self._all):
-                return None
+
+        def fits(alert: Raised) -> bool:
+            known = (alert.team, alert.rule, alert.entity) in self._judged
+            return not known and (alert.team, alert.rule) == (team, rule)
+
+        if not any(map(fits, self._all)):
+            return None
+        if not any(map(fits, self._queue)):
             self._refill()
-        found = [n for n, alert in enumerate(self._queue) if alert.team == team and alert.rule == rule]
-        return next((n for n in found if self._queue[n].entity != entity), found[0])
+        return next(number for number, alert in enumerate(self._queue) if fits(alert))
 
     def _refill(self) -> None:
         self._round += 1

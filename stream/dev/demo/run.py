@@ -19,7 +19,7 @@ from stream.dev import shipped
 from stream.dev.demo.collector import Collector
 from stream.dev.demo.live import Live, check_page, last_days, moved, period_seconds, shift_seconds, verdict_kinds
 from stream.dev.demo.plan import Plan, make_plan
-from stream.dev.demo.summary import Figures, Summary, baseline_figures, figures, match_outcomes, save
+from stream.dev.demo.summary import Figures, Summary, baseline_figures, demo_gate, figures, match_outcomes, save
 from stream.dev.demo.view import open_page, say_page, say_summary, snapshot, watching
 from stream.dev.process import accepts
 from stream.dev.stack import Stack, TriageProcess, running_stack
@@ -27,6 +27,7 @@ from stream.eventlog import Line, read_log
 from stream.extras import TRAINING, require_lab
 from stream.kafka.reader import Reader
 from stream.kafka.replay import Feed, Schedule, parse_speed
+from stream.lab.judging.baselines import score_baselines
 from stream.lab.log_warnings import sentences
 from stream.models.pointers import CHAMPION, Pointer
 from stream.models.store import Store, find
@@ -265,7 +266,7 @@ class _Demo:
 
     def _summarize(self, version: str, history_alerts: int, took: float) -> Summary:
         plan, collected = self._plan, self._collected
-        judged = match_outcomes(plan, collected)
+        judged, baselines = match_outcomes(plan, collected), score_baselines(plan.replayed)
         mine: Figures = figures(judged.labels, judged.scores)
         scored = sum(count for band, count in collected.bands.items() if band != "unscored")
         return Summary(
@@ -279,7 +280,8 @@ class _Demo:
             auc=mine.auc,
             ece=mine.ece,
             suppressed_at_95=mine.suppressed_at_95,
-            baselines=baseline_figures(plan, judged),
+            baselines=baseline_figures(baselines, judged),
+            gate=demo_gate(plan, judged, baselines, self._store / version),
             label_rate=float(judged.labels.mean()) if judged.indices else None,
             judged=len(judged.indices),
             unscored=judged.unscored,

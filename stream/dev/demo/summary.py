@@ -1,6 +1,7 @@
 """The closing figures: scores beside the outcomes that followed, and beside the five baselines."""
 
 import math
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -14,9 +15,14 @@ from stream.core.ledger import OUTCOME_NAMES
 from stream.dev.demo.collector import Collector
 from stream.dev.demo.plan import Plan
 from stream.lab.judging import metrics
-from stream.lab.judging.baselines import score_baselines
+from stream.lab.judging.gate import judge_gate
+from stream.lab.judging.metrics import MODEL
+from stream.lab.judging.report_schema import Gate
+from stream.lab.judging.score_figures import compare
+from stream.models.artifact import verify
 
 DETECTION = 0.95
+SEED = 7  # of the gate's bootstrap
 _LABELS = {name: code for code, name in OUTCOME_NAMES.items() if name != "unknown"}
 
 
@@ -34,7 +40,8 @@ class Summary(Struct, frozen=True, kw_only=True):
     `alerts` were replayed for scoring, after `history_alerts` without a score. Of them `judged` could be held against
     an outcome: neither visibility-only nor in a flood, scored, outcome known, and horizon and grace passed when the
     log ended, so that fast outcomes do not run ahead of slow ones. Latency is from an event's Kafka record to that of
-    its enriched alert. `failed` records are of the whole log.
+    its enriched alert. `failed` records are of the whole log. `gate` is that of the problem's target on the judged
+    alerts; None where their outcomes are not of both kinds.
     """
 
     alerts: int
@@ -48,6 +55,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     ece: float | None
     suppressed_at_95: float | None
     baselines: dict[str, Figures]
+    gate: Gate | None
     label_rate: float | None
     judged: int
     unscored: int
@@ -108,10 +116,20 @@ def figures(y: Labels, p: Array) -> Figures:
     return Figures(*(None if math.isnan(value) else value for value in values))
 
 
-def baseline_figures(plan: Plan, judged: Judged) -> dict[str, Figures]:
-    """The same of each baseline, which knows only what was known at each raise."""
-    scores = score_baselines(plan.replayed)
-    return {name: figures(judged.labels, known[judged.indices]) for name, known in scores.items()}
+def baseline_figures(baselines: Mapping[str, Array], judged: Judged) -> dict[str, Figures]:
+    """The same of each baseline (float64[N] of the log's N alerts), which knows only what was known at each raise."""
+    return {name: figures(judged.labels, known[judged.indices]) for name, known in baselines.items()}
+
+
+def demo_gate(plan: Plan, judged: Judged, baselines: Mapping[str, Array], model: Path) -> Gate | None:
+    """The gate on the scores as they were published; thresholds are those that the model's training fixed."""
+    y, target = judged.labels, plan.problem.target
+    if not len(y) or y.min() == y.max():
+        return None
+    scores = {MODEL: judged.scores} | {name: known[judged.indices] for name, known in baselines.items()}
+    fixed = verify(model).training.fixed_thresholds
+    compared = compare(y, plan.replayed.at[judged.indices], scores, fixed, target.detection, SEED)
+    return judge_gate(compared.model, compared.others, compared.gains, target, len(y))
 
 
 def save(folder: Path, collected: Collector, summary: Summary) -> None:

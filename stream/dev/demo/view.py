@@ -23,9 +23,12 @@ from stream.core.scoring import history_words
 from stream.dev.demo.collector import Collector
 from stream.dev.demo.live import INTERVAL_SECONDS
 from stream.dev.demo.summary import Figures, Summary
+from stream.lab.judging.baselines import ALWAYS_NOISE_MEANING, title_of
+from stream.lab.judging.report_schema import Gate
 
 _BANDS = {"likely_noise": "dim", "unsure": "yellow", "likely_actionable": "bold red", "unscored": "dim italic"}
 _MODEL = "noisegate"
+_DEMO_ONLY = "The model is used for this demo only: `noisegate models promote` would refuse it without a reason."
 _LOOK_SECONDS = 0.15
 _LINE_SECONDS = 5.0  # how often progress is told where there is no terminal
 
@@ -122,8 +125,10 @@ def say_summary(console: Console, summary: Summary, question: str) -> None:
     mine = Figures(summary.auc, summary.ece, summary.suppressed_at_95)
     for name, of in {_MODEL: mine, **summary.baselines}.items():
         cells = [_number(of.auc), _number(of.ece), _share(of.suppressed_at_95)]
-        table.add_row(name, *cells, style="bold" if name == _MODEL else None)
+        table.add_row(title_of(name), *cells, style="bold" if name == _MODEL else None)
     console.print(table)
+    for sentence in (ALWAYS_NOISE_MEANING, gate_sentence(summary.gate)):
+        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
     console.print(
         f"history: {summary.history_alerts:,} alerts; then scored: {summary.enriched:,} of {summary.alerts:,} alerts, "
         f"{summary.failed:,} records failed; {summary.alerts_per_second:,.0f} alerts/s, "
@@ -136,6 +141,17 @@ def say_summary(console: Console, summary: Summary, question: str) -> None:
         f"end of the log, {summary.unscored:,} without a score; model: {summary.model} ({summary.model_source})",
         soft_wrap=True,
     )
+
+
+def gate_sentence(gate: Gate | None) -> str:
+    """What the gate says of the model: passed, or what failed by how much and what follows from it."""
+    if gate is None:
+        return f"The gate was not tested: the outcomes are not of both kinds. {_DEMO_ONLY}"
+    if gate.passed:
+        return f"The gate passed on all of its {len(gate.checks)} conditions."
+    verb, passed = ("failed", False) if gate.passed is False else ("was not tested", None)
+    faults = "; ".join(f"{check.name} ({check.text})" for check in gate.checks if check.passed is passed)
+    return strip_control_characters(f"The gate {verb}: {faults}. {_DEMO_ONLY}")
 
 
 def say_page(console: Console, url: str, simulated: bool) -> None:

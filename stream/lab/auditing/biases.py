@@ -17,7 +17,7 @@ from stream.lab.replaying import Replayed
 
 QUICK_SECONDS = 10.0
 QUICK_SHARE = 0.25  # of the actions
-_LEAST = 20  # actions or alerts, for a share of them to be said
+LEAST = 20  # actions or alerts, for a share of them to be said
 _BURST_DAYS, _BURST_SHARE, _BURST_PART = 28.0, 0.5, 0.15  # most of a log of weeks in its last part
 _FIFTH = 0.2
 _LEAST_FIFTH = 100  # labelled alerts of a fifth
@@ -61,7 +61,7 @@ class Actors:
 
     def programs(self) -> list[Actor]:
         """Those who did a quarter of all actions within seconds of the raise, as programs do."""
-        if self.total < _LEAST:
+        if self.total < LEAST:
             return []
         return [
             Actor(name, self.total, quick)
@@ -78,7 +78,7 @@ def biases(replayed: Replayed, actors: Actors | None = None, now: float | None =
     found = [*_agents(replayed), *_teams(replayed)]
     found += [] if actors is None else _programs(actors)
     found += [] if now is None else _future(replayed, now)
-    if len(replayed.at) >= _LEAST:
+    if len(replayed.at) >= LEAST:
         found += [*_burst(replayed), *_age(replayed), *_strays(replayed), *_episodes(replayed)]
     return found
 
@@ -118,7 +118,8 @@ def _agents(replayed: Replayed) -> Iterator[Finding]:
     for name, entries in (("actionable", outcome.actionable), ("noise", outcome.noise)):
         for kind, agent in map(split_kind, entries):
             done = agents[f"{kind}@{AUTOMATION}"]
-            if agent is None and agents[f"{kind}@{PERSON}"] and done > _MINE * kinds[kind]:
+            enough = kinds[kind] >= LEAST
+            if agent is None and enough and agents[f"{kind}@{PERSON}"] and done > _MINE * kinds[kind]:
                 yield Finding(
                     "agents",
                     f"outcome.{name} lists {kind!r}, of which automation did {done:,} of {kinds[kind]:,}; "

@@ -6,10 +6,13 @@ from stream.core.problem import Problem
 from stream.lab.auditing import sections
 from stream.lab.auditing.floods import LEAST_COUNT, LEAST_DAYS
 from stream.lab.auditing.result import Audit, Finding
+from stream.lab.judging.baselines import title_of
 from stream.lab.log_checks import LEAST_ALERTS, LEAST_OF_A_CLASS
 from stream.lab.log_warnings import fields_sentence, orphan_sentence
 
 TRIVIAL_AUC = 0.95
+LEAST = 20  # alerts or actions, for a share of them to be given
+LEAST_SIDE = 100  # alerts on either side of the split, for their shares acted on to be called different
 MUCH = 0.05  # a share that is worth a warning
 _SHIFT = 0.05  # of the share acted on, from one side of the split to the other
 _SHOWN = 5
@@ -118,8 +121,12 @@ def _sides(audit: Audit) -> Iterator[Finding]:
     yield Finding(
         "split",
         f"The split is at {tests.split_at:%Y-%m-%d %H:%M}: {tests.trainable:,} alerts to learn from "
-        f"({_percent(before)} acted on), {tests.judged:,} to judge by ({_percent(after)}).",
-        before is not None and after is not None and abs(before - after) > _SHIFT,
+        f"({_percent(before, tests.trainable)} acted on), {tests.judged:,} to judge by "
+        f"({_percent(after, tests.judged)}).",
+        before is not None
+        and after is not None
+        and min(tests.trainable, tests.judged) >= LEAST_SIDE
+        and abs(before - after) > _SHIFT,
     )
     for part, count, rate in (("learn from", tests.trainable, before), ("judge by", tests.judged, after)):
         if rate in (0.0, 1.0):
@@ -138,6 +145,10 @@ def _sides(audit: Audit) -> Iterator[Finding]:
 def _trivial(audit: Audit) -> Iterator[Finding]:
     tests = audit.tests
     if tests is None or tests.always_noise_accuracy is None:
+        return
+    if tests.judged < LEAST:
+        text = f"Whether the target is trivial was not tested: {tests.judged:,} alerts to judge by, {LEAST} are needed."
+        yield Finding("target", text)
         return
     accuracy = tests.always_noise_accuracy
     trivial = accuracy >= tests.target_detection
@@ -159,7 +170,7 @@ def _trivial(audit: Audit) -> Iterator[Finding]:
     suppressed = "-" if score.suppressed is None else f"{score.suppressed:.1%}"
     yield Finding(
         "target",
-        f"The best baseline is {score.name}: AUC {best:.3f}, {suppressed} of the noise suppressed at "
+        f"The best baseline is {title_of(score.name)}: AUC {best:.3f}, {suppressed} of the noise suppressed at "
         f"{tests.target_detection:.0%} detection"
         + (f"; above {TRIVIAL_AUC} the target is trivial, a table answers it." if best > TRIVIAL_AUC else "."),
         best > TRIVIAL_AUC,
@@ -169,13 +180,16 @@ def _trivial(audit: Audit) -> Iterator[Finding]:
 def _labels(audit: Audit, problem: Problem) -> Iterator[Finding]:
     delays, lost = audit.delays, audit.undecided
     total = delays.by_action + delays.by_expiry
-    if delays.by_action:
+    if 0 < delays.by_action < LEAST:
+        text = f"How soon an action decides was not tested: {delays.by_action:,} alerts were, {LEAST} are needed."
+        yield Finding("delay", text)
+    elif delays.by_action:
         yield Finding(
             "delay",
             f"Where an action decides, half do within {_minutes(delays.minutes['50%'])} and 90% within "
             f"{_minutes(delays.minutes['90%'])}; {delays.by_expiry / total:.1%} of the labels are expiries.",
         )
-    if delays.at_once > MUCH * max(delays.by_action, 1):
+    if delays.by_action >= LEAST and delays.at_once > MUCH * delays.by_action:
         yield Finding(
             "delay",
             f"{delays.at_once:,} of {delays.by_action:,} actions come within a second of the raise: an outcome may "
@@ -187,7 +201,7 @@ def _labels(audit: Audit, problem: Problem) -> Iterator[Finding]:
             "undecided",
             f"{lost.unknown + lost.open:,} of {audit.volumes.alerts:,} alerts give no label: {lost.unknown:,} unknown, "
             f"{lost.open:,} open when the log ends; {lost.young:,} after the split are too young to judge.",
-            lost.unknown + lost.open > MUCH * audit.volumes.alerts,
+            audit.volumes.alerts >= LEAST and lost.unknown + lost.open > MUCH * audit.volumes.alerts,
         )
     if lost.purged:
         hours = problem.outcome.horizon_hours
@@ -197,21 +211,23 @@ def _labels(audit: Audit, problem: Problem) -> Iterator[Finding]:
 def _refires(audit: Audit, problem: Problem) -> Iterator[Finding]:
     refires, hours = audit.refires, problem.outcome.horizon_hours
     if refires.refires:
-        same = f"; {refires.same / refires.paired:.1%} end as the one before" if refires.paired else ""
+        enough = audit.volumes.alerts >= LEAST
+        share = f" ({refires.refires / audit.volumes.alerts:.1%})" if enough else ""
+        same = f"; {refires.same / refires.paired:.1%} end as the one before" if refires.paired >= LEAST else ""
         yield Finding(
             "re-fires",
-            f"{refires.refires:,} alerts ({refires.refires / audit.volumes.alerts:.1%}) follow one of the same team, "
-            f"rule and entity within {hours:g} h{same}.",
-            refires.refires > MUCH * audit.volumes.alerts,
+            f"{refires.refires:,} alerts{share} follow one of the same team, rule and entity within {hours:g} h{same}.",
+            enough and refires.refires > MUCH * audit.volumes.alerts,
         )
     if refires.like_before:
-        share = refires.across / refires.after
+        enough, part = refires.after >= LEAST, refires.across / refires.after
+        share = f" ({part:.2%})" if enough else ""
         yield Finding(
             "re-fires",
-            f"{refires.across:,} of {refires.after:,} alerts after the split ({share:.2%}) re-fire across it: their "
+            f"{refires.across:,} of {refires.after:,} alerts after the split{share} re-fire across it: their "
             f"like came before it, at most {hours:g} h earlier; {refires.like_before:,} had their like raised within "
             f"{hours:g} h before the split.",
-            share > MUCH,
+            enough and part > MUCH,
         )
     if refires.repeated:
         yield Finding("re-fires", f"{refires.repeated:,} raises repeat an alert already known and count once.")
@@ -279,8 +295,10 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:_SHOWN]) + more
 
 
-def _percent(share: float | None) -> str:
-    return "none" if share is None else f"{share:.1%}"
+def _percent(share: float | None, of: int) -> str:
+    if share is None:
+        return "none"
+    return f"{share:.1%}" if of >= LEAST else "too few for a share"
 
 
 def _minutes(minutes: float) -> str:

@@ -16,6 +16,7 @@ from stream.lab.cli.backtest import backtest_command
 from stream.lab.cli.options import (
     AsJson,
     Calibration,
+    Decisions,
     EstimatorName,
     Events,
     ParamsFile,
@@ -48,6 +49,7 @@ def train_command(
     problem: ProblemFile,
     out: Annotated[Path, typer.Option(help="Folder of models. The new version becomes a folder in it.")],
     events: Events = None,
+    decisions: Decisions = None,
     simulated: Simulated = False,
     skip_bad: SkipBad = False,
     sort: Sort = False,
@@ -99,6 +101,7 @@ def train_command(
             command=command,
             progress=report_progress,
             notice=print_notice,
+            decisions=decisions,
         )
         run = run_of("train", verify(folder), log, command, events.name if events else SIMULATED)
     record_run(run, folder, tracking)
@@ -112,6 +115,7 @@ def evaluate_command(
         typer.Option(help="Folder of a version, or a folder of versions. Give it several times to compare models."),
     ],
     events: Events = None,
+    decisions: Decisions = None,
     simulated: Simulated = False,
     skip_bad: SkipBad = False,
     sort: Sort = False,
@@ -131,7 +135,7 @@ def evaluate_command(
         check_score_path(scores)
     command, name = shlex.join(["noisegate", *sys.argv[1:]]), events.name if events else SIMULATED
     with chosen_log(events, simulated, skip_bad, sort) as log, stage_bars() as report_progress:
-        scored = score_models(log, model, report_progress)
+        scored = score_models(log, model, report_progress, decisions)
         comparison = compare_models(scored)
         if scores is not None:
             report_progress("finding reasons", 0.0)

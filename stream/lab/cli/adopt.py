@@ -14,6 +14,7 @@ from stream.core.errors import READABLE, LabError
 from stream.lab.cli.options import (
     AsJson,
     Calibration,
+    Decisions,
     Events,
     Prior,
     ProblemFile,
@@ -35,6 +36,7 @@ def adopt_command(
     problem: ProblemFile,
     out: Annotated[Path, typer.Option(help="Folder of models. The new version becomes a folder in it.")],
     events: Events = None,
+    decisions: Decisions = None,
     simulated: Simulated = False,
     skip_bad: SkipBad = False,
     sort: Sort = False,
@@ -72,6 +74,7 @@ def adopt_command(
             command=command,
             progress=report_progress,
             notice=print_notice,
+            decisions=decisions,
         )
         run = run_of("adopt", verify(folder), log, command, events.name if events else SIMULATED)
     record_run(run, folder, tracking)

@@ -90,14 +90,17 @@ def _say_floods(console: Console, days: "list[FloodDay]") -> None:
 
 
 def _say_baselines(console: Console, found: "Audit") -> None:
+    from stream.lab.judging.baselines import title_of
+
     if found.tests is None:
         return
     table = Table(title=f"baselines on {found.tests.judged:,} alerts", title_justify="left", box=SIMPLE)
-    table.add_column("score", no_wrap=True)
+    table.add_column("score")
     for name in ("AUC", f"suppressed at {found.tests.target_detection:.0%}"):
         table.add_column(name, justify="right")
     for score in found.tests.baselines:
-        table.add_row(score.name, *("-" if of is None else f"{of:.3f}" for of in (score.auc, score.suppressed)))
+        name = title_of(score.name)
+        table.add_row(name, *("-" if of is None else f"{of:.3f}" for of in (score.auc, score.suppressed)))
     console.print(table)
 
 

@@ -12,6 +12,8 @@ from stream.console import print_json, stage_bars
 from stream.core.errors import LabError
 from stream.lab.cli import options
 from stream.lab.cli.output import print_figures, table_console
+from stream.lab.reporting.formats import weights_words
+from stream.models.manifest import LabelWeights
 
 _UNITS = {"d": 1.0, "h": 1 / 24, "w": 7.0}
 
@@ -19,6 +21,7 @@ _UNITS = {"d": 1.0, "h": 1 / 24, "w": 7.0}
 def backtest_command(
     problem: options.ProblemFile,
     events: options.Events = None,
+    decisions: options.Decisions = None,
     simulated: options.Simulated = False,
     skip_bad: options.SkipBad = False,
     sort: options.Sort = False,
@@ -32,7 +35,9 @@ def backtest_command(
 
     definition, days = load_problem(problem), days_of(every)
     with options.chosen_log(events, simulated, skip_bad, sort) as log, stage_bars() as report_progress:
-        found = backtest(log, definition, every_days=days, split=split, seed=seed, progress=report_progress)
+        found = backtest(
+            log, definition, every_days=days, split=split, seed=seed, progress=report_progress, decisions=decisions
+        )
     if as_json:
         print_json(found)
         return
@@ -52,6 +57,8 @@ def backtest_command(
             f"not tested: {found.untested} of {found.untested + len(found.steps)} steps, no alert can be judged"
         )
     print_figures(console, f"{found.judged:,} alerts judged", found.scores, f"{found.target_detection:.0%}")
+    if isinstance(found.weights, LabelWeights):
+        console.print(f"judged: {weights_words(found.weights)}", highlight=False)
     console.print(
         "* at thresholds fixed beforehand: at each training for the retrained model, at the first for the others"
     )

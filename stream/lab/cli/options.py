@@ -17,6 +17,10 @@ Simulated = Annotated[bool, typer.Option("--simulated", help="Use the simulated 
 ProblemFile = Annotated[Path, typer.Option(help="Problem file (TOML): what to predict.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON on standard output.")]
 
+Decisions = Annotated[
+    Path | None,
+    typer.Option(help="Decisions of rules (JSON lines), by which labels of held-out alerts are weighed."),
+]
 
 SkipBad = Annotated[
     bool, typer.Option("--skip-bad", help="Leave out lines that are no events, counted by reason as the scorer would.")

@@ -12,9 +12,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from stream.console import SafeConsole, print_json, strip_control_characters
+from stream.lab.judging.baselines import ALWAYS_NOISE, ALWAYS_NOISE_MEANING, title_of
 from stream.lab.judging.bootstrap import LEAST_DAYS
 from stream.lab.judging.metrics import MODEL
 from stream.lab.judging.report_schema import Interval
+from stream.lab.reporting.formats import weights_words
 from stream.models.manifest import Figures, Manifest, Metrics
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 _LESS_IS_BETTER = ("brier", "log_loss", "ece")
 _WIDTH = 110
+_NAME = 16
 
 
 def table_console() -> Console:
@@ -36,6 +39,8 @@ def print_metrics(console: Console, metrics: Metrics, simulated: bool) -> None:
     title = f"{metrics.judged:,} alerts judged, {metrics.label_rate:.1%} acted on{' (SIMULATED)' if simulated else ''}"
     print_figures(console, title, {MODEL: metrics.model, **metrics.baselines}, kept)
     console.print(f"* at the threshold that kept {kept} on the end of the training window")
+    if metrics.weights is not None:
+        console.print(f"judged: {weights_words(metrics.weights)}", highlight=False)
 
 
 def print_trained(folder: Path, manifest: Manifest, problem: Path, out: Path, as_json: bool) -> None:
@@ -47,6 +52,8 @@ def print_trained(folder: Path, manifest: Manifest, problem: Path, out: Path, as
     console.print(f"[bold]{escape(str(folder))}[/bold]  learnt from {manifest.training.used:,} alerts")
     if manifest.metrics is not None:
         print_metrics(console, manifest.metrics, manifest.training.simulated)
+    if manifest.training.weights is not None:
+        console.print(f"learnt from: {weights_words(manifest.training.weights)}", highlight=False)
     if manifest.gate is not None and not manifest.gate.passed:
         verb = "could not be tested" if manifest.gate.result == "not tested" else "failed"
         why = escape(strip_control_characters("; ".join(manifest.gate.faults)))
@@ -91,6 +98,8 @@ def print_comparison(comparison: "ModelComparison", as_json: bool) -> None:
     models = {one.model: one.metrics.model for one in comparison.evaluations}
     print_figures(console, title, {**models, **metrics.baselines}, kept)
     console.print(f"* at the threshold that kept {kept} on the end of each model's training window")
+    if metrics.weights is not None:
+        console.print(f"judged: {weights_words(metrics.weights)}", highlight=False)
     for difference in comparison.differences:
         _print_difference(console, difference, comparison, kept)
     if comparison.days < LEAST_DAYS:
@@ -128,14 +137,16 @@ def _better(found: Interval, less: bool, difference: "Difference") -> str:
 
 
 def print_figures(console: Console, title: str, scores: Mapping[str, Figures], kept: str) -> None:
-    """Print a table with one row a score, the first in bold."""
+    """Print a table with one row a score, the first in bold, and what a score without knowledge is worth."""
     table = Table(title=title, title_justify="left", box=SIMPLE)
-    table.add_column("score", no_wrap=True)
+    table.add_column("score", min_width=_NAME, max_width=_NAME)
     for name in ("AUC", "ECE", "Brier", "log loss", f"suppressed at {kept}", "detection*", "suppressed*"):
         table.add_column(name, justify="right", no_wrap=not name.startswith("suppressed "))
     for number, (name, figures) in enumerate(scores.items()):
-        table.add_row(name, *_cells(figures), style=None if number else "bold")
+        table.add_row(title_of(name), *_cells(figures), style=None if number else "bold")
     console.print(table)
+    if ALWAYS_NOISE in scores:
+        console.print(ALWAYS_NOISE_MEANING, markup=False, highlight=False)
 
 
 def _cells(of: Figures) -> list[str]:

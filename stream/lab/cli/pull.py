@@ -20,18 +20,25 @@ def pull_command(
     output: Annotated[Path, typer.Option("--output", "-o", help="Event log to write: .jsonl, .jsonl.gz or .parquet.")],
     since: Annotated[str | None, typer.Option(help=f"Start, in event time: {_WHEN}. Default: the beginning.")] = None,
     until: Annotated[str | None, typer.Option(help=f"End (exclusive), in event time: {_WHEN}.")] = None,
+    decisions: Annotated[
+        Path | None,
+        typer.Option(help="File to write the hold-out decisions of rules to (.jsonl or .jsonl.gz), for --decisions."),
+    ] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Write alerts.events from Kafka to an event log, in the order in which the live folds saw it."""
     from stream.config import load_settings
     from stream.core.events import parse_when
+    from stream.lab.sources.decisions import pull_decisions
     from stream.lab.sources.pull import Pulled, pull
 
+    settings = load_settings(file=context.obj)
     now = time.time()
     begin = None if since is None else parse_when(since, "--since", now)
     end = None if until is None else parse_when(until, "--until", now)
     with stage_bars() as report_progress:
-        pulled: Pulled = pull(load_settings(file=context.obj), output, begin, end, report_progress)
+        pulled: Pulled = pull(settings, output, begin, end, report_progress)
+    held_out = None if decisions is None else pull_decisions(settings, decisions)
     if as_json:
         print_json(pulled)
         return
@@ -56,3 +63,5 @@ def pull_command(
     if unread := fields_sentence(pulled.unknown_fields):
         console.print(unread, markup=False, highlight=False)
     console.print(f"written to {escape(pulled.output)}", highlight=False)
+    if decisions is not None:
+        console.print(f"{held_out:,} hold-out decisions written to {escape(str(decisions))}", highlight=False)

@@ -25,10 +25,14 @@ _TINY = 1e-12
 
 
 class Days(Struct, frozen=True, eq=False):
-    """The day (or hour) of each row, int64[N] from 0 to D - 1, and how often each draw takes each, float64[B, D]."""
+    """The day (or hour) of each row, int64[N] from 0 to D - 1, and how often each draw takes each, float64[B, D].
+
+    `weights`, float64[N], are of the rows; None where each is 1.
+    """
 
     day: NDArray[np.int64]
     counts: Array
+    weights: Array | None = None
 
     @property
     def enough(self) -> bool:
@@ -45,16 +49,18 @@ class Days(Struct, frozen=True, eq=False):
 
     def _ratio(self, above: Array, below: Array) -> Array:
         days = self.counts.shape[1]
+        if self.weights is not None:
+            above, below = above * self.weights, below * self.weights
         sums = [self.counts @ np.bincount(self.day, weights=part, minlength=days) for part in (above, below)]
         return np.where(sums[1] > 0, sums[0] / np.maximum(sums[1], _TINY), np.nan)
 
 
-def days_of(at: Array, seed: int, draws: int = DRAWS, seconds: float = DAY) -> Days:
+def days_of(at: Array, seed: int, draws: int = DRAWS, seconds: float = DAY, weights: Array | None = None) -> Days:
     """Draws of days (UTC), or of stretches of `seconds`, in which alerts were raised; `at` is in seconds since 1970."""
     names, day = np.unique(np.floor(at / seconds), return_inverse=True)
     count = len(names)
     drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1.0 / count), size=draws)
-    return Days(day.astype(np.int64), drawn.astype(np.float64))
+    return Days(day.astype(np.int64), drawn.astype(np.float64), weights)
 
 
 def interval(value: float, draws: Array, enough: bool) -> Interval:
@@ -86,21 +92,25 @@ class BootstrapFigures(Struct, frozen=True, eq=False):
 
 def draw(y: Labels, p: Array, days: Days, detection: float, threshold: float | None) -> BootstrapFigures:
     """All figures of a score with their draws; `threshold` is the one that was fixed before, if there is one."""
-    ranked = RankedScores(y, p)
+    ranked, w = RankedScores(y, p), days.weights
     detections = (detection, 0.99)
-    average = ranked.figures(np.ones(len(y)), detections)[1]
+    average = ranked.figures(np.ones(len(y)) if w is None else w, detections)[1]
     names = ["auc", "pr_auc", "ece", "suppressed_target", "suppressed_99"]
     plain = (
-        metrics.auc(y, p), average, metrics.ece(y, p), *(metrics.suppressed_at(y, p, share) for share in detections)
-    )  # fmt: skip
-    values = dict(zip(names, plain, strict=True)) | {"brier": metrics.brier(y, p), "log_loss": metrics.log_loss(y, p)}
+        metrics.auc(y, p, w),
+        average,
+        metrics.ece(y, p, weights=w),
+        *(metrics.suppressed_at(y, p, share, w) for share in detections),
+    )
+    values = dict(zip(names, plain, strict=True))
+    values |= {"brier": metrics.brier(y, p, w), "log_loss": metrics.log_loss(y, p, w)}
     if threshold is not None:
-        values["suppressed_fixed"] = metrics.suppressed_below(y, p, threshold)
-        values["detection_fixed"] = metrics.detected_from(y, p, threshold)
+        values["suppressed_fixed"] = metrics.suppressed_below(y, p, threshold, w)
+        values["detection_fixed"] = metrics.detected_from(y, p, threshold, w)
     if not days.enough:
         return BootstrapFigures(values, {})
-    day = days.day[ranked.order]
-    columns = np.array([ranked.figures_in_order(row[day], detections) for row in days.counts]).T
+    day, by = days.day[ranked.order], 1.0 if w is None else w[ranked.order]
+    columns = np.array([ranked.figures_in_order(row[day] * by, detections) for row in days.counts]).T
     draws = dict(zip(names, columns, strict=True))
     draws["brier"] = days.mean((p - y) ** 2)
     draws["log_loss"] = days.mean(losses(y, p))
@@ -117,9 +127,9 @@ def gain_at_equal_detection(y: Labels, model: BootstrapFigures, other: Array, da
     kept there: hindsight, which the model has not. A model that keeps more than was asked for is not held against one
     that keeps less.
     """
-    ranked = RankedScores(y, other)
+    ranked, by = RankedScores(y, other), 1.0 if days.weights is None else days.weights
     rows = zip(days.counts, model.draws.get("detection_fixed", np.empty(0)), strict=False)
-    reached = np.array([ranked.suppressed(row[days.day], float(kept)) for row, kept in rows])
-    value = metrics.suppressed_at(y, other, model.values["detection_fixed"])
+    reached = np.array([ranked.suppressed(row[days.day] * by, float(kept)) for row, kept in rows])
+    value = metrics.suppressed_at(y, other, model.values["detection_fixed"], days.weights)
     ours = model.draws.get("suppressed_fixed", np.empty(0))
     return interval(model.values["suppressed_fixed"] - value, ours - reached, days.enough)

@@ -2,7 +2,7 @@
 
 A promotion rests on it. It needs the outcomes topic and numpy, no library of the lab's. An alert is judged when
 the latest decision seen lies at its raise + horizon + grace or later, whatever came of it, so that fast outcomes do not
-run ahead of slow ones. Held-out alerts are judged: no rule touched them.
+run ahead of slow ones. Held-out alerts are judged: no rule touched them, and each stands for 1/(1 - p_act) alerts.
 """
 
 import logging
@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 import numpy as np
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from numpy.typing import NDArray
 
 from stream.config import Settings
@@ -26,6 +26,7 @@ from stream.core.records import Outcome, decode_outcome
 from stream.lab.judging import metrics
 from stream.lab.judging.bootstrap import DAY, HOUR, LEAST_DAYS, Days, days_of, interval
 from stream.lab.judging.report_schema import Interval
+from stream.lab.weights import NO_CHANCES, Chances, effective_size, weighted_mean, weights_from
 
 log = logging.getLogger(__name__)
 
@@ -45,12 +46,16 @@ LeftOut = Literal[
 
 
 class PairedScores(Struct, frozen=True, eq=False):
-    """N alerts with an outcome and two scores: raised at (seconds since 1970), 0 noise or 1 actionable, both scores."""
+    """N alerts with an outcome and two scores: raised at (seconds since 1970), 0 noise or 1 actionable, both scores.
+
+    `weights` are how many alerts each stands for, float64[N]; None where each is 1.
+    """
 
     at: Array
     y: Labels
     champion: Array
     challenger: Array
+    weights: Array | None = None
 
 
 class EdgeFigures(Struct, frozen=True):
@@ -71,6 +76,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
 
     Attributes:
         matured: alerts compared.
+        effective: how many of equal weight would tell as much, where rules held some out.
         needed: how many there must be (`target.min_outcomes`).
         young: alerts scored by both that will count when their time has passed.
         left_out: outcomes that never count, by reason.
@@ -96,6 +102,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
     reached: Interval | None
     worse: list[str]
     not_tested: list[str] = []
+    effective: float | UnsetType = UNSET
 
     @property
     def fault(self) -> str | None:
@@ -118,7 +125,12 @@ class Comparison(Struct, frozen=True, kw_only=True):
 
 
 def compare_live(
-    outcomes: Iterable[Outcome], champion: str, challenger: str, problem: Problem, edges: Mapping[str, float]
+    outcomes: Iterable[Outcome],
+    champion: str,
+    challenger: str,
+    problem: Problem,
+    edges: Mapping[str, float],
+    chances: Chances = NO_CHANCES,
 ) -> Comparison:
     """The comparison of two versions on outcomes, in any order and with repetitions: neither changes a digit.
 
@@ -126,7 +138,7 @@ def compare_live(
     and only if they were acted on, to judge by them would hold against the champion what its own scores had closed:
     they are left out, with all that a rule closed.
 
-    `edges` has both versions' likely_noise edge.
+    `edges` has both versions' likely_noise edge, `chances` the p_act of what rules held out.
     """
     latest, left_out = -math.inf, Counter[LeftOut]()
     found: dict[tuple[str, str], Outcome] = {}
@@ -135,7 +147,7 @@ def compare_live(
         key = (outcome.team, outcome.alert_id)
         if key not in found or (outcome.by == CORRECTION and found[key].by != CORRECTION):
             found[key] = outcome
-    rows: list[tuple[float, int, float, float]] = []
+    rows: list[tuple[float, int, float, float, float]] = []
     young = 0
     for outcome in found.values():
         reason = _left_out(outcome, champion, challenger, problem)
@@ -146,9 +158,10 @@ def compare_live(
             young += 1
         else:
             label = int(outcome.outcome == "actionable")
-            rows.append((raised_at, label, outcome.scores[champion], outcome.scores[challenger]))
-    columns = np.array(sorted(rows), dtype=np.float64).reshape(len(rows), 4).T
-    pair = PairedScores(columns[0], columns[1].astype(np.int8), columns[2], columns[3])
+            p_act = chances.get((outcome.team, outcome.alert_id), 0.0)
+            rows.append((raised_at, label, outcome.scores[champion], outcome.scores[challenger], p_act))
+    columns = np.array(sorted(rows), dtype=np.float64).reshape(len(rows), 5).T
+    pair = PairedScores(columns[0], columns[1].astype(np.int8), columns[2], columns[3], weights_from(columns[4]))
     compared = compare_scores(pair, champion, challenger, problem, edges)
     return msgspec.structs.replace(compared, young=young, left_out=dict(left_out))
 
@@ -160,12 +173,13 @@ def compare_scores(
     days = len(np.unique(np.floor(pair.at / DAY)))
     blocks: Literal["days", "hours"] = "days" if days >= LEAST_DAYS else "hours"
     counted = len(pair.at)
-    kept = [_kept(pair.y, p, edges[name]) for p, name in ((pair.champion, champion), (pair.challenger, challenger))]
+    w = pair.weights
+    kept = [_kept(pair.y, p, edges[name], w) for p, name in ((pair.champion, champion), (pair.challenger, challenger))]
     brier = detection = suppressed = reached = None
     if counted:
-        drawn = days_of(pair.at, SEED, seconds=DAY if blocks == "days" else HOUR)
+        drawn = days_of(pair.at, SEED, seconds=DAY if blocks == "days" else HOUR, weights=w)
         loss = (pair.challenger - pair.y) ** 2 - (pair.champion - pair.y) ** 2
-        brier = interval(float(loss.mean()), drawn.mean(loss), drawn.enough)
+        brier = interval(weighted_mean(loss, w), drawn.mean(loss), drawn.enough)
         above = pair.champion >= edges[champion], pair.challenger >= edges[challenger]
         detection = _moved(above[0], above[1], pair.y == 1, drawn)
         suppressed = _moved(~above[0], ~above[1], pair.y == 0, drawn)
@@ -177,7 +191,7 @@ def compare_scores(
         needed=problem.target.min_outcomes,
         days=days,
         blocks=blocks,
-        label_rate=float(pair.y.mean()) if counted else None,
+        label_rate=weighted_mean(pair.y, w) if counted else None,
         of_champion=kept[0],
         of_challenger=kept[1],
         brier=brier,
@@ -186,6 +200,7 @@ def compare_scores(
         reached=reached,
         worse=_worse(brier, detection, reached, problem.target.detection),
         not_tested=list(_not_tested(brier, detection, counted, blocks)),
+        effective=UNSET if w is None else effective_size(w),
     )
 
 
@@ -238,9 +253,9 @@ def _left_out(outcome: Outcome, champion: str, challenger: str, problem: Problem
     return "visibility_only" if "visibility_only" in outcome.flags else None
 
 
-def _kept(y: Labels, p: Array, edge: float) -> EdgeFigures:
-    brier = metrics.brier(y, p) if len(y) else math.nan
-    figures = brier, metrics.detected_from(y, p, edge), metrics.suppressed_below(y, p, edge)
+def _kept(y: Labels, p: Array, edge: float, w: Array | None) -> EdgeFigures:
+    brier = metrics.brier(y, p, w) if len(y) else math.nan
+    figures = brier, metrics.detected_from(y, p, edge, w), metrics.suppressed_below(y, p, edge, w)
     return EdgeFigures(*(value if math.isfinite(value) else None for value in figures))
 
 
@@ -248,7 +263,8 @@ def _moved(before: Mask, after: Mask, among: Mask, drawn: Days) -> Interval | No
     """The change of a share, from `before` to `after` among some of the rows (all bool[N]); None without any."""
     if not among.any():
         return None
-    value = float(after[among].mean() - before[among].mean())
+    w = None if drawn.weights is None else drawn.weights[among]
+    value = weighted_mean(after[among], w) - weighted_mean(before[among], w)
     return interval(value, drawn.share(after, among) - drawn.share(before, among), drawn.enough)
 
 

@@ -19,7 +19,9 @@ from stream.lab.judging.report_schema import Interval
 from stream.lab.log_checks import about
 from stream.lab.matrix import predict, served_matrix
 from stream.lab.replaying import Replayed, replay
+from stream.lab.sources.decisions import chances_of_file
 from stream.lab.split import judgeable, split_at_time
+from stream.lab.weights import label_weights, weigh
 from stream.models.artifact import verify
 from stream.models.model import Model, load_model
 from stream.models.store import find
@@ -77,19 +79,22 @@ class Scored(Struct, frozen=True, eq=False):
     models: list[JudgedScores]
 
 
-def score_models(log: AnyPath, folders: Sequence[AnyPath], progress: Progress = no_progress) -> Scored:
+def score_models(
+    log: AnyPath, folders: Sequence[AnyPath], progress: Progress = no_progress, decisions: AnyPath | None = None
+) -> Scored:
     """The scores of models on the alerts of a log that were raised after the latest of their splits.
 
     Each of `folders` is an artifact, or a store of them: then its champion is meant, else the newest version.
+    `decisions` is a file of the closer's, by which labels of held-out alerts are weighed.
 
     Raises:
         ModelError: there is no sound model.
-        LogError: the log can't be read.
+        LogError: the log or the decisions can't be read.
         LabError: they answer different problems, one is named twice, or nothing can be judged.
     """
-    path, models = Path(log), load_models(folders)
+    path, models, chances = Path(log), load_models(folders), chances_of_file(decisions)
     problem = models[0].manifest.problem.definition
-    replayed = replay(read_log(path, problem.outcome.grace_minutes * 60.0, progress), problem)
+    replayed = weigh(replay(read_log(path, problem.outcome.grace_minutes * 60.0, progress), problem), chances)
     progress("comparing scores with outcomes", 0.0)
     with about(path):
         scored = score_replayed(replayed, models)
@@ -171,7 +176,8 @@ def _drawn(
     chosen = np.arange(len(y)) if rows is None else rows
     detection = scored.replayed.problem.target.detection
     threshold = judged.model.manifest.training.fixed_thresholds[MODEL]
-    return draw(y[chosen], judged.scores[chosen], days_of(at[chosen], seed), detection, threshold)
+    days = days_of(at[chosen], seed, weights=label_weights(scored.replayed, scored.places[chosen]))
+    return draw(y[chosen], judged.scores[chosen], days, detection, threshold)
 
 
 def _gains(model: BootstrapFigures, over: BootstrapFigures) -> dict[str, Interval]:

@@ -19,6 +19,7 @@ from stream.lab.judging.teams import judge_teams
 from stream.lab.matrix import predict, served_matrix
 from stream.lab.replaying import Replayed
 from stream.lab.split import judgeable, split_at_time
+from stream.lab.weights import label_weights
 from stream.models.artifact import FINDINGS, read_file
 from stream.models.model import Model
 
@@ -85,13 +86,14 @@ def compare_versions(
     check_classes(y, "part after both models' splits")
     scores = [predict(model, served_matrix(replayed, model, places)) for model in (champion, new)]
     edges = {model.version: model.thresholds.likely_noise for model in (champion, new)}
-    pair = PairedScores(replayed.at[judged], y, *scores)
+    weights = label_weights(replayed, judged)
+    pair = PairedScores(replayed.at[judged], y, scores[0], scores[1], weights)
     teams = [replayed.alerts[place].team for place in places.tolist()]
     unreadable = [set(model.thresholds.unreadable) for model in (champion, new)]
     drift = _drift(replayed, champion, splits[1])
     return VersionComparison(
         comparison=compare_scores(pair, champion.version, new.version, replayed.problem, edges),
-        auc=Shift("AUC", metrics.auc(y, scores[0]), metrics.auc(y, scores[1])),
+        auc=Shift("AUC", *(metrics.auc(y, p, weights) for p in scores)),
         drift=[one for one in drift if one.drifted],
         watched=sum(not one.shown_only for one in drift),
         importance=_importance(champion_folder, new_folder),
@@ -144,7 +146,7 @@ def _edges(before: Thresholds, after: Thresholds) -> list[Shift]:
 
 def _verdicts(teams: Sequence[str], pair: PairedScores) -> list[VerdictChange]:
     """Judged on the same alerts, so that a difference is the models' and not that of their test parts."""
-    before, after = (judge_teams(teams, pair.y, p).teams for p in (pair.champion, pair.challenger))
+    before, after = (judge_teams(teams, pair.y, p, pair.weights).teams for p in (pair.champion, pair.challenger))
     verdict = {team.name: team.verdict for team in after}
     return [
         VerdictChange(team.name, team.count, team.verdict, verdict[team.name])

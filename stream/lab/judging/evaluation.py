@@ -16,7 +16,9 @@ from stream.lab.judging.metrics import model_metrics
 from stream.lab.log_checks import about
 from stream.lab.matrix import predict, served_matrix
 from stream.lab.replaying import Replayed, replay
+from stream.lab.sources.decisions import chances_of_file
 from stream.lab.split import judgeable, split_at_time
+from stream.lab.weights import weigh
 from stream.models.artifact import verify
 from stream.models.manifest import Metrics
 from stream.models.model import Model, load_model
@@ -41,22 +43,25 @@ class Evaluation(Struct, frozen=True):
     metrics: Metrics
 
 
-def evaluate(log: AnyPath, model_dir: AnyPath, progress: Progress = no_progress) -> Evaluation:
+def evaluate(
+    log: AnyPath, model_dir: AnyPath, progress: Progress = no_progress, decisions: AnyPath | None = None
+) -> Evaluation:
     """The evaluation of a model on the alerts of a log that were raised at its split or later.
 
     `model_dir` is an artifact, or a store of them: then its champion is meant, else the newest version. The problem is
-    the one in the manifest.
+    the one in the manifest. `decisions` is a file of the closer's, by which labels of held-out alerts are weighed.
 
     Raises:
         ModelError: there is no sound model there.
-        LogError: the log can't be read.
+        LogError: the log or the decisions can't be read.
         LabError: nothing in the log can be judged.
     """
     log = Path(log)
     folder = find(Path(model_dir))
     problem = verify(folder).problem.definition
     model = load_model(folder, problem)
-    replayed = replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem)
+    chances = chances_of_file(decisions)
+    replayed = weigh(replay(read_log(log, problem.outcome.grace_minutes * 60.0, progress), problem), chances)
     progress("comparing scores with outcomes", 0.0)
     with about(log):
         evaluation = evaluate_replayed(replayed, model)

@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from msgspec.structs import replace
 
 from stream.core.problem import Target
+from stream.lab.judging.baselines import title_of
 from stream.lab.judging.bootstrap import LEAST_DAYS, BootstrapFigures
 from stream.lab.judging.report_schema import Check, Gain, Gate, Interval
 
+LEAST_JUDGED = 50  # alerts, to call one AUC above another
 _NO_THRESHOLD = "no threshold was fixed before the test"
 _TOO_FEW = f"too few days for an interval, at least {LEAST_DAYS} are needed"
 _NO_BASELINE = "none of the scores that must be beaten is there to compare with"
@@ -32,10 +34,10 @@ def judge_gate(
     Detection at the threshold fixed before the test is as asked for unless its upper 95 % bound is below. The gain in
     suppression is at equal detection (see `gain_at_equal_detection`); surely is its lower 95 % bound above zero. Where
     days are too few for a bound, or a threshold or a baseline is missing, the condition is not tested, and the gate not
-    passed. `judged` is how many alerts the figures rest on.
+    passed; nor is an AUC on fewer than `LEAST_JUDGED` alerts. `judged` is how many alerts the figures rest on.
     """
     must_beat = target.must_beat
-    checks = [_auc(model, baselines.get(name), name) for name in must_beat]
+    checks = [_auc(model, baselines.get(name), name, judged) for name in must_beat]
     checks.append(_detection(model, target.detection))
     best = best_of(baselines, must_beat)
     if best is not None:
@@ -48,12 +50,16 @@ def judge_gate(
     return Gate(False if False in results else None if None in results else True, checks)
 
 
-def _auc(model: BootstrapFigures, other: BootstrapFigures | None, name: str) -> Check:
-    asked = f"AUC above {name}"
+def _auc(model: BootstrapFigures, other: BootstrapFigures | None, name: str, judged: int | None) -> Check:
+    title = title_of(name)
+    asked = f"AUC above {title}"
     if other is None:
-        return Check(asked, None, f"there is no score {name} to compare with")
+        return Check(asked, None, f"there is no score {title} to compare with")
     ours, theirs = model.values["auc"], other.values["auc"]
-    return Check(asked, ours > theirs, f"AUC {ours:.3f}, {name} has {theirs:.3f}")
+    text = f"AUC {ours:.3f}, {title} has {theirs:.3f}"
+    if judged is not None and judged < LEAST_JUDGED:
+        return Check(asked, None, f"{text}; too few alerts to compare them, at least {LEAST_JUDGED} are needed")
+    return Check(asked, ours > theirs, text)
 
 
 def _detection(model: BootstrapFigures, wanted: float) -> Check:
@@ -68,12 +74,13 @@ def _detection(model: BootstrapFigures, wanted: float) -> Check:
 
 
 def _suppression(model: BootstrapFigures, gain: Interval | None, name: str) -> Check:
-    asked = f"more noise suppressed than by {name}"
+    title = title_of(name)
+    asked = f"more noise suppressed than by {title}"
     if gain is None:
         return Check(asked, None, _NO_THRESHOLD)
     text = (
         f"at that threshold {model.values['suppressed_fixed']:.1%} of the noise suppressed, {gain.value:+.1%} over "
-        f"what {name}, the best by ranking, could suppress at the same detection"
+        f"what {title}, the best by ranking, could suppress at the same detection"
     )
     if gain.low is None or gain.high is None:
         return Check(asked, None, f"{text}; {_TOO_FEW}")

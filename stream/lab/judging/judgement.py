@@ -16,9 +16,10 @@ from stream.core.scoring import Thresholds
 from stream.lab.judging import metrics, shortcut
 from stream.lab.judging import score_figures as figures
 from stream.lab.judging.ageing import judge_ageing
+from stream.lab.judging.baselines import title_of
 from stream.lab.judging.bootstrap import DAY, LEAST_DAYS, BootstrapFigures
 from stream.lab.judging.drift import judge_drift
-from stream.lab.judging.gate import best_of, judge_gate
+from stream.lab.judging.gate import LEAST_JUDGED, best_of, judge_gate
 from stream.lab.judging.metrics import MODEL, check_classes
 from stream.lab.judging.report_schema import Ageing, Data, Floods, Importance, Judgement, Week
 from stream.lab.judging.teams import judge_teams
@@ -28,6 +29,7 @@ from stream.lab.learning.trees import Trees
 from stream.lab.matrix import predict, served_matrix
 from stream.lab.replaying import Replayed
 from stream.lab.split import Split, Window, trainable
+from stream.lab.weights import effective_count, label_weights, summarise_weights, weighted_mean
 from stream.models.model import Model
 from stream.progress import Progress, no_progress
 
@@ -65,11 +67,12 @@ def judge_scores(case: Case) -> Judgement:
         LabError: nothing to judge, or one class only.
     """
     replayed, judged, problem = case.replayed, case.judged, case.replayed.problem
-    y = replayed.outcome[judged]
+    y, w = replayed.outcome[judged], label_weights(replayed, judged)
     check_classes(y, "test part")
+    size = effective_count(len(y), w)
     sets = {MODEL: case.scores} | {name: known[judged] for name, known in case.baselines.items()}
     at, detection = replayed.at[judged], problem.target.detection
-    compared = figures.compare(y, at, sets, case.fixed, detection, case.seed)
+    compared = figures.compare(y, at, sets, case.fixed, detection, case.seed, w)
     best = best_of(
         compared.others, [name for name in problem.target.must_beat if name in sets] or list(compared.others)
     )
@@ -85,21 +88,21 @@ def judge_scores(case: Case) -> Judgement:
         problem=problem,
         problem_id=problem.id,
         split_at=moment(case.split.at),
-        data=_data(case, y.mean()),
+        data=_data(case, weighted_mean(y, w)),
         weeks=_weeks(replayed, case.split),
         target_detection=detection,
         scores=compared.figures,
         gains=compared.gains,
-        episodes=figures.episode_figures(y, at, replayed.episode[judged], sets, case.fixed, detection, case.seed),
-        reliability=figures.reliability_bins(y, case.scores),
-        curves={name: figures.curve(y, p) for name, p in drawn.items()},
-        bands=figures.bands_of(y, case.scores, case.bands),
-        gate=judge_gate(compared.model, compared.others, compared.gains, problem.target, len(y)),
-        shortcut=shortcut.judge_shortcut(y, case.scores, replayed.last_outcome[judged], case.seed),
-        teams=judge_teams(names, y, case.scores),
+        episodes=figures.episode_figures(y, at, replayed.episode[judged], sets, case.fixed, detection, case.seed, w),
+        reliability=figures.reliability_bins(y, case.scores, w),
+        curves={name: figures.curve(y, p, w) for name, p in drawn.items()},
+        bands=figures.bands_of(y, case.scores, case.bands, w),
+        gate=judge_gate(compared.model, compared.others, compared.gains, problem.target, size),
+        shortcut=shortcut.judge_shortcut(y, case.scores, replayed.last_outcome[judged], case.seed, w),
+        teams=judge_teams(names, y, case.scores, w),
         ageing=_ageing(case, sets, best),
         notes=[
-            *_notes(compared.drawn, len(np.unique(np.floor(replayed.at[judged] / DAY)))),
+            *_notes(compared.drawn, len(np.unique(np.floor(replayed.at[judged] / DAY))), size),
             *team_notes([alert.team for alert in replayed.alerts[: case.split.alert]], names),
         ],
     )
@@ -119,8 +122,8 @@ def judge_trained(
     """The judgement of a model just trained: all sections but the canaries.
 
     `scores` are float64[J] of the judged alerts (bool[N]), baselines float64[N]. Three ablations are trained with the
-    manifest's seed and `plan`. Dependence is on the rate of team and rule by which the trees gain most. Version,
-    creation time and command are those of the model's manifest.
+    manifest's seed and `plan`. Dependence is on the rate of action by which the trees gain most, as the served graph
+    scores it. Version, creation time and command are those of the model's manifest.
 
     Raises:
         LabError: nothing to judge, or one class only.
@@ -129,19 +132,19 @@ def judge_trained(
     case = _case(window, fitted, model, baselines, scores, judged)
     judgement = judge_scores(case)
     matrix, y = served_matrix(replayed, model, np.flatnonzero(judged)), replayed.outcome[judged]
-    looked = judgement.shortcut
+    looked, w = judgement.shortcut, label_weights(replayed, judged)
     weighed = importance(window, fitted)
     if looked is not None:
-        names = [one.feature for one in weighed] if weighed is not None else list(shortcut.RATES)
-        of = next((name for name in names if name in shortcut.RATES), "")
-        reached = shortcut.dependence(matrix, window.features, model.predict, of)
-        again = shortcut.ablations(window, (matrix, y), baselines, seed, plan, progress)
-        looked = replace(looked, ablations=again, dependence=reached, dependence_of=of)
+        of = shortcut.weightiest_rate(window.features, weighed)
+        tenths = shortcut.dependence(matrix, window.features, model.predict, of)
+        reached = [(one.rate, one.score) for one in tenths if one.rate is not None and one.score is not None]
+        again = shortcut.ablations(window, (matrix, y), baselines, seed, plan, progress, w)
+        looked = replace(looked, ablations=again, dependence=reached, dependence_of=of, dependence_bins=tenths)
     return replace(
         judgement,
         shortcut=looked,
         importance=weighed,
-        drift=judge_drift(model.reference, replayed.at[judged], matrix, window.features),
+        drift=judge_drift(model.reference, replayed.at[judged], matrix, window.features, w),
         floods=floods(case, model),
     )
 
@@ -188,14 +191,17 @@ def floods(case: Case, model: Model) -> Floods | None:
     if not flood.any():
         return None
     labelled = flood & replayed.mature & np.isin(replayed.outcome, (NOISE, ACTIONABLE))
-    y = replayed.outcome[case.judged]
-    without = metrics.auc(y, case.scores), metrics.ece(y, case.scores)
+    y, w = replayed.outcome[case.judged], label_weights(replayed, case.judged)
+    without = metrics.auc(y, case.scores, w), metrics.ece(y, case.scores, weights=w)
     count = int(np.count_nonzero(labelled))
     if not count:
         return Floods(int(flood.sum()), 0, without[0], None, without[1], None)
     added = predict(model, served_matrix(replayed, model, np.flatnonzero(labelled)))
     all_y, all_p = np.concatenate([y, replayed.outcome[labelled]]), np.concatenate([case.scores, added])
-    both = metrics.auc(all_y, all_p), metrics.ece(all_y, all_p)
+    if w is not None:
+        more = label_weights(replayed, labelled)
+        w = np.concatenate([w, np.ones(count) if more is None else more])
+    both = metrics.auc(all_y, all_p, w), metrics.ece(all_y, all_p, weights=w)
     return Floods(int(flood.sum()), count, without[0], both[0], without[1], both[1])
 
 
@@ -209,7 +215,8 @@ def _ageing(case: Case, sets: Mapping[str, Array], best: str | None) -> Ageing |
         return None
     replayed, judged = case.replayed, case.judged
     since, detection = replayed.at[judged] - case.split.at, replayed.problem.target.detection
-    return judge_ageing(since, replayed.outcome[judged], case.scores, (best, sets[best]), detection)
+    y, w = replayed.outcome[judged], label_weights(replayed, judged)
+    return judge_ageing(since, y, case.scores, (best, sets[best]), detection, w)
 
 
 def _data(case: Case, rate: float) -> Data:
@@ -219,7 +226,8 @@ def _data(case: Case, rate: float) -> Data:
     """
     replayed, split = case.replayed, case.split
     after = replayed.at >= split.at
-    used = int(np.count_nonzero(trainable(replayed, split)))
+    usable = trainable(replayed, split)
+    used = int(np.count_nonzero(usable))
     read_only = (replayed.flags & (VISIBILITY_ONLY | MAINTENANCE)) != 0
     return Data(
         events=replayed.events,
@@ -236,6 +244,8 @@ def _data(case: Case, rate: float) -> Data:
         excluded_visibility=int(np.count_nonzero(read_only)),
         excluded_flood=int(np.count_nonzero(((replayed.flags & FLOOD) != 0) & ~read_only)),
         undecided=int(np.count_nonzero(after & replayed.counts & ~case.judged)),
+        train_weights=summarise_weights(replayed, usable),
+        judged_weights=summarise_weights(replayed, case.judged),
     )
 
 
@@ -247,22 +257,25 @@ def _weeks(replayed: Replayed, split: Split) -> list[Week]:
     made = []
     for week in range(int(number.max()) + 1):
         within = number == week
-        labels = replayed.outcome[within & replayed.labelled]
+        known = within & replayed.labelled
+        labels = replayed.outcome[known]
         begin, end = start + week * length, start + (week + 1) * length
         part = "training" if end <= split.at else "test" if begin >= split.at else "both"
-        rate = float(labels.mean()) if len(labels) else None
+        rate = weighted_mean(labels, label_weights(replayed, known)) if len(labels) else None
         made.append(Week(start=first + week * _WEEK, alerts=int(within.sum()), rate=rate, part=part))
     return made
 
 
-def _notes(drawn: Mapping[str, BootstrapFigures], days: int) -> list[str]:
+def _notes(drawn: Mapping[str, BootstrapFigures], days: int, judged: int) -> list[str]:
     notes = []
     others = {name: one.values["auc"] for name, one in drawn.items() if name != MODEL}
-    if others:
+    if others and judged >= LEAST_JUDGED:
         name = max(others, key=lambda each: others[each])
         above = drawn[MODEL].values["auc"] - others[name]
         if above > LEAK:
-            notes.append(f"The model's AUC is {above:.2f} above {name}, the best baseline: look for a leak first.")
+            notes.append(
+                f"The model's AUC is {above:.2f} above {title_of(name)}, the best baseline: look for a leak first."
+            )
     if days < LEAST_DAYS:
         notes.append(f"The judged alerts are of {days} days: too few for intervals, which take {LEAST_DAYS}.")
     return notes

@@ -1,4 +1,7 @@
-"""The figures by which scores are judged. `y` is 1 for actionable and 0 for noise, `p` the scores, both [N]."""
+"""The figures by which scores are judged. `y` is 1 for actionable and 0 for noise, `p` the scores, both [N].
+
+`weights`, float64[N], say how many alerts each row stands for; None is 1 for each.
+"""
 
 import math
 from collections.abc import Mapping
@@ -8,6 +11,7 @@ import numpy as np
 from stream.core.errors import LabError
 from stream.core.frame import Array, Labels, Mask
 from stream.lab.replaying import Replayed
+from stream.lab.weights import label_weights, summarise_weights, weighted_mean
 from stream.models.manifest import Figures, Metrics
 
 MODEL = "model"  # the model's name among the scores; the baselines have their own
@@ -17,7 +21,7 @@ _LEAST = 1e-15  # a probability below it is taken as it, in the log loss
 _TINY, _SLACK = 1e-12, 1e-9
 
 
-def auc(y: Labels, p: Array) -> float:
+def auc(y: Labels, p: Array, weights: Array | None = None) -> float:
     """Share of pairs (actionable, noise) that are ranked right; equal scores count half (Mann and Whitney, 1947).
 
     NaN where a class is missing.
@@ -25,18 +29,21 @@ def auc(y: Labels, p: Array) -> float:
     >>> auc(np.array([0, 0, 1, 1], dtype=np.int8), np.array([0.1, 0.4, 0.4, 0.8]))
     0.875
     """
-    return RankedScores(y, p).auc(np.ones(len(y)))
+    return RankedScores(y, p).auc(np.ones(len(y)) if weights is None else weights)
 
 
-def ece(y: Labels, p: Array, bins: int = BINS) -> float:
+def ece(y: Labels, p: Array, bins: int = BINS, weights: Array | None = None) -> float:
     """Expected calibration error over bins of equal mass: mean |share of actionable - mean score|, by mass.
 
     Bins hold whole alerts, the first ones one more where the number does not divide. Alerts with equal scores may fall
     into two bins; each then counts as their common share of actionable, so that the figure does not depend on order.
+    With weights, bins have equal weight, and a row on an edge is split.
 
     >>> ece(np.array([0, 1, 0, 1], dtype=np.int8), np.array([0.5, 0.5, 0.5, 0.5]))
     0.0
     """
+    if weights is not None:
+        return RankedScores(y, p).ece(weights, np.linspace(0.0, float(weights.sum()), bins + 1))
     return RankedScores(y, p).ece(np.ones(len(y)), equal_edges(len(y), bins))
 
 
@@ -50,22 +57,22 @@ def equal_edges(count: int, bins: int = BINS) -> Array:
     return np.array([number * size + min(number, more) for number in range(bins + 1)], dtype=np.float64)
 
 
-def brier(y: Labels, p: Array) -> float:
+def brier(y: Labels, p: Array, weights: Array | None = None) -> float:
     """Mean squared difference of score and outcome (Brier, 1950).
 
     >>> brier(np.array([0, 1], dtype=np.int8), np.array([0.5, 1.0]))
     0.125
     """
-    return float(np.mean((p - y) ** 2))
+    return weighted_mean((p - y) ** 2, weights)
 
 
-def log_loss(y: Labels, p: Array) -> float:
+def log_loss(y: Labels, p: Array, weights: Array | None = None) -> float:
     """Mean negative log likelihood, in nats.
 
     >>> round(log_loss(np.array([0, 1], dtype=np.int8), np.array([0.5, 0.5])), 4)
     0.6931
     """
-    return float(np.mean(losses(y, p)))
+    return weighted_mean(losses(y, p), weights)
 
 
 def losses(y: Labels, p: Array) -> Array:
@@ -74,7 +81,7 @@ def losses(y: Labels, p: Array) -> Array:
     return np.asarray(-np.where(y == 1, np.log(kept), np.log1p(-kept)))
 
 
-def threshold_for(y: Labels, p: Array, detection: float) -> float:
+def threshold_for(y: Labels, p: Array, detection: float, weights: Array | None = None) -> float:
     """The highest threshold t at which at least `detection` of the actionable have p >= t. NaN without any.
 
     >>> threshold_for(np.array([1, 1, 1, 1, 0], dtype=np.int8), np.array([0.2, 0.4, 0.6, 0.8, 0.1]), 0.75)
@@ -83,29 +90,37 @@ def threshold_for(y: Labels, p: Array, detection: float) -> float:
     actionable = np.sort(p[y == 1])
     if not len(actionable):
         return math.nan
+    if weights is not None:
+        order = np.argsort(-p[y == 1], kind="stable")
+        kept_weight = np.cumsum(weights[y == 1][order])
+        return float(p[y == 1][order][np.searchsorted(kept_weight, detection * kept_weight[-1] - _SLACK)])
     kept = math.ceil(detection * len(actionable) - 1e-9)
     return float(actionable[len(actionable) - max(kept, 1)])
 
 
-def suppressed_below(y: Labels, p: Array, threshold: float) -> float:
+def suppressed_below(y: Labels, p: Array, threshold: float, weights: Array | None = None) -> float:
     """Share of the noise with a score strictly below the threshold. NaN without any noise."""
-    noise = p[y == 0]
-    return float(np.mean(noise < threshold)) if len(noise) else math.nan
+    return _share(p < threshold, y == 0, weights)
 
 
-def detected_from(y: Labels, p: Array, threshold: float) -> float:
+def detected_from(y: Labels, p: Array, threshold: float, weights: Array | None = None) -> float:
     """Share of the actionable with a score at or above the threshold. NaN without any."""
-    actionable = p[y == 1]
-    return float(np.mean(actionable >= threshold)) if len(actionable) else math.nan
+    return _share(p >= threshold, y == 1, weights)
 
 
-def suppressed_at(y: Labels, p: Array, detection: float) -> float:
+def _share(of: Mask, among: Mask, weights: Array | None) -> float:
+    if not among.any():
+        return math.nan
+    return weighted_mean(of[among], None if weights is None else weights[among])
+
+
+def suppressed_at(y: Labels, p: Array, detection: float, weights: Array | None = None) -> float:
     """Share of the noise below the highest threshold that keeps `detection` of the actionable: a ranking figure.
 
     >>> suppressed_at(np.array([1, 1, 0, 0], dtype=np.int8), np.array([0.5, 0.9, 0.1, 0.6]), 0.95)
     0.5
     """
-    return suppressed_below(y, p, threshold_for(y, p, detection))
+    return suppressed_below(y, p, threshold_for(y, p, detection, weights), weights)
 
 
 class RankedScores:
@@ -152,6 +167,16 @@ class RankedScores:
         scores, acted = (_by_bin(part, mass, edges) for part in (mass * self._scores, positive))
         rows = zip(sizes.tolist(), scores.tolist(), acted.tolist(), strict=True)
         return [(int(size), score / size, share / size) for size, score, share in rows if size]
+
+    def weighted_bins(self, weights: Array) -> list[tuple[float, float, float]]:
+        """Of ten bins of equal weight: the effective number of rows, mean score and share of actionable."""
+        ordered = weights[self.order]
+        mass, positive = self._groups(ordered)
+        squares, edges = self._grouped(ordered**2), np.linspace(0.0, float(weights.sum()), BINS + 1)
+        squared, scores, acted = (_by_bin(part, mass, edges) for part in (squares, mass * self._scores, positive))
+        size = float(weights.sum()) / BINS
+        rows = zip(squared.tolist(), scores.tolist(), acted.tolist(), strict=True)
+        return [(size**2 / square, score / size, share / size) for square, score, share in rows]
 
     def _ece(self, mass: Array, positive: Array, edges: Array | None = None) -> float:
         total = float(mass.sum())
@@ -211,17 +236,17 @@ def _product(one: Array, other: Array) -> float:
     return float((one * other).sum())
 
 
-def figures(y: Labels, p: Array, detection: float, threshold: float) -> Figures:
+def figures(y: Labels, p: Array, detection: float, threshold: float, weights: Array | None = None) -> Figures:
     """All figures of one score at a `threshold` that was fixed before these outcomes."""
     return Figures(
-        auc=auc(y, p),
-        ece=ece(y, p),
-        brier=brier(y, p),
-        log_loss=log_loss(y, p),
-        suppressed_at=suppressed_at(y, p, detection),
+        auc=auc(y, p, weights),
+        ece=ece(y, p, weights=weights),
+        brier=brier(y, p, weights),
+        log_loss=log_loss(y, p, weights),
+        suppressed_at=suppressed_at(y, p, detection, weights),
         threshold=threshold,
-        detection=detected_from(y, p, threshold),
-        suppressed=suppressed_below(y, p, threshold),
+        detection=detected_from(y, p, threshold, weights),
+        suppressed=suppressed_below(y, p, threshold, weights),
     )
 
 
@@ -240,17 +265,19 @@ def model_metrics(
         LabError: nothing to judge, or one class only.
     """
     y, detection = replayed.outcome[judged], replayed.problem.target.detection
+    weights = label_weights(replayed, judged)
     check_classes(y, "test part")
     return Metrics(
         judged=len(y),
-        label_rate=float(y.mean()),
+        label_rate=weighted_mean(y, weights),
         target_detection=detection,
-        model=figures(y, scores, detection, thresholds[MODEL]),
+        model=figures(y, scores, detection, thresholds[MODEL], weights),
         baselines={
-            name: figures(y, p[judged], detection, thresholds[name])
+            name: figures(y, p[judged], detection, thresholds[name], weights)
             for name, p in baselines.items()
             if name in thresholds
         },
+        weights=summarise_weights(replayed, judged),
     )
 
 

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from msgspec import Struct
 
 from stream.core.problem import Problem
+from stream.models.manifest import LabelWeights
 
 
 def result_of(passed: bool | None) -> str:
@@ -72,8 +73,8 @@ class EpisodeFigures(Struct, frozen=True, kw_only=True):
     gains: list[Gain]
 
 
-class Data(Struct, frozen=True, kw_only=True):
-    """The log, and what of it was judged."""
+class Data(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The log, and what of it was judged; weights are of what was learnt from and of what was judged."""
 
     events: int
     alerts: int
@@ -89,6 +90,8 @@ class Data(Struct, frozen=True, kw_only=True):
     excluded_visibility: int
     excluded_flood: int
     undecided: int  # of the test part: outcome unknown, or the horizon not passed when the log ended
+    train_weights: LabelWeights | None = None
+    judged_weights: LabelWeights | None = None
 
 
 class Week(Struct, frozen=True, kw_only=True):
@@ -136,6 +139,19 @@ class Ablation(Struct, frozen=True):
     ece: float
 
 
+class DependenceBin(Struct, frozen=True):
+    """A tenth of a rate's scale, and the mean score if all judged alerts had the rate of those in it.
+
+    `count` alerts lie in it, `rate` is their mean; `rate` and `score` are None where they are too few to draw.
+    """
+
+    low: float
+    high: float
+    count: int
+    rate: float | None = None
+    score: float | None = None
+
+
 class Shortcut(Struct, frozen=True, kw_only=True):
     """Whether the model only repeats the last action.
 
@@ -155,9 +171,10 @@ class Shortcut(Struct, frozen=True, kw_only=True):
     expected_differs: Interval | None
     flagged: bool | None
     ablations: list[Ablation]
-    dependence: list[tuple[float, float]]  # the team's and rule's rate, and the mean score if all alerts had it
+    dependence: list[tuple[float, float]]  # the most important rate, and the mean score if all alerts had it
     dependence_of: str
     auc_within: float | None = None
+    dependence_bins: list[DependenceBin] = []  # the same by tenths of the rate's scale, with their alerts
 
 
 class Team(Struct, frozen=True, kw_only=True):
@@ -212,13 +229,13 @@ class Drift(Struct, frozen=True):
 
 
 class AgeWeek(Struct, frozen=True):
-    """The model in its n-th week after training."""
+    """The model in its n-th week after training; figures are None where it has too few alerts, or of one outcome."""
 
     week: int
     count: int
     rate: float
     auc: float | None
-    ece: float
+    ece: float | None
     suppressed_target: float | None
 
 

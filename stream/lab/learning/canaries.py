@@ -179,6 +179,7 @@ def known_at(replayed: Replayed, place: int) -> tuple[Replayed, int]:
         counts=replayed.counts[:until],
         sequence=sequence,
         ended_at=float(replayed.at[place]),
+        p_act=None if replayed.p_act is None else replayed.p_act[:until],
     )
     return past, steps
 

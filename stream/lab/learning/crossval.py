@@ -22,6 +22,7 @@ from stream.lab.learning.params import Params
 from stream.lab.learning.plan import Plan
 from stream.lab.learning.trees import try_rounds
 from stream.lab.split import Split, Window, between, has_enough, split_at_share, trainable
+from stream.lab.weights import label_weights
 from stream.models.manifest import Calibration, FoldFigures
 from stream.progress import Progress
 
@@ -103,12 +104,13 @@ def _judged(window: Window, fold: Fold, seed: int, plan: Plan, tuned: Params) ->
     fitted = try_rounds(window, fold.earlier, fold.later, seed, plan, tuned, lambda share: None)
     matrix, y = window.take(fold.later)
     scores = calibration.apply(Calibration(), fitted.logits(matrix))
+    weights = label_weights(window.replayed, fold.later)
     return FoldFigures(
         start=moment(fold.start.at),
         learnt=int(np.count_nonzero(fold.earlier)),
         judged=len(y),
-        auc=auc(y, scores),
-        log_loss=log_loss(y, scores),
+        auc=auc(y, scores, weights),
+        log_loss=log_loss(y, scores, weights),
         rounds=fitted.rounds,
     )
 

@@ -25,6 +25,7 @@ from stream.lab.learning.plan import Plan
 from stream.lab.learning.trees import planned_params, try_rounds, weights_of
 from stream.lab.replaying import Replayed
 from stream.lab.split import Window, earlier_and_later, has_enough
+from stream.lab.weights import label_weights
 from stream.models.manifest import Calibration
 from stream.progress import Progress
 
@@ -63,7 +64,8 @@ def fit_window(
         )
         logits = tried.logits(window.matrix[later])
         rounds = tried.rounds
-        chosen = calibration.choose(replayed.outcome[: end.alert][later], logits, plan.calibration)
+        standing = label_weights(replayed, later)
+        chosen = calibration.choose(replayed.outcome[: end.alert][later], logits, plan.calibration, standing)
         scores = calibration.apply(chosen, logits)
     matrix, labels = window.take(window.usable)
     weights, report_progress = weights_of(replayed, window.usable, plan), lambda share: progress("training", share)
@@ -77,8 +79,9 @@ def fit_window(
     if scores is None:
         later, scores = window.usable, calibration.apply(chosen, fitted.logits(matrix))
     y, detection = replayed.outcome[: end.alert][later], replayed.problem.target.detection
-    fixed = {name: threshold_for(y, known[: end.alert][later], detection) for name, known in baselines.items()}
-    fixed[MODEL] = threshold_for(y, scores, detection)
+    standing = label_weights(replayed, later)
+    known = {name: every[: end.alert][later] for name, every in baselines.items()}
+    fixed = {name: threshold_for(y, p, detection, standing) for name, p in {**known, MODEL: scores}.items()}
     edges = Thresholds(likely_noise=min(fixed[MODEL], NOISE_AT_MOST), likely_actionable=ACTIONABLE_FROM)
     if honest:
         edges = learn_evidence(replayed, np.flatnonzero(later), scores, edges)
@@ -107,10 +110,12 @@ def learn_evidence(replayed: Replayed, places: NDArray[np.int64], p: Array, edge
         edges: what is known already.
     """
     y, known = replayed.outcome[places], outcomes_known(replayed.rows[places])[:, 0]
-    teams = judge_teams([replayed.alerts[place].team for place in places.tolist()], y, p).teams
+    weights = label_weights(replayed, places)
+    teams = judge_teams([replayed.alerts[place].team for place in places.tolist()], y, p, weights).teams
     edges = replace(edges, unreadable=tuple(sorted(team.name for team in teams if team.verdict == UNPREDICTABLE)))
     for low, high in pairwise((*GRID, np.inf)):
         cell = (known >= low) & (known < high)
-        if cell.any() and judge_team("", y[cell], p[cell]).verdict == PREDICTABLE:
+        within = None if weights is None else weights[cell]
+        if cell.any() and judge_team("", y[cell], p[cell], within).verdict == PREDICTABLE:
             return replace(edges, weak=low)
     return edges

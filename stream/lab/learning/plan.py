@@ -9,6 +9,7 @@ from stream.core.errors import LabError
 from stream.core.frame import is_prior_key
 from stream.lab.learning.estimators import Estimator
 from stream.lab.learning.params import Params, check_params
+from stream.lab.replaying import Replayed
 
 CalibrationChoice = Literal["auto", "none", "platt", "isotonic"]
 FOLDS_MOST, TRIALS_MOST = 20, 1_000
@@ -21,7 +22,7 @@ class Plan(Struct, frozen=True, kw_only=True):
         folds: of the cross-validation in order of time; 0 for none.
         trials: how many parameter sets are tried; 0 keeps the defaults.
         recency_days: the half-life of a training alert's weight; None weighs all alike.
-        holdout_weight: the weight of alerts that were held out of automation.
+        holdout_weight: the weight of alerts that were held out of automation, where no decisions tell it.
         monotone: a higher rate never lowers the score.
         calibration: auto takes the one with the least log loss on later data.
         estimator: what learns in place of LightGBM's trees.
@@ -80,6 +81,19 @@ class Plan(Struct, frozen=True, kw_only=True):
         strange = [key for key in self.priors if not is_prior_key(key)]
         if strange:
             raise LabError(f"{strange[0]!r} is no key of priors", "name a label as `label.region`")
+
+
+def check_weights(replayed: Replayed, plan: Plan) -> None:
+    """Hold a plan to a log whose held-out alerts are weighed by their decisions.
+
+    Raises:
+        LabError: the plan weighs them too.
+    """
+    if replayed.p_act is not None and plan.holdout_weight != 1.0:
+        raise LabError(
+            "decisions give the weight of each alert that was held out, and holdout_weight another",
+            "give one of the two",
+        )
 
 
 def make_plan(

@@ -17,6 +17,7 @@ from stream.lab.learning.params import Params
 from stream.lab.learning.plan import Plan
 from stream.lab.replaying import Replayed
 from stream.lab.split import Window
+from stream.lab.weights import label_weights
 
 ROUNDS_MOST = 600
 ROUNDS_LEAST = 50
@@ -89,13 +90,13 @@ def fit(
 def fit_until_best(
     matrix: Matrix,
     labels: Labels,
-    later: tuple[Matrix, Labels],
+    later: tuple[Matrix, Labels, Array | None],
     features: Sequence[Feature],
     params: Params,
     report_progress: Callable[[float], None],
     weights: Array | None = None,
 ) -> Trees:
-    """Fit until the log loss on later rows no longer falls; the best number of rounds is kept."""
+    """Fit until the log loss on later rows, with their weights, no longer falls; the best number of rounds is kept."""
     lightgbm = import_lightgbm()
     data = lightgbm.Dataset(matrix, labels, weight=weights)
     callbacks = [
@@ -106,7 +107,7 @@ def fit_until_best(
         _with_directions(params, features),
         data,
         ROUNDS_MOST,
-        valid_sets=[lightgbm.Dataset(*later, reference=data)],
+        valid_sets=[lightgbm.Dataset(later[0], later[1], weight=later[2], reference=data)],
         callbacks=callbacks,
     )
     report_progress(1.0)
@@ -115,10 +116,13 @@ def fit_until_best(
 
 def weights_of(replayed: Replayed, mask: Mask, plan: Plan) -> Array | None:
     """The weight of each alert of the mask when learnt from, their mean 1; None where all weigh the same."""
+    standing = label_weights(replayed, mask)
     if plan.recency_days is None and plan.holdout_weight == 1.0:
-        return None
+        return None if standing is None else standing / standing.mean()
     chosen = np.flatnonzero(mask)
     weights = np.where(replayed.flags[chosen] & HELD_OUT, plan.holdout_weight, 1.0)
+    if standing is not None:
+        weights = weights * standing
     if plan.recency_days is not None:
         age_days = (replayed.at[chosen].max() - replayed.at[chosen]) / DAY_SECONDS
         weights = weights * np.exp2(-age_days / plan.recency_days)
@@ -140,7 +144,8 @@ def try_rounds(
     if plan.estimator is not None:
         return plan.estimator.fit(matrix, labels, weights)
     params = planned_params(len(labels), seed, plan, tuned)
-    return fit_until_best(matrix, labels, window.take(later), window.features, params, report_progress, weights)
+    validation = (*window.take(later), label_weights(window.replayed, later))
+    return fit_until_best(matrix, labels, validation, window.features, params, report_progress, weights)
 
 
 def import_lightgbm() -> Any:

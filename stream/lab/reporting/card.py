@@ -2,9 +2,11 @@
 
 from stream.console import strip_lines
 from stream.core.problem import Exclusion
+from stream.lab.judging.baselines import ALWAYS_NOISE, ALWAYS_NOISE_MEANING, title_of
 from stream.lab.judging.metrics import MODEL
 from stream.lab.judging.report_schema import Judgement
 from stream.lab.reporting.card_judgement import intervals, limits, teams_section
+from stream.lab.reporting.formats import weights_words
 from stream.models.manifest import Figures, Manifest, Metrics
 
 _DAY = "%Y-%m-%d %H:%M"
@@ -55,12 +57,13 @@ of another organisation than the log's."""
 
 def _data(manifest: Manifest) -> str:
     made = manifest.training
+    weighed = f"\n- weights: {weights_words(made.weights)}" if made.weights is not None else ""
     return f"""## Data
 
 - log: {made.events:,} events; window of training from the first raise at {made.first_raise:{_DAY}} UTC to the last at
   {made.last_raise:{_DAY}} UTC
 - split: at {made.split_at:{_DAY}} UTC, after {made.split:.0%} of the alerts
-- learnt from: {made.used:,} alerts, {made.label_rate:.1%} of them acted on
+- learnt from: {made.used:,} alerts, {made.label_rate:.1%} of them acted on{weighed}
 - not learnt from: {made.purged:,} that were not decided at the split, {made.excluded:,} visibility-only or in a flood
 - priors of: {", ".join(manifest.priors.tables)}
 - history labels: {", ".join(manifest.labels) or "none"}"""
@@ -96,11 +99,13 @@ def _figures(manifest: Manifest) -> str:
     if metrics is None:
         return "## Figures\n\nNot judged: there was no test part."
     kept = f"{metrics.target_detection:.0%}"
+    weighed = f"\n\nWeights: {weights_words(metrics.weights)}." if metrics.weights is not None else ""
+    meaning = f"\n\n{ALWAYS_NOISE_MEANING}" if ALWAYS_NOISE in metrics.baselines else ""
     return f"""## Figures
 
 Judged once, on {metrics.judged:,} alerts after the split, of which {metrics.label_rate:.1%} were acted on. Each
 baseline knows only what was known at the raise. Not judged: visibility-only and flood alerts, and those whose horizon
-had not passed when the log ended.
+had not passed when the log ended.{weighed}{meaning}
 
 {_table(metrics, kept)}
 
@@ -118,7 +123,7 @@ def _table(metrics: Metrics, kept: str) -> str:
 
 def _row(name: str, of: Figures) -> str:
     values = (of.auc, of.ece, of.brier, of.log_loss, of.suppressed_at, of.detection, of.suppressed)
-    return f"| {name} | " + " | ".join(f"{value:.3f}" for value in values) + " |"
+    return f"| {title_of(name)} | " + " | ".join(f"{value:.3f}" for value in values) + " |"
 
 
 def _found_limits(manifest: Manifest, judgement: Judgement | None) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from stream.lab.judging.baselines import title_of
 from stream.lab.judging.report_schema import Interval, Judgement, ScoreFigures, Team
 
 _TEAMS = 10  # one row each
@@ -14,7 +15,7 @@ def intervals(judgement: Judgement) -> str:
     kept = f"{judgement.target_detection:.0%}"
     rows = "\n".join(_interval_row(figures) for figures in judgement.scores)
     gains = "\n".join(
-        f"- over {gain.over}: AUC {_signed(gain.auc)}"
+        f"- over {title_of(gain.over)}: AUC {_signed(gain.auc)}"
         + (f", suppressed at equal detection {_signed(gain.suppressed)}" if gain.suppressed is not None else "")
         for gain in judgement.gains
     )
@@ -53,7 +54,9 @@ On the first alert of each episode ({found.alerts:,} alerts, {found.rate:.1%} ac
 
 
 def _interval_row(of: ScoreFigures) -> str:
-    return f"| {of.name} | " + " | ".join(map(_bounded, (of.auc, of.ece, of.brier, of.suppressed_target))) + " |"
+    return (
+        f"| {title_of(of.name)} | " + " | ".join(map(_bounded, (of.auc, of.ece, of.brier, of.suppressed_target))) + " |"
+    )
 
 
 def _bounded(figure: Interval) -> str:

@@ -4,13 +4,23 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time
 
 from stream.html import Markup, joined, legend
-from stream.lab.judging.report_schema import AgeWeek, Band, CurvePoint, Drift, Group, Importance, ReliabilityBin, Week
+from stream.lab.judging.report_schema import (
+    AgeWeek,
+    Band,
+    CurvePoint,
+    DependenceBin,
+    Drift,
+    Group,
+    Importance,
+    ReliabilityBin,
+    Week,
+)
 from stream.lab.reporting.formats import day, is_known, level, name_of, number, percent
 from stream.svg import (
+    LEFT,
     SHARES,
     WIDTH,
     Plane,
-    Point,
     axes,
     box,
     broken_line,
@@ -30,6 +40,8 @@ _SHARES = (0.0, 1.0)
 _DAY = 86_400.0
 _MOST = 200  # points of a curve; more can't be told apart
 BARS = 20
+_TITLE, _DIGIT = 22.0, 6.5  # units that an axis' title and a digit of its ticks take
+_EDGES = ("1", "2", "3")
 VERDICTS = {"predictable": "good", "not yet": "fair", "unpredictable": "poor"}
 
 
@@ -38,8 +50,10 @@ def weeks_chart(weeks: Sequence[Week], split_at: datetime) -> Markup:
     starts = [datetime.combine(week.start, time(), UTC).timestamp() for week in weeks]
     scale = steps(max((week.alerts for week in weeks), default=1) or 1)
     first, last = min(starts, default=0.0), max(starts, default=0.0) + 7 * _DAY
-    plane = Plane((first, last), (0.0, scale[-1]), right=40.0)
-    rate = Plane(plane.x, _SHARES, right=40.0)
+    ticks = [(value, f"{value:,.0f}") for value in scale]
+    left = max(LEFT, _TITLE + _DIGIT * max(len(text) for _, text in ticks))
+    plane = Plane((first, last), (0.0, scale[-1]), right=40.0, left=left)
+    rate = Plane(plane.x, _SHARES, right=40.0, left=left)
     wide = plane.px(first + 7 * _DAY) - plane.px(first)
     bars = []
     for start, week in zip(starts, weeks, strict=True):
@@ -53,7 +67,7 @@ def weeks_chart(weeks: Sequence[Week], split_at: datetime) -> Markup:
     chart = drawing(
         "Alerts a week and the share acted on",
         plane.height,
-        rows(plane, [(value, f"{value:,.0f}") for value in scale]),
+        rows(plane, ticks),
         *bars,
         broken_line(rate, middles, "s2"),
         mark,
@@ -86,16 +100,11 @@ def reliability_chart(bins: Sequence[ReliabilityBin]) -> Markup:
 def curve_chart(curves: Mapping[str, Sequence[CurvePoint]], bands: Sequence[Band], target: float) -> Markup:
     """The chart of noise suppressed against detection, a line a score; the model's band edges are dots on the first."""
     plane = Plane(_SHARES, _SHARES, 300.0)
-    lines, marks = [], []
-    for kind, points in zip(("s1", "s2", "s3"), curves.values(), strict=False):
-        lines.append(line(plane, sorted(finite((p.detection, p.suppressed) for p in _thinned(points))), kind))
-    first = next(iter(curves.values()), ())
-    for band in bands:
-        if band.low > 0 and first:
-            near = min(first, key=lambda p: abs(p.threshold - band.low))
-            for at in finite([(near.detection, near.suppressed)]):
-                text = f"{shortened(band.name, 14)} from {level(band.low)}" if is_known(band.low) else band.name
-                marks += [dot(plane, at, "edge", 4.0), label(plane.px(at[0]) - 8, plane.py(at[1]) + 12, text, "end")]
+    lines = [
+        line(plane, sorted(finite((p.detection, p.suppressed) for p in _thinned(points))), kind)
+        for kind, points in zip(("s1", "s2", "s3"), curves.values(), strict=False)
+    ]
+    marks, edges = _edges(plane, next(iter(curves.values()), ()), bands)
     place = plane.px(target)
     mark = segment((place, plane.top), (place, plane.floor), "mark")
     chart = drawing(
@@ -108,25 +117,52 @@ def curve_chart(curves: Mapping[str, Sequence[CurvePoint]], bands: Sequence[Band
         axes(plane, "detection: share of actionable kept (%)", "noise suppressed (%)", SHARES),
     )
     keys = [*zip(("s1", "s2", "s3"), map(name_of, curves), strict=False), ("mark", f"target {level(target)}")]
-    return joined([chart, legend(keys)])
+    return joined([chart, legend([*keys, *edges])])
+
+
+def _edges(
+    plane: Plane, points: Sequence[CurvePoint], bands: Sequence[Band]
+) -> tuple[list[Markup], list[tuple[str, str]]]:
+    """A numbered ring at the lower edge of each band that has one, and what the numbers stand for."""
+    marks: list[Markup] = []
+    keys: list[tuple[str, str]] = []
+    for edge, band in zip(_EDGES, (one for one in bands if one.low > 0 and points), strict=False):
+        distances = [abs(one.threshold - band.low) for one in points]
+        near = points[distances.index(min(distances))]
+        for at in finite([(near.detection, near.suppressed)]):
+            above = label(plane.px(at[0]) + 7, plane.py(at[1]) - 5, edge, kind="name halo")
+            marks += [dot(plane, at, "edge", 4.0), above]
+            keys.append(("edge", f"{edge} {band.name}, from {percent(band.low)}"))
+    return marks, keys
 
 
 def _thinned(points: Sequence[CurvePoint]) -> Sequence[CurvePoint]:
     return points if len(points) <= _MOST else [*points[:: len(points) // _MOST + 1], points[-1]]
 
 
-def dependence_chart(points: Sequence[Point]) -> Markup:
-    """The chart of the mean score if every alert had this rate of team and rule."""
-    plane = Plane(_SHARES, _SHARES, 220.0)
-    drawn = sorted(finite(points))
+def dependence_chart(bins: Sequence[DependenceBin], of: str) -> Markup:
+    """The chart of the mean score if every alert had this rate, above how many alerts have it.
+
+    The line stops at a tenth with too few alerts.
+    """
+    upper = Plane(_SHARES, _SHARES, 290.0, bottom=118.0)
+    most = max((each.count for each in bins), default=0) or 1
+    lower = Plane(_SHARES, (0.0, most), upper.height, top=upper.floor + 26)
+    bars = []
+    for each in bins:
+        start, end = lower.px(each.low), lower.px(each.high)
+        bars.append(column(lower, start + 1, each.count, end - start - 2, "bar quiet"))
+        bars.append(label((start + end) / 2, lower.py(each.count) - 3, f"{each.count:,}", "middle", "small"))
+    points = [((each.low + each.high) / 2 if each.rate is None else each.rate, each.score) for each in bins]
     return drawing(
-        "Mean score by the team's and rule's past rate",
-        plane.height,
-        rows(plane, SHARES),
-        line(plane, [(0.0, 0.0), (1.0, 1.0)], "ideal"),
-        line(plane, drawn, "s1"),
-        *(dot(plane, at, "s1", 2.5) for at in drawn),
-        axes(plane, "past rate of team and rule (%)", "mean score (%)", SHARES),
+        f"Mean score by {of}, and how many alerts have each rate",
+        upper.height,
+        rows(upper, SHARES),
+        line(upper, [(0.0, 0.0), (1.0, 1.0)], "ideal"),
+        broken_line(upper, points, "s1"),
+        axes(upper, "", "mean score (%)"),
+        *bars,
+        axes(lower, f"{shortened(of)} (%)", "alerts", SHARES),
     )
 
 
@@ -139,7 +175,7 @@ def groups_chart(groups: Sequence[Group]) -> Markup:
         wide = (max(group.share, 0.0) if is_known(group.share) else 0.0) / total * WIDTH
         parts.append(box(left, 4, wide, 34, f"bar {kind}"))
         if wide > 44:
-            parts.append(label(left + wide / 2, 26, percent(group.share, 0), "middle", "on"))
+            parts.append(label(left + wide / 2, 26, percent(group.share, 0), "middle", f"on {kind}"))
         left += wide
         keys.append((kind, f"{group.verdict}: {group.teams:,} teams, {percent(group.share)} of alerts"))
     axis = [label(0, 54, "0%"), label(WIDTH / 2, 54, "share of judged alerts (%)", "middle", "name")]

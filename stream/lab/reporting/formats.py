@@ -3,7 +3,9 @@
 import math
 from datetime import date, datetime
 
+from stream.lab.judging.baselines import ALWAYS_NOISE, title_of
 from stream.lab.judging.report_schema import Interval
+from stream.models.manifest import LabelWeights
 
 NONE = "–"
 
@@ -96,10 +98,23 @@ def moment(value: datetime) -> str:
 def name_of(name: str) -> str:
     """A score's or verdict's name in words.
 
-    >>> name_of("team_rule_rate")
-    'team rule rate'
+    >>> name_of("team_rule_rate"), name_of("always_noise")
+    ('team rule rate', 'one rate for all (always_noise)')
     """
-    return name.replace("_", " ")
+    return title_of(name) if name == ALWAYS_NOISE else name.replace("_", " ")
+
+
+def weights_words(weights: LabelWeights) -> str:
+    """How labels were weighed, and how much they tell, in a sentence without its stop.
+
+    >>> weights_words(LabelWeights(held_out=40, effective=212.4, most=20.0, clipped=3))
+    '40 held out by rules, each weighing 1/(1 - p_act), at most 20 (3 clipped); effective sample size 212'
+    """
+    clipped = f"{count(weights.clipped)} clipped" if weights.clipped else "none clipped"
+    return (
+        f"{count(weights.held_out)} held out by rules, each weighing 1/(1 - p_act), at most {weights.most:g} "
+        f"({clipped}); effective sample size {weights.effective:,.0f}"
+    )
 
 
 FILTERS = {
@@ -113,4 +128,5 @@ FILTERS = {
     "day": day,
     "moment": moment,
     "words": name_of,
+    "weights": weights_words,
 }

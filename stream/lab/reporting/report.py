@@ -6,9 +6,11 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from stream.html import Markup, page
+from stream.lab.judging.baselines import ALWAYS_NOISE, ALWAYS_NOISE_MEANING
 from stream.lab.judging.report_schema import Judgement, ScoreFigures, Shortcut, Teams
+from stream.lab.judging.shortcut import LEAST_IN_BIN, LEAST_KNOWN
 from stream.lab.reporting import charts
-from stream.lab.reporting.formats import FILTERS, is_known, level, number, percent
+from stream.lab.reporting.formats import FILTERS, is_known, level, name_of, number, percent
 
 TEAMS_SHOWN = 40
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -27,6 +29,9 @@ def write(judgement: Judgement) -> str:
             charts=charts,
             outcome_words=outcome_words,
             shortcut_answer=shortcut_answer,
+            dependence_words=dependence_words,
+            ALWAYS_NOISE=ALWAYS_NOISE,
+            ALWAYS_NOISE_MEANING=ALWAYS_NOISE_MEANING,
             rest_of=rest_of,
             TEAMS_SHOWN=TEAMS_SHOWN,
         )
@@ -63,7 +68,7 @@ def outcome_words(judgement: Judgement) -> list[str]:
         f"{order}, within {rule.horizon_hours:g} hours of the raise; an alert without one is {expiry}.",
         f"A late event is waited for {rule.grace_minutes:g} minutes.",
         f"Promoted is a model that keeps at least {level(judgement.target_detection)} of the actionable alerts as its "
-        "target and beats " + ", ".join(name.replace("_", " ") for name in judgement.problem.target.must_beat) + ".",
+        "target and beats " + ", ".join(map(name_of, judgement.problem.target.must_beat)) + ".",
     ]
     if exclude:
         sentences.append(f"For reading only, never judged: alerts of {len(exclude)} pattern{'s' * (len(exclude) > 1)}.")
@@ -74,6 +79,9 @@ def shortcut_answer(found: Shortcut) -> str:
     """The sentence on whether the model only repeats the last action."""
     if not found.known:
         return "Not tested: no judged alert had a last outcome of its team and rule."
+    if found.known < LEAST_KNOWN:
+        few = f"{found.known} judged alerts had a last outcome of their team and rule"
+        return f"Not tested: {few}, at least {LEAST_KNOWN} are needed."
     agrees = f"On {percent(found.agreement, 0)} of the alerts with a last outcome it says the same as that outcome."
     expected = found.expected_differs
     if found.auc_differs is None or expected is None:
@@ -87,6 +95,18 @@ def shortcut_answer(found: Shortcut) -> str:
     if found.flagged:
         return f"Too much so. Where the outcome changed it ranks worse than it should: {compared}. {agrees}"
     return f"No. Where the outcome changed it ranks as well as its own probabilities promise: {compared}. {agrees}"
+
+
+def dependence_words(judgement: Judgement) -> str:
+    """How to read the chart of dependence, with what the rate means."""
+    shortcut = judgement.shortcut
+    of = shortcut.dependence_of if shortcut is not None else ""
+    meaning = next((f" ({one.meaning})" for one in judgement.importance or [] if one.feature == of), "")
+    return (
+        f"the mean score if every judged alert had this {of}{meaning}; below, how many of them have it. A line flatter "
+        f"than the dashed diagonal means that other features speak too. Where fewer than {LEAST_IN_BIN} alerts are, "
+        "nothing is drawn."
+    )
 
 
 def rest_of(teams: Teams) -> str:

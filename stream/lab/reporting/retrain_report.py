@@ -10,8 +10,8 @@ from stream.console import strip_control_characters, strip_lines
 from stream.lab.judging.compare_live import Comparison
 from stream.lab.judging.compare_versions import VersionComparison
 from stream.lab.judging.report_schema import Interval
-from stream.lab.reporting.formats import count, day, moment, number, percent, signed
-from stream.models.manifest import Metrics
+from stream.lab.reporting.formats import count, day, moment, number, percent, signed, weights_words
+from stream.models.manifest import LabelWeights, Metrics
 
 Verdict = Literal["challenger", "first", "refused", "there_already"]
 REFUSED: Verdict = "refused"
@@ -20,8 +20,8 @@ SHOWN = 6  # of a list
 _Format = Callable[[float | None], str]
 
 
-class Data(Struct, frozen=True, kw_only=True):
-    """The log and what was learnt from it; `since` where it was cut."""
+class Data(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The log and what was learnt from it; `since` where it was cut, `weights` where rules held alerts out."""
 
     events: int
     alerts: int
@@ -33,6 +33,7 @@ class Data(Struct, frozen=True, kw_only=True):
     purged: int
     excluded: int
     label_rate: float
+    weights: LabelWeights | None = None
 
 
 class RetrainResult(Struct, frozen=True, kw_only=True):
@@ -117,6 +118,8 @@ def _data(data: Data) -> str:
         f"- not learnt from: {count(data.purged)} undecided at that time, {count(data.excluded)} visibility-only or in "
         "a flood",
     ]
+    if data.weights is not None:
+        lines.append(f"- weights: {weights_words(data.weights)}")
     if data.since is not None:
         lines.append(
             f"- the log was cut at {moment(data.since)}: counts that never decay are smaller here than in a scorer's "
@@ -180,6 +183,12 @@ def _live(found: RetrainResult) -> str:
     return "\n".join(lines) + (f"\n\n{table}" if table else "")
 
 
+def _weighed(of: Comparison) -> str:
+    """That held-out alerts were weighed, and how much the compared ones tell."""
+    size = of.effective
+    return f"; held-out alerts weigh 1/(1 - p_act), effective sample size {size:,.0f}" if size else ""
+
+
 def _compared(of: Comparison, first: str, second: str, extra: Sequence[str]) -> str:
     rows = [
         _row("Brier score (less is better)", of, "brier", _brier, _brier_moved),
@@ -188,7 +197,7 @@ def _compared(of: Comparison, first: str, second: str, extra: Sequence[str]) -> 
     ]
     head = [
         f"{count(of.matured)} matured alerts of {of.days} days, {percent(of.label_rate)} acted on; intervals by "
-        f"{of.blocks}.",
+        f"{of.blocks}{_weighed(of)}.",
         "",
         f"| | {first} {of.champion} | {second} {of.challenger} | difference | 95 % interval |",
         "|---|---:|---:|---:|---:|",

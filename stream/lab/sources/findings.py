@@ -11,7 +11,7 @@ _HALF = 0.5  # of the rows: what is lost for one reason beyond it makes a log wo
 _SOME = 0.01
 _QUICK_SHARE = 0.25
 _HARMLESS = ("blank", "duplicate", "repeated_header")
-_LEAST = 20  # actions, for a share of them to be said
+LEAST = 20  # actions, for a share of them to be said
 _ALL_DIFFERENT = 0.8  # of the alerts have a rule of their own
 _SHOWN = 5
 _ENDINGS = {  # what a reason ends in, and what that means of a row's cell
@@ -243,7 +243,7 @@ def _teams(summary: Summary, profile: Profile) -> Iterator[Finding]:
             f"{sum(seen.count for seen in nobody.values()):,} alerts belong to the team {shown(name)}, the first in "
             f"row {nobody[name].first_row}; if that means nobody, add it to `missing` in the mapping.",
         )
-    if len(profile.teams) == 1 and summary.alerts >= _LEAST:
+    if len(profile.teams) == 1 and summary.alerts >= LEAST:
         yield Finding("teams", f"All {summary.alerts:,} alerts belong to one team, {shown(next(iter(profile.teams)))}.")
     if profile.two_teams is not None:
         seen, alert_id, first, second = profile.two_teams
@@ -265,10 +265,10 @@ def _days(summary: Summary, profile: Profile) -> Iterator[Finding]:
 
 
 def _sameness(summary: Summary, profile: Profile) -> Iterator[Finding]:
-    if len(profile.moments) == 1 and summary.alerts >= _LEAST:
+    if len(profile.moments) == 1 and summary.alerts >= LEAST:
         text = f"All {summary.alerts:,} alerts have one time, as that of an export; name the column of the raise"
         yield Finding("times", f"{text}.", True)
-    if summary.alerts >= _LEAST and len(profile.rules) > _ALL_DIFFERENT * summary.alerts:
+    if summary.alerts >= LEAST and len(profile.rules) > _ALL_DIFFERENT * summary.alerts:
         yield Finding(
             "rules",
             f"{len(profile.rules):,} rules for {summary.alerts:,} alerts: nothing repeats, so no rule has a history; "
@@ -278,7 +278,7 @@ def _sameness(summary: Summary, profile: Profile) -> Iterator[Finding]:
 
 def _quick(profile: Profile) -> Iterator[Finding]:
     for actor, count in profile.quick.most_common(_SHOWN):
-        if profile.actions >= _LEAST and count >= _QUICK_SHARE * profile.actions:
+        if profile.actions >= LEAST and count >= _QUICK_SHARE * profile.actions:
             yield Finding(
                 "actors",
                 f"{shown(actor)} did {count:,} of {profile.actions:,} actions within {QUICK_SECONDS:.0f} seconds of "

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from stream.core.events import Event
 from stream.core.problem import Problem
@@ -13,6 +14,7 @@ from stream.lab.auditing.audit import audit_replayed
 from stream.lab.auditing.floods import LEAST_COUNT, floods
 from stream.lab.auditing.result import Audit, Finding
 from stream.lab.auditing.sections import LEAST_KNOWN, proposals, upper_bound
+from stream.lab.auditing.sentences import LEAST, LEAST_SIDE, findings
 from stream.lab.replaying import Replayed, replay
 from stream.lab.split import split_at_share
 from tests.lab.logs import START, acted, lines, raised, small_log, small_problem
@@ -229,3 +231,39 @@ def test_a_log_in_which_no_person_acts_teaches_nothing() -> None:
     (found,) = about(audit_replayed(replayed(sorted_log(alerts, others, ends, [late]))), "people")
     assert found.text.startswith("Of 1 of 2 teams with 50 alerts or more there is no act by a person")
     assert found.text.endswith(": silent.")
+
+
+def told(audit: Audit, about: str) -> list[tuple[str, bool]]:
+    """The sentences of one kind, and whether each warns."""
+    found = findings(audit, small_problem())
+    return [(one.text, one.warns) for one in found if one.about == about]
+
+
+@pytest.mark.parametrize("count", [LEAST - 1, LEAST])
+def test_a_share_is_given_from_enough_alerts_on(small: Replayed, count: int) -> None:
+    """One below the named number of alerts or actions there are counts or "not tested"; from it on there are shares."""
+    audit, few = audit_replayed(small), count < LEAST
+    assert audit.tests is not None
+    tests = replace(audit.tests, judged=count, judged_rate=0.5, trainable=count, trainable_rate=0.5)
+    refires = replace(audit.refires, refires=count, paired=count, same=1, like_before=1, across=1, after=count)
+    delays = replace(audit.delays, by_action=count, at_once=count)
+    volumes = replace(audit.volumes, alerts=count)
+    made = replace(audit, tests=tests, refires=refires, delays=delays, volumes=volumes)
+    split, target, delay = (told(made, name) for name in ("split", "target", "delay"))
+    assert ("50.0% acted on" in split[0][0]) is not few
+    untested = f"Whether the target is trivial was not tested: {count} alerts to judge by, 20 are needed."
+    assert (target == [(untested, False)]) is few
+    untested = f"How soon an action decides was not tested: {count} alerts were, 20 are needed."
+    assert (delay == [(untested, False)]) is few
+    repeats, across = told(made, "re-fires")[:2]
+    assert ("end as the one before" in repeats[0], "%" in repeats[0], repeats[1]) == (not few,) * 3
+    assert ("%" in across[0], across[1]) == (not few, not few and 1 / count > 0.05)
+
+
+@pytest.mark.parametrize("count", [LEAST_SIDE - 1, LEAST_SIDE])
+def test_the_sides_of_the_split_differ_from_enough_alerts_on(small: Replayed, count: int) -> None:
+    """Shares acted on far apart are a warning only if either side has the named number of alerts."""
+    audit = audit_replayed(small)
+    assert audit.tests is not None
+    made = replace(audit, tests=replace(audit.tests, judged=count, judged_rate=0.9, trainable=500, trainable_rate=0.5))
+    assert told(made, "split")[0][1] is (count == LEAST_SIDE)

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from stream.core.events import Acted, Event, Raised
 from stream.lab.auditing.audit import audit_replayed
-from stream.lab.auditing.biases import Actors, biases, episodes
+from stream.lab.auditing.biases import LEAST, Actors, biases, episodes
 from stream.lab.auditing.result import Finding
 from stream.lab.replaying import Replayed, replay
 from tests.lab.logs import START, acted, lines, raised, small_log, small_problem
@@ -53,6 +53,15 @@ def test_who_acted(small: Replayed) -> None:
     assert "outcome.actionable lists 'worked', of which automation did" in warned[0]
     assert "'worked@person' counts people's only" in warned[0]
     assert len([of for of in found(mixed, "agents", '["worked@person"]') if of.warns]) == 1
+
+
+@pytest.mark.parametrize("count", [LEAST - 1, LEAST])
+def test_a_kind_that_both_do_is_told_of_enough_actions(count: int) -> None:
+    """One action below the named number nothing is said of the share that automation did."""
+    events = [raised(number, START + timedelta(minutes=number)) for number in range(count)]
+    actions: list[Event] = [acted(number, START + timedelta(minutes=number, seconds=50)) for number in range(count)]
+    mixed = sorted([*events, *by(actions[:9], "person"), *by(actions[9:], "automation")], key=lambda event: event.at)
+    assert any(finding.warns for finding in found(mixed, "agents")) is (count == LEAST)
 
 
 def test_a_program_among_people() -> None:

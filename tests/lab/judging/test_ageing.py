@@ -3,7 +3,7 @@
 import numpy as np
 
 from stream.core.frame import Array
-from stream.lab.judging.ageing import WEEK, judge_ageing
+from stream.lab.judging.ageing import LEAST, WEEK, judge_ageing
 from stream.lab.judging.report_schema import Ageing
 
 RNG = np.random.default_rng(6)
@@ -52,9 +52,14 @@ def test_one_week_is_no_test() -> None:
 
 
 def test_too_few_to_say() -> None:
-    """A handful of alerts a week gives figures where there are both outcomes, and no advice."""
-    y = np.array([1, 1], dtype=np.int8)
-    found = judge_ageing(np.array([0.0, 1.0]), y, BASE[:2], ("team_rate", BASE[:2]), 0.95)
-    assert found.weeks[0].auc is None
+    """A week of one alert less than the named number has its count and no figure; at the number it has them all."""
+    for count in (LEAST - 1, LEAST):
+        found = judge_ageing(AT[:count], Y[:count], TRUE[:count], ("team_rate", BASE[:count]), 0.95)
+        (week,) = found.weeks
+        figures = (week.auc, week.ece, week.suppressed_target)
+        assert week.count == count
+        assert [figure is None for figure in figures] == [count < LEAST] * 3
+    few = LEAST - 1
+    found = judge_ageing(AT[:few], Y[:few], BASE[:few], ("team_rate", BASE[:few]), 0.95)
     assert found.advice.startswith("How the model ages was not tested: 0 of 1 weeks")
     assert found.held is None

@@ -52,6 +52,19 @@ def test_each_is_evaluated_as_if_alone(folders: list[Path], scored: Scored, smal
     assert comparison.first_alerts <= comparison.evaluations[0].metrics.judged
 
 
+def test_held_out_labels_are_weighed_in_figures_and_differences(scored: Scored) -> None:
+    """With chances of the hold-out each model's figures, and what one is over the other, are the weighed ones."""
+    p_act = np.where(np.arange(len(scored.replayed.at)) % 3, 0.0, 0.8)
+    weighed = replace(scored, replayed=replace(scored.replayed, p_act=p_act))
+    comparison, plain = compare_models(weighed), compare_models(scored)
+    assert comparison.evaluations[0].metrics.weights is not None
+    models = [one.metrics.model for one in comparison.evaluations]
+    difference = comparison.differences[0].figures
+    assert difference["auc"].value == models[1].auc - models[0].auc
+    assert difference["brier"].value == models[1].brier - models[0].brier
+    assert difference["auc"].value != plain.differences[0].figures["auc"].value
+
+
 @pytest.mark.slow
 def test_a_model_differs_from_itself_by_nothing(scored: Scored) -> None:
     """Each difference is zero, and on enough days so are both ends of its interval: draws are paired."""

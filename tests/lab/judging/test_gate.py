@@ -5,7 +5,7 @@ import numpy as np
 from stream.core.frame import Array, Labels
 from stream.core.problem import Target
 from stream.lab.judging.bootstrap import DAY, days_of, draw, gain_at_equal_detection
-from stream.lab.judging.gate import best_of, judge_gate
+from stream.lab.judging.gate import LEAST_JUDGED, best_of, judge_gate
 from stream.lab.judging.metrics import suppressed_at, suppressed_below, threshold_for
 from stream.lab.judging.report_schema import Gain, Gate
 
@@ -24,7 +24,7 @@ def threshold(p: Array) -> float:
     return threshold_for(Y, p, DETECTION)
 
 
-def gate(model: Array, others: dict[str, Array], fixed: float, days: int = 20) -> Gate:
+def gate(model: Array, others: dict[str, Array], fixed: float, days: int = 20, judged: int | None = None) -> Gate:
     """The gate of a model whose threshold was fixed before, against others, on the first days."""
     within = days * DAY > AT
     y, drawn_days = Y[within], days_of(AT[within], 1, draws=200)
@@ -38,7 +38,7 @@ def gate(model: Array, others: dict[str, Array], fixed: float, days: int = 20) -
         )
         for name, p in others.items()
     ]
-    return judge_gate(ours, theirs, gains, target(*others))
+    return judge_gate(ours, theirs, gains, target(*others), judged)
 
 
 def target(*names: str) -> Target:
@@ -53,6 +53,14 @@ def test_a_better_model_passes() -> None:
     assert [check.name for check in found.checks] == [
         "AUC above noisy", "AUC above blind", "detection of 95% kept", "more noise suppressed than by noisy"
     ]  # fmt: skip
+
+
+def test_one_auc_is_above_another_only_on_enough_alerts() -> None:
+    """On one alert less than the named number it is not tested, and the gate not passed."""
+    few = gate(TRUE, {"noisy": NOISY}, threshold(TRUE), judged=LEAST_JUDGED - 1)
+    assert (few.passed, few.checks[0].passed) == (None, None)
+    assert few.checks[0].text.endswith(f"; too few alerts to compare them, at least {LEAST_JUDGED} are needed")
+    assert gate(TRUE, {"noisy": NOISY}, threshold(TRUE), judged=LEAST_JUDGED).passed is True
 
 
 def test_the_best_baseline_itself_fails() -> None:

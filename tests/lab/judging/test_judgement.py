@@ -25,6 +25,7 @@ from stream.lab.judging.judgement import (
 from stream.lab.judging.metrics import MODEL
 from stream.lab.judging.report_schema import Judgement
 from stream.lab.learning.fit import fit_window
+from stream.lab.learning.plan import Plan
 from stream.lab.matrix import predict, served_matrix, training_matrix
 from stream.lab.priors import choose_keys, learn
 from stream.lab.replaying import Replayed, replay
@@ -123,15 +124,16 @@ def test_one_outcome_only_is_refused(long: Replayed) -> None:
 @pytest.mark.slow
 def test_a_trained_model(long: Replayed, tmp_path: Path) -> None:
     """Every section is there, shares add up, and no figure in the JSON is not a number."""
-    model = load_model(train_replayed(long, tmp_path), long.problem)
+    plan = Plan(folds=0, params={"learning_rate": 0.2})
+    model = load_model(train_replayed(long, tmp_path, plan=plan, judged=False), long.problem)
     end = split_at_share(long, 0.6)
     learnt = learn(long, choose_keys(long.alerts[: end.alert]), end.step, end.alert)
     chosen = list(features.table(long.problem.history.labels, list(learnt.priors.tables)).values())
     window = Window(long, end, trainable(long, end), training_matrix(long, learnt, chosen), chosen)
     baselines, judged = score_baselines(long), judgeable(long, end)
-    fitted = fit_window(window, baselines, 7, no_progress)
+    fitted = fit_window(window, baselines, 7, no_progress, plan)
     scores = predict(model, served_matrix(long, model, np.flatnonzero(judged)))
-    found = judge_trained(window, fitted, model, baselines, scores, judged)
+    found = judge_trained(window, fitted, model, baselines, scores, judged, plan=plan)
     assert found.importance is not None
     assert sum(one.share for one in found.importance) == pytest.approx(1.0)
     assert found.drift is not None

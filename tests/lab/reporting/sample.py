@@ -12,6 +12,7 @@ from stream.lab.judging.report_schema import (
     Check,
     CurvePoint,
     Data,
+    DependenceBin,
     Drift,
     EpisodeFigures,
     Fixed,
@@ -76,7 +77,7 @@ def shortcut() -> Shortcut:
     return Shortcut(
         known=17_204,
         agreement=0.781,
-        agreement_threshold=0.654,
+        agreement_threshold=0.5,
         differs_count=4_310,
         auc_same=0.934,
         auc_differs=0.412,
@@ -87,8 +88,12 @@ def shortcut() -> Shortcut:
             Ablation("without last outcomes", 33, 0.839, 0.401, 0.020),
             Ablation("only history of team and rule", 9, 0.786, 0.322, 0.024),
         ],
-        dependence=[(n / 10, 0.12 + 0.6 * n / 10) for n in range(11)],
-        dependence_of="team_rule.rate",
+        dependence=[(n / 10 + 0.05, 0.15 + 0.06 * n) for n in range(9)],
+        dependence_of="team_rule.rate_7d",
+        dependence_bins=[
+            DependenceBin(n / 10, (n + 1) / 10, 4_000 - 390 * n, n / 10 + 0.05, 0.15 + 0.06 * n) for n in range(9)
+        ]
+        + [DependenceBin(0.9, 1.0, 12)],
     )
 
 
@@ -154,7 +159,7 @@ def bins() -> list[ReliabilityBin]:
 
 def importances() -> list[Importance]:
     """Shares that fall."""
-    names = ["team_rule.rate", "team_rule.last_outcome", "entity.rate", "rule.rate", "severity", "hour_of_day"]
+    names = ["team_rule.rate_7d", "team_rule.last_outcome", "entity.rate", "rule.rate", "severity", "hour_of_day"]
     shares = [0.31, 0.22, 0.16, 0.12, 0.11, 0.08]
     return [Importance(n, s, f"What {n} says at the raise.") for n, s in zip(names, shares, strict=True)]
 

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from stream.core.problem import Exclude, Exclusion
+from stream.lab.judging.baselines import ALWAYS_NOISE_MEANING, title_of
 from stream.lab.judging.report_schema import Judgement
 from stream.lab.reporting import card
 from stream.models.artifact import CARD, FINDINGS, read_file, verify
@@ -47,10 +48,11 @@ def test_figures_have_their_intervals(judged: Path, judgement: Judgement) -> Non
     """The AUC of the model and of each baseline stands with the bounds that report.json has."""
     text = read_file(judged, CARD).decode()
     assert len(judgement.scores) == 6
+    assert ALWAYS_NOISE_MEANING in text
     for score in judgement.scores:
         auc = score.auc
         bounds = "" if auc.low is None else f" ({auc.low:.3f} to {auc.high:.3f})"
-        assert f"| {score.name} | {auc.value:.3f}{bounds} |" in text
+        assert f"| {title_of(score.name)} | {auc.value:.3f}{bounds} |" in text
 
 
 def test_figures_of_first_alerts_stand_beside(judged: Path, judgement: Judgement) -> None:

@@ -13,6 +13,7 @@ from stream.lab.judging.report_schema import (
     AgeWeek,
     Band,
     CurvePoint,
+    DependenceBin,
     Drift,
     Group,
     Importance,
@@ -83,12 +84,29 @@ def test_a_curve_goes_through_its_points_and_a_band_is_a_ring_on_it() -> None:
     assert target["x1"] == "197.0"
 
 
-def test_dependence_is_a_line_with_a_dot_at_each_rate() -> None:
-    """A rate of 0.5 that gives a mean score of 0.25 is drawn there."""
-    chart = charts.dependence_chart([(0.5, 0.25), (0.0, 0.0)])
-    assert [(dot["cx"], dot["cy"]) for dot in shapes(chart, "circle")] == [("46.0", "178.0"), ("197.0", "136.5")]
+def test_dependence_is_a_line_above_the_number_of_alerts() -> None:
+    """A rate of 0.5 that gives a mean score of 0.25 is drawn there; a tenth without a score has its bar alone."""
+    bins = [DependenceBin(0.0, 0.1, 60, 0.0, 0.0), DependenceBin(0.4, 0.5, 30, 0.5, 0.25), DependenceBin(0.9, 1.0, 3)]
+    chart = charts.dependence_chart(bins, "team.rate_7d")
+    assert [(dot["cx"], dot["cy"]) for dot in shapes(chart, "circle")] == [("46.0", "172.0"), ("197.0", "132.0")]
     [drawn] = shapes(chart, "polyline", "line s1")
-    assert drawn["points"] == "46.0,178.0 197.0,136.5"
+    assert drawn["points"] == "46.0,172.0 197.0,132.0"
+    assert [(bar["height"], bar["width"]) for bar in shapes(chart, "rect")] == [
+        ("50.0", "28.20"),
+        ("25.0", "28.20"),
+        ("2.5", "28.20"),
+    ]
+    assert [text for text in Read(str(chart)).words if text in ("60", "30", "3")] == ["60", "30", "3"]
+
+
+def test_the_line_of_dependence_stops_at_a_tenth_with_too_few_alerts() -> None:
+    """Of three tenths with a score, the last two lie beside each other and the first beyond one without."""
+    bins = [DependenceBin(n / 10, (n + 1) / 10, 40, n / 10, 0.5) for n in range(4)]
+    bins[1] = DependenceBin(0.1, 0.2, 29)
+    chart = charts.dependence_chart(bins, "team.rate_7d")
+    assert len(shapes(chart, "circle")) == 3
+    [line] = shapes(chart, "polyline", "line s1")
+    assert line["points"] == "106.4,92.0 136.6,92.0"
 
 
 def test_groups_share_the_width() -> None:
@@ -131,7 +149,7 @@ EMPTY = {
     "weeks": charts.weeks_chart([], datetime(2026, 3, 9, tzinfo=UTC)),
     "reliability": charts.reliability_chart([]),
     "curve": charts.curve_chart({}, [], 0.95),
-    "dependence": charts.dependence_chart([]),
+    "dependence": charts.dependence_chart([], "team.rate_7d"),
     "groups": charts.groups_chart([]),
     "importance": charts.importance_chart([]),
     "drift": charts.drift_chart([]),
@@ -141,7 +159,7 @@ FULL = {
     "weeks": charts.weeks_chart(sample.weeks(), datetime(2026, 3, 9, tzinfo=UTC)),
     "reliability": charts.reliability_chart(sample.bins()),
     "curve": charts.curve_chart({"model": sample.curve(2.0)}, [], 0.95),
-    "dependence": charts.dependence_chart(sample.shortcut().dependence),
+    "dependence": charts.dependence_chart(sample.shortcut().dependence_bins, "team.rate_7d"),
     "groups": charts.groups_chart(sample.teams().groups),
     "importance": charts.importance_chart(sample.importances()),
     "drift": charts.drift_chart(sample.drifts()),
@@ -187,11 +205,13 @@ def test_curves(curves: dict[str, list[CurvePoint]], bands: list[Band], target: 
 
 @pytest.mark.slow
 @given(
-    points=st.lists(st.tuples(share, share), max_size=9), groups=st.lists(st.builds(Group, name, number, number, share))
+    bins=st.lists(st.builds(DependenceBin, share, share, number, maybe, maybe), max_size=9),
+    of=name,
+    groups=st.lists(st.builds(Group, name, number, number, share)),
 )
-def test_dependence_and_groups(points: list[tuple[float, float]], groups: list[Group]) -> None:
+def test_dependence_and_groups(bins: list[DependenceBin], of: str, groups: list[Group]) -> None:
     """Any dependence and any groups can be drawn."""
-    sound(charts.dependence_chart(points), sum(math.isfinite(x) and math.isfinite(y) for x, y in points))
+    sound(charts.dependence_chart(bins, of))
     sound(charts.groups_chart(groups), len(groups))
 
 

@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from stream.lab.judging.report_schema import Gate, Interval, Judgement
+from stream.lab.judging.shortcut import LEAST_KNOWN
 from stream.lab.reporting.report import write
 from tests.lab.reporting import sample
 from tests.lab.reporting.html import Read
@@ -102,6 +103,16 @@ def test_figures_of_first_alerts_stand_beside() -> None:
     assert "episodes" not in Read(write(replace(sample.full(), episodes=None))).text
 
 
+def test_one_rate_for_all_is_named_as_what_it_is() -> None:
+    """The baseline that knows nothing of the alert is named in every table, explained once, and only where it is."""
+    text = Read(write(sample.full())).text
+    assert text.count("one rate for all (always_noise)") >= 4
+    assert text.count("It is what a score is worth that knows nothing of the alert.") == 1
+    assert "always noise" not in text
+    alone = replace(sample.full(), scores=sample.full().scores[:1], gains=[], episodes=None)
+    assert "knows nothing of the alert" not in Read(write(alone)).text
+
+
 def test_gate() -> None:
     """The verdict says whether the gate was passed, and each reason."""
     passed = sample.full()
@@ -136,6 +147,10 @@ def test_shortcut_answers() -> None:
     assert "No. Where the outcome changed" in texts[0]
     assert "Too much so. Where the outcome changed it ranks worse than it should: AUC 0.310" in texts[1]
     assert "Not tested: too few alerts" in texts[2]
+    few = [replace(found, known=count) for count in (LEAST_KNOWN - 1, LEAST_KNOWN)]
+    texts = [Read(write(replace(sample.full(), shortcut=each))).text for each in few]
+    assert "Not tested: 49 judged alerts had a last outcome of their team and rule, at least 50" in texts[0]
+    assert "No. Where the outcome changed" in texts[1]
     repeats = replace(unknown, flagged=True, auc_within=0.5)
     assert (
         "Too much so: among alerts with the same last outcome it ranks at an AUC of 0.500"

@@ -11,7 +11,7 @@ from stream.lab.judging.compare_live import Comparison, EdgeFigures
 from stream.lab.judging.compare_versions import Shift, VerdictChange, VersionComparison
 from stream.lab.judging.report_schema import Drift, Interval
 from stream.lab.reporting.retrain_report import Data, RetrainResult, write
-from stream.models.manifest import Figures, Metrics
+from stream.models.manifest import Figures, LabelWeights, Metrics
 
 AT = datetime(2026, 3, 8, 4, 10, tzinfo=UTC)
 NEW, OLD, LAST = "2026-03-08-cccc", "2026-02-01-aaaa", "2026-03-01-bbbb"
@@ -171,3 +171,15 @@ def test_the_json_keeps_its_keys() -> None:
     assert shown["standing"] == "challenger"
     assert shown["evidence"]["matured"] == 212
     assert not {"verdict", "live_comparison"} & shown.keys()
+
+
+def test_weights_stand_beside_what_they_are_of() -> None:
+    """What was learnt from, and what champion and challenger were compared on; nothing where nothing was weighed."""
+    assert "effective sample size" not in write(found())
+    data = replace(found().data, weights=LabelWeights(held_out=40, effective=2_100.0, most=20.0, clipped=3))
+    moved = found().moved
+    assert moved is not None
+    moved = replace(moved, comparison=replace(compared(NEW), effective=812.0))
+    text = write(found(data=data, moved=moved))
+    assert "- weights: 40 held out by rules, each weighing 1/(1 - p_act), at most 20 (3 clipped); effective" in text
+    assert "intervals by days; held-out alerts weigh 1/(1 - p_act), effective sample size 812." in text

@@ -6,6 +6,7 @@ import pytest
 
 from stream.core.errors import LogError
 from stream.core.events import Raised
+from stream.lab.sources.findings import LEAST
 from stream.lab.sources.summary import Dropped, Finding
 from tests.lab.sources.tables import imported, product_imported
 
@@ -97,6 +98,16 @@ def test_rules_that_do_not_repeat(tmp_path: Path) -> None:
     """A title in the place of a rule is said."""
     titles = [row.replace(",disk,", f",disk {number} full,") for number, row in enumerate(rows())]
     assert any(finding.text.startswith("24 rules for 24 alerts") for finding in found(tmp_path, titles))
+
+
+@pytest.mark.parametrize("count", [LEAST - 1, LEAST])
+def test_what_holds_for_all_rows_takes_enough_of_them(tmp_path: Path, count: int) -> None:
+    """One row below the named number nothing is said of rules that don't repeat, of one team, or of quick users."""
+    some = rows(count, team="web", who="robo")
+    quick = [row.replace(",disk,", f",disk {at} full,").replace(":40", ":10") for at, row in enumerate(some)]
+    texts = [finding.text for finding in found(tmp_path, quick)]
+    said = [any(words in text for text in texts) for words in ("rules for", "to one team", "within 10 seconds")]
+    assert said == [count == LEAST] * 3
 
 
 def test_a_quote_that_is_not_closed(tmp_path: Path) -> None:
