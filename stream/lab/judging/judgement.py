@@ -77,7 +77,6 @@ def judge_scores(case: Case) -> Judgement:
         compared.others, [name for name in problem.target.must_beat if name in sets] or list(compared.others)
     )
     names = [replayed.alerts[place].team for place in np.flatnonzero(judged).tolist()]
-    drawn = {MODEL: case.scores} if best is None else {MODEL: case.scores, best: sets[best]}
     return Judgement(
         title=f"{problem.name}: {case.model}",
         model=case.model,
@@ -95,7 +94,7 @@ def judge_scores(case: Case) -> Judgement:
         gains=compared.gains,
         episodes=figures.episode_figures(y, at, replayed.episode[judged], sets, case.fixed, detection, case.seed, w),
         reliability=figures.reliability_bins(y, case.scores, w),
-        curves={name: figures.curve(y, p, w) for name, p in drawn.items()},
+        curves={name: figures.curve(y, sets[name], w) for name in (MODEL, best) if name is not None},
         bands=figures.bands_of(y, case.scores, case.bands, w),
         gate=judge_gate(compared.model, compared.others, compared.gains, problem.target, size),
         shortcut=shortcut.judge_shortcut(y, case.scores, replayed.last_outcome[judged], case.seed, w),
