@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from stream.closer.fold import Notes, Outgoing
 from stream.closer.lost_suppressions import Lost
@@ -112,8 +113,10 @@ class EnrichedFold:
                 self._release(held, why, "flood" if "flood" in enriched.flags else "severity", now, outgoing)
             if enriched.score.probability is None:
                 self._around.history_away = enriched.score.reason == "history_unavailable"
-            elif self._is_new(mark, offset, enriched):
-                self._decide(enriched, situation, now, outgoing)
+            else:
+                self._around.history_away = False
+                if self._is_new(mark, offset, enriched):
+                    self._decide(enriched, situation, now, outgoing)
         return outgoing, Notes()
 
     def wake(self, now: float) -> tuple[Outgoing, Notes]:
@@ -157,7 +160,10 @@ class EnrichedFold:
         return sum(held.suppression.decision == decision for held in self._alerts.held())
 
     def rebuild(self) -> None:
-        """Take up what was suppressed in the last day, so that it comes back; what stands already stays as it is."""
+        """Take up what was suppressed in the last day, so that it comes back; what stands already stays as it is.
+
+        What stands though it was back already, as in an older state, comes back at once: its outbox may hold the deed.
+        """
         lost = self._lost()
         for one, alert in lost.held:
             if (one.team, one.alert_id) not in self._alerts:
@@ -166,6 +172,9 @@ class EnrichedFold:
         for key, at in lost.acted.items():
             if key not in self._alerts:
                 self._alerts.note(key, at)
+            elif (held := self._alerts.get(key)) is not None:
+                one = replace(held.suppression, until=min(held.suppression.until, at))
+                self._alerts.hold(one, held.alert)
 
     # One alert.
 
@@ -199,11 +208,11 @@ class EnrichedFold:
             self._alerts.note((alert.team, alert.alert_id), now)
             self._act(decision, alert, outgoing)
 
-    def _release(self, held: Held, why: str, by: str, now: float, outgoing: Outgoing) -> None:
+    def _release(self, held: Held, why: str, by: str, now: float, outgoing: Outgoing, is_over: bool = False) -> None:
         one = held.suppression
         decision = release(one, why, max(now, one.since))
         outgoing.decisions.append(decision)
-        self._act(decision, held.alert, outgoing, ended=by == "ended")
+        self._act(decision, held.alert, outgoing, is_over)
         self._alerts.note(held.key, now)
         self._next.ended.append(held.key)
         self._next.endings.append((one.decision, by))
@@ -229,7 +238,8 @@ class EnrichedFold:
     def _carry_out(self, orders: Orders, now: float, outgoing: Outgoing, notes: Notes) -> None:
         for key, ending in orders.endings.items():
             if (held := self._alerts.get(key)) is not None:
-                self._release(held, f"it was {ending.kind.replace('_', ' ')}", "ended", now, outgoing)
+                why = f"it was {ending.kind.replace('_', ' ')}"
+                self._release(held, why, "ended", now, outgoing, ending.is_over)
             elif key in self._alerts:
                 self._next.ended.append(key)  # it was back before
         for order in orders.undos:

@@ -293,6 +293,39 @@ def test_what_was_suppressed_is_taken_up_where_the_state_is_lost() -> None:
     assert names(rig.wake()) == ["release"]
 
 
+def test_what_an_older_state_still_holds_comes_back_if_decisions_say_that_it_was_back() -> None:
+    """Its outbox may pause it once more, and nothing else would end that before its time."""
+    rig = Rig(mode="close")
+    rig.take(rig.alert())
+    rig.lost = Lost([], {("payments", "A1"): rig.now + 1.0})
+    rig.now += 60.0
+    rig.fold.rebuild()
+    assert names(rig.wake()) == ["release"]
+    assert names(rig.take(rig.alert(alert_id="A1"))) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "ended"),
+    [("ended", True), ("auto_closed", True), ("dismissed", True), ("reopened", False), ("escalated", False)],
+)
+def test_an_alert_that_people_work_on_is_released_as_one_that_still_fires(kind: str, ended: bool) -> None:
+    """What is acted on or reopened is over nowhere: who closed it elsewhere must open it again."""
+    rig = Rig(mode="close")
+    rig.take(rig.alert())
+    rig.around.orders = Orders(endings={("payments", "A1"): Ending(kind, rig.now)})
+    (deed,) = rig.wake().deeds
+    assert (deed.kind, deed.ended) == ("release", ended)
+
+
+def test_scored_alerts_show_that_the_history_is_back() -> None:
+    """The brake is not shown for good."""
+    rig = Rig()
+    rig.take(rig.alert(probability=None, reason="history_unavailable"))
+    assert rig.around.history_away
+    rig.take(rig.alert())
+    assert not rig.around.history_away
+
+
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
