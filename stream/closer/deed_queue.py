@@ -75,8 +75,8 @@ class DeedQueue:
         give_up_seconds: how long.
         release_seconds: how long a release is tried, however often: what it is not done for stays hidden from people.
         retry_seconds: after how long it is tried again at first; twice as long after each attempt, up to a minute.
-        most_waiting: jobs that wait; beyond it pauses and closures are refused, and releases take their places. A release
-            is never refused for it: its alert would stay hidden.
+        most_waiting: jobs that wait; beyond it pauses and closures are refused, and releases take their places. No
+            release is refused for it: its alert would stay hidden.
         clock: monotonic seconds.
         chance: between 0 and 1, for the jitter.
 

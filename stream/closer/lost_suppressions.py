@@ -2,15 +2,16 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from stream.closer.exchange import AlertKey
 from stream.config import Settings
-from stream.core.errors import BrokerError, HistoryAway
-from stream.core.events import Raised, moment, seconds
+from stream.core.errors import BadRecord, BrokerError, HistoryAway
+from stream.core.events import Raised, decode_event, moment, seconds
 from stream.core.problem import DAY_SECONDS
 from stream.core.records import Decision, decode_decision
 from stream.core.suppressions import Suppression
@@ -25,7 +26,8 @@ class Lost(Struct, frozen=True):
     """What rules did to alerts in the last day.
 
     Attributes:
-        held: what they keep from people, with the alerts as far as decisions tell.
+        held: what they keep from people, with the alerts as they were raised; where that record is gone, as far as
+            decisions tell.
         acted: alerts that they brought back or held out, and when, seconds since 1970: no rule acts on them again.
     """
 
@@ -49,10 +51,32 @@ def find_suppressions(
                 value = message.value() or b""
                 if any(wanted in value for wanted in _WANTED):
                     _take(value, is_ours, held, acted)
+        raised = _raised(settings, held) if held else {}
     except BrokerError as error:
         raise HistoryAway(f"what rules suppressed can't be found again: {error.problem}", error.mend) from None
     log.warning("%d alerts that rules keep from people were found again in %s", len(held), settings.topics.decisions)
-    return Lost([(one, _bare_alert(one)) for one in held.values()], acted)
+    alerts = {key: raised.get(key) or _bare_alert(one) for key, one in held.items()}
+    return Lost([(replace(one, severity=alerts[key].severity), alerts[key]) for key, one in held.items()], acted)
+
+
+def _raised(settings: Settings, held: Mapping[AlertKey, Suppression]) -> dict[AlertKey, Raised]:
+    """These alerts as they were raised: targets know an alert by its source and labels, which decisions do not hold."""
+    found: dict[AlertKey, Raised] = {}
+    since = min(one.raised_at for one in held.values()) - _MARGIN_SECONDS
+    with Reader(settings, [settings.topics.events], since=since) as reader:
+        for message in reader.read_all():
+            value = message.value() or b""
+            if b'"raised"' not in value:
+                continue
+            try:
+                event = decode_event(value)
+            except BadRecord:
+                continue  # the scorer's dead letter
+            if type(event) is Raised:
+                one = held.get((event.team, event.alert_id))
+                if one is not None and one.raised_at == seconds(event.at):
+                    found[event.team, event.alert_id] = event
+    return found
 
 
 def _take(
@@ -82,7 +106,7 @@ def _suppression(decision: Decision) -> Suppression | None:
         team=decision.team,
         rule=decision.rule,
         entity=decision.entity,
-        severity=None,  # decisions do not hold it; so any severity brings the alert back
+        severity=None,  # decisions do not hold it; where it is not found, any severity brings the alert back
         episode=decision.episode,
         raised_at=seconds(decision.raised_at),
         decision=done,
