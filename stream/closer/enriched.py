@@ -20,8 +20,8 @@ from stream.core.deeds import deed_of
 from stream.core.errors import BadRecord
 from stream.core.events import Acted, Raised, seconds
 from stream.core.kinds import AUTOMATION, CLOSED_BY_RULE, HELD_OUT, PAUSED_BY_RULE, RELEASED_BY_RULE
+from stream.core.observations import hour_of
 from stream.core.records import Decision, Enriched, decode_enriched
-from stream.core.rule_index import RuleIndex
 from stream.core.suppressions import release, suppression_of
 from stream.kafka.records import Record
 from stream.rule_state import Change, Undo
@@ -80,7 +80,7 @@ class EnrichedFold:
         self._failed: list[tuple[Record, BadRecord]] = []
         self._next, self._frozen = Shown(), Shown()
         self._seen: Orders | None = None
-        self._rules: RuleIndex | None = None
+        self._hour = 0  # in which acts were looked through
 
     # The port.
 
@@ -99,9 +99,6 @@ class EnrichedFold:
         """Decide about each alert that was not decided before."""
         now, outgoing = max(clock, self._wall()), Outgoing()
         situation = self._around.situation()
-        if situation.rules is not self._rules:
-            self._rules = situation.rules
-            self._acts.forget((one.rule.name for one in situation.rules.rules), now)
         for record in records:
             try:
                 enriched = decode_enriched(record.value or b"")
@@ -128,6 +125,9 @@ class EnrichedFold:
             self._seen = orders
             self._carry_out(orders, now, outgoing, notes)
         self._alerts.forget_old(now)
+        if hour_of(now) != self._hour:
+            self._hour = hour_of(now)
+            self._acts.forget(now)
         return outgoing, notes
 
     def changed(self) -> dict[str, bytes | None]:

@@ -376,6 +376,21 @@ def test_acts_of_a_rule_that_is_gone_are_forgotten_in_time() -> None:
     assert kept not in rig.parts
 
 
+def test_acts_in_a_team_that_is_quiet_are_forgotten_in_time() -> None:
+    """Teams come and go while a rule stands; its hour's limit and the arms of its episodes are over long before."""
+    rig = Rig(share=0.0)
+    rig.take(rig.alert())
+    kept = f"acts:{NAME}\0payments"
+    rig.now += 50 * HOUR
+    rig.wake()
+    assert kept in rig.parts
+    rig.now += 50 * HOUR
+    rig.wake()
+    assert kept not in rig.parts
+    rig.begin()
+    assert names(rig.take(rig.alert())) == ["pause"]
+
+
 def test_a_fold_that_is_loaded_gives_the_same_decisions() -> None:
     """With a crash after each record, or without one, the same leaves and the same is kept."""
     plain, crashing = Rig(), Rig()

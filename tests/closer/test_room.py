@@ -74,6 +74,7 @@ def test_a_group_without_state_goes_on_where_it_was_and_takes_up_what_was_suppre
     assert caplog.text == ""
 
 
+@pytest.mark.expects_errors
 def test_a_part_that_is_missing_is_taken_up_from_decisions() -> None:
     """An eviction took it: what it kept comes back, and what else there is stays."""
     world = world_of()
@@ -85,6 +86,13 @@ def test_a_part_that_is_missing_is_taken_up_from_decisions() -> None:
     del world.fence.keys[key]
     found = worker.world.store.load(PART)
     assert found.missing == ["alert:payments\0A0"]
+    one = suppression_of(alert := enriched("A0"), decided(alert, situation()))
+    assert one is not None
+    world.lost = Lost([(one, alert.alert)])
+    second = Worker(world, [PART])
+    world.now += 700.0
+    second.finish()
+    assert ("A0", "release") in decisions(world)
 
 
 def test_a_redis_that_would_evict_is_refused_at_the_start() -> None:
