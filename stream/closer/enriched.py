@@ -248,11 +248,12 @@ class EnrichedFold:
         self._next.ended += [key for key in orders.suppressed if key in self._alerts and not self._alerts.get(key)]
 
     def _undo(self, order: Undo, now: float, outgoing: Outgoing, notes: Notes) -> None:
-        """Carry out an undo, once: later the rule may act again."""
+        """Carry out an undo, once: later the rule may act again. Who orders it may have a clock that is behind."""
+        latest = order.at + limits.SKEW_SECONDS
         found = [
             held
             for held in self._alerts.held()
-            if held.suppression.by_rule == order.rule and order.since <= held.suppression.since <= order.at
+            if held.suppression.by_rule == order.rule and order.since <= held.suppression.since <= latest
         ]
         for held in found:
             self._release(held, f"{order.by} wanted it back", "undo", now, outgoing)

@@ -209,6 +209,14 @@ def test_an_undo_brings_back_what_a_rule_suppressed_since_once() -> None:
     assert rig.shown[-1].undone == {"u1": 2, "u2": 0}  # in case it was not shown
 
 
+def test_an_undo_reaches_what_was_paused_by_a_clock_that_is_ahead() -> None:
+    """Records may be stamped some minutes later than the clock of who orders it."""
+    rig = Rig()
+    rig.take(rig.alert())
+    rig.around.orders = Orders(undos=[Undo(id="u", rule=NAME, since=T0 - HOUR, by="ann", at=rig.now - 300.0)])
+    assert names(rig.wake()) == ["release"]
+
+
 @pytest.mark.slow
 def test_a_thousand_undone_alerts_leave_in_one_round() -> None:
     """Each with a decision, an act and a deed."""
