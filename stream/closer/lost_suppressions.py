@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from stream.closer.exchange import AlertKey
 from stream.config import Settings
+from stream.core import limits
 from stream.core.errors import BadRecord, BrokerError, HistoryAway
 from stream.core.events import Raised, decode_event, moment, seconds
 from stream.core.problem import DAY_SECONDS
@@ -62,7 +63,7 @@ def find_suppressions(
 def _raised(settings: Settings, held: Mapping[AlertKey, Suppression]) -> dict[AlertKey, Raised]:
     """These alerts as they were raised: targets know an alert by its source and labels, which decisions do not hold."""
     found: dict[AlertKey, Raised] = {}
-    since = min(one.raised_at for one in held.values()) - _MARGIN_SECONDS
+    since = min(one.raised_at for one in held.values()) - limits.SKEW_SECONDS
     with Reader(settings, [settings.topics.events], since=since) as reader:
         for message in reader.read_all():
             value = message.value() or b""
