@@ -36,6 +36,26 @@ class Lost(Struct, frozen=True):
     acted: dict[AlertKey, float] = {}
 
 
+class LostSuppressions:
+    """What was found, read once for all partitions of an assignment: the topic is long, and the lane waits for it.
+
+    Args:
+        find: finds it for all teams, as `find_suppressions` does.
+    """
+
+    def __init__(self, find: Callable[[], Lost]) -> None:
+        self._find = find
+        self._found: tuple[str, Lost] | None = None
+
+    def take(self, assignment: str, is_ours: Callable[[str], bool]) -> Lost:
+        """What concerns some teams; read anew for another assignment. Raises as `find` does."""
+        if self._found is None or self._found[0] != assignment:
+            self._found = assignment, self._find()
+        lost = self._found[1]
+        acted = {key: at for key, at in lost.acted.items() if is_ours(key[0])}
+        return Lost([(one, alert) for one, alert in lost.held if is_ours(one.team)], acted)
+
+
 def find_suppressions(
     settings: Settings, is_ours: Callable[[str], bool], clock: Callable[[], float] = time.time
 ) -> Lost:

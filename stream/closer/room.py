@@ -49,6 +49,9 @@ class CloserRoom:
         clock: the wall clock, seconds since 1970.
         monotonic: seconds.
         sleep: waits while Redis is away and records wait.
+
+    Attributes:
+        assignment: a text of its own for each.
     """
 
     def __init__(
@@ -72,7 +75,7 @@ class CloserRoom:
         self._looked_at = -_LOOK_SECONDS
         self._away: str | None = None
         self._began = False
-        self.wants_assign = False
+        self.wants_assign, self.assignment = False, ""
 
     @property
     def ready_faults(self) -> list[str]:
@@ -82,7 +85,7 @@ class CloserRoom:
 
     def assign(self, bounds: Mapping[Part, Bounds]) -> dict[Part, int]:
         """Claim partitions and go on where their states stand; while Redis is away, nothing is read on."""
-        self.wants_assign = False
+        self.wants_assign, self.assignment = False, uuid.uuid4().hex
         self._drop_partitions()
         self._outbox.keep_only(bounds)
         if not bounds:
@@ -93,7 +96,7 @@ class CloserRoom:
             if not self._began and status.policy != NO_EVICTION:
                 raise HistoryRefused(*policy_fault(status.policy))
             self._evictions.look(status)
-            claimed = claim(self._store, fresh, uuid.uuid4().hex, self._stood)
+            claimed = claim(self._store, fresh, self.assignment, self._stood)
             for part, one in claimed.items():
                 self._stood[part] = one.meta
                 self._partitions[part] = self._open(part, one, bounds[part])

@@ -4,7 +4,7 @@ import pytest
 from confluent_kafka import Producer
 from msgspec.structs import replace
 
-from stream.closer.lost_suppressions import find_suppressions
+from stream.closer.lost_suppressions import Lost, LostSuppressions, find_suppressions
 from stream.config import load_settings
 from stream.core.decisions import Brakes
 from stream.core.errors import HistoryAway
@@ -58,3 +58,22 @@ def test_what_is_not_back_is_found_with_its_times(broker: Broker, unique_name: s
     assert (alert, suppression.severity) == (raised, "low")
     assert found.acted == {("payments", "back"): T0 + 600.0, ("payments", "held-out"): T0 + 1.0}
     assert find_suppressions(settings, lambda team: False).held == []
+
+
+def test_the_partitions_of_an_assignment_share_one_reading() -> None:
+    """Each takes its own teams of it; a later assignment reads anew, as others may have decided meanwhile."""
+    one = suppression_of(enriched("A1"), made("A1"))
+    assert one is not None
+    readings: list[int] = []
+
+    def find() -> Lost:
+        readings.append(1)
+        return Lost([(one, enriched("A1").alert)], {("payments", "A2"): T0, ("search", "A3"): T0})
+
+    lost = LostSuppressions(find)
+    ours = lost.take("first", lambda team: team == "payments")
+    assert ([held.alert_id for held, _ in ours.held], ours.acted) == (["A1"], {("payments", "A2"): T0})
+    assert lost.take("first", lambda team: team == "search") == Lost([], {("search", "A3"): T0})
+    assert len(readings) == 1
+    lost.take("second", lambda team: True)
+    assert len(readings) == 2
