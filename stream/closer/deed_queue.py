@@ -75,9 +75,13 @@ class DeedQueue:
         give_up_seconds: how long.
         release_seconds: how long a release is tried, however often: what it is not done for stays hidden from people.
         retry_seconds: after how long it is tried again at first; twice as long after each attempt, up to a minute.
-        most_waiting: jobs that wait; beyond it pauses and closures are refused, and releases take their places.
+        most_waiting: jobs that wait; beyond it pauses and closures are refused, and releases take their places. No
+            release is refused for it: its alert would stay hidden.
         clock: monotonic seconds.
         chance: between 0 and 1, for the jitter.
+
+    Attributes:
+        give_up_seconds: as above.
     """
 
     def __init__(
@@ -91,7 +95,7 @@ class DeedQueue:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._attempts, self._most = attempts, most_waiting
-        self._give_up_seconds, self._release_seconds = give_up_seconds, release_seconds
+        self.give_up_seconds, self._release_seconds = give_up_seconds, release_seconds
         self._retry_seconds = retry_seconds
         self._clock, self._chance = clock, chance
         self._changed = Condition()
@@ -203,16 +207,16 @@ class DeedQueue:
 
     def _end_of(self, job: Job) -> float:
         """When it is given up."""
-        return job.begun_at + (self._release_seconds if job.deed.kind == "release" else self._give_up_seconds)
+        return job.begun_at + (self._release_seconds if job.deed.kind == "release" else self.give_up_seconds)
 
-    def _make_room(self, job: Job) -> Job:
-        """The job that is refused: this one, or for a release another that is none."""
-        if job.deed.kind == "release":
-            found = next((one for one in self._waiting.values() if one.deed.kind != "release"), None)
-            if found is not None:
-                del self._waiting[found.alert]
-                return found
-        return job
+    def _make_room(self, job: Job) -> Job | None:
+        """The job that is refused: this one, or for a release another that is none, if there is one."""
+        if job.deed.kind != "release":
+            return job
+        found = next((one for one in self._waiting.values() if one.deed.kind != "release"), None)
+        if found is not None:
+            del self._waiting[found.alert]
+        return found
 
     def _next(self, now: float) -> Job | None:
         while self._ends and self._ends[0][0] <= now:

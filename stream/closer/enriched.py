@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from stream.closer.fold import Notes, Outgoing
 from stream.closer.lost_suppressions import Lost
@@ -19,8 +20,8 @@ from stream.core.deeds import deed_of
 from stream.core.errors import BadRecord
 from stream.core.events import Acted, Raised, seconds
 from stream.core.kinds import AUTOMATION, CLOSED_BY_RULE, HELD_OUT, PAUSED_BY_RULE, RELEASED_BY_RULE
+from stream.core.observations import hour_of
 from stream.core.records import Decision, Enriched, decode_enriched
-from stream.core.rule_index import RuleIndex
 from stream.core.suppressions import release, suppression_of
 from stream.kafka.records import Record
 from stream.rule_state import Change, Undo
@@ -79,7 +80,7 @@ class EnrichedFold:
         self._failed: list[tuple[Record, BadRecord]] = []
         self._next, self._frozen = Shown(), Shown()
         self._seen: Orders | None = None
-        self._rules: RuleIndex | None = None
+        self._hour = 0  # in which acts were looked through
 
     # The port.
 
@@ -98,9 +99,6 @@ class EnrichedFold:
         """Decide about each alert that was not decided before."""
         now, outgoing = max(clock, self._wall()), Outgoing()
         situation = self._around.situation()
-        if situation.rules is not self._rules:
-            self._rules = situation.rules
-            self._acts.forget((one.rule.name for one in situation.rules.rules), now)
         for record in records:
             try:
                 enriched = decode_enriched(record.value or b"")
@@ -112,8 +110,10 @@ class EnrichedFold:
                 self._release(held, why, "flood" if "flood" in enriched.flags else "severity", now, outgoing)
             if enriched.score.probability is None:
                 self._around.history_away = enriched.score.reason == "history_unavailable"
-            elif self._is_new(mark, offset, enriched):
-                self._decide(enriched, situation, now, outgoing)
+            else:
+                self._around.history_away = False
+                if self._is_new(mark, offset, enriched):
+                    self._decide(enriched, situation, now, outgoing)
         return outgoing, Notes()
 
     def wake(self, now: float) -> tuple[Outgoing, Notes]:
@@ -125,6 +125,9 @@ class EnrichedFold:
             self._seen = orders
             self._carry_out(orders, now, outgoing, notes)
         self._alerts.forget_old(now)
+        if hour_of(now) != self._hour:
+            self._hour = hour_of(now)
+            self._acts.forget(now)
         return outgoing, notes
 
     def changed(self) -> dict[str, bytes | None]:
@@ -157,7 +160,10 @@ class EnrichedFold:
         return sum(held.suppression.decision == decision for held in self._alerts.held())
 
     def rebuild(self) -> None:
-        """Take up what was suppressed in the last day, so that it comes back; what stands already stays as it is."""
+        """Take up what was suppressed in the last day, so that it comes back; what stands already stays as it is.
+
+        What stands though it was back already, as in an older state, comes back at once: its outbox may hold the deed.
+        """
         lost = self._lost()
         for one, alert in lost.held:
             if (one.team, one.alert_id) not in self._alerts:
@@ -166,6 +172,9 @@ class EnrichedFold:
         for key, at in lost.acted.items():
             if key not in self._alerts:
                 self._alerts.note(key, at)
+            elif (held := self._alerts.get(key)) is not None:
+                one = replace(held.suppression, until=min(held.suppression.until, at))
+                self._alerts.hold(one, held.alert)
 
     # One alert.
 
@@ -199,11 +208,11 @@ class EnrichedFold:
             self._alerts.note((alert.team, alert.alert_id), now)
             self._act(decision, alert, outgoing)
 
-    def _release(self, held: Held, why: str, by: str, now: float, outgoing: Outgoing) -> None:
+    def _release(self, held: Held, why: str, by: str, now: float, outgoing: Outgoing, is_over: bool = False) -> None:
         one = held.suppression
         decision = release(one, why, max(now, one.since))
         outgoing.decisions.append(decision)
-        self._act(decision, held.alert, outgoing, ended=by == "ended")
+        self._act(decision, held.alert, outgoing, is_over)
         self._alerts.note(held.key, now)
         self._next.ended.append(held.key)
         self._next.endings.append((one.decision, by))
@@ -229,7 +238,8 @@ class EnrichedFold:
     def _carry_out(self, orders: Orders, now: float, outgoing: Outgoing, notes: Notes) -> None:
         for key, ending in orders.endings.items():
             if (held := self._alerts.get(key)) is not None:
-                self._release(held, f"it was {ending.kind.replace('_', ' ')}", "ended", now, outgoing)
+                why = f"it was {ending.kind.replace('_', ' ')}"
+                self._release(held, why, "ended", now, outgoing, ending.is_over)
             elif key in self._alerts:
                 self._next.ended.append(key)  # it was back before
         for order in orders.undos:
@@ -238,11 +248,12 @@ class EnrichedFold:
         self._next.ended += [key for key in orders.suppressed if key in self._alerts and not self._alerts.get(key)]
 
     def _undo(self, order: Undo, now: float, outgoing: Outgoing, notes: Notes) -> None:
-        """Carry out an undo, once: later the rule may act again."""
+        """Carry out an undo, once: later the rule may act again. Who orders it may have a clock that is behind."""
+        latest = order.at + limits.SKEW_SECONDS
         found = [
             held
             for held in self._alerts.held()
-            if held.suppression.by_rule == order.rule and order.since <= held.suppression.since <= order.at
+            if held.suppression.by_rule == order.rule and order.since <= held.suppression.since <= latest
         ]
         for held in found:
             self._release(held, f"{order.by} wanted it back", "undo", now, outgoing)

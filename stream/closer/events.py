@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from stream.closer.exchange import AlertKey, Ending
+from stream.closer.exchange import OVER, AlertKey, Ending
 from stream.closer.fold import Notes, Outgoing
 from stream.closer.situation import Orders
 from stream.core.errors import BadRecord
@@ -20,7 +20,7 @@ from stream.core.kinds import REOPENED, RESERVED
 from stream.core.problem import Problem
 from stream.kafka.records import Record
 
-ENDS = frozenset({"ended", "resolved", "closed", "auto_closed", "merged", "dismissed", REOPENED})
+ENDS = OVER | {REOPENED}
 PART = "endings"
 REMEMBERED_SECONDS = 60.0  # a decision comes well within it
 REMEMBERED = 50_000

@@ -13,6 +13,8 @@ from stream.core.ladder import Verdict
 from stream.redis_keys import RULE_ENDINGS, RULE_FILES, RULE_STANDINGS, RULE_SUPPRESSED, RedisKey
 
 ENDING_SECONDS = 25 * 3_600  # longer than any alert is kept from people
+OVER = frozenset({"ended", "resolved", "closed", "auto_closed", "merged", "dismissed"})
+"""Kinds of acts after which an alert fires no more, or nobody wants to hear of it."""
 AlertKey = tuple[str, str]
 """Team and alert id."""
 
@@ -22,6 +24,11 @@ class Ending(Struct, frozen=True):
 
     kind: str
     at: float
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the alert is over; else people work on it, or opened it again."""
+        return self.kind in OVER
 
 
 class Judgement(Struct, frozen=True):

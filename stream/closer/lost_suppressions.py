@@ -2,15 +2,17 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from stream.closer.exchange import AlertKey
 from stream.config import Settings
-from stream.core.errors import BrokerError, HistoryAway
-from stream.core.events import Raised, moment, seconds
+from stream.core import limits
+from stream.core.errors import BadRecord, BrokerError, HistoryAway
+from stream.core.events import Raised, decode_event, moment, seconds
 from stream.core.problem import DAY_SECONDS
 from stream.core.records import Decision, decode_decision
 from stream.core.suppressions import Suppression
@@ -25,12 +27,33 @@ class Lost(Struct, frozen=True):
     """What rules did to alerts in the last day.
 
     Attributes:
-        held: what they keep from people, with the alerts as far as decisions tell.
+        held: what they keep from people, with the alerts as they were raised; where that record is gone, as far as
+            decisions tell.
         acted: alerts that they brought back or held out, and when, seconds since 1970: no rule acts on them again.
     """
 
     held: list[tuple[Suppression, Raised]] = []
     acted: dict[AlertKey, float] = {}
+
+
+class LostSuppressions:
+    """What was found, read once for all partitions of an assignment: the topic is long, and the lane waits for it.
+
+    Args:
+        find: finds it for all teams, as `find_suppressions` does.
+    """
+
+    def __init__(self, find: Callable[[], Lost]) -> None:
+        self._find = find
+        self._found: tuple[str, Lost] | None = None
+
+    def take(self, assignment: str, is_ours: Callable[[str], bool]) -> Lost:
+        """What concerns some teams; read anew for another assignment. Raises as `find` does."""
+        if self._found is None or self._found[0] != assignment:
+            self._found = assignment, self._find()
+        lost = self._found[1]
+        acted = {key: at for key, at in lost.acted.items() if is_ours(key[0])}
+        return Lost([(one, alert) for one, alert in lost.held if is_ours(one.team)], acted)
 
 
 def find_suppressions(
@@ -49,10 +72,32 @@ def find_suppressions(
                 value = message.value() or b""
                 if any(wanted in value for wanted in _WANTED):
                     _take(value, is_ours, held, acted)
+        raised = _raised(settings, held) if held else {}
     except BrokerError as error:
         raise HistoryAway(f"what rules suppressed can't be found again: {error.problem}", error.mend) from None
     log.warning("%d alerts that rules keep from people were found again in %s", len(held), settings.topics.decisions)
-    return Lost([(one, _bare_alert(one)) for one in held.values()], acted)
+    alerts = {key: raised.get(key) or _bare_alert(one) for key, one in held.items()}
+    return Lost([(replace(one, severity=alerts[key].severity), alerts[key]) for key, one in held.items()], acted)
+
+
+def _raised(settings: Settings, held: Mapping[AlertKey, Suppression]) -> dict[AlertKey, Raised]:
+    """These alerts as they were raised: targets know an alert by its source and labels, which decisions do not hold."""
+    found: dict[AlertKey, Raised] = {}
+    since = min(one.raised_at for one in held.values()) - limits.SKEW_SECONDS
+    with Reader(settings, [settings.topics.events], since=since) as reader:
+        for message in reader.read_all():
+            value = message.value() or b""
+            if b'"raised"' not in value:
+                continue
+            try:
+                event = decode_event(value)
+            except BadRecord:
+                continue  # the scorer's dead letter
+            if type(event) is Raised:
+                one = held.get((event.team, event.alert_id))
+                if one is not None and one.raised_at == seconds(event.at):
+                    found[event.team, event.alert_id] = event
+    return found
 
 
 def _take(
@@ -82,7 +127,7 @@ def _suppression(decision: Decision) -> Suppression | None:
         team=decision.team,
         rule=decision.rule,
         entity=decision.entity,
-        severity=None,  # decisions do not hold it; so any severity brings the alert back
+        severity=None,  # decisions do not hold it; where it is not found, any severity brings the alert back
         episode=decision.episode,
         raised_at=seconds(decision.raised_at),
         decision=done,

@@ -17,6 +17,7 @@ from stream.closer.open_hours import PartitionHours
 from stream.closer.owner import Owner
 from stream.closer.parts import Parts
 from stream.closer.tallies import PartitionTallies
+from stream.core import limits
 from stream.core.episodes import LONGEST
 from stream.core.errors import BadRecord, RulesError
 from stream.core.events import seconds
@@ -50,7 +51,7 @@ class OutcomesFold:
         salt: of the deployment, for the draws of the hold-out.
         is_owner: whether this fold owns the ladders of all rules.
         tallies_of_others: the parts of the other partitions' folds, by partition, as they were written last.
-        wall: the wall clock, seconds since 1970, by which ladders move.
+        wall: the wall clock, seconds since 1970, by which ladders move, and which no hour is observed ahead of.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class OutcomesFold:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._part, self._problem, self._rules, self._state = part, problem, rules, state
-        self._metrics = metrics
+        self._metrics, self._wall = metrics, wall
         self._failed: list[tuple[Record, BadRecord]] = []
         self._hours = PartitionHours(problem)
         self._closures, self._near = Closures(), NearAlerts()
@@ -108,6 +109,7 @@ class OutcomesFold:
         `now` is the wall clock where nothing waits in the partition, else the latest record timestamp.
         """
         self._ladders = None
+        self._open_again()
         self._observe_until(now - QUIET_SECONDS)
         self._look_at_closures()
         if self._owner is not None:
@@ -155,7 +157,7 @@ class OutcomesFold:
 
     def _observe_until(self, at: float) -> None:
         """Take what is due by a moment, unless the ladders can't be read: then it is taken later."""
-        observed = hour_of(at - HOUR - LONGEST - self._problem.due_seconds) + 1
+        observed = self._first_open(at)
         if observed <= self._observed:
             return
         ladders = self._read_ladders()
@@ -173,6 +175,17 @@ class OutcomesFold:
         if self._hours.late:
             log.info("%s: %d outcomes came after their hour was observed", self._part, self._hours.late)
             self._hours.late = 0
+
+    def _open_again(self) -> None:
+        """Open hours that can't be due yet: the clock ran ahead, and their outcomes would count for nothing."""
+        latest = self._first_open(self._wall() + limits.SKEW_SECONDS)
+        if self._observed > latest:
+            log.warning("%s: the clock went back, so hours that were observed are open again", self._part)
+            self._clock.put("", latest)
+
+    def _first_open(self, at: float) -> int:
+        """The first hour that is still open at a moment."""
+        return hour_of(at - HOUR - LONGEST - self._problem.due_seconds) + 1
 
     def _look_at_closures(self) -> None:
         """Trip a rule whose closures turn out to be wrong, without waiting until their hours are due."""

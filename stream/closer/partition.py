@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from stream.closer.fold import Fold, Notes, Outgoing
 from stream.closer.outbox import Outbox, entry_name, pack_entry
-from stream.closer.state import Claimed, StateWrite, encode_meta
+from stream.closer.state import Claimed, StateMeta, StateWrite, encode_meta
 from stream.core import limits
 from stream.kafka.records import Part, Record
 
@@ -20,6 +20,7 @@ class Round(Struct):
     name: str | None = None  # of the entry of the outbox
     finished: list[str] = field(default_factory=list)  # entries that the write deletes
     write: StateWrite | None = None
+    meta: StateMeta | None = None  # that the write leaves
 
     def add(self, came: tuple[Outgoing, Notes]) -> None:
         """Take in what a fold gave."""
@@ -86,4 +87,5 @@ class Partition:
         meta = replace(meta, offset=offset, clock=self.clock, writes=meta.writes + 1, whole=True)
         taken.write = StateWrite(self._stored, encode_meta(meta), parts)
         self._meta, self._stored, self._missing = meta, taken.write.meta, []
+        taken.meta = meta
         return True

@@ -49,6 +49,9 @@ class CloserRoom:
         clock: the wall clock, seconds since 1970.
         monotonic: seconds.
         sleep: waits while Redis is away and records wait.
+
+    Attributes:
+        assignment: a text of its own for each.
     """
 
     def __init__(
@@ -67,11 +70,12 @@ class CloserRoom:
         self._make_fold, self._publish, self._metrics = make_fold, publish, metrics
         self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
         self._partitions: dict[Part, Partition] = {}
+        self._stood: dict[Part, StateMeta] = {}  # the metas that were written last
         self._evictions = EvictionWatch()
         self._looked_at = -_LOOK_SECONDS
         self._away: str | None = None
         self._began = False
-        self.wants_assign = False
+        self.wants_assign, self.assignment = False, ""
 
     @property
     def ready_faults(self) -> list[str]:
@@ -81,7 +85,7 @@ class CloserRoom:
 
     def assign(self, bounds: Mapping[Part, Bounds]) -> dict[Part, int]:
         """Claim partitions and go on where their states stand; while Redis is away, nothing is read on."""
-        self.wants_assign = False
+        self.wants_assign, self.assignment = False, uuid.uuid4().hex
         self._drop_partitions()
         self._outbox.keep_only(bounds)
         if not bounds:
@@ -92,8 +96,9 @@ class CloserRoom:
             if not self._began and status.policy != NO_EVICTION:
                 raise HistoryRefused(*policy_fault(status.policy))
             self._evictions.look(status)
-            claimed = claim(self._store, fresh, uuid.uuid4().hex)
+            claimed = claim(self._store, fresh, self.assignment, self._stood)
             for part, one in claimed.items():
+                self._stood[part] = one.meta
                 self._partitions[part] = self._open(part, one, bounds[part])
         except (HistoryAway, RulesError) as error:
             if not self._began and isinstance(error, HistoryDenied):
@@ -182,7 +187,7 @@ class CloserRoom:
         fold, parts = self._make_fold(part, known.partitions), claimed.loaded.parts
         fold.load({name: packed for name, packed in parts.items() if not name.startswith(PREFIX)})
         if claimed.lost:
-            log.error("the closer's state of %s is gone from Redis, in whole or in part, and begins anew", part)
+            log.error("the closer's state of %s is gone from Redis, in whole or in part, or is older than it was", part)
             if isinstance(fold, Suppressing):
                 fold.rebuild()
         self._outbox.resume(part, {name: packed for name, packed in parts.items() if name.startswith(PREFIX)})
@@ -228,6 +233,7 @@ class CloserRoom:
                 self.wants_assign = True
                 continue
             self._outbox.forget(part, rounds[part].finished)
+            self._stood[part] = rounds[part].meta or self._stood[part]
             made = Counter((one.by_rule, one.decision) for one in rounds[part].outgoing.decisions)
             for (rule, decision), count in made.items():
                 self._metrics.decisions.labels(self._metrics.rule_label(rule), decision).inc(count)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from stream.core.errors import RulesError
 from stream.core.rule_index import RuleIndex
-from stream.core.rules import parse_rules
+from stream.core.rules import Placed, parse_rules
 from stream.metrics.closer import CloserMetrics
 from stream.rule_files import read_rule_files
 
@@ -15,6 +15,9 @@ log = logging.getLogger(__name__)
 
 class RuleWatch:
     """Follows files of rules. Used by one thread, but for its attributes.
+
+    Files that lack a rule in use, or have another version of it, are used once two looks in a row found the same: one
+    of them may be half written, and a rule that is gone for a moment loses its proof.
 
     Args:
         places: files, and folders of files.
@@ -36,6 +39,7 @@ class RuleWatch:
     ) -> None:
         self._places, self._metrics, self._keep = places, metrics, keep
         self._seen: dict[str, str] | None = None  # as read last, whether or not it can be used
+        self._doubted: dict[str, str] | None = None  # files that are used if they are still the same
         self._unkept: Mapping[str, str] | None = None
         self.fault: str | None = None
         self.rules = RuleIndex([])
@@ -67,15 +71,25 @@ class RuleWatch:
     def _read(self) -> None:
         files = read_rule_files(self._places) if self._places else {}
         if files == self._seen and self.fault is None:
+            self._doubted = None
             return
-        changed, self._seen = files != self._seen, files
+        before, self._seen = self._seen, files
+        changed = files != before
         rules = parse_rules(files)
+        if self._loses_rules(rules) and files != self._doubted:
+            self._doubted, self._seen = files, before
+            return
+        self._doubted = None
         if changed or self.fault is not None:
             self._use(RuleIndex(rules))
             self._unkept = files
             log.info("rules", extra={"fields": {"rules": len(rules), "files": len(files)}})
         self.fault = None
         self._metrics.rule_files_valid.set(1)
+
+    def _loses_rules(self, rules: Sequence[Placed]) -> bool:
+        found = {(one.rule.name, one.rule.version) for one in rules}
+        return any((one.rule.name, one.version) not in found for one in self.rules.rules)
 
     def _use(self, rules: RuleIndex) -> None:
         self.rules = rules

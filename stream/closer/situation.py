@@ -171,7 +171,9 @@ class SituationWatch:
         loaded = {name: one for name, one in judgements.items() if one.loaded}
         self._verdicts = {name: one.verdict for name, one in loaded.items()}
         self._ready = {name: frozenset(one.ready) for name, one in loaded.items()}
-        self._judged_at = max((one.at for one in judgements.values()), default=None)
+        latest = self._clock() + JUDGED_SECONDS  # what is later was left by a clock that ran ahead
+        past = (one.at for one in judgements.values() if one.at <= latest)
+        self._judged_at = max(past, default=0.0) if judgements else None
 
     def _everything(self) -> str | None:
         if self._paused is not None:

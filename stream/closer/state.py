@@ -28,7 +28,7 @@ class StateMeta(Struct, array_like=True, frozen=True):
         entry: the number of the next entry of the outbox.
         writes: counts the writes.
         worker: who wrote; another text at each assignment.
-        whole: False from when a state was lost until what can be rebuilt is.
+        whole: False from when a state was lost, or replaced by an older one, until what can be rebuilt is.
     """
 
     version: int
@@ -166,17 +166,20 @@ class Claimed(Struct, frozen=True):
 
     @property
     def lost(self) -> bool:
-        """Whether its state is gone, or part of it."""
+        """Whether its state, or part of it, is gone or older than what was written."""
         return not self.meta.whole or bool(self.loaded.missing)
 
 
-def claim(store: StateStore, fresh: Mapping[Part, StateMeta], worker: str) -> dict[Part, Claimed]:
+def claim(
+    store: StateStore, fresh: Mapping[Part, StateMeta], worker: str, written: Mapping[Part, StateMeta] | None = None
+) -> dict[Part, Claimed]:
     """Claim partitions by a write of one's own, then load them: who had them before can't write any more.
 
     Args:
         store: where they are.
         fresh: what each begins with where there is no state.
         worker: a text that nobody else uses.
+        written: the metas that this process wrote last.
 
     Raises:
         HistoryAway: Redis can't be used, or other workers go on writing.
@@ -191,6 +194,7 @@ def claim(store: StateStore, fresh: Mapping[Part, StateMeta], worker: str) -> di
             base = begun if found is None else found
             if base.topic_id != begun.topic_id:  # the topic was made anew: its offsets mean nothing
                 base = replace(base, topic_id=begun.topic_id, offset=begun.offset)
+            base = _behind(base, begun, (written or {}).get(part))
             meta = replace(base, writes=base.writes + 1, worker=worker)
             writes[part] = StateWrite(stored, encode_meta(meta), {})
             metas[part] = meta, writes[part].meta
@@ -201,3 +205,15 @@ def claim(store: StateStore, fresh: Mapping[Part, StateMeta], worker: str) -> di
     else:
         raise HistoryAway("other closers keep writing the state of our partitions", "see whether two share the name")
     return {part: Claimed(meta, stored, store.load(part)) for part, (meta, stored) in metas.items()}
+
+
+def _behind(base: StateMeta, begun: StateMeta, written: StateMeta | None) -> StateMeta:
+    """A meta, noted as not whole where Redis has an older state than it had, as after a failover or from a snapshot.
+
+    It is behind what this process wrote, or behind the group's offset, which is committed after the write. Entries of
+    the state that is gone may be under way, so numbers go on after all of them.
+    """
+    last = base if written is None else written
+    if base.writes >= last.writes and (begun.whole or base.offset >= begun.offset):
+        return base
+    return replace(base, entry=max(base.entry, begun.entry, last.entry), whole=False)

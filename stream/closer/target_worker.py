@@ -95,6 +95,9 @@ class TargetWorker:
             elif job.entry.dropped or self._is_over(job.deed):
                 self._queue.finish(job, answered=False)
                 self._finished(job)
+            elif (age := self._age(job.deed)) > self._queue.give_up_seconds:
+                self._queue.finish(job, answered=False)
+                self._refuse(job, DeedRefused("target_away", f"given up: it was decided {words_for(age)} ago"))
             else:
                 self._try(job)
 
@@ -142,6 +145,10 @@ class TargetWorker:
         age = words_for(time.monotonic() - job.begun_at)
         last = self._fault.removeprefix(f"target {self.target.name}: ")
         return DeedRefused("target_away", f"given up after {job.attempts} attempts in {age}: {last}")
+
+    def _age(self, deed: Deed) -> float:
+        """Seconds since a pause or a closure was decided: a process that was down begins it late. 0 of a release."""
+        return 0.0 if deed.kind == "release" else self._clock() - seconds(deed.decision.decided_at)
 
     def _is_over(self, deed: Deed) -> bool:
         """Whether what it asks for would have ended by now; its release is on its way."""

@@ -4,7 +4,7 @@ Counts are a part a rule and team. Episodes, of which there are many, go to a jo
 of which only the last is written again, and which go when all that they hold is forgotten.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 from msgspec import Struct
@@ -97,11 +97,11 @@ class TeamActsTable:
         self._touched, self._written, self._gone = set(), set(), []
         return parts
 
-    def forget(self, rules: Iterable[str], now: float) -> None:
-        """Forget the acts of rules that are gone, once they are too old to matter."""
-        kept, oldest = frozenset(rules), now - _KEPT_HOURS * 3_600.0
+    def forget(self, now: float) -> None:
+        """Forget the acts of rules in teams where they met no alert for so long that nothing depends on them."""
+        oldest = now - _KEPT_HOURS * 3_600.0
         for team, by_rule in list(self._acts.items()):
-            for rule in [rule for rule, acts in by_rule.items() if rule not in kept and acts.latest < oldest]:
+            for rule in [rule for rule, acts in by_rule.items() if acts.latest < oldest]:
                 del by_rule[rule]
                 self._last.pop((rule, team), None)
                 self._touched.discard((rule, team))

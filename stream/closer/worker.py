@@ -10,7 +10,7 @@ from stream.closer.enriched import EnrichedFold
 from stream.closer.events import EventsFold
 from stream.closer.exchange import AlertKey, Ending, Exchange
 from stream.closer.fold import Fold, Notes
-from stream.closer.lost_suppressions import find_suppressions
+from stream.closer.lost_suppressions import LostSuppressions, find_suppressions
 from stream.closer.outbox import Outbox
 from stream.closer.outcomes import OutcomesFold
 from stream.closer.room import CloserRoom
@@ -51,6 +51,7 @@ class Closer:
         self._state = RuleState(settings.redis.url, settings.deployment, seconds)
         self._exchange = Exchange(settings.redis.url, settings.deployment, seconds)
         self._store = StateStore(RedisFence.of(settings, self.metrics.lane), settings.deployment)
+        self._lost = LostSuppressions(lambda: find_suppressions(settings, lambda team: True))
         self._salt = settings.closer.salt or settings.deployment
         url = settings.metrics.prometheus_url
         brakes = BrakeWatch(Prometheus(url, _PROMETHEUS_SECONDS) if url else None, settings.closer.model_days)
@@ -122,7 +123,7 @@ class Closer:
             show,
             settings.severities,
             settings.closer.none_decisions,
-            lambda: find_suppressions(settings, lambda team: choose(team) == part.partition),
+            lambda: self._lost.take(self.room.assignment, lambda team: choose(team) == part.partition),
             time.time,
         )
 

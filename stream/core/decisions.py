@@ -178,8 +178,9 @@ def never(enriched: Enriched, found: IndexedRule) -> str | None:
         return "its model was made of simulated alerts"
     if is_drill(enriched.alert.team):
         return "it is a drill"
-    if enriched.alert.severity in found.never_severity:
-        return f"the rule never acts on severity {enriched.alert.severity}"
+    severity = enriched.alert.severity
+    if severity is not None and severity.casefold() in found.never_severity:
+        return f"the rule never acts on severity {severity}"
     return None
 
 

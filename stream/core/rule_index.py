@@ -22,6 +22,7 @@ class IndexedRule:
     Attributes:
         placed: the rule and where it stands; `rule` is the rule as written, `version` and `ends_at` its own.
         labels: the labels that its match names.
+        never_severity: the severities that it never acts on, case-folded.
         hours: when it acts; None: always.
     """
 
@@ -32,7 +33,7 @@ class IndexedRule:
         self.rule: Rule = placed.rule
         self.version, self.ends_at = placed.rule.version, placed.rule.ends_at
         self.labels = frozenset(placed.rule.match.labels)
-        self.never_severity = frozenset(placed.rule.never_severity)
+        self.never_severity = frozenset(map(str.casefold, placed.rule.never_severity))
         hours = placed.rule.active_hours
         self.hours = None if hours is None else ActiveHours([hours] if isinstance(hours, str) else hours)
 

@@ -70,16 +70,20 @@ def suppression_of(enriched: Enriched, decision: Decision) -> Suppression | None
 def is_higher(new: str | None, old: str | None, severities: Sequence[str] = SEVERITIES) -> bool:
     """Whether one severity is above another, in an order from low to high.
 
-    What is not in the order counts as above all that is: nobody knows how bad it is. None is below all.
+    What is not in the order counts as above all that is: nobody knows how bad it is. None is below all. Case does not
+    count.
 
     >>> is_higher("high", "low"), is_higher("low", "high"), is_higher("P1", "critical"), is_higher(None, "low")
     (True, False, True, False)
     """
-    if new is None or new == old:
+    if new is None or old is None:
+        return new is not None
+    order, high, low = [one.casefold() for one in severities], new.casefold(), old.casefold()
+    if high == low:
         return False
-    if old is None or new not in severities:
+    if high not in order:
         return True
-    return old in severities and severities.index(new) > severities.index(old)
+    return low in order and order.index(high) > order.index(low)
 
 
 def release_reason(one: Suppression, enriched: Enriched, severities: Sequence[str] = SEVERITIES) -> str | None:

@@ -171,7 +171,8 @@ def _fail_later(waiting: DeedQueue, clock: Clock) -> str:
 
 
 def test_a_full_queue_refuses_pauses_and_makes_room_for_releases(clock: Clock) -> None:
-    """An alert whose pause finds no room stays visible; one that is to come back takes the place of a pause."""
+    """An alert whose pause finds no room stays visible; one that is to come back takes the place of a pause, and waits
+    beyond all others where there is none: nobody would see it again."""
     waiting = queue(clock, most_waiting=2)
     waiting.put(job("pause", alert("A1")))
     waiting.put(job("release", alert("A2")))
@@ -181,8 +182,9 @@ def test_a_full_queue_refuses_pauses_and_makes_room_for_releases(clock: Clock) -
     assert refused is not None
     assert refused.alert == ("payments", "A1")
     last = job("release", alert("A5"))
-    assert waiting.put(last).refused is last
-    assert len(waiting) == 2
+    assert waiting.put(last).refused is None
+    assert len(waiting) == 3
+    assert waiting.put(third).refused is third
 
 
 def test_dropped_partitions_are_forgotten(clock: Clock) -> None:

@@ -269,6 +269,18 @@ def test_a_pause_that_is_over_is_not_done(rigs: Callable[..., Rig]) -> None:
     assert target.states == {}
 
 
+def test_a_closure_that_was_decided_long_ago_is_not_done(rigs: Callable[..., Rig]) -> None:
+    """A closer that was down for hours does not close what people have seen all the while; a release is done."""
+    target = MemoryTarget()
+    rig = rigs(target)
+    rig.submit(deed("close", alert("A1"), after_seconds=-3 * 3_600.0, minutes=240.0))
+    rig.submit(deed("release", alert("A2"), after_seconds=-3 * 3_600.0, mode="close"))
+    rig.settle()
+    assert target.states == {"A2": "release"}
+    (letter,) = rig.publisher.of("alerts.failed")
+    assert b"it was decided 3 h ago" in dict(letter.headers or [])["detail"]
+
+
 @pytest.mark.expects_errors
 def test_a_target_with_a_fault_of_its_own_is_given_up(rigs: Callable[..., Rig]) -> None:
     """An exception that nobody foresaw loses no deed and ends no thread."""

@@ -209,6 +209,14 @@ def test_an_undo_brings_back_what_a_rule_suppressed_since_once() -> None:
     assert rig.shown[-1].undone == {"u1": 2, "u2": 0}  # in case it was not shown
 
 
+def test_an_undo_reaches_what_was_paused_by_a_clock_that_is_ahead() -> None:
+    """Records may be stamped some minutes later than the clock of who orders it."""
+    rig = Rig()
+    rig.take(rig.alert())
+    rig.around.orders = Orders(undos=[Undo(id="u", rule=NAME, since=T0 - HOUR, by="ann", at=rig.now - 300.0)])
+    assert names(rig.wake()) == ["release"]
+
+
 @pytest.mark.slow
 def test_a_thousand_undone_alerts_leave_in_one_round() -> None:
     """Each with a decision, an act and a deed."""
@@ -293,6 +301,39 @@ def test_what_was_suppressed_is_taken_up_where_the_state_is_lost() -> None:
     assert names(rig.wake()) == ["release"]
 
 
+def test_what_an_older_state_still_holds_comes_back_if_decisions_say_that_it_was_back() -> None:
+    """Its outbox may pause it once more, and nothing else would end that before its time."""
+    rig = Rig(mode="close")
+    rig.take(rig.alert())
+    rig.lost = Lost([], {("payments", "A1"): rig.now + 1.0})
+    rig.now += 60.0
+    rig.fold.rebuild()
+    assert names(rig.wake()) == ["release"]
+    assert names(rig.take(rig.alert(alert_id="A1"))) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "ended"),
+    [("ended", True), ("auto_closed", True), ("dismissed", True), ("reopened", False), ("escalated", False)],
+)
+def test_an_alert_that_people_work_on_is_released_as_one_that_still_fires(kind: str, ended: bool) -> None:
+    """What is acted on or reopened is over nowhere: who closed it elsewhere must open it again."""
+    rig = Rig(mode="close")
+    rig.take(rig.alert())
+    rig.around.orders = Orders(endings={("payments", "A1"): Ending(kind, rig.now)})
+    (deed,) = rig.wake().deeds
+    assert (deed.kind, deed.ended) == ("release", ended)
+
+
+def test_scored_alerts_show_that_the_history_is_back() -> None:
+    """The brake is not shown for good."""
+    rig = Rig()
+    rig.take(rig.alert(probability=None, reason="history_unavailable"))
+    assert rig.around.history_away
+    rig.take(rig.alert())
+    assert not rig.around.history_away
+
+
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
@@ -341,6 +382,21 @@ def test_acts_of_a_rule_that_is_gone_are_forgotten_in_time() -> None:
     rig.now += 100 * HOUR
     rig.take()
     assert kept not in rig.parts
+
+
+def test_acts_in_a_team_that_is_quiet_are_forgotten_in_time() -> None:
+    """Teams come and go while a rule stands; its hour's limit and the arms of its episodes are over long before."""
+    rig = Rig(share=0.0)
+    rig.take(rig.alert())
+    kept = f"acts:{NAME}\0payments"
+    rig.now += 50 * HOUR
+    rig.wake()
+    assert kept in rig.parts
+    rig.now += 50 * HOUR
+    rig.wake()
+    assert kept not in rig.parts
+    rig.begin()
+    assert names(rig.take(rig.alert())) == ["pause"]
 
 
 def test_a_fold_that_is_loaded_gives_the_same_decisions() -> None:

@@ -2,11 +2,13 @@
 
 import pytest
 from confluent_kafka import Producer
+from msgspec.structs import replace
 
-from stream.closer.lost_suppressions import find_suppressions
+from stream.closer.lost_suppressions import Lost, LostSuppressions, find_suppressions
 from stream.config import load_settings
 from stream.core.decisions import Brakes
 from stream.core.errors import HistoryAway
+from stream.core.events import encode_event, moment
 from stream.core.records import Decision, encode_record
 from stream.core.suppressions import release, suppression_of
 from stream.kafka.clients import producer_settings
@@ -23,11 +25,13 @@ def made(alert_id: str, share: float = 0.0, brakes: Brakes = Brakes()) -> Decisi
 
 @pytest.mark.slow
 def test_what_is_not_back_is_found_with_its_times(broker: Broker, unique_name: str) -> None:
-    """Of the teams that are asked for; a copy of a pause after its release changes nothing, nor does junk."""
+    """Of the teams that are asked for, with all that targets know an alert by; a copy of a pause after its release
+    changes nothing, nor does junk."""
     settings = load_settings(
         {
             "NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
             "NOISEGATE_DECISIONS_TOPIC": f"{unique_name}.decisions",
+            "NOISEGATE_EVENTS_TOPIC": f"{unique_name}.events",
             "NOISEGATE_BROKER_END_OFFSETS": str(broker.name == "kafka").lower(),
         }
     )
@@ -41,12 +45,35 @@ def test_what_is_not_back_is_found_with_its_times(broker: Broker, unique_name: s
     braked = made("blocked", brakes=Brakes(everything="no"))
     records = [paused, back, release(one, "its pause ended", T0 + 600.0), back, held_out, braked]
     producer = Producer({**producer_settings(settings), "log_level": 0})
+    raised = replace(enriched("paused").alert, labels={"alertname": "DiskFull"}, source="alertmanager", severity="low")
+    for event in (raised, replace(raised, at=moment(T0 + 60.0), severity="high"), replace(raised, alert_id="other")):
+        producer.produce(settings.topics.events, encode_event(event), b"payments")
+    producer.produce(settings.topics.events, b'{"type":"raised"}', b"payments")
     for value in (*map(encode_record, records), b'{"decision":"pause"}'):
         producer.produce(settings.topics.decisions, value, b"payments")
     assert producer.flush(30) == 0
     found = find_suppressions(settings, lambda team: team == "payments")
     ((suppression, alert),) = found.held
     assert (suppression.alert_id, suppression.since, suppression.until) == ("paused", T0 + 1.0, T0 + 601.0)
-    assert (alert.alert_id, alert.team, alert.rule, alert.entity) == ("paused", "payments", "disk_full", "db-7")
+    assert (alert, suppression.severity) == (raised, "low")
     assert found.acted == {("payments", "back"): T0 + 600.0, ("payments", "held-out"): T0 + 1.0}
     assert find_suppressions(settings, lambda team: False).held == []
+
+
+def test_the_partitions_of_an_assignment_share_one_reading() -> None:
+    """Each takes its own teams of it; a later assignment reads anew, as others may have decided meanwhile."""
+    one = suppression_of(enriched("A1"), made("A1"))
+    assert one is not None
+    readings: list[int] = []
+
+    def find() -> Lost:
+        readings.append(1)
+        return Lost([(one, enriched("A1").alert)], {("payments", "A2"): T0, ("search", "A3"): T0})
+
+    lost = LostSuppressions(find)
+    ours = lost.take("first", lambda team: team == "payments")
+    assert ([held.alert_id for held, _ in ours.held], ours.acted) == (["A1"], {("payments", "A2"): T0})
+    assert lost.take("first", lambda team: team == "search") == Lost([], {("search", "A3"): T0})
+    assert len(readings) == 1
+    lost.take("second", lambda team: True)
+    assert len(readings) == 2

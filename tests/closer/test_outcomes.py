@@ -106,6 +106,23 @@ def test_held_out_hours_that_people_act_on_trip_the_rule() -> None:
     assert [one.what for one in judges.log()].count("tripped") == 1
 
 
+def test_a_wall_clock_that_ran_ahead_for_a_moment_does_not_blind_the_trip() -> None:
+    """Hours that were let go of too early are open again once the clock is right."""
+    judges = armed()
+    first = hour_of(judges.now) + 1
+    judges.now += 30 * DAY
+    judges.wake()
+    judges.now -= 30 * DAY
+    judges.wake()
+    judges.now = (first + 25) * HOUR
+    judges.take(hourly(range(first, first + 24), lambda team, hour: True, teams=["web"]))
+    judges.now += DUE + 7 * HOUR
+    judges.wake()
+    judges.now += 61.0
+    judges.wake()
+    assert judges.standing(RULE.name).verdict.proof.state == "failed"
+
+
 def test_a_trip_that_better_hours_follow_is_seen_all_the_same() -> None:
     """Hours observed at once: some bad ones that trip, then quiet ones, before the owner looks."""
     judges = armed()

@@ -1,5 +1,7 @@
 """The room: where it begins, what it refuses, and what it does while Redis is away or lost its state."""
 
+import copy
+
 import pytest
 
 from stream.closer.lost_suppressions import Lost
@@ -72,6 +74,7 @@ def test_a_group_without_state_goes_on_where_it_was_and_takes_up_what_was_suppre
     assert caplog.text == ""
 
 
+@pytest.mark.expects_errors
 def test_a_part_that_is_missing_is_taken_up_from_decisions() -> None:
     """An eviction took it: what it kept comes back, and what else there is stays."""
     world = world_of()
@@ -83,6 +86,13 @@ def test_a_part_that_is_missing_is_taken_up_from_decisions() -> None:
     del world.fence.keys[key]
     found = worker.world.store.load(PART)
     assert found.missing == ["alert:payments\0A0"]
+    one = suppression_of(alert := enriched("A0"), decided(alert, situation()))
+    assert one is not None
+    world.lost = Lost([(one, alert.alert)])
+    second = Worker(world, [PART])
+    world.now += 700.0
+    second.finish()
+    assert ("A0", "release") in decisions(world)
 
 
 def test_a_redis_that_would_evict_is_refused_at_the_start() -> None:
@@ -228,3 +238,42 @@ def test_a_record_of_the_far_future_does_not_end_pauses() -> None:
     meta = decode_meta(PART, world.store.metas([PART])[PART])
     assert meta is not None
     assert meta.clock == now + 600.0
+
+
+@pytest.mark.expects_errors
+@pytest.mark.parametrize("same_worker", [True, False])
+def test_a_redis_that_went_back_has_no_alert_acted_on_twice(same_worker: bool) -> None:
+    """A replica that lacked the last writes took over: decisions tell what was done, under entries of new names."""
+    world = world_of()
+    worker = Worker(world, [PART])
+    write(world, 0)
+    worker.step()
+    worker.settle()
+    before = copy.deepcopy(world.fence.keys)
+    world.now += 1.0
+    write(world, 1)
+    worker.step()
+    worker.settle()
+    worker.dispatcher.finish_all()
+    names = {one.name for one in world.sent}
+    world.fence.keys = before
+    one = suppression_of(alert := enriched("A1"), decided(alert, situation()))
+    assert one is not None
+    world.lost = Lost([(one, alert.alert)])
+    if same_worker:
+        worker.assign([PART])
+    else:
+        world.committed[PART] = 2
+        worker = Worker(world, [PART])
+    assert worker.positions == {PART: 1}
+    world.sent.clear()
+    write(world, 2)
+    worker.step()
+    worker.settle()
+    worker.dispatcher.finish_all()
+    assert ("A1", "pause") not in decisions(world)
+    assert ("A2", "pause") in decisions(world)
+    assert world.sent[-1].name not in names
+    world.now += 700.0
+    worker.finish()
+    assert {("A1", "release"), ("A2", "release")} <= set(decisions(world))

@@ -99,3 +99,21 @@ def test_without_files_there_are_no_rules() -> None:
     """Nothing is decided then, and nothing rings."""
     watch = RuleWatch([], CloserMetrics())
     assert (names(watch), watch.look(), watch.fault) == ([], False, None)
+
+
+@pytest.mark.parametrize("half", ["", RULE.format("disks"), RULE.format("disks") + RULE.format("more")])
+def test_a_file_that_is_being_written_disarms_no_rule(tmp_path: Path, half: str) -> None:
+    """Half of a file may be TOML: it would take rules away, or make them other versions, whose proof is lost then."""
+    file, whole = tmp_path / "a.toml", RULE.format("disks") + RULE.format("more") + "risk = 0.1\n"
+    file.write_text(whole)
+    watch = RuleWatch([file], CloserMetrics())
+    before = watch.rules
+    file.write_text(half)
+    assert not watch.look()
+    file.write_text(whole)
+    assert not watch.look()
+    assert watch.rules is before
+    file.write_text(half)
+    assert not watch.look()
+    assert watch.look()
+    assert names(watch) == ["disks", "more"][: half.count("[[rule]]")]

@@ -171,6 +171,18 @@ def test_nothing_acts_before_anything_was_read_or_once_it_is_old() -> None:
     assert rig.look().everything is None
 
 
+def test_a_standing_of_the_future_judges_nothing() -> None:
+    """One that a clock which ran ahead left behind does not stand for a judge that is gone."""
+    rig = Rig()
+    rig.shared.found = {NAME: judged(), "old": judged(T0 + 30 * 24 * HOUR, loaded=False)}
+    assert rig.look().everything is None
+    rig.later(601.0)
+    assert rig.look().everything == NOBODY_JUDGES
+    rig.shared.found = {NAME: judged(rig.wall + 24 * HOUR)}
+    rig.later(2.0)
+    assert rig.look().everything == NOBODY_JUDGES
+
+
 def test_without_prometheus_nothing_acts() -> None:
     """Neither where none is set nor where it is away for longer than a moment; the reason says which."""
     assert Rig(asks=False).look().everything == NO_PROMETHEUS

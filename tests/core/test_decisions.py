@@ -91,6 +91,7 @@ BLOCKED: list[tuple[str, dict[str, Any], dict[str, Any], float, str]] = [
     ("maintenance", {"flags": ["maintenance"]}, {}, 1.0, "maintenance window"),
     ("simulated", {"flags": ["simulated"]}, {}, 1.0, "simulated alerts"),
     ("severity", {"severity": "critical"}, {}, 1.0, "never acts on severity critical"),
+    ("severity in capitals", {"severity": "CRITICAL"}, {}, 1.0, "never acts on severity CRITICAL"),
     ("age", {}, {}, 301.0, "was raised 5 min ago"),
     ("named age", {}, {"oldest_seconds": 60.0}, 61.0, "rules act within 60 s"),
     ("ahead", {}, {}, -601.0, "raised later than now"),

@@ -60,6 +60,8 @@ def test_each_comes_back_after_its_time() -> None:
         ({"severity": "P1"}, "A2 came with severity P1"),
         ({"severity": "low"}, None),
         ({"severity": "info"}, None),
+        ({"severity": "Low"}, None),
+        ({"severity": "HIGH"}, "A2 came with severity HIGH"),
         ({"severity": "high", "entity": "db-8"}, None),
         ({"severity": "high", "rule": "cpu"}, None),
         ({"severity": "high", "team": "search"}, None),

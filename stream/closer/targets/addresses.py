@@ -5,10 +5,14 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 from stream.core.errors import SettingsError
 
-_METADATA = frozenset(
-    map(ip_address, ("169.254.169.254", "100.100.100.200", "192.0.0.192", "168.63.129.16", "fd00:ec2::254"))
+_METADATA = tuple(
+    ip_network(text)
+    for text in (
+        *("100.100.100.200", "192.0.0.192", "168.63.129.16"),  # Alibaba, Oracle and Azure; others are link-local
+        *("fd00:ec2::/32", "fd20:ce::254", "fd00:c1::a9fe:a9fe"),  # AWS, Google and Oracle
+    )
 )
-_NAT64 = ip_network("64:ff9b::/96")
+_NAT64 = tuple(map(ip_network, ("64:ff9b::/96", "64:ff9b:1::/48")))  # RFC 6052 and RFC 8215
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
@@ -43,7 +47,7 @@ class AddressRules:
         address = _inner(ip_address(text.partition("%")[0]))
         if address.is_link_local:
             return "a link-local address"
-        if address in _METADATA:
+        if any(address in network for network in _METADATA):
             return "an address of cloud metadata"
         if address.is_multicast or address.is_unspecified:
             return "an address of no host"
@@ -51,7 +55,9 @@ class AddressRules:
             return None
         if address.is_loopback:
             return "a loopback address that allow does not name"
-        return None if address.is_global else "a private address that allow does not name"
+        if address.is_global and not (isinstance(address, IPv6Address) and address.is_site_local):
+            return None
+        return "a private address that allow does not name"
 
 
 def _inner(address: Address) -> Address:
@@ -64,4 +70,5 @@ def _inner(address: Address) -> Address:
         return address.sixtofour
     if address.teredo is not None:
         return address.teredo[1]
-    return IPv4Address(int(address) & 0xFFFF_FFFF) if address in _NAT64 else address
+    is_translated = any(address in network for network in _NAT64)
+    return IPv4Address(int(address) & 0xFFFF_FFFF) if is_translated else address

@@ -33,7 +33,7 @@ def server() -> Iterator[CountingServer]:
         *("169.254.169.254", "169.254.1.1", "fe80::1", "fe80::1%eth0", "fd00:ec2::254", "100.100.100.200"),
         *("0.0.0.0", "224.0.0.1", "255.255.255.255", "::", "127.0.0.1", "::1", "10.0.0.1", "192.168.1.1"),
         *("172.16.0.1", "100.64.0.1", "fc00::1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "64:ff9b::a00:1"),
-        *("2002:a00:1::", "240.0.0.1", "192.0.2.1"),
+        *("2002:a00:1::", "240.0.0.1", "192.0.2.1", "fec0::1", "64:ff9b:1::a00:1"),
     ],
 )
 def test_what_is_not_public_is_not_reached(address: str) -> None:
@@ -41,7 +41,13 @@ def test_what_is_not_public_is_not_reached(address: str) -> None:
     assert AddressRules().objection(address) is not None
 
 
-@pytest.mark.parametrize("address", ["169.254.169.254", "fe80::1", "224.0.0.1", "0.0.0.0", "::ffff:169.254.169.254"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("169.254.169.254", "fe80::1", "224.0.0.1", "0.0.0.0", "::ffff:169.254.169.254", "64:ff9b:1::a9fe:a9fe"),
+        *("fd00:ec2::23", "fd20:ce::254", "fd00:c1::a9fe:a9fe"),
+    ],
+)
 def test_some_are_never_reached(address: str) -> None:
     """Nobody can allow link-local and metadata addresses, not even by allowing everything."""
     assert AddressRules(["0.0.0.0/0", "::/0"]).objection(address) is not None
