@@ -6,11 +6,12 @@ from stream.closer.ladders import SPREAD_SECONDS, Ladders
 from stream.closer.parts import Parts
 from stream.closer.tallies import PartTallies
 from stream.core.errors import RulesError
-from stream.core.events import moment
+from stream.core.events import moment, words_for
 from stream.core.observations import HOUR
 from stream.core.proof import ACTING_RULES
 from stream.rule_state import RESULT_SECONDS, Change, Command, CommandResult
 
+ARM_SECONDS = 3_600.0  # an arming that waited longer is refused: what spoke for it may be over
 _KEPT_SECONDS = 24 * RESULT_SECONDS
 _RESULTS = ""  # the key of the one part
 
@@ -63,6 +64,9 @@ class Commands:
     def _do(self, command: Command, parts: Sequence[PartTallies], at: float) -> str:
         """Carry out one command; returns what was done, in one sentence."""
         name = command.rule
+        if command.verb == "arm" and at - command.at > ARM_SECONDS:
+            problem = f"rule {name} was to be armed {words_for(at - command.at)} ago, while no closer ran"
+            raise RulesError(problem, "arm it again if that is still wanted")
         kept = self._ladders.rules.values.get(name)
         if kept is None:
             raise RulesError(f"there is no rule {name}", "see `noisegate rules proof` for the names")

@@ -75,6 +75,18 @@ def test_a_refused_command_says_why(verb: str, rule: str, mode: str | None, word
     assert (line.what, line.rule, line.by, line.sentence) == ("refused", rule, "eva", result.sentence)
 
 
+def test_an_arming_that_waited_for_over_an_hour_is_refused() -> None:
+    """What spoke for it may be over; to disarm is never too late."""
+    judges = proven()
+    judges.state.send(Command(id="a", verb="arm", rule=RULE.name, mode="pause", by="eva", at=judges.now - 3_700.0))
+    judges.now += 1.0
+    judges.wake()
+    result = judges.state.result("a")
+    assert result is not None
+    assert not result.done
+    assert result.sentence.startswith(f"rule {RULE.name} was to be armed 1 h ago, while no closer ran; arm it again")
+
+
 def test_the_21st_rule_is_not_armed() -> None:
     """Twenty rules may act at a time, which is what their chance of error is divided by."""
     rules = [make_rule(name=f"r{number}", match={"team": f"t{number}"}) for number in range(21)]
