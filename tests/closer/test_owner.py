@@ -84,7 +84,7 @@ def test_an_arming_that_waited_for_over_an_hour_is_refused() -> None:
     result = judges.state.result("a")
     assert result is not None
     assert not result.done
-    assert result.sentence.startswith(f"rule {RULE.name} was to be armed 1 h ago, while no closer ran; arm it again")
+    assert result.sentence.startswith(f"rule {RULE.name} was to be armed 62 min ago, while no closer ran; arm it again")
 
 
 def test_the_21st_rule_is_not_armed() -> None:
