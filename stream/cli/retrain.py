@@ -54,7 +54,7 @@ def retrain(
     """Train on the log in Kafka, compare with the champion, publish as challenger. Status 2: trained, but refused."""
     from stream.cli.models_query import live_comparison_of, loader_of
     from stream.core.errors import ModelError, StoreAway
-    from stream.core.events import parse_when
+    from stream.core.events import parse_past
     from stream.lab.learning.estimators import load_estimator
     from stream.lab.learning.params import read_params
     from stream.lab.learning.plan import Plan
@@ -68,7 +68,7 @@ def retrain(
 
     settings = options.settings()
     request = RetrainRequest(
-        since=None if since is None else parse_when(since, "--since", time.time()),
+        since=None if since is None else parse_past(since, "--since", time.time()),
         judge_days=judge_days,
         seed=seed,
         plan=Plan(
