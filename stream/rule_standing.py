@@ -115,14 +115,23 @@ def days_words(days: float | None) -> str:
     return "less than a day" if days < 1.0 else words_for(days * DAY_SECONDS)
 
 
+def pace_words(one: StandingSummary) -> str:
+    """How long a proof takes at its own pace; before the first observation nobody can say."""
+    if not one.daily:
+        return "not known before its first observation"
+    return f"{days_words(one.days)} at {one.daily:.1f} observations a day"
+
+
 def _acts(standing: Standing) -> str:
     ladder, verdict = standing.ladder, standing.verdict
     if not standing.loaded:
         return "no file of rules holds it any more, so it does nothing"
     if verdict.mode in ("pause", "close"):
-        regime = ladder.regimes[-1]
+        regime, latest = ladder.regime_at(int(standing.at // HOUR)), ladder.regimes[-1]
         since = f"{moment(regime.hour * HOUR):%F %H:%M} UTC"
         armed = f"since {since}" + (f", armed by {regime.by}" if regime.by else "")
+        if latest.hour > regime.hour and latest.mode != regime.mode:
+            armed += f", and {latest.mode}s them from {moment(latest.hour * HOUR):%F %H:%M} UTC on"
         return f"{verdict.mode}s alerts {armed}; {_percent(verdict.share)} of the hours of each team are left alone"
     if verdict.armed in ("pause", "close"):
         begins = ladder.regimes[-1].hour * HOUR

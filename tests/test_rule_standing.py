@@ -3,8 +3,10 @@
 import pytest
 from msgspec.structs import replace
 
+from stream.core.ladder import Regime
+from stream.core.observations import HOUR
 from stream.core.records import Mode
-from stream.rule_standing import StandingSummary, is_stale, summaries_of, summary_of
+from stream.rule_standing import StandingSummary, is_stale, pace_words, summaries_of, summary_of
 from stream.rule_state import Standing
 from tests.standings import DAY, NOW, rule_of, standing_of
 
@@ -54,6 +56,16 @@ def test_a_standing_in_words(standing: Standing, acts: str, to_proof: int | None
         assert not to_proof or found.why.endswith(f"; proven after {to_proof} more without one")
 
 
+def test_an_arming_to_come_is_told_beside_what_the_rule_does_now() -> None:
+    """Armed to close a few minutes ago: it pauses as before, and closes from the next full hour on."""
+    standing = standing_of(400, 1.0, "pause", at=NOW)
+    standing.ladder.regimes.append(Regime(int(NOW // HOUR) + 1, "close", 0.5, by="bob"))
+    assert summary_of("night-disks", standing).acts == (
+        "pauses alerts since 2026-03-02 07:00 UTC, armed by ann, and closes them from 2026-03-02 10:00 UTC on;"
+        " 50 % of the hours of each team are left alone"
+    )
+
+
 def test_days_to_proof_are_of_the_rules_own_volume() -> None:
     """129 missing at 3.1 a day are 42 days; of a rule that matches nothing there are none."""
     found = summary_of("a", standing_of())
@@ -88,3 +100,9 @@ def test_a_close_is_offered_after_two_weeks_of_pause() -> None:
 
     assert later(13.0).next == ""
     assert later(14.0).next == "noisegate rules arm night-disks --to close"
+
+
+def test_a_pace_is_not_known_before_the_first_observation() -> None:
+    """What was loaded today will be counted; `never` would be a lie."""
+    assert pace_words(summary_of("a", standing_of())) == "42 days at 3.1 observations a day"
+    assert pace_words(summary_of("a", replace(standing_of(), daily=0.0))) == "not known before its first observation"

@@ -84,10 +84,10 @@ def team(
     import time
 
     from stream.core.errors import NoisegateError
-    from stream.core.events import parse_when
+    from stream.core.events import parse_past
     from stream.triage.teams import as_csv, as_markdown
 
-    begin = parse_when(since, "--since", time.time())
+    begin = parse_past(since, "--since", time.time())
     found = _read_figures(begin).teams.get(name)
     if found is None:
         raise NoisegateError(f"no alert of team {name!r} came since {format_time(begin)}", "check the name and --since")

@@ -64,13 +64,13 @@ def retrain(
     as_json: options.AsJson = False,
 ) -> None:
     """Train on the log in Kafka, compare with the champion, publish as challenger. Status 2: trained, but refused."""
-    from stream.core.events import parse_when
+    from stream.core.events import parse_past
     from stream.lab import retraining
     from stream.lab.sources.decisions import read_decision_topic
 
     settings = options.settings()
     request = retraining.RetrainRequest(
-        since=None if since is None else parse_when(since, "--since", time.time()),
+        since=None if since is None else parse_past(since, "--since", time.time()),
         judge_days=judge_days,
         seed=seed,
         plan=_plan(trials, recency_days, titles, prior, estimator, params),

@@ -197,11 +197,11 @@ def _past(events: Path | None, model: Path | None, since: str | None) -> "Past":
     import time
 
     from stream.core.errors import RulesError
-    from stream.core.events import parse_when
+    from stream.core.events import parse_past
     from stream.lab.rule_past import past_of_log, past_of_topic
 
     if events is None:
-        return past_of_topic(options.settings(), parse_when(since or "60d", "--since", time.time()))
+        return past_of_topic(options.settings(), parse_past(since or "60d", "--since", time.time()))
     if since is not None:
         raise RulesError("--since is for the topics, and --events names a log", "give one of them")
     with stage_bars() as report_progress:

@@ -118,6 +118,8 @@ def log(
 
     with open_state() as state:
         found = [one for one in state.log(LOG_ENTRIES if name else last) if name is None or one.rule == name][:last]
+        if name is not None and not found:
+            _known(state.standings(), name)
     if as_json:
         print_json(found)
     else:
@@ -135,11 +137,11 @@ def undo(
     import uuid
 
     from stream.cli.standings_output import print_line
-    from stream.core.events import parse_when
+    from stream.core.events import parse_past
     from stream.rule_state import Undo
 
     now = time.time()
-    begin = parse_when(since, "--since", now)
+    begin = parse_past(since, "--since", now)
     with open_state() as state:
         if not any(one.by_rule == name for one in state.suppressed()):
             _known(state.standings(), name)
@@ -264,11 +266,11 @@ def digest(
 ) -> None:
     """Print what rules paused and closed, for mail or chat: Markdown, with the five alerts likeliest to be wrong."""
     from stream.cli.standings_output import print_line
-    from stream.core.events import parse_when
+    from stream.core.events import parse_past
     from stream.rule_digest import as_markdown, digests_of, read_records
 
     settings, now = options.settings(), time.time()
-    begin = parse_when(since, "--since", now)
+    begin = parse_past(since, "--since", now)
     owners = {name: one.owner for name, one in live_standings().items()}
     decisions, outcomes = read_records(settings, begin)
     found = digests_of(decisions, outcomes, owners, begin, now, page_link(settings.relay.page_url))
@@ -276,6 +278,11 @@ def digest(
         found = [one for one in found if one.owner == owner]
         if not found:
             raise RulesError(f"{owner} owns no rule that the closer knows or that decided since then", OWNERS)
+    if not found:
+        raise RulesError(
+            "there is nothing to tell: no rule has decided since then, and no closer has left a standing of any",
+            f"set closer_rules, and {START}",
+        )
     for number, one in enumerate(found):
         if as_json:
             print_json(one)

@@ -18,7 +18,7 @@ from stream.core.rule_index import IndexedRule, RuleIndex
 from stream.core.rule_overlaps import Overlap
 from stream.core.rules import MATCH_FIELDS, Mistake, Placed, Rule
 from stream.core.scoring import history_words
-from stream.rule_standing import StandingSummary, days_words, summary_of
+from stream.rule_standing import StandingSummary, pace_words, summary_of
 from stream.rule_state import Standing
 
 if TYPE_CHECKING:
@@ -267,7 +267,7 @@ def print_plans(plans: "list[Plan]", note: str, now: Mapping[str, StandingSummar
 def _print_now(now: StandingSummary | None) -> None:
     if now is None:
         return
-    left = f"; {days_words(now.days)} to go at {now.daily:.1f} observations a day" if now.to_proof else ""
+    left = f"; to go: {pace_words(now)}" if now.to_proof else ""
     stdout_console().print(f"  now: {now.why}{left}", markup=False)
 
 

@@ -83,7 +83,7 @@ def _public(name: str, value: Any) -> Any:
     if name in _SECRET_TABLES:
         return dict.fromkeys(value, HIDDEN)
     if isinstance(value, list):
-        return [hide_login(one) for one in value]
+        return [hide_login(str(one)) for one in value]
     return hide_login(str(value)) if isinstance(value, str | Path) else value
 
 

@@ -8,9 +8,10 @@ from rich.table import Table
 
 from stream.console import format_time, stdout_console
 from stream.core.events import moment, words_for
-from stream.rule_standing import CLOSER_AWAY, STALE_SECONDS, StandingSummary, days_words
+from stream.rule_standing import CLOSER_AWAY, STALE_SECONDS, StandingSummary, days_words, pace_words
 from stream.rule_state import Change, PauseAll
 
+_WIDEST = 10_000
 _BOUNDS = 14  # days shown
 
 
@@ -26,7 +27,7 @@ def pause_words(order: PauseAll, now: float) -> str:
 
 
 def print_standings(found: Sequence[StandingSummary], paused: PauseAll | None, now: float) -> None:
-    """Print a table of all rules, and beneath it the commands that take some further."""
+    """Print all rules, and beneath them the commands that take some further: a table, or lines where it has no room."""
     console = stdout_console()
     _print_brakes(found, paused, now)
     if not found:
@@ -46,10 +47,15 @@ def print_standings(found: Sequence[StandingSummary], paused: PauseAll | None, n
             "-" if one.bound is None else _percent(one.bound),
             f"{100 * one.limit:g} %",
             "-" if one.to_proof is None else f"{one.to_proof:,}",
-            "-" if one.to_proof == 0 else days_words(one.days),
+            _days(one),
             f"{100 * one.share:.0f} %",
         )
-    console.print(table)
+    unbound = console.options.update(max_width=_WIDEST)
+    if console.measure(table, options=unbound).maximum <= console.width:
+        console.print(table)
+    else:
+        for one in found:
+            print_line(f"{one.name} of {one.owner} {one.acts}\n  {one.why}")
     for one in found:
         if one.next:
             print_line(f"{one.name} is proven: {one.next}")
@@ -61,9 +67,7 @@ def print_standing(one: StandingSummary, paused: PauseAll | None, now: float) ->
     print_line(f"{one.name} of {one.owner}, version {one.version}, {one.acts}")
     print_line(one.why)
     if one.state == "inconclusive" and one.to_proof:
-        print_line(
-            f"at {one.daily:.1f} observations a day: {days_words(one.days)} to proof if nothing more is acted on"
-        )
+        print_line(f"to proof if nothing more is acted on: {pace_words(one)}")
     if one.models:
         print_line(f"models that may act by it: {', '.join(one.models)}")
     if one.near_misses:
@@ -100,6 +104,12 @@ def _print_brakes(found: Sequence[StandingSummary], paused: PauseAll | None, now
         print_line(pause_words(paused, now))
     if found and now - max(one.at for one in found) > STALE_SECONDS:
         print_line(f"{CLOSER_AWAY}: the closer wrote this {words_for(now - max(one.at for one in found))} ago")
+
+
+def _days(one: StandingSummary) -> str:
+    if one.to_proof == 0:
+        return "-"
+    return days_words(one.days) if one.daily or one.to_proof is None else "not known"
 
 
 def _percent(share: float) -> str:

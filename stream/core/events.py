@@ -174,6 +174,21 @@ def parse_when(text: str, option: str, now: float) -> float:
     return max(now - ago, 0.0)
 
 
+def parse_past(text: str, option: str, now: float) -> float:
+    """As `parse_when`, of what has to be past.
+
+    Raises:
+        SettingsError: it is no time, or has not come; `option` names it.
+
+    >>> parse_past("12h", "--since", 50_000.0)
+    6800.0
+    """
+    at = parse_when(text, option, now)
+    if at > now:
+        raise SettingsError(f"{option} {text}: that has not come yet", "give a past time, or a length such as 12h")
+    return at
+
+
 def event_time(event: Event, recorded_at: float) -> float:
     """Event time as it is folded, given its record's timestamp; both in seconds since 1970.
 

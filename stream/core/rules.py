@@ -254,6 +254,8 @@ _MENDS = {
 
 
 def _mend_of(key: str) -> str:
+    if key == "match.labels":
+        return 'write labels = { env = "test" }, each a pattern or a list of patterns'
     if key.startswith("match."):
         return "give a pattern or a list of patterns"
     return _MENDS.get(key, "see docs/RULES.md")

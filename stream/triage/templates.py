@@ -13,7 +13,7 @@ from stream.core.events import moment, words_for
 from stream.core.scoring import push_words
 from stream.core.text import display_text
 from stream.html import Markup, joined
-from stream.rule_standing import days_words
+from stream.rule_standing import pace_words
 from stream.rule_state import DayBound
 from stream.svg import SHARES, Plane, axes, box, broken_line, dot, drawing, finite, line, rows, segment, steps
 from stream.triage.detail import strip_words
@@ -195,7 +195,7 @@ def _environment() -> Environment:
         "push_bar": push_bar,
         "calibration_chart": calibration_chart,
         "bound_chart": bound_chart,
-        "days_words": days_words,
+        "pace_words": pace_words,
     }
     made.globals.update(functions)
     return made

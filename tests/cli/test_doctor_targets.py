@@ -37,8 +37,16 @@ def test_each_target_has_a_finding(path: Path) -> None:
         assert away.mend == "start it, or correct its url"
         path.write_text(WEBHOOK.format(server.url))
         (refused,) = check_targets(make_settings(closer_targets=path))
-        assert "a loopback address that allow does not name" in refused.found
+        assert refused.found == "127.0.0.1 is a loopback address that allow does not name"
+        assert refused.mend == "name its network in allow, or correct its url"
         assert server.requests == []
+
+
+def test_what_allow_can_not_help_is_not_mended_by_it(path: Path) -> None:
+    """Addresses of metadata are never reached, so naming their network would change nothing."""
+    path.write_text('allow = ["169.254.0.0/16"]\n' + WEBHOOK.format("http://169.254.169.254/x"))
+    (refused,) = check_targets(make_settings(closer_targets=path))
+    assert (refused.found, refused.mend) == ("169.254.169.254 is a link-local address", "correct its url")
 
 
 def test_a_mistake_in_the_file_is_raised(path: Path) -> None:

@@ -3,12 +3,14 @@
 import time
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
 from stream.cli.rules_output import explain_alert
 from stream.core.records import encode_record
 from stream.core.rule_index import RuleIndex
 from stream.core.rules import Placed
+from stream.rule_standing import days_words, summary_of
 from stream.rule_state import RuleState
 from tests.cli.conftest import Run, Scored
 from tests.standings import DAY, StandInCloser, rule_of, standing_of
@@ -39,13 +41,31 @@ def test_all_proofs_are_a_table_and_one_is_told_in_sentences(run: Run, state: Ru
     table = run("rules", "proof", env=env).out
     assert "proven is proven: noisegate rules arm proven --to pause" in table
     told = run("rules", "proof", RULE, env=env).out
+    summary = summary_of(RULE, standings[RULE])
     assert "is in shadow: says what it would do, and does nothing" in told
     assert "inconclusive: 143 observations, 2.0 acted on" in told
-    assert "days to proof if nothing more is acted on" in told
+    assert f"to proof if nothing more is acted on: {days_words(summary.days)} at " in told
     assert "arm" not in told
     found = {one["name"]: one for one in run("rules", "proof", "--json", env=env).json["rules"]}
     assert (found[RULE]["observations"], found[RULE]["to_proof"] > 0) == (143, True)
     assert (found["proven"]["to_proof"], found["proven"]["mode"]) == (0, "shadow")
+
+
+@pytest.mark.parametrize("columns", ["80", "200"])
+def test_a_narrow_terminal_cuts_no_name(run: Run, state: RuleState, env: dict[str, str], columns: str) -> None:
+    """Where the table has no room each rule has two lines; names and figures are whole in both."""
+    state.publish({RULE: standing_of(at=time.time())}, [], [])
+    told = run("rules", "proof", env=env | {"COLUMNS": columns}).out
+    assert RULE in told
+    assert "inconclusive" in told
+    assert "…" not in told
+
+
+def test_days_are_not_known_before_an_observation(run: Run, state: RuleState, env: dict[str, str]) -> None:
+    """A rule that was loaded today is not told that it never gets there."""
+    state.publish({RULE: msgspec.structs.replace(standing_of(0, 0.0, at=time.time()), daily=0.0)}, [], [])
+    told = run("rules", "proof", RULE, env=env).out
+    assert "to proof if nothing more is acted on: not known before its first observation" in told
 
 
 def test_a_closer_that_is_away_is_told(run: Run, state: RuleState, env: dict[str, str]) -> None:
@@ -61,6 +81,8 @@ def test_a_closer_that_is_away_is_told(run: Run, state: RuleState, env: dict[str
         (["arm", "other", "--to", "pause"], "the closer knows no rule other"),
         (["undo", "other", "--since", "2h"], "the closer knows no rule other"),
         (["undo", RULE, "--since", "soon"], "--since soon: give a length"),
+        (["undo", RULE, "--since", "9999-01-01T00:00:00Z"], "--since 9999-01-01T00:00:00Z: that has not come yet"),
+        (["log", "other"], "the closer knows no rule other"),
         (["pause"], "one rule is not paused, it is disarmed; give --all"),
         (["pause", "--all", "--off", "--why", "x"], "give one of them"),
         (
@@ -118,7 +140,6 @@ def test_what_is_not_proven_is_refused_with_the_closers_sentence(
     assert ran.status == 1
     assert "can't be armed: inconclusive: 143 observations" in ran.err
     assert "refused night-disks by ann" in run("rules", "log", RULE, env=env).out
-    assert run("rules", "log", "other", "--json", env=env).json == []
 
 
 def test_all_rules_are_paused_and_go_on(run: Run, state: RuleState, env: dict[str, str]) -> None:

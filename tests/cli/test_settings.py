@@ -31,6 +31,15 @@ def test_the_environment_is_over_the_file(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", [(), ("--json",)])
+def test_lists_of_paths_are_shown(run: Run, form: tuple[str, ...]) -> None:
+    """Files of rules are paths, several of them."""
+    shown = run("settings", "closer_rules", *form, env={"NOISEGATE_CLOSER_RULES": "/rules/a, /rules/b"})
+    assert shown.status == 0
+    assert "/rules/a" in shown.out
+    assert "/rules/b" in shown.out
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
 def test_secrets_are_hidden(run: Run, form: tuple[str, ...]) -> None:
     """No password, token or key is printed, in a table or as JSON."""
     env = {

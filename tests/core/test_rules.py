@@ -207,6 +207,16 @@ def test_files_with_mistakes_are_refused_by_the_first() -> None:
         parse_rules({"team.toml": BROKEN})
 
 
+def test_labels_are_mended_by_a_table() -> None:
+    """A pattern in their place would be refused again."""
+    _, (mistake,) = read_rules(
+        {"team.toml": SHORT.format(name="a", rule="*", most=0.1).replace('rule = "*"', 'labels = "prod"')}
+    )
+    assert mistake.fault.mend == 'write labels = { env = "test" }, each a pattern or a list of patterns'
+    table = SHORT.format(name="a", rule="*", most=0.1).replace('rule = "*"', 'labels = { env = "test" }')
+    assert read_rules({"team.toml": table})[1] == []
+
+
 THURSDAY = 0.0  # 1970-01-01T00:00:00Z
 HOUR = 3_600.0
 

@@ -35,6 +35,15 @@ class AddressRules:
             except ValueError as error:
                 raise SettingsError(f"allow has {text!r}, which is no network: {error}", 'write "10.0.0.0/8"') from None
 
+    @staticmethod
+    def never(text: str) -> bool:
+        """Whether an address is never talked to, whatever `allow` names.
+
+        >>> AddressRules.never("169.254.169.254"), AddressRules.never("127.0.0.1")
+        (True, False)
+        """
+        return _never(_inner(ip_address(text.partition("%")[0]))) is not None
+
     def objection(self, text: str) -> str | None:
         """Why an address may not be talked to; None where it may.
 
@@ -45,12 +54,9 @@ class AddressRules:
         'a private address that allow does not name'
         """
         address = _inner(ip_address(text.partition("%")[0]))
-        if address.is_link_local:
-            return "a link-local address"
-        if any(address in network for network in _METADATA):
-            return "an address of cloud metadata"
-        if address.is_multicast or address.is_unspecified:
-            return "an address of no host"
+        never = _never(address)
+        if never is not None:
+            return never
         if any(address in network for network in self._allow if network.version == address.version):
             return None
         if address.is_loopback:
@@ -58,6 +64,14 @@ class AddressRules:
         if address.is_global and not (isinstance(address, IPv6Address) and address.is_site_local):
             return None
         return "a private address that allow does not name"
+
+
+def _never(address: Address) -> str | None:
+    if address.is_link_local:
+        return "a link-local address"
+    if any(address in network for network in _METADATA):
+        return "an address of cloud metadata"
+    return "an address of no host" if address.is_multicast or address.is_unspecified else None
 
 
 def _inner(address: Address) -> Address:

@@ -227,11 +227,14 @@ def judge(reply: Reply, name: str) -> None:
 def _connect(host: str, port: int, rules: AddressRules, seconds: float) -> socket.socket:
     """A socket to the first of a host's allowed addresses that answers."""
     until = time.monotonic() + seconds
-    objection, fault = "", None
+    objection, mend, fault = "", "", None
     for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         why = rules.objection(str(address[0]))
         if why is not None:
-            objection = f"{host} is {address[0]}, {why}"
+            objection = f"{host} is {why}" if host == address[0] else f"{host} is {address[0]}, {why}"
+            mend = (
+                "correct its url" if rules.never(str(address[0])) else "name its network in allow, or correct its url"
+            )
             continue
         made = socket.socket(family, kind, protocol)
         try:
@@ -244,7 +247,7 @@ def _connect(host: str, port: int, rules: AddressRules, seconds: float) -> socke
         else:
             return made
     if fault is None and objection:
-        raise DeedRefused("target_address", objection, "name its network in allow, or correct its url")
+        raise DeedRefused("target_address", objection, mend)
     raise fault or OSError("its name has no address")
 
 

@@ -28,13 +28,13 @@ def pull_command(
 ) -> None:
     """Write alerts.events from Kafka to an event log, in the order in which the live folds saw it."""
     from stream.config import load_settings
-    from stream.core.events import parse_when
+    from stream.core.events import parse_past, parse_when
     from stream.lab.sources.decisions import pull_decisions
     from stream.lab.sources.pull import Pulled, pull
 
     settings = load_settings(file=context.obj)
     now = time.time()
-    begin = None if since is None else parse_when(since, "--since", now)
+    begin = None if since is None else parse_past(since, "--since", now)
     end = None if until is None else parse_when(until, "--until", now)
     with stage_bars() as report_progress:
         pulled: Pulled = pull(settings, output, begin, end, report_progress)

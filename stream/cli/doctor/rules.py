@@ -1,0 +1,44 @@
+"""The checks of what the closer acts by: its rules, and Prometheus, without which no rule acts."""
+
+import time
+from collections.abc import Iterator
+
+from stream.cli.doctor.finding import Finding
+from stream.closer.brakes import CREATED, NO_PROMETHEUS
+from stream.config import Settings
+from stream.core.errors import MonitoringError
+from stream.core.rules import parse_rules
+from stream.prometheus import Prometheus
+from stream.rule_files import read_rule_files
+
+_SECONDS = 5.0
+
+
+def check_rules(settings: Settings) -> Iterator[Finding]:
+    """The files of rules can be used, and Prometheus answers where one may act; nothing where no rules are set.
+
+    Raises:
+        RulesError: a file can't be used.
+    """
+    if not settings.closer.rules:
+        return
+    placed = parse_rules(read_rule_files(settings.closer.rules))
+    acting = [one.rule.name for one in placed if one.rule.mode in ("pause", "close")]
+    yield Finding(
+        "rules", "ok", f"{len(placed)} in use, {len(acting)} of them may pause or close once proven and armed"
+    )
+    if acting:
+        yield _prometheus(settings.metrics.prometheus_url)
+
+
+def _prometheus(url: str) -> Finding:
+    mend = "set prometheus_url to the Prometheus that scrapes the scorers, with the rules of deploy/prometheus"
+    if not url:
+        return Finding("prometheus", "warning", f"no rule acts: {NO_PROMETHEUS}", mend)
+    try:
+        known = Prometheus(url, _SECONDS).query(CREATED, time.time())
+    except MonitoringError as error:
+        return Finding("prometheus", "warning", f"no rule acts: {error.problem}", error.mend or mend)
+    if not known:
+        return Finding("prometheus", "warning", "no rule acts: Prometheus knows no model", mend)
+    return Finding("prometheus", "ok", f"answers and knows {len(known)} models; rules may act")

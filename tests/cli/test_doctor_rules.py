@@ -1,0 +1,50 @@
+"""`noisegate doctor` reads the closer's rules, and says where Prometheus holds all of them back."""
+
+from pathlib import Path
+
+import pytest
+
+from stream.cli.doctor.rules import check_rules
+from stream.config import make_settings
+from stream.core.errors import RulesError
+
+RULE = '[[rule]]\nname = "disks"\nowner = "a"\nmatch = { team = "a" }\nmax_probability = 0.1\n'
+ACTS = 'mode = "pause"\nexpires = 2100-01-01\n'
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the file of rules is to be."""
+    return tmp_path / "rules.toml"
+
+
+def test_without_rules_nothing_is_checked() -> None:
+    """Where no rules are set there is no finding."""
+    assert list(check_rules(make_settings())) == []
+
+
+def test_rules_in_shadow_need_no_prometheus(path: Path) -> None:
+    """Rules are counted; what never acts needs nobody who sees drift."""
+    path.write_text(RULE)
+    (found,) = check_rules(make_settings(closer_rules=[path]))
+    assert (found.verdict, found.found) == ("ok", "1 in use, 0 of them may pause or close once proven and armed")
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [("", "no prometheus_url is set"), ("http://127.0.0.1:1", "127.0.0.1:1")],
+)
+def test_without_prometheus_no_rule_acts(path: Path, url: str, why: str) -> None:
+    """A rule that may act is held back, and the doctor says so before the first decision does."""
+    path.write_text(RULE + ACTS)
+    _, found = check_rules(make_settings(closer_rules=[path], prometheus_url=url))
+    assert (found.check, found.verdict) == ("prometheus", "warning")
+    assert found.found.startswith("no rule acts: ")
+    assert why in found.found
+
+
+def test_a_mistake_in_a_file_is_raised(path: Path) -> None:
+    """The doctor shows it as it shows every wrong setting."""
+    path.write_text("[[rule")
+    with pytest.raises(RulesError, match="not TOML"):
+        list(check_rules(make_settings(closer_rules=[path])))
