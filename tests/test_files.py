@@ -35,6 +35,7 @@ def test_a_failed_block_leaves_the_old_file(tmp_path: Path) -> None:
     assert list(modes(tmp_path)) == ["log.jsonl"]
 
 
+@pytest.mark.slow
 def test_readers_never_see_a_part_of_a_file(tmp_path: Path) -> None:
     """While one thread replaces a file again and again, a reader sees one of the contents in full."""
     path = tmp_path / "pointer"

@@ -67,6 +67,7 @@ def markdown(key: RedisKey) -> str:
     return f"| `{name}` | {key.type} | {key.holds} | {key.expires or 'never'} | {key.writers} |"
 
 
+@pytest.mark.slow
 def test_every_key_of_a_real_run_is_in_the_catalogue(redis_url: str) -> None:
     """A scorer, a heartbeat and a rebuild leave keys of every kind, each as the catalogue says and no other."""
     settings = make_settings(redis_url=redis_url, tick_seconds=0)

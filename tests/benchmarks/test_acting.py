@@ -174,6 +174,7 @@ def test_calibration_error_is_that_of_bins() -> None:
     assert calibration_error(need - 0.1, need) == pytest.approx(0.1)
 
 
+@pytest.mark.slow
 def test_the_learner_is_the_labs_and_weighs() -> None:
     """Half of the quiet alerts held out of ten: weights bring the mean score to the rate of all alerts."""
     rng = np.random.default_rng(1)

@@ -77,6 +77,7 @@ def test_what_is_asked_wrongly_is_one_sentence(run: Run, arguments: list[str], t
     assert told in ran.err
 
 
+@pytest.mark.slow
 def test_rules_are_named_by_path_or_option_in_every_verb(run: Run, tmp_path: Path) -> None:
     """A path, `--rules` and both together mean the same to check, explain, backtest and plan."""
     place = folder(tmp_path, a=short("one", "rule-*", 0.2))

@@ -51,6 +51,7 @@ def test_all_proofs_are_a_table_and_one_is_told_in_sentences(run: Run, state: Ru
     assert (found["proven"]["to_proof"], found["proven"]["mode"]) == (0, "shadow")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", ["80", "200"])
 def test_a_narrow_terminal_cuts_no_name(run: Run, state: RuleState, env: dict[str, str], columns: str) -> None:
     """Where the table has no room each rule has two lines; names and figures are whole in both."""

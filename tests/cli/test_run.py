@@ -65,6 +65,7 @@ def test_a_room_runs_what_the_table_names(name: str) -> None:
     assert list(signature(run).parameters) == ["settings"]
 
 
+@pytest.mark.slow
 def test_the_rooms_are_listed(run: Run) -> None:
     """The help names each with what it does; without a room it is shown as well."""
     helped = run("run", "--help")

@@ -3,6 +3,8 @@
 import random
 from collections import defaultdict
 
+import pytest
+
 from stream.core.decisions import Brakes, Situation, TeamActs, decide
 from stream.core.ladder import Ladder
 from stream.core.observations import HOUR, PROOF, OpenHours, add_outcome, hour_of, take_due
@@ -84,6 +86,7 @@ class World:
                     self.counted.append((team, found.hour, found.acted))
 
 
+@pytest.mark.slow
 def test_what_is_counted_was_never_touched() -> None:
     """Over a month in which the share steps from 50 % down: no hour that the proof counts holds an alert that the
     rule paused, and the alerts of an episode share its arm."""

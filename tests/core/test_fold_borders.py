@@ -93,6 +93,7 @@ def test_the_ledger_says_what_is_due(problem: Problem, log: list[Timed]) -> None
         assert fold.time == max(at for _, at in log[: place + 1])
 
 
+@pytest.mark.slow
 @LAW
 @given(problems, ANY_LOG)
 def test_open_alerts_are_counted(problem: Problem, log: list[Timed]) -> None:

@@ -156,6 +156,7 @@ def test_a_library_without_an_export_is_told() -> None:
         fitted.to_onnx(ROWS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("library", "package", "said"),
     [

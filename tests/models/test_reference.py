@@ -55,6 +55,7 @@ def test_a_feature_that_the_file_lacks_is_told() -> None:
     assert (read.faults, read.rows, read.label_rate) == ({"two": "missing"}, 9, 0.5)
 
 
+@pytest.mark.slow
 @LAW
 @given(st.binary(max_size=60) | st.recursive(st.none() | st.text() | st.floats(), st.lists).map(msgspec.json.encode))
 def test_any_bytes_are_read(data: bytes) -> None:

@@ -223,6 +223,7 @@ def test_a_file_that_went_missing_is_told(url: str, trained: Path, tmp_path: Pat
     assert not list(tmp_path.glob("into/*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["../elsewhere", "", "2026-01-01", "2026-01-01-aaaa\n", "CHAMPION"])
 def test_only_versions_are_followed(url: str, version: str, tmp_path: Path) -> None:
     """No name leads out of the store."""

@@ -84,6 +84,7 @@ class Endless(Says):
         raise ModelError("ended")
 
 
+@pytest.mark.slow
 def test_each_team_has_its_champion_s_score() -> None:
     """Exact names, patterns and the default: probability, version, band and evidence are those of the team's model."""
     strict = Thresholds(likely_noise=0.0, likely_actionable=0.0, weak=0.0)

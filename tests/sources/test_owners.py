@@ -50,6 +50,7 @@ def test_a_label_that_changes_at_every_firing_is_named_once() -> None:
     assert "identity_ignore" in notes[0]
 
 
+@pytest.mark.slow
 def test_a_storm_in_one_post_is_no_change_in_time() -> None:
     """Three hundred pods at once, and again later, say nothing of a label that changes."""
     sender = Sender()

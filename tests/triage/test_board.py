@@ -258,6 +258,7 @@ def test_what_a_rule_left_alone_is_shown_once_decided(hidden: tuple[Record, ...]
     assert len(detail.decisions) == 1
 
 
+@pytest.mark.slow
 def test_under_load_a_sample_is_shown_and_said() -> None:
     """At ten times the limit about a tenth of the alerts is shown, all that are likely to be acted on among them."""
     board = Board(DECIDING, per_second=100)

@@ -244,6 +244,7 @@ def test_kinds_that_do_not_decide_are_refused(kinds: dict[str, str], problem: st
     assert mend in str(error.value.mend)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("now", "end"), [("2026-03-01T07:59", "2026-03-01T08:00"), ("2026-03-01T20:00", "2026-03-02T08:00")]
 )

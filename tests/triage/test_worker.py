@@ -37,6 +37,7 @@ class FakePublisher:
         return future
 
 
+@pytest.mark.slow
 @pytest.mark.expects_errors
 def test_what_kafka_may_take_later_is_given_back(caplog: pytest.LogCaptureFixture) -> None:
     """While Kafka is away an act waits; one refused for good is counted and named in the log; the others are out."""

@@ -88,6 +88,7 @@ def test_a_rule_that_nobody_acts_on_is_proposed() -> None:
     assert "quiet[1]" in about(found, "visibility-only")[0].text
 
 
+@pytest.mark.slow
 def test_proposals_use_no_test_labels() -> None:
     """Other outcomes after the split change no proposal."""
     events = sorted_log(small_log(), quiet(900))

@@ -99,6 +99,7 @@ def test_too_few_days_give_no_interval(scored: Scored) -> None:
     assert all(found.low is None for found in comparison.differences[0].figures.values())
 
 
+@pytest.mark.slow
 def test_what_can_not_be_compared_is_told(folders: list[Path], tmp_path: Path) -> None:
     """One version twice, and versions that answer different problems."""
     with pytest.raises(LabError, match=f"{folders[0].name} is named twice"):

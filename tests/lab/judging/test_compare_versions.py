@@ -62,6 +62,7 @@ def test_a_model_beside_itself(changing: Replayed, folders: tuple[Path, Path]) -
     assert found.auc.before == found.auc.after
 
 
+@pytest.mark.slow
 def test_a_model_that_learnt_of_a_change_is_better(changing: Replayed, folders: tuple[Path, Path]) -> None:
     """Judged on what matured after the later of both splits; the change is seen in the features and the trees."""
     old, new = (load_model(folder, changing.problem) for folder in folders)

@@ -268,6 +268,7 @@ def test_batches_and_partitions_change_no_counter(small_model: Model) -> None:
     assert counted(one) == counted(three)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jump", [Tick(START.replace(year=2060)), Tick(START.replace(year=2199))])
 def test_a_clock_jump_counts_everything_once(small_model: Model, jump: Tick) -> None:
     """A tick years ahead matures all; alerts after it are late, and count once each."""
@@ -278,6 +279,7 @@ def test_a_clock_jump_counts_everything_once(small_model: Model, jump: Tick) -> 
     assert total(rig.metrics, "scores_count") == 33
 
 
+@pytest.mark.slow
 def test_outcomes_for_nobody_and_outcomes_twice_count_nothing_more(small_model: Model) -> None:
     """An action for an alert that nobody raised fails; the same action again, or another one, changes no counter."""
     once: list[Event] = [raised(0, START), acted(0, START.replace(minute=5))]
