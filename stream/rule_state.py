@@ -317,4 +317,5 @@ class RuleState:
         try:
             return ask()
         except (RedisError, OSError) as error:
-            raise RulesError(f"Redis does not answer: {error}", "start it, or set NOISEGATE_REDIS_URL") from None
+            words = str(error).rstrip(".")
+            raise RulesError(f"Redis does not answer: {words}", "start it, or set NOISEGATE_REDIS_URL") from None

@@ -153,7 +153,8 @@ def undo(
     if as_json:
         print_json({"id": order.id, "rule": name, "since": begin, "undone": counts, "partitions": partitions})
     else:
-        print_line(f"{sum(counts.values()):,} alerts are back")
+        back = sum(counts.values())
+        print_line("1 alert is back" if back == 1 else f"{back:,} alerts are back")
     if missing > 0:
         raise RulesError(
             f"{missing} of {partitions} partitions have not answered; is the closer running?",

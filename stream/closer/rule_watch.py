@@ -43,6 +43,8 @@ class RuleWatch:
         self._unkept: Mapping[str, str] | None = None
         self.fault: str | None = None
         self.rules = RuleIndex([])
+        if not places:
+            log.warning("no rules are set, so this closer decides on no alert; set closer_rules, on every closer alike")
         try:
             self._read()
         except RulesError as error:

@@ -62,7 +62,10 @@ def choose(names: Sequence[tuple[str, int]], known: Mapping[str, Feature]) -> li
     for name, version in names:
         feature = known.get(name)
         if feature is None:
-            raise ModelMismatch(f"the model needs the feature {name!r}, which this code and problem file do not have")
+            raise ModelMismatch(
+                f"the model needs the feature {name!r}, which this code and problem file do not have",
+                "install the package of features that brings it, or use the problem file of its training",
+            )
         if feature.version != version:
             raise ModelMismatch(f"the model needs {name!r} in version {version}, this code has {feature.version}")
         chosen.append(feature)

@@ -46,9 +46,9 @@ class RuleView(Struct, kw_only=True):
         proof = self.proof
         if proof is None:
             return "no proof so far"
-        bound = "" if proof.bound is None else f", bound {proof.bound:.1%}"
+        bound = "" if proof.bound is None else f", bound {100 * proof.bound:.1f} %"
         counted = f"{proof.observations} observations, {proof.acted:g} acted on"
-        return f"{proof.state}: {counted}{bound}, limit {proof.limit:.1%}"
+        return f"{proof.state}: {counted}{bound}, limit {100 * proof.limit:g} %"
 
 
 def rules_of(episodes: Iterable[EpisodeState]) -> list[RuleView]:

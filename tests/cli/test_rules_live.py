@@ -112,6 +112,7 @@ def test_redis_that_is_away_is_one_sentence(run: Run, env: dict[str, str]) -> No
     """Nothing is sent anywhere, and the mend names the setting."""
     ran = run("rules", "proof", env=env | {"NOISEGATE_REDIS_URL": "redis://127.0.0.1:1"})
     assert (ran.status, "set NOISEGATE_REDIS_URL" in ran.err) == (1, True)
+    assert ".;" not in ran.err
 
 
 def test_arming_shows_the_proof_before_and_after(run: Run, state: RuleState, env: dict[str, str]) -> None:

@@ -24,6 +24,14 @@ def shown_fault(watch: RuleWatch) -> str | None:
     return watch.fault
 
 
+def test_a_closer_without_rules_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    """It runs, and its share of the alerts meets no rule, which nobody would see otherwise."""
+    with caplog.at_level(logging.WARNING):
+        watch = RuleWatch([], CloserMetrics())
+    assert names(watch) == []
+    assert ["set closer_rules" in one.message for one in caplog.records] == [True]
+
+
 @pytest.mark.expects_errors
 def test_a_broken_file_keeps_the_last_good_rules_and_rings(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Once in the log, and in the gauge as long as it is broken; a mended file is taken."""

@@ -55,6 +55,7 @@ def test_the_example_is_learnt_from_and_needed_to_serve(tmp_path: Path) -> None:
     assert without.returncode == 1
     (said,) = [line for line in without.stderr.splitlines() if line.startswith("noisegate: ")]
     assert "the model needs the feature 'shift.office', which this code and problem file do not have" in said
+    assert "install the package of features that brings it" in said
 
 
 def test_the_example_s_definitions(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -217,7 +217,8 @@ def test_what_is_suppressed_stands_there_oldest_first() -> None:
         acted("A3", "snoozed", 30),
     )
     text = rig.get("/suppressed").text
-    found = re.findall(r"<td>(paused|silenced|muted|snoozed)</td><td><bdi>(.*?)</bdi></td><td>(.*?)</td>", text)
+    cells = r'<td>(paused|silenced|muted|snoozed)</td><td><bdi>(.*?)</bdi></td><td class="why">(.*?)</td>'
+    found = re.findall(cells, text)
     assert found == [
         ("muted", "the alert system", ""),
         ("silenced", "9b97e7f7fd", "upgrade"),

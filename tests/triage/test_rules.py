@@ -114,7 +114,8 @@ def test_what_is_suppressed_now_is_the_closers() -> None:
     )  # fmt: skip
     rig.rules.data = RuleData(suppressed=[kept("A1", 40.0), kept("GONE", -9_000.0, -60.0, team="shops")])
     text = rig.get("/suppressed").text
-    found = re.findall(r'<th scope="row">(.*?)</th>.*?\n<td>(\w+)</td><td><bdi>(.*?)</bdi></td><td>(.*?)</td>', text)
+    cells = r'<th scope="row">(.*?)</th>.*?\n<td>(\w+)</td><td><bdi>(.*?)</bdi></td><td class="why">(.*?)</td>'
+    found = re.findall(cells, text)
     assert [(words(title), *rest) for title, *rest in found] == [
         ("disk_full on db-7", "paused", "night-disks", "its probability is 7.0 %"),
         ("Disk 91 % (A2)", "silenced", "9b97e7f7fd", "upgrade"),

@@ -170,7 +170,7 @@ def load_estimator(where: str) -> Estimator:
     except Exception as error:  # whatever a person's module raises
         raise _failed(f"--estimator {where}", error) from error
     if not callable(make):
-        raise LabError(f"--estimator {where}: {module} has no function {function!r}")
+        raise LabError(f"--estimator {where}: {module} has no function {function!r}", "name one that it has")
     return Estimator(where, make)
 
 
