@@ -148,7 +148,9 @@ class Change(Struct, frozen=True, kw_only=True):
     at: float
     rule: str
     version: str
-    what: Literal["loaded", "edited", "armed", "disarmed", "refused", "tripped", "ended", "share", "undone", "paused"]
+    what: Literal[
+        "loaded", "edited", "armed", "disarmed", "refused", "tripped", "ended", "share", "undone", "paused", "resumed"
+    ]
     by: str | None
     sentence: str
 

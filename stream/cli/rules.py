@@ -61,12 +61,16 @@ def check(
     import time
 
     from stream.cli.rules_output import Check, print_check
+    from stream.core.errors import RulesError
     from stream.core.rule_index import RuleIndex
     from stream.core.rule_overlaps import overlaps
     from stream.core.rules import read_rules
     from stream.rule_files import read_rule_files
 
     placed, mistakes = read_rules(read_rule_files(_places(paths, files)))
+    if not placed and not mistakes:
+        where = " ".join(map(str, _places(paths, files)))
+        raise RulesError(f"{where}: holds no rule", "write one: `docs/RULES.md` begins with an example")
     now = time.time()
     found = Check(
         rules=len(placed),

@@ -217,7 +217,8 @@ def pause(
         order = None if off else PauseAll(by=person, at=now, why=why)
         state.pause_all(order)
         sentence = "rules may act again" if order is None else pause_words(order, now)
-        state.publish({}, [], [Change(at=now, rule="", version="", what="paused", by=person, sentence=sentence)])
+        what: Literal["paused", "resumed"] = "resumed" if off else "paused"
+        state.publish({}, [], [Change(at=now, rule="", version="", what=what, by=person, sentence=sentence)])
     print_line(sentence)
     if order is not None:
         print_line("take it back with: noisegate rules pause --all --off")

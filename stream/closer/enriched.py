@@ -263,7 +263,8 @@ class EnrichedFold:
         self._undos_changed = True
         self._next.undone[order.id] = len(found)
         if found:
-            sentence = f"{len(found)} alerts of partition {self._number} are back"
+            back = "1 alert" if len(found) == 1 else f"{len(found):,} alerts"
+            sentence = f"{back} of partition {self._number} came back"
             version = found[-1].suppression.rule_version
             notes.changes.append(
                 Change(at=now, rule=order.rule, version=version, what="undone", by=order.by, sentence=sentence)

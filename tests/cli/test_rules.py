@@ -161,3 +161,10 @@ def test_the_topics_are_the_past_where_no_log_is_named(run: Run, scored: Scored,
     assert told.endswith("no rule decides: the alert goes its way\n")
     missing = run("rules", "explain", "NOBODY", "--rules", place, env=scored.env)
     assert "alerts.enriched holds no alert NOBODY; name one" in missing.err
+
+
+def test_a_file_without_a_rule_is_no_success(run: Run, tmp_path: Path) -> None:
+    """A check that checked nothing is an error, with the file's name."""
+    ran = run("rules", "check", folder(tmp_path, empty="# rules to come\n"))
+    assert ran.status == 1
+    assert "holds no rule; write one" in ran.err

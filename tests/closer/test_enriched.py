@@ -201,7 +201,7 @@ def test_an_undo_brings_back_what_a_rule_suppressed_since_once() -> None:
     assert [(one.decision, one.alert_id) for one in found.decisions] == [("release", "A2"), ("release", "A3")]
     assert (rig.shown[-1].undone, rig.shown[-1].ended) == ({"u1": 2, "u2": 0}, [("payments", "A2"), ("payments", "A3")])
     assert [(one.what, one.by, one.sentence) for one in notes.changes] == [
-        ("undone", "ann", "2 alerts of partition 3 are back")
+        ("undone", "ann", "2 alerts of partition 3 came back")
     ]
     rig.begin()
     rig.around.orders = Orders(undos=[order])
