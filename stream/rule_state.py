@@ -4,7 +4,7 @@ The closer alone changes how far a rule may go. The command line and the page le
 out once, and read what it writes here. Times are seconds since 1970.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -155,8 +155,8 @@ class Change(Struct, frozen=True, kw_only=True):
     sentence: str
 
 
-class RuleState:
-    """The shared state of all rules of a deployment. Every call blocks, at most about `seconds`.
+class SharedState:
+    """Keys of a deployment in Redis. Every call blocks, at most about `seconds`.
 
     Every call raises `RulesError` while Redis does not answer.
 
@@ -171,6 +171,24 @@ class RuleState:
             url, socket_timeout=seconds, socket_connect_timeout=seconds, retry=None
         )
         self._deployment = deployment
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _key(self, key: RedisKey) -> str:
+        return key.name(deployment=self._deployment)
+
+    def _call(self, ask: Callable[[], Any]) -> Any:
+        try:
+            return ask()
+        except (RedisError, OSError) as error:
+            words = str(error).rstrip(".")
+            raise RulesError(f"Redis does not answer: {words}", "start it, or set NOISEGATE_REDIS_URL") from None
+
+
+class RuleState(SharedState):
+    """The shared state of all rules of a deployment; arguments and errors as `SharedState`."""
 
     # For people.
 
@@ -307,17 +325,3 @@ class RuleState:
             pipeline.execute()
 
         self._call(put)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
-
-    def _key(self, key: RedisKey) -> str:
-        return key.name(deployment=self._deployment)
-
-    def _call(self, ask: Any) -> Any:
-        try:
-            return ask()
-        except (RedisError, OSError) as error:
-            words = str(error).rstrip(".")
-            raise RulesError(f"Redis does not answer: {words}", "start it, or set NOISEGATE_REDIS_URL") from None

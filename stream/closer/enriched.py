@@ -200,7 +200,7 @@ class EnrichedFold:
         if decision.decision == "none" and not self._none_decisions:
             return
         outgoing.decisions.append(decision)
-        if (one := suppression_of(enriched, decision)) is not None:
+        if (one := suppression_of(decision, alert.severity)) is not None:
             self._alerts.hold(one, alert)
             self._next.begun.append(one)
             self._act(decision, alert, outgoing)

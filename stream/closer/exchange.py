@@ -1,16 +1,13 @@
 """What closers leave for each other in Redis: ends of suppressed alerts, and the last good files of rules."""
 
 from collections.abc import Collection, Mapping
-from typing import Any
 
 import msgspec
-import redis
 from msgspec import Struct
-from redis.exceptions import RedisError
 
-from stream.core.errors import RulesError
 from stream.core.ladder import Verdict
-from stream.redis_keys import RULE_ENDINGS, RULE_FILES, RULE_STANDINGS, RULE_SUPPRESSED, RedisKey
+from stream.redis_keys import RULE_ENDINGS, RULE_FILES, RULE_STANDINGS, RULE_SUPPRESSED
+from stream.rule_state import SharedState
 
 ENDING_SECONDS = 25 * 3_600  # longer than any alert is kept from people
 OVER = frozenset({"ended", "resolved", "closed", "auto_closed", "merged", "dismissed"})
@@ -43,20 +40,11 @@ class Judgement(Struct, frozen=True):
 _decode_judgement = msgspec.msgpack.Decoder(Judgement).decode
 
 
-class Exchange:
-    """The shared keys. Every call blocks, at most about `seconds`, and raises `RulesError` while Redis does not answer.
-
-    Args:
-        url: redis:// or rediss://.
-        deployment: begins every key.
-        seconds: how long Redis may take.
-    """
+class Exchange(SharedState):
+    """What closers leave for each other; arguments and errors as `SharedState`."""
 
     def __init__(self, url: str, deployment: str, seconds: float) -> None:
-        self._client: Any = redis.Redis.from_url(
-            url, socket_timeout=seconds, socket_connect_timeout=seconds, retry=None
-        )
-        self._deployment = deployment
+        super().__init__(url, deployment, seconds)
         self._judgements: dict[bytes, tuple[bytes, Judgement]] = {}  # as they stood, and what that says
 
     def judgements(self) -> dict[str, Judgement]:
@@ -105,20 +93,6 @@ class Exchange:
         """The last good rule files; none where there were none."""
         found = self._call(lambda: self._client.get(self._key(RULE_FILES)))
         return {} if found is None else msgspec.json.decode(found, type=dict[str, str])
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
-
-    def _key(self, key: RedisKey) -> str:
-        return key.name(deployment=self._deployment)
-
-    def _call(self, ask: Any) -> Any:
-        try:
-            return ask()
-        except (RedisError, OSError) as error:
-            words = str(error).rstrip(".")
-            raise RulesError(f"Redis does not answer: {words}", "start it, or set NOISEGATE_REDIS_URL") from None
 
 
 def _read_key(field: bytes) -> AlertKey:

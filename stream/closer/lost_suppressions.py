@@ -14,8 +14,8 @@ from stream.core import limits
 from stream.core.errors import BadRecord, BrokerError, HistoryAway
 from stream.core.events import Raised, decode_event, moment, seconds
 from stream.core.problem import DAY_SECONDS
-from stream.core.records import Decision, decode_decision
-from stream.core.suppressions import Suppression
+from stream.core.records import decode_decision
+from stream.core.suppressions import Suppression, suppression_of
 from stream.kafka.reader import Reader
 
 log = logging.getLogger(__name__)
@@ -110,35 +110,13 @@ def _take(
     if not is_ours(decision.team):
         return
     key = decision.team, decision.alert_id
-    if (one := _suppression(decision)) is not None:
+    one = suppression_of(decision, None)  # where no severity is found, any brings the alert back
+    if one is not None:
         if key not in acted:  # else a copy that was published later
             held[key] = one
     else:
         held.pop(key, None)
         acted[key] = seconds(decision.decided_at)
-
-
-def _suppression(decision: Decision) -> Suppression | None:
-    done = decision.decision
-    if (done != "pause" and done != "close") or decision.until is None or decision.by_rule is None:
-        return None
-    return Suppression(
-        alert_id=decision.alert_id,
-        team=decision.team,
-        rule=decision.rule,
-        entity=decision.entity,
-        severity=None,  # decisions do not hold it; where it is not found, any severity brings the alert back
-        episode=decision.episode,
-        raised_at=seconds(decision.raised_at),
-        decision=done,
-        by_rule=decision.by_rule,
-        rule_version=decision.rule_version or "",
-        model=decision.model,
-        probability=decision.probability,
-        since=seconds(decision.decided_at),
-        until=seconds(decision.until),
-        p_act=decision.p_act,
-    )
 
 
 def _bare_alert(one: Suppression) -> Raised:

@@ -42,20 +42,19 @@ class Suppression(Struct, array_like=True, frozen=True):
     p_act: float
 
 
-def suppression_of(enriched: Enriched, decision: Decision) -> Suppression | None:
-    """What is kept of an alert that a decision pauses or closes; None of any other decision."""
+def suppression_of(decision: Decision, severity: str | None) -> Suppression | None:
+    """What is kept of an alert of this severity that a decision pauses or closes; None of any other decision."""
     done = decision.decision
     if (done != "pause" and done != "close") or decision.until is None or decision.by_rule is None:
         return None
-    alert = enriched.alert
     return Suppression(
-        alert_id=alert.alert_id,
-        team=alert.team,
-        rule=alert.rule,
-        entity=alert.entity,
-        severity=alert.severity,
-        episode=enriched.episode,
-        raised_at=seconds(alert.at),
+        alert_id=decision.alert_id,
+        team=decision.team,
+        rule=decision.rule,
+        entity=decision.entity,
+        severity=severity,
+        episode=decision.episode,
+        raised_at=seconds(decision.raised_at),
         decision=done,
         by_rule=decision.by_rule,
         rule_version=decision.rule_version or "",

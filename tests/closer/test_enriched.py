@@ -290,7 +290,7 @@ def test_what_was_suppressed_is_taken_up_where_the_state_is_lost() -> None:
     """It comes back in its time, and what stands already is not taken up twice."""
     rig = Rig()
     alert = enriched()
-    one = suppression_of(alert, decided(alert, situation()))
+    one = suppression_of(decided(alert, situation()), alert.alert.severity)
     assert one is not None
     rig.lost = Lost([(one, alert.alert)])
     rig.fold.rebuild()

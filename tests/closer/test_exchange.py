@@ -31,7 +31,7 @@ def test_ends_wait_until_they_are_carried_out(redis_url: str) -> None:
 def test_what_the_shared_state_holds_as_suppressed_is_seen(redis_url: str) -> None:
     """As the rules' state writes it."""
     exchange, state = Exchange(redis_url, "test", 2.0), RuleState(redis_url, "test", 2.0)
-    one = suppression_of(enriched(), decided(enriched(), situation()))
+    one = suppression_of(decided(enriched(), situation()), enriched().alert.severity)
     assert one is not None
     state.note_suppressed([one], [])
     assert exchange.suppressed() == {("payments", "A1")}

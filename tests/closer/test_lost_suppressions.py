@@ -40,7 +40,7 @@ def test_what_is_not_back_is_found_with_its_times(broker: Broker, unique_name: s
     Topics(settings).create(1, 1, topic_configs())
     paused, back, held_out = made("paused"), made("back"), made("held-out", share=1.0)
     assert (paused.decision, held_out.decision) == ("pause", "hold_out")
-    one = suppression_of(enriched("back"), back)
+    one = suppression_of(back, enriched("back").alert.severity)
     assert one is not None
     braked = made("blocked", brakes=Brakes(everything="no"))
     records = [paused, back, release(one, "its pause ended", T0 + 600.0), back, held_out, braked]
@@ -62,7 +62,7 @@ def test_what_is_not_back_is_found_with_its_times(broker: Broker, unique_name: s
 
 def test_the_partitions_of_an_assignment_share_one_reading() -> None:
     """Each takes its own teams of it; a later assignment reads anew, as others may have decided meanwhile."""
-    one = suppression_of(enriched("A1"), made("A1"))
+    one = suppression_of(made("A1"), enriched("A1").alert.severity)
     assert one is not None
     readings: list[int] = []
 

@@ -60,7 +60,7 @@ def test_a_group_without_state_goes_on_where_it_was_and_takes_up_what_was_suppre
     world = world_of(2)
     world.committed[PART] = 1
     alert = enriched("lost")
-    one = suppression_of(alert, decided(alert, situation()))
+    one = suppression_of(decided(alert, situation()), alert.alert.severity)
     assert one is not None
     world.lost = Lost([(one, alert.alert)], {("payments", "A1"): T0})
     worker = Worker(world, [PART])
@@ -86,7 +86,7 @@ def test_a_part_that_is_missing_is_taken_up_from_decisions() -> None:
     del world.fence.keys[key]
     found = worker.world.store.load(PART)
     assert found.missing == ["alert:payments\0A0"]
-    one = suppression_of(alert := enriched("A0"), decided(alert, situation()))
+    one = suppression_of(decided(alert := enriched("A0"), situation()), alert.alert.severity)
     assert one is not None
     world.lost = Lost([(one, alert.alert)])
     second = Worker(world, [PART])
@@ -257,7 +257,7 @@ def test_a_redis_that_went_back_has_no_alert_acted_on_twice(same_worker: bool) -
     worker.dispatcher.finish_all()
     names = {one.name for one in world.sent}
     world.fence.keys = before
-    one = suppression_of(alert := enriched("A1"), decided(alert, situation()))
+    one = suppression_of(decided(alert := enriched("A1"), situation()), alert.alert.severity)
     assert one is not None
     world.lost = Lost([(one, alert.alert)])
     if same_worker:

@@ -26,7 +26,7 @@ from tests.core.test_decisions import situation
 def suppressed(mode: Mode = "pause", **change: Any) -> Suppression:
     """An alert that a rule has just paused or closed."""
     alert = enriched(**change)
-    found = suppression_of(alert, decide(alert, situation(mode), {}, T0 + 1.0))
+    found = suppression_of(decide(alert, situation(mode), {}, T0 + 1.0), alert.alert.severity)
     assert found is not None
     return found
 
@@ -42,7 +42,7 @@ def test_what_is_kept_is_what_was_decided() -> None:
 @pytest.mark.parametrize("mode", ["shadow", "score"])
 def test_what_was_not_done_is_not_kept(mode: Mode) -> None:
     """Nothing is suppressed by a decision that only says what would be done."""
-    assert suppression_of(enriched(), decide(enriched(), situation(mode), {}, T0)) is None
+    assert suppression_of(decide(enriched(), situation(mode), {}, T0), None) is None
 
 
 def test_each_comes_back_after_its_time() -> None:
