@@ -515,3 +515,17 @@ def test_what_is_away_is_on_the_page(visit: Opener) -> None:
         assert tab.locator("#rows .row").count() == 8
         page.rig.room.outside = list
         expect(tab.locator("#away")).to_be_empty()
+
+
+def test_the_sentence_at_the_head_looks_alike_on_all_pages(visit: Opener) -> None:
+    """The list's own messages, which lie over the rows, do not change what `triage_notice` says above them."""
+    with served(few(), triage_notice="This is a test system.") as page:
+        tab = visit(page)
+        looks = (
+            "(one) => { const s = getComputedStyle(one); return [s.backgroundColor, s.color, s.display, s.boxShadow]; }"
+        )
+        banner = tab.get_by_text("This is a test system.")
+        expect(banner).to_be_visible()
+        in_list = banner.evaluate(looks)
+        tab.goto(f"{page.url}/rules")
+        assert banner.evaluate(looks) == in_list
