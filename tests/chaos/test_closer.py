@@ -5,6 +5,7 @@ import random
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from threading import Thread
 
@@ -26,11 +27,8 @@ SECONDS_BETWEEN = 3.0
 @pytest.fixture
 def server() -> Iterator[CountingServer]:
     """A server of the test's own."""
-    made = CountingServer()
-    try:
+    with closing(CountingServer()) as made:
         yield made
-    finally:
-        made.close()
 
 
 @pytest.fixture
@@ -38,11 +36,8 @@ def deployment(
     kafka: ApacheKafka, fresh_redis: RedisServer, server: CountingServer, tmp_path: Path, unique_name: str
 ) -> Iterator[Deployment]:
     """Ended whatever happens."""
-    made = Deployment(kafka, fresh_redis, server, tmp_path, unique_name)
-    try:
+    with closing(Deployment(kafka, fresh_redis, server, tmp_path, unique_name)) as made:
         yield made
-    finally:
-        made.close()
 
 
 @pytest.mark.timeout(400)

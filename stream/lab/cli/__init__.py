@@ -3,13 +3,13 @@
 import os
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from stream.config import load_problem
-from stream.console import print_notice, stage_bars
+from stream.console import stage_bars
 from stream.lab.cli.adopt import adopt_command
 from stream.lab.cli.audit import audit_command
 from stream.lab.cli.backtest import backtest_command
@@ -28,12 +28,12 @@ from stream.lab.cli.options import (
     Split,
     Titles,
     chosen_log,
-    make_out,
 )
-from stream.lab.cli.output import print_comparison, print_evaluation, print_trained
+from stream.lab.cli.output import print_comparison, print_evaluation
 from stream.lab.cli.pull import pull_command
 from stream.lab.cli.runs import SIMULATED, evaluation_runs, record_run, runs_command
-from stream.lab.runs import require_tracking, run_of
+from stream.lab.cli.version import write_version
+from stream.lab.runs import require_tracking
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Train and judge models (extra: lab).")
 
@@ -73,9 +73,7 @@ def train_command(
     from stream.lab.learning.params import read_params
     from stream.lab.learning.plan import make_plan
     from stream.lab.training import train
-    from stream.models.artifact import verify
 
-    tracking = require_tracking(os.environ)
     plan = make_plan(
         trials,
         recency_days,
@@ -87,25 +85,8 @@ def train_command(
         priors=tuple(prior or ()),
         titles=titles,
     )
-    definition = load_problem(problem)
-    make_out(out)
-    command = shlex.join(["noisegate", *sys.argv[1:]])
-    with chosen_log(events, simulated, skip_bad, sort) as log, stage_bars() as report_progress:
-        folder = train(
-            log,
-            definition,
-            out,
-            split=split,
-            seed=seed,
-            plan=plan,
-            command=command,
-            progress=report_progress,
-            notice=print_notice,
-            decisions=decisions,
-        )
-        run = run_of("train", verify(folder), log, command, events.name if events else SIMULATED)
-    record_run(run, folder, tracking)
-    print_trained(folder, verify(folder), problem, out, as_json)
+    make = partial(train, split=split, seed=seed, plan=plan, decisions=decisions)
+    write_version("train", make, (events, simulated, skip_bad, sort), problem, out, as_json)
 
 
 @app.command("evaluate")

@@ -1,15 +1,11 @@
 """`noisegate lab adopt`: a model that was made elsewhere."""
 
-import os
-import shlex
-import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from stream.config import load_problem
-from stream.console import print_notice, stage_bars
 from stream.core.errors import READABLE, LabError
 from stream.lab.cli.options import (
     AsJson,
@@ -23,12 +19,8 @@ from stream.lab.cli.options import (
     Sort,
     Split,
     Titles,
-    chosen_log,
-    make_out,
 )
-from stream.lab.cli.output import print_trained
-from stream.lab.cli.runs import SIMULATED, record_run
-from stream.lab.runs import require_tracking, run_of
+from stream.lab.cli.version import write_version
 
 
 def adopt_command(
@@ -54,31 +46,11 @@ def adopt_command(
     """Calibrate, check and judge an ONNX model that was made elsewhere, and write it as a new version."""
     from stream.lab.adoption import adopt
     from stream.lab.learning.plan import make_plan
-    from stream.models.artifact import verify
 
-    tracking = require_tracking(os.environ)
     names = () if features is None else read_names(features)
     plan = make_plan(0, None, 1.0, True, calibration, priors=tuple(prior or ()), titles=titles, features=names)
-    definition = load_problem(problem)
-    make_out(out)
-    command = shlex.join(["noisegate", *sys.argv[1:]])
-    with chosen_log(events, simulated, skip_bad, sort) as log, stage_bars() as report_progress:
-        folder = adopt(
-            model,
-            log,
-            definition,
-            out,
-            split=split,
-            seed=seed,
-            plan=plan,
-            command=command,
-            progress=report_progress,
-            notice=print_notice,
-            decisions=decisions,
-        )
-        run = run_of("adopt", verify(folder), log, command, events.name if events else SIMULATED)
-    record_run(run, folder, tracking)
-    print_trained(folder, verify(folder), problem, out, as_json)
+    make = partial(adopt, model, split=split, seed=seed, plan=plan, decisions=decisions)
+    write_version("adopt", make, (events, simulated, skip_bad, sort), problem, out, as_json)
 
 
 def read_names(path: Path) -> tuple[str, ...]:
