@@ -1,11 +1,12 @@
 """The client of Prometheus: what it reads from a real server, and the sentence for every wrong answer."""
 
+import http.client
 import json
-import socket
+import socketserver
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -58,24 +59,27 @@ def test_a_query_that_is_refused_says_why(real: Prometheus) -> None:
 
 @contextmanager
 def answering(*pieces: bytes, pause: float = 0.0, close: bool = True) -> Iterator[str]:
-    """The address of a server that gives every request these bytes, with a pause after each piece."""
+    """The address of a server that gives one whole request these bytes, with a pause after each piece."""
     ended = threading.Event()
 
-    def serve(listening: socket.socket) -> None:
-        connection, _ = listening.accept()
-        with connection:
-            connection.recv(65_536)
-            for piece in pieces:
-                connection.sendall(piece)
-                if ended.wait(pause):
-                    return
-            if not close:
-                ended.wait()
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.rfile.readline()
+            headers = http.client.parse_headers(self.rfile)
+            # A connection closed with bytes left to read is reset, and the client may lose the answer.
+            self.rfile.read(int(headers["Content-Length"]))
+            with suppress(OSError):  # the client may have given up
+                for piece in pieces:
+                    self.wfile.write(piece)
+                    if ended.wait(pause):
+                        return
+                if not close:
+                    ended.wait()
 
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=serve, args=(listening,), daemon=True)
+    with socketserver.TCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.handle_request, daemon=True)
         thread.start()
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        yield f"http://127.0.0.1:{server.server_address[1]}"
         ended.set()
         thread.join(5.0)
 
