@@ -41,7 +41,10 @@ class Entry(Struct, eq=False):
 
 
 class Job(Struct, eq=False):
-    """A deed for one target. Times in seconds of the queue's clock."""
+    """A deed for one target. Times in seconds of the queue's clock.
+
+    `unjudged` is why nobody could tell whether it may be done, when it was about to begin; empty where somebody could.
+    """
 
     deed: Deed
     entry: Entry
@@ -49,11 +52,12 @@ class Job(Struct, eq=False):
     begun_at: float = 0.0
     due_at: float = 0.0
     late: bool = False
+    unjudged: str = ""
 
     @property
     def alert(self) -> tuple[str, str]:
         """Team and id of its alert."""
-        return self.deed.alert.team, self.deed.alert.alert_id
+        return alert_of(self.deed)
 
 
 class Replaced(Struct):
@@ -176,19 +180,14 @@ class DeedQueue:
                 self._open_until = max(self._open_until, now + self._pause(self._failures - FAILURES_TO_OPEN + 1))
             if retry_seconds:
                 self._open_until = max(self._open_until, now + retry_seconds)
-            self._end(job)
-            if job.entry.dropped or job.alert in self._waiting:
-                return "needless"
-            tried_enough = job.deed.kind != "release" and job.attempts >= self._attempts
-            if tried_enough or now >= self._end_of(job):
-                return "given up"
             pause = self._pause(job.attempts - 1) * (0.5 + self._chance() / 2.0)
-            job.due_at = now + max(pause, retry_seconds or 0.0)
-            self._waiting[job.alert] = job
-            self._push(self._due, job.due_at, job)
-            self._push(self._ends, self._end_of(job), job)
-            self._changed.notify()
-            return "again"
+            tried_enough = job.deed.kind != "release" and job.attempts >= self._attempts
+            return self._put_back(job, now, max(pause, retry_seconds or 0.0), tried_enough)
+
+    def postpone(self, job: Job, seconds: float) -> Literal["again", "needless", "given up"]:
+        """End a job that could not be tried yet, for so long; returns as `retry`, and is no failure of the target."""
+        with self._changed:
+            return self._put_back(job, self._clock(), seconds)
 
     def drop(self, parts: Collection[Part]) -> None:
         """Forget what waits of these partitions."""
@@ -201,6 +200,21 @@ class DeedQueue:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+
+    def _put_back(
+        self, job: Job, now: float, seconds: float, tried_enough: bool = False
+    ) -> Literal["again", "needless", "given up"]:
+        self._end(job)
+        if job.entry.dropped or job.alert in self._waiting:
+            return "needless"
+        if tried_enough or now >= self._end_of(job):
+            return "given up"
+        job.due_at = now + seconds
+        self._waiting[job.alert] = job
+        self._push(self._due, job.due_at, job)
+        self._push(self._ends, self._end_of(job), job)
+        self._changed.notify()
+        return "again"
 
     def _pause(self, doublings: int) -> float:
         return min(self._retry_seconds * 2.0 ** min(doublings, 20), MOST_RETRY_SECONDS)
@@ -260,6 +274,11 @@ class DeedQueue:
             heapq.heapify(heap)
         self._number += 1
         heapq.heappush(heap, (at, self._number, job))
+
+
+def alert_of(deed: Deed) -> tuple[str, str]:
+    """Team and id of a deed's alert."""
+    return deed.alert.team, deed.alert.alert_id
 
 
 def _decided(job: Job) -> float:

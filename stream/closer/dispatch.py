@@ -18,7 +18,7 @@ from typing import Protocol
 
 import msgspec
 
-from stream.closer.deed_queue import DeedQueue, Entry, Job
+from stream.closer.deed_queue import DeedQueue, Entry, Job, alert_of
 from stream.closer.fold import Outgoing
 from stream.closer.target_worker import TargetWorker
 from stream.closer.targets.target import DeedRefused
@@ -69,6 +69,7 @@ class Dispatcher:
     Args:
         settings: Kafka, topics, and the file of targets.
         metrics: of the room.
+        check: whether a pause or a closure may still be done; see `TargetWorker`.
         done: called with the partition and the name of each round that is done, from a thread of the dispatcher's own;
             it must not block.
         targets: in place of those of the file.
@@ -82,6 +83,7 @@ class Dispatcher:
         self,
         settings: Settings,
         metrics: CloserMetrics,
+        check: Callable[[Deed], None],
         done: Callable[[Part, str], None],
         *,
         targets: Targets | None = None,
@@ -99,7 +101,8 @@ class Dispatcher:
                 DeedQueue(targets.attempts, targets.give_up_seconds, targets.release_seconds, targets.retry_seconds),
                 metrics,
                 targets.connections,
-                self._finish,
+                check,
+                lambda job: self._end(job.entry),
                 self._refuse,
             )
             for target in targets.targets
@@ -229,15 +232,18 @@ class Dispatcher:
 
     def _do(self, one: _Round) -> None:
         """Hand the deeds of a published round to the targets that they concern."""
-        wanted = [(worker, deed) for deed in one.deeds for worker in self._workers if worker.target.takes(deed)]
         with self._changed:
+            deeds = self._wanted(one)
+            wanted = [(worker, deed) for deed in deeds for worker in self._workers if worker.target.takes(deed)]
             one.entry.left += len(wanted)
         for worker, deed in wanted:
             worker.put(deed, one.entry)
         self._end(one.entry)
 
-    def _finish(self, job: Job) -> None:
-        self._end(job.entry)
+    def _wanted(self, one: _Round) -> list[Deed]:
+        """Its releases, and what it pauses or closes that was not brought back before Kafka had the round."""
+        last = {alert: deed for deed in one.deeds if self._latest.get(alert := alert_of(deed), one.entry) is one.entry}
+        return [deed for deed in one.deeds if deed.kind == "release" or last.get(alert_of(deed)) is deed]
 
     def _refuse(self, job: Job, target: str, error: DeedRefused) -> None:
         """Write the dead letter of a deed; its round is not done before Kafka has it."""
@@ -254,7 +260,7 @@ class Dispatcher:
         """Have a round wait for those before it that have deeds of the same alerts."""
         entry = one.entry
         for deed in one.deeds:
-            alert = deed.alert.team, deed.alert.alert_id
+            alert = alert_of(deed)
             entry.alerts.add(alert)
             before = self._latest.get(alert)
             if before is not None and before is not entry:

@@ -16,9 +16,11 @@ from msgspec import Struct
 from stream.closer.brakes import BrakeWatch
 from stream.closer.exchange import AlertKey, Ending, Judgement
 from stream.closer.rule_watch import RuleWatch
-from stream.core.decisions import Brakes, Situation
+from stream.closer.targets.target import DeedRefused
+from stream.core.decisions import Brakes, Situation, why_stopped
+from stream.core.deeds import Deed
 from stream.core.errors import RulesError
-from stream.core.events import moment
+from stream.core.events import moment, seconds
 from stream.core.ladder import Verdict
 from stream.core.rule_index import RuleIndex
 from stream.metrics.closer import BRAKES, CloserMetrics
@@ -102,6 +104,7 @@ class SituationWatch:
         self._ready: Mapping[str, frozenset[str]] = {}
         self._judged_at: float | None = None
         self._paused: PauseAll | None = None
+        self._paused_at = 0.0  # when an order that no rule acts was last seen to stand
         self._read_at: float | None = None
         self._looked: dict[str, float] = {}
         self._writes: deque[Callable[[], None]] = deque(maxlen=_MOST_WAITING)
@@ -130,6 +133,23 @@ class SituationWatch:
         brakes = Brakes(everything=self._everything(), models=self._brakes.models)
         return Situation(self.rules, self._verdicts, self._ready, brakes, self._salt, self._oldest)
 
+    def check_deed(self, deed: Deed) -> None:
+        """Raise where a pause or a closure may not be carried out any more; asks nobody, from any thread.
+
+        Raises:
+            DeedRefused: a person paused all rules since it was decided, or its rule may not do it any more.
+            RulesError: what was read last is too old to tell.
+        """
+        if (paused := self._pause_words()) is not None:
+            raise DeedRefused("rules_paused", paused)
+        if seconds(deed.decision.decided_at) <= self._paused_at:
+            raise DeedRefused("rules_paused", "all rules were paused after it was decided")
+        if (unjudged := self._unjudged()) is not None:
+            raise RulesError(unjudged)
+        why = why_stopped(deed.decision, self.situation(), self._clock())
+        if why is not None:
+            raise DeedRefused("rule_stopped", why)
+
     def later(self, write: Callable[[], None]) -> None:
         """Have what people are shown written, in order; tried again where it raises RulesError."""
         self._writes.append(write)
@@ -155,6 +175,8 @@ class SituationWatch:
         began = self._monotonic()
         try:
             self._paused = self._state.paused()
+            if self._paused is not None:
+                self._paused_at = self._clock()
             undos, suppressed = self._state.undos(), self._exchange.suppressed()
             self.orders = Orders(undos, suppressed, self._exchange.endings())
             if self._read_at is None or self._is_time("judgements", JUDGEMENTS_SECONDS):
@@ -176,10 +198,14 @@ class SituationWatch:
         self._judged_at = max(past, default=0.0) if judgements else None
 
     def _everything(self) -> str | None:
-        if self._paused is not None:
-            why = f": {self._paused.why}" if self._paused.why else ""
-            return f"all rules are paused by {self._paused.by} since {moment(self._paused.at):%F %H:%M} UTC{why}"
-        return self._unjudged() or self._brakes.everything
+        return self._pause_words() or self._unjudged() or self._brakes.everything
+
+    def _pause_words(self) -> str | None:
+        order = self._paused
+        if order is None:
+            return None
+        why = f": {order.why}" if order.why else ""
+        return f"all rules are paused by {order.by} since {moment(order.at):%F %H:%M} UTC{why}"
 
     def _unjudged(self) -> str | None:
         if self._read_at is None or self._monotonic() - self._read_at > FRESH_SECONDS:

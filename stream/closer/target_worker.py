@@ -8,11 +8,13 @@ from threading import Thread
 from stream.closer.deed_queue import DeedQueue, Entry, Job
 from stream.closer.targets.target import DeedRefused, Target, TargetAway
 from stream.core.deeds import Deed
+from stream.core.errors import RulesError
 from stream.core.events import seconds, words_for
 from stream.kafka.records import Part
-from stream.metrics.closer import CloserMetrics
+from stream.metrics.closer import RESULT, CloserMetrics
 
 log = logging.getLogger(__name__)
+UNJUDGED_SECONDS = 0.5  # until it is asked again whether a deed may be done, where nobody could tell
 
 
 class TargetWorker:
@@ -23,6 +25,8 @@ class TargetWorker:
         queue: of its jobs.
         metrics: counts them.
         connections: how many are done at a time.
+        check: called before each attempt of a pause or a closure, from a thread of the worker; may not block. Raises
+            DeedRefused where rules may not do it any more, and RulesError where nobody can tell at the moment.
         finished: called with each job that needs nothing more; from a thread of the worker or of whoever puts.
         refused: called with each that will never be done, the target's name, and why; from the same threads.
         clock: seconds since 1970.
@@ -34,19 +38,20 @@ class TargetWorker:
         queue: DeedQueue,
         metrics: CloserMetrics,
         connections: int,
+        check: Callable[[Deed], None],
         finished: Callable[[Job], None],
         refused: Callable[[Job, str, DeedRefused], None],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.target = target
         self._queue, self._metrics, self._clock = queue, metrics, clock
-        self._finished, self._refused = finished, refused
+        self._check, self._finished, self._refused = check, finished, refused
         self._threads = [
             Thread(target=self._work, name=f"target-{target.name}-{number}", daemon=True)
             for number in range(connections)
         ]
         self._fault = ""
-        for result in ("done", "again", "refused"):
+        for result in RESULT.values:
             metrics.deeds.labels(target.name, result)
 
     @property
@@ -98,8 +103,29 @@ class TargetWorker:
             elif (age := self._age(job.deed)) > self._queue.give_up_seconds:
                 self._queue.finish(job, answered=False)
                 self._refuse(job, DeedRefused("target_away", f"given up: it was decided {words_for(age)} ago"))
-            else:
+            elif self._may_be_done(job):
                 self._try(job)
+
+    def _may_be_done(self, job: Job) -> bool:
+        """Whether a job may be tried now; else it is ended, or put off while nobody can tell."""
+        if job.deed.kind == "release":
+            return True
+        try:
+            self._check(job.deed)
+        except DeedRefused as error:
+            self._queue.finish(job, answered=False)
+            self._refuse(job, error, "held_back")
+        except RulesError as error:
+            job.unjudged = error.problem
+            state = self._queue.postpone(job, UNJUDGED_SECONDS)
+            if state == "needless":
+                self._finished(job)
+            elif state == "given up":
+                self._refuse(job, self._given_up(job))
+        else:
+            job.unjudged = ""
+            return True
+        return False
 
     def _try(self, job: Job) -> None:
         job.attempts += 1
@@ -134,8 +160,8 @@ class TargetWorker:
         else:
             self._refuse(job, self._given_up(job))
 
-    def _refuse(self, job: Job, error: DeedRefused) -> None:
-        self._metrics.deeds.labels(self.target.name, "refused").inc()
+    def _refuse(self, job: Job, error: DeedRefused, result: str = "refused") -> None:
+        self._metrics.deeds.labels(self.target.name, result).inc()
         log.warning(
             "target %s: %s of %s is not done: %s", self.target.name, job.deed.kind, job.deed.alert.alert_id, error
         )
@@ -143,6 +169,8 @@ class TargetWorker:
 
     def _given_up(self, job: Job) -> DeedRefused:
         age = words_for(time.monotonic() - job.begun_at)
+        if job.unjudged:
+            return DeedRefused("rules_unjudged", f"given up after {age}: {job.unjudged}")
         last = self._fault.removeprefix(f"target {self.target.name}: ")
         return DeedRefused("target_away", f"given up after {job.attempts} attempts in {age}: {last}")
 

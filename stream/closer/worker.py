@@ -60,7 +60,7 @@ class Closer:
             self._state, self._exchange, rules, brakes, self.metrics, self._salt, settings.closer.oldest_seconds
         )
         outbox = Outbox()
-        self.dispatcher = Dispatcher(settings, self.metrics, outbox.done)
+        self.dispatcher = Dispatcher(settings, self.metrics, self.situation.check_deed, outbox.done)
         outbox.dispatcher = self.dispatcher
         self.room = CloserRoom(settings, self._store, outbox, self._make_fold, self._publish, self.metrics)
         topics = settings.topics

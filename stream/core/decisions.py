@@ -184,6 +184,29 @@ def never(enriched: Enriched, found: IndexedRule) -> str | None:
     return None
 
 
+def why_stopped(decision: Decision, situation: Situation, now: float) -> str | None:
+    """Why the rule of a decision that pauses or closes may not do so any more; None where it may.
+
+    Args:
+        decision: made earlier, and not carried out yet.
+        situation: rules and what their proofs allow now; brakes and models are left out.
+        now: seconds since 1970.
+    """
+    name = decision.by_rule or ""
+    found, verdict = situation.rules.named(name), situation.verdicts.get(name)
+    if found is None or verdict is None:
+        return f"rule {name} is in no rule file any more"
+    if found.version != decision.rule_version or verdict.version != decision.rule_version:
+        return f"rule {name} is another version now"
+    if found.ends_at is not None and now >= found.ends_at:
+        return f"rule {name} expired on {moment(found.ends_at):%F}"
+    if MODES.index(found.rule.mode) < MODES.index(decision.decision):
+        return f"rule {name} has mode = {found.rule.mode!r} now"
+    if MODES.index(verdict.mode) < MODES.index(decision.decision):
+        return f"rule {name} may not {decision.decision} any more: {verdict.why}"
+    return None
+
+
 def _never(enriched: Enriched, found: IndexedRule, now: float, situation: Situation) -> str | None:
     if why := never(enriched, found):
         return why

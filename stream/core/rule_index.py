@@ -43,11 +43,16 @@ class RuleIndex:
 
     def __init__(self, placed: Sequence[Placed]) -> None:
         self.rules = [IndexedRule(one) for one in placed]
+        self._named = {one.rule.name: one for one in self.rules}
         self._limits = [one.rule.max_probability for one in self.rules]
         patterns = [one.rule.match.patterns() for one in self.rules]
         labels = sorted({name for one in self.rules for name in one.labels})
         self._fields = [_Field(name, patterns) for name in MATCH_FIELDS]
         self._labels = [(name, _Field(f"labels.{name}", patterns)) for name in labels]
+
+    def named(self, name: str) -> IndexedRule | None:
+        """The rule of this name, if there is one."""
+        return self._named.get(name)
 
     def first(
         self,

@@ -22,7 +22,7 @@ RULE, TARGET = Label("rule"), Label("target")
 DECISION, SUPPRESSED = Label("decision", get_args(DecisionName)), Label("decision", ("pause", "close"))
 STATE, MODE = Label("state", get_args(ProofState)), Label("mode", get_args(Mode))
 BY, BRAKE = Label("by", ENDINGS), Label("brake", BRAKES)
-RESULT = Label("result", ("done", "again", "refused"))
+RESULT = Label("result", ("done", "again", "refused", "held_back"))
 
 
 class CloserMetrics(Catalogue):
@@ -57,7 +57,12 @@ class CloserMetrics(Catalogue):
     rules_loaded = gauge("rules_loaded", "Rules in use")
     outbox_entries = gauge("outbox_entries", "Rounds of decisions that are not published and done everywhere yet")
     outbox_oldest = gauge("outbox_oldest_seconds", "Age of the oldest of them; 0 where there is none")
-    deeds = counter("deeds", "Requests to targets; `again`: to be tried once more", TARGET, RESULT)
+    deeds = counter(
+        "deeds",
+        "Requests to targets; `again`: to be tried once more; `held_back`: rules may not do it any more",
+        TARGET,
+        RESULT,
+    )
     target_seconds = histogram("target_seconds", "Time of a target's answer", TARGET_BUCKETS, TARGET)
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:

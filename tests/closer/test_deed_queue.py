@@ -156,6 +156,35 @@ def test_it_is_given_up_after_attempts_or_age(clock: Clock) -> None:
     assert [begin(waiting).late, begin(waiting).late] == [True, True]
 
 
+def test_a_job_that_is_put_off_is_no_failure(clock: Clock) -> None:
+    """However often: it comes again after its time, the circuit stays closed, and its age ends it at last."""
+    waiting = queue(clock, attempts=1)
+    waiting.put(job("pause"))
+    for _ in range(2 * FAILURES_TO_OPEN):
+        found = waiting.poll()
+        assert found is not None
+        assert waiting.postpone(found, 1.0) == "again"
+        assert waiting.poll() is None
+        clock.now += 1.0
+    assert (waiting.is_open, len(waiting)) == (False, 1)
+    found = waiting.poll()
+    assert found is not None
+    clock.now += 600.0
+    assert waiting.postpone(found, 1.0) == "given up"
+
+
+def test_a_job_that_is_put_off_gives_way_to_its_release(clock: Clock) -> None:
+    """The release waits already when it is put off, and begins at once."""
+    waiting = queue(clock)
+    waiting.put(job("pause"))
+    pause = waiting.poll()
+    assert pause is not None
+    release = job("release", after_seconds=1.0)
+    waiting.put(release)
+    assert waiting.postpone(pause, 60.0) == "needless"
+    assert begin(waiting) is release
+
+
 def test_a_release_is_tried_longer_than_a_pause(clock: Clock) -> None:
     """What is not brought back stays hidden from people, so its attempts are not counted, and its time is its own."""
     waiting = queue(clock, attempts=3)

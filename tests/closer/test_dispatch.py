@@ -18,12 +18,15 @@ from stream.closer.targets.target import DeedRefused, Target, TargetAway
 from stream.closer.targets.targets_file import Targets
 from stream.config import make_settings
 from stream.core.deeds import Deed, DeedKind
-from stream.core.errors import BrokerError
+from stream.core.errors import BrokerError, RulesError
 from stream.core.events import Acted
 from stream.kafka.records import Output, Part
 from stream.metrics.closer import CloserMetrics
+from stream.rule_state import PauseAll
+from tests.closer import test_situation as situations
 from tests.closer.targets.counting import LOST, CountingServer, Failure
-from tests.closer.targets.deeds import alert, deed
+from tests.closer.targets.deeds import alert, deed, deed_by
+from tests.core.test_decisions import NAME, make_rule
 from tests.waits import until
 
 PART = Part("alerts.enriched", 3)
@@ -31,11 +34,14 @@ SETTINGS = make_settings()
 
 
 class MemoryPublisher:
-    """A fake of Kafka that keeps what is flushed, and fails or waits as it is told; dispatchers share it."""
+    """A fake of Kafka that keeps what is flushed, and fails or waits as it is told; dispatchers share it.
+
+    Each flush takes `seconds`.
+    """
 
     def __init__(self) -> None:
         self.published: list[Output] = []
-        self.failures = 0
+        self.failures, self.seconds = 0, 0.0
         self.away = Event()
         self._handed: list[Output] = []
         self._is_away: Callable[[], bool] = lambda: False
@@ -58,6 +64,7 @@ class MemoryPublisher:
             if not self._is_away():
                 raise BrokerError("Kafka did not acknowledge")
             time.sleep(0.001)
+        time.sleep(self.seconds)
         self.published += self._handed
         self._handed = []
 
@@ -116,9 +123,10 @@ class MemoryTarget:
 
 
 class Rig:
-    """A dispatcher with an outbox of rounds that are not done."""
+    """A dispatcher with an outbox of rounds that are not done; `check` may be set, and else stops nothing."""
 
     def __init__(self, *targets: Target, attempts: int = 1_000) -> None:
+        self.check: Callable[[Deed], None] = lambda deed: None
         self.publisher, self.metrics = MemoryPublisher(), CloserMetrics()
         self.targets = Targets(targets=targets, attempts=attempts, retry_seconds=0.0002)
         self.outbox: dict[tuple[Part, str], Outgoing] = {}
@@ -129,7 +137,12 @@ class Rig:
     def begin(self) -> Dispatcher:
         """A dispatcher that goes on with the outbox, as after a restart."""
         self.dispatcher = Dispatcher(
-            SETTINGS, self.metrics, self.done, targets=self.targets, make_publisher=self.publisher.make
+            SETTINGS,
+            self.metrics,
+            lambda deed: self.check(deed),
+            self.done,
+            targets=self.targets,
+            make_publisher=self.publisher.make,
         )
         self.dispatcher.start()
         for (part, name), outgoing in sorted(self.outbox.items()):
@@ -281,6 +294,117 @@ def test_a_closure_that_was_decided_long_ago_is_not_done(rigs: Callable[..., Rig
     assert b"it was decided 3 h ago" in dict(letter.headers or [])["detail"]
 
 
+def order_pause(watch: situations.Rig) -> None:
+    """Pause all rules."""
+    watch.shared.order = PauseAll(by="ann", at=watch.wall)
+
+
+def order_pause_and_take_it_back(watch: situations.Rig) -> None:
+    """Pause all rules, for a moment."""
+    order_pause(watch)
+    watch.look()
+    watch.shared.order = None
+
+
+def disarm(watch: situations.Rig) -> None:
+    """Take the rule back to shadow, as a trip does."""
+    watch.shared.found = {NAME: situations.judged(watch.wall, mode="shadow")}
+
+
+def take_away(watch: situations.Rig) -> None:
+    """Take the rule out of its file."""
+    watch.shared.found = {NAME: situations.judged(watch.wall, loaded=False)}
+
+
+@pytest.mark.parametrize(
+    ("order", "reason"),
+    [
+        (order_pause, b"rules_paused"),
+        (order_pause_and_take_it_back, b"rules_paused"),
+        (disarm, b"rule_stopped"),
+        (take_away, b"rule_stopped"),
+    ],
+)
+def test_a_deed_that_waits_is_not_done_after_an_order(
+    rigs: Callable[..., Rig], order: Callable[[situations.Rig], None], reason: bytes
+) -> None:
+    """The target fails, a person pulls the brake, the target answers: nothing is done there, and a dead letter says
+    why. The release comes in its time."""
+    target = MemoryTarget(failing=lambda _: "away")
+    rig, watch = rigs(target), situations.Rig().use_rule()
+    watch.wall = time.time()
+    watch.shared.found = {NAME: situations.judged(watch.wall)}
+    rig.check = watch.look().watch.check_deed
+    rig.submit(deed_by(NAME, make_rule().version, watch.wall, alert("A1")))
+    until(lambda: rig.dispatcher.faults, 5)
+    watch.later(2.0)
+    order(watch)
+    watch.look()
+    target.failing = lambda _: ""
+    rig.settle()
+    assert (target.states, target.done) == ({}, Counter())
+    (letter,) = rig.publisher.of("alerts.failed")
+    assert dict(letter.headers or [])["reason"] == reason
+    assert rig.count("deeds_total", target="memory", result="held_back") == 1.0
+    assert rig.count("deeds_total", target="memory", result="refused") == 0.0
+    rig.submit(deed("release", alert("A1")))
+    rig.settle()
+    assert target.states == {"A1": "release"}
+
+
+def test_an_undo_stands_for_what_waits_at_a_target(rigs: Callable[..., Rig]) -> None:
+    """The target fails, a person brings the alert back, the target answers: it gets the release, and no pause."""
+    kinds = list[str]()
+
+    def failing(tried: Deed) -> str:
+        kinds.append(tried.kind)
+        return "" if "release" in kinds else "away"
+
+    target = MemoryTarget(failing=failing)
+    rig, one = rigs(target), alert("A1")
+    rig.submit(deed("pause", one))
+    until(lambda: rig.dispatcher.faults, 5)
+    rig.submit(deed("release", one, after_seconds=1.0))
+    rig.settle()
+    assert target.kinds == [("A1", "release")]
+
+
+def test_what_was_brought_back_before_its_publication_is_not_done(rigs: Callable[..., Rig]) -> None:
+    """Kafka was away from the pause to the undo: both are published, and targets get the release only."""
+    target = MemoryTarget()
+    rig = rigs(target)
+    rig.publisher.away.set()
+    rig.publisher.seconds = 0.02
+    one = alert("A1")
+    rig.submit(deed("pause", one))
+    until(lambda: rig.dispatcher.faults, 5)
+    rig.submit(deed("release", one, after_seconds=1.0))
+    rig.publisher.away.clear()
+    rig.settle()
+    assert target.kinds == [("A1", "release")]
+    assert len(rig.publisher.of("alerts.decisions")) == 2
+
+
+@pytest.mark.slow
+def test_a_deed_waits_while_nobody_can_tell_whether_it_may_be_done(rigs: Callable[..., Rig]) -> None:
+    """As after a start, before the rules' state was read: then it is done; releases do not wait for it."""
+    target = MemoryTarget()
+    rig, asked = rigs(target), list[str]()
+
+    def check(one: Deed) -> None:
+        asked.append(one.alert.alert_id)
+        if len(asked) == 1:
+            raise RulesError("nobody judges the rules at the moment")
+
+    rig.check = check
+    rig.submit(deed("pause", alert("A1")))
+    rig.submit(deed("release", alert("A2")))
+    rig.settle()
+    assert target.kinds == [("A2", "release"), ("A1", "pause")]
+    assert asked == ["A1", "A1"]
+    assert rig.publisher.of("alerts.failed") == []
+
+
 @pytest.mark.expects_errors
 def test_a_target_with_a_fault_of_its_own_is_given_up(rigs: Callable[..., Rig]) -> None:
     """An exception that nobody foresaw loses no deed and ends no thread."""
@@ -406,7 +530,9 @@ def test_the_last_deed_stands_at_a_server_that_fails(
         rig = Rig()
         rig.dispatcher.close(0)
         settings = make_settings(closer_targets=tmp_path / "targets.toml")
-        rig.dispatcher = Dispatcher(settings, rig.metrics, rig.done, make_publisher=rig.publisher.make)
+        rig.dispatcher = Dispatcher(
+            settings, rig.metrics, lambda deed: None, rig.done, make_publisher=rig.publisher.make
+        )
         rig.dispatcher.start()
         plan: list[Step] = [(random.randrange(4), "pause", random.choice([0.0, 2.0])) for _ in range(60)]
         expected = _run(rig, plan, set())

@@ -43,6 +43,7 @@ class Room:
         self.dispatcher = Dispatcher(
             settings,
             CloserMetrics(),
+            lambda deed: None,
             self.report,
             targets=Targets(targets=targets, attempts=1, retry_seconds=0.01),
         )

@@ -9,21 +9,27 @@ from stream.closer.brakes import CREATED, NO_PROMETHEUS, RECORDED, BrakeWatch, d
 from stream.closer.exchange import AlertKey, Ending, Judgement
 from stream.closer.rule_watch import RuleWatch
 from stream.closer.situation import NOBODY_JUDGES, SituationWatch
+from stream.closer.targets.target import DeedRefused
+from stream.core.deeds import Deed
 from stream.core.errors import MonitoringError, RulesError
 from stream.core.ladder import Verdict
 from stream.core.problem import DAY_SECONDS
+from stream.core.records import Mode
+from stream.core.rule_index import RuleIndex
+from stream.core.rules import Placed
 from stream.metrics.closer import CloserMetrics
 from stream.prometheus import Series
 from stream.rule_state import PauseAll, Undo
+from tests.closer.targets.deeds import deed_by
 from tests.core.outcomes import HOUR, MODEL, T0
 from tests.core.test_decisions import NAME, PROVEN, make_rule
 
 UNDO = Undo(id="u", rule=NAME, since=T0, by="ann", at=T0)
 
 
-def judged(at: float = T0, loaded: bool = True) -> Judgement:
-    """A rule that may pause."""
-    return Judgement(Verdict(make_rule().version, "pause", PROVEN, "proven", 0.5, 0, "pause"), (MODEL,), loaded, at)
+def judged(at: float = T0, loaded: bool = True, mode: Mode = "pause") -> Judgement:
+    """A rule that may pause, or what is given."""
+    return Judgement(Verdict(make_rule().version, mode, PROVEN, "proven", 0.5, 0, "pause"), (MODEL,), loaded, at)
 
 
 class Shared(Struct):
@@ -84,10 +90,11 @@ class Rig:
         self.shared, self.prometheus, self.wall, self.passed = Shared(), Answers(), T0, 0.0
         self.metrics = CloserMetrics()
         self.brakes = BrakeWatch(self.prometheus if asks else None, 90.0, lambda: self.wall, lambda: self.passed)
+        self.rules = RuleWatch([], self.metrics)
         self.watch = SituationWatch(
             self.shared,
             self.shared,
-            RuleWatch([], self.metrics),
+            self.rules,
             self.brakes,
             self.metrics,
             "salt",
@@ -95,6 +102,11 @@ class Rig:
             lambda: self.wall,
             lambda: self.passed,
         )
+
+    def use_rule(self) -> "Rig":
+        """Have the rule in use as well as its standing."""
+        self.rules.rules = RuleIndex([Placed(make_rule(), "a.toml", 1)])
+        return self
 
     def look(self) -> "Rig":
         """Read everything once."""
@@ -246,6 +258,56 @@ def test_a_history_that_is_away_is_shown() -> None:
     rig = Rig()
     rig.watch.history_away = True
     assert rig.look().shown == {"history"}
+
+
+def pause_at(at: float) -> Deed:
+    """A pause by the rule, decided at a time."""
+    return deed_by(NAME, make_rule().version, at)
+
+
+def test_a_deed_is_stopped_by_a_pause_of_all_that_came_after_it_was_decided() -> None:
+    """As long as the order stands and once it is taken back; what is decided later is done."""
+    rig = Rig().use_rule().look()
+    rig.watch.check_deed(pause_at(T0))
+    rig.shared.order = PauseAll(by="ann", at=T0)
+    rig.later(1.0)
+    rig.look()
+    with pytest.raises(DeedRefused, match="all rules are paused by ann since 2026-03-01 09:00 UTC") as stopped:
+        rig.watch.check_deed(pause_at(T0))
+    assert stopped.value.reason == "rules_paused"
+    rig.shared.order = None
+    rig.later(1.0)
+    rig.look()
+    with pytest.raises(DeedRefused, match="all rules were paused after it was decided"):
+        rig.watch.check_deed(pause_at(T0))
+    rig.watch.check_deed(pause_at(rig.wall))
+
+
+def test_a_deed_is_stopped_once_its_rule_may_not_act() -> None:
+    """A disarmed or tripped rule is in shadow; one that no file holds has no verdict."""
+    rig = Rig().use_rule()
+    for found in (judged(mode="shadow"), judged(loaded=False)):
+        rig.shared.found = {NAME: found}
+        rig.later(2.0)
+        rig.look()
+        with pytest.raises(DeedRefused, match="any more") as stopped:
+            rig.watch.check_deed(pause_at(T0))
+        assert stopped.value.reason == "rule_stopped"
+
+
+def test_nobody_can_tell_of_a_deed_before_anything_was_read_or_once_it_is_old() -> None:
+    """It waits then; brakes of Prometheus do not concern what was decided before."""
+    rig = Rig().use_rule()
+    with pytest.raises(RulesError, match=NOBODY_JUDGES):
+        rig.watch.check_deed(pause_at(T0))
+    rig.prometheus.away = True
+    rig.look()
+    rig.watch.check_deed(pause_at(T0))
+    rig.shared.away = True
+    rig.later(11.0)
+    rig.look()
+    with pytest.raises(RulesError, match=NOBODY_JUDGES):
+        rig.watch.check_deed(pause_at(T0))
 
 
 def test_what_people_are_shown_is_written_in_order_and_tried_again() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.core import proof
-from stream.core.decisions import Brakes, Situation, TeamActs, decide
+from stream.core.decisions import Brakes, Situation, TeamActs, decide, why_stopped
 from stream.core.ladder import Verdict
 from stream.core.observations import hour_of
 from stream.core.records import Decision, Enriched, Mode, Proof
@@ -154,6 +154,31 @@ def test_a_rule_that_was_changed_does_not_act_by_the_old_one_s_proof() -> None:
 def test_a_lower_mode_in_the_file_holds_before_the_standing_knows(written: Mode, allowed: Mode, decision: str) -> None:
     """The mode that the file gives now is the highest, whatever was armed."""
     assert decided(enriched(), situation(allowed, rule={"mode": written})).decision == decision
+
+
+STOPPED: list[tuple[str, Mode, dict[str, Any], str]] = [
+    ("disarmed", "shadow", {}, "rule disks may not pause any more: proven: 200 observations"),
+    ("without a standing", "pause", {"verdicts": {}}, "rule disks is in no rule file any more"),
+    ("edited", "pause", {"rule": {"max_probability": 0.2}}, "rule disks is another version now"),
+    ("expired", "pause", {"rule": {"expires": "2026-02-28"}}, "rule disks expired on 2026-03-01"),
+    ("lowered", "pause", {"rule": {"mode": "shadow"}}, "rule disks has mode = 'shadow' now"),
+]
+
+
+@pytest.mark.parametrize(("mode", "given", "why"), [row[1:] for row in STOPPED], ids=[row[0] for row in STOPPED])
+def test_what_was_decided_stops_once_its_rule_may_not_act(mode: Mode, given: dict[str, Any], why: str) -> None:
+    """A pause that was decided is not to be done any more, with the reason; while nothing changes it is."""
+    made = decided(enriched(), situation())
+    assert made.decision == "pause"
+    assert why_stopped(made, situation(), T0 + 60.0) is None
+    assert why_stopped(made, situation(mode, **given), T0 + 60.0) == why
+
+
+def test_a_closure_stops_where_its_rule_may_only_pause() -> None:
+    """A pause goes on where its rule may close since."""
+    closed, paused = decided(enriched(), situation("close")), decided(enriched(), situation())
+    assert why_stopped(closed, situation("pause"), T0) == "rule disks may not close any more: proven: 200 observations"
+    assert why_stopped(paused, situation("close"), T0) is None
 
 
 def test_the_hold_out_is_left_alone_and_carries_the_chance_of_the_deed() -> None:

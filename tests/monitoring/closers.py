@@ -47,6 +47,6 @@ def _decide(metrics: CloserMetrics, rule: str, decision: str, amount: float) -> 
         metrics.rule_state.labels(rule, state).set(state == "proven")
     for mode in ("score", "shadow", "pause", "close"):
         metrics.rule_mode.labels(rule, mode).set(mode == ("pause" if decision == "pause" else "shadow"))
-    for result in ("done", "again", "refused"):
+    for result in ("done", "again", "refused", "held_back"):
         metrics.deeds.labels("webhook", result).inc(amount if result == "done" else 0.0)
     metrics.target_seconds.labels("webhook").observe(0.02)

@@ -62,6 +62,16 @@ def deed(
     return made
 
 
+def deed_by(rule: str, version: str, decided_at: float, of: Raised | None = None) -> Deed:
+    """A pause by a version of a rule, decided at a time in seconds since 1970."""
+    one = deed("pause", of)
+    at = datetime.fromtimestamp(decided_at, UTC)
+    changed = msgspec.structs.replace(
+        one.decision, by_rule=rule, rule_version=version, decided_at=at, until=at + timedelta(minutes=10)
+    )
+    return msgspec.structs.replace(one, decision=changed)
+
+
 def prolonged(one: Deed, minutes: float) -> Deed:
     """The same deed with a later end."""
     assert one.decision.until is not None
