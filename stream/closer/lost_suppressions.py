@@ -2,7 +2,9 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from typing import Protocol
 
 import msgspec
 from msgspec import Struct
@@ -36,6 +38,20 @@ class Lost(Struct, frozen=True):
     acted: dict[AlertKey, float] = {}
 
 
+class Message(Protocol):
+    """A record; `confluent_kafka.Message` is one."""
+
+    def value(self) -> bytes | None:
+        """Its value."""
+
+
+class Messages(Protocol):
+    """The records of a topic; `stream.kafka.reader.Reader` is one."""
+
+    def read_all(self) -> Iterator[Message]:
+        """Every record there is; raises BrokerError."""
+
+
 class LostSuppressions:
     """What was found, read once for all partitions of an assignment: the topic is long, and the lane waits for it.
 
@@ -57,22 +73,40 @@ class LostSuppressions:
 
 
 def find_suppressions(
-    settings: Settings, is_ours: Callable[[str], bool], clock: Callable[[], float] = time.time
+    settings: Settings,
+    is_ours: Callable[[str], bool],
+    progress: Callable[[], None],
+    clock: Callable[[], float] = time.time,
+    open_topic: Callable[[str, float], AbstractContextManager[Messages]] | None = None,
 ) -> Lost:
     """What rules did to the alerts of some teams in the last day.
+
+    Args:
+        settings: Kafka and the topics.
+        is_ours: whether a team is one of them.
+        progress: called with each record that is read: a long topic may take longer than a watchdog waits.
+        clock: seconds since 1970.
+        open_topic: in place of Kafka; opens a topic from a time on.
 
     Raises:
         HistoryAway: Kafka can't be read; it may be tried again.
     """
     held: dict[AlertKey, Suppression] = {}
     acted: dict[AlertKey, float] = {}
+
+    def values(topic: str, since: float) -> Iterator[bytes]:
+        opened = Reader(settings, [topic], since=since) if open_topic is None else open_topic(topic, since)
+        with opened as messages:
+            for message in messages.read_all():
+                progress()
+                yield message.value() or b""
+
     try:
-        with Reader(settings, [settings.topics.decisions], since=clock() - DAY_SECONDS - _MARGIN_SECONDS) as reader:
-            for message in reader.read_all():
-                value = message.value() or b""
-                if any(wanted in value for wanted in _WANTED):
-                    _take(value, is_ours, held, acted)
-        raised = _raised(settings, held) if held else {}
+        for value in values(settings.topics.decisions, clock() - DAY_SECONDS - _MARGIN_SECONDS):
+            if any(wanted in value for wanted in _WANTED):
+                _take(value, is_ours, held, acted)
+        since = min((one.raised_at for one in held.values()), default=0.0) - limits.SKEW_SECONDS
+        raised = _raised(values(settings.topics.events, since), held) if held else {}
     except BrokerError as error:
         raise HistoryAway(f"what rules suppressed can't be found again: {error.problem}", error.mend) from None
     log.warning("%d alerts that rules keep from people were found again in %s", len(held), settings.topics.decisions)
@@ -80,23 +114,20 @@ def find_suppressions(
     return Lost([(replace(one, severity=alerts[key].severity), alerts[key]) for key, one in held.items()], acted)
 
 
-def _raised(settings: Settings, held: Mapping[AlertKey, Suppression]) -> dict[AlertKey, Raised]:
+def _raised(values: Iterator[bytes], held: Mapping[AlertKey, Suppression]) -> dict[AlertKey, Raised]:
     """These alerts as they were raised: targets know an alert by its source and labels, which decisions do not hold."""
     found: dict[AlertKey, Raised] = {}
-    since = min(one.raised_at for one in held.values()) - limits.SKEW_SECONDS
-    with Reader(settings, [settings.topics.events], since=since) as reader:
-        for message in reader.read_all():
-            value = message.value() or b""
-            if b'"raised"' not in value:
-                continue
-            try:
-                event = decode_event(value)
-            except BadRecord:
-                continue  # the scorer's dead letter
-            if type(event) is Raised:
-                one = held.get((event.team, event.alert_id))
-                if one is not None and one.raised_at == seconds(event.at):
-                    found[event.team, event.alert_id] = event
+    for value in values:
+        if b'"raised"' not in value:
+            continue
+        try:
+            event = decode_event(value)
+        except BadRecord:
+            continue  # the scorer's dead letter
+        if type(event) is Raised:
+            one = held.get((event.team, event.alert_id))
+            if one is not None and one.raised_at == seconds(event.at):
+                found[event.team, event.alert_id] = event
     return found
 
 

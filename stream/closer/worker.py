@@ -51,7 +51,9 @@ class Closer:
         self._state = RuleState(settings.redis.url, settings.deployment, seconds)
         self._exchange = Exchange(settings.redis.url, settings.deployment, seconds)
         self._store = StateStore(RedisFence.of(settings, self.metrics.lane), settings.deployment)
-        self._lost = LostSuppressions(lambda: find_suppressions(settings, lambda team: True))
+        self._lost = LostSuppressions(
+            lambda: find_suppressions(settings, lambda team: True, lambda: self.lane.engine.note_progress())
+        )
         self._salt = settings.closer.salt or settings.deployment
         url = settings.metrics.prometheus_url
         brakes = BrakeWatch(Prometheus(url, _PROMETHEUS_SECONDS) if url else None, settings.closer.model_days)

@@ -86,7 +86,10 @@ class Room(Protocol):
     wants_assign: bool
 
     def assign(self, bounds: Mapping[Part, Bounds]) -> dict[Part, int]:
-        """The offset at which each of exactly these partitions begins; everything known before is dropped."""
+        """The offset at which each of exactly these partitions begins; everything known before is dropped.
+
+        A call that may take longer than `stall_seconds` calls `Engine.note_progress` as it goes on.
+        """
 
     def process(self, batches: Sequence[Batch]) -> Work:
         """Steps 1 and 2: read state, fold and compute; nothing is visible outside yet."""

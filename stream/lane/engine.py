@@ -141,6 +141,10 @@ class Engine:
             self._publisher.flush(self._flush_seconds)
         return StepResult(reassign=self._room.wants_assign)
 
+    def note_progress(self) -> None:
+        """Note that a long call of the room goes on, such as an assignment that reads a topic; from any thread."""
+        self.progressed_at = self._clock()
+
     def close(self) -> None:
         """End the thread that writes, once it is done with what it is at; nobody waits for that."""
         self._commit_thread.shutdown(wait=False)

@@ -135,10 +135,12 @@ class Loop:
     def stalled_for(self, since: float) -> float:
         """Seconds without progress while records wait, or since the loop last went round, whichever is more.
 
-        What was before `since` does not count: nothing could go on.
+        A round that makes progress stands for a loop that waits for it. What was before `since` does not count: nothing
+        could go on.
         """
         now = self._clock()
-        turned_at, progressed_at = max(self.turned_at, since), max(self.engine.progressed_at, since)
+        progressed_at = max(self.engine.progressed_at, since)
+        turned_at = max(self.turned_at, progressed_at)
         return max(now - turned_at, now - progressed_at if self.waiting else 0.0)
 
     # One turn.
