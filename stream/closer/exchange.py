@@ -1,4 +1,4 @@
-"""What closers leave for each other in Redis: ends of suppressed alerts, and the last good files of rules."""
+"""What closers leave for each other in Redis: ends of suppressed alerts, the last good files of rules, their hashes."""
 
 from collections.abc import Collection, Mapping
 
@@ -6,9 +6,17 @@ import msgspec
 from msgspec import Struct
 
 from stream.core.ladder import Verdict
-from stream.redis_keys import RULE_ENDINGS, RULE_FILES, RULE_STANDINGS, RULE_SUPPRESSED
+from stream.redis_keys import (
+    CLOSER_SALT,
+    CLOSERS,
+    RULE_ENDINGS,
+    RULE_FILES,
+    RULE_STANDINGS,
+    RULE_SUPPRESSED,
+)
 from stream.rule_state import SharedState
 
+CLOSER_SECONDS = 3_600
 ENDING_SECONDS = 25 * 3_600  # longer than any alert is kept from people
 OVER = frozenset({"ended", "resolved", "closed", "auto_closed", "merged", "dismissed"})
 """Kinds of acts after which an alert fires no more, or nobody wants to hear of it."""
@@ -35,6 +43,14 @@ class Judgement(Struct, frozen=True):
     ready: tuple[str, ...] = ()
     loaded: bool = True
     at: float = 0.0
+
+
+class ActiveRules(Struct, frozen=True):
+    """What a closer acts by: hashes of its rules and of its salt, and when it left them, seconds since 1970."""
+
+    rules: str
+    salt: str
+    at: float
 
 
 _decode_judgement = msgspec.msgpack.Decoder(Judgement).decode
@@ -93,6 +109,35 @@ class Exchange(SharedState):
         """The last good rule files; none where there were none."""
         found = self._call(lambda: self._client.get(self._key(RULE_FILES)))
         return {} if found is None else msgspec.json.decode(found, type=dict[str, str])
+
+    def put_closer(self, name: str, active: ActiveRules) -> None:
+        """Leave what a closer acts by, under its name."""
+
+        def put() -> None:
+            pipeline = self._client.pipeline()
+            pipeline.hset(self._key(CLOSERS), name, msgspec.json.encode(active))
+            pipeline.expire(self._key(CLOSERS), CLOSER_SECONDS)
+            pipeline.execute()
+
+        self._call(put)
+
+    def remove_closer(self, name: str) -> None:
+        """Remove what a closer that ends has left."""
+        self._call(lambda: self._client.hdel(self._key(CLOSERS), name))
+
+    def closers(self) -> dict[str, ActiveRules]:
+        """What was left, by name; also by closers that are gone."""
+        found = self._call(lambda: self._client.hgetall(self._key(CLOSERS)))
+        return {name.decode(): msgspec.json.decode(one, type=ActiveRules) for name, one in found.items()}
+
+    def salt(self) -> str | None:
+        """The hash of the salt that was used last; None where nobody used one."""
+        found: bytes | None = self._call(lambda: self._client.get(self._key(CLOSER_SALT)))
+        return None if found is None else found.decode()
+
+    def put_salt(self, salt: str) -> None:
+        """Keep the hash of the salt that is used."""
+        self._call(lambda: self._client.set(self._key(CLOSER_SALT), salt))
 
 
 def _read_key(field: bytes) -> AlertKey:

@@ -49,6 +49,8 @@ class CloserRoom:
         clock: the wall clock, seconds since 1970.
         monotonic: seconds.
         sleep: waits while Redis is away and records wait.
+        check_start: called before the first partition is claimed, and raises HistoryRefused where none may be;
+            RulesError while Redis does not answer.
 
     Attributes:
         assignment: a text of its own for each.
@@ -65,10 +67,11 @@ class CloserRoom:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        check_start: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings, self._store, self._outbox = settings, store, outbox
         self._make_fold, self._publish, self._metrics = make_fold, publish, metrics
-        self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
+        self._clock, self._monotonic, self._sleep, self._check_start = clock, monotonic, sleep, check_start
         self._partitions: dict[Part, Partition] = {}
         self._stood: dict[Part, StateMeta] = {}  # the metas that were written last
         self._evictions = EvictionWatch()
@@ -95,6 +98,8 @@ class CloserRoom:
             status = self._store.status()
             if not self._began and status.policy != NO_EVICTION:
                 raise HistoryRefused(*policy_fault(status.policy))
+            if not self._began:
+                self._check_start()
             self._evictions.look(status)
             claimed = claim(self._store, fresh, self.assignment, self._stood)
             for part, one in claimed.items():

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from stream.closer.brakes import BrakeWatch
 from stream.closer.exchange import AlertKey, Ending, Judgement
+from stream.closer.peers import PeerWatch
 from stream.closer.rule_watch import RuleWatch
 from stream.closer.targets.target import DeedRefused
 from stream.core.decisions import Brakes, Situation, why_stopped
@@ -30,7 +31,7 @@ log = logging.getLogger(__name__)
 REFRESH_SECONDS = 0.5
 FRESH_SECONDS = 10.0  # what was read from Redis counts for so long
 JUDGED_SECONDS = 600.0  # and the newest standing
-JUDGEMENTS_SECONDS, FILES_SECONDS, PROMETHEUS_SECONDS = 1.5, 2.0, 15.0  # between two looks
+JUDGEMENTS_SECONDS, FILES_SECONDS, PROMETHEUS_SECONDS, PEERS_SECONDS = 1.5, 2.0, 15.0, 30.0  # between two looks
 NOBODY_JUDGES = "nobody judges the rules at the moment"
 _MOST_WAITING = 10_000  # writes of what people are shown
 
@@ -74,6 +75,7 @@ class SituationWatch:
         exchange: what other closers leave.
         rules: the rules in use.
         brakes: what Prometheus knows.
+        peers: compares the rules in use with those of other closers.
         metrics: show the brakes.
         salt: of the deployment, for the draws.
         oldest_seconds: an alert raised longer ago is never acted on.
@@ -91,6 +93,7 @@ class SituationWatch:
         exchange: Endings,
         rules: RuleWatch,
         brakes: BrakeWatch,
+        peers: PeerWatch,
         metrics: CloserMetrics,
         salt: str,
         oldest_seconds: float,
@@ -98,6 +101,7 @@ class SituationWatch:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._state, self._exchange, self._watch, self._brakes = state, exchange, rules, brakes
+        self._peers = peers
         self._metrics, self._salt, self._oldest = metrics, salt, oldest_seconds
         self._clock, self._monotonic = clock, monotonic
         self._verdicts: Mapping[str, Verdict] = {}
@@ -123,9 +127,9 @@ class SituationWatch:
 
     @property
     def notes(self) -> list[str]:
-        """What keeps rules from acting, and files that can't be used; one sentence each."""
+        """What keeps rules from acting, files that can't be used, closers that differ; one sentence each."""
         everything = self._everything()
-        found = [self._watch.fault, None if everything is None else f"no rule acts: {everything}"]
+        found = [self._watch.fault, self._peers.fault, None if everything is None else f"no rule acts: {everything}"]
         return [one for one in found if one is not None]
 
     def situation(self) -> Situation:
@@ -168,6 +172,7 @@ class SituationWatch:
             if thread.is_alive():
                 thread.join(seconds)
         self._write()
+        self._peers.leave()
 
     def refresh(self) -> None:
         """Write what waits, then read everything once; of what can't be read the last stands, until it is too old."""
@@ -185,8 +190,9 @@ class SituationWatch:
             log.debug("the rules' state can't be read: %s", error)
         else:
             self._read_at = began
-        if self._is_time("files", FILES_SECONDS):
-            self._watch.look()
+        is_other = self._is_time("files", FILES_SECONDS) and self._watch.look()
+        if self._is_time("peers", PEERS_SECONDS) or is_other:
+            self._peers.look(self.rules)
         self._show()
 
     def _judge(self, judgements: Mapping[str, Judgement]) -> None:

@@ -1,6 +1,8 @@
 """The closer as a process: real Kafka, Redis, Prometheus and targets put together around the room."""
 
 import logging
+import os
+import socket
 import time
 from collections.abc import Mapping
 
@@ -13,6 +15,7 @@ from stream.closer.fold import Fold, Notes
 from stream.closer.lost_suppressions import LostSuppressions, find_suppressions
 from stream.closer.outbox import Outbox
 from stream.closer.outcomes import OutcomesFold
+from stream.closer.peers import PeerWatch, check_salt
 from stream.closer.room import CloserRoom
 from stream.closer.rule_watch import RuleWatch
 from stream.closer.situation import SituationWatch
@@ -58,13 +61,23 @@ class Closer:
         url = settings.metrics.prometheus_url
         brakes = BrakeWatch(Prometheus(url, _PROMETHEUS_SECONDS) if url else None, settings.closer.model_days)
         rules = RuleWatch(settings.closer.rules, self.metrics, self._exchange.put_files, self._exchange.files)
+        peers = PeerWatch(f"{socket.gethostname()}:{os.getpid()}", self._exchange, self._salt, self.metrics)
+        oldest = settings.closer.oldest_seconds
         self.situation = SituationWatch(
-            self._state, self._exchange, rules, brakes, self.metrics, self._salt, settings.closer.oldest_seconds
+            self._state, self._exchange, rules, brakes, peers, self.metrics, self._salt, oldest
         )
         outbox = Outbox()
         self.dispatcher = Dispatcher(settings, self.metrics, self.situation.check_deed, outbox.done)
         outbox.dispatcher = self.dispatcher
-        self.room = CloserRoom(settings, self._store, outbox, self._make_fold, self._publish, self.metrics)
+        self.room = CloserRoom(
+            settings,
+            self._store,
+            outbox,
+            self._make_fold,
+            self._publish,
+            self.metrics,
+            check_start=lambda: check_salt(self._salt, self._exchange, lambda: self._state.standings(bounds=False)),
+        )
         topics = settings.topics
         self.lane = Lane(
             settings,

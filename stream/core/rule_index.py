@@ -5,9 +5,12 @@ value of it allows; an alert meets the rules in the AND of its fields' masks, an
 values that were seen are remembered.
 """
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import translate
+
+import msgspec
 
 from stream.core import limits
 from stream.core.active_hours import ActiveHours
@@ -39,10 +42,17 @@ class IndexedRule:
 
 
 class RuleIndex:
-    """Rules, in the order in which they are tried."""
+    """Rules, in the order in which they are tried.
+
+    Attributes:
+        rules: all of them.
+        digest: eight hex digits; the same where the same rules are tried in the same order.
+    """
 
     def __init__(self, placed: Sequence[Placed]) -> None:
         self.rules = [IndexedRule(one) for one in placed]
+        written = msgspec.json.encode([one.rule for one in placed])
+        self.digest = hashlib.sha256(written).hexdigest()[:8]
         self._named = {one.rule.name: one for one in self.rules}
         self._limits = [one.rule.max_probability for one in self.rules]
         patterns = [one.rule.match.patterns() for one in self.rules]

@@ -54,6 +54,7 @@ class CloserMetrics(Catalogue):
     suppressions_ended = counter("suppressions_ended", "Pauses and closures that ended, by why", SUPPRESSED, BY)
     rules_brake = gauge("rules_brake", "1 while this keeps rules from acting, else 0", BRAKE)
     rule_files_valid = gauge("rule_files_valid", "1 while the rules in use are those of the files, else 0")
+    closers_differ = gauge("closers_differ", "1 while another closer acts by other rules or another salt, else 0")
     rules_loaded = gauge("rules_loaded", "Rules in use")
     outbox_entries = gauge("outbox_entries", "Rounds of decisions that are not published and done everywhere yet")
     outbox_oldest = gauge("outbox_oldest_seconds", "Age of the oldest of them; 0 where there is none")

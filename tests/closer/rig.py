@@ -133,6 +133,7 @@ class World:
         self.shown: list[Shown] = []
         self.notes: list[Notes] = []
         self.lost = Lost()
+        self.check_start: Callable[[], None] = lambda: None
         self.committed: dict[Part, int] = {}
         self.now, self.passed = T0, 0.0
 
@@ -183,6 +184,7 @@ class Worker:
             lambda: world.now,
             lambda: world.passed,
             sleep=lambda seconds: None,
+            check_start=lambda: world.check_start(),
         )
         self._pending: Work | None = None
         self._answer: object = None

@@ -8,7 +8,7 @@ from stream.closer.lost_suppressions import Lost
 from stream.closer.outbox import PREFIX
 from stream.closer.situation import Orders
 from stream.closer.state import decode_meta
-from stream.core.errors import HistoryRefused
+from stream.core.errors import HistoryRefused, RulesError
 from stream.core.suppressions import suppression_of
 from stream.kafka.records import Part
 from stream.lane.fence import ServerStatus
@@ -101,6 +101,32 @@ def test_a_redis_that_would_evict_is_refused_at_the_start() -> None:
     world.fence.server = ServerStatus("run-1", policy="allkeys-lru")
     with pytest.raises(HistoryRefused, match="allkeys-lru"):
         Worker(world, [PART])
+
+
+@pytest.mark.expects_errors
+def test_a_start_is_checked_before_anything_is_claimed() -> None:
+    """What refuses it ends the closer; while nobody can tell it waits, and once it began it is not checked again."""
+    world = world_of()
+
+    def refuse() -> None:
+        raise HistoryRefused("closer_salt has changed", "set it back")
+
+    world.check_start = refuse
+    with pytest.raises(HistoryRefused, match="closer_salt"):
+        Worker(world, [PART])
+    assert world.fence.keys == {}
+
+    def wait() -> None:
+        raise RulesError("Redis does not answer")
+
+    world.check_start = wait
+    worker = Worker(world, [PART])
+    assert worker.room.ready_faults == ["nothing is decided: Redis does not answer"]
+    world.check_start = lambda: None
+    worker.assign([PART])
+    assert worker.room.ready_faults == []
+    world.check_start = refuse
+    worker.assign([PART])
 
 
 @pytest.mark.expects_errors

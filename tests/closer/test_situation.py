@@ -6,7 +6,8 @@ import pytest
 from msgspec import Struct, field
 
 from stream.closer.brakes import CREATED, NO_PROMETHEUS, RECORDED, BrakeWatch, drifted
-from stream.closer.exchange import AlertKey, Ending, Judgement
+from stream.closer.exchange import ActiveRules, AlertKey, Ending, Judgement
+from stream.closer.peers import PeerWatch, salt_digest
 from stream.closer.rule_watch import RuleWatch
 from stream.closer.situation import NOBODY_JUDGES, SituationWatch
 from stream.closer.targets.target import DeedRefused
@@ -20,6 +21,7 @@ from stream.core.rules import Placed
 from stream.metrics.closer import CloserMetrics
 from stream.prometheus import Series
 from stream.rule_state import PauseAll, Undo
+from tests.closer.memory_peers import MemoryPeers
 from tests.closer.targets.deeds import deed_by
 from tests.core.outcomes import HOUR, MODEL, T0
 from tests.core.test_decisions import NAME, PROVEN, make_rule
@@ -90,12 +92,13 @@ class Rig:
         self.shared, self.prometheus, self.wall, self.passed = Shared(), Answers(), T0, 0.0
         self.metrics = CloserMetrics()
         self.brakes = BrakeWatch(self.prometheus if asks else None, 90.0, lambda: self.wall, lambda: self.passed)
-        self.rules = RuleWatch([], self.metrics)
+        self.rules, self.peers = RuleWatch([], self.metrics), MemoryPeers()
         self.watch = SituationWatch(
             self.shared,
             self.shared,
             self.rules,
             self.brakes,
+            PeerWatch("one", self.peers, "salt", self.metrics, lambda: self.wall),
             self.metrics,
             "salt",
             300.0,
@@ -308,6 +311,23 @@ def test_nobody_can_tell_of_a_deed_before_anything_was_read_or_once_it_is_old() 
     rig.look()
     with pytest.raises(RulesError, match=NOBODY_JUDGES):
         rig.watch.check_deed(pause_at(T0))
+
+
+def test_closers_are_compared_each_half_minute() -> None:
+    """One that acts by other rules is a note, and no brake; a closer that ends is compared no more."""
+    rig = Rig()
+    rig.peers.put_closer("two", ActiveRules("0ther", salt_digest("salt"), T0))
+    rig.look()
+    (note,) = rig.watch.notes
+    assert "closer two acts by other rules" in note
+    assert rig.everything is None
+    rig.peers.put_closer("two", ActiveRules(rig.rules.rules.digest, salt_digest("salt"), T0))
+    rig.later(29.0)
+    assert rig.look().watch.notes == [note]
+    rig.later(1.0)
+    assert rig.look().watch.notes == []
+    rig.watch.stop()
+    assert list(rig.peers.closers()) == ["two"]
 
 
 def test_what_people_are_shown_is_written_in_order_and_tried_again() -> None:

@@ -6,7 +6,7 @@ checks    the table of checks; problem file, Kafka, partitioner
 history   Redis, clocks, histories
 models    champion and challenger
 relay     the Alertmanagers behind the relay
-rules     the closer's rules, and Prometheus, which may hold them back
+rules     the closer's rules, whether all closers have them, and Prometheus, which may hold them back
 targets   the systems in which the closer pauses and closes
 """
 

@@ -9,7 +9,7 @@ from stream.cli.doctor.finding import Check, Finding, Verdict, finding_of
 from stream.cli.doctor.history import check_clocks, check_history, check_redis
 from stream.cli.doctor.models import check_models, check_simulated
 from stream.cli.doctor.relay import check_relay
-from stream.cli.doctor.rules import check_rules
+from stream.cli.doctor.rules import check_closers, check_rules
 from stream.cli.doctor.sample import open_sample, sample_events
 from stream.cli.doctor.targets import check_targets
 from stream.cli.topics import retention_warnings, size_warnings, timestamp_warning, topic_facts
@@ -187,5 +187,6 @@ CHECKS: dict[str, tuple[Check, *tuple[str, ...]]] = {  # what each needs of thos
     "acts": (check_acts, "problem", "kafka"),
     "relay": (check_relay,),
     "rules": (check_rules,),
+    "closers": (check_closers, "redis", "rules"),
     "targets": (check_targets,),
 }

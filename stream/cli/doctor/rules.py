@@ -1,12 +1,15 @@
-"""The checks of what the closer acts by: its rules, and Prometheus, without which no rule acts."""
+"""The checks of what closers act by: their rules, which are the same for all, and Prometheus."""
 
 import time
 from collections.abc import Iterator
 
-from stream.cli.doctor.finding import Finding
+from stream.cli.doctor.finding import Finding, finding_of
 from stream.closer.brakes import CREATED, NO_PROMETHEUS
+from stream.closer.exchange import ActiveRules, Exchange
+from stream.closer.peers import difference, running, salt_digest
 from stream.config import Settings
-from stream.core.errors import MonitoringError
+from stream.core.errors import Fault, MonitoringError
+from stream.core.rule_index import RuleIndex
 from stream.core.rules import parse_rules
 from stream.prometheus import Prometheus
 from stream.rule_files import read_rule_files
@@ -29,6 +32,29 @@ def check_rules(settings: Settings) -> Iterator[Finding]:
     )
     if acting:
         yield _prometheus(settings.metrics.prometheus_url)
+
+
+def check_closers(settings: Settings) -> Iterator[Finding]:
+    """All closers that run act by the rules and the salt of these settings; nothing where none runs.
+
+    Raises:
+        RulesError: Redis does not answer, or a file can't be used.
+    """
+    if not settings.closer.rules:
+        return
+    exchange, now = Exchange(settings.redis.url, settings.deployment, _SECONDS), time.time()
+    try:
+        found = running(exchange.closers(), now)
+    finally:
+        exchange.close()
+    if not found:
+        return
+    rules = RuleIndex(parse_rules(read_rule_files(settings.closer.rules)))
+    own = ActiveRules(rules.digest, salt_digest(settings.closer.salt or settings.deployment), now)
+    if (fault := difference(own, found)) is not None:
+        yield finding_of("closers", "warning", Fault(f"not as these settings: {fault.problem}", fault.mend))
+    else:
+        yield Finding("closers", "ok", f"{len(found)} run, by the rules of these settings")
 
 
 def _prometheus(url: str) -> Finding:

@@ -39,6 +39,14 @@ def _judging() -> list[Alert]:
             description="Closers go on with the rules that they read last; what was changed since has no effect.",
         ),
         Alert(
+            alert="NoisegateClosersDiffer",
+            expr=f"max by (job) ({raw('closers_differ')}) == 1",
+            held="10m",
+            severity="ticket",
+            summary="Closers act by different rules",
+            description="Which rules act, and which hours are left alone, depends on the partition of a team.",
+        ),
+        Alert(
             alert="NoisegateRulesHeldBack",
             expr=f"max by (job, brake) ({raw('rules_brake')}) == 1\n"
             f"and on (job) max by (job) (max_over_time({raw('rule_mode', ACTING)}[1d])) == 1",
