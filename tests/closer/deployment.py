@@ -61,11 +61,12 @@ class CountingServer:
     Attributes:
         deeds: the kinds of each alert's deeds, in the order in which each id first came.
         copies: how many deeds came again.
+        failing: while it is set, no deed is done: the answer is 503.
     """
 
     def __init__(self) -> None:
         self.deeds: defaultdict[str, list[str]] = defaultdict(list)
-        self.copies = 0
+        self.copies, self.failing = 0, False
         self._ids: set[str] = set()
         self._lock = Lock()
         counting = self
@@ -76,12 +77,14 @@ class CountingServer:
             def do_POST(self) -> None:
                 """A query, or a deed."""
                 body = self.rfile.read(int(self.headers["content-length"]))
+                status, answer = 200, b"{}"
                 if self.path.startswith("/api"):
                     answer = counting.answer(parse_qs(body.decode())["query"][0])
+                elif counting.failing:
+                    status = 503
                 else:
                     counting.take(self.headers["webhook-id"], json.loads(body))
-                    answer = b"{}"
-                self.send_response(200)
+                self.send_response(status)
                 self.send_header("content-length", str(len(answer)))
                 self.end_headers()
                 self.wfile.write(answer)

@@ -33,11 +33,12 @@ def deployment(
         yield made
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(300)
 def test_a_closer_pauses_and_follows_ends_undos_and_a_pause_of_all(
     deployment: Deployment, server: CountingServer
 ) -> None:
-    """An end brings its alert back, an undo the rest within 5 s, and a pause of all holds within 2 s."""
+    """An end brings its alert back, an undo the rest within 5 s, and a pause of all holds within 2 s, for what waits
+    at a target as well; a closer with another salt does not start."""
     deployment.start("one")
     deployment.wait_begun()
     ids = deployment.produce(3.0)
@@ -58,11 +59,19 @@ def test_a_closer_pauses_and_follows_ends_undos_and_a_pause_of_all(
     assert {change.by for change in deployment.state.log() if change.what == "undone"} == {"ann"}
     until(lambda: {tuple(deeds) for deeds in server.deeds.values()} == {("alert.paused", "alert.released")}, 10)
 
+    server.failing = True
+    waiting = deployment.produce(1.0, first=len(ids))
+    until(lambda: set(waiting) <= set(deployment.decisions()), 20)
+    assert ["pause"] in [deployment.decisions()[alert] for alert in waiting]
     deployment.state.pause_all(PauseAll(by="ann", at=time.time(), why="a drill"))
     time.sleep(2.0)  # what is promised
+    server.failing = False
+    ids += waiting
     more = deployment.produce(1.0, first=len(ids))
     until(lambda: set(more) <= set(deployment.decisions()), 20)
     assert {name for alert in more for name in deployment.decisions()[alert]} == {"blocked"}
+
+    until(lambda: deployment.read(deployment.settings.topics.failed), 60)
 
     (deployment.folder / "rules.toml").write_text("[[rule]]\nname = 7\n")
     until(lambda: "the rules in use are not those of the files" in deployment.log_of("one"), 10)
@@ -70,6 +79,11 @@ def test_a_closer_pauses_and_follows_ends_undos_and_a_pause_of_all(
     last = deployment.produce(2.0, first=len(ids) + len(more))
     until(lambda: set(last) <= set(deployment.decisions()), 20)
     assert "pause" in {name for alert in last for name in deployment.decisions()[alert]}
+    assert not [alert for alert in waiting if "alert.paused" in server.deeds[alert]]
 
     deployment.workers["one"].send_signal(signal.SIGTERM)
     assert deployment.workers["one"].wait(40) == 0
+    deployment.environment["NOISEGATE_CLOSER_SALT"] = "another"
+    deployment.start("two")
+    assert deployment.workers["two"].wait(90) == 1
+    assert "closer_salt has changed since rule disks was armed" in deployment.log_of("two")
