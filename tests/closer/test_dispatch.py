@@ -12,8 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream.closer.deed_queue import DeedQueue, Entry
 from stream.closer.dispatch import Dispatcher
 from stream.closer.fold import Outgoing
+from stream.closer.target_worker import TargetWorker
 from stream.closer.targets.target import DeedRefused, Target, TargetAway
 from stream.closer.targets.targets_file import Targets
 from stream.config import make_settings
@@ -403,6 +405,32 @@ def test_a_deed_waits_while_nobody_can_tell_whether_it_may_be_done(rigs: Callabl
     assert target.kinds == [("A2", "release"), ("A1", "pause")]
     assert asked == ["A1", "A1"]
     assert rig.publisher.of("alerts.failed") == []
+
+
+def test_a_deed_of_which_nobody_could_tell_is_given_up_in_the_end() -> None:
+    """After the time of a pause, with what kept it from being begun; the target is not to blame."""
+    now, refused, target = [0.0], list[DeedRefused](), MemoryTarget()
+
+    def check(one: Deed) -> None:
+        now[0] += 600.0
+        raise RulesError("nobody judges the rules at the moment")
+
+    worker = TargetWorker(
+        target,
+        DeedQueue(5, 600.0, 6_000.0, clock=lambda: now[0]),
+        CloserMetrics(),
+        1,
+        check,
+        lambda job: None,
+        lambda job, name, error: refused.append(error),
+    )
+    worker.start()
+    worker.put(deed("pause"), Entry(PART, "out:1"))
+    until(lambda: refused, 5)
+    worker.stop()
+    worker.join(5.0)
+    assert (refused[0].reason, target.states) == ("rules_unjudged", {})
+    assert str(refused[0]).endswith(": nobody judges the rules at the moment")
 
 
 @pytest.mark.expects_errors
