@@ -5,6 +5,7 @@ people are shown.
 """
 
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +31,7 @@ FRESH_SECONDS = 10.0  # what was read from Redis counts for so long
 JUDGED_SECONDS = 600.0  # and the newest standing
 JUDGEMENTS_SECONDS, FILES_SECONDS, PROMETHEUS_SECONDS = 1.5, 2.0, 15.0  # between two looks
 NOBODY_JUDGES = "nobody judges the rules at the moment"
+A_REPLAY = "this closer follows a replay (the setting closer_replay)"
 _MOST_WAITING = 10_000  # writes of what people are shown
 
 
@@ -74,7 +76,7 @@ class SituationWatch:
         brakes: what Prometheus knows.
         metrics: show the brakes.
         salt: of the deployment, for the draws.
-        oldest_seconds: an alert raised longer ago is never acted on.
+        oldest_seconds: an alert raised longer ago is never acted on; infinite for a replay, where no rule acts at all.
         clock: the wall clock, seconds since 1970.
         monotonic: seconds.
 
@@ -122,7 +124,7 @@ class SituationWatch:
     def notes(self) -> list[str]:
         """What keeps rules from acting, and files that can't be used; one sentence each."""
         everything = self._everything()
-        found = [self._watch.fault, None if everything is None else f"no rule acts: {everything}"]
+        found = [self._watch.fault, self._not_judged_yet(), everything and f"no rule acts: {everything}"]
         return [one for one in found if one is not None]
 
     def situation(self) -> Situation:
@@ -179,7 +181,14 @@ class SituationWatch:
         if self._paused is not None:
             why = f": {self._paused.why}" if self._paused.why else ""
             return f"all rules are paused by {self._paused.by} since {moment(self._paused.at):%F %H:%M} UTC{why}"
-        return self._unjudged() or self._brakes.everything
+        return A_REPLAY if math.isinf(self._oldest) else self._unjudged() or self._brakes.everything
+
+    def _not_judged_yet(self) -> str | None:
+        verdicts = self._verdicts
+        waiting = sum(
+            one.rule.name not in verdicts or verdicts[one.rule.name].version != one.version for one in self.rules.rules
+        )
+        return f"rules not judged yet, which decide nothing: {waiting:,}" if waiting else None
 
     def _unjudged(self) -> str | None:
         if self._read_at is None or self._monotonic() - self._read_at > FRESH_SECONDS:

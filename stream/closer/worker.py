@@ -1,6 +1,7 @@
 """The closer as a process: real Kafka, Redis, Prometheus and targets put together around the room."""
 
 import logging
+import math
 import time
 from collections.abc import Mapping
 
@@ -55,10 +56,9 @@ class Closer:
         self._salt = settings.closer.salt or settings.deployment
         url = settings.metrics.prometheus_url
         brakes = BrakeWatch(Prometheus(url, _PROMETHEUS_SECONDS) if url else None, settings.closer.model_days)
+        oldest = math.inf if settings.closer.replay else settings.closer.oldest_seconds
         rules = RuleWatch(settings.closer.rules, self.metrics, self._exchange.put_files, self._exchange.files)
-        self.situation = SituationWatch(
-            self._state, self._exchange, rules, brakes, self.metrics, self._salt, settings.closer.oldest_seconds
-        )
+        self.situation = SituationWatch(self._state, self._exchange, rules, brakes, self.metrics, self._salt, oldest)
         outbox = Outbox()
         self.dispatcher = Dispatcher(settings, self.metrics, outbox.done)
         outbox.dispatcher = self.dispatcher
