@@ -351,7 +351,7 @@ def test_page(watched: tuple["subprocess.Popen[str]", str], tmp_path: Path) -> N
     until(lambda: "would have paused" in get_text(f"{page}/rules"), 20, "no rule decided")
     assert "0 observations, 0.0 acted on, no bound, limit 5 %; proven after 173 more" in get_text(f"{page}/rules")
     assert [rule for rule in RULES if f"/rules/{rule}" in get_text(f"{page}/rules")] == RULES
-    assert "No rule acts; in shadow: 3." in get_text(f"{page}/suppressed")
+    assert "3 rules are in shadow, and none acts." in get_text(f"{page}/suppressed")
     until(ignored, 60, "no alert to judge")
     first = ignored()
     assert first is not None

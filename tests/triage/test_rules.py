@@ -87,10 +87,10 @@ def test_where_no_rule_acts_the_pages_lead_to_what_rules_would_have_done(path: s
     rig = Rig()
     gone = replace(standing_of(), loaded=False)
     rig.rules.data = data(quiet=standing_of(), night_disks=standing_of(400, 1.0), gone=gone)
-    assert 'No rule acts; in shadow: 2. <a href="/rules">' in rig.get(path).text
+    assert '2 rules are in shadow, and none acts. <a href="/rules">' in rig.get(path).text
     for others in ({"night_disks": standing_of(400, 1.0, "pause")}, {}):
         rig.rules.data = data(gone=gone, **others)
-        assert "No rule acts" not in rig.get(path).text
+        assert "none acts. <a" not in rig.get(path).text
 
 
 def test_an_armed_rule_shows_how_to_stop_it() -> None:
