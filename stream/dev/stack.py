@@ -171,6 +171,7 @@ class CloserProcess(RoomProcess):
             "NOISEGATE_CLOSER_RULES": str(rules.resolve()),
             "NOISEGATE_CLOSER_REPLAY": "true",
             "NOISEGATE_PROMETHEUS_URL": "",
+            "NOISEGATE_FETCH_WAIT_SECONDS": "0.2",  # a decision can wait, and fetches cost the broker
             "NOISEGATE_METRICS_PORT": str(port),
         }
         super().__init__("closer", "the closer", {**environment, **own}, port)

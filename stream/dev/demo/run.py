@@ -21,7 +21,7 @@ from stream.dev.demo.live import Live, check_page, last_days, moved, period_seco
 from stream.dev.demo.plan import Plan, make_plan
 from stream.dev.demo.rules import RULES, ShadowCloser, rule_figures
 from stream.dev.demo.summary import Figures, Summary, baseline_figures, demo_gate, figures, match_outcomes, save
-from stream.dev.demo.view import open_page, say_page, say_summary, snapshot, watching
+from stream.dev.demo.view import open_page, page_notice, say_page, say_summary, snapshot, watching
 from stream.dev.process import accepts
 from stream.dev.stack import Stack, TriageProcess, running_stack
 from stream.eventlog import Line, read_log
@@ -39,9 +39,6 @@ _CHUNK = 200  # lines sent at a time
 _READ_SECONDS = 0.01
 _STALL_SECONDS = 60.0
 _QUIET_SECONDS = 1.0
-
-SIMULATED = "Simulated: teams, alerts and outcomes are made up."
-REPLAYED = "A replay: the log's last days, as if they were today."
 
 
 class Request(Struct, frozen=True, kw_only=True):
@@ -146,8 +143,7 @@ class _Demo:
         self._collected = Collector(settings, keep=request.save is not None)
         self._feed = Feed(settings)
         self._topics = [settings.topics.enriched, settings.topics.outcomes, settings.topics.failed]
-        whose = "the SIMULATED organisation" if plan.simulated else plan.log.name
-        self._title = f"noisegate: {whose}"
+        self._title = f"noisegate: {'the SIMULATED organisation' if plan.simulated else plan.log.name}"
         replayed = plan.replayed
         self._period = period_seconds(replayed.ended_at - float(replayed.at[0]))
         self._shift = 0.0 if request.port is None else shift_seconds(replayed.ended_at, self._period, time.time())
@@ -188,8 +184,8 @@ class _Demo:
         collected.begin()
         count = len({(one.event.team, one.event.alert_id) for one in days.earlier if isinstance(one.event, Raised)})
         self._play(reader, days.earlier, None, "for the page: the log's last days once more", count)
-        notice = SIMULATED if plan.simulated else REPLAYED
-        with TriageProcess(self._stack.environment, port, verdict_kinds(plan.problem), notice) as page:
+        kinds, notice = verdict_kinds(plan.problem), page_notice(plan.simulated)
+        with TriageProcess(self._stack.environment, port, kinds, notice) as page:
             live = Live(page, scorer, closer, self._feed, reader, collected)
             with self._console.status("filling the page"):
                 page.await_served()

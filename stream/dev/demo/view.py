@@ -174,6 +174,13 @@ def say_page(console: Console, url: str, simulated: bool, rules: bool) -> None:
         )
 
 
+def page_notice(simulated: bool) -> str:
+    """The sentence at the head of the page."""
+    if simulated:
+        return "Simulated: teams, alerts and outcomes are made up."
+    return "A replay: the log's last days, as if they were today."
+
+
 def open_page(url: str) -> None:
     """Open the page in a browser; a machine without one is left alone."""
     try:
