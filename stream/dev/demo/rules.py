@@ -86,14 +86,22 @@ class ShadowCloser:
         self._attempt(CloserProcess.check)
 
     def __enter__(self) -> Self:
-        self._attempt(CloserProcess.start)
+        try:
+            self._attempt(CloserProcess.start)
+        except BaseException:
+            self._close()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._close()
+
+    def _close(self) -> None:
         if self._process is not None:
             self._process.close()
+            self._process = None
 
     def _attempt(self, call: Callable[[CloserProcess], None]) -> None:
         if self._process is None:
@@ -101,6 +109,5 @@ class ShadowCloser:
         try:
             call(self._process)
         except EmbeddedServerFailed as error:
-            self._process.close()
-            self._process = None
+            self._close()
             self._console.print(f"The page shows no rules: {error}", markup=False, highlight=False, soft_wrap=True)
