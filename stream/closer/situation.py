@@ -5,6 +5,7 @@ people are shown.
 """
 
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +34,7 @@ FRESH_SECONDS = 10.0  # what was read from Redis counts for so long
 JUDGED_SECONDS = 600.0  # and the newest standing
 JUDGEMENTS_SECONDS, FILES_SECONDS, PROMETHEUS_SECONDS, PEERS_SECONDS = 1.5, 2.0, 15.0, 30.0  # between two looks
 NOBODY_JUDGES = "nobody judges the rules at the moment"
+A_REPLAY = "this closer follows a replay (the setting closer_replay)"
 _MOST_WAITING = 10_000  # writes of what people are shown
 
 
@@ -78,7 +80,7 @@ class SituationWatch:
         peers: compares the rules in use with those of other closers.
         metrics: show the brakes.
         salt: of the deployment, for the draws.
-        oldest_seconds: an alert raised longer ago is never acted on.
+        oldest_seconds: an alert raised longer ago is never acted on; infinite for a replay, where no rule acts at all.
         clock: the wall clock, seconds since 1970.
         monotonic: seconds.
 
@@ -129,7 +131,8 @@ class SituationWatch:
     def notes(self) -> list[str]:
         """What keeps rules from acting, files that can't be used, closers that differ; one sentence each."""
         everything = self._everything()
-        found = [self._watch.fault, self._peers.fault, None if everything is None else f"no rule acts: {everything}"]
+        no_rule_acts = everything and f"no rule acts: {everything}"
+        found = [self._watch.fault, self._peers.fault, self._not_judged_yet(), no_rule_acts]
         return [one for one in found if one is not None]
 
     def situation(self) -> Situation:
@@ -204,7 +207,9 @@ class SituationWatch:
         self._judged_at = max(past, default=0.0) if judgements else None
 
     def _everything(self) -> str | None:
-        return self._pause_words() or self._unjudged() or self._brakes.everything
+        if words := self._pause_words():
+            return words
+        return A_REPLAY if math.isinf(self._oldest) else self._unjudged() or self._brakes.everything
 
     def _pause_words(self) -> str | None:
         order = self._paused
@@ -212,6 +217,13 @@ class SituationWatch:
             return None
         why = f": {order.why}" if order.why else ""
         return f"all rules are paused by {order.by} since {moment(order.at):%F %H:%M} UTC{why}"
+
+    def _not_judged_yet(self) -> str | None:
+        verdicts = self._verdicts
+        waiting = sum(
+            one.rule.name not in verdicts or verdicts[one.rule.name].version != one.version for one in self.rules.rules
+        )
+        return f"rules not judged yet, which decide nothing: {waiting:,}" if waiting else None
 
     def _unjudged(self) -> str | None:
         if self._read_at is None or self._monotonic() - self._read_at > FRESH_SECONDS:

@@ -1,6 +1,7 @@
 """The closer as a process: real Kafka, Redis, Prometheus and targets put together around the room."""
 
 import logging
+import math
 import os
 import socket
 import time
@@ -60,9 +61,9 @@ class Closer:
         self._salt = settings.closer.salt or settings.deployment
         url = settings.metrics.prometheus_url
         brakes = BrakeWatch(Prometheus(url, _PROMETHEUS_SECONDS) if url else None, settings.closer.model_days)
+        oldest = math.inf if settings.closer.replay else settings.closer.oldest_seconds
         rules = RuleWatch(settings.closer.rules, self.metrics, self._exchange.put_files, self._exchange.files)
         peers = PeerWatch(f"{socket.gethostname()}:{os.getpid()}", self._exchange, self._salt, self.metrics)
-        oldest = settings.closer.oldest_seconds
         self.situation = SituationWatch(
             self._state, self._exchange, rules, brakes, peers, self.metrics, self._salt, oldest
         )

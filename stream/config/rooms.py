@@ -111,6 +111,8 @@ class CloserSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Of the draws of hold-outs; empty = the deployment's name."""
     none_decisions: bool = field(default=False, name="closer_none_decisions")
     """Whether alerts that no rule matches are published as decided `none`; relays that set labels need it."""
+    replay: bool = field(default=False, name="closer_replay")
+    """Whether the log is a replay: rules decide about alerts of any age, and none acts."""
 
 
 class TriageSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

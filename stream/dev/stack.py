@@ -157,6 +157,32 @@ class TriageProcess(RoomProcess):
         self._await("was not served", lambda faults: not faults)
 
 
+class CloserProcess(RoomProcess):
+    """A closer that follows a replay from its begin, so no rule acts, however old the alerts are.
+
+    Args:
+        environment: settings that reach the servers.
+        rules: a file of rules, or a folder of them.
+    """
+
+    def __init__(self, environment: dict[str, str], rules: Path) -> None:
+        port = free_port()
+        own = {
+            "NOISEGATE_CLOSER_RULES": str(rules.resolve()),
+            "NOISEGATE_CLOSER_REPLAY": "true",
+            "NOISEGATE_PROMETHEUS_URL": "",
+            "NOISEGATE_FETCH_WAIT_SECONDS": "0.2",  # a decision can wait, and fetches cost the broker
+            "NOISEGATE_METRICS_PORT": str(port),
+        }
+        super().__init__("closer", "the closer", {**environment, **own}, port)
+
+    def await_judged(self) -> None:
+        """Wait until each rule has a standing, and decides."""
+        self._await(
+            "judged no rules", lambda faults: not any("not judged" in one or "partitions" in one for one in faults)
+        )
+
+
 class Stack:
     """What runs: the settings by which everything is reached, also as environment, and the scorer."""
 

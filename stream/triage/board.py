@@ -151,7 +151,8 @@ class Board:
         if found is None:
             is_recent = now - scored_at < RECENT_SECONDS
             likely = record.score.band == "likely_actionable"
-            if is_recent and not self._sampler.takes(f"{alert.team}\0{record.episode or alert.alert_id}", likely, now):
+            name, age = f"{alert.team}\0{record.episode or alert.alert_id}", now - seconds(alert.at)
+            if is_recent and not self._sampler.takes(name, likely, now, age):
                 self._waiting.leave_out(key)
                 return
             self._waiting.let_in(key)

@@ -30,6 +30,12 @@ class RuleData(Struct, frozen=True, kw_only=True):
     suppressed: list[RuleSuppression] = []
     away: str = ""
 
+    @property
+    def in_shadow(self) -> int:
+        """How many rules there are, if none may act; else 0."""
+        loaded = [one for one in self.rules if one.loaded]
+        return 0 if any(one.mode in ("pause", "close") for one in loaded) else len(loaded)
+
     def is_stale(self, now: float) -> bool:
         """Whether nobody has judged the rules for so long that none acts."""
         return bool(self.rules) and now - max(one.at for one in self.rules) > STALE_SECONDS

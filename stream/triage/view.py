@@ -106,7 +106,7 @@ class Counts(Struct, frozen=True, kw_only=True):
 
     Attributes:
         open: open and neither snoozed nor suppressed nor decided; the bands add up to it.
-        per_minute: alerts that came in the last minute.
+        per_minute: alerts that came in the last minute, raised within the hour; None in the page's first minute.
         shown_share: 1, or the share of the alerts that came which the page takes in under load ("1 in 10 shown").
         model: the champion, by the newest score; None: no scored alert was seen.
         away: what is away, one sentence each ("Kafka at ... is away since 10:02").
@@ -121,7 +121,7 @@ class Counts(Struct, frozen=True, kw_only=True):
     suppressed: int = 0
     decided: int = 0
     ended: int = 0
-    per_minute: int = 0
+    per_minute: int | None = None
     shown_share: float = 1.0
     model: str | None = None
     scored_at: float | None = None

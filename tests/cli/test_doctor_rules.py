@@ -49,6 +49,15 @@ def test_without_prometheus_no_rule_acts(path: Path, url: str, why: str) -> None
     assert why in found.found
 
 
+def test_no_rule_acts_on_a_replay(path: Path) -> None:
+    """A rule that may act is held back by a setting that is for replays, and the doctor says so."""
+    path.write_text(RULE + ACTS)
+    found = list(check_rules(make_settings(closer_rules=[path], closer_replay=True, prometheus_url="")))
+    assert ("warning", "no rule acts: closer_replay is set") in [(one.verdict, one.found) for one in found]
+    path.write_text(RULE)
+    assert len(list(check_rules(make_settings(closer_rules=[path], closer_replay=True)))) == 1
+
+
 def test_a_mistake_in_a_file_is_raised(path: Path) -> None:
     """The doctor shows it as it shows every wrong setting."""
     path.write_text("[[rule")

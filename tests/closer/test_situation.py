@@ -1,15 +1,18 @@
 """The situation that decisions depend on: what is read, how long it counts, and what keeps rules from acting."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from stream.closer.brakes import CREATED, NO_PROMETHEUS, RECORDED, BrakeWatch, drifted
 from stream.closer.exchange import ActiveRules, AlertKey, Ending, Judgement
 from stream.closer.peers import PeerWatch, salt_digest
 from stream.closer.rule_watch import RuleWatch
-from stream.closer.situation import NOBODY_JUDGES, SituationWatch
+from stream.closer.situation import A_REPLAY, NOBODY_JUDGES, SituationWatch
 from stream.closer.targets.target import DeedRefused
 from stream.core.deeds import Deed
 from stream.core.errors import MonitoringError, RulesError
@@ -88,11 +91,11 @@ class Answers(Struct):
 class Rig:
     """A watch whose clocks a test sets."""
 
-    def __init__(self, asks: bool = True) -> None:
+    def __init__(self, asks: bool = True, oldest: float = 300.0, rules: Sequence[Path] = ()) -> None:
         self.shared, self.prometheus, self.wall, self.passed = Shared(), Answers(), T0, 0.0
         self.metrics = CloserMetrics()
         self.brakes = BrakeWatch(self.prometheus if asks else None, 90.0, lambda: self.wall, lambda: self.passed)
-        self.rules, self.peers = RuleWatch([], self.metrics), MemoryPeers()
+        self.rules, self.peers = RuleWatch(rules, self.metrics), MemoryPeers()
         self.watch = SituationWatch(
             self.shared,
             self.shared,
@@ -101,7 +104,7 @@ class Rig:
             PeerWatch("one", self.peers, "salt", self.metrics, lambda: self.wall),
             self.metrics,
             "salt",
-            300.0,
+            oldest,
             lambda: self.wall,
             lambda: self.passed,
         )
@@ -196,6 +199,28 @@ def test_a_standing_of_the_future_judges_nothing() -> None:
     rig.shared.found = {NAME: judged(rig.wall + 24 * HOUR)}
     rig.later(2.0)
     assert rig.look().everything == NOBODY_JUDGES
+
+
+def test_no_rule_acts_on_a_replay() -> None:
+    """An alert of any age is decided on, so nothing may be done to it."""
+    rig = Rig(oldest=math.inf).look()
+    assert rig.watch.situation().oldest_seconds == math.inf
+    assert rig.everything == A_REPLAY
+    assert rig.watch.notes == [f"no rule acts: {A_REPLAY}"]
+
+
+def test_rules_that_nobody_has_judged_yet_are_noted(tmp_path: Path) -> None:
+    """Until a standing of their version was read; till then they decide nothing."""
+    place = tmp_path / "rules.toml"
+    place.write_text('[[rule]]\nname = "quiet"\nowner = "a"\nmatch = { team = "a" }\nmax_probability = 0.1\n')
+    rig = Rig(rules=[place])
+    assert rig.look().watch.notes == ["rules not judged yet, which decide nothing: 1"]
+    (loaded,) = rig.watch.rules.rules
+    verdict = replace(judged().verdict, version=loaded.version)
+    for version, noted in (("another", 1), (loaded.version, 0)):
+        rig.shared.found = {"quiet": replace(judged(), verdict=replace(verdict, version=version))}
+        rig.later(2.0)
+        assert len(rig.look().watch.notes) == noted
 
 
 def test_without_prometheus_nothing_acts() -> None:

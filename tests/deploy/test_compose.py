@@ -169,6 +169,7 @@ def test_the_image_builds_the_wheel_from_its_context(instructions: list[list[str
     names = zipfile.ZipFile(wheel).namelist()
     assert "stream/shipped/simulated.toml" in names
     assert "stream/shipped/model_artifacts/CHAMPION" in names
+    assert "stream/dev/demo/rules.toml" in names
     assert "stream/html.css" in names
     assert any(name.startswith("stream/lab/reporting/templates/") for name in names)
 

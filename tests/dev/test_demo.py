@@ -33,6 +33,7 @@ from stream.dev.shipped import shipped_models, simulated_problem
 from stream.eventlog import read_log
 from stream.lab.judging.evaluation import evaluate_replayed
 from stream.lab.judging.report_schema import Check, Gate
+from stream.lab.rule_backtest import WARNING
 from stream.lab.training import train_replayed
 from stream.models.artifact import verify
 from stream.models.model import load_model
@@ -42,9 +43,10 @@ from stream.simulation import write_events
 from tests.waits import until
 
 SERVERS = 3  # broker, Valkey, scorer
-PAGE_SERVERS = SERVERS + 1
+PAGE_SERVERS = SERVERS + 2  # and triage, closer
 DEADLINE_SECONDS = 150
 MINE = ("auc", "ece", "suppressed_at_95")
+RULES = ["legacy-erp-quiet", "data-science-jobs", "outside-production"]
 BASELINES = {"always_noise", "team_rate", "rule_rate", "team_rule_rate", "last_outcome"}
 
 
@@ -135,6 +137,12 @@ def test_simulated_organisation_with_the_shipped_model() -> None:
     assert summary["auc"] > max(known["auc"] for known in summary["baselines"].values())
     assert summary["gate"]["passed"] is True
     assert "The gate passed on all of its 7 conditions." in done.stderr
+    assert [rule["name"] for rule in summary["rules"]] == RULES
+    for rule in summary["rules"]:
+        assert rule["matched"] >= rule["would_pause"] >= rule["judged"] >= rule["acted"]
+        counted = f"{rule['would_pause']:,} of {rule['matched']:,} alerts, {rule['acted']:,} of them acted on"
+        assert f"{rule['name']} would have paused {counted}" in done.stderr
+    assert WARNING in done.stderr
     assert "one rate for all" in done.stderr
 
 
@@ -154,6 +162,7 @@ def test_real_logs(shared_data: Path, name: str, auc: float) -> None:
     else:
         assert failed == []
     assert summary["simulated"] is False
+    assert summary["rules"] == []
     assert summary["auc"] >= auc
     assert summary["auc"] > max(known["auc"] for known in summary["baselines"].values())
     assert summary["ece"] < 0.06
@@ -309,6 +318,13 @@ def get_json(url: str) -> Any:
         return json.load(answer)
 
 
+def get_text(url: str) -> str:
+    """The text that a GET answers."""
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        text: str = answer.read().decode()
+        return text
+
+
 def post_json(url: str, body: object) -> Any:
     """What a POST answers."""
     request = urllib.request.Request(url, json.dumps(body).encode(), {"content-type": "application/json"})
@@ -319,9 +335,10 @@ def post_json(url: str, body: object) -> Any:
 @pytest.mark.slow
 @pytest.mark.timeout(DEADLINE_SECONDS)
 def test_page(watched: tuple["subprocess.Popen[str]", str], tmp_path: Path) -> None:
-    """The page shows alerts with scores as they come, a verdict given there is history on the next alert of its team
-    and rule, and Ctrl-C ends all of it."""
+    """The page shows alerts with scores as they come and what rules would have done, a verdict given there is history
+    on the next alert of its team and rule, the page outlives its closer, and Ctrl-C ends all of it."""
     process, page = watched
+    errors = tmp_path.with_suffix(".err")
     summary = json.loads(tmp_path.with_suffix(".out").read_text())
     assert summary["alerts"] == summary["enriched"]
     until(lambda: rows(page) and time.time() - rows(page)[0]["latest_at"] < 30.0, 10, "no alert of now")
@@ -331,6 +348,10 @@ def test_page(watched: tuple["subprocess.Popen[str]", str], tmp_path: Path) -> N
         scored = [row for row in rows(page) if row.get("probability") is not None and "flags" not in row]
         return next((row for row in scored if row.get("state", "open") == "open" and row["last"][:1] == [0]), None)
 
+    until(lambda: "would have paused" in get_text(f"{page}/rules"), 20, "no rule decided")
+    assert "0 observations, 0.0 acted on, no bound, limit 5 %; proven after 173 more" in get_text(f"{page}/rules")
+    assert [rule for rule in RULES if f"/rules/{rule}" in get_text(f"{page}/rules")] == RULES
+    assert "3 rules are in shadow, and none acts." in get_text(f"{page}/suppressed")
     until(ignored, 60, "no alert to judge")
     first = ignored()
     assert first is not None
@@ -346,11 +367,16 @@ def test_page(watched: tuple["subprocess.Popen[str]", str], tmp_path: Path) -> N
 
     until(lambda: (row := later()) is not None and row["last"][0] == 1, 20, "the verdict is not history")
     assert len(homes(tmp_path)) == PAGE_SERVERS
+    (closer,) = [child for child in psutil.Process(process.pid).children() if child.cmdline()[-1:] == ["closer"]]
+    closer.kill()
+    until(lambda: "The page shows no rules: the closer ended" in errors.read_text(), 10, "nobody missed the closer")
+    assert rows(page)
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=40) != 0
     assert homes(tmp_path) == []
-    assert [left.name for left in tmp_path.iterdir() if left.name != ".ses"] == []
-    assert "Traceback" not in tmp_path.with_suffix(".err").read_text()
+    left = [one.name for one in tmp_path.iterdir() if one.name != ".ses"]
+    assert [name for name in left if not name.startswith("noisegate-closer-")] == []
+    assert "Traceback" not in errors.read_text()
 
 
 @pytest.mark.slow

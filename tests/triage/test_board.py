@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from stream.core.events import Tick
 from stream.core.problem import parse_problem
@@ -273,7 +274,8 @@ def test_under_load_a_sample_is_shown_and_said() -> None:
     board.take([enriched(f"L-{n}", 2, 0.9) for n in range(50)], NOW + 2.9)
     board.flush(NOW + 2.9)
     assert len(board.rows) == before + 50
-    assert batch.counts.per_minute == 3_000
+    assert batch.counts.per_minute is None
+    assert board.counts(NOW + 60.5).per_minute == 2_050
 
 
 @pytest.mark.slow
@@ -300,3 +302,13 @@ def test_a_sample_holds_whole_episodes() -> None:
     first = [sampler.takes(f"e-{n}", False, 1.0) for n in range(100)]
     assert first == [sampler.takes(f"e-{n}", False, 1.5) for n in range(100)]
     assert 0 < sum(first) < 40
+
+
+def test_the_rate_is_of_a_whole_minute_of_new_alerts() -> None:
+    """None before the first minute is over; what is replayed, scored now and raised days ago, counts for nothing."""
+    board = Board(DECIDING)
+    board.take([replace(enriched("OLD", -7_200.0), scored_at=at(0)), enriched("NEW", 0.0)], NOW + 0.5)
+    assert board.counts(NOW + 60.0).per_minute is None
+    board.take([enriched("B", 50.0)], NOW + 50.5)
+    assert board.counts(NOW + 60.5).per_minute == 1
+    assert board.counts(NOW + 111.0).per_minute == 0

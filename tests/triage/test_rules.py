@@ -63,6 +63,36 @@ def test_a_rules_page_has_its_standing_and_the_command_that_takes_it_further() -
     assert "A2" not in text
 
 
+def test_rules_say_how_many_they_would_have_paused() -> None:
+    """Of all alerts they decided on whose outcome is decided; those on which they were blocked are not held against
+    them, and an alert that came back counts once."""
+    rig = Rig()
+    rig.rules.data = data(night_disks=standing_of(0, 0.0))
+    for number, name in enumerate(["would_pause", "would_pause", "would_pause", "blocked"]):
+        alert = f"A{number}"
+        rig.take(enriched(alert, entity=alert), decision(alert, name, entity=alert))
+        if number != 1:
+            rig.take(outcome(alert, "actionable", "worked"))
+    back = [decision("B", "pause", by_rule="b", entity="B"), decision("B", "release", by_rule="b", entity="B")]
+    rig.take(enriched("B", entity="B"), *back)
+    rules = words(rig.get("/rules").text)
+    assert "night-disks would have paused 2 of 3, 1 blocked 2 of 2 inconclusive: 0 observations" in rules
+    assert "b paused 1 of 1, 1 released 0 of 0 no proof so far" in rules
+    assert "It would have paused 2 of 3, 1 blocked. People acted on 2 of 2" in words(rig.get("/rules/night-disks").text)
+
+
+@pytest.mark.parametrize("path", ["/suppressed", "/digest"])
+def test_where_no_rule_acts_the_pages_lead_to_what_rules_would_have_done(path: str) -> None:
+    """With their number; not where one acts, nor for a rule that no file holds any more."""
+    rig = Rig()
+    gone = replace(standing_of(), loaded=False)
+    rig.rules.data = data(quiet=standing_of(), night_disks=standing_of(400, 1.0), gone=gone)
+    assert '2 rules are in shadow, and none acts. <a href="/rules">' in rig.get(path).text
+    for others in ({"night_disks": standing_of(400, 1.0, "pause")}, {}):
+        rig.rules.data = data(gone=gone, **others)
+        assert "none acts. <a" not in rig.get(path).text
+
+
 def test_an_armed_rule_shows_how_to_stop_it() -> None:
     """The commands to disarm and to undo, to copy; nothing to arm before two weeks."""
     rig = Rig()
@@ -81,7 +111,7 @@ def test_the_list_of_rules_has_those_of_the_closer_and_those_of_decisions() -> N
     rig.take(enriched(), decision(by_rule="old-rule"), outcome())
     text = rig.get("/rules").text
     assert re.findall(r'<a href="/rules/([\w-]+)">', text) == ["night-disks", "quiet", "old-rule"]
-    assert "inconclusive, bound 9.3 %, limit 5 %, 129 missing" in text
+    assert "bound 9.3 %, limit 5 %; proven after 129 more without one" in text
     assert rig.get("/rules/nothing").status_code == 404
     rig.rules.data = RuleData()
     assert rig.get("/rules/quiet").status_code == 404

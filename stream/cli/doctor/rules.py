@@ -30,6 +30,8 @@ def check_rules(settings: Settings) -> Iterator[Finding]:
     yield Finding(
         "rules", "ok", f"{len(placed)} in use, {len(acting)} of them may pause or close once proven and armed"
     )
+    if acting and settings.closer.replay:
+        yield Finding("rules", "warning", "no rule acts: closer_replay is set", "unset it, unless the log is a replay")
     if acting:
         yield _prometheus(settings.metrics.prometheus_url)
 

@@ -46,6 +46,7 @@ class Collector:
         self.bands: Counter[str] = Counter()
         self.latest: deque[Enriched] = deque(maxlen=SHOWN)
         self.decided: deque[Outcome] = deque(maxlen=DECIDED)
+        self.scored_outcomes: list[Outcome] | None = None
         self.kept: dict[AlertKey, bytes] = {}
         self.kept_outcomes: list[bytes] = []
         self.waiting: dict[AlertKey, float] = {}  # sent and not yet enriched: when it was sent
@@ -55,8 +56,9 @@ class Collector:
         self._marks: deque[tuple[float, int]] = deque()
         self._began = time.monotonic()
 
-    def begin(self) -> None:
-        """A new part of the log: count anew, keep what was seen."""
+    def begin(self, keep_outcomes: bool = False) -> None:
+        """A new part of the log: count anew, keep what was seen; with `keep_outcomes` also its scored outcomes."""
+        self.scored_outcomes = [] if keep_outcomes else None
         self.sent_alerts = self.done_alerts = 0
         self.bands.clear()
         self._latencies = array("d")
@@ -121,5 +123,7 @@ class Collector:
             return
         self.outcomes[record.team, record.alert_id] = record.outcome
         self.decided.append(record)
+        if self.scored_outcomes is not None and record.model is not None:
+            self.scored_outcomes.append(record)
         if self._keep:
             self.kept_outcomes.append(value)

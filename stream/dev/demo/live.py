@@ -19,6 +19,7 @@ from stream.core.events import Acted, Raised, encode_event, moment
 from stream.core.kinds import PERSON
 from stream.core.problem import Problem
 from stream.dev.demo.collector import Collector
+from stream.dev.demo.rules import ShadowCloser
 from stream.dev.stack import ScorerProcess, TriageProcess
 from stream.eventlog import Line
 from stream.extras import import_extra
@@ -222,15 +223,22 @@ class Live:
     Args:
         page: serves the page.
         scorer: scores.
+        closer: decides.
         feed: takes events.
         reader: reads what the scorer publishes.
         collected: keeps it.
     """
 
     def __init__(
-        self, page: TriageProcess, scorer: ScorerProcess, feed: Feed, reader: Reader, collected: Collector
+        self,
+        page: TriageProcess,
+        scorer: ScorerProcess,
+        closer: ShadowCloser,
+        feed: Feed,
+        reader: Reader,
+        collected: Collector,
     ) -> None:
-        self._page, self._scorer, self._feed, self._reader = page, scorer, feed, reader
+        self._page, self._scorer, self._closer, self._feed, self._reader = page, scorer, closer, feed, reader
         self._collected = collected
 
     def fill(self, lines: Sequence[Line]) -> None:
@@ -272,6 +280,7 @@ class Live:
             self._collected.take(self._reader.read(left))
         self._scorer.check()
         self._page.check()
+        self._closer.check()
 
 
 def _suffixed(name: str, suffix: str) -> str:

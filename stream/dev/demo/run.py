@@ -19,8 +19,9 @@ from stream.dev import shipped
 from stream.dev.demo.collector import Collector
 from stream.dev.demo.live import Live, check_page, last_days, moved, period_seconds, shift_seconds, verdict_kinds
 from stream.dev.demo.plan import Plan, make_plan
+from stream.dev.demo.rules import RULES, ShadowCloser, rule_figures
 from stream.dev.demo.summary import Figures, Summary, baseline_figures, demo_gate, figures, match_outcomes, save
-from stream.dev.demo.view import open_page, say_page, say_summary, snapshot, watching
+from stream.dev.demo.view import open_page, page_notice, say_page, say_summary, snapshot, watching
 from stream.dev.process import accepts
 from stream.dev.stack import Stack, TriageProcess, running_stack
 from stream.eventlog import Line, read_log
@@ -38,9 +39,6 @@ _CHUNK = 200  # lines sent at a time
 _READ_SECONDS = 0.01
 _STALL_SECONDS = 60.0
 _QUIET_SECONDS = 1.0
-
-SIMULATED = "Simulated: teams, alerts and outcomes are made up."
-REPLAYED = "A replay: the log's last days, as if they were today."
 
 
 class Request(Struct, frozen=True, kw_only=True):
@@ -145,8 +143,7 @@ class _Demo:
         self._collected = Collector(settings, keep=request.save is not None)
         self._feed = Feed(settings)
         self._topics = [settings.topics.enriched, settings.topics.outcomes, settings.topics.failed]
-        whose = "the SIMULATED organisation" if plan.simulated else plan.log.name
-        self._title = f"noisegate: {whose}"
+        self._title = f"noisegate: {'the SIMULATED organisation' if plan.simulated else plan.log.name}"
         replayed = plan.replayed
         self._period = period_seconds(replayed.ended_at - float(replayed.at[0]))
         self._shift = 0.0 if request.port is None else shift_seconds(replayed.ended_at, self._period, time.time())
@@ -161,23 +158,25 @@ class _Demo:
             self._play(reader, history, None, "1 of 2: building history, no model yet", before)
             history_alerts = collected.done_alerts
             version = self._serve_model()
-            collected.begin()
+            collected.begin(keep_outcomes=plan.simulated)
             speed, after = parse_speed(self._request.speed), len(plan.replayed.alerts) - before
             began = time.monotonic()
             self._play(reader, self._moved(parts.rest()), speed, f"2 of 2: scoring with {version}", after)
             took = time.monotonic() - began
-            self._finish(reader)
-            with self._console.status("comparing scores with outcomes"):
-                summary = self._summarize(version, history_alerts, took)
-            say_summary(self._console, summary, plan.problem.question)
-            if self._request.save is not None:
-                save(self._request.save, collected, summary)
-                self._console.print(f"saved in {self._request.save}", markup=False, soft_wrap=True)
-            report(summary)
-            if self._request.port is not None:
-                self._go_on(reader, self._request.port)
+            rules = RULES if plan.simulated and self._request.port is not None else None
+            with ShadowCloser(self._stack.environment, rules, self._console) as closer:
+                self._finish(reader)
+                with self._console.status("comparing scores with outcomes"):
+                    summary = self._summarize(version, history_alerts, took)
+                say_summary(self._console, summary, plan.problem.question)
+                if self._request.save is not None:
+                    save(self._request.save, collected, summary)
+                    self._console.print(f"saved in {self._request.save}", markup=False, soft_wrap=True)
+                report(summary)
+                if self._request.port is not None:
+                    self._go_on(reader, self._request.port, closer)
 
-    def _go_on(self, reader: Reader, port: int) -> None:
+    def _go_on(self, reader: Reader, port: int, closer: ShadowCloser) -> None:
         """Serve the page, and let alerts come to it until somebody ends it."""
         plan, collected, scorer = self._plan, self._collected, self._stack.scorer
         raised_at, ended_at = float(plan.replayed.at.max()), plan.replayed.ended_at
@@ -185,13 +184,14 @@ class _Demo:
         collected.begin()
         count = len({(one.event.team, one.event.alert_id) for one in days.earlier if isinstance(one.event, Raised)})
         self._play(reader, days.earlier, None, "for the page: the log's last days once more", count)
-        notice = SIMULATED if plan.simulated else REPLAYED
-        with TriageProcess(self._stack.environment, port, verdict_kinds(plan.problem), notice) as page:
-            live = Live(page, scorer, self._feed, reader, collected)
+        kinds, notice = verdict_kinds(plan.problem), page_notice(plan.simulated)
+        with TriageProcess(self._stack.environment, port, kinds, notice) as page:
+            live = Live(page, scorer, closer, self._feed, reader, collected)
             with self._console.status("filling the page"):
                 page.await_served()
+                closer.await_judged()
                 live.fill(days.shown)
-            say_page(self._console, page.url, plan.simulated)
+            say_page(self._console, page.url, plan.simulated, closer.is_running)
             if self._request.browser:
                 open_page(page.url)
             live.run(days.upcoming)
@@ -288,6 +288,7 @@ class _Demo:
             excluded=judged.excluded,
             undecided=judged.undecided,
             likely_noise=collected.bands["likely_noise"] / max(scored, 1),
+            rules=rule_figures(collected.scored_outcomes, plan.problem) if collected.scored_outcomes else [],
             history_alerts=history_alerts,
             events=plan.replayed.events,
             simulated=plan.simulated,

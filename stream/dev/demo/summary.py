@@ -14,6 +14,7 @@ from stream.core.frame import Array, Labels
 from stream.core.ledger import OUTCOME_NAMES
 from stream.dev.demo.collector import Collector
 from stream.dev.demo.plan import Plan
+from stream.dev.demo.rules import RuleFigures
 from stream.lab.judging import metrics
 from stream.lab.judging.gate import judge_gate
 from stream.lab.judging.metrics import MODEL
@@ -41,7 +42,8 @@ class Summary(Struct, frozen=True, kw_only=True):
     an outcome: neither visibility-only nor in a flood, scored, outcome known, and horizon and grace passed when the
     log ended, so that fast outcomes do not run ahead of slow ones. Latency is from an event's Kafka record to that of
     its enriched alert. `failed` records are of the whole log. `gate` is that of the problem's target on the judged
-    alerts; None where their outcomes are not of both kinds.
+    alerts; None where their outcomes are not of both kinds. `rules` are those of the simulated organisation, on the
+    scored alerts; none for another log.
     """
 
     alerts: int
@@ -62,6 +64,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     excluded: int
     undecided: int
     likely_noise: float
+    rules: list[RuleFigures]
     history_alerts: int
     events: int
     simulated: bool

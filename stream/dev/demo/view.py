@@ -22,6 +22,7 @@ from stream.core.records import Enriched
 from stream.core.scoring import history_words
 from stream.dev.demo.collector import Collector
 from stream.dev.demo.live import INTERVAL_SECONDS
+from stream.dev.demo.rules import rules_sentence
 from stream.dev.demo.summary import Figures, Summary
 from stream.lab.judging.baselines import ALWAYS_NOISE_MEANING, title_of
 from stream.lab.judging.report_schema import Gate
@@ -127,7 +128,8 @@ def say_summary(console: Console, summary: Summary, question: str) -> None:
         cells = [_number(of.auc), _number(of.ece), _share(of.suppressed_at_95)]
         table.add_row(title_of(name), *cells, style="bold" if name == _MODEL else None)
     console.print(table)
-    for sentence in (ALWAYS_NOISE_MEANING, gate_sentence(summary.gate)):
+    rules = [rules_sentence(summary.rules)] if summary.rules else []
+    for sentence in (ALWAYS_NOISE_MEANING, gate_sentence(summary.gate), *rules):
         console.print(sentence, markup=False, highlight=False, soft_wrap=True)
     console.print(
         f"history: {summary.history_alerts:,} alerts; then scored: {summary.enriched:,} of {summary.alerts:,} alerts, "
@@ -154,8 +156,8 @@ def gate_sentence(gate: Gate | None) -> str:
     return strip_control_characters(f"The gate {verb}: {faults}. {_DEMO_ONLY}")
 
 
-def say_page(console: Console, url: str, simulated: bool) -> None:
-    """Where the page is, and what comes there."""
+def say_page(console: Console, url: str, simulated: bool, rules: bool) -> None:
+    """Where the page is, and what comes there; with `rules` also where these are."""
     whose = "the SIMULATED organisation's last days" if simulated else "the log's last days"
     console.print(f"\n[bold]The page: {escape(url)}[/bold]  a acted, d dismiss, u undo, ? all keys", soft_wrap=True)
     console.print(
@@ -164,6 +166,19 @@ def say_page(console: Console, url: str, simulated: bool) -> None:
         "verdict in its history. Ctrl-C ends the demo.",
         soft_wrap=True,
     )
+    if rules:
+        console.print(
+            f"Rules are at {escape(url)}rules. All are in shadow: once an alert has an outcome, the page shows what "
+            "they would have done with it. Their proof begins with what is raised from now on.",
+            soft_wrap=True,
+        )
+
+
+def page_notice(simulated: bool) -> str:
+    """The sentence at the head of the page."""
+    if simulated:
+        return "Simulated: teams, alerts and outcomes are made up."
+    return "A replay: the log's last days, as if they were today."
 
 
 def open_page(url: str) -> None:

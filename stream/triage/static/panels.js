@@ -61,7 +61,7 @@ export function live(feed, counts) {
   const [mark, text] = feed.paused ? ["paused", "paused"] : { live: ["on", "live"], away: ["off", "reconnecting…"] }[feed.state] ?? ["", "connecting…"];
   const share = counts.shown_share < 1 ? ` · 1 in ${number(Math.round(1 / counts.shown_share))} shown` : "";
   const model = counts.model ? html`<span class="model"> · model <bdi>${safe(counts.model)}</bdi></span>` : nothing;
-  return html`<span class="dot ${mark}"></span><span>${text}<span class="rate"> · ${number(counts.per_minute)} alerts/min</span>${share}${model}</span>`;
+  return html`<span class="dot ${mark}"></span><span>${text}<span class="rate"> · ${counts.per_minute == null ? "–" : number(counts.per_minute)} alerts/min</span>${share}${model}</span>`;
 }
 
 /** The last verdict, with its undo while there is time; or what went wrong. */
