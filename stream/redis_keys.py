@@ -128,6 +128,13 @@ RULE_PAUSE = RedisKey(f"{_DEPLOYMENT}rules_paused", "string", "JSON: no rule act
 RULE_LOG = RedisKey(f"{_DEPLOYMENT}rule_log", "list", "JSON of changes of rules, the newest first", "", _CLOSER)
 RULE_ENDINGS = RedisKey(f"{_DEPLOYMENT}rule_endings", "hash", "JSON: suppressed alerts that ended", "25 h", _CLOSER)
 RULE_FILES = RedisKey(f"{_DEPLOYMENT}rule_files", "string", "JSON: the last good files of rules", "", _CLOSER)
+RULE_DIGEST = RedisKey(
+    f"{_DEPLOYMENT}digest:<name>",
+    "string",
+    "which daily digests are being sent, or were",
+    "3 min; 2 d once sent",
+    _CLOSER,
+)
 RULE_SUPPRESSED = RedisKey(f"{_DEPLOYMENT}suppressed", "hash", "msgpack of what is kept from people", "", _CLOSER)
 
 SCORER_KEYS = (IDENTITY, META, TIMERS, LEVEL, ENTRY, PROBE, WORKERS, REBUILD_META, REBUILD_LOCK)
@@ -135,7 +142,7 @@ SOURCE_KEYS = (FIRING, OWNER, ACKNOWLEDGED, DELIVERY, WATCHER, WATCH_STATE, RELA
 TRIAGE_KEYS = (KEPT_ACTS,)
 CLOSER_KEYS = (
     CLOSER_META, CLOSER_STATE, CLOSER_NAMES, RULE_STANDINGS, RULE_BOUNDS, RULE_COMMANDS, RULE_RESULTS, RULE_UNDONE,
-    RULE_UNDOS, RULE_PAUSE, RULE_LOG, RULE_ENDINGS, RULE_FILES, RULE_SUPPRESSED,
+    RULE_UNDOS, RULE_PAUSE, RULE_LOG, RULE_ENDINGS, RULE_FILES, RULE_DIGEST, RULE_SUPPRESSED,
 )  # fmt: skip
 KEYS = (*SCORER_KEYS, *SOURCE_KEYS, *TRIAGE_KEYS, *CLOSER_KEYS)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stream.cli import options, rules_live
+from stream.cli import options, rules_digest, rules_live
 from stream.console import print_json, stage_bars
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ LIVE = (
     rules_live.log,
     rules_live.undo,
     rules_live.pause,
-    rules_live.digest,
+    rules_digest.digest,
 )
 
 

@@ -83,6 +83,10 @@ class CloserRoom:
         faults = [f"nothing is decided: {self._away}"] if self._away is not None else []
         return [*faults, *([self._evictions.fault] if self._evictions.fault is not None else [])]
 
+    def holds(self, part: Part) -> bool:
+        """Whether the partition is this worker's and its state is loaded; from any thread."""
+        return part in self._partitions
+
     def assign(self, bounds: Mapping[Part, Bounds]) -> dict[Part, int]:
         """Claim partitions and go on where their states stand; while Redis is away, nothing is read on."""
         self.wants_assign, self.assignment = False, uuid.uuid4().hex

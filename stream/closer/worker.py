@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 
 from stream.closer.brakes import BrakeWatch
+from stream.closer.daily_digest import make_daily_digest
 from stream.closer.dispatch import Dispatcher
 from stream.closer.enriched import EnrichedFold
 from stream.closer.events import EventsFold
@@ -34,6 +35,7 @@ _TALLIES = "tallies:"  # begins the names of what other partitions count
 _REDIS_SECONDS = 2.0
 _PROMETHEUS_SECONDS = 5.0
 _CLOSE_SECONDS = 5.0
+_DIGEST_SECONDS = 1.0
 
 
 class Closer:
@@ -64,6 +66,15 @@ class Closer:
         outbox.dispatcher = self.dispatcher
         self.room = CloserRoom(settings, self._store, outbox, self._make_fold, self._publish, self.metrics)
         topics = settings.topics
+        first = Part(topics.outcomes, 0)
+        self.digest = make_daily_digest(
+            settings,
+            self._state,
+            lambda: self.situation.rules,
+            lambda: self.room.holds(first),
+            self.metrics,
+            seconds,
+        )
         self.lane = Lane(
             settings,
             CLOSER,
@@ -74,7 +85,7 @@ class Closer:
             Callbacks(
                 start=self._start,
                 ready=lambda: self.room.ready_faults,
-                notes=lambda: [*self.situation.notes, *self.dispatcher.faults],
+                notes=self._notes,
             ),
         )
 
@@ -136,10 +147,18 @@ class Closer:
     def _start(self) -> None:
         self.dispatcher.start()
         self.situation.start()
+        if self.digest is not None:
+            self.digest.start()
+
+    def _notes(self) -> list[str]:
+        late = self.digest.fault if self.digest is not None else None
+        return [*self.situation.notes, *self.dispatcher.faults, *([late] if late is not None else [])]
 
     def close(self) -> None:
         """Publish what is begun, as far as that is done soon: what is left stays in the outbox."""
         self.dispatcher.close(_CLOSE_SECONDS)
+        if self.digest is not None:
+            self.digest.stop(_DIGEST_SECONDS)
         self.situation.stop()
         self._state.close()
         self._exchange.close()

@@ -58,6 +58,7 @@ class CloserMetrics(Catalogue):
     outbox_entries = gauge("outbox_entries", "Rounds of decisions that are not published and done everywhere yet")
     outbox_oldest = gauge("outbox_oldest_seconds", "Age of the oldest of them; 0 where there is none")
     deeds = counter("deeds", "Requests to targets; `again`: to be tried once more", TARGET, RESULT)
+    digests = counter("digests", "Posts of daily digests; `refused`: given up after a day", TARGET, RESULT)
     target_seconds = histogram("target_seconds", "Time of a target's answer", TARGET_BUCKETS, TARGET)
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -13,6 +14,8 @@ from stream.core.rules import Placed
 from stream.rule_standing import days_words, summary_of
 from stream.rule_state import RuleState
 from tests.cli.conftest import Run, Scored
+from tests.closer.targets.counting import CountingServer, Failure
+from tests.closer.targets.test_targets import SECRET
 from tests.standings import DAY, StandInCloser, rule_of, standing_of
 from tests.triage.records import decision as decision_of
 from tests.triage.records import enriched, outcome
@@ -192,8 +195,8 @@ def test_an_undo_waits_for_every_partition(run: Run, scored: Scored) -> None:
 
 
 @pytest.mark.slow
-def test_a_digest_is_made_of_the_topics(run: Run, scored: Scored) -> None:
-    """What was paused in the span, by owner, with a link to the page; as Markdown, and as a line of JSON."""
+def test_a_digest_is_made_of_the_topics(run: Run, scored: Scored, tmp_path: Path) -> None:
+    """What was paused in the span, by owner, with a link to the page: as Markdown, as JSON, and sent to a webhook."""
     from confluent_kafka import Producer
 
     from stream.core.events import moment
@@ -217,3 +220,33 @@ def test_a_digest_is_made_of_the_topics(run: Run, scored: Scored) -> None:
     assert (found["type"], found["owner"], len(found["likeliest_wrong"])) == ("rules_digest", "payments", 1)
     missing = run("rules", "digest", "--owner", "nobody", env=env)
     assert (missing.status, "owns no rule" in missing.err) == (1, True)
+    with CountingServer() as server:
+        env |= targets_of(server, tmp_path)
+        assert run("rules", "digest", "--send", env=env).out == "the digest of payments was sent to chat\n"
+        server.failures.append(Failure(503))
+        away = run("rules", "digest", "--send", env=env)
+        assert (away.status, away.err.count("\n"), away.out) == (1, 1, "")
+        assert "the digest was not taken: chat answered 503" in away.err
+        again = run("rules", "digest", "--send", "--json", env=env).json
+        first, _, last = server.requests
+    assert again == {"owner": "payments", "target": "chat", "id": last.headers["webhook-id"], "problem": None}
+    assert (first.headers["webhook-id"], sum(server.done.values())) == (last.headers["webhook-id"], 1)
+    assert first.json["data"]["digest"]["likeliest_wrong"][0]["alert_id"] == "PAUSED-1"
+
+
+def test_a_digest_needs_a_webhook_to_be_sent(run: Run, env: dict[str, str]) -> None:
+    """One sentence, before any topic is read."""
+    ran = run("rules", "digest", "--send", env=env | {"NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"})
+    assert (ran.status, ran.err.count("\n")) == (1, 1)
+    assert (
+        "no file of targets is set, so a digest can be sent nowhere; give the file of targets a [[webhook]]" in ran.err
+    )
+
+
+def targets_of(server: CountingServer, folder: Path) -> dict[str, str]:
+    """The variables of a file of targets that names the server as a webhook."""
+    path = folder / "targets.toml"
+    path.write_text(
+        f'allow = ["127.0.0.0/8"]\n[[webhook]]\nname = "chat"\nurl = "{server.url}"\nsecret_env = "HOOK_SECRET"\n'
+    )
+    return {"NOISEGATE_CLOSER_TARGETS": str(path), "HOOK_SECRET": SECRET}

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs
 import msgspec
 from confluent_kafka import Producer
 
+from stream.closer.digest_post import TYPE as DIGEST
 from stream.closer.ladders import KeptRule
 from stream.closer.situation import JUDGEMENTS_SECONDS, REFRESH_SECONDS
 from stream.closer.state import VERSION, StateMeta, StateStore, StateWrite, encode_meta
@@ -61,11 +62,13 @@ class CountingServer:
     Attributes:
         deeds: the kinds of each alert's deeds, in the order in which each id first came.
         copies: how many deeds came again.
+        digests: the owners of the digests that came.
     """
 
     def __init__(self) -> None:
         self.deeds: defaultdict[str, list[str]] = defaultdict(list)
         self.copies = 0
+        self.digests = list[str]()
         self._ids: set[str] = set()
         self._lock = Lock()
         counting = self
@@ -108,6 +111,9 @@ class CountingServer:
                 self.copies += 1
                 return
             self._ids.add(id)
+            if payload["type"] == DIGEST:
+                self.digests.append(data["digest"]["owner"])
+                return
             self.deeds[data["alert"]["alert_id"]].append(str(payload["type"]))
 
     def close(self) -> None:

@@ -37,7 +37,11 @@ def deployment(
 def test_a_closer_pauses_and_follows_ends_undos_and_a_pause_of_all(
     deployment: Deployment, server: CountingServer
 ) -> None:
-    """An end brings its alert back, an undo the rest within 5 s, and a pause of all holds within 2 s."""
+    """An end brings its alert back, an undo the rest within 5 s, and a pause of all holds within 2 s.
+
+    The digest of the day that ended at midnight is sent as soon as the closer runs, once.
+    """
+    deployment.environment["NOISEGATE_CLOSER_DIGEST_AT"] = "00:00"
     deployment.start("one")
     deployment.wait_begun()
     ids = deployment.produce(3.0)
@@ -71,5 +75,6 @@ def test_a_closer_pauses_and_follows_ends_undos_and_a_pause_of_all(
     until(lambda: set(last) <= set(deployment.decisions()), 20)
     assert "pause" in {name for alert in last for name in deployment.decisions()[alert]}
 
+    until(lambda: server.digests == ["payments"], 60)
     deployment.workers["one"].send_signal(signal.SIGTERM)
     assert deployment.workers["one"].wait(40) == 0
