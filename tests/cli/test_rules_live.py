@@ -6,11 +6,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from confluent_kafka import Producer
 
 from stream.cli.rules_output import explain_alert
+from stream.core.events import moment
 from stream.core.records import encode_record
 from stream.core.rule_index import RuleIndex
 from stream.core.rules import Placed
+from stream.kafka.clients import producer_settings
 from stream.rule_standing import days_words, summary_of
 from stream.rule_state import RuleState
 from tests.cli.conftest import Run, Scored
@@ -173,6 +176,38 @@ def test_an_explanation_says_what_the_rule_may_do_now() -> None:
 
 
 @pytest.mark.slow
+def test_an_open_alert_is_explained_without_its_rule(run: Run, scored: Scored, tmp_path: Path) -> None:
+    """A match and none look alike until the outcome is decided or a rule has acted, unless a person wants to know."""
+    producer = Producer(producer_settings(scored.stack.settings))
+    topics = scored.stack.settings.topics
+    for number, alert_id in enumerate(("OPEN-1", "DONE-1", "PAUSED-9")):
+        one = enriched(alert_id, flags=["held_out"] if number == 0 else [])
+        producer.produce(topics.enriched, encode_record(one), b"payments")
+    producer.produce(topics.decisions, encode_record(decision_of("OPEN-1", "would_pause")), b"payments")
+    producer.produce(topics.decisions, encode_record(decision_of("PAUSED-9", "pause")), b"payments")
+    producer.produce(topics.outcomes, encode_record(outcome("DONE-1")), b"payments")
+    assert producer.flush(10) == 0
+
+    def explain(alert_id: str, team: str, *options: str) -> str:
+        rules = tmp_path / f"{team}.toml"
+        rules.write_text(f'[[rule]]\nname = "r"\nowner = "o"\nmatch = {{ team = "{team}" }}\nmax_probability = 1.0\n')
+        return run("rules", "explain", alert_id, str(rules), *options, env=scored.env).out
+
+    blind = explain("OPEN-1", "payments")
+    assert blind == explain("OPEN-1", "nobody")
+    assert explain("OPEN-1", "payments", "--json") == explain("OPEN-1", "nobody", "--json")
+    assert "what rules make of it is shown once its outcome is decided" in blind
+    assert "held_out" not in blind
+    for told in (
+        explain("OPEN-1", "payments", "--unblind"),
+        explain("DONE-1", "payments"),
+        explain("PAUSED-9", "payments"),
+    ):
+        assert "decides; with mode = 'shadow' it does nothing" in explain(*one)
+    assert "does not match: team must be nobody" in explain("DONE-1", "nobody")
+
+
+@pytest.mark.slow
 def test_an_undo_waits_for_every_partition(run: Run, scored: Scored) -> None:
     """What each brought back is shown as it answers; where some do not, the status is 1 and the order stands."""
     state = RuleState(scored.stack.settings.redis.url, scored.stack.settings.deployment, 5.0)
@@ -197,11 +232,6 @@ def test_an_undo_waits_for_every_partition(run: Run, scored: Scored) -> None:
 @pytest.mark.slow
 def test_a_digest_is_made_of_the_topics(run: Run, scored: Scored, tmp_path: Path) -> None:
     """What was paused in the span, by owner, with a link to the page: as Markdown, as JSON, and sent to a webhook."""
-    from confluent_kafka import Producer
-
-    from stream.core.events import moment
-    from stream.kafka.clients import producer_settings
-
     settings, now = scored.stack.settings, time.time()
     state = RuleState(settings.redis.url, settings.deployment, 5.0)
     state.publish({RULE: standing_of(at=now)}, [], [])
