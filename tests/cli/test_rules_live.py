@@ -198,11 +198,7 @@ def test_an_open_alert_is_explained_without_its_rule(run: Run, scored: Scored, t
     assert explain("OPEN-1", "payments", "--json") == explain("OPEN-1", "nobody", "--json")
     assert "what rules make of it is shown once its outcome is decided" in blind
     assert "held_out" not in blind
-    for told in (
-        explain("OPEN-1", "payments", "--unblind"),
-        explain("DONE-1", "payments"),
-        explain("PAUSED-9", "payments"),
-    ):
+    for one in (["OPEN-1", "payments", "--unblind"], ["DONE-1", "payments"], ["PAUSED-9", "payments"]):
         assert "decides; with mode = 'shadow' it does nothing" in explain(*one)
     assert "does not match: team must be nobody" in explain("DONE-1", "nobody")
 
