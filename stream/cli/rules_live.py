@@ -47,19 +47,23 @@ def proof(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One rule, in detail. Default: all.")] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Print what each rule may do now, how its proof stands, and the command that takes it further."""
-    from stream.cli.standings_output import print_standing, print_standings
+    """Print what each rule may do now, what keeps it from acting, its proof, and the command that takes it further."""
+    from stream.cli.standings_output import print_brakes, print_standing, print_standings
+    from stream.rule_brakes import merge_brakes
     from stream.rule_standing import summaries_of
 
+    now = time.time()
     with open_state() as state:
-        standings, paused = state.standings(), state.paused()
-    found = summaries_of(standings if name is None else {name: _known(standings, name)})
+        standings, paused, brakes = state.standings(), state.paused(), merge_brakes(state.brakes(), now)
+    found = summaries_of(standings if name is None else {name: _known(standings, name)}, brakes)
     if as_json:
-        print_json({"paused": paused, "rules": found})
-    elif name is None:
-        print_standings(found, paused, time.time())
+        print_json({"paused": paused, "brakes": brakes.sentences, "rules": found})
+        return
+    print_brakes(found, paused, brakes, now)
+    if name is None:
+        print_standings(found)
     else:
-        print_standing(found[0], paused, time.time())
+        print_standing(found[0])
 
 
 def arm(
@@ -80,13 +84,17 @@ def disarm(name: Name, by: By = None, wait: Wait = ANSWER_SECONDS) -> None:
 def _command(verb: Literal["arm", "disarm"], name: str, mode: "Mode | None", by: str | None, wait: float) -> None:
     import uuid
 
-    from stream.cli.standings_output import print_line, print_standing
+    from stream.cli.standings_output import print_brakes, print_line, print_standing
+    from stream.rule_brakes import merge_brakes
     from stream.rule_standing import summary_of
     from stream.rule_state import Command
 
     with open_state() as state:
-        paused = state.paused()
-        print_standing(summary_of(name, _known(state.standings(), name)), paused, time.time())
+        now = time.time()
+        paused, brakes = state.paused(), merge_brakes(state.brakes(), now)
+        before = summary_of(name, _known(state.standings(), name), brakes)
+        print_brakes([before], paused, brakes, now)
+        print_standing(before)
         command = Command(id=uuid.uuid4().hex, verb=verb, rule=name, mode=mode, by=who(by), at=time.time())
         state.send(command)
         result = _until(lambda: state.result(command.id), wait)
@@ -98,7 +106,7 @@ def _command(verb: Literal["arm", "disarm"], name: str, mode: "Mode | None", by:
         _check(result)
         print_line("")
         print_line(result.sentence)
-        print_standing(summary_of(name, _known(state.standings(), name)), paused, time.time())
+        print_standing(summary_of(name, _known(state.standings(), name), brakes))
 
 
 def _check(result: "CommandResult") -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct, field
 
+from stream.closer.brakes import BlockTally
 from stream.closer.fold import Closing, Fold, Following, Notes, Refusing, Suppressing
 from stream.closer.outbox import PREFIX, Outbox
 from stream.closer.partition import Partition, Round
@@ -49,6 +50,7 @@ class CloserRoom:
         clock: the wall clock, seconds since 1970.
         monotonic: seconds.
         sleep: waits while Redis is away and records wait.
+        blocks: counts what is left alone.
 
     Attributes:
         assignment: a text of its own for each.
@@ -65,7 +67,9 @@ class CloserRoom:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        blocks: BlockTally | None = None,
     ) -> None:
+        self._blocks = blocks or BlockTally()
         self._settings, self._store, self._outbox = settings, store, outbox
         self._make_fold, self._publish, self._metrics = make_fold, publish, metrics
         self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
@@ -238,6 +242,7 @@ class CloserRoom:
                 continue
             self._outbox.forget(part, rounds[part].finished)
             self._stood[part] = rounds[part].meta or self._stood[part]
+            self._blocks.count(rounds[part].outgoing.decisions, self._clock())
             made = Counter((one.by_rule, one.decision) for one in rounds[part].outgoing.decisions)
             for (rule, decision), count in made.items():
                 self._metrics.decisions.labels(self._metrics.rule_label(rule), decision).inc(count)

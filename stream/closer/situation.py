@@ -5,6 +5,8 @@ people are shown.
 """
 
 import logging
+import os
+import socket
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -22,13 +24,14 @@ from stream.core.events import moment
 from stream.core.ladder import Verdict
 from stream.core.rule_index import RuleIndex
 from stream.metrics.closer import BRAKES, CloserMetrics
+from stream.rule_brakes import NO_HISTORY, HeldBrakes
 from stream.rule_state import PauseAll, Undo
 
 log = logging.getLogger(__name__)
 REFRESH_SECONDS = 0.5
 FRESH_SECONDS = 10.0  # what was read from Redis counts for so long
 JUDGED_SECONDS = 600.0  # and the newest standing
-JUDGEMENTS_SECONDS, FILES_SECONDS, PROMETHEUS_SECONDS = 1.5, 2.0, 15.0  # between two looks
+JUDGEMENTS_SECONDS, FILES_SECONDS, BRAKES_SECONDS, PROMETHEUS_SECONDS = 1.5, 2.0, 2.0, 15.0  # between two looks
 NOBODY_JUDGES = "nobody judges the rules at the moment"
 _MOST_WAITING = 10_000  # writes of what people are shown
 
@@ -41,6 +44,9 @@ class State(Protocol):
 
     def undos(self) -> list[Undo]:
         """The undos of the last hour."""
+
+    def publish_brakes(self, worker: str, held: HeldBrakes | None) -> None:
+        """Write what a closer sees, by its name; None: it ends."""
 
 
 class Endings(Protocol):
@@ -77,6 +83,7 @@ class SituationWatch:
         oldest_seconds: an alert raised longer ago is never acted on.
         clock: the wall clock, seconds since 1970.
         monotonic: seconds.
+        blocked: what each rule left alone in the hour before a time, by why.
 
     Attributes:
         orders: as read last.
@@ -94,7 +101,9 @@ class SituationWatch:
         oldest_seconds: float,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
+        blocked: Callable[[float], Mapping[str, Mapping[str, int]]] = lambda now: {},
     ) -> None:
+        self._blocked = blocked
         self._state, self._exchange, self._watch, self._brakes = state, exchange, rules, brakes
         self._metrics, self._salt, self._oldest = metrics, salt, oldest_seconds
         self._clock, self._monotonic = clock, monotonic
@@ -110,6 +119,7 @@ class SituationWatch:
             Thread(target=self._run, name="situation", daemon=True),
             Thread(target=self._run_prometheus, name="brakes", daemon=True),
         ]
+        self._worker = f"{socket.gethostname()}:{os.getpid()}"
         self.orders = Orders()
         self.history_away = False
 
@@ -130,6 +140,22 @@ class SituationWatch:
         brakes = Brakes(everything=self._everything(), models=self._brakes.models)
         return Situation(self.rules, self._verdicts, self._ready, brakes, self._salt, self._oldest)
 
+    def held(self) -> HeldBrakes:
+        """What keeps rules from acting now, for people, who see a pause of all and old standings for themselves."""
+        now, blind = self._clock(), self._brakes.everything
+        everything = [blind, NO_HISTORY if self.history_away else None]
+        models = {} if blind is not None else self._brakes.models
+        ready = sorted({model for models in self._ready.values() for model in models})
+        expired = [one for one in self.rules.rules if one.ends_at is not None and one.ends_at <= now]
+        return HeldBrakes(
+            at=now,
+            files=self._watch.fault or "",
+            everything=tuple(one for one in everything if one is not None),
+            models={model: why for model in ready if (why := models.get(model)) is not None},
+            rules={one.rule.name: f"it expired on {moment(one.ends_at or 0.0):%F}" for one in expired},
+            blocked=self._blocked(now),
+        )
+
     def later(self, write: Callable[[], None]) -> None:
         """Have what people are shown written, in order; tried again where it raises RulesError."""
         self._writes.append(write)
@@ -148,6 +174,7 @@ class SituationWatch:
             if thread.is_alive():
                 thread.join(seconds)
         self._write()
+        self._leave_brakes(None)
 
     def refresh(self) -> None:
         """Write what waits, then read everything once; of what can't be read the last stands, until it is too old."""
@@ -166,6 +193,14 @@ class SituationWatch:
         if self._is_time("files", FILES_SECONDS):
             self._watch.look()
         self._show()
+        if self._is_time("brakes", BRAKES_SECONDS):
+            self._leave_brakes(self.held())
+
+    def _leave_brakes(self, held: HeldBrakes | None) -> None:
+        try:
+            self._state.publish_brakes(self._worker, held)
+        except RulesError as error:
+            log.debug("the brakes can't be left for people: %s", error)
 
     def _judge(self, judgements: Mapping[str, Judgement]) -> None:
         loaded = {name: one for name, one in judgements.items() if one.loaded}

@@ -14,6 +14,7 @@ from stream.core.records import encode_record
 from stream.core.rule_index import RuleIndex
 from stream.core.rules import Placed
 from stream.kafka.clients import producer_settings
+from stream.rule_brakes import HeldBrakes
 from stream.rule_standing import days_words, summary_of
 from stream.rule_state import RuleState
 from tests.cli.conftest import Run, Scored
@@ -79,6 +80,31 @@ def test_a_closer_that_is_away_is_told(run: Run, state: RuleState, env: dict[str
     """Standings that nobody renewed for a day allow nothing, and the table says so first."""
     state.publish({RULE: standing_of(at=time.time() - DAY)}, [], [])
     assert run("rules", "proof", env=env).out.startswith("nobody judges the rules at the moment, so none acts: ")
+
+
+def test_what_keeps_rules_from_acting_stands_with_the_proof(run: Run, state: RuleState, env: dict[str, str]) -> None:
+    """Broken files and what brakes all rules come first, then what brakes one, and what it left alone lately."""
+    now = time.time()
+    state.publish({RULE: msgspec.structs.replace(standing_of(at=now), ready=("m1",))}, [], [])
+    held = HeldBrakes(
+        at=now,
+        files="the rules in use are not those of the files: rules.toml:7: risk is 2; write a share",
+        everything=("Prometheus is away",),
+        models={"m1": "model m1 is 91 days old, at most 90 are allowed"},
+        blocked={RULE: {"its labels were cut, and the rule names some": 12}},
+    )
+    state.publish_brakes("host:1", held)
+    told = run("rules", "proof", RULE, env=env).out.splitlines()
+    assert told[:2] == [f"{held.files}; the closer goes on with the last good ones", "no rule acts: Prometheus is away"]
+    assert told[3:5] == [
+        "it does not act: model m1 is 91 days old, at most 90 are allowed",
+        "alerts that it left alone in the last hour: 12: its labels were cut, and the rule names some",
+    ]
+    everything = run("rules", "proof", env=env).out
+    assert everything.startswith(held.files)
+    assert f"{RULE} does not act: model m1 is 91 days old" in everything
+    found = run("rules", "proof", "--json", env=env).json
+    assert (found["brakes"], found["rules"][0]["brakes"]) == (told[:2], list(held.models.values()))
 
 
 @pytest.mark.parametrize(
@@ -198,8 +224,8 @@ def test_an_open_alert_is_explained_without_its_rule(run: Run, scored: Scored, t
     assert explain("OPEN-1", "payments", "--json") == explain("OPEN-1", "nobody", "--json")
     assert "what rules make of it is shown once its outcome is decided" in blind
     assert "held_out" not in blind
-    for one in (["OPEN-1", "payments", "--unblind"], ["DONE-1", "payments"], ["PAUSED-9", "payments"]):
-        assert "decides; with mode = 'shadow' it does nothing" in explain(*one)
+    for words in (["OPEN-1", "payments", "--unblind"], ["DONE-1", "payments"], ["PAUSED-9", "payments"]):
+        assert "decides; with mode = 'shadow' it does nothing" in explain(*words)
     assert "does not match: team must be nobody" in explain("DONE-1", "nobody")
 
 

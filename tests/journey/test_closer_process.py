@@ -70,6 +70,7 @@ def test_a_closer_pauses_and_follows_ends_undos_and_a_pause_of_all(
 
     (deployment.folder / "rules.toml").write_text("[[rule]]\nname = 7\n")
     until(lambda: "the rules in use are not those of the files" in deployment.log_of("one"), 10)
+    until(lambda: ["rules.toml:2: " in one.files for one in deployment.state.brakes()] == [True], 10)
     deployment.state.pause_all(None)
     last = deployment.produce(2.0, first=len(ids) + len(more))
     until(lambda: set(last) <= set(deployment.decisions()), 20)
@@ -78,3 +79,4 @@ def test_a_closer_pauses_and_follows_ends_undos_and_a_pause_of_all(
     until(lambda: server.digests == ["payments"], 60)
     deployment.workers["one"].send_signal(signal.SIGTERM)
     assert deployment.workers["one"].wait(40) == 0
+    assert deployment.state.brakes() == []
