@@ -22,6 +22,7 @@ from stream.rule_state import RuleState
 from tests.closer.targets.counting import CountingServer, Failure
 from tests.closer.targets.test_targets import KEY
 from tests.servers.redis import admin
+from tests.waits import until
 
 DAY, HOUR = 86_400.0, 3_600.0
 DUE = 20_000 * DAY + 7 * HOUR  # 07:00 of a day
@@ -234,6 +235,19 @@ def test_what_is_not_taken_for_a_day_is_given_up_and_counted(rig: Rig) -> None:
     daily.look()
     assert (rig.count("refused"), rig.count("done")) == (1.0, 3.0)
     assert [one.json["timestamp"][:10] for one in rig.server.requests] == ["2024-10-04"] * 2 + ["2024-10-05"] * 2
+
+
+@pytest.mark.expects_errors
+def test_a_fault_that_nobody_foresaw_is_tried_again(rig: Rig) -> None:
+    """The thread goes on, and says what it was."""
+    rig.now, rig.fault = DUE + HOUR, ValueError("odd")
+    daily = rig.open()
+    daily.start()
+    until(lambda: daily.fault == "the digest of 2024-10-04 is not sent: ValueError: odd", 10)
+    rig.fault = None
+    rig.now += FIRST_WAIT_SECONDS
+    daily.look()
+    assert (rig.sent, daily.fault) == (["payments", "shops"], None)
 
 
 def test_the_thread_ends_while_topics_are_read(rig: Rig) -> None:
