@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 _CHUNK = 500
 _ROLES = tuple(TOPICS)
 _SKEW_MS = 1_000
-_DECISION_COLUMNS = {"decision": 12, "by_rule": 24, "team": 20, "alert_id": 20}  # with their widths; `why` is last
 _OLD_SECONDS = 3_600.0  # a log that ends longer ago than a tick and this is of the past
+_DECISION_COLUMNS = {"decision": 12, "by_rule": 24, "team": 20, "alert_id": 20}  # with their widths; `why` is last
 
 
 class Format(StrEnum):

@@ -122,10 +122,12 @@ class DailyDigest:
             self._give_up()
             self._day = _Day(due)
         day = self._day
-        if day.is_sent or now < max(day.due + SETTLE_SECONDS, day.again_at):
+        if day.is_sent or now < day.due + SETTLE_SECONDS:
             return
         if not self._is_mine():
             self._day = _Day(day.due)  # another process sends it
+            return
+        if now < day.again_at:
             return
         try:
             self._send(day)
@@ -166,6 +168,7 @@ class DailyDigest:
                 self._marks.free(name)
                 return error
             self._metrics.digests.labels(target.name, "done").inc()
+            day.taken.add((event.id, target.name))
             self._marks.note_sent(name)
         elif not self._marks.is_sent(name):
             return TargetAway("another closer is sending it")

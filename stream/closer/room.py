@@ -50,10 +50,10 @@ class CloserRoom:
         clock: the wall clock, seconds since 1970.
         monotonic: seconds.
         sleep: waits while Redis is away and records wait.
-        blocks: counts what is left alone.
 
     Attributes:
         assignment: a text of its own for each.
+        blocks: what rules left alone in the last hour.
     """
 
     def __init__(
@@ -67,9 +67,7 @@ class CloserRoom:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
-        blocks: BlockTally | None = None,
     ) -> None:
-        self._blocks = blocks or BlockTally()
         self._settings, self._store, self._outbox = settings, store, outbox
         self._make_fold, self._publish, self._metrics = make_fold, publish, metrics
         self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
@@ -79,6 +77,7 @@ class CloserRoom:
         self._looked_at = -_LOOK_SECONDS
         self._away: str | None = None
         self._began = False
+        self.blocks = BlockTally()
         self.wants_assign, self.assignment = False, ""
 
     @property
@@ -242,7 +241,7 @@ class CloserRoom:
                 continue
             self._outbox.forget(part, rounds[part].finished)
             self._stood[part] = rounds[part].meta or self._stood[part]
-            self._blocks.count(rounds[part].outgoing.decisions, self._clock())
+            self.blocks.count(rounds[part].outgoing.decisions, self._clock())
             made = Counter((one.by_rule, one.decision) for one in rounds[part].outgoing.decisions)
             for (rule, decision), count in made.items():
                 self._metrics.decisions.labels(self._metrics.rule_label(rule), decision).inc(count)

@@ -5,8 +5,6 @@ people are shown.
 """
 
 import logging
-import os
-import socket
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -31,9 +29,10 @@ log = logging.getLogger(__name__)
 REFRESH_SECONDS = 0.5
 FRESH_SECONDS = 10.0  # what was read from Redis counts for so long
 JUDGED_SECONDS = 600.0  # and the newest standing
-JUDGEMENTS_SECONDS, FILES_SECONDS, BRAKES_SECONDS, PROMETHEUS_SECONDS = 1.5, 2.0, 2.0, 15.0  # between two looks
+JUDGEMENTS_SECONDS, FILES_SECONDS, PROMETHEUS_SECONDS = 1.5, 2.0, 15.0  # between two looks
 NOBODY_JUDGES = "nobody judges the rules at the moment"
 _MOST_WAITING = 10_000  # writes of what people are shown
+LEAVE_SECONDS = 2.0  # between two writes of the brakes, for people
 
 
 class State(Protocol):
@@ -44,9 +43,6 @@ class State(Protocol):
 
     def undos(self) -> list[Undo]:
         """The undos of the last hour."""
-
-    def publish_brakes(self, worker: str, held: HeldBrakes | None) -> None:
-        """Write what a closer sees, by its name; None: it ends."""
 
 
 class Endings(Protocol):
@@ -84,6 +80,7 @@ class SituationWatch:
         clock: the wall clock, seconds since 1970.
         monotonic: seconds.
         blocked: what each rule left alone in the hour before a time, by why.
+        leave: takes what people are shown of the brakes every two seconds, and None at the end; may raise RulesError.
 
     Attributes:
         orders: as read last.
@@ -102,8 +99,8 @@ class SituationWatch:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         blocked: Callable[[float], Mapping[str, Mapping[str, int]]] = lambda now: {},
+        leave: Callable[[HeldBrakes | None], None] = lambda held: None,
     ) -> None:
-        self._blocked = blocked
         self._state, self._exchange, self._watch, self._brakes = state, exchange, rules, brakes
         self._metrics, self._salt, self._oldest = metrics, salt, oldest_seconds
         self._clock, self._monotonic = clock, monotonic
@@ -119,7 +116,7 @@ class SituationWatch:
             Thread(target=self._run, name="situation", daemon=True),
             Thread(target=self._run_prometheus, name="brakes", daemon=True),
         ]
-        self._worker = f"{socket.gethostname()}:{os.getpid()}"
+        self._blocked, self._leave = blocked, leave
         self.orders = Orders()
         self.history_away = False
 
@@ -140,22 +137,6 @@ class SituationWatch:
         brakes = Brakes(everything=self._everything(), models=self._brakes.models)
         return Situation(self.rules, self._verdicts, self._ready, brakes, self._salt, self._oldest)
 
-    def held(self) -> HeldBrakes:
-        """What keeps rules from acting now, for people, who see a pause of all and old standings for themselves."""
-        now, blind = self._clock(), self._brakes.everything
-        everything = [blind, NO_HISTORY if self.history_away else None]
-        models = {} if blind is not None else self._brakes.models
-        ready = sorted({model for models in self._ready.values() for model in models})
-        expired = [one for one in self.rules.rules if one.ends_at is not None and one.ends_at <= now]
-        return HeldBrakes(
-            at=now,
-            files=self._watch.fault or "",
-            everything=tuple(one for one in everything if one is not None),
-            models={model: why for model in ready if (why := models.get(model)) is not None},
-            rules={one.rule.name: f"it expired on {moment(one.ends_at or 0.0):%F}" for one in expired},
-            blocked=self._blocked(now),
-        )
-
     def later(self, write: Callable[[], None]) -> None:
         """Have what people are shown written, in order; tried again where it raises RulesError."""
         self._writes.append(write)
@@ -173,8 +154,8 @@ class SituationWatch:
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(seconds)
-        self._write()
         self._leave_brakes(None)
+        self._write()
 
     def refresh(self) -> None:
         """Write what waits, then read everything once; of what can't be read the last stands, until it is too old."""
@@ -193,14 +174,8 @@ class SituationWatch:
         if self._is_time("files", FILES_SECONDS):
             self._watch.look()
         self._show()
-        if self._is_time("brakes", BRAKES_SECONDS):
-            self._leave_brakes(self.held())
-
-    def _leave_brakes(self, held: HeldBrakes | None) -> None:
-        try:
-            self._state.publish_brakes(self._worker, held)
-        except RulesError as error:
-            log.debug("the brakes can't be left for people: %s", error)
+        if self._is_time("brakes", LEAVE_SECONDS):
+            self._leave_brakes(self._held())
 
     def _judge(self, judgements: Mapping[str, Judgement]) -> None:
         loaded = {name: one for name, one in judgements.items() if one.loaded}
@@ -222,6 +197,28 @@ class SituationWatch:
         if self._judged_at is not None and self._clock() - self._judged_at > JUDGED_SECONDS:
             return NOBODY_JUDGES
         return None
+
+    def _held(self) -> HeldBrakes:
+        """What keeps rules from acting now, for people, who see a pause of all and old standings for themselves."""
+        now, blind = self._clock(), self._brakes.everything
+        found = (None if self._paused else self._everything(), blind, NO_HISTORY if self.history_away else None)
+        models = {} if blind is not None else self._brakes.models
+        ready = sorted({model for models in self._ready.values() for model in models})
+        expired = [one for one in self.rules.rules if one.ends_at is not None and one.ends_at <= now]
+        return HeldBrakes(
+            at=now,
+            files=self._watch.fault or "",
+            everything=tuple(dict.fromkeys(one for one in found if one is not None and one != NOBODY_JUDGES)),
+            models={model: why for model in ready if (why := models.get(model)) is not None},
+            rules={one.rule.name: f"it expired on {moment(one.ends_at or 0.0):%F}" for one in expired},
+            blocked=self._blocked(now),
+        )
+
+    def _leave_brakes(self, held: HeldBrakes | None) -> None:
+        try:
+            self._leave(held)
+        except RulesError as error:
+            log.debug("the brakes can't be left for people: %s", error)
 
     def _show(self) -> None:
         models, blind = self._brakes.models, self._brakes.everything is not None

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Mapping
 
-from stream.closer.brakes import BlockTally, BrakeWatch
+from stream.closer.brakes import BrakeWatch
 from stream.closer.daily_digest import make_daily_digest
 from stream.closer.dispatch import Dispatcher
 from stream.closer.enriched import EnrichedFold
@@ -58,17 +58,15 @@ class Closer:
         url = settings.metrics.prometheus_url
         brakes = BrakeWatch(Prometheus(url, _PROMETHEUS_SECONDS) if url else None, settings.closer.model_days)
         rules = RuleWatch(settings.closer.rules, self.metrics, self._exchange.put_files, self._exchange.files)
-        blocks = BlockTally()
         self.situation = SituationWatch(
             *(self._state, self._exchange, rules, brakes, self.metrics, self._salt, settings.closer.oldest_seconds),
-            blocked=blocks.of_last_hour,
+            blocked=lambda now: self.room.blocks.of_last_hour(now),
+            leave=self._state.publish_brakes,
         )
         outbox = Outbox()
         self.dispatcher = Dispatcher(settings, self.metrics, outbox.done)
         outbox.dispatcher = self.dispatcher
-        self.room = CloserRoom(
-            settings, self._store, outbox, self._make_fold, self._publish, self.metrics, blocks=blocks
-        )
+        self.room = CloserRoom(settings, self._store, outbox, self._make_fold, self._publish, self.metrics)
         topics = settings.topics
         first = Part(topics.outcomes, 0)
         self.digest = make_daily_digest(

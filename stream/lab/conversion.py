@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from stream.core.errors import EstimatorError, first_line
+from stream.core.errors import LabError, first_line
 from stream.core.frame import Matrix
 from stream.extras import import_extra
 from stream.lab.export import OPSET
@@ -23,7 +23,7 @@ def convert(estimator: Any, matrix: Matrix, name: str) -> bytes:
         name: begins every message.
 
     Raises:
-        EstimatorError: nothing here can export it, or the converter failed or is not installed.
+        LabError: nothing here can export it, or the converter failed or is not installed.
     """
     rows = matrix[:_ROWS]
     library = type(estimator).__module__.partition(".")[0]
@@ -33,16 +33,16 @@ def convert(estimator: Any, matrix: Matrix, name: str) -> bytes:
     elif library == "catboost":
         converter = _by_catboost
     if converter is None:
-        raise EstimatorError(
+        raise LabError(
             f"{name}: {type(estimator).__module__}.{type(estimator).__name__} has no export to ONNX that is known here",
             "give it a method to_onnx(X) that returns ONNX bytes, or export it yourself and run `noisegate lab adopt`",
         )
     try:
         return converter(estimator, rows)
-    except (EstimatorError, MemoryError):
+    except (LabError, MemoryError):
         raise
     except Exception as error:  # whatever a converter raises
-        raise EstimatorError(f"{name}: can't be exported to ONNX: {first_line(error)}") from error
+        raise LabError(f"{name}: can't be exported to ONNX: {first_line(error)}") from error
 
 
 def _by_itself(estimator: Any, rows: Matrix) -> bytes:
@@ -50,14 +50,14 @@ def _by_itself(estimator: Any, rows: Matrix) -> bytes:
 
 
 def _by_skl2onnx(estimator: Any, rows: Matrix) -> bytes:
-    skl2onnx = import_extra("skl2onnx", "estimators", f"{_NEEDS} a scikit-learn estimator needs", EstimatorError)
+    skl2onnx = import_extra("skl2onnx", "estimators", f"{_NEEDS} a scikit-learn estimator needs", LabError)
     return _bytes(skl2onnx.to_onnx(estimator, rows, target_opset=_TARGET))
 
 
 def _by_onnxmltools(estimator: Any, rows: Matrix) -> bytes:
     needs = f"{_NEEDS} an XGBoost model needs"
-    tools = import_extra("onnxmltools", "estimators", needs, EstimatorError)
-    types = import_extra("onnxmltools.convert.common.data_types", "estimators", needs, EstimatorError)
+    tools = import_extra("onnxmltools", "estimators", needs, LabError)
+    types = import_extra("onnxmltools.convert.common.data_types", "estimators", needs, LabError)
     wanted = [("features", types.FloatTensorType([None, rows.shape[1]]))]
     return _bytes(tools.convert_xgboost(estimator, initial_types=wanted, target_opset=_TARGET[""]))
 

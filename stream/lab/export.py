@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from stream.core.errors import EstimatorError, LabError
+from stream.core.errors import LabError
 from stream.core.frame import Array, Matrix
 from stream.extras import import_extra
 from stream.lab.learning import calibration
@@ -133,7 +133,7 @@ def check_parity(model: FittedModel, chosen: Calibration, run: Callable[[Matrix]
     Edges are every split's threshold of trees, and each feature's extremes and absence for other models.
 
     Raises:
-        EstimatorError: it is not below 1e-5.
+        LabError: it is not below 1e-5.
     """
     edges = edge_rows(model, matrix) if isinstance(model, Trees) else extreme_rows(matrix)
     rows = np.concatenate([matrix, edges])
@@ -144,7 +144,7 @@ def check_parity(model: FittedModel, chosen: Calibration, run: Callable[[Matrix]
     worst = float(np.abs(native - run(rows)).max())
     if not worst < TOLERANCE:
         name = model.name if isinstance(model, EstimatorModel) else "LightGBM"
-        raise EstimatorError(f"{name} and its ONNX export disagree by {worst:.2g}, at most {TOLERANCE:g} is allowed")
+        raise LabError(f"{name} and its ONNX export disagree by {worst:.2g}, at most {TOLERANCE:g} is allowed")
     return worst
 
 

@@ -29,6 +29,15 @@ def about(log: Path) -> Iterator[None]:
         raise LabError(f"{log}: {error.problem}", error.mend) from None
 
 
+@contextmanager
+def about_estimator() -> Iterator[None]:
+    """Turn what fails about the model that was learnt into an error that does not blame the log."""
+    try:
+        yield
+    except LabError as error:
+        raise EstimatorError(error.problem, error.mend) from error
+
+
 def check_log(replayed: Replayed) -> None:
     """Hold a log to what its problem file expects.
 

@@ -20,6 +20,7 @@ OTHER = "other"
 
 RULE, TARGET = Label("rule"), Label("target")
 DECISION, SUPPRESSED = Label("decision", get_args(DecisionName)), Label("decision", ("pause", "close"))
+POSTED = Label("result", ("done", "again", "refused"))
 STATE, MODE = Label("state", get_args(ProofState)), Label("mode", get_args(Mode))
 BY, BRAKE = Label("by", ENDINGS), Label("brake", BRAKES)
 RESULT = Label("result", ("done", "again", "refused"))
@@ -58,8 +59,8 @@ class CloserMetrics(Catalogue):
     outbox_entries = gauge("outbox_entries", "Rounds of decisions that are not published and done everywhere yet")
     outbox_oldest = gauge("outbox_oldest_seconds", "Age of the oldest of them; 0 where there is none")
     deeds = counter("deeds", "Requests to targets; `again`: to be tried once more", TARGET, RESULT)
-    digests = counter("digests", "Posts of daily digests; `refused`: given up after a day", TARGET, RESULT)
     target_seconds = histogram("target_seconds", "Time of a target's answer", TARGET_BUCKETS, TARGET)
+    digests = counter("digests", "Posts of daily digests; `refused`: given up after a day", TARGET, POSTED)
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         super().__init__(registry)

@@ -61,15 +61,15 @@ class CountingServer:
 
     Attributes:
         deeds: the kinds of each alert's deeds, in the order in which each id first came.
-        copies: how many deeds came again.
         digests: the owners of the digests that came.
+        copies: how many deeds came again.
     """
 
     def __init__(self) -> None:
         self.deeds: defaultdict[str, list[str]] = defaultdict(list)
         self.copies = 0
-        self.digests = list[str]()
         self._ids: set[str] = set()
+        self.digests = list[str]()
         self._lock = Lock()
         counting = self
 
@@ -113,8 +113,8 @@ class CountingServer:
             self._ids.add(id)
             if payload["type"] == DIGEST:
                 self.digests.append(data["digest"]["owner"])
-                return
-            self.deeds[data["alert"]["alert_id"]].append(str(payload["type"]))
+            else:
+                self.deeds[data["alert"]["alert_id"]].append(str(payload["type"]))
 
     def close(self) -> None:
         """End."""
@@ -145,6 +145,7 @@ class Deployment:
             "NOISEGATE_REBALANCE_TIMEOUT_SECONDS": "5",
             "NOISEGATE_CLOSER_RULES": str(folder / "rules.toml"),
             "NOISEGATE_CLOSER_TARGETS": str(folder / "targets.toml"),
+            "NOISEGATE_CLOSER_DIGEST_AT": "00:00",
         }
         self.environment |= {f"NOISEGATE_{role.upper()}_TOPIC": f"{name}.{role}" for role in TOPICS}
         self.folder, self.workers = folder, dict[str, subprocess.Popen[bytes]]()

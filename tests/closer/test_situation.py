@@ -1,13 +1,11 @@
 """The situation that decisions depend on: what is read, how long it counts, and what keeps rules from acting."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from msgspec import Struct, field
-from msgspec.structs import replace
 
-from stream.closer.brakes import CREATED, NO_PROMETHEUS, RECORDED, BlockTally, BrakeWatch, drifted
+from stream.closer.brakes import CREATED, NO_PROMETHEUS, RECORDED, BrakeWatch, drifted
 from stream.closer.exchange import AlertKey, Ending, Judgement
 from stream.closer.rule_watch import RuleWatch
 from stream.closer.situation import NOBODY_JUDGES, SituationWatch
@@ -16,11 +14,9 @@ from stream.core.ladder import Verdict
 from stream.core.problem import DAY_SECONDS
 from stream.metrics.closer import CloserMetrics
 from stream.prometheus import Series
-from stream.rule_brakes import NO_HISTORY, HeldBrakes
 from stream.rule_state import PauseAll, Undo
 from tests.core.outcomes import HOUR, MODEL, T0
 from tests.core.test_decisions import NAME, PROVEN, make_rule
-from tests.triage.records import decision
 
 UNDO = Undo(id="u", rule=NAME, since=T0, by="ann", at=T0)
 
@@ -36,12 +32,6 @@ class Shared(Struct):
     found: dict[str, Judgement] = field(default_factory=lambda: {NAME: judged()})
     order: PauseAll | None = None
     away: bool = False
-    brakes: list[HeldBrakes | None] = field(default_factory=list)
-
-    def publish_brakes(self, worker: str, held: HeldBrakes | None) -> None:
-        """See `State`."""
-        assert worker
-        self.brakes.append(held)
 
     def judgements(self) -> dict[str, Judgement]:
         """See `Endings`."""
@@ -90,21 +80,20 @@ class Answers(Struct):
 class Rig:
     """A watch whose clocks a test sets."""
 
-    def __init__(self, asks: bool = True, rules: Sequence[Path] = ()) -> None:
+    def __init__(self, asks: bool = True) -> None:
         self.shared, self.prometheus, self.wall, self.passed = Shared(), Answers(), T0, 0.0
         self.metrics = CloserMetrics()
         self.brakes = BrakeWatch(self.prometheus if asks else None, 90.0, lambda: self.wall, lambda: self.passed)
         self.watch = SituationWatch(
             self.shared,
             self.shared,
-            RuleWatch(rules, self.metrics),
+            RuleWatch([], self.metrics),
             self.brakes,
             self.metrics,
             "salt",
             300.0,
             lambda: self.wall,
             lambda: self.passed,
-            lambda now: {NAME: {"its labels were cut": 3}},
         )
 
     def look(self) -> "Rig":
@@ -276,55 +265,3 @@ def test_what_people_are_shown_is_written_in_order_and_tried_again() -> None:
     assert written == []
     rig.watch.stop()
     assert written == ["first", "second"]
-
-
-def test_brakes_are_left_for_people_every_two_seconds() -> None:
-    """And taken away when the closer ends."""
-    rig = Rig()
-    for _ in range(5):
-        rig.look().later(0.5)
-    assert [held is not None and held.at for held in rig.shared.brakes] == [T0, T0 + 2.0]
-    assert rig.shared.brakes[0] == HeldBrakes(at=T0, blocked={NAME: {"its labels were cut": 3}})
-    rig.watch.stop()
-    assert rig.shared.brakes[-1] is None
-
-
-def test_every_brake_is_left_in_words() -> None:
-    """Of models only those that may act by some rule; what nobody can see of models is one sentence for all."""
-    rig = Rig()
-    rig.prometheus.drifting = {(MODEL, "score"): 0.4, ("other", "score"): 0.5}
-    rig.watch.history_away = True
-    held = rig.look().watch.held()
-    assert held.everything == (NO_HISTORY,)
-    assert held.models == {MODEL: f"score of model {MODEL} drifts: PSI 0.40 over 24h"}
-    rig.prometheus.drifting, rig.prometheus.created = {}, {MODEL: T0 - 91 * DAY_SECONDS}
-    rig.watch.history_away = False
-    assert rig.look().watch.held().models == {MODEL: f"model {MODEL} is 91 days old, at most 90 are allowed"}
-    assert Rig(asks=False).look().watch.held() == HeldBrakes(
-        at=T0, everything=(NO_PROMETHEUS,), blocked={NAME: {"its labels were cut": 3}}
-    )
-
-
-@pytest.mark.expects_errors
-def test_broken_files_and_ended_rules_are_left_in_words(tmp_path: Path) -> None:
-    """With file, line and mend."""
-    file, ended = tmp_path / "rules.toml", '[[rule]]\nname = "{}"\nowner = "o"\nmatch = {{ team = "t" }}\n{}\n'
-    file.write_text(ended.format("old", "max_probability = 0.1\nexpires = 2026-02-01"))
-    rig = Rig(rules=[file])
-    assert rig.look().watch.held().rules == {"old": "it expired on 2026-02-02"}
-    file.write_text(ended.format("old", "max_probability = 7"))
-    rig.later(3.0)
-    held = rig.look().watch.held()
-    assert held.files.startswith(f"the rules in use are not those of the files: {file}:5: ")
-    assert held.rules == {"old": "it expired on 2026-02-02"}
-
-
-def test_blocks_are_counted_for_an_hour() -> None:
-    """By rule and why; nothing else is counted."""
-    tally, block = BlockTally(), decision("A1", "blocked", why="its labels were cut")
-    tally.count([block, block, decision("A2", "pause"), decision("A3", "none", by_rule=None)], T0)
-    tally.count([replace(block, why="its rule is in a flood")], T0 + 1_800.0)
-    both = {"its labels were cut": 2, "its rule is in a flood": 1}
-    assert tally.of_last_hour(T0 + 2_000.0) == {"night-disks": both}
-    assert tally.of_last_hour(T0 + 3_700.0) == {"night-disks": {"its rule is in a flood": 1}}
-    assert tally.of_last_hour(T0 + 9_000.0) == {}

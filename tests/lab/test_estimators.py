@@ -14,7 +14,7 @@ from stream.lab.conversion import convert
 from stream.lab.export import check_parity, extreme_rows
 from stream.lab.learning.estimators import NEAREST, Estimator, EstimatorModel, as_estimator, load_estimator
 from stream.lab.learning.plan import Plan
-from stream.lab.log_checks import about
+from stream.lab.log_checks import about, about_estimator
 from stream.lab.matrix import predict, served_matrix
 from stream.lab.replaying import Replayed
 from stream.lab.training import train_replayed
@@ -142,8 +142,10 @@ def test_a_fault_of_an_estimator_is_not_blamed_on_the_log() -> None:
     """Training begins what is wrong with a log with its path, and what is wrong with an estimator with its name."""
     with pytest.raises(EstimatorError, match=r"^tests\.lab\.own_models:fail failed: division by zero$"), about(LOG):
         as_estimator(own_models.fail).fit(ROWS, LABELS)
-    with pytest.raises(EstimatorError, match=r"^tests\.lab\.own_models:make_unexported: .* no export"), about(LOG):
-        as_estimator(own_models.make_unexported).fit(ROWS, LABELS).to_onnx(ROWS)
+    fitted = as_estimator(own_models.make_unexported).fit(ROWS, LABELS)
+    said = r"^tests\.lab\.own_models:make_unexported: .* no export"
+    with pytest.raises(EstimatorError, match=said), about(LOG), about_estimator():
+        fitted.to_onnx(ROWS)
     with pytest.raises(LabError, match=r"^log\.jsonl: too short; take a longer one$") as caught, about(LOG):
         raise LabError("too short", "take a longer one")
     assert caught.value.mend == "take a longer one"
