@@ -9,10 +9,12 @@ import pytest
 from confluent_kafka import Producer
 
 from stream.cli.rules_output import explain_alert
+from stream.config import load_settings
 from stream.core.events import moment
 from stream.core.records import encode_record
 from stream.core.rule_index import RuleIndex
 from stream.core.rules import Placed
+from stream.core.topics import TOPICS
 from stream.kafka.clients import producer_settings
 from stream.rule_brakes import HeldBrakes
 from stream.rule_standing import days_words, summary_of
@@ -201,11 +203,21 @@ def test_an_explanation_says_what_the_rule_may_do_now() -> None:
     assert other.result == "decides: once proven and armed it may pause this alert"
 
 
+@pytest.fixture
+def own_topics(run: Run, scored: Scored, unique_name: str) -> dict[str, str]:
+    """The variables of the stack with topics of the test's own, so that nobody else finds its records."""
+    env = scored.env | {f"NOISEGATE_{role.upper()}_TOPIC": f"{unique_name}.{role}" for role in TOPICS}
+    assert run("topics", "create", env=env).status == 0
+    return env
+
+
 @pytest.mark.slow
-def test_an_open_alert_is_explained_without_its_rule(run: Run, scored: Scored, tmp_path: Path) -> None:
+def test_an_open_alert_is_explained_without_its_rule(
+    run: Run, scored: Scored, own_topics: dict[str, str], tmp_path: Path
+) -> None:
     """A match and none look alike until the outcome is decided or a rule has acted, unless a person wants to know."""
     producer = Producer(producer_settings(scored.stack.settings))
-    topics = scored.stack.settings.topics
+    topics = load_settings(own_topics).topics
     for number, alert_id in enumerate(("OPEN-1", "DONE-1", "PAUSED-9")):
         one = enriched(alert_id, flags=["held_out"] if number == 0 else [])
         producer.produce(topics.enriched, encode_record(one), b"payments")
@@ -217,7 +229,7 @@ def test_an_open_alert_is_explained_without_its_rule(run: Run, scored: Scored, t
     def explain(alert_id: str, team: str, *options: str) -> str:
         rules = tmp_path / f"{team}.toml"
         rules.write_text(f'[[rule]]\nname = "r"\nowner = "o"\nmatch = {{ team = "{team}" }}\nmax_probability = 1.0\n')
-        return run("rules", "explain", alert_id, str(rules), *options, env=scored.env).out
+        return run("rules", "explain", alert_id, str(rules), *options, env=own_topics).out
 
     blind = explain("OPEN-1", "payments")
     assert blind == explain("OPEN-1", "nobody")
@@ -252,7 +264,7 @@ def test_an_undo_waits_for_every_partition(run: Run, scored: Scored) -> None:
 
 
 @pytest.mark.slow
-def test_a_digest_is_made_of_the_topics(run: Run, scored: Scored, tmp_path: Path) -> None:
+def test_a_digest_is_made_of_the_topics(run: Run, scored: Scored, own_topics: dict[str, str], tmp_path: Path) -> None:
     """What was paused in the span, by owner, with a link to the page: as Markdown, as JSON, and sent to a webhook."""
     settings, now = scored.stack.settings, time.time()
     state = RuleState(settings.redis.url, settings.deployment, 5.0)
@@ -260,10 +272,11 @@ def test_a_digest_is_made_of_the_topics(run: Run, scored: Scored, tmp_path: Path
     state.close()
     deed = decision_of("PAUSED-1", "pause", decided_at=moment(now - 60), probability=0.09)
     producer = Producer(producer_settings(settings))
-    producer.produce(settings.topics.decisions, encode_record(deed), b"payments")
-    producer.produce(settings.topics.outcomes, encode_record(outcome("PAUSED-1", "actionable")), b"payments")
+    topics = load_settings(own_topics).topics
+    producer.produce(topics.decisions, encode_record(deed), b"payments")
+    producer.produce(topics.outcomes, encode_record(outcome("PAUSED-1", "actionable")), b"payments")
     producer.flush()
-    env = scored.env | {"NOISEGATE_RELAY_PAGE_URL": "http://page/alerts/{team}/{alert_id}"}
+    env = own_topics | {"NOISEGATE_RELAY_PAGE_URL": "http://page/alerts/{team}/{alert_id}"}
     text = run("rules", "digest", "--owner", "payments", env=env).out
     assert text.startswith("# Rules of payments: ")
     assert "| night-disks | 1 | 0 | 0 | 1 | 0 | 0 | 0 | 0 |" in text
