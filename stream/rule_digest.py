@@ -4,11 +4,11 @@ Blind: of an alert that a rule left alone only a count is given, and only once t
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Literal, TypeVar
 from urllib.parse import quote
 
-from msgspec import Struct, field
+from msgspec import DecodeError, Struct, field
 
 from stream.config import Settings
 from stream.core.events import At, moment, seconds
@@ -23,6 +23,7 @@ _NOBODY = "nobody"
 _REST_RECORDS = 1_000
 _CELLS = str.maketrans({letter: f"\\{letter}" for letter in "\\|[]<>*_`#"})
 AlertKey = tuple[str, str]
+_T = TypeVar("_T")
 
 
 class SuppressedAlert(Struct, frozen=True, kw_only=True):
@@ -279,30 +280,29 @@ def read_records(
     Raises:
         BrokerError: Kafka can't be reached, or a topic is missing.
     """
-    from msgspec import DecodeError
+    begin, topics = since - LOOK_BACK_SECONDS, settings.topics
+    read = _read(settings, topics.decisions, begin, decode_decision, rest)
+    decisions = [one for one in read if one.decision in ("pause", "close", "release", "hold_out")]
+    wanted = {(one.team, one.alert_id) for one in decisions}
+    outcomes = [
+        one
+        for one in _read(settings, topics.outcomes, begin, decode_outcome, rest)
+        if one.outcome == "actionable" or (one.team, one.alert_id) in wanted
+    ]
+    return decisions, outcomes
 
+
+def _read(
+    settings: Settings, topic: str, since: float, decode: Callable[[bytes], _T], rest: Callable[[], None]
+) -> Iterator[_T]:
     from stream.kafka.reader import Reader
 
-    begin, decisions, outcomes = since - LOOK_BACK_SECONDS, list[Decision](), list[Outcome]()
-    with Reader(settings, [settings.topics.decisions], since=begin) as reader:
+    with Reader(settings, [topic], since=since) as reader:
         for number, message in enumerate(reader.read_all()):
             if number % _REST_RECORDS == 0:
                 rest()
             try:
-                decision = decode_decision(message.value() or b"")
+                record = decode(message.value() or b"")
             except (DecodeError, ValueError, RecursionError):
                 continue  # `doctor` finds such records
-            if decision.decision in ("pause", "close", "release", "hold_out"):
-                decisions.append(decision)
-    wanted = {(one.team, one.alert_id) for one in decisions}
-    with Reader(settings, [settings.topics.outcomes], since=begin) as reader:
-        for number, message in enumerate(reader.read_all()):
-            if number % _REST_RECORDS == 0:
-                rest()
-            try:
-                outcome = decode_outcome(message.value() or b"")
-            except (DecodeError, ValueError, RecursionError):
-                continue
-            if outcome.outcome == "actionable" or (outcome.team, outcome.alert_id) in wanted:
-                outcomes.append(outcome)
-    return decisions, outcomes
+            yield record
