@@ -124,6 +124,14 @@ RULE_COMMANDS = RedisKey(f"{_DEPLOYMENT}rule_commands", "hash", "JSON of command
 RULE_RESULTS = RedisKey(f"{_DEPLOYMENT}rule_results", "hash", "JSON: what became of commands", "1 h", _CLOSER)
 RULE_UNDONE = RedisKey(f"{_DEPLOYMENT}rule_undone:<order>", "hash", "alerts brought back, by partition", "1 h", _CLOSER)
 RULE_UNDOS = RedisKey(f"{_DEPLOYMENT}rule_undos", "hash", "JSON of undos", "1 h", _PEOPLE)
+RULE_DIGEST = RedisKey(
+    f"{_DEPLOYMENT}digest:<name>",
+    "string",
+    "which daily digests are being sent, or were",
+    "3 min; 2 d once sent",
+    _CLOSER,
+)
+RULE_BRAKES = RedisKey(f"{_DEPLOYMENT}rule_brakes", "hash", "JSON of each closer: what brakes rules", "1 h", _CLOSER)
 RULE_PAUSE = RedisKey(f"{_DEPLOYMENT}rules_paused", "string", "JSON: no rule acts", "", _PEOPLE)
 RULE_LOG = RedisKey(f"{_DEPLOYMENT}rule_log", "list", "JSON of changes of rules, the newest first", "", _CLOSER)
 RULE_ENDINGS = RedisKey(f"{_DEPLOYMENT}rule_endings", "hash", "JSON: suppressed alerts that ended", "25 h", _CLOSER)
@@ -136,6 +144,7 @@ SCORER_KEYS = (IDENTITY, META, TIMERS, LEVEL, ENTRY, PROBE, WORKERS, REBUILD_MET
 SOURCE_KEYS = (FIRING, OWNER, ACKNOWLEDGED, DELIVERY, WATCHER, WATCH_STATE, RELAY_LABEL, RELAY_CLAIM)
 TRIAGE_KEYS = (KEPT_ACTS,)
 CLOSER_KEYS = (
+    RULE_BRAKES, RULE_DIGEST,
     CLOSER_META, CLOSER_STATE, CLOSER_NAMES, RULE_STANDINGS, RULE_BOUNDS, RULE_COMMANDS, RULE_RESULTS, RULE_UNDONE,
     RULE_UNDOS, RULE_PAUSE, RULE_LOG, RULE_ENDINGS, RULE_FILES, CLOSERS,
     CLOSER_SALT, RULE_SUPPRESSED,

@@ -4,10 +4,11 @@ Blind: of an alert that a rule left alone only a count is given, and only once t
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Literal, TypeVar
+from urllib.parse import quote
 
-from msgspec import Struct, field
+from msgspec import DecodeError, Struct, field
 
 from stream.config import Settings
 from stream.core.events import At, moment, seconds
@@ -19,8 +20,10 @@ SHOWN = 5
 NEAR_SECONDS = 2 * 3_600.0  # an alert acted on so soon after one that was suppressed, on its entity, is a near-miss
 LOOK_BACK_SECONDS = 3 * 86_400.0  # hold-outs before the span whose outcome may be of it
 _NOBODY = "nobody"
+_REST_RECORDS = 1_000
 _CELLS = str.maketrans({letter: f"\\{letter}" for letter in "\\|[]<>*_`#"})
 AlertKey = tuple[str, str]
+_T = TypeVar("_T")
 
 
 class SuppressedAlert(Struct, frozen=True, kw_only=True):
@@ -244,35 +247,62 @@ def _cell(text: str) -> str:
     return " ".join(strip_control_characters(text).translate(_CELLS).split())
 
 
-def read_records(settings: Settings, since: float) -> tuple[Sequence[Decision], Sequence[Outcome]]:
-    """What a digest from `since` on (seconds since 1970) is made of, read from the topics.
+def page_link(template: str) -> Callable[[str, str], str]:
+    """The addresses of alerts' pages, as the setting `relay_page_url` gives them; empty where it is."""
 
-    Decisions that did nothing are left out but for hold-outs, and outcomes of alerts that nobody suppressed or held
-    out but for those that people acted on.
+    def link(team: str, alert_id: str) -> str:
+        return template.replace("{team}", quote(team, "")).replace("{alert_id}", quote(alert_id, ""))
+
+    return link
+
+
+def read_digests(
+    settings: Settings, owners: Mapping[str, str], since: float, until: float, rest: Callable[[], None] = lambda: None
+) -> list[Digest]:
+    """The digests of a span, made of what the topics hold; arguments as of `digests_of` and `read_records`.
 
     Raises:
         BrokerError: Kafka can't be reached, or a topic is missing.
     """
-    from msgspec import DecodeError
+    decisions, outcomes = read_records(settings, since, rest)
+    return digests_of(decisions, outcomes, owners, since, until, page_link(settings.relay.page_url))
 
+
+def read_records(
+    settings: Settings, since: float, rest: Callable[[], None] = lambda: None
+) -> tuple[Sequence[Decision], Sequence[Outcome]]:
+    """What a digest from `since` on (seconds since 1970) is made of, read from the topics.
+
+    Decisions that did nothing are left out but for hold-outs, and outcomes of alerts that nobody suppressed or held
+    out but for those that people acted on. `rest` is called after every thousand records; what it raises ends the
+    reading.
+
+    Raises:
+        BrokerError: Kafka can't be reached, or a topic is missing.
+    """
+    begin, topics = since - LOOK_BACK_SECONDS, settings.topics
+    read = _read(settings, topics.decisions, begin, decode_decision, rest)
+    decisions = [one for one in read if one.decision in ("pause", "close", "release", "hold_out")]
+    wanted = {(one.team, one.alert_id) for one in decisions}
+    outcomes = [
+        one
+        for one in _read(settings, topics.outcomes, begin, decode_outcome, rest)
+        if one.outcome == "actionable" or (one.team, one.alert_id) in wanted
+    ]
+    return decisions, outcomes
+
+
+def _read(
+    settings: Settings, topic: str, since: float, decode: Callable[[bytes], _T], rest: Callable[[], None]
+) -> Iterator[_T]:
     from stream.kafka.reader import Reader
 
-    begin, decisions, outcomes = since - LOOK_BACK_SECONDS, list[Decision](), list[Outcome]()
-    with Reader(settings, [settings.topics.decisions], since=begin) as reader:
-        for message in reader.read_all():
+    with Reader(settings, [topic], since=since) as reader:
+        for number, message in enumerate(reader.read_all()):
+            if number % _REST_RECORDS == 0:
+                rest()
             try:
-                decision = decode_decision(message.value() or b"")
+                record = decode(message.value() or b"")
             except (DecodeError, ValueError, RecursionError):
                 continue  # `doctor` finds such records
-            if decision.decision in ("pause", "close", "release", "hold_out"):
-                decisions.append(decision)
-    wanted = {(one.team, one.alert_id) for one in decisions}
-    with Reader(settings, [settings.topics.outcomes], since=begin) as reader:
-        for message in reader.read_all():
-            try:
-                outcome = decode_outcome(message.value() or b"")
-            except (DecodeError, ValueError, RecursionError):
-                continue
-            if outcome.outcome == "actionable" or (outcome.team, outcome.alert_id) in wanted:
-                outcomes.append(outcome)
-    return decisions, outcomes
+            yield record

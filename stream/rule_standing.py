@@ -13,9 +13,12 @@ from stream.core.problem import DAY_SECONDS
 from stream.core.proof import PAUSE_DAYS, alpha_of, more_needed
 from stream.core.records import Mode, ProofState
 from stream.core.rules import MODES
+from stream.rule_brakes import RuleBrakes
 from stream.rule_state import DayBound, NearMisses, Standing
 
 STALE_SECONDS = 600.0  # standings older than this allow nothing
+_NO_BRAKES = RuleBrakes()
+_NO_MODEL = "no model has enough observations of its own under it"
 CLOSER_AWAY = "nobody judges the rules at the moment, so none acts"
 
 
@@ -34,6 +37,8 @@ class StandingSummary(Struct, frozen=True, kw_only=True):
         next: the command that lets it climb a step; empty where a person can do nothing now.
         near_misses: acts soon after what it touched, in words; empty where nothing was touched.
         at: when the closer wrote this, seconds since 1970.
+        brakes: what keeps it from acting now, a sentence each, beside what holds for all rules.
+        blocked: how many alerts it left alone in the last hour and why, in words; empty where there were none.
     """
 
     name: str
@@ -59,10 +64,12 @@ class StandingSummary(Struct, frozen=True, kw_only=True):
     bounds: list[DayBound]
     near_misses: str
     at: float
+    brakes: list[str] = []
+    blocked: str = ""
 
 
-def summary_of(name: str, standing: Standing) -> StandingSummary:
-    """A rule's standing in words and figures."""
+def summary_of(name: str, standing: Standing, brakes: RuleBrakes = _NO_BRAKES) -> StandingSummary:
+    """A rule's standing in words and figures, with the brakes that closers see."""
     ladder, verdict = standing.ladder, standing.verdict
     proof = verdict.proof
     to_proof = _to_proof(standing)
@@ -90,12 +97,14 @@ def summary_of(name: str, standing: Standing) -> StandingSummary:
         bounds=standing.bounds,
         near_misses=_near_misses(standing.near_misses),
         at=standing.at,
+        brakes=_brakes(name, standing, brakes),
+        blocked=brakes.blocked_words(name),
     )
 
 
-def summaries_of(standings: Mapping[str, Standing]) -> list[StandingSummary]:
+def summaries_of(standings: Mapping[str, Standing], brakes: RuleBrakes = _NO_BRAKES) -> list[StandingSummary]:
     """All rules; those that act first, then by name, and at the end those that no file holds any more."""
-    found = [summary_of(name, one) for name, one in standings.items()]
+    found = [summary_of(name, one, brakes) for name, one in standings.items()]
     return sorted(found, key=lambda one: (not one.loaded, -MODES.index(one.mode), one.name))
 
 
@@ -162,6 +171,13 @@ def _next(name: str, standing: Standing) -> str:
     if wanted == "close" and standing.at < ladder.regimes[-1].hour * HOUR + PAUSE_DAYS * DAY_SECONDS:
         return ""
     return f"noisegate rules arm {name} --to {wanted}"
+
+
+def _brakes(name: str, standing: Standing, brakes: RuleBrakes) -> list[str]:
+    if not standing.loaded:
+        return []
+    found = brakes.sentences_of(name, standing.ready)
+    return [*found, _NO_MODEL] if standing.verdict.mode in ("pause", "close") and not standing.ready else found
 
 
 def _near_misses(one: NearMisses) -> str:

@@ -4,6 +4,8 @@ The closer alone changes how far a rule may go. The command line and the page le
 out once, and read what it writes here. Times are seconds since 1970.
 """
 
+import os
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
@@ -19,6 +21,7 @@ from stream.core.records import Mode
 from stream.core.suppressions import Suppression
 from stream.redis_keys import (
     RULE_BOUNDS,
+    RULE_BRAKES,
     RULE_COMMANDS,
     RULE_LOG,
     RULE_PAUSE,
@@ -29,9 +32,11 @@ from stream.redis_keys import (
     RULE_UNDOS,
     RedisKey,
 )
+from stream.rule_brakes import HeldBrakes
 
 RESULT_SECONDS = 3_600
 UNDO_SECONDS = 3_600
+BRAKES_SECONDS = 3_600
 LOG_ENTRIES = 10_000
 DAYS_KEPT = 400  # of bounds
 _T = TypeVar("_T")
@@ -265,6 +270,11 @@ class RuleState(SharedState):
             standings[name.decode()] = standing
         return standings
 
+    def brakes(self) -> list[HeldBrakes]:
+        """What each closer saw that keeps rules from acting; also of one that ended within the last hour."""
+        found = self._call(lambda: self._client.hvals(self._key(RULE_BRAKES)))
+        return [msgspec.json.decode(one, type=HeldBrakes) for one in found]
+
     def undos(self) -> list[Undo]:
         """The undos of the last hour, the oldest first."""
         found = self._call(lambda: self._client.hvals(self._key(RULE_UNDOS)))
@@ -298,6 +308,26 @@ class RuleState(SharedState):
                 pipeline.lpush(self._key(RULE_LOG), *map(msgspec.json.encode, changes))
                 pipeline.ltrim(self._key(RULE_LOG), 0, LOG_ENTRIES - 1)
             pipeline.execute()
+
+        self._call(put)
+
+    def publish_brakes(self, held: HeldBrakes | None, worker: str | None = None) -> None:
+        """Write what a closer sees, by its name, which is that of this process by default; None: it ends."""
+        worker = worker or f"{socket.gethostname()}:{os.getpid()}"
+
+        def put() -> None:
+            key = self._key(RULE_BRAKES)
+            if held is None:
+                self._client.hdel(key, worker)
+                return
+            pipeline = self._client.pipeline()
+            pipeline.hset(key, worker, msgspec.json.encode(held))
+            pipeline.expire(key, BRAKES_SECONDS)
+            pipeline.hgetall(key)
+            *_, found = pipeline.execute()
+            seen_at = {name: msgspec.json.decode(one, type=HeldBrakes).at for name, one in found.items()}
+            if old := [name for name, at in seen_at.items() if at < held.at - BRAKES_SECONDS]:
+                self._client.hdel(key, *old)
 
         self._call(put)
 

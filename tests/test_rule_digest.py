@@ -6,9 +6,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.cli.rules_live import page_link
 from stream.core.records import Decision, Outcome
-from stream.rule_digest import SHOWN, Digest, as_markdown, digests_of
+from stream.rule_digest import SHOWN, Digest, as_markdown, digests_of, page_link
 from tests.triage.records import NOW, at, decision, outcome
 
 OWNERS = {"night-disks": "payments", "quiet": "payments", "other": "shops"}

@@ -31,6 +31,7 @@ _CHUNK = 500
 _ROLES = tuple(TOPICS)
 _SKEW_MS = 1_000
 _OLD_SECONDS = 3_600.0  # a log that ends longer ago than a tick and this is of the past
+_DECISION_COLUMNS = {"decision": 12, "by_rule": 24, "team": 20, "alert_id": 20}  # with their widths; `why` is last
 
 
 class Format(StrEnum):
@@ -161,6 +162,9 @@ def _cells(message: "Message", settings: "Settings") -> list[str]:
         return [value[:200].decode("utf-8", "replace")]
     if message.topic() == settings.topics.enriched:
         return _enriched_cells(record)
+    if message.topic() == settings.topics.decisions:
+        cells = [f"{record.get(name) or '':<{width}}" for name, width in _DECISION_COLUMNS.items()]
+        return [*cells, str(record.get("why") or "")]
     if message.topic() == settings.topics.outcomes:
         names = ("outcome", "by", "team", "rule", "alert_id")
     else:

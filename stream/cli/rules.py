@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stream.cli import options, rules_live
+from stream.cli import options, rules_digest, rules_live
 from stream.console import print_json, stage_bars
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ LIVE = (
     rules_live.log,
     rules_live.undo,
     rules_live.pause,
-    rules_live.digest,
+    rules_digest.digest,
 )
 
 
@@ -97,20 +97,30 @@ def explain(
     files: Files = None,
     events: Events = None,
     model: ModelFolder = None,
+    unblind: Annotated[
+        bool, typer.Option("--unblind", help="Show it before the outcome is decided; then leave the alert to others.")
+    ] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Print which rules match an alert, which one decides, and what keeps the others from it."""
-    from stream.cli.rules_output import explain_alert, print_explained
-    from stream.lab.rule_past import find_in_log, find_in_topic
+    """Print which rules match an alert, which one decides, and what keeps the others from it.
+
+    Of an alert that no rule has paused or closed this is shown once its outcome is decided.
+    """
+    from stream.cli.rules_output import blind_alert, explain_alert, print_explained
+    from stream.lab.rule_past import find_in_log, find_in_topic, is_settled
 
     index = _index(paths, files)
     if events is not None:
         with stage_bars() as report_progress:
-            enriched = find_in_log(alert, events, _model_folder(model), report_progress)
-        found = explain_alert(index, enriched)
+            enriched, settled = find_in_log(alert, events, _model_folder(model), report_progress)
+        found = explain_alert(index, enriched) if settled or unblind else blind_alert(enriched)
     else:
-        enriched = find_in_topic(alert, options.settings())
-        found = explain_alert(index, enriched, rules_live.live_standings())
+        settings = options.settings()
+        enriched = find_in_topic(alert, settings)
+        if unblind or is_settled(enriched.alert, settings):
+            found = explain_alert(index, enriched, rules_live.live_standings())
+        else:
+            found = blind_alert(enriched)
     if as_json:
         print_json(found)
     else:

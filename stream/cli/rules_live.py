@@ -1,4 +1,4 @@
-"""`noisegate rules proof|arm|disarm|log|undo|pause|digest`: what people ask of rules that run.
+"""`noisegate rules proof|arm|disarm|log|undo|pause`: what people ask of rules that run.
 
 Each leaves a command or an order in Redis, which the closer carries out, and shows what came of it.
 """
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 ANSWER_SECONDS = 15.0
 POLL_SECONDS = 0.05
 REDIS_SECONDS = 5.0
-OWNERS = "`noisegate rules proof` shows the owners"
 START = "start it with `noisegate run closer`"
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The rule's name.")]
 By = Annotated[str | None, typer.Option("--by", help="Who wants it, for the log. Default: your login name.")]
@@ -48,19 +47,23 @@ def proof(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One rule, in detail. Default: all.")] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Print what each rule may do now, how its proof stands, and the command that takes it further."""
-    from stream.cli.standings_output import print_standing, print_standings
+    """Print what each rule may do now, what keeps it from acting, its proof, and the command that takes it further."""
+    from stream.cli.standings_output import print_brakes, print_standing, print_standings
+    from stream.rule_brakes import merge_brakes
     from stream.rule_standing import summaries_of
 
+    now = time.time()
     with open_state() as state:
-        standings, paused = state.standings(), state.paused()
-    found = summaries_of(standings if name is None else {name: _known(standings, name)})
+        standings, paused, brakes = state.standings(), state.paused(), merge_brakes(state.brakes(), now)
+    found = summaries_of(standings if name is None else {name: _known(standings, name)}, brakes)
     if as_json:
-        print_json({"paused": paused, "rules": found})
-    elif name is None:
-        print_standings(found, paused, time.time())
+        print_json({"paused": paused, "brakes": brakes.sentences, "rules": found})
+        return
+    print_brakes(found, paused, brakes, now)
+    if name is None:
+        print_standings(found)
     else:
-        print_standing(found[0], paused, time.time())
+        print_standing(found[0])
 
 
 def arm(
@@ -81,13 +84,17 @@ def disarm(name: Name, by: By = None, wait: Wait = ANSWER_SECONDS) -> None:
 def _command(verb: Literal["arm", "disarm"], name: str, mode: "Mode | None", by: str | None, wait: float) -> None:
     import uuid
 
-    from stream.cli.standings_output import print_line, print_standing
+    from stream.cli.standings_output import print_brakes, print_line, print_standing
+    from stream.rule_brakes import merge_brakes
     from stream.rule_standing import summary_of
     from stream.rule_state import Command
 
     with open_state() as state:
-        paused = state.paused()
-        print_standing(summary_of(name, _known(state.standings(), name)), paused, time.time())
+        now = time.time()
+        paused, brakes = state.paused(), merge_brakes(state.brakes(), now)
+        before = summary_of(name, _known(state.standings(), name), brakes)
+        print_brakes([before], paused, brakes, now)
+        print_standing(before)
         command = Command(id=uuid.uuid4().hex, verb=verb, rule=name, mode=mode, by=who(by), at=time.time())
         state.send(command)
         result = _until(lambda: state.result(command.id), wait)
@@ -99,7 +106,7 @@ def _command(verb: Literal["arm", "disarm"], name: str, mode: "Mode | None", by:
         _check(result)
         print_line("")
         print_line(result.sentence)
-        print_standing(summary_of(name, _known(state.standings(), name)), paused, time.time())
+        print_standing(summary_of(name, _known(state.standings(), name), brakes))
 
 
 def _check(result: "CommandResult") -> None:
@@ -259,44 +266,3 @@ def _until(look: Callable[[], T | None], wait: float) -> T | None:
     while (found := look()) is None and time.monotonic() < end:
         time.sleep(POLL_SECONDS)
     return found
-
-
-def digest(
-    owner: Annotated[str | None, typer.Option(help="One owner's rules. Default: a digest for each owner.")] = None,
-    since: Annotated[str, typer.Option(help="From then to now: 24h, or 2026-03-01T00:00:00Z.")] = "24h",
-    as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each owner.")] = False,
-) -> None:
-    """Print what rules paused and closed, for mail or chat: Markdown, with the five alerts likeliest to be wrong."""
-    from stream.cli.standings_output import print_line
-    from stream.core.events import parse_past
-    from stream.rule_digest import as_markdown, digests_of, read_records
-
-    settings, now = options.settings(), time.time()
-    begin = parse_past(since, "--since", now)
-    owners = {name: one.owner for name, one in live_standings().items()}
-    decisions, outcomes = read_records(settings, begin)
-    found = digests_of(decisions, outcomes, owners, begin, now, page_link(settings.relay.page_url))
-    if owner is not None:
-        found = [one for one in found if one.owner == owner]
-        if not found:
-            raise RulesError(f"{owner} owns no rule that the closer knows or that decided since then", OWNERS)
-    if not found:
-        raise RulesError(
-            "there is nothing to tell: no rule has decided since then, and no closer has left a standing of any",
-            f"set closer_rules, and {START}",
-        )
-    for number, one in enumerate(found):
-        if as_json:
-            print_json(one)
-        else:
-            print_line(("\n" if number else "") + as_markdown(one).rstrip("\n"))
-
-
-def page_link(template: str) -> Callable[[str, str], str]:
-    """The addresses of alerts' pages, as the setting `relay_page_url` gives them; empty where it is."""
-    from urllib.parse import quote
-
-    def link(team: str, alert_id: str) -> str:
-        return template.replace("{team}", quote(team, "")).replace("{alert_id}", quote(alert_id, ""))
-
-    return link

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 _SHOWN = 20
 DECIDES = "decides"
+_BLIND = (
+    "what rules make of it is shown once its outcome is decided, so that a rule does not make its own labels; "
+    "--unblind shows it now, and what you do with the alert then proves nothing about a rule"
+)
 
 
 class Check(Struct):
@@ -64,7 +68,7 @@ class Considered(Struct, frozen=True):
 
 
 class Explained(Struct, frozen=True):
-    """Which rules an alert meets; `decides` is the first that matches."""
+    """Which rules an alert meets; `decides` is the first that matches. While `blind` neither is shown."""
 
     alert: Raised
     probability: float | None
@@ -74,6 +78,7 @@ class Explained(Struct, frozen=True):
     flags: list[str]
     decides: str | None
     rules: list[Considered]
+    blind: bool = False
 
 
 def explain_alert(index: RuleIndex, enriched: Enriched, standings: Mapping[str, Standing] | None = None) -> Explained:
@@ -104,6 +109,14 @@ def explain_alert(index: RuleIndex, enriched: Enriched, standings: Mapping[str, 
     name = decides.rule.name if decides else None
     flags = list[str](enriched.flags)
     return Explained(alert, score.probability, score.model, score.evidence, why, flags, name, near + far)
+
+
+def blind_alert(enriched: Enriched) -> Explained:
+    """The alert without a word of any rule, the same whether one matches or not."""
+    score = enriched.score
+    why = history_words(score, enriched.why)
+    flags = [str(flag) for flag in enriched.flags if flag != "held_out"]
+    return Explained(enriched.alert, score.probability, score.model, score.evidence, why, flags, None, [], blind=True)
 
 
 def _deciding(one: IndexedRule, enriched: Enriched, standing: Standing | None) -> str:
@@ -187,7 +200,9 @@ def print_explained(found: Explained) -> None:
     lines += [f"{one.rule} ({one.place}, of {one.owner}) {one.result}" for one in found.rules[:_SHOWN]]
     if len(found.rules) > _SHOWN:
         lines.append(f"and {len(found.rules) - _SHOWN:,} rules that do not match")
-    if found.decides is None:
+    if found.blind:
+        lines.append(_BLIND)
+    elif found.decides is None:
         lines.append("no rule decides: the alert goes its way")
     console.print("\n".join(lines), markup=False)
 

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from stream.console import format_time, stdout_console
 from stream.core.events import moment, words_for
+from stream.rule_brakes import RuleBrakes
 from stream.rule_standing import CLOSER_AWAY, STALE_SECONDS, StandingSummary, days_words, pace_words
 from stream.rule_state import Change, PauseAll
 
@@ -26,10 +27,19 @@ def pause_words(order: PauseAll, now: float) -> str:
     return f"no rule acts: paused by {order.by}{ago}" + (f": {order.why}" if order.why else "")
 
 
-def print_standings(found: Sequence[StandingSummary], paused: PauseAll | None, now: float) -> None:
-    """Print all rules, and beneath them the commands that take some further: a table, or lines where it has no room."""
+def print_brakes(found: Sequence[StandingSummary], paused: PauseAll | None, brakes: RuleBrakes, now: float) -> None:
+    """Print what keeps all rules from acting, and that files can't be used, a line each; nothing where nothing does."""
+    if paused is not None:
+        print_line(pause_words(paused, now))
+    if found and now - max(one.at for one in found) > STALE_SECONDS:
+        print_line(f"{CLOSER_AWAY}: the closer wrote this {words_for(now - max(one.at for one in found))} ago")
+    for sentence in brakes.sentences:
+        print_line(sentence)
+
+
+def print_standings(found: Sequence[StandingSummary]) -> None:
+    """Print all rules in a table, or in lines where it has no room; then what brakes some, and takes others further."""
     console = stdout_console()
-    _print_brakes(found, paused, now)
     if not found:
         print_line("the closer has left no standing of any rule")
         return
@@ -57,14 +67,19 @@ def print_standings(found: Sequence[StandingSummary], paused: PauseAll | None, n
         for one in found:
             print_line(f"{one.name} of {one.owner} {one.acts}\n  {one.why}")
     for one in found:
+        for why in one.brakes:
+            print_line(f"{one.name} does not act: {why}")
         if one.next:
             print_line(f"{one.name} is proven: {one.next}")
 
 
-def print_standing(one: StandingSummary, paused: PauseAll | None, now: float) -> None:
+def print_standing(one: StandingSummary) -> None:
     """Print one rule in sentences."""
-    _print_brakes([one], paused, now)
     print_line(f"{one.name} of {one.owner}, version {one.version}, {one.acts}")
+    for why in one.brakes:
+        print_line(f"it does not act: {why}")
+    if one.blocked:
+        print_line(f"alerts that it left alone in the last hour: {one.blocked}")
     print_line(one.why)
     if one.state == "inconclusive" and one.to_proof:
         print_line(f"to proof if nothing more is acted on: {pace_words(one)}")
@@ -97,13 +112,6 @@ def print_log(found: Sequence[Change]) -> None:
     for one in found:
         rule = f" {one.rule}" if one.rule else ""
         print_line(f"{format_time(one.at)} {one.what}{rule} by {one.by or 'itself'}: {one.sentence}")
-
-
-def _print_brakes(found: Sequence[StandingSummary], paused: PauseAll | None, now: float) -> None:
-    if paused is not None:
-        print_line(pause_words(paused, now))
-    if found and now - max(one.at for one in found) > STALE_SECONDS:
-        print_line(f"{CLOSER_AWAY}: the closer wrote this {words_for(now - max(one.at for one in found))} ago")
 
 
 def _days(one: StandingSummary) -> str:

@@ -1,19 +1,28 @@
-"""What Prometheus knows of models that keeps rules from acting: drift and age. What it does not know is a brake too."""
+"""What keeps rules from acting: what Prometheus knows of models, and for people what was left alone lately, and why.
+
+Drift and age are brakes; what Prometheus does not know is one too.
+"""
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from threading import Lock
 from typing import Protocol
 
 from stream.core import drift
 from stream.core.errors import MonitoringError
 from stream.core.problem import DAY_SECONDS
+from stream.core.records import Decision
 from stream.prometheus import Series
 
 log = logging.getLogger(__name__)
 WINDOWS = ("24h", "7d")
 FRESH_SECONDS = 120.0  # what Prometheus said counts for so long
 NO_PROMETHEUS = "no prometheus_url is set, so nobody sees whether models drift"
+_SLOT_SECONDS, _SLOTS = 600.0, 6
+_MOST_WHYS = 1_000  # in a slot: some hold figures, such as an age
+_SHOWN = 10  # of each rule
 
 CREATED = "max by (model) (noisegate_model_created_timestamp_seconds)"
 RECORDED = "count by (model) (noisegate:psi:24h)"
@@ -145,3 +154,35 @@ class BrakeWatch:
     def models(self) -> ModelBrakes:
         """What was found last."""
         return ModelBrakes({}, (), {}, self._days, self._clock()) if self._found is None else self._found
+
+
+class BlockTally:
+    """How many alerts each rule left alone in the last hour, and why; used by any thread."""
+
+    def __init__(self) -> None:
+        self._slots: deque[tuple[int, Counter[tuple[str, str]]]] = deque(maxlen=_SLOTS)
+        self._lock = Lock()
+
+    def count(self, decisions: Iterable[Decision], now: float) -> None:
+        """Count what was decided just now; `now` in seconds since 1970."""
+        found = Counter((one.by_rule, one.why) for one in decisions if one.by_rule and one.decision == "blocked")
+        if not found:
+            return
+        slot = int(now // _SLOT_SECONDS)
+        with self._lock:
+            if not self._slots or self._slots[-1][0] < slot:
+                self._slots.append((slot, Counter()))
+            counted = self._slots[-1][1]
+            for key, count in found.items():
+                if key in counted or len(counted) < _MOST_WHYS:
+                    counted[key] += count
+
+    def of_last_hour(self, now: float) -> Mapping[str, Mapping[str, int]]:
+        """The counts of the hour before `now`, by rule and why; of each rule the most frequent ones."""
+        first, total = int(now // _SLOT_SECONDS) - _SLOTS + 1, dict[str, Counter[str]]()
+        with self._lock:
+            for slot, counted in self._slots:
+                if slot >= first:
+                    for (rule, why), count in counted.items():
+                        total.setdefault(rule, Counter())[why] += count
+        return {rule: dict(whys.most_common(_SHOWN)) for rule, whys in total.items()}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct, field
 
+from stream.closer.brakes import BlockTally
 from stream.closer.fold import Closing, Fold, Following, Notes, Refusing, Suppressing
 from stream.closer.outbox import PREFIX, Outbox
 from stream.closer.partition import Partition, Round
@@ -54,6 +55,7 @@ class CloserRoom:
 
     Attributes:
         assignment: a text of its own for each.
+        blocks: what rules left alone in the last hour.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class CloserRoom:
         self._looked_at = -_LOOK_SECONDS
         self._away: str | None = None
         self._began = False
+        self.blocks = BlockTally()
         self.wants_assign, self.assignment = False, ""
 
     @property
@@ -85,6 +88,10 @@ class CloserRoom:
         """What keeps rules from deciding, one sentence each."""
         faults = [f"nothing is decided: {self._away}"] if self._away is not None else []
         return [*faults, *([self._evictions.fault] if self._evictions.fault is not None else [])]
+
+    def holds(self, part: Part) -> bool:
+        """Whether the partition is this worker's and its state is loaded; from any thread."""
+        return part in self._partitions
 
     def assign(self, bounds: Mapping[Part, Bounds]) -> dict[Part, int]:
         """Claim partitions and go on where their states stand; while Redis is away, nothing is read on."""
@@ -239,6 +246,7 @@ class CloserRoom:
                 continue
             self._outbox.forget(part, rounds[part].finished)
             self._stood[part] = rounds[part].meta or self._stood[part]
+            self.blocks.count(rounds[part].outgoing.decisions, self._clock())
             made = Counter((one.by_rule, one.decision) for one in rounds[part].outgoing.decisions)
             for (rule, decision), count in made.items():
                 self._metrics.decisions.labels(self._metrics.rule_label(rule), decision).inc(count)

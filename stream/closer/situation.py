@@ -26,6 +26,7 @@ from stream.core.events import moment, seconds
 from stream.core.ladder import Verdict
 from stream.core.rule_index import RuleIndex
 from stream.metrics.closer import BRAKES, CloserMetrics
+from stream.rule_brakes import NO_HISTORY, HeldBrakes
 from stream.rule_state import PauseAll, Undo
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ JUDGEMENTS_SECONDS, FILES_SECONDS, PROMETHEUS_SECONDS, PEERS_SECONDS = 1.5, 2.0,
 NOBODY_JUDGES = "nobody judges the rules at the moment"
 A_REPLAY = "this closer follows a replay (the setting closer_replay)"
 _MOST_WAITING = 10_000  # writes of what people are shown
+LEAVE_SECONDS = 2.0  # between two writes of the brakes, for people
 
 
 class State(Protocol):
@@ -83,6 +85,8 @@ class SituationWatch:
         oldest_seconds: an alert raised longer ago is never acted on; infinite for a replay, where no rule acts at all.
         clock: the wall clock, seconds since 1970.
         monotonic: seconds.
+        blocked: what each rule left alone in the hour before a time, by why.
+        leave: takes what people are shown of the brakes every two seconds, and None at the end; may raise RulesError.
 
     Attributes:
         orders: as read last.
@@ -101,6 +105,8 @@ class SituationWatch:
         oldest_seconds: float,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
+        blocked: Callable[[float], Mapping[str, Mapping[str, int]]] = lambda now: {},
+        leave: Callable[[HeldBrakes | None], None] = lambda held: None,
     ) -> None:
         self._state, self._exchange, self._watch, self._brakes = state, exchange, rules, brakes
         self._peers = peers
@@ -119,6 +125,7 @@ class SituationWatch:
             Thread(target=self._run, name="situation", daemon=True),
             Thread(target=self._run_prometheus, name="brakes", daemon=True),
         ]
+        self._blocked, self._leave = blocked, leave
         self.orders = Orders()
         self.history_away = False
 
@@ -174,6 +181,7 @@ class SituationWatch:
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(seconds)
+        self._leave_brakes(None)
         self._write()
         self._peers.leave()
 
@@ -197,6 +205,8 @@ class SituationWatch:
         if self._is_time("peers", PEERS_SECONDS) or is_other:
             self._peers.look(self.rules)
         self._show()
+        if self._is_time("brakes", LEAVE_SECONDS):
+            self._leave_brakes(self._held())
 
     def _judge(self, judgements: Mapping[str, Judgement]) -> None:
         loaded = {name: one for name, one in judgements.items() if one.loaded}
@@ -231,6 +241,28 @@ class SituationWatch:
         if self._judged_at is not None and self._clock() - self._judged_at > JUDGED_SECONDS:
             return NOBODY_JUDGES
         return None
+
+    def _held(self) -> HeldBrakes:
+        """What keeps rules from acting now, for people, who see a pause of all and old standings for themselves."""
+        now, blind = self._clock(), self._brakes.everything
+        found = (None if self._paused else self._everything(), blind, NO_HISTORY if self.history_away else None)
+        models = {} if blind is not None else self._brakes.models
+        ready = sorted({model for models in self._ready.values() for model in models})
+        expired = [one for one in self.rules.rules if one.ends_at is not None and one.ends_at <= now]
+        return HeldBrakes(
+            at=now,
+            files=self._watch.fault or "",
+            everything=tuple(dict.fromkeys(one for one in found if one is not None and one != NOBODY_JUDGES)),
+            models={model: why for model in ready if (why := models.get(model)) is not None},
+            rules={one.rule.name: f"it expired on {moment(one.ends_at or 0.0):%F}" for one in expired},
+            blocked=self._blocked(now),
+        )
+
+    def _leave_brakes(self, held: HeldBrakes | None) -> None:
+        try:
+            self._leave(held)
+        except RulesError as error:
+            log.debug("the brakes can't be left for people: %s", error)
 
     def _show(self) -> None:
         models, blind = self._brakes.models, self._brakes.everything is not None

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 
 from stream.closer.brakes import BrakeWatch
+from stream.closer.daily_digest import make_daily_digest
 from stream.closer.dispatch import Dispatcher
 from stream.closer.enriched import EnrichedFold
 from stream.closer.events import EventsFold
@@ -38,6 +39,7 @@ _TALLIES = "tallies:"  # begins the names of what other partitions count
 _REDIS_SECONDS = 2.0
 _PROMETHEUS_SECONDS = 5.0
 _CLOSE_SECONDS = 5.0
+_DIGEST_SECONDS = 1.0
 
 
 class Closer:
@@ -65,7 +67,16 @@ class Closer:
         rules = RuleWatch(settings.closer.rules, self.metrics, self._exchange.put_files, self._exchange.files)
         peers = PeerWatch(f"{socket.gethostname()}:{os.getpid()}", self._exchange, self._salt, self.metrics)
         self.situation = SituationWatch(
-            self._state, self._exchange, rules, brakes, peers, self.metrics, self._salt, oldest
+            self._state,
+            self._exchange,
+            rules,
+            brakes,
+            peers,
+            self.metrics,
+            self._salt,
+            oldest,
+            blocked=lambda now: self.room.blocks.of_last_hour(now),
+            leave=self._state.publish_brakes,
         )
         outbox = Outbox()
         self.dispatcher = Dispatcher(settings, self.metrics, self.situation.check_deed, outbox.done)
@@ -80,6 +91,15 @@ class Closer:
             check_start=lambda: check_salt(self._salt, self._exchange, lambda: self._state.standings(bounds=False)),
         )
         topics = settings.topics
+        first = Part(topics.outcomes, 0)
+        self.digest = make_daily_digest(
+            settings,
+            self._state,
+            lambda: self.situation.rules,
+            lambda: self.room.holds(first),
+            self.metrics,
+            seconds,
+        )
         self.lane = Lane(
             settings,
             CLOSER,
@@ -90,7 +110,7 @@ class Closer:
             Callbacks(
                 start=self._start,
                 ready=lambda: self.room.ready_faults,
-                notes=lambda: [*self.situation.notes, *self.dispatcher.faults],
+                notes=self._notes,
             ),
         )
 
@@ -152,10 +172,18 @@ class Closer:
     def _start(self) -> None:
         self.dispatcher.start()
         self.situation.start()
+        if self.digest is not None:
+            self.digest.start()
+
+    def _notes(self) -> list[str]:
+        late = self.digest.fault if self.digest is not None else None
+        return [*self.situation.notes, *self.dispatcher.faults, *([late] if late is not None else [])]
 
     def close(self) -> None:
         """Publish what is begun, as far as that is done soon: what is left stays in the outbox."""
         self.dispatcher.close(_CLOSE_SECONDS)
+        if self.digest is not None:
+            self.digest.stop(_DIGEST_SECONDS)
         self.situation.stop()
         self._state.close()
         self._exchange.close()

@@ -107,6 +107,10 @@ class CloserSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """An alert that was raised longer ago is decided on, and never acted on."""
     model_days: Annotated[float, Meta(gt=0)] = field(default=90.0, name="closer_model_days")
     """No rule acts by a model that was made longer ago."""
+    digest_at: Annotated[str, Meta(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9])?\Z")] = field(
+        default="", name="closer_digest_at"
+    )
+    """When each owner's digest is posted to the webhooks among the targets, such as 07:00 (UTC); empty = never."""
     salt: str = field(default="", name="closer_salt")
     """Of the draws of hold-outs; empty = the deployment's name."""
     none_decisions: bool = field(default=False, name="closer_none_decisions")

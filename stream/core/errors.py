@@ -137,6 +137,10 @@ class LabError(NoisegateError):
     """A log can't be trained on or judged; the message says what is wrong and where."""
 
 
+class EstimatorError(LabError):
+    """What learns is at fault and not the log: it is no estimator, failed, or can't be exported as it scores."""
+
+
 def first_line(error: Exception) -> str:
     """The first line of a library's error, at most 300 characters; the name of its type where it has no text."""
     return (str(error).splitlines() or [type(error).__name__])[0][:300] or type(error).__name__

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stream.core.errors import Fault, LabError
+from stream.core.errors import EstimatorError, Fault, LabError
 from stream.core.frame import Labels
 from stream.lab.judging.metrics import check_classes
 from stream.lab.replaying import Replayed
@@ -20,11 +20,22 @@ _HORIZONS = (2_160.0, 720.0, 336.0, 168.0, 72.0, 48.0, 24.0, 12.0, 8.0, 4.0, 2.0
 
 @contextmanager
 def about(log: Path) -> Iterator[None]:
-    """Begin what is wrong with a log with its path."""
+    """Begin what is wrong with a log with its path; a fault of the estimator stays as it is."""
+    try:
+        yield
+    except EstimatorError:
+        raise
+    except LabError as error:
+        raise LabError(f"{log}: {error.problem}", error.mend) from None
+
+
+@contextmanager
+def about_estimator() -> Iterator[None]:
+    """Turn what fails about the model that was learnt into an error that does not blame the log."""
     try:
         yield
     except LabError as error:
-        raise LabError(f"{log}: {error}") from None
+        raise EstimatorError(error.problem, error.mend) from error
 
 
 def check_log(replayed: Replayed) -> None:

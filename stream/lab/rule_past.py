@@ -2,22 +2,27 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 from msgspec import Struct
 
 from stream.config import Settings
+from stream.core.deeds import DeedKind
 from stream.core.errors import LogError, RulesError
-from stream.core.events import Raised
+from stream.core.events import Raised, seconds
 from stream.core.kinds import CORRECTION
 from stream.core.problem import Problem
-from stream.core.records import Enriched, Outcome, Score, decode_enriched
+from stream.core.records import Decision, Enriched, Outcome, Score, decode_decision, decode_enriched, decode_outcome
 from stream.core.rule_index import IndexedRule, RuleIndex
 from stream.eventlog import read_log
 from stream.kafka.reader import Reader
 from stream.lab.judging.compare_live import read_outcomes
 from stream.lab.scored_log import score_log
 from stream.progress import Progress, no_progress
+
+_DEEDS = frozenset(get_args(DeedKind))
+_EARLIER_SECONDS = 3_600.0  # by which a record's timestamp may lie before its alert's
 
 
 class Past(Struct, frozen=True, eq=False):
@@ -52,21 +57,21 @@ def past_of_topic(settings: Settings, since: float) -> Past:
     return Past(outcomes, problem, f"from {settings.topics.outcomes}, with the scores that the alerts had when raised")
 
 
-def find_in_log(alert_id: str, log: Path, model_dir: Path, progress: Progress = no_progress) -> Enriched:
-    """One alert of a log, as a model scores it now.
+def find_in_log(alert_id: str, log: Path, model_dir: Path, progress: Progress = no_progress) -> tuple[Enriched, bool]:
+    """One alert of a log, as a model scores it now, and whether its outcome is decided.
 
     Raises:
         LogError: the log can't be read, or holds no such alert after the model's split.
         ModelError: the model can't be used.
     """
     scored = score_log(log, model_dir, progress)
-    found = next((one for one in scored.enriched if one.alert.alert_id == alert_id), None)
-    if found is None:
-        raise LogError(
-            f"{log}: holds no alert {alert_id} raised after the split of model {scored.model}",
-            "name one that the model did not learn from",
-        )
-    return found
+    for one, outcome in zip(scored.enriched, scored.outcomes, strict=True):
+        if one.alert.alert_id == alert_id:
+            return one, outcome is not None
+    raise LogError(
+        f"{log}: holds no alert {alert_id} raised after the split of model {scored.model}",
+        "name one that the model did not learn from",
+    )
 
 
 def find_in_topic(alert_id: str, settings: Settings) -> Enriched:
@@ -94,6 +99,29 @@ def find_in_topic(alert_id: str, settings: Settings) -> Enriched:
             f"{settings.topics.enriched} holds no alert {alert_id}", "name one of the last days, or use --events"
         )
     return found
+
+
+def is_settled(alert: Raised, settings: Settings) -> bool:
+    """Whether an alert of the topics has an outcome, or a rule has paused or closed it: nobody's label is open then.
+
+    Raises:
+        BrokerError: Kafka can't be read.
+    """
+    topics, since = settings.topics, seconds(alert.at) - _EARLIER_SECONDS
+    wanted = msgspec.json.encode(alert.alert_id)
+    with Reader(settings, [topics.outcomes, topics.decisions], since=since) as reader:
+        for message in reader.read_all():
+            value = bytes(message.value() or b"")
+            if wanted not in value:
+                continue
+            try:
+                one = decode_outcome(value) if message.topic() == topics.outcomes else decode_decision(value)
+            except (msgspec.DecodeError, ValueError, RecursionError):
+                continue
+            is_deed = isinstance(one, Decision) and one.decision in _DEEDS
+            if (isinstance(one, Outcome) or is_deed) and (one.team, one.alert_id) == (alert.team, alert.alert_id):
+                return True
+    return False
 
 
 def as_enriched(outcome: Outcome) -> Enriched:

@@ -28,7 +28,7 @@ from stream.lab.learning.crossval import cross_validate
 from stream.lab.learning.estimators import Estimator, as_estimator
 from stream.lab.learning.fit import Fitted, fit_window
 from stream.lab.learning.plan import Plan, check_weights
-from stream.lab.log_checks import about, check_judging, check_log, check_training
+from stream.lab.log_checks import about, about_estimator, check_judging, check_log, check_training
 from stream.lab.log_warnings import Notice, no_notice, sentences
 from stream.lab.matrix import make_window, predict, served_matrix
 from stream.lab.priors import Learnt, learn
@@ -131,7 +131,8 @@ def train_replayed(
         canaries={check.name: check.text for check in checks},
         untested_canaries=[check.name for check in checks if check.passed is None],
     )
-    onnx = export(fitted.model, fitted.calibration, window.matrix)
+    with about_estimator():
+        onnx = export(fitted.model, fitted.calibration, window.matrix)
     graph = Graph(onnx, len(window.features), "the new model")
     manifest = _manifest(window, learnt, fitted, graph, training, created or datetime.now(UTC), opset_of(onnx))
     files = {ONNX: onnx, REFERENCE: _reference(window, learnt, Model(manifest, graph))}

@@ -20,6 +20,7 @@ OTHER = "other"
 
 RULE, TARGET = Label("rule"), Label("target")
 DECISION, SUPPRESSED = Label("decision", get_args(DecisionName)), Label("decision", ("pause", "close"))
+POSTED = Label("result", ("done", "again", "refused"))
 STATE, MODE = Label("state", get_args(ProofState)), Label("mode", get_args(Mode))
 BY, BRAKE = Label("by", ENDINGS), Label("brake", BRAKES)
 RESULT = Label("result", ("done", "again", "refused", "held_back"))
@@ -65,6 +66,7 @@ class CloserMetrics(Catalogue):
         RESULT,
     )
     target_seconds = histogram("target_seconds", "Time of a target's answer", TARGET_BUCKETS, TARGET)
+    digests = counter("digests", "Posts of daily digests; `refused`: given up after a day", TARGET, POSTED)
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         super().__init__(registry)

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from stream.core.errors import RulesError
 from stream.core.suppressions import Suppression as RuleSuppression
+from stream.rule_brakes import merge_brakes
 from stream.rule_digest import Digest, digests_of
 from stream.rule_standing import STALE_SECONDS, StandingSummary, summaries_of
 from stream.rule_state import Change, PauseAll, RuleState
@@ -22,10 +23,14 @@ _DONE = {"pause": "paused", "close": "closed"}
 
 
 class RuleData(Struct, frozen=True, kw_only=True):
-    """All that the pages show of rules from Redis; `away` is a sentence where that can't be read."""
+    """All that the pages show of rules from Redis; `away` is a sentence where that can't be read.
+
+    `brakes` are sentences on what keeps all rules from acting, and on rule files that can't be used.
+    """
 
     rules: list[StandingSummary] = []
     paused: PauseAll | None = None
+    brakes: list[str] = []
     log: list[Change] = []
     suppressed: list[RuleSuppression] = []
     away: str = ""
@@ -89,8 +94,10 @@ class RuleReader:
     def _read(self) -> RuleData:
         state = self._state
         try:
+            brakes = merge_brakes(state.brakes(), time.time())
             return RuleData(
-                rules=summaries_of(state.standings()),
+                rules=summaries_of(state.standings(), brakes),
+                brakes=brakes.sentences,
                 paused=state.paused(),
                 log=state.log(LOG_LINES),
                 suppressed=state.suppressed(),

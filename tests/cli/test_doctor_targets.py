@@ -49,6 +49,19 @@ def test_what_allow_can_not_help_is_not_mended_by_it(path: Path) -> None:
     assert (refused.found, refused.mend) == ("169.254.169.254 is a link-local address", "correct its url")
 
 
+def test_a_daily_digest_needs_a_webhook(path: Path) -> None:
+    """Where the closer is to send one, the doctor says where to, or that there is nobody."""
+    settings = make_settings(closer_targets=path, closer_digest_at="07:00")
+    path.write_text(WEBHOOK.format("http://127.0.0.1:1"))
+    *_, found = check_targets(settings)
+    assert (found.check, found.verdict, found.found) == ("daily digest", "ok", "is sent at 07:00 UTC to chat")
+    path.write_text("")
+    *_, found = check_targets(settings)
+    assert (found.verdict, found.found) == ("wrong", f"{path} names no webhook, so a digest can be sent nowhere")
+    (found,) = check_targets(make_settings(closer_digest_at="07:00"))
+    assert found.verdict == "wrong"
+
+
 def test_a_mistake_in_the_file_is_raised(path: Path) -> None:
     """The doctor shows it as it shows every wrong setting."""
     path.write_text("[[webhook]]\n")

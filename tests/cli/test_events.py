@@ -4,13 +4,16 @@ import json
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 
 from stream.core.errors import SettingsError
 from stream.core.events import Raised, decode_event
-from stream.core.records import decode_enriched
+from stream.core.records import decode_enriched, encode_record
 from stream.eventlog import Line, read_log
+from stream.kafka.clients import producer_settings
 from stream.kafka.replay import Schedule, parse_speed
 from tests.cli.conftest import Run, Scored, home
+from tests.triage.records import decision
 
 IDLE = ("--until-idle", "1")
 
@@ -52,6 +55,22 @@ def test_tail_table_and_full_name(run: Run, scored: Scored) -> None:
     assert "not_json" in failed.out
     outcomes = run("tail", "outcomes", "--format", "table", *IDLE, env=scored.env)
     assert "noise" in outcomes.out
+
+
+def test_tail_shows_what_was_decided_by_which_rule_and_why(run: Run, scored: Scored, unique_name: str) -> None:
+    """One line a decision, with its alert; of an alert that no rule matches the rule is left out."""
+    name = f"{unique_name}.decisions"
+    env = {**scored.env, "NOISEGATE_DECISIONS_TOPIC": name}
+    assert run("topics", "create", env=env).status == 0
+    producer = Producer(producer_settings(scored.stack.settings))
+    for one in (decision("A1", "pause", why="proven"), decision("A2", "none", by_rule=None, why="no rule matches it")):
+        producer.produce(name, encode_record(one), one.team.encode())
+    assert producer.flush(10) == 0
+    lines = run("tail", "decisions", "--format", "table", *IDLE, env=env).out.splitlines()
+    assert [line.split()[2:] for line in lines] == [
+        ["pause", "night-disks", "payments", "A1", "proven"],
+        ["none", "payments", "A2", "no", "rule", "matches", "it"],
+    ]
 
 
 def test_tail_latest_leaves_out_what_was_there(run: Run, scored: Scored) -> None:

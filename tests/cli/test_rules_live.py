@@ -2,17 +2,26 @@
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
+from confluent_kafka import Producer
 
 from stream.cli.rules_output import explain_alert
+from stream.config import load_settings
+from stream.core.events import moment
 from stream.core.records import encode_record
 from stream.core.rule_index import RuleIndex
 from stream.core.rules import Placed
+from stream.core.topics import TOPICS
+from stream.kafka.clients import producer_settings
+from stream.rule_brakes import HeldBrakes
 from stream.rule_standing import days_words, summary_of
 from stream.rule_state import RuleState
 from tests.cli.conftest import Run, Scored
+from tests.closer.targets.counting import CountingServer, Failure
+from tests.closer.targets.test_targets import SECRET
 from tests.standings import DAY, StandInCloser, rule_of, standing_of
 from tests.triage.records import decision as decision_of
 from tests.triage.records import enriched, outcome
@@ -73,6 +82,31 @@ def test_a_closer_that_is_away_is_told(run: Run, state: RuleState, env: dict[str
     """Standings that nobody renewed for a day allow nothing, and the table says so first."""
     state.publish({RULE: standing_of(at=time.time() - DAY)}, [], [])
     assert run("rules", "proof", env=env).out.startswith("nobody judges the rules at the moment, so none acts: ")
+
+
+def test_what_keeps_rules_from_acting_stands_with_the_proof(run: Run, state: RuleState, env: dict[str, str]) -> None:
+    """Broken files and what brakes all rules come first, then what brakes one, and what it left alone lately."""
+    now = time.time()
+    state.publish({RULE: msgspec.structs.replace(standing_of(at=now), ready=("m1",))}, [], [])
+    held = HeldBrakes(
+        at=now,
+        files="the rules in use are not those of the files: rules.toml:7: risk is 2; write a share",
+        everything=("Prometheus is away",),
+        models={"m1": "model m1 is 91 days old, at most 90 are allowed"},
+        blocked={RULE: {"its labels were cut, and the rule names some": 12}},
+    )
+    state.publish_brakes(held)
+    told = run("rules", "proof", RULE, env=env).out.splitlines()
+    assert told[:2] == [f"{held.files}; the closer goes on with the last good ones", "no rule acts: Prometheus is away"]
+    assert told[3:5] == [
+        "it does not act: model m1 is 91 days old, at most 90 are allowed",
+        "alerts that it left alone in the last hour: 12: its labels were cut, and the rule names some",
+    ]
+    everything = run("rules", "proof", env=env).out
+    assert everything.startswith(held.files)
+    assert f"{RULE} does not act: model m1 is 91 days old" in everything
+    found = run("rules", "proof", "--json", env=env).json
+    assert (found["brakes"], found["rules"][0]["brakes"]) == (told[:2], list(held.models.values()))
 
 
 @pytest.mark.parametrize(
@@ -169,6 +203,44 @@ def test_an_explanation_says_what_the_rule_may_do_now() -> None:
     assert other.result == "decides: once proven and armed it may pause this alert"
 
 
+@pytest.fixture
+def own_topics(run: Run, scored: Scored, unique_name: str) -> dict[str, str]:
+    """The variables of the stack with topics of the test's own, so that nobody else finds its records."""
+    env = scored.env | {f"NOISEGATE_{role.upper()}_TOPIC": f"{unique_name}.{role}" for role in TOPICS}
+    assert run("topics", "create", env=env).status == 0
+    return env
+
+
+@pytest.mark.slow
+def test_an_open_alert_is_explained_without_its_rule(
+    run: Run, scored: Scored, own_topics: dict[str, str], tmp_path: Path
+) -> None:
+    """A match and none look alike until the outcome is decided or a rule has acted, unless a person wants to know."""
+    producer = Producer(producer_settings(scored.stack.settings))
+    topics = load_settings(own_topics).topics
+    for number, alert_id in enumerate(("OPEN-1", "DONE-1", "PAUSED-9")):
+        one = enriched(alert_id, flags=["held_out"] if number == 0 else [])
+        producer.produce(topics.enriched, encode_record(one), b"payments")
+    producer.produce(topics.decisions, encode_record(decision_of("OPEN-1", "would_pause")), b"payments")
+    producer.produce(topics.decisions, encode_record(decision_of("PAUSED-9", "pause")), b"payments")
+    producer.produce(topics.outcomes, encode_record(outcome("DONE-1")), b"payments")
+    assert producer.flush(10) == 0
+
+    def explain(alert_id: str, team: str, *options: str) -> str:
+        rules = tmp_path / f"{team}.toml"
+        rules.write_text(f'[[rule]]\nname = "r"\nowner = "o"\nmatch = {{ team = "{team}" }}\nmax_probability = 1.0\n')
+        return run("rules", "explain", alert_id, str(rules), *options, env=own_topics).out
+
+    blind = explain("OPEN-1", "payments")
+    assert blind == explain("OPEN-1", "nobody")
+    assert explain("OPEN-1", "payments", "--json") == explain("OPEN-1", "nobody", "--json")
+    assert "what rules make of it is shown once its outcome is decided" in blind
+    assert "held_out" not in blind
+    for words in (["OPEN-1", "payments", "--unblind"], ["DONE-1", "payments"], ["PAUSED-9", "payments"]):
+        assert "decides; with mode = 'shadow' it does nothing" in explain(*words)
+    assert "does not match: team must be nobody" in explain("DONE-1", "nobody")
+
+
 @pytest.mark.slow
 def test_an_undo_waits_for_every_partition(run: Run, scored: Scored) -> None:
     """What each brought back is shown as it answers; where some do not, the status is 1 and the order stands."""
@@ -192,23 +264,19 @@ def test_an_undo_waits_for_every_partition(run: Run, scored: Scored) -> None:
 
 
 @pytest.mark.slow
-def test_a_digest_is_made_of_the_topics(run: Run, scored: Scored) -> None:
-    """What was paused in the span, by owner, with a link to the page; as Markdown, and as a line of JSON."""
-    from confluent_kafka import Producer
-
-    from stream.core.events import moment
-    from stream.kafka.clients import producer_settings
-
+def test_a_digest_is_made_of_the_topics(run: Run, scored: Scored, own_topics: dict[str, str], tmp_path: Path) -> None:
+    """What was paused in the span, by owner, with a link to the page: as Markdown, as JSON, and sent to a webhook."""
     settings, now = scored.stack.settings, time.time()
     state = RuleState(settings.redis.url, settings.deployment, 5.0)
     state.publish({RULE: standing_of(at=now)}, [], [])
     state.close()
     deed = decision_of("PAUSED-1", "pause", decided_at=moment(now - 60), probability=0.09)
     producer = Producer(producer_settings(settings))
-    producer.produce(settings.topics.decisions, encode_record(deed), b"payments")
-    producer.produce(settings.topics.outcomes, encode_record(outcome("PAUSED-1", "actionable")), b"payments")
+    topics = load_settings(own_topics).topics
+    producer.produce(topics.decisions, encode_record(deed), b"payments")
+    producer.produce(topics.outcomes, encode_record(outcome("PAUSED-1", "actionable")), b"payments")
     producer.flush()
-    env = scored.env | {"NOISEGATE_RELAY_PAGE_URL": "http://page/alerts/{team}/{alert_id}"}
+    env = own_topics | {"NOISEGATE_RELAY_PAGE_URL": "http://page/alerts/{team}/{alert_id}"}
     text = run("rules", "digest", "--owner", "payments", env=env).out
     assert text.startswith("# Rules of payments: ")
     assert "| night-disks | 1 | 0 | 0 | 1 | 0 | 0 | 0 | 0 |" in text
@@ -217,3 +285,33 @@ def test_a_digest_is_made_of_the_topics(run: Run, scored: Scored) -> None:
     assert (found["type"], found["owner"], len(found["likeliest_wrong"])) == ("rules_digest", "payments", 1)
     missing = run("rules", "digest", "--owner", "nobody", env=env)
     assert (missing.status, "owns no rule" in missing.err) == (1, True)
+    with CountingServer() as server:
+        env |= targets_of(server, tmp_path)
+        assert run("rules", "digest", "--send", env=env).out == "the digest of payments was sent to chat\n"
+        server.failures.append(Failure(503))
+        away = run("rules", "digest", "--send", env=env)
+        assert (away.status, away.err.count("\n"), away.out) == (1, 1, "")
+        assert "the digest was not taken: chat answered 503" in away.err
+        again = run("rules", "digest", "--send", "--json", env=env).json
+        first, _, last = server.requests
+    assert again == {"owner": "payments", "target": "chat", "id": last.headers["webhook-id"], "problem": None}
+    assert (first.headers["webhook-id"], sum(server.done.values())) == (last.headers["webhook-id"], 1)
+    assert first.json["data"]["digest"]["likeliest_wrong"][0]["alert_id"] == "PAUSED-1"
+
+
+def test_a_digest_needs_a_webhook_to_be_sent(run: Run, env: dict[str, str]) -> None:
+    """One sentence, before any topic is read."""
+    ran = run("rules", "digest", "--send", env=env | {"NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"})
+    assert (ran.status, ran.err.count("\n")) == (1, 1)
+    assert (
+        "no file of targets is set, so a digest can be sent nowhere; give the file of targets a [[webhook]]" in ran.err
+    )
+
+
+def targets_of(server: CountingServer, folder: Path) -> dict[str, str]:
+    """The variables of a file of targets that names the server as a webhook."""
+    path = folder / "targets.toml"
+    path.write_text(
+        f'allow = ["127.0.0.0/8"]\n[[webhook]]\nname = "chat"\nurl = "{server.url}"\nsecret_env = "HOOK_SECRET"\n'
+    )
+    return {"NOISEGATE_CLOSER_TARGETS": str(path), "HOOK_SECRET": SECRET}

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs
 import msgspec
 from confluent_kafka import Producer
 
+from stream.closer.digest_post import TYPE as DIGEST
 from stream.closer.ladders import KeptRule
 from stream.closer.situation import JUDGEMENTS_SECONDS, REFRESH_SECONDS
 from stream.closer.state import VERSION, StateMeta, StateStore, StateWrite, encode_meta
@@ -60,6 +61,7 @@ class CountingServer:
 
     Attributes:
         deeds: the kinds of each alert's deeds, in the order in which each id first came.
+        digests: the owners of the digests that came.
         copies: how many deeds came again.
         failing: while it is set, no deed is done: the answer is 503.
     """
@@ -68,6 +70,7 @@ class CountingServer:
         self.deeds: defaultdict[str, list[str]] = defaultdict(list)
         self.copies, self.failing = 0, False
         self._ids: set[str] = set()
+        self.digests = list[str]()
         self._lock = Lock()
         counting = self
 
@@ -111,7 +114,10 @@ class CountingServer:
                 self.copies += 1
                 return
             self._ids.add(id)
-            self.deeds[data["alert"]["alert_id"]].append(str(payload["type"]))
+            if payload["type"] == DIGEST:
+                self.digests.append(data["digest"]["owner"])
+            else:
+                self.deeds[data["alert"]["alert_id"]].append(str(payload["type"]))
 
     def close(self) -> None:
         """End."""
@@ -142,6 +148,7 @@ class Deployment:
             "NOISEGATE_REBALANCE_TIMEOUT_SECONDS": "5",
             "NOISEGATE_CLOSER_RULES": str(folder / "rules.toml"),
             "NOISEGATE_CLOSER_TARGETS": str(folder / "targets.toml"),
+            "NOISEGATE_CLOSER_DIGEST_AT": "00:00",
         }
         self.environment |= {f"NOISEGATE_{role.upper()}_TOPIC": f"{name}.{role}" for role in TOPICS}
         self.folder, self.workers = folder, dict[str, subprocess.Popen[bytes]]()

@@ -6,7 +6,9 @@ from msgspec.structs import replace
 
 from stream.core.errors import RulesError
 from stream.core.suppressions import Suppression
+from stream.rule_brakes import HeldBrakes
 from stream.rule_state import (
+    BRAKES_SECONDS,
     LOG_ENTRIES,
     UNDO_SECONDS,
     Change,
@@ -31,6 +33,7 @@ class MemoryRuleState(RuleState):
         self._pause: PauseAll | None = None
         self._undos: dict[str, Undo] = {}
         self._undone: dict[str, dict[int, int]] = {}
+        self._brakes: dict[str, HeldBrakes] = {}
         self._suppressed: dict[tuple[str, str], Suppression] = {}
 
     def send(self, command: Command) -> None:
@@ -78,6 +81,21 @@ class MemoryRuleState(RuleState):
         """As the real one."""
         self._check()
         return {name: one if bounds else replace(one, bounds=[]) for name, one in sorted(self._standings.items())}
+
+    def brakes(self) -> list[HeldBrakes]:
+        """As the real one."""
+        self._check()
+        return list(self._brakes.values())
+
+    def publish_brakes(self, held: HeldBrakes | None, worker: str | None = None) -> None:
+        """As the real one."""
+        self._check()
+        worker = worker or "this"
+        if held is None:
+            self._brakes.pop(worker, None)
+            return
+        self._brakes[worker] = held
+        self._brakes = {name: one for name, one in self._brakes.items() if one.at >= held.at - BRAKES_SECONDS}
 
     def undos(self) -> list[Undo]:
         """As the real one."""

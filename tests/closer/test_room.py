@@ -159,10 +159,11 @@ def test_a_room_finds_a_redis_that_is_back_by_itself() -> None:
     worker.step()
     worker.settle()
     world.fence.away = False
-    assert not worker.room.wants_assign
+    assert (worker.room.wants_assign, worker.room.holds(PART)) == (False, False)
     world.passed += 1.0
     worker.idle()
     worker.finish()
+    assert worker.room.holds(PART)
     assert decisions(world) == [("A0", "pause")]
 
 

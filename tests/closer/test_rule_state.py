@@ -8,7 +8,9 @@ from msgspec.structs import replace
 from stream.core.errors import RulesError
 from stream.core.ladder import first_load
 from stream.core.suppressions import Suppression
+from stream.rule_brakes import HeldBrakes
 from stream.rule_state import (
+    BRAKES_SECONDS,
     UNDO_SECONDS,
     Change,
     Command,
@@ -131,6 +133,21 @@ class RuleStateContract:
         assert state.suppressed() == [older, newer]
         state.note_suppressed([], [("web", "A1")])
         assert state.suppressed() == [newer]
+
+    def test_brakes_stand_until_their_closer_ends(self, state: RuleState) -> None:
+        """Each closer's own, of which the latest counts; those of one that was killed go after an hour."""
+        assert state.brakes() == []
+        state.publish_brakes(HeldBrakes(at=T0, everything=("Prometheus is away",)), "one")
+        held = HeldBrakes(at=T0 + 2.0, files="rules.toml:1: x; y", models={"m": "old"}, blocked={"r": {"cut": 1}})
+        state.publish_brakes(held, "one")
+        other = HeldBrakes(at=T0 + 3.0, rules={"r": "it expired"})
+        state.publish_brakes(other, "two")
+        assert sorted(state.brakes(), key=lambda one: one.at) == [held, other]
+        state.publish_brakes(None, "two")
+        assert state.brakes() == [held]
+        late = HeldBrakes(at=held.at + BRAKES_SECONDS + 1.0)
+        state.publish_brakes(late, "three")
+        assert state.brakes() == [late]
 
 
 class TestMemory(RuleStateContract):

@@ -44,6 +44,8 @@ def test_a_closer_pauses_and_follows_ends_undos_and_a_pause_of_all(
     ids = deployment.produce(3.0)
     until(lambda: set(deployment.decisions()) == set(ids), 20)
     paused = [alert for alert, names in deployment.decisions().items() if names == ["pause"]]
+    until(lambda: server.digests == ["payments"], 60)  # of the day that ended at midnight
+    assert [one.files for one in deployment.state.brakes()] == [""]
     assert len(paused) > 10
     until(lambda: len(deployment.state.suppressed()) == len(paused), 10)
 

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from stream.core.errors import LabError, NoisegateError
+from stream.core.errors import EstimatorError, LabError, NoisegateError
 from stream.core.frame import Array, Decayed
 from stream.lab.conversion import convert
 from stream.lab.export import check_parity, extreme_rows
 from stream.lab.learning.estimators import NEAREST, Estimator, EstimatorModel, as_estimator, load_estimator
 from stream.lab.learning.plan import Plan
+from stream.lab.log_checks import about, about_estimator
 from stream.lab.matrix import predict, served_matrix
 from stream.lab.replaying import Replayed
 from stream.lab.training import train_replayed
@@ -29,6 +30,7 @@ from tests.lab.logs import small_problem
 from tests.lab.model_cache import cached_model, small_model
 
 OWN = "tests.lab.own_models"
+LOG = Path("log.jsonl")
 ROWS = np.random.default_rng(1).normal(size=(400, 3)).astype(np.float32)
 LABELS = (ROWS[:, 0] > 0.3).astype(np.int8)
 
@@ -134,6 +136,19 @@ def test_the_extra_of_a_missing_package_is_named(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(sys, "path", [*sys.path])
     with pytest.raises(LabError, match=r"needs sklearn, which is not installed; pip install 'noisegate\[estimators\]'"):
         load_estimator("my_sklearn_model:make")
+
+
+def test_a_fault_of_an_estimator_is_not_blamed_on_the_log() -> None:
+    """Training begins what is wrong with a log with its path, and what is wrong with an estimator with its name."""
+    with pytest.raises(EstimatorError, match=r"^tests\.lab\.own_models:fail failed: division by zero$"), about(LOG):
+        as_estimator(own_models.fail).fit(ROWS, LABELS)
+    fitted = as_estimator(own_models.make_unexported).fit(ROWS, LABELS)
+    said = r"^tests\.lab\.own_models:make_unexported: .* no export"
+    with pytest.raises(EstimatorError, match=said), about(LOG), about_estimator():
+        fitted.to_onnx(ROWS)
+    with pytest.raises(LabError, match=r"^log\.jsonl: too short; take a longer one$") as caught, about(LOG):
+        raise LabError("too short", "take a longer one")
+    assert caught.value.mend == "take a longer one"
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 """The pages of rules: standings, the bound as a picture, the log, what is suppressed, the digest."""
 
 import re
+import time
 from collections.abc import Iterator, Sequence
 
 import pytest
 from msgspec.structs import replace
 
 from stream.core.suppressions import Suppression
+from stream.rule_brakes import HeldBrakes, RuleBrakes
 from stream.rule_standing import summaries_of
 from stream.rule_state import Change, DayBound, NearMisses, PauseAll, RuleState, Standing
 from stream.triage.board import Record
@@ -130,6 +132,9 @@ def test_what_keeps_rules_from_acting_stands_at_the_head(path: str) -> None:
     assert "No rule acts: paused by ann 61 s ago : audit." in text
     assert "Nobody judges the rules at the moment, so none acts." in text
     assert "Redis is away" in text
+    broken = "the rules in use are not those of the files: /Rules/a.toml:7: risk is 2; write a share"
+    rig.rules.data = replace(data(quiet=standing_of()), brakes=[broken])
+    assert f"The{broken[3:]}." in words(rig.get(path).text)
     rig.rules.data = data(quiet=standing_of())
     assert 'role="status">N' not in rig.get(path).text
 
@@ -184,14 +189,28 @@ def test_what_a_rule_left_alone_changes_no_byte(path: str, hidden: tuple[Record,
     assert rig.get(path).content == plain.get(path).content
 
 
+def test_what_keeps_one_rule_from_acting_stands_beside_it() -> None:
+    """In the list and on its page, where it also says why alerts were left alone lately."""
+    rig, why = Rig(), "model m1 is 91 days old, at most 90 are allowed"
+    standing = replace(standing_of(), ready=("m1",))
+    brakes = RuleBrakes(models={"m1": why}, blocked={"night-disks": {"its labels were cut": 12}})
+    rig.rules.data = RuleData(rules=summaries_of({"night-disks": standing}, brakes))
+    assert f"night-disks does not act: {why}." in words(rig.get("/rules").text)
+    text = words(rig.get("/rules/night-disks").text)
+    assert f"It does not act: {why}." in text
+    assert "Left alone in the last hour 12: its labels were cut" in text
+
+
 @pytest.mark.parametrize("path", ["/rules", "/rules/night-disks", "/suppressed", "/digest"])
 def test_outside_text_stays_text(path: str) -> None:
     """Owners, people, reasons and alerts are escaped, on every page and in Markdown."""
     rig = Rig()
-    standing = replace(standing_of(400, 1.0, "pause"), owner=HOSTILE)
+    standing = replace(standing_of(400, 1.0, "pause"), owner=HOSTILE, ready=("m1",))
+    brakes = RuleBrakes(models={"m1": HOSTILE}, blocked={"night-disks": {HOSTILE: 9}})
     line = Change(at=NOW, rule="night-disks", version="a", what="armed", by=HOSTILE, sentence=HOSTILE)
     rig.rules.data = replace(
-        data(night_disks=standing),
+        RuleData(rules=summaries_of({"night-disks": standing}, brakes)),
+        brakes=[HOSTILE],
         paused=PauseAll(by=HOSTILE, at=NOW, why=HOSTILE),
         log=[line],
         suppressed=[kept(HOSTILE, team=HOSTILE, rule=HOSTILE, entity=HOSTILE, by_rule=HOSTILE)],
@@ -232,11 +251,13 @@ def test_the_reader_reads_what_the_closer_wrote(state: RuleState) -> None:
     state.publish({"a": standing_of()}, [], [change])
     state.note_suppressed([kept("A1")], [])
     state.pause_all(PauseAll(by="ann", at=NOW))
+    state.publish_brakes(HeldBrakes(at=time.time(), everything=("Prometheus is away",)))
     assert reader.read() == RuleData()
     now = 1.1
     assert reader.read() == RuleData(
         rules=summaries_of({"a": standing_of()}),
         paused=PauseAll(by="ann", at=NOW),
+        brakes=["no rule acts: Prometheus is away"],
         log=[change],
         suppressed=[kept("A1")],
     )

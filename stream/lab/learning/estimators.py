@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from msgspec import Struct
 
-from stream.core.errors import LabError, NoisegateError, first_line
+from stream.core.errors import EstimatorError, NoisegateError, first_line
 from stream.core.frame import Array, Labels, Matrix
 from stream.extras import missing_package
 
@@ -56,7 +56,7 @@ class EstimatorModel(Struct, frozen=True, eq=False):
         """Its probabilities, float64[N], not calibrated.
 
         Raises:
-            LabError: it failed, or gave something else than one probability a row.
+            EstimatorError: it failed, or gave something else than one probability a row.
         """
         if not len(matrix):
             return np.empty(0)
@@ -69,9 +69,9 @@ class EstimatorModel(Struct, frozen=True, eq=False):
         if found.ndim == 2 and found.shape[1] <= 2:
             found = found[:, -1]
         if found.shape != (len(matrix),):
-            raise LabError(f"{self.name}: predict_proba gave {found.shape} for {len(matrix)} rows, not (N, 2)")
+            raise EstimatorError(f"{self.name}: predict_proba gave {found.shape} for {len(matrix)} rows, not (N, 2)")
         if not ((found >= 0.0) & (found <= 1.0)).all():  # NaN too
-            raise LabError(f"{self.name}: predict_proba gave something that is not a probability", _NAN_MEND)
+            raise EstimatorError(f"{self.name}: predict_proba gave something that is not a probability", _NAN_MEND)
         return found
 
     def logits(self, matrix: Matrix) -> Array:
@@ -107,7 +107,7 @@ class Estimator(Struct, frozen=True, eq=False):
         """Hold a model that exists already to reading these features, before minutes are spent on it.
 
         Raises:
-            LabError: it takes another number of columns, or gives something else than probabilities.
+            EstimatorError: it takes another number of columns, or gives something else than probabilities.
         """
         if self.adopted is not None:
             self.adopted.probabilities(matrix[:_TRIED])
@@ -116,7 +116,7 @@ class Estimator(Struct, frozen=True, eq=False):
         """Fit to float32[N, F], with a weight for each row or None.
 
         Raises:
-            LabError: it is no estimator, takes no weights where there are some, or failed.
+            EstimatorError: it is no estimator, takes no weights where there are some, or failed.
         """
         if self.adopted is not None:
             return self.adopted
@@ -127,7 +127,7 @@ class Estimator(Struct, frozen=True, eq=False):
         except Exception as error:  # whatever a person's function raises
             raise _failed(self.name, error) from error
         if not callable(getattr(made, "fit", None)) or not callable(getattr(made, "predict_proba", None)):
-            raise LabError(
+            raise EstimatorError(
                 f"{self.name}: gave {type(made).__name__}, which lacks fit or predict_proba",
                 "return an unfitted estimator, such as a scikit-learn pipeline",
             )
@@ -148,11 +148,11 @@ def load_estimator(where: str) -> Estimator:
     """The estimator that MODULE:FUNCTION names; modules of the current folder are found.
 
     Raises:
-        LabError: there is none, or a package that it needs is not installed.
+        EstimatorError: there is none, or a package that it needs is not installed.
     """
     module, _, function = where.partition(":")
     if not module or not function.isidentifier():
-        raise LabError(f"--estimator {where}: is no MODULE:FUNCTION", "name it as `mymodels:make_pipeline`")
+        raise EstimatorError(f"--estimator {where}: is no MODULE:FUNCTION", "name it as `mymodels:make_pipeline`")
     folder = str(Path.cwd())
     if folder not in sys.path:
         sys.path.append(folder)  # last, and for good: the function may import its neighbours when it is called
@@ -162,15 +162,15 @@ def load_estimator(where: str) -> Estimator:
         package = (error.name or "").partition(".")[0]
         if package == module.partition(".")[0]:
             mend = "name a module of this folder, or one that is installed"
-            raise LabError(f"--estimator {where}: there is no module {module!r}", mend) from None
+            raise EstimatorError(f"--estimator {where}: there is no module {module!r}", mend) from None
         if package in _BROUGHT:
-            raise LabError(*missing_package(package, "estimators", f"--estimator {where} needs")) from None
+            raise EstimatorError(*missing_package(package, "estimators", f"--estimator {where} needs")) from None
         needs = f"--estimator {where} needs {package}, which is not installed"
-        raise LabError(needs, f"pip install {package}") from None
+        raise EstimatorError(needs, f"pip install {package}") from None
     except Exception as error:  # whatever a person's module raises
         raise _failed(f"--estimator {where}", error) from error
     if not callable(make):
-        raise LabError(f"--estimator {where}: {module} has no function {function!r}", "name one that it has")
+        raise EstimatorError(f"--estimator {where}: {module} has no function {function!r}", "name one that it has")
     return Estimator(where, make)
 
 
@@ -191,7 +191,7 @@ def _weights_argument(name: str, made: Any, weights: Array | None) -> dict[str, 
     steps = getattr(made, "steps", None)
     learner = steps[-1][1] if steps else made
     if "sample_weight" not in inspect.signature(learner.fit).parameters:
-        raise LabError(
+        raise EstimatorError(
             f"{name}: the fit of {type(learner).__name__} takes no sample_weight, and the alerts have weights",
             "take an estimator that does, or train without weights",
         )
@@ -206,5 +206,5 @@ def _params_of(name: str, made: Any) -> dict[str, str | int | float | bool]:
     return {"estimator": name, **dict(list(plain.items())[:_PARAMS_MOST])}
 
 
-def _failed(what: str, error: Exception) -> LabError:
-    return LabError(f"{what} failed: {first_line(error)}", _NAN_MEND if "nan" in str(error).lower() else None)
+def _failed(what: str, error: Exception) -> EstimatorError:
+    return EstimatorError(f"{what} failed: {first_line(error)}", _NAN_MEND if "nan" in str(error).lower() else None)

@@ -78,7 +78,8 @@ class CountingServer:
             self.states[value["dedup_key"]] = value["event_action"]
         elif "data" in value and not self.done[seen.headers["webhook-id"]]:
             self.done[seen.headers["webhook-id"]] += 1
-            self.states[value["data"]["alert"]["alert_id"]] = STATES[value["type"]]
+            if value["type"] in STATES:
+                self.states[value["data"]["alert"]["alert_id"]] = STATES[value["type"]]
 
     def __enter__(self) -> "CountingServer":
         return self

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from playwright.sync_api import Page, expect
 
 from stream.core.records import Enriched
+from stream.rule_brakes import RuleBrakes
 from stream.rule_standing import summaries_of
 from stream.triage.standings import RuleData
 from tests.standings import standing_of
@@ -83,8 +84,10 @@ def test_other_pages(visit: Opener) -> None:
         tabs = [
             visit(page, color_scheme=scheme, viewport={"width": 390, "height": 844}) for scheme in ("light", "dark")
         ]
-        standing = standing_of(400, 1.0, "pause", at=time.time())
-        page.rig.rules.data = RuleData(rules=summaries_of({"night-disks": standing}))
+        standing = replace(standing_of(400, 1.0, "pause", at=time.time()), ready=("m1",))
+        held = RuleBrakes(models={"m1": "model m1 drifts"}, blocked={"night-disks": {"its labels were cut": 12}})
+        broken = f"the rules in use are not those of the files: /{'rules-of-a-team/' * 9}a.toml:7: owner is missing"
+        page.rig.rules.data = RuleData(rules=summaries_of({"night-disks": standing}, held), brakes=[broken])
         for at, path in enumerate(PATHS):
             tab = tabs[at % 2]
             tab.goto(page.url + path)
