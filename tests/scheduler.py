@@ -1,4 +1,4 @@
-"""Which tests run in one worker, so that a fixture that takes seconds is made once and not once a worker."""
+"""Which tests run in one worker, so that a costly fixture is made once and not once a worker."""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ COSTLY = {
 
 
 class FixtureScheduling(LoadScopeScheduling):  # type: ignore[misc]  # the same
-    """Gives each worker one test after the other, but all that share a costly fixture at once, and those first.
+    """Gives each worker one file after the other, the longest first; all tests that share a costly fixture are one file.
 
     The mark xdist_group, made for this, does nothing with pytest 9.2 and xdist 3.8.
     """
@@ -30,7 +30,7 @@ class FixtureScheduling(LoadScopeScheduling):  # type: ignore[misc]  # the same
 
     def _split_scope(self, nodeid: str) -> str:
         file, _, names = nodeid.partition("[")[0].partition("::")
-        return self._groups.get((file, names.rpartition("::")[2]), nodeid)
+        return self._groups.get((file, names.rpartition("::")[2]), file)
 
 
 def users(fixture: str) -> Iterator[tuple[str, str]]:

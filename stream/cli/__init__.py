@@ -6,6 +6,7 @@ Reports go to standard output, progress and errors to standard error.
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -101,7 +102,12 @@ def configure(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; what a person did wrong is told in one sentence, with status 1."""
     try:
-        app(arguments, prog_name="noisegate")
+        _command()(arguments, prog_name="noisegate")
     except NoisegateError as error:
         sys.stderr.write(f"noisegate: {strip_control_characters(str(error))}\n")
         sys.exit(1)
+
+
+@cache
+def _command() -> Callable[..., object]:
+    return typer.main.get_command(app)
