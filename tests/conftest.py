@@ -73,7 +73,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Tests of one file run in one worker, and unless `--dist loadfile` is asked for those that share a costly fixture."""
+    """Tests of one file run in one worker; so do those that share a costly fixture, but for `--dist loadfile`."""
     if config.getoption("dist") == "loadfile":
         return None
     from tests.scheduler import FixtureScheduling

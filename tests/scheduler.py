@@ -19,7 +19,7 @@ COSTLY = {
 
 
 class FixtureScheduling(LoadScopeScheduling):  # type: ignore[misc]  # the same
-    """Gives each worker one file after the other, the longest first; all tests that share a costly fixture are one file.
+    """Gives each worker one file after the other, the longest first; tests that share a costly fixture are one file.
 
     The mark xdist_group, made for this, does nothing with pytest 9.2 and xdist 3.8.
     """
