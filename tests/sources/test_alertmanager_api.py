@@ -11,15 +11,15 @@ import pytest
 from stream.core.errors import SettingsError
 from stream.core.events import moment
 from stream.dev.process import LOOPBACK, free_port
-from stream.sources.agents import load_agents
 from stream.sources.alertmanager_api import AlertmanagerApi, AlertmanagerAway, look
 from stream.sources.alertmanager_state import Snapshot
 from stream.sources.matchers import match_all
 from stream.sources.parsed import Act, Firing
 from stream.sources.silences import WatchOptions, WatchState, watch
 from tests.servers.alertmanager import AlertmanagerServer
+from tests.sources.sender import shipped_agents
 
-AGENTS = load_agents()
+AGENTS = shipped_agents()
 OPTIONS = WatchOptions(quiet_receivers=frozenset({"quiet"}), gone_seconds=0.0)
 DB = {"alertname": "Disk", "job": "db", "severity": "warning"}
 
