@@ -157,7 +157,7 @@ def impostor() -> Iterator[str]:
     Handler.asked.clear()
     with ThreadingHTTPServer((LOOPBACK, 0), Handler) as server:
         server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         yield f"{LOOPBACK}:{server.server_address[1]}"
         server.shutdown()
