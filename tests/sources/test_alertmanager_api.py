@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
@@ -141,10 +142,10 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Location", "/elsewhere")
         self.end_headers()
         if how == "slow":
-            for _ in range(200):
-                self.wfile.write(b"[")
-                self.wfile.flush()
-                time.sleep(0.05)
+            with suppress(OSError):  # the client leaves
+                for _ in range(200):
+                    self.wfile.write(b"[")
+                    time.sleep(0.05)
         self.wfile.write({"html": b"<html>", "auth": b"[]"}.get(how, b""))
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
