@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 CLIENT_SECONDS = 10.0
 """A client that sends or takes nothing for so long is given up, so that none holds a thread for ever."""
+_POLL_SECONDS = 0.1  # how long a close may take
 Check = Callable[[], list[str]]  # what is wrong, one sentence each; empty = all is well
 
 
@@ -56,7 +57,7 @@ class HealthServer:
                 f"metrics_port = {port}: {host}:{port} can't be opened ({reason})", "choose another, or 0 for none"
             ) from None
         self.port = self._server.server_port
-        Thread(target=self._server.serve_forever, name="health", daemon=True).start()
+        Thread(target=self._server.serve_forever, args=(_POLL_SECONDS,), name="health", daemon=True).start()
 
     def close(self) -> None:
         """Stop serving."""

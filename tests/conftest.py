@@ -22,6 +22,7 @@ from tests.servers.fixtures import (
     prometheus,
     promtool,
     redis_of_session,
+    redis_servers,
     redis_url,
     shared_data,
     unique_name,
@@ -41,6 +42,7 @@ __all__ = [
     "prometheus",
     "promtool",
     "redis_of_session",
+    "redis_servers",
     "redis_url",
     "shared_data",
     "unique_name",
@@ -59,6 +61,7 @@ settings.register_profile("fast", max_examples=20, deadline=None, derandomize=Tr
 settings.register_profile("thorough", max_examples=100, deadline=None, derandomize=True)
 settings.register_profile("fuzz", max_examples=2000, deadline=None)
 settings.load_profile("fast")
+gc.disable()  # until all tests are collected: their modules stay
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts what runs in its background; tests send it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -70,7 +73,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Tests that share a costly fixture run in one worker, or with `--dist loadfile` those of one file."""
+    """Tests of one file run in one worker; so do those that share a costly fixture, but for `--dist loadfile`."""
     if config.getoption("dist") == "loadfile":
         return None
     from tests.scheduler import FixtureScheduling
@@ -88,6 +91,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Kafka's jars are fetched here, outside any test's time-out; a failure is told by the fixture."""
+    gc.enable()
+    gc.set_threshold(10_000, 20, 20)
     gc.freeze()  # modules and tests stay until the end: no collection need look at them
     if any(item.get_closest_marker("kafka") for item in session.items) and not session.config.option.collectonly:
         with suppress(KafkaUnavailable):

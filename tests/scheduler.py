@@ -1,4 +1,4 @@
-"""Which tests run in one worker, so that a fixture that takes seconds is made once and not once a worker."""
+"""Which tests run in one worker, so that a costly fixture is made once and not once a worker."""
 
 import re
 from collections.abc import Iterator
@@ -10,16 +10,20 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped] 
 ROOT = Path(__file__).parents[1]
 COSTLY = {
     "done": "tests/cli",
-    "folders": "tests/lab/judging",
     "scored": "tests/cli",
     "stack": "tests/relay",
     "world": "tests",
 }
 """Fixtures, and the folder whose tests ask for them."""
 
+HEAVY = "tests/lab/"
+"""Files whose tests load LightGBM, scikit-learn and SciPy, which takes two seconds of CPU in each worker that does."""
+
 
 class FixtureScheduling(LoadScopeScheduling):  # type: ignore[misc]  # the same
-    """Gives each worker one test after the other, but all that share a costly fixture at once, and those first.
+    """Gives each worker one file after the other, the longest first.
+
+    Tests that share a costly fixture count as one file, and so does the heavy folder.
 
     The mark xdist_group, made for this, does nothing with pytest 9.2 and xdist 3.8.
     """
@@ -30,7 +34,9 @@ class FixtureScheduling(LoadScopeScheduling):  # type: ignore[misc]  # the same
 
     def _split_scope(self, nodeid: str) -> str:
         file, _, names = nodeid.partition("[")[0].partition("::")
-        return self._groups.get((file, names.rpartition("::")[2]), nodeid)
+        if file.startswith(HEAVY):
+            return HEAVY
+        return self._groups.get((file, names.rpartition("::")[2]), file)
 
 
 def users(fixture: str) -> Iterator[tuple[str, str]]:

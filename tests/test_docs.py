@@ -4,9 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-import typer.main
 
-from stream.cli import app
+from stream.cli import root
 from stream.config import setting_names
 from stream.core.problem import parse_problem
 from stream.core.records import FAILURES
@@ -27,8 +26,7 @@ OPERATIONS = (ROOT / "docs" / "OPERATIONS.md").read_text()
 def verbs() -> list[str]:
     """Every command, with its group."""
     found = []
-    root = typer.main.get_command(app)
-    for name, command in getattr(root, "commands").items():  # noqa: B009 - typer's groups are untyped
+    for name, command in root().commands.items():
         below = getattr(command, "commands", None)
         found += [f"{name} {verb}" for verb in below] if below else [name]
     return found

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import typer.main
 
-from stream.cli import app
+from stream.cli import root
 from stream.core.events import Acted, Raised, decode_event
 from stream.core.records import decode_enriched
 from stream.lab.cli import app as lab
@@ -123,8 +123,8 @@ def test_commands_that_a_page_names_exist(page: str) -> None:
 
 
 def _command_of(words: list[str]) -> tuple[Any, list[str]]:
-    """The command that the first words name, and the other words; typer's own click has no types to name."""
-    command: Any = typer.main.get_command(app)
+    """The command that the first words name, and the other words."""
+    command = root()
     rest = list(words)
     while rest and rest[0].islower() and not rest[0].startswith("-") and (below := getattr(command, "commands", None)):
         name = rest.pop(0).split("|")[0]

@@ -6,8 +6,9 @@ Reports go to standard output, progress and errors to standard error.
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -98,10 +99,16 @@ def configure(
     announce.set(None if context.invoked_subcommand == "run" else print_notice)
 
 
+@cache
+def root() -> Any:
+    """The root of the command line, with all groups and verbs below it; typer's own click has no types to name."""
+    return typer.main.get_command(app)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; what a person did wrong is told in one sentence, with status 1."""
     try:
-        app(arguments, prog_name="noisegate")
+        root()(arguments, prog_name="noisegate")
     except NoisegateError as error:
         sys.stderr.write(f"noisegate: {strip_control_characters(str(error))}\n")
         sys.exit(1)

@@ -53,7 +53,7 @@ class TwoModels(BaseHTTPRequestHandler):
 def two_models() -> Iterator[dict[str, str]]:
     """The setting by which the command asks that server."""
     with ThreadingHTTPServer(("127.0.0.1", 0), TwoModels) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield {"NOISEGATE_PROMETHEUS_URL": f"http://127.0.0.1:{server.server_port}"}
         server.shutdown()
 

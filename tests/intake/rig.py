@@ -19,13 +19,14 @@ from stream.intake.post import Outside, PostHandler, Topics
 from stream.intake.resolving import ResolverThread
 from stream.kafka.records import Output, Part
 from stream.metrics.intake import IntakeMetrics
-from stream.sources.agents import AgentTable, load_agents
+from stream.sources.agents import AgentTable
 from stream.sources.expiring_store import ExpiringStore, MemoryExpiringStore
 from stream.sources.firing_store import FiringsAway, FiringStore, MemoryFiringStore, Swap
 from stream.sources.memory_switch import MemorySwitch, SwitchedExpiringStore, SwitchedFiringStore
-from stream.sources.options import Sources, load_sources
+from stream.sources.options import Sources
 from stream.sources.pseudonyms import Pseudonyms
 from stream.sources.readers import with_automation
+from tests.sources.sender import shipped_agents, shipped_sources
 
 EVENTS, FAILED = "alerts.events", "alerts.failed"
 ROOT = Path(__file__).parents[2]
@@ -157,10 +158,10 @@ async def rig(
 ) -> AsyncIterator[Rig]:
     """An intake on loopback; `settings` are those of the intake, `steady` the clock of its switch."""
     intake: IntakeSettings = make_settings(**{f"intake_{name}": value for name, value in settings.items()}).intake
-    sources = sources or load_sources(ROOT / "deploy" / "sources.toml")
+    sources = sources or shipped_sources()
     metrics, publisher, clock = IntakeMetrics(), MemoryPublisher(), clock or Clock()
     switch = MemorySwitch(metrics.memory_up, steady or Clock(0.0))
-    agents = with_automation(load_agents(), sources)
+    agents = with_automation(shipped_agents(), sources)
     authenticators = {name: Authenticator(name, (auth or {}).get(name), is_open=True) for name in source_names(sources)}
     inboxes = open_inboxes(
         sources,

@@ -40,8 +40,7 @@ def cached_model(name: str, train: Callable[[Path], Path], store: Path, folder: 
     `name` names the model among those of the file that defines `train`, which decides, with the package, whether what
     `folder` holds is still what `train` would write.
     """
-    sources = [*_package(), Path(logs.__file__), Path(inspect.getfile(train))]
-    made = folder / f"{name}-{key_of(sources)}"
+    made = folder / f"{name}-{_key_with(Path(inspect.getfile(train)))}"
     if not made.exists():
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / f"{name}.lock"):
@@ -63,8 +62,8 @@ def key_of(sources: Iterable[Path]) -> str:
 
 
 @cache
-def _package() -> tuple[Path, ...]:
-    return tuple((ROOT / "stream").rglob("*.py"))
+def _key_with(trainer: Path) -> str:
+    return key_of([*(ROOT / "stream").rglob("*.py"), Path(logs.__file__), trainer])
 
 
 def _remove_old(folder: Path) -> None:

@@ -118,7 +118,7 @@ def test_what_nobody_touched_is_named() -> None:
     assert parse_problem(text.replace("#    { rule", "     { rule")).exclude.visibility_only[0].rule == "report[[]1]"
 
 
-@settings(max_examples=30)
+@settings()
 @given(st.lists(st.tuples(st.sampled_from(KINDS), st.sampled_from([None, "person", "automation"])), max_size=6),
        st.floats(0.1, 5_000), st.text(max_size=20))  # fmt: skip
 def test_every_proposal_reads_back(kinds: list[tuple[str, str | None]], minutes: float, name: str) -> None:

@@ -186,7 +186,7 @@ class FenceContract:
         assert status.run_id
         assert status.evicted_since(status.evictions) == 0
 
-    @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+    @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
     @given(st.lists(st.sampled_from(["read a", "write a", "lose a", "read b", "write b", "lose b"]), max_size=25))
     def test_any_interleaving_of_two_writers_gives_a_serial_history(self, subject: Subject, turns: list[str]) -> None:
         """Each adds one to a count that it has read: the count is that of the writes that were done, none is lost.

@@ -51,7 +51,7 @@ def test_any_bytes_are_refused_in_one_sentence(data: bytes) -> None:
 
 @pytest.mark.slow
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=3 * settings().max_examples, deadline=None)
 def test_damaged_bytes_are_refused_or_read(sound: bytes, data: st.DataObject) -> None:
     """Cutting, overwriting and repeating pieces of a sound manifest never raises anything else."""
     start = data.draw(st.integers(0, len(sound)))
@@ -61,7 +61,7 @@ def test_damaged_bytes_are_refused_or_read(sound: bytes, data: st.DataObject) ->
 
 @pytest.mark.slow
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=3 * settings().max_examples, deadline=None)
 def test_any_value_in_any_place_is_refused_or_read(sound: bytes, data: st.DataObject) -> None:
     """A value of any type, anywhere in the tree, never raises anything else."""
     root = msgspec.json.decode(sound)

@@ -3,8 +3,10 @@
 import logging
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -67,11 +69,17 @@ def broker(request: pytest.FixtureRequest) -> Broker:
     return Broker("embedded", embedded.bootstrap_servers, EMBEDDED_FAUST_SETTINGS, EMBEDDED_LIBRDKAFKA_SETTINGS)
 
 
+@pytest.fixture(scope="session")
+def redis_servers() -> Iterator[Callable[[str], RedisServer]]:
+    """Behind `redis_of_session`: the server of a program, started when it is first asked for."""
+    with ExitStack() as servers:
+        yield cache(lambda program: servers.enter_context(_redis_server(program)))
+
+
 @pytest.fixture(scope="session", params=[pytest.param("redis", marks=pytest.mark.redis), "valkey"])
-def redis_of_session(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
+def redis_of_session(request: pytest.FixtureRequest, redis_servers: Callable[[str], RedisServer]) -> RedisServer:
     """Behind `redis_url`."""
-    with _redis_server(request.param) as server:
-        yield server
+    return redis_servers(request.param)
 
 
 @pytest.fixture

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from stream.core.events import Acted, Raised
-from stream.sources.agents import AgentTable
+from stream.sources.agents import AgentTable, load_agents
 from stream.sources.body import open_body, read_headers
 from stream.sources.decisions import Resolution
 from stream.sources.firing_store import FiringStore, MemoryFiringStore
@@ -19,6 +20,18 @@ from stream.sources.resolve import Resolver
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "deploy" / "sources.toml"
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC).timestamp()
+
+
+@cache
+def shipped_sources() -> Sources:
+    """The sources of deploy/sources.toml."""
+    return load_sources(SHIPPED)
+
+
+@cache
+def shipped_agents() -> AgentTable:
+    """The tables of who did what, as shipped."""
+    return load_agents()
 
 
 class Sender:
@@ -33,9 +46,9 @@ class Sender:
     def __init__(
         self, sources: Sources | None = None, store: FiringStore | None = None, agents: AgentTable | None = None
     ) -> None:
-        self._agents = agents
-        self.sources = sources or load_sources(SHIPPED)
+        self.sources = sources or shipped_sources()
         self._store = store if store is not None else MemoryFiringStore()
+        self._read = cache(partial(find_reader, self.sources, agents=agents))
         self._resolvers: dict[str, Resolver] = {}
 
     def post(
@@ -48,8 +61,7 @@ class Sender:
     ) -> Resolution:
         """What becomes of a body, bytes or a value that becomes JSON; BadRequest is raised as it is."""
         raw = body if isinstance(body, bytes) else msgspec.json.encode(body)
-        read = find_reader(self.sources, source, self._agents)
-        parsed = read(open_body(raw, read_headers((headers or {}).items())), now)
+        parsed = self._read(source)(open_body(raw, read_headers((headers or {}).items())), now)
         resolution = self._resolver(source).resolve(parsed, now)
         if acknowledged:
             self._resolver(source).confirm(resolution, now)

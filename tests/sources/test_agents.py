@@ -8,9 +8,9 @@ from stream.core.errors import SettingsError
 from stream.core.kinds import KINDS, RESERVED
 from stream.sources.agents import IGNORED, NOBODY, RAISED, USER, AgentTable, load_agents
 from tests.servers.kafka import ROOT
-from tests.sources.sender import Sender, acted, alert, group, raised
+from tests.sources.sender import Sender, acted, alert, group, raised, shipped_agents
 
-TABLE = load_agents()
+TABLE = shipped_agents()
 LINES = [
     (source, number, event, by)
     for source, table in TABLE.sources.items()

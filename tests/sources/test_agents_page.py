@@ -6,11 +6,12 @@ import pytest
 
 from stream.core.kinds import KINDS
 from stream.sources import opsgenie, pagerduty, replays, servicenow, signatures, silences, worked
-from stream.sources.agents import IGNORED, RAISED, SourceAgents, load_agents
+from stream.sources.agents import IGNORED, RAISED, SourceAgents
 from tests.servers.kafka import ROOT
+from tests.sources.sender import shipped_agents
 
 PAGE = (ROOT / "docs" / "INTAKE.md").read_text(encoding="utf-8")
-TABLES = load_agents().sources
+TABLES = shipped_agents().sources
 
 
 def rendered(table: SourceAgents) -> str:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
@@ -11,15 +12,15 @@ import pytest
 from stream.core.errors import SettingsError
 from stream.core.events import moment
 from stream.dev.process import LOOPBACK, free_port
-from stream.sources.agents import load_agents
 from stream.sources.alertmanager_api import AlertmanagerApi, AlertmanagerAway, look
 from stream.sources.alertmanager_state import Snapshot
 from stream.sources.matchers import match_all
 from stream.sources.parsed import Act, Firing
 from stream.sources.silences import WatchOptions, WatchState, watch
 from tests.servers.alertmanager import AlertmanagerServer
+from tests.sources.sender import shipped_agents
 
-AGENTS = load_agents()
+AGENTS = shipped_agents()
 OPTIONS = WatchOptions(quiet_receivers=frozenset({"quiet"}), gone_seconds=0.0)
 DB = {"alertname": "Disk", "job": "db", "severity": "warning"}
 
@@ -141,10 +142,10 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Location", "/elsewhere")
         self.end_headers()
         if how == "slow":
-            for _ in range(200):
-                self.wfile.write(b"[")
-                self.wfile.flush()
-                time.sleep(0.05)
+            with suppress(OSError):  # the client leaves
+                for _ in range(200):
+                    self.wfile.write(b"[")
+                    time.sleep(0.05)
         self.wfile.write({"html": b"<html>", "auth": b"[]"}.get(how, b""))
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
@@ -157,7 +158,7 @@ def impostor() -> Iterator[str]:
     Handler.asked.clear()
     with ThreadingHTTPServer((LOOPBACK, 0), Handler) as server:
         server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         yield f"{LOOPBACK}:{server.server_address[1]}"
         server.shutdown()

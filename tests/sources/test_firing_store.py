@@ -124,7 +124,7 @@ def test_a_redis_that_forgets_its_scripts_counts_as_away() -> None:
     """A script that is gone right after it was loaded, as while servers change places, is no fault of ours."""
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Forgetful) as server:
         server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         store = RedisFiringStore(f"redis://127.0.0.1:{server.server_address[1]}/0?protocol=2", "test", 5.0)
         try:
             with pytest.raises(FiringsAway, match="No matching script"):

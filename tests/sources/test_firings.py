@@ -328,7 +328,7 @@ def _text(seconds_: float) -> str:
 
 
 TestAlerts = Alerts.TestCase
-TestAlerts.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestAlerts.settings = settings(stateful_step_count=25, deadline=None)
 
 
 def test_swaps_are_compared() -> None:

@@ -143,7 +143,7 @@ def test_any_json_to_any_source(value: Any, source: str, headers: dict[str, str]
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.sampled_from([one[0] for one in BODIES]), st.sampled_from([{}, LINES, BATCH]))
 def test_any_bytes_to_any_source(raw: bytes, source: str, headers: dict[str, str]) -> None:
     """What is no JSON at all, packed or not."""

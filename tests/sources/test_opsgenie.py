@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from stream.sources import opsgenie
-from stream.sources.agents import load_agents
 from stream.sources.incident import IncidentOptions
 from stream.sources.parsed import Act, BadRequest, Parsed, Raise
 from tests.sources import bodies
 from tests.sources.bodies import RECEIVED_AT, Expected
+from tests.sources.sender import shipped_agents
 
-AGENTS = load_agents()
+AGENTS = shipped_agents()
 ID = "0a1b2c3d-0000-4000-8000-1795511702104"
 PERSON = "00000000-0000-4000-8000-000000000001"
 

@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 
 from stream.sources import pagerduty
-from stream.sources.agents import load_agents
 from stream.sources.expiring_store import MemoryExpiringStore
 from stream.sources.incident import IncidentOptions
 from stream.sources.parsed import Act, BadRequest, Named, Parsed, Raise
 from stream.sources.worked import add_worked
 from tests.sources import bodies
 from tests.sources.bodies import RECEIVED_AT, ROBOT, SERVICE, USER, Expected, incident
+from tests.sources.sender import shipped_agents
 
-AGENTS = load_agents()
+AGENTS = shipped_agents()
 INTEGRATION = {"id": "PINT009", "summary": "Events API", "type": "inbound_integration_reference"}
 
 

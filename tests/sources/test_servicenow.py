@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from stream.sources import servicenow
-from stream.sources.agents import load_agents
 from stream.sources.incident import IncidentOptions
 from stream.sources.parsed import Act, BadRequest, Parsed, Raise
 from tests.sources import bodies
 from tests.sources.bodies import RECEIVED_AT, Expected
+from tests.sources.sender import shipped_agents
 
-AGENTS = load_agents()
+AGENTS = shipped_agents()
 GERMAN = IncidentOptions(states={"In Bearbeitung": "in progress", "Neu": "new"})
 
 

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream.sources.agents import load_agents
 from stream.sources.alertmanager_state import (
     AlertState,
     BadState,
@@ -21,8 +20,9 @@ from stream.sources.alertmanager_state import (
 from stream.sources.matchers import Matcher
 from stream.sources.parsed import Act, Firing
 from stream.sources.silences import WatchOptions, WatchState, identify, watch
+from tests.sources.sender import shipped_agents
 
-AGENTS = load_agents()
+AGENTS = shipped_agents()
 OPTIONS = WatchOptions(quiet_receivers=frozenset({"null", "log"}))
 MINUTE = 60.0
 T = 1_795_600_000.0
@@ -310,7 +310,7 @@ KNOWN = st.lists(st.builds(Firing, st.sampled_from([DB, WEB]), st.sampled_from([
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=3 * settings().max_examples, deadline=None)
 @given(st.lists(st.tuples(SILENCES, ALERTS, KNOWN, st.booleans()), max_size=8))
 def test_laws_of_any_history(looks: list[tuple[list[Silence], list[AlertState], list[Firing], bool]]) -> None:
     """Whatever comes: acts are on what is open, not before it; a second look finds nothing new; no act of our own.

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 import pytest
 
 from stream.core.kinds import Agent
-from stream.sources.agents import load_agents
 from stream.sources.expiring_store import ExpiringStore, ExpiringStoreAway, MemoryExpiringStore
 from stream.sources.parsed import Act, Firing, Named, Parsed
 from stream.sources.redis_expiring_store import RedisExpiringStore
 from stream.sources.worked import add_worked
+from tests.sources.sender import shipped_agents
 
-AGENTS = load_agents()
+AGENTS = shipped_agents()
 MINUTE = 60.0
 
 

@@ -40,16 +40,21 @@ def quiet(count: int, rule: str = "quiet[1]", first: int = 50_000) -> list[Event
     return [raised(first + number, START + timedelta(minutes=10 * number + 3), rule=rule) for number in range(count)]
 
 
-def test_volumes_and_rates_add_up(small: Replayed) -> None:
+@pytest.fixture(scope="module")
+def audit(small: Replayed) -> Audit:
+    """What is found in the small log."""
+    return audit_replayed(small)
+
+
+def test_volumes_and_rates_add_up(audit: Audit, small: Replayed) -> None:
     """Weeks, teams and rules each hold every alert, and the rates lie between 0 and 1."""
-    found = audit_replayed(small)
-    assert found.volumes.alerts == 900
-    assert (found.volumes.teams, found.volumes.rules) == (3, 4)
-    for rates in (found.weeks, found.teams, found.rules):
+    assert audit.volumes.alerts == 900
+    assert (audit.volumes.teams, audit.volumes.rules) == (3, 4)
+    for rates in (audit.weeks, audit.teams, audit.rules):
         assert sum(rate.alerts for rate in rates) == 900
         assert sum(rate.labelled for rate in rates) == int((small.labelled & small.mature).sum())
         assert all(rate.rate is not None and 0.0 <= rate.rate <= 1.0 for rate in rates)
-    assert [week.name for week in found.weeks] == sorted(week.name for week in found.weeks)
+    assert [week.name for week in audit.weeks] == sorted(week.name for week in audit.weeks)
 
 
 def test_a_planted_flood_is_found() -> None:
@@ -118,9 +123,9 @@ def test_refires_are_counted() -> None:
     assert (found.refires, found.after, found.across, found.like_before) == (2, 2, 1, 1)
 
 
-def test_delays_and_maturity(small: Replayed) -> None:
+def test_delays_and_maturity(audit: Audit, small: Replayed) -> None:
     """Actions come within the hour, the rest expires, and in the end every mature alert is decided."""
-    found = audit_replayed(small).delays
+    found = audit.delays
     assert 0.0 < found.minutes["50%"] < found.minutes["99%"] <= 50.0
     assert found.by_expiry > 0
     shares = [of.share for of in found.maturity]
@@ -210,9 +215,9 @@ def test_a_horizon_longer_than_the_log_is_told() -> None:
     assert found.tests.judged == 0
 
 
-def test_the_same_log_gives_the_same_audit(small: Replayed) -> None:
+def test_the_same_log_gives_the_same_audit(audit: Audit, small: Replayed) -> None:
     """Nothing in it is drawn at random."""
-    assert audit_replayed(small) == audit_replayed(small)
+    assert audit_replayed(small) == audit
 
 
 def test_a_log_in_which_no_person_acts_teaches_nothing() -> None:
@@ -241,9 +246,9 @@ def told(audit: Audit, about: str) -> list[tuple[str, bool]]:
 
 
 @pytest.mark.parametrize("count", [LEAST - 1, LEAST])
-def test_a_share_is_given_from_enough_alerts_on(small: Replayed, count: int) -> None:
+def test_a_share_is_given_from_enough_alerts_on(audit: Audit, count: int) -> None:
     """One below the named number of alerts or actions there are counts or "not tested"; from it on there are shares."""
-    audit, few = audit_replayed(small), count < LEAST
+    few = count < LEAST
     assert audit.tests is not None
     tests = replace(audit.tests, judged=count, judged_rate=0.5, trainable=count, trainable_rate=0.5)
     refires = replace(audit.refires, refires=count, paired=count, same=1, like_before=1, across=1, after=count)
@@ -262,9 +267,8 @@ def test_a_share_is_given_from_enough_alerts_on(small: Replayed, count: int) -> 
 
 
 @pytest.mark.parametrize("count", [LEAST_SIDE - 1, LEAST_SIDE])
-def test_the_sides_of_the_split_differ_from_enough_alerts_on(small: Replayed, count: int) -> None:
+def test_the_sides_of_the_split_differ_from_enough_alerts_on(audit: Audit, count: int) -> None:
     """Shares acted on far apart are a warning only if either side has the named number of alerts."""
-    audit = audit_replayed(small)
     assert audit.tests is not None
     made = replace(audit, tests=replace(audit.tests, judged=count, judged_rate=0.9, trainable=500, trainable_rate=0.5))
     assert told(made, "split")[0][1] is (count == LEAST_SIDE)

@@ -68,7 +68,7 @@ def compared(outcomes: list[Outcome]) -> Comparison:
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None)
+@settings(deadline=None)
 @given(st.integers(0, 2**31), st.integers(300, 1_200), st.sampled_from([1, 30]))
 def test_a_model_is_never_worse_than_itself(seed: int, count: int, minutes: int) -> None:
     """With the same scores under another name nothing moves, by days and by hours alike, and nothing is refused."""
@@ -187,7 +187,7 @@ def test_a_renamed_problem_is_the_same() -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=20, deadline=None)
+@settings(deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_repetitions_and_order_change_nothing(random: Any) -> None:
     """At-least-once topics give the same comparison to the last digit."""

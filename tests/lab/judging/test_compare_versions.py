@@ -16,7 +16,7 @@ from stream.models.artifact import FINDINGS, REFERENCE
 from stream.models.model import load_model
 from stream.models.store import write_artifact
 from tests.lab.logs import START, acted, lines, raised, small_problem
-from tests.lab.model_cache import CREATED, cached_model
+from tests.lab.model_cache import CREATED, cached_model, small_model
 
 ALERTS = 2_400  # one every ten minutes: sixteen days and a half
 
@@ -96,12 +96,13 @@ def test_nothing_after_both_splits(changing: Replayed, folders: tuple[Path, Path
         compare_versions(cut, old, folders[0], new, folders[1])
 
 
-def test_an_older_champion_without_a_report(changing: Replayed, folders: tuple[Path, Path], tmp_path: Path) -> None:
+def test_an_older_champion_without_a_report(small: Replayed, tmp_path: Path) -> None:
     """What the trees lean on can't be told then; the rest can. A damaged reference watches nothing."""
-    model = load_model(folders[0], changing.problem)
-    files = {path.name: path.read_bytes() for path in folders[0].iterdir() if path.name in model.manifest.files}
+    folder = small_model(tmp_path / "whole")
+    model = load_model(folder, small.problem)
+    files = {path.name: path.read_bytes() for path in folder.iterdir() if path.name in model.manifest.files}
     bare = write_artifact(tmp_path, model.manifest, {name: files[name] for name in files if name != FINDINGS})
-    assert compare_versions(changing, load_model(bare, changing.problem), bare, model, folders[0]).importance is None
+    assert compare_versions(small, load_model(bare, small.problem), bare, model, folder).importance is None
     broken = write_artifact(tmp_path / "broken", model.manifest, {**files, REFERENCE: b"{}"})
-    moved = compare_versions(changing, load_model(broken, changing.problem), broken, model, folders[0])
+    moved = compare_versions(small, load_model(broken, small.problem), broken, model, folder)
     assert (moved.watched, moved.drift) == (0, [])

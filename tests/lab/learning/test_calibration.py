@@ -17,7 +17,7 @@ from tests.lab.model_cache import small_model
 
 
 @given(st.integers(0, 10_000), st.integers(2, 3_000))
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 def test_the_isotonic_map_rises_and_is_not_steep(seed: int, rows: int) -> None:
     """Whatever the labels: x and y rise, no line is steeper than two, every probability lies within (0, 1)."""
     rng = np.random.default_rng(seed)

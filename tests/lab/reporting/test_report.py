@@ -1,6 +1,7 @@
 """The report page: whole, self-contained, escaped, and saying what was found."""
 
 import re
+from functools import cache
 
 import msgspec
 import pytest
@@ -30,30 +31,36 @@ def bare() -> Judgement:
     return replace(sample.full(), **dict.fromkeys(OPTIONAL), notes=[])
 
 
+@cache
+def page() -> str:
+    """The page of the whole sample."""
+    return write(sample.full())
+
+
 def test_balanced() -> None:
     """The full page and the bare one close every tag in its order."""
-    assert Read(write(sample.full())).faults == []
+    assert Read(page()).faults == []
     assert Read(write(bare())).faults == []
 
 
 def test_doctype_first() -> None:
     """Nothing stands before the doctype, or browsers would fall into quirks mode."""
-    assert write(sample.full()).lstrip().startswith("<!DOCTYPE html>")
+    assert page().lstrip().startswith("<!DOCTYPE html>")
 
 
 def test_self_contained() -> None:
     """The page names no address, refers to nothing and holds no script."""
-    page = write(sample.full())
-    read = Read(page)
-    assert not re.search(r"https?:|url\(|@import", page)
+    text = page()
+    read = Read(text)
+    assert not re.search(r"https?:|url\(|@import", text)
     assert read.links == []
     assert "script" not in read.seen
-    assert page.count("<style>") == 1
+    assert text.count("<style>") == 1
 
 
 def test_sections_in_order() -> None:
     """All sections that were found stand in the page, in the order of a reader's questions."""
-    found = Read(write(sample.full())).headings
+    found = Read(page()).headings
     assert found == [*ALWAYS, *OPTIONAL.values(), "Notes", "How it was made"]
 
 
@@ -88,7 +95,7 @@ def test_hostile_names_escaped() -> None:
 
 def test_figures_shown() -> None:
     """The figures found are the figures read."""
-    text = Read(write(sample.full())).text
+    text = Read(page()).text
     for expected in ("0.848", "41.8%", "94.7% kept", "1.8 points", "21,400 alerts", "0.836 to 0.860", "0.412"):
         assert expected in text
     assert "best baseline, rule rate" not in text
@@ -97,7 +104,7 @@ def test_figures_shown() -> None:
 
 def test_figures_of_first_alerts_stand_beside() -> None:
     """Episodes have figures of their own, and a judgement without them shows none."""
-    text = Read(write(sample.full())).text
+    text = Read(page()).text
     assert "of 6,172 episodes, 29.3% of them acted on" in text
     assert "0.818" in text
     assert "episodes" not in Read(write(replace(sample.full(), episodes=None))).text
@@ -105,7 +112,7 @@ def test_figures_of_first_alerts_stand_beside() -> None:
 
 def test_one_rate_for_all_is_named_as_what_it_is() -> None:
     """The baseline that knows nothing of the alert is named in every table, explained once, and only where it is."""
-    text = Read(write(sample.full())).text
+    text = Read(page()).text
     assert text.count("one rate for all (always_noise)") >= 4
     assert text.count("It is what a score is worth that knows nothing of the alert.") == 1
     assert "always noise" not in text
@@ -126,13 +133,13 @@ def test_gate() -> None:
 
 def test_simulated_banner() -> None:
     """What is simulated says so, and only that."""
-    assert "SIMULATED:" in Read(write(sample.full())).text
+    assert "SIMULATED:" in Read(page()).text
     assert "SIMULATED:" not in Read(write(replace(sample.full(), simulated=False))).text
 
 
 def test_rest_of_teams_counted() -> None:
     """Forty teams are listed and the rest counted."""
-    text = Read(write(sample.full())).text
+    text = Read(page()).text
     assert "team-39" in text
     assert "team-40" not in text
     assert "and 6 more teams" in text
@@ -169,7 +176,7 @@ def test_nan_is_a_dash() -> None:
 
 def test_charts_named() -> None:
     """Every chart has a title, a name for who can't see it, and a sentence on how to read it."""
-    page = write(sample.full())
-    charts = page.count("<svg ")
-    assert charts == page.count('role="img" aria-label="') == page.count("How to read it: ") == 8
-    assert page.count("<figure><h3>") == charts
+    text = page()
+    charts = text.count("<svg ")
+    assert charts == text.count('role="img" aria-label="') == text.count("How to read it: ") == 8
+    assert text.count("<figure><h3>") == charts
