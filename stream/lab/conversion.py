@@ -47,7 +47,8 @@ def convert(estimator: Any, matrix: Matrix, name: str) -> bytes:
     except (LabError, MemoryError):
         raise
     except Exception as error:  # whatever a converter raises
-        reason = first_line(error.__cause__ or error).rstrip(".")
+        cause = error.__cause__
+        reason = first_line(cause if isinstance(cause, Exception) else error).rstrip(".")
         mend = f"take a model that the converter knows, or {_OWN_EXPORT}"
         raise LabError(f"{name}: can't be exported to ONNX: {reason}", mend) from error
 

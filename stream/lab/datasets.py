@@ -242,9 +242,13 @@ def from_frame(frame: Any) -> Dataset:
 
 def _cast(table: Any, name: str, kind: Any) -> Any:
     """The column as this type of Arrow; null where a value is not known."""
+    arrow = _arrow()
     try:
-        return table[name].cast(kind)
-    except (_arrow().ArrowException, KeyError) as error:
+        column = table[name]
+        if column.type == arrow.string_view():  # polars' text, which Arrow casts to text only
+            column = column.cast(arrow.string())
+        return column.cast(kind)
+    except (arrow.ArrowException, KeyError) as error:
         mend = "cast it before" if name in COLUMNS else "cast it before, or leave it out"
         raise LabError(f"the column {name!r} can't be read as {kind}: {first_line(error)}", mend) from None
 
