@@ -2,7 +2,9 @@
 -- The client needs the jar flink-sql-connector-kafka of its Flink version; the JSON format comes with Flink.
 
 SET 'table.exec.state.ttl' = '31 d';
-SET 'sql-client.execution.result-mode' = 'tableau'; -- the only one in which the client takes queries of a file
+
+-- The client takes the queries of a file in this mode only.
+SET 'sql-client.execution.result-mode' = 'tableau';
 
 CREATE TABLE enriched (
     alert ROW<
