@@ -80,6 +80,20 @@ def make() -> Logistic:
     return Logistic()
 
 
+class Printing(Logistic):
+    """One that prints while it learns, as CatBoost does."""
+
+    def fit(self, X: Matrix, y: Labels, sample_weight: Array | None = None) -> "Logistic":
+        """Fit, in public."""
+        print("learn: 0.5")  # noqa: T201  # what is tried
+        return super().fit(X, y, sample_weight)
+
+
+def make_printing() -> Printing:
+    """An unfitted one."""
+    return Printing()
+
+
 class Unexported(Logistic):
     """One that can't be exported."""
 
