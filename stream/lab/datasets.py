@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from stream.core.errors import LabError
+from stream.core.errors import LabError, first_line
 from stream.core.frame import Array, Labels, Mask, Matrix
 from stream.core.problem import Problem
 from stream.eventlog import import_parquet, read_log
@@ -212,26 +212,57 @@ def from_frame(frame: Any) -> Dataset:
     try:
         table = frame if isinstance(frame, arrow.Table) else arrow.table(frame)
     except (TypeError, ValueError) as error:
-        raise LabError(f"{type(frame).__name__} is no table that can be read: {error}") from None
+        raise LabError(
+            f"{type(frame).__name__} is no table that can be read: {first_line(error)}",
+            "hand over a pyarrow.Table, or a DataFrame of pandas or polars",
+        ) from None
     missing = [name for name in COLUMNS if name not in table.column_names]
     features = tuple(name for name in table.column_names if name not in COLUMNS and not name.startswith("__"))
     if missing or not features:
         raise LabError(f"the table lacks the column {missing[0]!r}" if missing else "the table has no features")
-    times = table["raised_at"].cast(arrow.timestamp("us", "UTC")).cast(arrow.int64())
-    columns = [table[name].cast(arrow.float32()).to_numpy(zero_copy_only=False) for name in features]
-    parts = np.array(table["part"].cast(arrow.string()).to_pylist(), dtype=np.str_)
-    if not set(parts.tolist()) <= set(PARTS):
-        raise LabError(f"the column 'part' must hold {', '.join(PARTS)} only")
+    teams, alert_ids, parts = (_known(table, name, arrow.string()) for name in ("team", "alert_id", "part"))
+    _hold(set(parts.to_pylist()) <= set(PARTS), "part", f"must hold {', '.join(PARTS)} only")
+    y = _known(table, "y", arrow.int8()).to_numpy()
+    _hold(bool(np.isin(y, (0, 1)).all()), "y", "must hold 0 and 1 only")
+    weights = _known(table, "weight", arrow.float64()).to_numpy()
+    _hold(bool((np.isfinite(weights) & (weights >= 0.0)).all()), "weight", "must hold numbers from 0 on only")
+    times = _known(table, "raised_at", arrow.timestamp("us", "UTC")).cast(arrow.int64()).to_numpy()
+    columns = [_cast(table, name, arrow.float32()).to_numpy() for name in features]
     return Dataset(
         X=np.stack(columns, axis=1).astype(np.float32),
-        y=table["y"].cast(arrow.int8()).to_numpy(zero_copy_only=False),
-        weights=table["weight"].cast(arrow.float64()).to_numpy(zero_copy_only=False),
-        teams=np.array(table["team"].cast(arrow.string()).to_pylist(), dtype=np.str_),
-        alert_ids=np.array(table["alert_id"].cast(arrow.string()).to_pylist(), dtype=np.str_),
-        times=times.to_numpy(zero_copy_only=False).astype("datetime64[us]"),
-        parts=parts,
+        y=y,
+        weights=weights,
+        teams=np.array(teams.to_pylist(), dtype=np.str_),
+        alert_ids=np.array(alert_ids.to_pylist(), dtype=np.str_),
+        times=times.astype("datetime64[us]"),
+        parts=np.array(parts.to_pylist(), dtype=np.str_),
         features=features,
     )
+
+
+def _cast(table: Any, name: str, kind: Any) -> Any:
+    """The column as this type of Arrow; null where a value is not known."""
+    arrow = _arrow()
+    try:
+        column = table[name]
+        if column.type == arrow.string_view():  # polars' text, which Arrow casts to text only
+            column = column.cast(arrow.string())
+        return column.cast(kind)
+    except (arrow.ArrowException, KeyError) as error:
+        mend = "cast it before" if name in COLUMNS else "cast it before, or leave it out"
+        raise LabError(f"the column {name!r} can't be read as {kind}: {first_line(error)}", mend) from None
+
+
+def _known(table: Any, name: str, kind: Any) -> Any:
+    """The same of a column that must have a value in each row."""
+    column = _cast(table, name, kind)
+    _hold(not column.null_count, name, f"has no value in {column.null_count} rows")
+    return column
+
+
+def _hold(holds: bool, name: str, fault: str) -> None:
+    if not holds:
+        raise LabError(f"the column {name!r} {fault}")
 
 
 def _arrow() -> Any:

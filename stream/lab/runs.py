@@ -6,11 +6,14 @@ A folder of models holds it as `runs/*.json`. With MLFLOW_TRACKING_URI set, a ru
 import hashlib
 import math
 import secrets
+import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import MutableMapping, Sequence
+from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -24,6 +27,8 @@ from stream.models.manifest import Manifest, Metrics
 
 FOLDER = "runs"
 TRACKING_URI = "MLFLOW_TRACKING_URI"
+PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
+"""How long a server that is away is waited for: by MLflow's defaults, minutes after the model is written."""
 Verb = Literal["train", "adopt", "evaluate"]
 _BLOCK = 1 << 20
 _BYTES_MOST = 1 << 20  # of one run's file
@@ -125,30 +130,50 @@ def looks(runs: Sequence[Run]) -> dict[str, int]:
     return dict(Counter(run.log_sha256 for run in runs if run.metrics is not None))
 
 
-def require_tracking(environment: Mapping[str, str]) -> Any:
+def require_tracking(environment: MutableMapping[str, str]) -> Any:
     """MLflow where MLFLOW_TRACKING_URI is set, else None; asked for before anything is learnt.
 
+    Args:
+        environment: of this process, which MLflow reads too. It gets `PATIENCE`, where that is not set.
+
     Raises:
-        LabError: it is set, and the extra is not installed.
+        LabError: it is set, and the extra is not installed, or MLflow keeps no runs in the folder that it names.
     """
-    if not environment.get(TRACKING_URI):
+    uri = environment.get(TRACKING_URI)
+    if not uri:
         return None
-    return import_extra("mlflow", "mlflow", f"{TRACKING_URI} needs", LabError)
+    for name, value in PATIENCE.items():
+        environment.setdefault(name, value)
+    mlflow = import_extra("mlflow", "mlflow", f"{TRACKING_URI} needs", LabError)
+    if urlsplit(uri).scheme in ("", "file"):
+        _check_folder(mlflow, uri)
+    return mlflow
+
+
+def _check_folder(mlflow: Any, uri: str) -> None:
+    """Open a folder of runs, which newer versions of MLflow refuse."""
+    try:
+        mlflow.MlflowClient(uri)
+    except Exception as error:  # MLflow's, or of the file system
+        reason = first_line(error).partition(". ")[0]
+        mend = "name a database, such as sqlite:///mlflow.db, or set MLFLOW_ALLOW_FILE_STORE=true"
+        raise LabError(f"{TRACKING_URI}={uri}: {reason}", mend) from None
 
 
 def track(mlflow: Any, run: Run, folder: Path | None) -> str | None:
     """Send a run to MLflow, with the files of a version; returns why that failed, for the run stands without it.
 
-    MLflow's client reads from the environment where to.
+    MLflow's client reads from the environment where to. What it prints goes to stderr.
     """
     try:
-        mlflow.set_experiment(run.problem.partition("@")[0])
-        with mlflow.start_run(run_name=run.model):
-            mlflow.set_tags(_tags(run))
-            mlflow.log_params({name: str(value) for name, value in run.options.items()})
-            mlflow.log_metrics(_numbers(run))
-            if folder is not None:
-                mlflow.log_artifacts(str(folder))
+        with redirect_stdout(sys.stderr):
+            mlflow.set_experiment(run.problem.partition("@")[0])
+            with mlflow.start_run(run_name=run.model):
+                mlflow.set_tags(_tags(run))
+                mlflow.log_params({name: str(value) for name, value in run.options.items()})
+                mlflow.log_metrics(_numbers(run))
+                if folder is not None:
+                    mlflow.log_artifacts(str(folder))
     except Exception as error:  # whatever a client raises: the version is written already
         return f"not tracked in MLflow: {hide_login(first_line(error))}"
     return None

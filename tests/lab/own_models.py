@@ -80,6 +80,20 @@ def make() -> Logistic:
     return Logistic()
 
 
+class Printing(Logistic):
+    """One that prints while it learns, as CatBoost does."""
+
+    def fit(self, X: Matrix, y: Labels, sample_weight: Array | None = None) -> "Logistic":
+        """Fit, in public."""
+        print("learn: 0.5")  # noqa: T201  # what is tried
+        return super().fit(X, y, sample_weight)
+
+
+def make_printing() -> Printing:
+    """An unfitted one."""
+    return Printing()
+
+
 class Unexported(Logistic):
     """One that can't be exported."""
 
@@ -109,3 +123,44 @@ def pipeline() -> Any:
     from sklearn.preprocessing import StandardScaler
 
     return make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(), LogisticRegression(max_iter=1_000))
+
+
+def xgboost(**options: Any) -> Any:
+    """A few trees of XGBoost."""
+    from xgboost import XGBClassifier
+
+    return XGBClassifier(n_estimators=20, max_depth=3, n_jobs=1, random_state=7, **options)
+
+
+def xgboost_dart() -> Any:
+    """Trees that are dropped now and then."""
+    return xgboost(booster="dart", rate_drop=0.3)
+
+
+def xgboost_forest() -> Any:
+    """XGBoost's random forest."""
+    from xgboost import XGBRFClassifier
+
+    return XGBRFClassifier(n_estimators=20, max_depth=3, n_jobs=1, random_state=7)
+
+
+def xgboost_pipeline() -> Any:
+    """XGBoost behind an imputer."""
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+
+    return make_pipeline(SimpleImputer(keep_empty_features=True), xgboost())
+
+
+def xgboost_ensemble() -> Any:
+    """XGBoost within scikit-learn's calibration."""
+    from sklearn.calibration import CalibratedClassifierCV
+
+    return CalibratedClassifierCV(xgboost(), cv=3)
+
+
+def histogram() -> Any:
+    """The trees of scikit-learn that take NaN."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    return HistGradientBoostingClassifier(max_iter=20, random_state=7)

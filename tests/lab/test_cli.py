@@ -78,6 +78,16 @@ def test_json_is_one_line(files: list[str], tmp_path: Path) -> None:
     assert evaluated["metrics"] == content["metrics"]
 
 
+@pytest.mark.slow
+def test_json_is_one_line_whatever_an_estimator_prints(files: list[str], tmp_path: Path) -> None:
+    """What it prints while it learns goes to stderr."""
+    estimator = ("--estimator", "tests.lab.own_models:make_printing")
+    trained = run("train", *files, "--out", str(tmp_path / "models"), "--json", *estimator)
+    assert trained.stdout.count("\n") == 1
+    assert msgspec.json.decode(trained.stdout)["version"]
+    assert "learn: 0.5" in trained.stderr
+
+
 def test_wrong_use_is_told(files: list[str], tmp_path: Path) -> None:
     """No log, two logs, no problem file: one sentence."""
     out = ["--out", str(tmp_path / "models")]

@@ -1,6 +1,8 @@
 """A log as a table: the rows that training learns from and the judge judges, in and out of frames and files."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from stream.lab.split import judgeable, split_at_share
 from stream.models.model import load_model
 from tests.lab.logs import small_log, small_problem, write
 from tests.lab.model_cache import small_model
+from tests.servers.availability import unavailable
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +82,7 @@ def test_a_frame_out_and_in_is_the_same(data: Dataset) -> None:
     assert same(from_frame(Frame()), data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ["pandas", "polars"])
 def test_a_frame_of_another_library_is_the_same(data: Dataset, package: str) -> None:
     """Out to a DataFrame and in again, where the library is installed; else the library is named."""
@@ -89,6 +93,31 @@ def test_a_frame_of_another_library_is_the_same(data: Dataset, package: str) -> 
     with pytest.raises(LabError) as caught:
         out()
     assert str(caught.value) == f"to_{package} needs {package}, which is not installed; pip install {package}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("package", ["pandas", "polars"])
+def test_rows_chosen_in_another_library_are_the_same_alerts(data: Dataset, package: str, tmp_path: Path) -> None:
+    """A part chosen there, and the Parquet and CSV files that it writes, come back as that part."""
+    if find_spec(package) is None:
+        unavailable(f"{package} is not installed")
+    library, wanted = import_module(package), data.part("test")
+    csv, parquet = tmp_path / "data.csv", tmp_path / "data.parquet"
+    if package == "pandas":
+        frame = data.to_pandas()
+        chosen = frame[frame["part"] == "test"]
+        chosen.to_csv(csv, index=False)
+        chosen.to_parquet(parquet)
+    else:
+        frame = data.to_polars()
+        chosen = frame.filter(frame["part"] == "test")
+        chosen.write_csv(csv)
+        chosen.write_parquet(parquet)
+    for found in (from_frame(chosen), from_frame(library.read_csv(csv)), read_dataset(parquet)):
+        assert np.array_equal(found.X, wanted.X, equal_nan=True)
+        assert found.alert_ids.tolist() == wanted.alert_ids.tolist()
+        assert found.times.tolist() == wanted.times.tolist()
+        assert found.y.tolist() == wanted.y.tolist()
 
 
 def test_a_file_out_and_in_is_the_same(data: Dataset, tmp_path: Path) -> None:
@@ -116,6 +145,28 @@ def test_another_table_is_told(columns: dict[str, list[object]], said: str) -> N
         from_frame(import_parquet()[0].table(columns))
     with pytest.raises(LabError, match="int is no table"):
         from_frame(7)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"y": [None, 1]}, "the column 'y' has no value in 1 rows"),
+        ({"y": [0, 2]}, "the column 'y' must hold 0 and 1 only"),
+        ({"y": [0.5, 1.0]}, "the column 'y' can't be read as int8: .*; cast it before$"),
+        ({"weight": [1.0, -1.0]}, "the column 'weight' must hold numbers from 0 on only"),
+        ({"team": ["a", None]}, "the column 'team' has no value in 1 rows"),
+        ({"raised_at": ["yesterday", "today"]}, "the column 'raised_at' can't be read as timestamp"),
+        ({"f": ["x", "y"]}, "the column 'f' can't be read as float: .*; cast it before, or leave it out$"),
+    ],
+)
+def test_a_column_with_a_fault_is_told(change: dict[str, list[object]], said: str) -> None:
+    """By its name, whatever a person did to the table before."""
+    sound: dict[str, list[object]] = {"team": ["a", "b"], "alert_id": ["1", "2"], "y": [0, 1], "weight": [1.0, 2.0]}
+    sound |= {"raised_at": [datetime(2026, 1, 1, tzinfo=UTC)] * 2, "part": ["train", "test"], "f": [None, 1.0]}
+    table = import_parquet()[0].table
+    assert np.isnan(from_frame(table(sound)).X[0, 0])
+    with pytest.raises(LabError, match=said):
+        from_frame(table({**sound, **change}))
 
 
 def test_paths_may_be_text(tmp_path: Path) -> None:

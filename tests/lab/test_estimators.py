@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from msgspec.structs import replace
+from onnxruntime import InferenceSession
 
 from stream.core.errors import EstimatorError, LabError, NoisegateError
 from stream.core.frame import Array, Decayed
 from stream.lab.conversion import convert
-from stream.lab.export import check_parity, extreme_rows
+from stream.lab.export import check_parity, export, extreme_rows
 from stream.lab.learning.estimators import NEAREST, Estimator, EstimatorModel, as_estimator, load_estimator
 from stream.lab.learning.plan import Plan
 from stream.lab.log_checks import about, about_estimator
@@ -28,6 +29,7 @@ from stream.models.store import Store
 from tests.lab import own_models
 from tests.lab.logs import small_problem
 from tests.lab.model_cache import cached_model, small_model
+from tests.servers.availability import unavailable
 
 OWN = "tests.lab.own_models"
 LOG = Path("log.jsonl")
@@ -172,6 +174,48 @@ def test_a_library_without_an_export_is_told() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # the library's own
+def test_xgboost_goes_through_to_a_served_challenger(small: Replayed, tmp_path: Path) -> None:
+    """Trees that take NaN as they are: trained, held to their export, judged and served."""
+    _require("xgboost")
+    store = tmp_path / "models"
+    champion = small_model(store)
+    own = train_replayed(small, store, plan=Plan(estimator=load_estimator(f"{OWN}:xgboost")))
+    manifest = verify(own)
+    assert manifest.metrics is not None
+    assert manifest.metrics.model.auc > 0.7
+    assert manifest.training.params["max_depth"] == 3
+    served_as_challenger(small, store, champion.name, own.name, tmp_path / "cache")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # the libraries' own
+@pytest.mark.parametrize("name", ["xgboost", "xgboost_forest", "xgboost_pipeline", "xgboost_ensemble", "histogram"])
+def test_an_export_scores_as_the_estimator(name: str) -> None:
+    """Also within a pipeline and an ensemble, and where features are not known."""
+    if name.startswith("xgboost"):
+        _require("xgboost")
+    rows = np.where(ROWS > 1.5, np.float32(np.nan), ROWS)
+    fitted = as_estimator(getattr(own_models, name)).fit(rows, LABELS)
+    session = InferenceSession(export(fitted, Calibration(), rows))
+    check_parity(fitted, Calibration(), lambda some: np.asarray(session.run(None, {"features": some})[0]), rows)
+
+
+@pytest.mark.slow
+def test_a_booster_that_can_t_be_exported_is_told() -> None:
+    """With the one that can, in one sentence with what helps."""
+    _require("xgboost")
+    fitted = as_estimator(own_models.xgboost_dart).fit(ROWS, LABELS)
+    with pytest.raises(LabError, match=r"the booster is 'dart', and .* knows 'gbtree' only; take a model that"):
+        fitted.to_onnx(ROWS)
+
+
+def _require(package: str) -> None:
+    if find_spec(package) is None:
+        unavailable(f"{package} is not installed")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("library", "package", "said"),
     [
@@ -212,7 +256,7 @@ def test_catboost_writes_its_export_itself() -> None:
     for one in (Saving, Failing):
         one.__module__ = "catboost.core"
     assert convert(Saving(), ROWS, "m:f") == fitted.to_onnx(ROWS)
-    with pytest.raises(LabError, match=r"m:f: can't be exported to ONNX: no categories$"):
+    with pytest.raises(LabError, match=r"m:f: can't be exported to ONNX: no categories; take a model"):
         convert(Failing(), ROWS, "m:f")
 
 
@@ -271,7 +315,7 @@ def test_log_odds_are_those_of_the_probabilities() -> None:
 def test_an_export_that_scores_otherwise_fails_the_gate() -> None:
     """The parity gate holds for any model, and names it."""
     fitted = as_estimator(own_models.make).fit(ROWS, LABELS)
-    with pytest.raises(LabError, match="make and its ONNX export disagree by"):
+    with pytest.raises(LabError, match=r"make and its ONNX export disagree by .*; if a scaler stands before trees"):
         check_parity(fitted, Calibration(), lambda rows: np.full(len(rows), 0.5), ROWS)
 
 

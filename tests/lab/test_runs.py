@@ -1,5 +1,6 @@
 """The run log: what a training or an evaluation was, and how often a log was looked at."""
 
+import os
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -15,7 +16,7 @@ from typer.testing import CliRunner
 
 from stream.core.errors import LabError
 from stream.lab.cli import app
-from stream.lab.runs import FOLDER, Run, looks, read_runs, require_tracking, run_of, track, write_run
+from stream.lab.runs import FOLDER, PATIENCE, Run, looks, read_runs, require_tracking, run_of, track, write_run
 from stream.models.artifact import verify
 from tests.lab.logs import small_log, write
 from tests.lab.model_cache import small_model
@@ -91,7 +92,7 @@ def test_the_verb_lists_runs_and_warns(tmp_path: Path) -> None:
 
 def test_mlflow_is_wanted_only_where_its_address_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without MLFLOW_TRACKING_URI nothing is imported; with it a missing package is one sentence."""
-    wanted = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:1"}
+    wanted = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
     assert require_tracking({}) is None
     with monkeypatch.context() as missing:
         missing.setitem(sys.modules, "mlflow", None)
@@ -100,6 +101,27 @@ def test_mlflow_is_wanted_only_where_its_address_is_set(monkeypatch: pytest.Monk
     with monkeypatch.context() as there:
         there.setitem(sys.modules, "mlflow", client := ModuleType("mlflow"))
         assert require_tracking(wanted) is client
+    assert wanted["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "5"
+    assert wanted["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == PATIENCE["MLFLOW_HTTP_REQUEST_MAX_RETRIES"]
+
+
+@pytest.mark.parametrize("uri", ["./mlruns", "file:///tmp/mlruns"])
+def test_a_folder_that_mlflow_refuses_is_told_before_anything_is_learnt(
+    uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In MLflow's first sentence, with what helps; a server's address is not tried."""
+
+    def refuse(where: str) -> None:
+        raise RuntimeError(f"The backend {where} is in maintenance mode. Please migrate to a database. See the docs.")
+
+    refusing = ModuleType("mlflow")
+    refusing.MlflowClient = refuse  # type: ignore[attr-defined]  # what is used of it
+    monkeypatch.setitem(sys.modules, "mlflow", refusing)
+    with pytest.raises(LabError) as caught:
+        require_tracking({"MLFLOW_TRACKING_URI": uri})
+    assert caught.value.problem == f"MLFLOW_TRACKING_URI={uri}: The backend {uri} is in maintenance mode"
+    assert "sqlite:///mlflow.db" in str(caught.value.mend)
+    assert require_tracking({"MLFLOW_TRACKING_URI": "https://127.0.0.1:1"}) is refusing
 
 
 class RecordingClient:
@@ -109,7 +131,8 @@ class RecordingClient:
         self.calls: dict[str, Any] = {}
 
     def start_run(self, run_name: str) -> AbstractContextManager[None]:
-        """A run that does nothing."""
+        """A run that does nothing; MLflow prints at its end where it is."""
+        print("a run is on its way")  # noqa: T201  # as MLflow does
         self.calls["start_run"] = run_name
         return nullcontext()
 
@@ -117,8 +140,8 @@ class RecordingClient:
         return lambda value: self.calls.update({name: value})
 
 
-def test_a_run_is_tracked_whole(tmp_path: Path) -> None:
-    """Experiment, name, parameters, figures, tags and files of the version go to MLflow's client."""
+def test_a_run_is_tracked_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Experiment, name, parameters, figures, tags and files of the version go to its client, its words to stderr."""
     folder = small_model(tmp_path / "models")
     run = run_of("train", verify(folder), write(tmp_path / "log.jsonl", small_log()), "noisegate lab train")
     client = RecordingClient()
@@ -128,6 +151,7 @@ def test_a_run_is_tracked_whole(tmp_path: Path) -> None:
     assert client.calls["log_metrics"]["model.auc"] == run.metrics.model.auc  # type: ignore[union-attr]
     assert client.calls["set_tags"]["model"] == folder.name
     assert client.calls["log_artifacts"] == str(folder)
+    assert capsys.readouterr() == ("", "a run is on its way\n")
 
 
 @pytest.mark.slow
@@ -138,6 +162,7 @@ def test_a_run_reaches_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "mlruns").as_uri())
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    assert require_tracking(dict(os.environ)) is mlflow
     folder = small_model(tmp_path / "models")
     run = run_of("train", verify(folder), write(tmp_path / "log.jsonl", small_log()), "noisegate lab train")
     assert track(mlflow, run, folder) is None

@@ -3,6 +3,9 @@
 
 SET 'table.exec.state.ttl' = '31 d';
 
+-- The client takes the queries of a file in this mode only.
+SET 'sql-client.execution.result-mode' = 'tableau';
+
 CREATE TABLE enriched (
     alert ROW<
         `at` STRING,

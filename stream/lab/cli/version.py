@@ -4,6 +4,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Literal
 
@@ -40,7 +41,8 @@ def write_version(
     make_out(out)
     command, events = shlex.join(["noisegate", *sys.argv[1:]]), log_options[0]
     with chosen_log(*log_options) as log, stage_bars() as report_progress:
-        folder = make(log, definition, out, command=command, progress=report_progress, notice=print_notice)
+        with redirect_stdout(sys.stderr):  # an estimator may print while it learns
+            folder = make(log, definition, out, command=command, progress=report_progress, notice=print_notice)
         run = run_of(verb, verify(folder), log, command, events.name if events else SIMULATED)
     record_run(run, folder, tracking)
     print_trained(folder, verify(folder), problem, out, as_json)
