@@ -41,7 +41,7 @@ def test_teams_are_where_librdkafka_puts_them(broker: Broker, partitioner: str, 
             team,
             on_delivery=lambda error, message: placed.update({message.key().decode(): message.partition()}),
         )
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
     choose = partition_chooser(partitioner, 7)
     assert placed == {team: choose(team) for team in TEAMS}
     assert Topics(settings).require("events") == {unique_name: 7}
@@ -61,7 +61,7 @@ def test_the_log_of_events_is_stamped_by_the_broker(kafka: ApacheKafka, unique_n
     Topics(settings).create(1, 1, topic_configs())
     producer = Producer(producer_settings(settings))
     producer.produce(settings.topics.events, b"v", timestamp=int((time.time() + 3_000.0) * 1000))
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
 
     async def first() -> ConsumerRecord:
         part = TopicPartition(settings.topics.events, 0)

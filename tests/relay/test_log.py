@@ -15,7 +15,7 @@ from tests.servers.receiver import Receiver, post_json
 from tests.servers.redis import RedisServer
 from tests.waits import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def names(events: list[Event]) -> list[str]:
@@ -39,12 +39,12 @@ def test_a_firing_goes_on_and_a_bad_alert_is_a_dead_letter(
 
     with Receiver() as alertmanager, RelayProcess([alertmanager.url], environment) as relay:
         post_json(f"{relay.url}/api/v2/alerts", [endless, bad], headers)
-        until(lambda: names(events()) == ["raised", "ended"], 20)
+        until(lambda: names(events()) == ["raised", "ended"], 60)
         post_json(f"{relay.url}/api/v2/alerts", [endless, bad], headers)
-        until(lambda: names(events())[2:3] == ["resumed"], 20)
+        until(lambda: names(events())[2:3] == ["resumed"], 60)
         post_json(f"{relay.url}/api/v2/alerts", [resolved(endless)], headers)
-        until(lambda: names(events())[-1] == "ended" and len(events()) >= 4, 20)
-        until(lambda: relay.value("relay_events_waiting") == 0, 10)
+        until(lambda: names(events())[-1] == "ended" and len(events()) >= 4, 60)
+        until(lambda: relay.value("relay_events_waiting") == 0, 60)
         assert relay.value("relay_not_followed_total", reason="bad_time") == 2
     found = events()
     assert len({one.alert_id for one in found if isinstance(one, Raised | Acted)}) == 1

@@ -83,8 +83,8 @@ def test_what_serves_is_shown(
     assert total(metrics, "model_store_up") == 1.0
     shop.add(trained, A)
     shop.store.point(CHAMPION, Pointer(A))
-    until(lambda: models.active.champions, 10)
+    until(lambda: models.active.champions, 60)
     assert models.faults == []
-    until(lambda: shown(metrics, "model_failures_total"), 10)
+    until(lambda: shown(metrics, "model_failures_total"), 60)
     for name in ("model_failures_total", "model_simulated"):
         assert list(shown(metrics, name).values()) == [0.0]
