@@ -143,7 +143,7 @@ def alter_limits(kafka: ApacheKafka, limit_of: dict[str, int]) -> None:
         for future in admin.incremental_alter_configs([resource]).values():
             future.result(60)
     topics = Topics(load_settings({"NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers}))
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while any(topics.configs(name)["max.message.bytes"] != str(limit) for name, limit in limit_of.items()):
         assert time.monotonic() < deadline
         time.sleep(0.05)
