@@ -68,7 +68,7 @@ class Closer:
     def close(self) -> None:
         """End."""
         self._stopping.set()
-        self._thread.join(10)
+        self._thread.join(60)
         if self._tail is not None:
             self._tail.close()
 
@@ -99,7 +99,7 @@ class Setting:
         self.receiver = exits.enter_context(Receiver())
         self.alertmanager = exits.enter_context(AlertmanagerServer(CONFIG % self.receiver.url))
         environment = {key: value for key, value in self.cluster.environment.items() if "METRICS_PORT" not in key}
-        environment |= {"NOISEGATE_RELAY_LABELS": "true", "NOISEGATE_RELAY_WAIT_SECONDS": "2"}
+        environment |= {"NOISEGATE_RELAY_LABELS": "true", "NOISEGATE_RELAY_WAIT_SECONDS": "5"}
         self.relays = [exits.enter_context(RelayProcess([self.alertmanager.url], environment)) for _ in range(2)]
         for relay in self.relays:
             until(lambda relay=relay: "inhibit rule" in relay.get("/readyz"), 60)  # type: ignore[misc]
@@ -140,13 +140,13 @@ def test_a_paused_alert_is_shown_to_nobody_until_its_release(setting: Setting) -
     """
     for relay in setting.relays:
         assert 'add noisegate="" to the source_matchers of each inhibit rule' in relay.get("/readyz")
-        assert relay.value("relay_inhibit_rules") == 1
+        until(lambda relay=relay: relay.value("relay_inhibit_rules") == 1, 60)  # type: ignore[misc]
     paused, plain = alert("PauseMe"), alert("ShowMe")
     threads = [Thread(target=relay.post, args=(paused, plain)) for relay in setting.relays]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert setting.labels("PauseMe") == ["paused"]
     assert setting.labels("ShowMe") == [""]
     until(lambda: setting.told("ShowMe") == ["firing"], 60)
@@ -155,12 +155,12 @@ def test_a_paused_alert_is_shown_to_nobody_until_its_release(setting: Setting) -
     until(lambda: setting.annotations("ShowMe").get("noisegate_probability") == "0.07", 60)
     setting.closer.write(decision(setting.closer.ids["PauseMe"], "release"))
     released = time.monotonic()
-    until(lambda: setting.labels("PauseMe") == [""], 5)
-    assert time.monotonic() - released < 1.5
+    until(lambda: setting.labels("PauseMe") == [""], 60)
+    assert time.monotonic() - released < 3.5
     until(lambda: setting.told("PauseMe") == ["firing"], 60)
     assert setting.told("ShowMe") == ["firing"]  # group_wait, longer than its group_interval, has passed since
     for relay in setting.relays:
         relay.post(resolved(paused))
     until(lambda: setting.told("PauseMe") == ["firing", "resolved"], 60)
-    assert setting.labels("PauseMe") == []
+    until(lambda: setting.labels("PauseMe") == [], 60)
     assert sum(relay.value("relay_labels_total", label="paused") for relay in setting.relays) == 2

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import Message
 
 from stream.core.events import Acted, Event, Raised, decode_event
 from stream.kafka.tail import Tail
@@ -50,7 +51,8 @@ def test_a_firing_goes_on_and_a_bad_alert_is_a_dead_letter(
     assert len({one.alert_id for one in found if isinstance(one, Raised | Acted)}) == 1
     assert len({one.action_id for one in found if isinstance(one, Acted)}) == len(found) - 1
     with Tail(cluster.settings, [cluster.settings.topics.failed], 0.0) as tail:
-        letters = tail.read(5.0)
+        letters = list[Message]()
+        until(lambda: letters.extend(tail.read(0.2)) or letters, 60)
     (letter,) = letters
     assert json.loads(letter.value() or b"") == bad
     found_headers = dict(letter.headers() or [])
