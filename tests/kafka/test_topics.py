@@ -12,6 +12,7 @@ from stream.core.errors import BrokerError
 from stream.core.topics import TOPICS
 from stream.kafka.clients import producer_settings
 from stream.kafka.partitioner import partition_chooser
+from stream.kafka.tail import Tail
 from stream.kafka.topics import Topics, topic_configs
 from stream.scorer.clocks import LOG_APPEND_TIME_TYPE
 from tests.servers.fixtures import Broker
@@ -52,6 +53,16 @@ def test_a_missing_topic_is_told_with_the_mend(broker: Broker, unique_name: str)
     settings = make_settings(kafka_bootstrap_servers=broker.bootstrap_servers, events_topic=unique_name)
     with pytest.raises(BrokerError, match=f"{unique_name}.*noisegate topics create"):
         Topics(settings).require("events")
+
+
+def test_topics_can_be_read_as_soon_as_they_are_made(kafka: ApacheKafka, unique_name: str) -> None:
+    """A tail that is opened right after `create` finds its topic and a broker that leads it."""
+    for number in range(5):
+        names = {f"NOISEGATE_{role.upper()}_TOPIC": f"{unique_name}-{number}.{role}" for role in TOPICS}
+        settings = load_settings({"NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers, **names})
+        Topics(settings).create(3, 1, topic_configs())
+        with Tail(settings, [settings.topics.failed], since=0.0) as tail:
+            assert tail.partitions == {settings.topics.failed: 3}
 
 
 def test_the_log_of_events_is_stamped_by_the_broker(kafka: ApacheKafka, unique_name: str) -> None:
