@@ -70,9 +70,17 @@ def test_a_closer_pauses_and_follows_ends_undos_and_a_pause_of_all(
     (deployment.folder / "rules.toml").write_text("[[rule]]\nname = 7\n")
     until(lambda: "the rules in use are not those of the files" in deployment.log_of("one"), 60)
     deployment.state.pause_all(None)
-    last = deployment.produce(2.0, first=len(ids) + len(more))
-    until(lambda: set(last) <= set(deployment.decisions()), 60)
-    assert "pause" in {name for alert in last for name in deployment.decisions()[alert]}
+    count = len(ids) + len(more)
+
+    def pauses_again() -> bool:
+        """Whether some of a second's alerts are paused."""
+        nonlocal count
+        last = deployment.produce(1.0, first=count)
+        count += len(last)
+        until(lambda: set(last) <= set(deployment.decisions()), 60)
+        return "pause" in {name for alert in last for name in deployment.decisions()[alert]}
+
+    until(pauses_again, 60, "the rule acts no more")
 
     deployment.workers["one"].send_signal(signal.SIGTERM)
     assert deployment.workers["one"].wait(60) == 0

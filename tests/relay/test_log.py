@@ -52,7 +52,12 @@ def test_a_firing_goes_on_and_a_bad_alert_is_a_dead_letter(
     assert len({one.action_id for one in found if isinstance(one, Acted)}) == len(found) - 1
     with Tail(cluster.settings, [cluster.settings.topics.failed], 0.0) as tail:
         letters = list[Message]()
-        until(lambda: letters.extend(tail.read(0.2)) or letters, 60)
+
+        def came() -> bool:
+            letters.extend(tail.read(0.2))
+            return bool(letters)
+
+        until(came, 60)
     (letter,) = letters
     assert json.loads(letter.value() or b"") == bad
     found_headers = dict(letter.headers() or [])
