@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 from confluent_kafka import Message
 
+from stream.config import make_settings
 from stream.core.events import Acted, Event, Raised, decode_event
 from stream.kafka.tail import Tail
+from stream.kafka.topics import Topics, topic_configs
+from stream.relay.tail import RecordTail
 from tests.chaos.cluster import Cluster
 from tests.relay.processes import RelayProcess, alert, resolved
 from tests.servers.kafka import ApacheKafka
@@ -22,6 +25,20 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 def names(events: list[Event]) -> list[str]:
     """What each event says."""
     return ["raised" if isinstance(one, Raised) else one.kind for one in events if isinstance(one, Raised | Acted)]
+
+
+def test_while_a_topic_is_missing_no_scores_come(kafka: ApacheKafka, unique_name: str) -> None:
+    """The relay says which and the mend, and does not take it for a topic without records; made, it is followed."""
+    topics = {role: f"{unique_name}.{role}" for role in ("events", "enriched", "outcomes", "decisions", "failed")}
+    named = {f"{role}_topic": name for role, name in topics.items()}
+    settings = make_settings(kafka_bootstrap_servers=kafka.bootstrap_servers, relay_labels=True, **named)
+    tail = RecordTail(settings, lambda records: None)
+    tail.start()
+    missing = f"Kafka has no topic {topics['enriched']}, {topics['decisions']}; run `noisegate topics create`"
+    until(lambda: tail.away == missing, 60)
+    Topics(settings).create(1, 1, topic_configs())
+    until(lambda: tail.away == "", 60)
+    tail.close(60)
 
 
 def test_a_firing_goes_on_and_a_bad_alert_is_a_dead_letter(
