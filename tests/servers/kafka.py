@@ -15,6 +15,7 @@ from pathlib import Path
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewPartitions
+from filelock import FileLock
 
 from stream.dev.process import LOOPBACK, ServerProcess, accepts, free_port
 
@@ -140,12 +141,14 @@ def jars() -> Path:
             raise KafkaUnavailable(f"{program} is not installed, so Apache Kafka can't be started")
     folder = CACHE / hashlib.sha256(POM.read_bytes()).hexdigest()[:12]
     if not folder.exists():
-        _fetch(folder)
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with FileLock(CACHE / "fetch.lock"):  # several workers come here at once
+            if not folder.exists():
+                _fetch(folder)
     return folder
 
 
 def _fetch(folder: Path) -> None:
-    CACHE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE) as temporary:
         goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={temporary}/jars"]
         maven = subprocess.run(
@@ -156,8 +159,7 @@ def _fetch(folder: Path) -> None:
         )
         if maven.returncode != 0:
             raise KafkaUnavailable(f"Maven can't fetch Apache Kafka: {maven.stdout.strip()[-500:]}")
-        if not folder.exists():
-            (Path(temporary) / "jars").rename(folder)
+        (Path(temporary) / "jars").rename(folder)
 
 
 def _serves(bootstrap_servers: str) -> bool:
