@@ -7,7 +7,7 @@ from collections.abc import Callable
 POLL_SECONDS = 0.0005
 
 
-async def until(true: Callable[[], object], seconds: float = 10.0, what: str = "it never came true") -> None:
+async def until(true: Callable[[], object], seconds: float = 60.0, what: str = "it never came true") -> None:
     """Return once the condition holds; AssertionError with `what` if it does not within so many seconds."""
     deadline = time.monotonic() + seconds
     while not true():

@@ -71,7 +71,7 @@ def test_https_is_served(authority: Authority) -> None:
         await send({"type": "http.response.body", "body": b"ok"})
 
     async def ask(scheme: str, verify: ssl.SSLContext) -> str:
-        async with httpx.AsyncClient(verify=verify, trust_env=False) as client:
+        async with httpx.AsyncClient(verify=verify, trust_env=False, timeout=60.0) as client:
             return (await client.get(f"{scheme}://{LOOPBACK}:{port}/")).text
 
     async def test() -> None:

@@ -31,7 +31,7 @@ def record(name: str, text: str, *values: object, level: int = logging.ERROR) ->
 
 def test_what_threads_finalizers_and_warnings_say_is_json_too() -> None:
     """No traceback and no warning reaches standard error beside the JSON lines."""
-    ran = subprocess.run([sys.executable, "-c", STRAY], capture_output=True, text=True, timeout=30, check=True)
+    ran = subprocess.run([sys.executable, "-c", STRAY], capture_output=True, text=True, timeout=120, check=True)
     lines = [json.loads(line) for line in ran.stderr.splitlines()]
     assert [line["level"] for line in lines] == ["error", "critical", "warning", "info"]
     assert "ZeroDivisionError" in lines[1]["traceback"]

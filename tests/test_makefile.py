@@ -22,7 +22,7 @@ def clone(tmp_path: Path) -> Path:
 def make(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run make there, free of the make that may have started the tests."""
     environ = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
-    return subprocess.run(["make", *words], cwd=folder, env=environ, capture_output=True, text=True, timeout=30)
+    return subprocess.run(["make", *words], cwd=folder, env=environ, capture_output=True, text=True, timeout=120)
 
 
 def fake_python(folder: Path, answers: str) -> str:

@@ -81,7 +81,7 @@ def answering(*pieces: bytes, pause: float = 0.0, close: bool = True) -> Iterato
         thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
         ended.set()
-        thread.join(5.0)
+        thread.join(60.0)
 
 
 def http_answer(body: bytes, status: str = "200 OK") -> bytes:

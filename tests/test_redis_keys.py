@@ -84,7 +84,7 @@ def test_every_key_of_the_sources_is_in_the_catalogue(redis_url: str) -> None:
 
     The watcher's are held against it in tests/intake/test_watcher.py.
     """
-    firings, memory = RedisFiringStore(redis_url, "noisegate", 2.0), RedisExpiringStore(redis_url, "noisegate", 2.0)
+    firings, memory = RedisFiringStore(redis_url, "noisegate", 10.0), RedisExpiringStore(redis_url, "noisegate", 10.0)
     keys = [
         firing_key("grafana", 241),
         owner_key("pagerduty", "Q0\0:1"),

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _CHUNK = 500
 _ROLES = tuple(TOPICS)
 _SKEW_MS = 1_000
+_SLOW_SECONDS = 15.0  # at most without a record before the log's end is reached
 _OLD_SECONDS = 3_600.0  # a log that ends longer ago than a tick and this is of the past
 _DECISION_COLUMNS = {"decision": 12, "by_rule": 24, "team": 20, "alert_id": 20}  # with their widths; `why` is last
 
@@ -105,7 +106,8 @@ def tail(
     topic: Annotated[str, typer.Argument(help=f"{', '.join(_ROLES)}, or any topic's name.")],
     output: Annotated[Format, typer.Option("--format", help="Output format.")] = Format.jsonl,
     until_idle: Annotated[
-        float | None, typer.Option(help="Exit after this many seconds without a record. Default: never.")
+        float | None,
+        typer.Option(help="At the log's end, exit after this many seconds without a record. Default: never."),
     ] = None,
     beginning: Annotated[
         bool,
@@ -125,7 +127,9 @@ def tail(
     with Reader(settings, [name], None if beginning or not settings.kafka.end_offsets else 0) as reader:
         quiet_since = time.monotonic()
         try:
-            while until_idle is None or time.monotonic() - quiet_since < until_idle:
+            while until_idle is None or time.monotonic() - quiet_since < max(
+                until_idle, 0.0 if reader.at_end else _SLOW_SECONDS
+            ):
                 found = [message for message in reader.read(0.1) if message.timestamp()[1] >= since]
                 for message in found:
                     show(message, settings)

@@ -79,7 +79,7 @@ class ServerProcess:
         ready: Callable[[], bool],
         folder: Path | None = None,
         environ: Mapping[str, str] | None = None,
-        deadline_seconds: float = 15.0,
+        deadline_seconds: float = 60.0,
     ) -> None:
         self.name = name
         self._argv = list(argv)

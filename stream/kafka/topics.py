@@ -1,11 +1,12 @@
 """Kafka's administration: the topics of the settings, what identifies them, and the groups that read them."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, wait
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec, ResourceType
 from msgspec import Struct
 
 from stream.config import Settings
@@ -18,7 +19,14 @@ FOREVER = "-1"
 _DAY_MS = 86_400_000
 TIMESTAMPS, LOG_APPEND_TIME = "message.timestamp.type", "LogAppendTime"
 _ANSWER_SECONDS = 5.0  # beyond the time-out of the request itself
+_LED_PAUSE_SECONDS = 0.05  # between two looks whether brokers lead what was made
 _RECONNECT_MILLISECONDS = 1_000  # at most; librdkafka's default of 10 s would hide for so long that Kafka is back
+_NOT_LED = {
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.OFFSET_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+}
 _KIND_OF_ERROR: Mapping[int, type[BrokerError]] = {
     KafkaError.UNKNOWN_TOPIC_OR_PART: TopicMissing,
     KafkaError._TRANSPORT: KafkaAway,
@@ -126,7 +134,7 @@ class Topics:
         return len(self._answer(described[group], f"describe the consumer group {group}").members)
 
     def create(self, partitions: int, replication: int, configs: Mapping[str, Mapping[str, str]]) -> list[str]:
-        """Create the topics that do not exist; `configs` by role. Returns the names of those made."""
+        """Create the topics that do not exist; `configs` by role. Returns the names of those made; they can be read."""
         there = self.partitions()
         new = [
             NewTopic(name, partitions, replication, config=dict(configs.get(role, {})))
@@ -136,7 +144,24 @@ class Topics:
         futures = self._admin.create_topics(new) if new else {}
         for name, future in futures.items():
             self._answer(future, f"create the topic {name}")
+        deadline = time.monotonic() + self._seconds
+        while not self._are_led(futures) and time.monotonic() < deadline:
+            time.sleep(_LED_PAUSE_SECONDS)
         return [topic.topic for topic in new]
+
+    def _are_led(self, names: Collection[str]) -> bool:
+        """Whether brokers list these topics and lead their partitions, which takes a moment after they were made."""
+        try:
+            there = self.partitions()
+        except BrokerError:
+            return False
+        if not there.keys() >= set(names):
+            return False
+        parts = {TopicPartition(name, number): OffsetSpec.latest() for name in names for number in range(there[name])}
+        asked = self._admin.list_offsets(parts) if parts else {}
+        wait(asked.values(), self._seconds + _ANSWER_SECONDS)
+        faults = [future.exception() for future in asked.values() if future.done()]
+        return not any(isinstance(one, KafkaException) and one.args[0].code() in _NOT_LED for one in faults)
 
     def configs(self, topic: str) -> dict[str, str]:
         """The topic's configuration."""

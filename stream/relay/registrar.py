@@ -100,7 +100,7 @@ class Registrar:
 
     @property
     def waiting(self) -> int:
-        """How many events are not in Kafka yet."""
+        """How many events are not in Kafka yet, or not known in memory to be there."""
         return len(self._ready) + len(self._later) + self._in_flight
 
     def look_up(self, entries: Sequence[Entry]) -> None:
@@ -160,6 +160,7 @@ class Registrar:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._due_came.wait(), None if wait is None else max(0.01, wait))
                 continue
+            self._in_flight = len(batch)
             await self._publish(await self._prepared(batch))
 
     def _attach(self, entry: Entry, look: Look, identity: Identity) -> None:
@@ -262,7 +263,6 @@ class Registrar:
         results: list[Any] = await asyncio.gather(
             *(asyncio.wrap_future(future) for _, future in futures), return_exceptions=True
         )
-        self._in_flight = 0
         acknowledged: list[Pending] = []
         for (due, _), result in zip(futures, results, strict=True):
             if not isinstance(result, BaseException):
@@ -277,10 +277,12 @@ class Registrar:
                     self._letters.add(REFUSED_BY_TOPIC, str(result), due.value, due.value, Part(self._topic, -1))
                 self._metrics.lost.inc()
                 self._done(due)
+        self._in_flight = sum(not isinstance(result, BaseException) for result in results)
         self._note_kafka([result for result in results if isinstance(result, KafkaAway)], len(results))
-        self._metrics.events_waiting.set(self.waiting)
         if acknowledged:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._events.confirm, acknowledged)
+        self._in_flight = 0
+        self._metrics.events_waiting.set(self.waiting)
 
     def _done(self, due: _Due) -> None:
         if due.kind == "ended":

@@ -7,11 +7,13 @@ from threading import Event, Thread
 from typing import Any
 
 import msgspec
+from msgspec.structs import astuple
 
 from stream.config import Settings
 from stream.core.errors import NoisegateError
 from stream.core.records import Decision, Enriched, decode_decision, decode_enriched
 from stream.kafka.tail import Tail
+from stream.kafka.topics import topic_missing
 
 log = logging.getLogger(__name__)
 HISTORY_SECONDS = 7 * 86_400.0  # what still fires may have been scored days ago
@@ -32,7 +34,7 @@ class RecordTail:
         clock: seconds since 1970.
 
     Attributes:
-        away: why nothing can come now, one sentence; empty while Kafka answers.
+        away: why nothing can come now, one sentence; empty while Kafka answers and has the topics.
     """
 
     def __init__(
@@ -59,7 +61,6 @@ class RecordTail:
         while not self._stopping.is_set():
             try:
                 with Tail(self._settings, list(self._decoders), self._clock() - HISTORY_SECONDS, NEWEST) as tail:
-                    self.away = ""
                     self._read(tail)
             except NoisegateError as error:
                 self.away = str(error)
@@ -69,19 +70,22 @@ class RecordTail:
                 self._stopping.wait(RETRY_SECONDS)
 
     def _read(self, tail: Tail) -> None:
-        looked = time.monotonic()
+        looked, servers = time.monotonic(), self._settings.kafka.bootstrap_servers
         while not self._stopping.is_set():
             messages = tail.read(READ_SECONDS)
-            self.away = "" if tail.away_since is None else f"Kafka at {self._settings.kafka.bootstrap_servers} is away"
+            self.away = f"Kafka at {servers} is away" if tail.away_since is not None else self._missing(tail)
             if messages:
                 self._deliver([record for message in messages if (record := self._decode(message)) is not None])
             wait = MISSING_SECONDS if tail.missing else REFRESH_SECONDS
-            if time.monotonic() - looked > wait and not self.away:
+            if time.monotonic() - looked > wait and tail.away_since is None:
                 looked = time.monotonic()
                 try:
                     tail.refresh()  # a topic may have grown, or be there now
                 except NoisegateError as error:
                     self.away = str(error)
+
+    def _missing(self, tail: Tail) -> str:
+        return str(topic_missing(tail.missing, astuple(self._settings.topics))) if tail.missing else ""
 
     def _decode(self, message: Any) -> Enriched | Decision | None:
         value = message.value()

@@ -48,10 +48,11 @@ class Cluster:
             "NOISEGATE_MODEL_CACHE": str(folder / "cache"),
             "NOISEGATE_TICK_SECONDS": "0",
             "NOISEGATE_METRICS_PORT": "0",
-            "NOISEGATE_SESSION_TIMEOUT_SECONDS": "3",
+            # Short, and longer than a busy machine lets anything stand still: that would be a rebalance or an outage.
+            "NOISEGATE_SESSION_TIMEOUT_SECONDS": "6",
             "NOISEGATE_HEARTBEAT_SECONDS": "0.5",
-            "NOISEGATE_REBALANCE_TIMEOUT_SECONDS": "5",
-            "NOISEGATE_HISTORY_TIMEOUT_SECONDS": "1",
+            "NOISEGATE_REBALANCE_TIMEOUT_SECONDS": "15",
+            "NOISEGATE_HISTORY_TIMEOUT_SECONDS": "5",
         }
         for role in TOPICS:
             self.environment[f"NOISEGATE_{role.upper()}_TOPIC"] = f"{name}.{role}"
@@ -82,7 +83,7 @@ class Cluster:
     def kill(self, name: str) -> None:
         """SIGKILL, and wait until it is gone."""
         self.workers[name].kill()
-        self.workers[name].wait(10)
+        self.workers[name].wait(60)
 
     def close(self) -> None:
         """End every worker."""
@@ -90,7 +91,7 @@ class Cluster:
             if worker.poll() is None:
                 worker.send_signal(signal.SIGCONT)
                 worker.kill()
-            worker.wait(10)
+            worker.wait(60)
 
     def produce(self, events: Iterable[dict[str, object]], per_second: float = 0.0) -> int:
         """Write events, keyed by team, at most so many a second; returns how many."""
@@ -120,7 +121,7 @@ class Cluster:
             {"bootstrap.servers": self.kafka.bootstrap_servers, "group.id": "reader", "enable.auto.commit": False}
         )
         try:
-            count = len(consumer.list_topics(topic, timeout=10).topics[topic].partitions)
+            count = len(consumer.list_topics(topic, timeout=30).topics[topic].partitions)
             for number in range(count):
                 part = TopicPartition(topic, number, 0)
                 end = end_of(consumer, part)
@@ -156,7 +157,7 @@ class Cluster:
         consumer = Consumer(group)
         try:
             parts = [TopicPartition(self.settings.topics.events, number) for number in range(self.partitions)]
-            return [part.offset for part in consumer.committed(parts, timeout=10)]
+            return [part.offset for part in consumer.committed(parts, timeout=30)]
         finally:
             consumer.close()
 
@@ -232,12 +233,12 @@ class Cluster:
         return f"{self.settings.deployment}:{{{self.settings.topics.events}:{number}}}"
 
 
-def end_of(consumer: Consumer, part: TopicPartition, seconds_: float = 20.0) -> int:
+def end_of(consumer: Consumer, part: TopicPartition, seconds_: float = 60.0) -> int:
     """The end offset of a partition; one that was made a moment ago is not known to every broker at once."""
     deadline = time.monotonic() + seconds_
     while True:
         try:
-            return int(consumer.get_watermark_offsets(part, timeout=10)[1])
+            return int(consumer.get_watermark_offsets(part, timeout=30)[1])
         except KafkaException:
             if time.monotonic() > deadline:
                 raise

@@ -89,8 +89,8 @@ def test_random_kills_decide_nothing_twice_lose_nothing_and_every_pause_ends(
     def outbox() -> list[str]:
         return [name for part in deployment.parts() for name in deployment.store.load(part).parts if PREFIX in name]
 
-    until(lambda: not outbox(), 30, "the outbox is not empty")
-    until(lambda: not deployment.state.suppressed(), 30, "what is back is still shown as suppressed")
+    until(lambda: not outbox(), 60, "the outbox is not empty")
+    until(lambda: not deployment.state.suppressed(), 60, "what is back is still shown as suppressed")
     for name, worker in deployment.workers.items():
         worker.send_signal(signal.SIGTERM)
-        assert worker.wait(40) == 0, name
+        assert worker.wait(60) == 0, name

@@ -26,6 +26,7 @@ pytestmark = [pytest.mark.chaos, pytest.mark.slow]
 def cluster(kafka: ApacheKafka, fresh_redis: RedisServer, tmp_path: Path, unique_name: str) -> Iterator[Cluster]:
     """A deployment of its own, on a Kafka that comes back as it was; ended whatever happens."""
     made = Cluster(kafka, fresh_redis, tmp_path, unique_name)
+    made.environment |= {"NOISEGATE_SESSION_TIMEOUT_SECONDS": "3", "NOISEGATE_HISTORY_TIMEOUT_SECONDS": "1"}
     try:
         yield made
     finally:
@@ -58,30 +59,31 @@ def test_random_kills_restarts_and_rebalances_leave_no_trace(cluster: Cluster) -
                 cluster.redis.restart()
             if turn == 3 * KILLS // 4:
                 cluster.start("three")
+    until(lambda: '"assigned"' in cluster.log_of("three"), 60, "the third worker never joined")
     cluster.signal("three", signal.SIGTERM)
-    assert cluster.workers["three"].wait(40) == 0
+    assert cluster.workers["three"].wait(60) == 0
     cluster.wait()
     cluster.assert_exact()
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(500)
 def test_a_worker_that_slept_past_its_session_publishes_nothing_wrong(cluster: Cluster) -> None:
     """SIGSTOP past the session, another worker goes on, SIGCONT: the zombie is fenced and the states are exact."""
     log = events(0.3)
     cluster.start("zombie")
     cluster.start("other")
-    portions = iter([log[start : start + 50] for start in range(0, len(log), 50)])
+    portions = iter([log[start : start + 10] for start in range(0, len(log), 10)])
 
     def advanced(before: list[int]) -> bool:
         cluster.produce(next(portions, []))  # never idle when it is stopped, or goes on
         return all(now > then for now, then in zip(cluster.offsets(), before, strict=True))
 
-    until(lambda: cluster.members() == 2, 40)
-    until(lambda: advanced([0] * cluster.partitions), 40)
+    until(lambda: cluster.members() == 2, 60)
+    until(lambda: advanced([0] * cluster.partitions), 60)
     cluster.signal("zombie", signal.SIGSTOP)
-    until(lambda: cluster.members() == 1, 40)
+    until(lambda: cluster.members() == 1, 60)
     stood = cluster.offsets()
-    until(lambda: advanced(stood), 40)
+    until(lambda: advanced(stood), 60)
     cluster.signal("zombie", signal.SIGCONT)
     cluster.produce(event for portion in portions for event in portion)
     cluster.wait()
@@ -94,7 +96,7 @@ def test_a_worker_that_slept_past_its_session_publishes_nothing_wrong(cluster: C
     assert [key for key, said in by_alert.items() if len(said) > 1] == []
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(500)
 def test_redis_away_for_a_while_silences_nobody(cluster: Cluster) -> None:
     """Alerts raised while Redis is down come unscored within seconds; their answers follow when it is back."""
     log = events(0.2)
@@ -105,7 +107,7 @@ def test_redis_away_for_a_while_silences_nobody(cluster: Cluster) -> None:
     cluster.redis.kill()
     cluster.produce(log[half:])
     raised = {(e["team"], e["alert_id"]) for e in log[half:] if e["type"] == "raised"}
-    until(lambda: raised <= {(r.alert.team, r.alert.alert_id) for r in cluster.enriched()}, 40)
+    until(lambda: raised <= {(r.alert.team, r.alert.alert_id) for r in cluster.enriched()}, 60)
     away = [r for r in cluster.enriched() if r.score.reason == "history_unavailable"]
     assert len(away) == len({r.offset for r in away}) > 0
     cluster.redis.start()
@@ -113,7 +115,7 @@ def test_redis_away_for_a_while_silences_nobody(cluster: Cluster) -> None:
     cluster.assert_exact()
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(500)
 @pytest.mark.parametrize("loss", ["flushed", "restored"])
 def test_a_redis_that_lost_history_is_folded_again_in_silence(cluster: Cluster, loss: str, tmp_path: Path) -> None:
     """Flushed, or restored from an old snapshot: the states are made again, and no alert is published twice."""
@@ -125,7 +127,7 @@ def test_a_redis_that_lost_history_is_folded_again_in_silence(cluster: Cluster, 
     cluster.redis.snapshot(tmp_path / "snapshot")
     cluster.produce(log[third : 2 * third])
     cluster.wait()
-    until(lambda: cluster.committed() == cluster.ends(), 20)
+    until(lambda: cluster.committed() == cluster.ends(), 60)
     published = len(cluster.enriched())
     if loss == "flushed":
         cluster.redis.flush()
@@ -140,7 +142,7 @@ def test_a_redis_that_lost_history_is_folded_again_in_silence(cluster: Cluster, 
     assert repeats == away
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_a_topic_made_anew_is_refused_in_one_sentence(cluster: Cluster) -> None:
     """A worker does not fold another log into an old history: status 1 and the mend, no traceback."""
     from confluent_kafka.admin import AdminClient
@@ -153,11 +155,11 @@ def test_a_topic_made_anew_is_refused_in_one_sentence(cluster: Cluster) -> None:
     cluster.kill("one")
     admin = AdminClient({"bootstrap.servers": cluster.kafka.bootstrap_servers})
     for future in admin.delete_topics([cluster.settings.topics.events]).values():
-        future.result(10)
-    until(lambda: cluster.settings.topics.events not in Topics(cluster.settings).partitions(), 20)
+        future.result(60)
+    until(lambda: cluster.settings.topics.events not in Topics(cluster.settings).partitions(), 60)
     Topics(cluster.settings).create(4, 1, topic_configs())
     cluster.start("two")
-    assert cluster.workers["two"].wait(40) == 1
+    assert cluster.workers["two"].wait(60) == 1
     assert "was recreated" in cluster.log_of("two")
     assert "history rebuild" in cluster.log_of("two").splitlines()[-1]
     assert "Traceback" not in cluster.log_of("two")

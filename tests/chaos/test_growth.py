@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewPartitions
 from redis import Redis
 
 from stream.config import load_settings
@@ -27,7 +26,7 @@ from tests.scorer.rig import alerts_of, packed_entries, packed_levels, waiting_i
 from tests.servers.kafka import ROOT, ApacheKafka
 from tests.servers.redis import RedisServer
 
-pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 @pytest.fixture
@@ -53,7 +52,7 @@ def test_after_growth_every_team_is_found_and_what_waited_is_scored(cluster: Clu
     grow(cluster, 6)
     cluster.produce(moved)
     cluster.start("two")
-    assert cluster.workers["two"].wait(30) == 1
+    assert cluster.workers["two"].wait(60) == 1
     assert "had 4 partitions and has 6: teams have moved; run `noisegate history rebuild`" in cluster.log_of("two")
     report = rebuild(cluster.settings)
     assert report.folded == len(served) + len(waiting) + len(moved)
@@ -85,7 +84,7 @@ def test_redis_lost_after_growth_is_mended_by_a_rebuild(cluster: Cluster) -> Non
     published = len(cluster.enriched()), len(cluster.outcomes())
     cluster.redis.flush()
     cluster.start("three")
-    assert cluster.workers["three"].wait(30) == 1
+    assert cluster.workers["three"].wait(60) == 1
     assert "belong to other partitions now" in cluster.log_of("three")
     assert "run `noisegate history rebuild`" in cluster.log_of("three")
     report = rebuild(cluster.settings)
@@ -105,15 +104,15 @@ def test_aborted_records_at_the_end_are_neither_folded_nor_waited_for(cluster: C
     producer = Producer(
         {"bootstrap.servers": cluster.kafka.bootstrap_servers, "transactional.id": cluster.settings.deployment}
     )
-    producer.init_transactions(30)
+    producer.init_transactions(60)
     producer.begin_transaction()
     for number in range(4):
         event = next(event for event in log if home(str(event["team"])) == number)
         value = b'{"type":"raised","at":"%b","alert_id":"ABORTED","team":"%b","rule":"r","entity":"e"}'
         told = value % (str(event["at"]).encode(), str(event["team"]).encode())
         producer.produce(cluster.settings.topics.events, told, partition=number)
-    producer.flush(10)
-    producer.abort_transaction(10)
+    producer.flush(60)
+    producer.abort_transaction(60)
     grow(cluster, 6)
     report = rebuild(cluster.settings)
     assert [one.offset for one in report.partitions] == cluster.ends()
@@ -158,12 +157,12 @@ def serve(cluster: Cluster, name: str, log: list[dict[str, Any]]) -> None:
     await_word(cluster, name, '"assigned"')
     cluster.wait()
     cluster.signal(name, signal.SIGTERM)
-    assert cluster.workers[name].wait(30) == 0
+    assert cluster.workers[name].wait(60) == 0
 
 
 def await_word(cluster: Cluster, name: str, word: str) -> None:
     """Wait until a worker's log holds a word."""
-    deadline = time.monotonic() + 30.0
+    deadline = time.monotonic() + 60.0
     while word not in cluster.log_of(name):
         assert time.monotonic() < deadline, cluster.log_of(name)[-1_500:]
         time.sleep(0.05)
@@ -171,11 +170,7 @@ def await_word(cluster: Cluster, name: str, word: str) -> None:
 
 def grow(cluster: Cluster, partitions: int) -> None:
     """Raise the topic's partition count, and wait until it is there."""
-    topic = cluster.settings.topics.events
-    admin = AdminClient({"bootstrap.servers": cluster.kafka.bootstrap_servers})
-    admin.create_partitions([NewPartitions(topic, partitions)])[topic].result(10)
-    while len(admin.list_topics(topic, timeout=10).topics[topic].partitions) < partitions:
-        time.sleep(0.05)
+    cluster.kafka.grow(cluster.settings.topics.events, partitions)
     cluster.partitions = partitions
 
 

@@ -23,7 +23,7 @@ from tests.servers.kafka import ApacheKafka
 from tests.servers.redis import RedisServer
 from tests.waits import until
 
-pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture
@@ -55,11 +55,11 @@ def test_eviction_under_a_worker_ends_scores_until_it_is_rebuilt(cluster: Cluste
     cluster.produce(log[:third])
     cluster.wait()
     evict(cluster.redis)
-    until(lambda: "run `noisegate history rebuild`" in cluster.log_of("one"), 20)
+    until(lambda: "run `noisegate history rebuild`" in cluster.log_of("one"), 60)
     before = {record.offset for record in cluster.enriched()}
     cluster.produce(log[third : 2 * third])
     raised = sum(event["type"] == "raised" for event in log[third : 2 * third])
-    until(lambda: len({record.offset for record in cluster.enriched()} - before) == raised, 20)
+    until(lambda: len({record.offset for record in cluster.enriched()} - before) == raised, 60)
     new = [record for record in cluster.enriched() if record.offset not in before]
     assert {record.score.reason for record in new} == {"history_unavailable"}
     with pytest.raises(HistoryRefused, match="maxmemory-policy"):
@@ -78,9 +78,9 @@ def test_latest_keeps_its_start_over_a_restart_before_the_first_batch(cluster: C
     cluster.environment["NOISEGATE_START_FROM"] = "latest"
     cluster.produce([raised_now(number) for number in range(20)])
     cluster.start("one")
-    until(lambda: sum(cluster.offsets()) == 20, 30)
+    until(lambda: sum(cluster.offsets()) == 20, 60)
     cluster.signal("one", signal.SIGTERM)
-    assert cluster.workers["one"].wait(30) == 0
+    assert cluster.workers["one"].wait(60) == 0
     cluster.produce([raised_now(number) for number in range(20, 25)])
     cluster.start("two")
     cluster.wait()
@@ -97,7 +97,7 @@ def test_a_second_kafka_or_problem_ends_in_one_sentence_and_touches_nothing(clus
     other.write_text(PROBLEM.read_text().replace("horizon_hours = 24", "horizon_hours = 12"))
     cluster.environment["NOISEGATE_PROBLEM"] = str(other)
     cluster.start("two")
-    assert cluster.workers["two"].wait(30) == 1
+    assert cluster.workers["two"].wait(60) == 1
     assert "another problem definition" in cluster.log_of("two").splitlines()[-1]
     cluster.environment["NOISEGATE_PROBLEM"] = str(PROBLEM)
     key = f"{cluster.settings.deployment}:identity"
@@ -105,7 +105,7 @@ def test_a_second_kafka_or_problem_ends_in_one_sentence_and_touches_nothing(clus
         mine = json.loads(client.get(key) or b"")
         client.set(key, json.dumps({**mine, "cluster_id": "another"}))
     cluster.start("three")
-    assert cluster.workers["three"].wait(30) == 1
+    assert cluster.workers["three"].wait(60) == 1
     assert "give this deployment another name" in cluster.log_of("three").splitlines()[-1]
     with pytest.raises(HistoryRefused, match="--take-over"):
         rebuild(cluster.settings)
@@ -127,7 +127,7 @@ def test_a_worker_knows_the_broker_s_stamps_and_ticks(cluster: Cluster, tmp_path
     wait = cluster.problem.due_seconds / 60.0
     cluster.produce([raised_now(1, minutes_ago=wait - 0.1)])
     cluster.start("one")
-    until(lambda: [outcome.by for outcome in cluster.outcomes()] == ["expiry"], 40)
+    until(lambda: [outcome.by for outcome in cluster.outcomes()] == ["expiry"], 60)
     ticks = [value for _, _, value in cluster.records(cluster.settings.topics.events) if b'"tick"' in value]
     assert ticks
     tick = decode_event(ticks[0])
@@ -149,8 +149,8 @@ def test_a_password_changed_live_silences_nobody_and_is_recovered_from(cluster: 
         admin.client_kill_filter(_type="normal", skipme=True)
         cluster.produce(log[half:])
         raised = sum(event["type"] == "raised" for event in log[half:])
-        until(lambda: len({record.offset for record in cluster.enriched()} - before) == raised, 30)
-        assert "check user and password in NOISEGATE_REDIS_URL" in cluster.log_of("one")
+        until(lambda: len({record.offset for record in cluster.enriched()} - before) == raised, 60)
+        until(lambda: "check user and password in NOISEGATE_REDIS_URL" in cluster.log_of("one"), 60)
         admin.config_set("requirepass", "")
     cluster.wait()
     cluster.assert_exact()

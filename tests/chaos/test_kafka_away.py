@@ -17,9 +17,9 @@ from tests.servers.kafka import ApacheKafka
 from tests.servers.redis import RedisServer
 from tests.waits import until
 
-pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(120)]
-TOLD_SECONDS = 15.0
-BACK_SECONDS = 20.0
+pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(300)]
+TOLD_SECONDS = 15.0  # two questions without an answer take 9.5 s
+BACK_SECONDS = 60.0
 AWAY_SECONDS = 14.0
 MOST_LINES = 25  # each kind of message of the libraries once, and ours; there were 2,800 in 40 s
 
@@ -43,8 +43,8 @@ def test_kafka_away_is_told_once_and_work_goes_on_when_it_is_back(cluster: Clust
     sentence = f"Kafka at {cluster.kafka.bootstrap_servers} can't be reached; alerts wait there until it is back"
     cluster.start("one")
     cluster.produce(log[:half])
-    cluster.wait(60)
-    until(lambda: get(cluster, "/readyz")[0] == 200, 20, "it never was ready")
+    cluster.wait()
+    until(lambda: get(cluster, "/readyz")[0] == 200, 60, "it never was ready")
     before = len(cluster.log_of("one").splitlines())
     if loss == "frozen":
         os.killpg(cluster.kafka.pid, signal.SIGSTOP)
@@ -52,7 +52,7 @@ def test_kafka_away_is_told_once_and_work_goes_on_when_it_is_back(cluster: Clust
         cluster.kafka.kill()
     lost_at = time.monotonic()
     until(lambda: get(cluster, "/readyz") == (503, f"{sentence}\n"), TOLD_SECONDS, "nothing told that Kafka is away")
-    assert "noisegate_kafka_up 0.0\n" in get(cluster, "/metrics")[1]
+    until(lambda: "noisegate_kafka_up 0.0\n" in get(cluster, "/metrics")[1], 60)
     assert get(cluster, "/livez")[0] == 200
     time.sleep(max(0.0, lost_at + AWAY_SECONDS - time.monotonic()))  # what is measured is how much is logged meanwhile
     if loss == "frozen":
@@ -61,7 +61,7 @@ def test_kafka_away_is_told_once_and_work_goes_on_when_it_is_back(cluster: Clust
         cluster.kafka.start()
     until(lambda: get(cluster, "/readyz")[0] == 200, BACK_SECONDS, "readiness did not come back")
     cluster.produce(log[half:])
-    cluster.wait(60)
+    cluster.wait()
     lines = [json.loads(line) for line in cluster.log_of("one").splitlines()[before:]]
     assert [line["message"] for line in lines].count(sentence) == 1
     assert sum(" is back after " in line["message"] for line in lines) == 1
@@ -74,8 +74,8 @@ def test_a_worker_that_starts_while_kafka_is_frozen_answers_health_and_ends_in_a
     os.killpg(cluster.kafka.pid, signal.SIGSTOP)
     try:
         cluster.start("one")
-        until(lambda: get(cluster, "/readyz")[0] == 503, 10, "the health server did not open")
-        assert cluster.workers["one"].wait(30) == 1
+        until(lambda: get(cluster, "/readyz")[0] == 503, 60, "the health server did not open")
+        assert cluster.workers["one"].wait(60) == 1
     finally:
         os.killpg(cluster.kafka.pid, signal.SIGCONT)
     *lines, last = cluster.log_of("one").splitlines()

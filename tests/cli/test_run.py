@@ -16,7 +16,7 @@ from stream.config import example_problem
 from stream.dev.process import free_port
 from tests.cli.conftest import Run, Scored
 
-ENDS_SECONDS = 60
+ENDS_SECONDS = 120
 
 
 @pytest.mark.slow

@@ -119,7 +119,7 @@ def test_the_largest_records_fit_and_a_smaller_limit_is_warned_about(
             names[role], record.value, record.key, headers=list(record.headers or ()),
             on_delivery=lambda error, message: refused.append(f"{message.topic()}: {error}") if error else None,
         )  # fmt: skip
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
     assert refused == []
     assert run("topics", "describe", "--json", env=env).json["warnings"] == []
     alter_limits(kafka, {name: TOPICS[role].message_bytes - 1 for role, name in names.items()})
@@ -141,9 +141,9 @@ def alter_limits(kafka: ApacheKafka, limit_of: dict[str, int]) -> None:
         entry = ConfigEntry("max.message.bytes", str(limit), incremental_operation=AlterConfigOpType.SET)
         resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=[entry])
         for future in admin.incremental_alter_configs([resource]).values():
-            future.result(10)
+            future.result(60)
     topics = Topics(load_settings({"NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers}))
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while any(topics.configs(name)["max.message.bytes"] != str(limit) for name, limit in limit_of.items()):
         assert time.monotonic() < deadline
         time.sleep(0.05)

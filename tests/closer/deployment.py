@@ -56,6 +56,10 @@ expires = 2099-01-01
 """
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads, request_queue_size = True, 128
+
+
 class CountingServer:
     """A webhook's receiver that honours ids, and a Prometheus that knows one model, which does not drift.
 
@@ -95,7 +99,7 @@ class CountingServer:
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as the base class has it
                 """Nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -155,7 +159,7 @@ class Deployment:
         settings = {name: value for name, value in self.environment.items() if name.startswith("NOISEGATE_")}
         self.settings: Settings = load_settings(settings)
         self.store = StateStore(redis_fence(redis.url), name)
-        self.state = RuleState(redis.url, name, 2.0)
+        self.state = RuleState(redis.url, name, 10.0)
         Topics(self.settings).create(PARTITIONS, 1, topic_configs())
         self.arm()
 
@@ -192,14 +196,14 @@ class Deployment:
     def kill(self, name: str) -> None:
         """SIGKILL, and wait until it is gone."""
         self.workers[name].kill()
-        self.workers[name].wait(10)
+        self.workers[name].wait(60)
 
     def close(self) -> None:
         """End every closer."""
         for worker in self.workers.values():
             if worker.poll() is None:
                 worker.kill()
-            worker.wait(10)
+            worker.wait(60)
         self.state.close()
 
     def parts(self) -> list[Part]:
@@ -222,7 +226,7 @@ class Deployment:
         event = Acted(at=moment(time.time()), alert_id=alert_id, team=team, action_id=f"{alert_id}-{kind}", kind=kind)
         producer = Producer(producer_settings(self.settings))
         producer.produce(self.settings.topics.events, encode_event(event), team.encode())
-        assert producer.flush(30) == 0
+        assert producer.flush(60) == 0
 
     def log_of(self, name: str) -> str:
         """What a closer said."""

@@ -246,5 +246,5 @@ def test_closing_wakes_who_waits(clock: Clock) -> None:
     thread = Thread(target=lambda: found.append(waiting.take()))
     thread.start()
     waiting.close()
-    thread.join(5.0)
+    thread.join(60.0)
     assert found == [None]

@@ -1,5 +1,6 @@
 """The dispatcher: publication before deeds, each round done once, and nothing lost whatever fails."""
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -172,7 +173,7 @@ class Rig:
 
     def settle(self) -> None:
         """Wait until every round is done."""
-        until(lambda: not self.outbox, 20, f"not done: {list(self.outbox)}")
+        until(lambda: not self.outbox, 60, f"not done: {list(self.outbox)}")
 
 
 @pytest.fixture
@@ -213,7 +214,7 @@ def test_deeds_follow_their_publication(rigs: Callable[..., Rig]) -> None:
     rig = rigs(target)
     rig.publisher.away.set()
     names = [rig.submit(deed("pause", alert(f"A{number}"))) for number in range(3)]
-    until(lambda: rig.dispatcher.faults, 5)
+    until(lambda: rig.dispatcher.faults, 60)
     assert "has not acknowledged" in rig.dispatcher.faults[0]
     assert target.states == {}
     assert len(names) == len(rig.outbox)
@@ -241,7 +242,7 @@ def test_a_dead_target_delays_no_other(rigs: Callable[..., Rig]) -> None:
     rig = rigs(dead, alive)
     for number in range(20):
         rig.submit(deed("pause", alert(f"A{number}")))
-    until(lambda: len(alive.states) == 20 and rig.dispatcher.faults, 5)
+    until(lambda: len(alive.states) == 20 and rig.dispatcher.faults, 60)
     assert rig.dispatcher.faults == ["target dead: it fails; wait"]
     assert len(rig.outbox) == 20
     dead.failing = lambda _: ""
@@ -271,7 +272,7 @@ def test_what_fails_too_often_goes_to_failed(rigs: Callable[..., Rig]) -> None:
     rig.settle()
     headers = dict(rig.publisher.of("alerts.failed")[0].headers or [])
     assert headers["reason"] == b"target_away"
-    assert b"given up after 3 attempts in 0 s: it fails" in headers["detail"]
+    assert re.search(rb"given up after 3 attempts in \d+ s: it fails", headers["detail"] or b"")
     assert rig.count("deeds_total", target="memory", result="again") == 2.0
 
 
@@ -450,10 +451,10 @@ def test_lost_partitions_are_left_alone(rigs: Callable[..., Rig]) -> None:
     other = Part("alerts.enriched", 4)
     rig.submit(deed("pause", alert("A1")))
     rig.submit(deed("pause", alert("A2")), part=other)
-    until(lambda: rig.dispatcher.faults, 5)
+    until(lambda: rig.dispatcher.faults, 60)
     rig.dispatcher.drop([PART])
     target.failing = lambda _: ""
-    until(lambda: len(rig.outbox) == 1, 5)
+    until(lambda: len(rig.outbox) == 1, 60)
     assert target.states == {"A2": "pause"}
     assert [part for part, _ in rig.outbox] == [PART]
     ((part, name),) = rig.outbox
@@ -467,7 +468,7 @@ def test_a_round_is_not_taken_twice(rigs: Callable[..., Rig]) -> None:
     rig = rigs(MemoryTarget(failing=lambda _: "away"))
     name = rig.submit(deed("pause"))
     rig.dispatcher.submit(PART, name, rig.outbox[PART, name])
-    until(lambda: rig.dispatcher.faults, 5)
+    until(lambda: rig.dispatcher.faults, 60)
     assert len(rig.publisher.of("alerts.decisions")) == 1
 
 

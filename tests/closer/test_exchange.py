@@ -16,7 +16,7 @@ from tests.servers.redis import admin
 
 def test_ends_wait_until_they_are_carried_out(redis_url: str) -> None:
     """By team and alert, whatever an id holds; the server drops them after a day."""
-    exchange = Exchange(redis_url, "test", 2.0)
+    exchange = Exchange(redis_url, "test", 10.0)
     odd, plain = ("pay ments", "A\x01:é"), ("payments", "A1")
     assert exchange.endings() == {}
     exchange.put_endings({odd: Ending("ended", T0), plain: Ending("merged", T0)})
@@ -30,7 +30,7 @@ def test_ends_wait_until_they_are_carried_out(redis_url: str) -> None:
 
 def test_what_the_shared_state_holds_as_suppressed_is_seen(redis_url: str) -> None:
     """As the rules' state writes it."""
-    exchange, state = Exchange(redis_url, "test", 2.0), RuleState(redis_url, "test", 2.0)
+    exchange, state = Exchange(redis_url, "test", 10.0), RuleState(redis_url, "test", 10.0)
     one = suppression_of(decided(enriched(), situation()), enriched().alert.severity)
     assert one is not None
     state.note_suppressed([one], [])
@@ -43,7 +43,7 @@ def test_what_the_shared_state_holds_as_suppressed_is_seen(redis_url: str) -> No
 
 def test_what_was_judged_is_read_of_the_standings(redis_url: str) -> None:
     """As the rules' state writes them, and anew where one changed."""
-    exchange, state = Exchange(redis_url, "test", 2.0), RuleState(redis_url, "test", 2.0)
+    exchange, state = Exchange(redis_url, "test", 10.0), RuleState(redis_url, "test", 10.0)
     rule = make_rule()
     verdict = Verdict(rule.version, "pause", PROVEN, "proven", 0.5, 7, "pause")
     standing = Standing(owner="payments", ladder=first_load(rule, T0), verdict=verdict, ready=(MODEL,), at=T0)
@@ -61,7 +61,7 @@ def test_what_was_judged_is_read_of_the_standings(redis_url: str) -> None:
 
 def test_the_last_good_files_are_kept(redis_url: str) -> None:
     """With their paths; none before there were any."""
-    exchange = Exchange(redis_url, "test", 2.0)
+    exchange = Exchange(redis_url, "test", 10.0)
     assert exchange.files() == {}
     exchange.put_files({"a.toml": "é", "b/c.toml": ""})
     assert exchange.files() == {"a.toml": "é", "b/c.toml": ""}

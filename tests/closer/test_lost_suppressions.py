@@ -61,7 +61,7 @@ def test_what_is_not_back_is_found_with_its_times(broker: Broker, unique_name: s
     producer.produce(settings.topics.events, b'{"type":"raised"}', b"payments")
     for value in (*map(encode_record, records), b'{"decision":"pause"}'):
         producer.produce(settings.topics.decisions, value, b"payments")
-    assert producer.flush(30) == 0
+    assert producer.flush(60) == 0
     read = list[int]()
     found = find_suppressions(settings, lambda team: team == "payments", lambda: read.append(1))
     assert len(read) == len(records) + 1 + 4

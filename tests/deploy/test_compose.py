@@ -164,7 +164,7 @@ def test_the_image_builds_the_wheel_from_its_context(instructions: list[list[str
             else:
                 shutil.copy(ROOT / source, target)
     command = " ".join(build).partition("&&")[0].split()
-    subprocess.run([sys.executable, *command[1:]], cwd=tmp_path, check=True, timeout=60, capture_output=True)
+    subprocess.run([sys.executable, *command[1:]], cwd=tmp_path, check=True, timeout=180, capture_output=True)
     [wheel] = (tmp_path / "dist").glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert "stream/shipped/simulated.toml" in names
@@ -182,7 +182,7 @@ def test_the_health_check_tells_life_from_death(instructions: list[list[str]], f
     server = HealthServer("127.0.0.1", 0, CollectorRegistry(), live=lambda: faults, ready=list)
     try:
         environ = {"NOISEGATE_METRICS_PORT": str(server.port)}
-        assert subprocess.run([sys.executable, *command[1:]], env=environ, timeout=30).returncode == status
+        assert subprocess.run([sys.executable, *command[1:]], env=environ, timeout=120).returncode == status
     finally:
         server.close()
 

@@ -15,14 +15,14 @@ from stream.core.errors import EmbeddedServerFailed
 from stream.dev.embedded import EmbeddedBroker, EmbeddedValkey
 from stream.dev.process import ServerProcess, accepts, free_port
 
-DEADLINE_SECONDS = 10
+DEADLINE_SECONDS = 60
 
 OWNER = """
 import time
 from stream.dev.embedded import EmbeddedBroker, EmbeddedValkey
 with EmbeddedBroker() as broker, EmbeddedValkey() as valkey:
     print(broker.port, valkey.port, broker.folder, valkey.folder, flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 
@@ -105,7 +105,7 @@ def test_free_ports_are_free() -> None:
     with pytest.raises(EmbeddedServerFailed, match="none of 1 loopback ports"):
         free_port([port])
     code = f"from stream.dev.process import free_port; free_port([{port}])"
-    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert "none of 1 loopback ports" in other.stderr
 
 

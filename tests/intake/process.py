@@ -57,7 +57,6 @@ class IntakeProcess(ServerProcess):
                 "PYTHONPATH": str(ROOT),
                 **{f"NOISEGATE_{name}": value for name, value in settings.items()},
             },
-            deadline_seconds=30.0,
         )
 
     @property
@@ -67,7 +66,7 @@ class IntakeProcess(ServerProcess):
 
     def health(self, path: str) -> httpx.Response:
         """What /readyz, /livez or /metrics say."""
-        return httpx.get(f"http://{LOOPBACK}:{self.metrics_port}{path}", timeout=10)
+        return httpx.get(f"http://{LOOPBACK}:{self.metrics_port}{path}", timeout=60)
 
     def metric(self, line: str) -> float:
         """The value of a series, given as it stands on /metrics; 0 where there is none."""

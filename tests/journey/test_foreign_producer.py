@@ -16,7 +16,7 @@ from tests.servers.kafka import JAVA, POM, ROOT, ApacheKafka, jars
 EXAMPLE = ROOT / "deploy" / "examples" / "producer"
 PARTITIONS = 7
 TEAMS = [*(f"team-{number}" for number in range(24)), "Zürich ops", "日本", "\U0001f600", 'a "quoted" \\ team']
-DEADLINE_SECONDS = 40
+DEADLINE_SECONDS = 120
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def topic(kafka: ApacheKafka, unique_name: str) -> str:
     """A topic of seven partitions."""
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
     admin.create_topics([NewTopic(unique_name, num_partitions=PARTITIONS, replication_factor=1)])[unique_name].result(
-        10
+        60
     )
     return unique_name
 
@@ -47,7 +47,7 @@ def read(kafka: ApacheKafka, topic: str, count: int) -> list[Message]:
     try:
         messages: list[Message] = []
         while len(messages) < count:
-            found = consumer.consume(count - len(messages), timeout=10)
+            found = consumer.consume(count - len(messages), timeout=60)
             assert found, f"{len(messages)} of {count} records"
             messages += found
         return messages

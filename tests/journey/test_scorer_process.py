@@ -20,7 +20,7 @@ from tests.servers.kafka import ROOT, ApacheKafka
 from tests.servers.redis import RedisServer
 from tests.waits import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture
@@ -48,14 +48,14 @@ def test_it_scores_says_so_and_leaves_in_order(cluster: Cluster) -> None:
     cluster.wait()
     assert get(cluster, "/readyz") == (200, "ok\n")
     assert get(cluster, "/livez") == (200, "ok\n")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     raised = sum(event["type"] == "raised" for event in log)
     while f'noisegate_events_total{{type="raised"}} {raised}.0' not in get(cluster, "/metrics")[1]:
         assert time.monotonic() < deadline
         time.sleep(0.2)
     assert "noisegate_event_to_enriched_seconds_bucket" in get(cluster, "/metrics")[1]
     cluster.signal("one", signal.SIGTERM)
-    assert cluster.workers["one"].wait(30) == 0
+    assert cluster.workers["one"].wait(60) == 0
     assert all(record.score.probability is not None for record in cluster.enriched())
     for line in cluster.log_of("one").splitlines():
         assert {"at", "level", "logger", "message"} <= json.loads(line).keys()
@@ -79,8 +79,8 @@ def test_health_answers_while_the_first_model_is_waited_for(cluster: Cluster) ->
         cluster.environment["NOISEGATE_MODEL_STORE"] = f"http://127.0.0.1:{store.getsockname()[1]}/models"
         cluster.produce(events(0.02))
         cluster.start("one")
-        until(lambda: waiting in get(cluster, "/readyz")[1], 30)
-        until(lambda: cluster.members() == 1, 30)
+        until(lambda: waiting in get(cluster, "/readyz")[1], 60)
+        until(lambda: cluster.members() == 1, 60)
         assert waiting in get(cluster, "/readyz")[1]
         assert cluster.enriched() == []
     cluster.wait()
@@ -102,9 +102,9 @@ def test_faust_s_own_command_runs_it(cluster: Cluster) -> None:
         )
     cluster.workers["faust"] = worker
     cluster.produce(events())
-    cluster.wait(60)
+    cluster.wait()
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(30) == 0
+    assert worker.wait(60) == 0
     cluster.assert_exact()
 
 
@@ -112,7 +112,7 @@ def test_a_missing_topic_ends_it_with_one_sentence(cluster: Cluster) -> None:
     """Status 1, the mend, no traceback."""
     cluster.environment["NOISEGATE_EVENTS_TOPIC"] = "nowhere"
     cluster.start("one")
-    assert cluster.workers["one"].wait(30) == 1
+    assert cluster.workers["one"].wait(60) == 1
     assert cluster.log_of("one").strip().endswith("Kafka has no topic nowhere; run `noisegate topics create`")
     assert "Traceback" not in cluster.log_of("one")
 
@@ -121,7 +121,7 @@ def test_redis_away_at_the_first_start_ends_it_with_one_sentence(cluster: Cluste
     """Status 1 and what to mend."""
     cluster.redis.stop()
     cluster.start("one")
-    assert cluster.workers["one"].wait(40) == 1
+    assert cluster.workers["one"].wait(60) == 1
     said = cluster.log_of("one").splitlines()[-1]
     assert "has not scored yet" in said
     assert said.endswith("start it, or set NOISEGATE_REDIS_URL")
@@ -138,7 +138,7 @@ def test_a_million_bytes_and_garbage_do_not_stop_it(cluster: Cluster) -> None:
     producer = Producer(producer_settings(cluster.settings))
     for value in (b"x" * 1_000_000, b"", None, b"\xff\x00", b'"\\ud800"', b"[" * 100_000):
         producer.produce(cluster.settings.topics.events, value, "team")
-    assert producer.flush(30) == 0
+    assert producer.flush(60) == 0
     log = events(0.02)
     cluster.produce(log)
     cluster.wait()

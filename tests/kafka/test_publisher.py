@@ -20,10 +20,10 @@ def settings(kafka: ApacheKafka, unique_name: str) -> Settings:
     names = [f"{unique_name}.enriched", f"{unique_name}.failed"]
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
     for future in admin.create_topics([NewTopic(name, 2, 1) for name in names[1:]]).values():
-        future.result(10)
+        future.result(60)
     small = NewTopic(names[0], 2, 1, config={"max.message.bytes": str(LIMIT)})
     for future in admin.create_topics([small]).values():
-        future.result(10)
+        future.result(60)
     return make_settings(
         kafka_bootstrap_servers=kafka.bootstrap_servers,
         enriched_topic=names[0],

@@ -23,18 +23,18 @@ def check(
 ) -> None:
     """Publish twice, with and without keys and headers, and look at what is there after each flush."""
     one, other = topics
-    publisher.flush(10.0)  # nothing was published: it returns
+    publisher.flush(60.0)  # nothing was published: it returns
     publisher.publish([])
     publisher.publish(Output(one, b"team", f"{number}".encode()) for number in range(100))
     publisher.publish([Output(other, None, b"bad", [("reason", b"not_json")]), Output(other, b"key", b"", None, 0)])
-    publisher.flush(10.0)
+    publisher.flush(60.0)
     first: Published = {
         one: [(b"team", f"{number}".encode(), {}) for number in range(100)],
         other: [(None, b"bad", {"reason": b"not_json"}), (b"key", b"", {})],
     }
     assert published(topics) == first
     publisher.publish([Output(one, b"team", b"later")])
-    publisher.flush(10.0)
+    publisher.flush(60.0)
     assert published(topics) == {**first, one: [*first[one], (b"team", b"later", {})]}
 
 
@@ -61,7 +61,7 @@ def test_the_real_publisher_keeps_the_promise(kafka: ApacheKafka, unique_name: s
     topics = (f"{unique_name}.enriched", f"{unique_name}.failed")
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
     for future in admin.create_topics([NewTopic(topic, 1, 1) for topic in topics]).values():
-        future.result(10)
+        future.result(60)
 
     def published(topics: tuple[str, str]) -> Published:
         found: Published = {topic: [] for topic in topics}
@@ -76,4 +76,4 @@ def test_the_real_publisher_keeps_the_promise(kafka: ApacheKafka, unique_name: s
     lost = Publisher({**producer_settings(settings), "topic.metadata.propagation.max.ms": 100, "log_level": 0})
     with pytest.raises(BrokerError, match="topics create"):
         lost.publish([Output(f"{unique_name}.missing", None, b"lost")])
-        lost.flush(10.0)
+        lost.flush(60.0)

@@ -4,7 +4,7 @@ import time
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic
 from msgspec.structs import replace
 
 from stream import reader
@@ -20,14 +20,14 @@ from tests.servers.kafka import ROOT, ApacheKafka
 from tests.waits import until
 
 PARTITIONS = 2
-SECONDS = 30.0
+SECONDS = 60.0
 
 
 def create(servers: str, name: str, trusted: bool = True) -> Settings:
     """Settings of a broker on which a topic is made, as alerts.events."""
     admin = AdminClient({"bootstrap.servers": servers})
     for future in admin.create_topics([NewTopic(name, PARTITIONS, 1)]).values():
-        future.result(10)
+        future.result(60)
     return make_settings(kafka_bootstrap_servers=servers, events_topic=name, broker_end_offsets=trusted)
 
 
@@ -38,7 +38,7 @@ def produce(servers: str, name: str, numbers: range, timestamp: int = 0) -> None
         producer.produce(
             name, str(number).encode(), b"k", partition=number % PARTITIONS, headers={"h": b"1"}, timestamp=timestamp
         )
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
 
 
 def take_all(source: Source) -> list[Received]:
@@ -114,13 +114,13 @@ def test_only_committed_records(kafka: ApacheKafka, unique_name: str) -> None:
     """Of two transactions only the committed one is seen, and the end is reached behind the aborted one."""
     settings = create(kafka.bootstrap_servers, unique_name)
     producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "transactional.id": unique_name})
-    producer.init_transactions(20)
+    producer.init_transactions(60)
     for numbers, finish in ((range(4), producer.commit_transaction), (range(4, 8), producer.abort_transaction)):
         producer.begin_transaction()
         for number in numbers:
             producer.produce(unique_name, str(number).encode(), partition=0)
-        producer.flush(20)
-        finish(20)
+        producer.flush(60)
+        finish(60)
     source = Subscription(settings, unique_name, EARLIEST)
     assert [int(one.value or b"") for one in take_all(source)] == [0, 1, 2, 3]
     source.close()
@@ -130,7 +130,7 @@ def committed(servers: str, name: str, group: str) -> dict[int, int]:
     """The group's committed offsets, by partition."""
     consumer = Consumer({"bootstrap.servers": servers, "group.id": group})
     try:
-        parts = consumer.committed([TopicPartition(name, number) for number in range(PARTITIONS)], timeout=10)
+        parts = consumer.committed([TopicPartition(name, number) for number in range(PARTITIONS)], timeout=30)
         return {part.partition: part.offset for part in parts if part.offset >= 0}
     finally:
         consumer.close()
@@ -144,7 +144,7 @@ def test_a_group_goes_on_where_it_stopped(kafka: ApacheKafka, unique_name: str) 
     producer = Producer({"bootstrap.servers": servers})
     for event in (*events[:3], b"not json", *events[3:]):
         producer.produce(unique_name, event, partition=0)
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
 
     def open_group() -> reader.Records[Event]:
         return reader.events(settings=settings, group=unique_name, since="earliest", follow=False)
@@ -240,12 +240,10 @@ def test_new_partitions_are_read_from_their_beginning(kafka: ApacheKafka, unique
     settings = create(kafka.bootstrap_servers, unique_name)
     produce(kafka.bootstrap_servers, unique_name, range(4))
     source = Subscription(settings, unique_name, LATEST, refresh_seconds=0.0)
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
-    for future in admin.create_partitions([NewPartitions(unique_name, PARTITIONS + 1)]).values():
-        future.result(10)
+    kafka.grow(unique_name, PARTITIONS + 1)
     producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
     producer.produce(unique_name, b"7", partition=PARTITIONS)
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
     assert read(source, 1) == [7]
     source.close()
 
@@ -265,7 +263,7 @@ def test_the_example_with_a_group_runs(
     producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
     for record in (noise, noise, replace(noise, outcome="actionable", by="correction")):
         producer.produce(unique_name, encode_record(record), partition=1)
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
     for expected in ("pay disk noise\npay disk actionable\n", ""):
         exec(example.replace("kafka:9092", kafka.bootstrap_servers), {})
         assert capsys.readouterr().out == expected

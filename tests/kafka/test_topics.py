@@ -12,6 +12,7 @@ from stream.core.errors import BrokerError
 from stream.core.topics import TOPICS
 from stream.kafka.clients import producer_settings
 from stream.kafka.partitioner import partition_chooser
+from stream.kafka.tail import Tail
 from stream.kafka.topics import Topics, topic_configs
 from stream.scorer.clocks import LOG_APPEND_TIME_TYPE
 from tests.servers.fixtures import Broker
@@ -41,7 +42,7 @@ def test_teams_are_where_librdkafka_puts_them(broker: Broker, partitioner: str, 
             team,
             on_delivery=lambda error, message: placed.update({message.key().decode(): message.partition()}),
         )
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
     choose = partition_chooser(partitioner, 7)
     assert placed == {team: choose(team) for team in TEAMS}
     assert Topics(settings).require("events") == {unique_name: 7}
@@ -54,6 +55,16 @@ def test_a_missing_topic_is_told_with_the_mend(broker: Broker, unique_name: str)
         Topics(settings).require("events")
 
 
+def test_topics_can_be_read_as_soon_as_they_are_made(kafka: ApacheKafka, unique_name: str) -> None:
+    """A tail that is opened right after `create` finds its topic and a broker that leads it."""
+    for number in range(5):
+        names = {f"NOISEGATE_{role.upper()}_TOPIC": f"{unique_name}-{number}.{role}" for role in TOPICS}
+        settings = load_settings({"NOISEGATE_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers, **names})
+        Topics(settings).create(3, 1, topic_configs())
+        with Tail(settings, [settings.topics.failed], since=0.0) as tail:
+            assert tail.partitions == {settings.topics.failed: 3}
+
+
 def test_the_log_of_events_is_stamped_by_the_broker(kafka: ApacheKafka, unique_name: str) -> None:
     """A producer's clock does not reach the records of a topic as we make it, and the lane's consumer says so."""
     names = {f"NOISEGATE_{role.upper()}_TOPIC": f"{unique_name}.{role}" for role in TOPICS}
@@ -61,7 +72,7 @@ def test_the_log_of_events_is_stamped_by_the_broker(kafka: ApacheKafka, unique_n
     Topics(settings).create(1, 1, topic_configs())
     producer = Producer(producer_settings(settings))
     producer.produce(settings.topics.events, b"v", timestamp=int((time.time() + 3_000.0) * 1000))
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
 
     async def first() -> ConsumerRecord:
         part = TopicPartition(settings.topics.events, 0)

@@ -286,7 +286,7 @@ def serve(settings: Settings, versions: tuple[str, str], count: int) -> None:
     for number in range(count):
         scores = dict.fromkeys(versions, 0.4 + number % 5 / 10)
         producer.produce(settings.topics.outcomes, encode_record(outcome(number, scores, problem)), "team-0")
-    assert producer.flush(30) == 0
+    assert producer.flush(60) == 0
 
 
 @pytest.mark.slow
@@ -337,7 +337,7 @@ def test_a_second_run_is_kept_out(run: Run, settings: Settings) -> None:
         "os.kill(os.getpid(), 9)\n"
     )
     env = {"NOISEGATE_MODEL_CACHE": str(settings.models.cache), "NOISEGATE_DEPLOYMENT": settings.deployment}
-    assert subprocess.run([sys.executable, "-c", code], env=env, check=False, timeout=30).returncode == -9
+    assert subprocess.run([sys.executable, "-c", code], env=env, check=False, timeout=120).returncode == -9
     with retrain_lock(settings), retrain_lock(change_settings(settings, deployment="another")):
         assert (settings.models.cache / f"retrain-{settings.deployment}.lock").exists()
 

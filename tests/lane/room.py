@@ -55,7 +55,7 @@ class FencedRoom:
     def process(self, batches: Sequence[Batch]) -> Work:
         """One output a record, if it publishes."""
         self.in_process.set()
-        assert self.process_gate.wait(10)
+        assert self.process_gate.wait(60)
         self.in_process.clear()
         if self.fault is not None:
             raise self.fault
@@ -70,7 +70,7 @@ class FencedRoom:
     def commit(self, work: Work) -> list[Batch]:
         """Write what begins where its history stands; returns what did not."""
         self.in_commit.set()
-        assert self.commit_gate.wait(10)
+        assert self.commit_gate.wait(60)
         self.in_commit.clear()
         return [batch for batch in work.kept if not self._write(batch)]
 

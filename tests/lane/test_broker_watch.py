@@ -113,8 +113,8 @@ def test_the_worker_is_told_once() -> None:
     bench.watch.look()
     bench.kafka.answer = TopicFacts("cluster", "id", 6)
     bench.watch.start()
-    assert done.wait(10)
-    bench.watch._thread.join(10)
+    assert done.wait(60)
+    bench.watch._thread.join(60)
     assert not bench.watch._thread.is_alive()
     assert len(told) == 1
 

@@ -55,7 +55,7 @@ class NotingRoom:
     def commit(self, work: Work) -> Any:
         """Wait if told, then note what is written."""
         if self.hold is not None:
-            assert self.hold.wait(10)
+            assert self.hold.wait(60)
         self.stored_ends.append(work.ends)
         return None
 
@@ -285,6 +285,6 @@ def test_a_closed_engine_leaves_no_thread() -> None:
     engine.close()
     assert thread.is_alive()
     room.hold.set()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
     assert room.stored_ends == [{ONE: 2}]

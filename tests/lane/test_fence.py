@@ -15,16 +15,25 @@ from stream.lane.redis_fence import RedisFence
 from stream.metrics.lane import LaneMetrics
 from tests.lane.memory_fence import MemoryFence
 from tests.servers.redis import RedisServer, admin
+from tests.waits import until
 
 META, TIMERS, A, B = "{x}:meta", "{x}:timers", "{x}:a*[é]\0 b", "{x}:b"
 EVER = float("-inf")
 WRITTEN, CONFLICT, WRONG_TYPE = WriteResult.WRITTEN, WriteResult.CONFLICT, WriteResult.WRONG_TYPE
 
 
-def redis_fence(url: str, seconds: float = 0.3) -> RedisFence:
-    """A fence with short patience."""
+def redis_fence(url: str, seconds: float = 5.0) -> RedisFence:
+    """A fence with so much patience."""
     metrics = LaneMetrics()
     return RedisFence(url, seconds, metrics.history_round_trips, metrics.history_up, "test:probe")
+
+
+def is_written(fence: RedisFence) -> bool:
+    """Write what `first_write` says unless it is there; False where Redis gave no answer in time."""
+    try:
+        return fence.write([first_write()]) == [WRITTEN] and fence.read_metas([META]) == [b"one"]
+    except HistoryAway:
+        return False
 
 
 def first_write() -> FencedWrite:
@@ -254,13 +263,13 @@ class TestRedisFence(FenceContract):
             assert seconds != -2, "the key is not there"
             return None if seconds < 0 else int(seconds)
 
-        return Subject(redis_fence(redis_url, 5.0), ttl)
+        return Subject(redis_fence(redis_url), ttl)
 
 
 def test_an_absent_server_is_away_and_comes_back(fresh_redis: RedisServer) -> None:
     """Every call raises HistoryAway within its patience, and works again when the server is back."""
-    fence = redis_fence(fresh_redis.url)
-    fence.write([first_write()])
+    fence = redis_fence(fresh_redis.url, 0.3)
+    until(lambda: is_written(fence), 60)
     fresh_redis.stop()
     calls: list[Callable[[], object]] = [
         fence.status,
@@ -275,7 +284,7 @@ def test_an_absent_server_is_away_and_comes_back(fresh_redis: RedisServer) -> No
         with pytest.raises(HistoryAway):
             call()
     fresh_redis.start()
-    assert fence.read_metas([META]) == [b"one"]
+    until(lambda: is_written(fence), 60)
 
 
 def test_one_process_holds_a_lock_at_a_time(redis_url: str) -> None:

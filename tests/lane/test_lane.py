@@ -19,7 +19,7 @@ from tests.async_waits import until
 from tests.lane.room import FencedRoom
 from tests.servers.kafka import ApacheKafka
 
-SECONDS = 40.0
+SECONDS = 60.0
 
 
 class LaneInTheTest(Lane):
@@ -53,7 +53,7 @@ def test_a_room_of_two_topics_works_on_both_and_ends_in_order(kafka: ApacheKafka
     topics = (f"{unique_name}.events", f"{unique_name}.enriched")
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
     for future in admin.create_topics([NewTopic(topics[0], 2, 1), NewTopic(topics[1], 1, 1)]).values():
-        future.result(10)
+        future.result(60)
     one, other = Part(topics[0], 1), Part(topics[1], 0)
     settings = make_settings(
         deployment=unique_name,
@@ -66,7 +66,7 @@ def test_a_room_of_two_topics_works_on_both_and_ends_in_order(kafka: ApacheKafka
     for part, count in ((one, 30), (other, 20)):
         for _ in range(count):
             producer.produce(part.topic, b"x", partition=part.partition)
-    assert producer.flush(10) == 0
+    assert producer.flush(60) == 0
     room = FencedRoom()
     room.publishes = False
 
@@ -86,6 +86,6 @@ def test_a_room_of_two_topics_works_on_both_and_ends_in_order(kafka: ApacheKafka
     asyncio.run(scenario())
     assert room.written == {one: list(range(30)), other: list(range(20))}
     group = Consumer({"bootstrap.servers": kafka.bootstrap_servers, "group.id": f"{unique_name}-closer"})
-    committed = group.committed([TopicPartition(*one), TopicPartition(*other)], timeout=10)
+    committed = group.committed([TopicPartition(*one), TopicPartition(*other)], timeout=30)
     assert [known.offset for known in committed] == [30, 20]
     group.close()

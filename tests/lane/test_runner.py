@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -31,22 +30,22 @@ async def ends(stopping):
     pass
 
 async def hangs(stopping):
-    time.sleep(60)
+    time.sleep(600)
 
 def say(word):
     return lambda: print(word, flush=True)
 
 exit_on_sigterm()
-settings = make_settings(metrics_port=int(sys.argv[2]), stall_seconds=1.0)
+settings = make_settings(metrics_port=int(sys.argv[2]), stall_seconds=float(sys.argv[3]))
 callbacks = Callbacks(start=say("started"), stop=say("stopped"), ready=lambda: ["not yet"])
 sys.exit(Runner(settings, CollectorRegistry(), globals()[sys.argv[1]], callbacks).run())
 """
 
 
-def start(work: str) -> "subprocess.Popen[str]":
+def start(work: str, stall_seconds: float = 120.0) -> "subprocess.Popen[str]":
     """A process with this work."""
     return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, work, str(free_port())],
+        [sys.executable, "-c", SCRIPT, work, str(free_port()), str(stall_seconds)],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -62,7 +61,7 @@ def test_a_signal_ends_the_work_in_order(number: signal.Signals) -> None:
     assert process.stdout is not None
     assert process.stdout.readline() == "started\n"
     process.send_signal(number)
-    printed, _ = process.communicate(timeout=20)
+    printed, _ = process.communicate(timeout=60)
     assert (printed, process.returncode) == ("stopped\nfinished\n", 0)
 
 
@@ -73,7 +72,7 @@ def test_a_signal_ends_the_work_in_order(number: signal.Signals) -> None:
 )
 def test_a_fault_ends_the_process_with_its_sentence(work: str, sentence: str) -> None:
     """The status is 1; work that ends by itself is a fault too."""
-    printed, said = start(work).communicate(timeout=20)
+    printed, said = start(work).communicate(timeout=60)
     assert printed == "started\nstopped\n"
     assert sentence in said
 
@@ -81,7 +80,6 @@ def test_a_fault_ends_the_process_with_its_sentence(work: str, sentence: str) ->
 @pytest.mark.slow
 def test_a_hanging_event_loop_ends_the_process() -> None:
     """The watchdog ends it with status 70 after `stall_seconds`."""
-    process, begun = start("hangs"), time.monotonic()
-    process.communicate(timeout=30)
+    process = start("hangs", stall_seconds=1.0)
+    process.communicate(timeout=120)
     assert process.returncode == 70
-    assert time.monotonic() - begun < 25

@@ -21,7 +21,7 @@ from tests.lane.fake_source import FakeSource, Topic
 from tests.lane.room import FencedRoom
 from tests.servers.kafka import ApacheKafka
 
-SECONDS = 40.0
+SECONDS = 60.0
 PARTITIONS = (2, 1)
 
 
@@ -171,7 +171,7 @@ class KafkaGround:
         producer = Producer({"bootstrap.servers": self.settings.kafka.bootstrap_servers})
         for _ in range(count):
             producer.produce(part.topic, b"x", partition=part.partition)
-        assert await asyncio.to_thread(producer.flush, 10) == 0
+        assert await asyncio.to_thread(producer.flush, 60) == 0
 
     async def rebalance(self) -> None:
         """Another member joins."""
@@ -190,14 +190,14 @@ def test_faust_s_consumer_keeps_the_promise(kafka: ApacheKafka, unique_name: str
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
     new = [NewTopic(name, count, 1) for name, count in zip(topics, PARTITIONS, strict=True)]
     for future in admin.create_topics(new).values():
-        future.result(10)
+        future.result(60)
     settings = make_settings(
         deployment=unique_name,
         kafka_bootstrap_servers=kafka.bootstrap_servers,
         events_topic=topics[0],
-        session_timeout_seconds=3.0,
+        session_timeout_seconds=30.0,
         heartbeat_seconds=0.5,
-        rebalance_timeout_seconds=5.0,
+        rebalance_timeout_seconds=20.0,
         fetch_wait_seconds=0.1,
     )
 

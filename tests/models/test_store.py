@@ -3,7 +3,6 @@
 import itertools
 import shutil
 import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +19,7 @@ from stream.models.storage import open_storage
 from stream.models.store import Store, find, publish
 from tests.models.storage import BUCKET, KINDS, Died, DyingStorage, Frozen, new_url, s3_server, use_endpoint
 from tests.servers.kafka import ROOT
+from tests.waits import until
 
 TABLE = Pointer("2026-01-01-aaaa", {"web-*": "2026-01-02-bbbb", 'odd "name"': "2026-01-03-cccc"})
 
@@ -275,7 +275,7 @@ class Hanging:
 
     def info(self, path: str) -> dict[str, object]:
         """Nothing is there, once it answers."""
-        self._let_go.wait(30)
+        self._let_go.wait(60)
         raise FileNotFoundError(path)
 
 
@@ -301,7 +301,8 @@ def test_a_store_that_never_answers_is_left(monkeypatch: pytest.MonkeyPatch) -> 
     let_go.set()
     for thread in threading.enumerate():
         if thread.name == "model-store":
-            thread.join(5)
+            thread.join(60)
+    monkeypatch.setattr(remote, "ANSWER_SECONDS", 60.0)
     assert backend.size("CHAMPION") is None
 
 
@@ -317,6 +318,7 @@ def test_a_request_that_hangs_for_good_is_left_behind(monkeypatch: pytest.Monkey
     with pytest.raises(StoreAway, match="still gives no answer"):
         backend.size("CHAMPION")
     now[0] = remote.AGAIN_SECONDS
+    monkeypatch.setattr(remote, "ANSWER_SECONDS", 60.0)
     assert backend.size("CHAMPION") is None
     assert backend.size("CHALLENGER") is None
     let_go.set()
@@ -346,10 +348,9 @@ def test_requests_that_hang_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> N
     assert sum("gave no answer" in text for text in told) == STORE_CALLS_STUCK
     assert "restart this process" in told[-1]
     gates[0].set()
-    deadline = time.monotonic() + 5.0
-    while waiting() >= STORE_CALLS_STUCK and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: waiting() < STORE_CALLS_STUCK, 60)
     thawed.set()
+    monkeypatch.setattr(remote, "ANSWER_SECONDS", 60.0)
     assert backend.size("CHAMPION") is None
     for gate in gates:
         gate.set()
@@ -371,14 +372,15 @@ def test_a_frozen_s3_is_there_again_by_itself(endpoint: str, monkeypatch: pytest
             with pytest.raises(StoreAway):
                 store.pointer(CHAMPION)
         way.frozen = False
-        thawed = time.monotonic()
-        while True:
+
+        def is_back() -> bool:
             try:
-                assert store.pointer(CHAMPION) == TABLE
-                break
+                return store.pointer(CHAMPION) == TABLE
             except StoreAway:
-                assert time.monotonic() < thawed + 10.0
-                time.sleep(0.1)
+                return False
+
+        until(is_back, 60)
+        monkeypatch.setattr(remote, "ANSWER_SECONDS", 60.0)
         assert store.versions() == [trained.name]
     finally:
         way.close()

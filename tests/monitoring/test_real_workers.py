@@ -64,7 +64,7 @@ ALERTS = [rule for group in alerts.groups() for rule in group.rules if isinstanc
 RECORDINGS = [rule for group in rules.recordings() for rule in group.rules if isinstance(rule, Recording)]
 Counts = NDArray[np.int64]
 TIGHT = 1e-4
-SERIES_MOST, SCRAPES_WAITED = 4_000, 60
+SERIES_MOST, SCRAPES_WAITED = 4_000, 120
 WITH_EDGES = (
     "scores_bucket", "scores_below_sum_total", "quality_scores_bucket", "quality_scores_below_sum_total"
 )  # fmt: skip
@@ -308,8 +308,8 @@ def test_a_real_page_is_scraped(organisation: Organisation, server: PrometheusSe
     del job["dns_sd_configs"]
     job |= {
         "static_configs": [{"targets": [f"127.0.0.1:{health.port}"]}],
-        "scrape_interval": "1s",
-        "scrape_timeout": "1s",
+        "scrape_interval": "3s",
+        "scrape_timeout": "3s",
     }
     try:
         with PrometheusServer(yaml.safe_dump({"scrape_configs": [job]})) as prometheus:

@@ -55,7 +55,7 @@ class RelayProcess(ServerProcess):
     def get(self, path: str) -> str:
         """What its health server answers; with a status over 399, too."""
         try:
-            with urllib.request.urlopen(f"http://{LOOPBACK}:{self.metrics_port}{path}", timeout=10) as answer:
+            with urllib.request.urlopen(f"http://{LOOPBACK}:{self.metrics_port}{path}", timeout=60) as answer:
                 return str(answer.read().decode())
         except urllib.error.HTTPError as error:
             return error.read().decode()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,6 +29,7 @@ from stream.sources.options import DEFAULTS
 from tests.relay.processes import rfc3339
 
 CLAIM_SECONDS, RETRY_SECONDS, SWEEP_SECONDS = 0.3, 0.05, 0.02
+WAIT_SECONDS = 30.0  # for a decision; whoever does not wait is there long before
 
 
 class MemoryPublisher:
@@ -70,12 +72,18 @@ class MemoryPublisher:
 
 
 class SharedStore(MemoryFiringStore):
-    """Firings in memory, shared by the rigs of a test; while `away` every call fails, `slow_seconds` later."""
+    """Firings in memory, shared by the rigs of a test.
+
+    Attributes:
+        away: every call fails.
+        answering: while it is not set, no call returns.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.away = False
-        self.slow_seconds = 0.0
+        self.answering = threading.Event()
+        self.answering.set()
 
     def read(self, keys: Sequence[str]) -> list[bytes]:
         """As in memory."""
@@ -88,7 +96,7 @@ class SharedStore(MemoryFiringStore):
         return super().swap(swaps)
 
     def _check(self) -> None:
-        time.sleep(self.slow_seconds)
+        assert self.answering.wait(60)
         if self.away:
             raise FiringsAway("the memory of firings can't be used")
 
@@ -129,6 +137,7 @@ class Rig:
         name: str,
         page_url: str,
         upstream: MemoryUpstream,
+        wait_seconds: float,
     ) -> None:
         self.ahead = 0.0  # seconds of this relay's clock, before the machine's
         self.store, self.publisher, self.upstream = store, publisher, upstream
@@ -151,7 +160,7 @@ class Rig:
             CLAIM_SECONDS,
             RETRY_SECONDS,
         )
-        settings = LabelSettings(labels, 0.3)
+        settings = LabelSettings(labels, wait_seconds)
 
         async def post(alerts: Sequence[tuple[str, bytes]]) -> int:
             return await self.room.post(alerts)
@@ -213,14 +222,16 @@ async def running(
     name: str = "one",
     page_url: str = "",
     upstream: MemoryUpstream | None = None,
+    wait_seconds: float = WAIT_SECONDS,
 ) -> AsyncIterator[Rig]:
     """A relay's room at work."""
     upstream = upstream or MemoryUpstream()
-    rig = Rig(store or SharedStore(), publisher or MemoryPublisher(), labels, name, page_url, upstream)
+    rig = Rig(store or SharedStore(), publisher or MemoryPublisher(), labels, name, page_url, upstream, wait_seconds)
     task = asyncio.create_task(rig.room.run())
     try:
         yield rig
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        rig.store.answering.set()
         rig.thread.shutdown()

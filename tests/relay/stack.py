@@ -20,7 +20,7 @@ from tests.servers.receiver import Receiver
 from tests.servers.redis import RedisServer
 
 RULE, TEAM = "DiskAlmostFull", "payments"
-GROUP_WAIT = 3
+GROUP_WAIT = 6
 RULES = f"""
 groups:
 - name: test

@@ -239,6 +239,28 @@ def test_the_webhook_of_alertmanager_finds_the_same_firing() -> None:
     in_room(test)
 
 
+def test_an_event_waits_until_memory_knows_that_it_is_published() -> None:
+    """Before, another reader of the firing would publish it again, so nobody may take it for done."""
+
+    async def test(rig: Rig) -> None:
+        publish = rig.publisher.publish
+
+        def publish_and_hold(output: Any) -> Any:
+            rig.store.answering.clear()
+            return publish(output)
+
+        rig.publisher.publish = publish_and_hold  # type: ignore[method-assign]
+        await rig.post(rig.alert())
+        await until(lambda: rig.publisher.raised)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert rig.registrar.waiting == 1
+        rig.store.answering.set()
+        await until(lambda: rig.registrar.waiting == 0)
+
+    in_room(test)
+
+
 def test_it_fires_again_as_another_alert() -> None:
     """After its end the same labels fire again: another id, another event."""
 
@@ -340,10 +362,12 @@ def test_two_relays_resume_a_firing_once() -> None:
         store, publisher = SharedStore(), MemoryPublisher()
         async with running(store, publisher, name="one") as one, running(store, publisher, name="two") as two:
             alert = one.alert(age=5, endless=True)
-            await two.post(alert)
-            two.ahead = 301.0
-            await timed_out(one, alert)
-            await until(lambda: two.registrar.waiting == 0)
+            await asyncio.gather(one.post(alert), two.post(alert))
+            await until(lambda: publisher.raised and list(one.table) and list(two.table))
+            await until(lambda: one.registrar.waiting + two.registrar.waiting == 0)
+            one.ahead = two.ahead = 301.0
+            await until(lambda: all(each.ended_at is not None for rig in (one, two) for each in rig.table))
+            await until(lambda: publisher.ended and one.registrar.waiting + two.registrar.waiting == 0)
             await asyncio.gather(one.post(alert), two.post(alert))
             await until(lambda: resumed(publisher))
             await asyncio.gather(one.post(one.resolved(alert)), two.post(two.resolved(alert)))

@@ -37,7 +37,7 @@ def shown(config: str) -> bytes:
         server = AlertmanagerServer(config)
     except FileNotFoundError as error:
         unavailable(str(error))
-    with server, urllib.request.urlopen(f"{server.url}/api/v2/status", timeout=10) as answer:
+    with server, urllib.request.urlopen(f"{server.url}/api/v2/status", timeout=60) as answer:
         return bytes(answer.read())
 
 

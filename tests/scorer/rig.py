@@ -175,7 +175,7 @@ class Rig:
 
     def await_written(self) -> None:
         """Wait until the writes that were begun are done, which the room does not know yet."""
-        self._writers[-1].submit(lambda: None).result(10)
+        self._writers[-1].submit(lambda: None).result(60)
 
     def pause(self) -> None:
         """Let so much time pass that Redis is asked again."""

@@ -44,7 +44,7 @@ class Recording:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("name", ["uci_incidents", "london_fire_calls"])
 def test_live_features_and_states_equal_the_lab_s(name: str, shared_data: Path, redis_url: str, tmp_path: Path) -> None:
     """Four partitions, uneven batches and a small cache: every feature and every state is the lab's, bit by bit."""
@@ -56,7 +56,7 @@ def test_live_features_and_states_equal_the_lab_s(name: str, shared_data: Path, 
     log = Log(4)
     for line in lines:
         log.put(Part("alerts.events", log._choose(line.event.team)), encode_event(line.event), line.at)  # type: ignore[union-attr]  # real logs hold no ticks
-    history = RedisHistory(redis_fence(redis_url, 5.0), "parity", problem.history.forget_days, problem.ledger_seconds)
+    history = RedisHistory(redis_fence(redis_url), "parity", problem.history.forget_days, problem.ledger_seconds)
     recording = Recording(model)
     rig = Rig(log, problem, history, make_settings(tick_seconds=0, history_cache_levels=2_000), recording)
     rig.run((997, 13, 411))

@@ -153,7 +153,7 @@ class _Gated(MemoryHistory):
 
     def write(self, writes: Mapping[Part, Write]) -> dict[Part, bool]:
         """See `History`."""
-        assert not any(write.levels for write in writes.values()) or self.gate.wait(10)
+        assert not any(write.levels for write in writes.values()) or self.gate.wait(60)
         return super().write(writes)
 
 

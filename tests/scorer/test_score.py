@@ -105,7 +105,9 @@ def test_each_team_has_its_champion_s_score() -> None:
 
 def test_the_batch_s_matrices_stay_reachable_by_model_and_role() -> None:
     """What each model read and said of a batch can be counted afterwards, with the alerts it is about."""
-    served = ActiveModels((Says(OLD), Says(NEW)), Pointer(OLD, {"team-1": NEW}), Challenger(Says(RIVAL, rival_of), 5.0))
+    served = ActiveModels(
+        (Says(OLD), Says(NEW)), Pointer(OLD, {"team-1": NEW}), Challenger(Says(RIVAL, rival_of), 60.0)
+    )
     (pure,) = folded(log_of(random_log(4, alerts=50)), PROBLEM).values()
     answers = BatchScores([one for one in pure.effects if isinstance(one, Arrived)], pure.take_rows(), served)
     assert answers.scores
@@ -125,7 +127,7 @@ def test_the_batch_s_matrices_stay_reachable_by_model_and_role() -> None:
 def test_the_challenger_stands_beside_the_champion_in_records_and_outcomes() -> None:
     """Both probabilities are on the enriched record, in the ledger, and in the outcome's scores."""
     rig = rig_of(
-        log_of(random_log(5)), ActiveModels((Says(OLD),), Pointer(OLD), Challenger(Says(RIVAL, rival_of), 5.0))
+        log_of(random_log(5)), ActiveModels((Says(OLD),), Pointer(OLD), Challenger(Says(RIVAL, rival_of), 60.0))
     )
     rig.run((13,))
     said = {}
@@ -155,12 +157,12 @@ def test_repeats_and_corrections_keep_the_first_scores_over_a_swap() -> None:
         Acted(at(180), "A1", "team", "A1-2", "worked"),
     ]
     log = log_of(events)
-    rig = rig_of(log, ActiveModels((Says(OLD),), Pointer(OLD), Challenger(Says(RIVAL, rival_of), 5.0)))
+    rig = rig_of(log, ActiveModels((Says(OLD),), Pointer(OLD), Challenger(Says(RIVAL, rival_of), 60.0)))
     rig.assign()
     (records,) = log.records.values()
     (part,) = log.records
     rig.engine.step({part: records[:1]})
-    rig.served = ActiveModels((Says(NEW, lambda alert: 0.5),), Pointer(NEW), Challenger(Says(OLD), 5.0))
+    rig.served = ActiveModels((Says(NEW, lambda alert: 0.5),), Pointer(NEW), Challenger(Says(OLD), 60.0))
     rig.run((1,))
     first, second = rig.publisher.enriched()
     assert first.score == second.score
@@ -194,12 +196,16 @@ def test_outcomes_carry_what_rules_match_on_and_who_decided() -> None:
     assert len(bytes.fromhex(str(episodes.pop()))) == 8
 
 
-@pytest.mark.parametrize(("kind", "why"), [(Failing, "failed"), (Broken, "failed"), (Endless, "slow")])
-def test_a_challenger_that_fails_or_is_slow_is_dropped_and_no_alert_is(kind: type[Says], why: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "why", "patience"), [(Failing, "failed", 60.0), (Broken, "failed", 60.0), (Endless, "slow", 0.05)]
+)
+def test_a_challenger_that_fails_or_is_slow_is_dropped_and_no_alert_is(
+    kind: type[Says], why: str, patience: float
+) -> None:
     """Its batch is flagged, the champion's scores stand, later batches go on without it, and a slow run is ended."""
     log = log_of(random_log(6))
     model = kind(RIVAL)
-    challenger = Challenger(model, 0.05)
+    challenger = Challenger(model, patience)
     rig = rig_of(log, ActiveModels((Says(OLD),), Pointer(OLD), challenger))
     rig.run((20,))
     assert challenger.dropped == why
@@ -222,7 +228,7 @@ def test_a_challenger_that_fails_or_is_slow_is_dropped_and_no_alert_is(kind: typ
 
 def test_a_first_model_can_challenge_nobody() -> None:
     """Without a champion alerts are unscored for its reason, and the challenger's score is recorded all the same."""
-    rig = rig_of(log_of(random_log(7)), ActiveModels((), None, Challenger(Says(RIVAL, rival_of), 5.0), "model_failed"))
+    rig = rig_of(log_of(random_log(7)), ActiveModels((), None, Challenger(Says(RIVAL, rival_of), 60.0), "model_failed"))
     rig.run()
     for record in rig.publisher.enriched():
         assert (record.score.probability, record.score.band, record.score.reason) == (None, "unscored", "model_failed")
@@ -302,7 +308,7 @@ def test_what_is_no_fault_of_the_model_is_not_swallowed(error: BaseException) ->
     for served in (
         ActiveModels((Buggy(OLD, error),)),
         ActiveModels((Buggy(OLD, error, "predict"),)),
-        ActiveModels((Says(OLD),), None, Challenger(Buggy(NEW, error), 5.0)),
+        ActiveModels((Says(OLD),), None, Challenger(Buggy(NEW, error), 60.0)),
     ):
         with pytest.raises(type(error)):
             rig_of(log_of(random_log(11, alerts=30)), served).run((1,))
@@ -310,7 +316,7 @@ def test_what_is_no_fault_of_the_model_is_not_swallowed(error: BaseException) ->
 
 def test_a_challenger_without_memory_is_not_dropped() -> None:
     """In its own thread too: what the process lacks is no fault of the challenger."""
-    challenger = Challenger(Buggy(NEW, MemoryError(), "predict"), 5.0)
+    challenger = Challenger(Buggy(NEW, MemoryError(), "predict"), 60.0)
     with pytest.raises(MemoryError):
         rig_of(log_of(random_log(11, alerts=30)), ActiveModels((Says(OLD),), None, challenger)).run((1,))
     assert challenger.dropped is None
@@ -318,7 +324,7 @@ def test_a_challenger_without_memory_is_not_dropped() -> None:
 
 def test_a_challenger_that_gives_too_few_probabilities_is_dropped() -> None:
     """As one that fails; the champion's scores stand."""
-    challenger = Challenger(Buggy(NEW, KeyError("unused"), "shape"), 5.0)
+    challenger = Challenger(Buggy(NEW, KeyError("unused"), "shape"), 60.0)
     rig = rig_of(log_of(random_log(11, alerts=30)), ActiveModels((Says(OLD),), None, challenger))
     rig.run((1,))
     assert challenger.dropped == "failed"

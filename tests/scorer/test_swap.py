@@ -1,6 +1,7 @@
 """Swaps under load: a real store, its reloader in a thread of its own, and the real room on a log in memory."""
 
 import shutil
+from itertools import count
 from pathlib import Path
 from threading import Event as Gate
 from threading import Thread
@@ -12,6 +13,7 @@ from stream.core.events import Raised, encode_event, seconds
 from stream.kafka.records import Part
 from stream.lab.replaying import replay
 from stream.lab.training import train_replayed
+from stream.models.active import ActiveModels
 from stream.models.model import load_model
 from stream.models.pointers import CHALLENGER, CHAMPION, Pointer
 from stream.models.reload import Loader, Reloader
@@ -45,14 +47,25 @@ def test_swaps_under_load_lose_no_alert_and_mix_no_models(tmp_path: Path) -> Non
     for event in events:
         log.put(Part(TOPIC, 0), encode_event(event), seconds(event.at))
     rig = Rig(log, problem, MemoryHistory())
-    rig.ask_served = lambda: reloader.active
+    asked = count()
+
+    def serve() -> ActiveModels:
+        """What is active; now and then once a certain version is, so that each of them has scored."""
+        wanted = {20: Pointer(made[0].name), 40: Pointer(made[1].name)}.get(next(asked))
+        active = reloader.active
+        while wanted is not None and active.pointer != wanted:
+            Gate().wait(0.0001)
+            active = reloader.active
+        return active
+
+    rig.ask_served = serve
     thread = Thread(target=flip)
     thread.start()
     try:
         rig.run((7,))
     finally:
         done.set()
-        thread.join(30)
+        thread.join(60)
     replayed = replay(lines(events), problem)
     alone = {}
     for folder in made:

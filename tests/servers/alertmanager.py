@@ -28,7 +28,7 @@ receivers:
   - name: people
   - name: quiet
 """
-ANSWER_SECONDS = 10
+ANSWER_SECONDS = 60
 
 
 class WebConfig(NamedTuple):

@@ -41,7 +41,7 @@ def embedded_broker() -> Iterator[EmbeddedBroker]:
 @pytest.fixture(scope="session")
 def kafka_of_session() -> Iterator[ApacheKafka]:
     """Behind `kafka`."""
-    with _apache_kafka() as kafka:
+    with _apache_kafka(session_ms=9_000) as kafka:  # it is stopped in order and never killed
         yield kafka
 
 
@@ -156,9 +156,9 @@ def no_swallowed_errors(request: pytest.FixtureRequest, caplog: pytest.LogCaptur
             pytest.fail("logged as errors: " + "; ".join(errors), pytrace=False)
 
 
-def _apache_kafka() -> ApacheKafka:
+def _apache_kafka(session_ms: int = 3_000) -> ApacheKafka:
     try:
-        return ApacheKafka()
+        return ApacheKafka(session_ms=session_ms)
     except KafkaUnavailable as error:
         unavailable(str(error))
 

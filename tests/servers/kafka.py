@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
@@ -13,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, NewPartitions
+from filelock import FileLock
 
 from stream.dev.process import LOOPBACK, ServerProcess, accepts, free_port
 
@@ -21,9 +23,9 @@ ROOT = Path(__file__).parents[2]
 POM = ROOT / "tests" / "kafka" / "pom.xml"
 CACHE = ROOT / ".cache" / "kafka"
 MAVEN_SECONDS = 600
-FORMAT_SECONDS = 30
-START_SECONDS = 45
-STOP_SECONDS = 15
+FORMAT_SECONDS = 60
+START_SECONDS = 120
+STOP_SECONDS = 30
 
 JAVA = ["java", "-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
 
@@ -38,7 +40,7 @@ auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 broker.heartbeat.interval.ms=300
-broker.session.timeout.ms=1500
+broker.session.timeout.ms={session_ms}
 offsets.topic.num.partitions=1
 offsets.topic.replication.factor=1
 transaction.state.log.num.partitions=1
@@ -58,10 +60,14 @@ class ApacheKafka(ServerProcess):
     """One broker and controller (KRaft) on loopback. Port and data stay over stop, kill and start.
 
     Raises KafkaUnavailable where Java, Maven or the jars are missing.
+
+    Args:
+        folder: where its data and its log are.
+        session_ms: a broker that stands still for longer is fenced; one that was killed is back only after it.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self.port = free_port()
+    def __init__(self, folder: Path | None = None, session_ms: int = 3_000) -> None:
+        self.port, self._session_ms = free_port(), session_ms
         self._controller_port = free_port()
         self._java = [*JAVA, "-cp", f"{jars()}/*"]
         super().__init__(
@@ -83,6 +89,15 @@ class ApacheKafka(ServerProcess):
             self._format()
         super().start()
 
+    def grow(self, topic: str, partitions: int) -> None:
+        """Raise a topic's count of partitions; returns once producers find them and no record for one is refused."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap_servers})
+        admin.create_partitions([NewPartitions(topic, partitions)])[topic].result(60)
+        deadline = time.monotonic() + START_SECONDS
+        while len(admin.list_topics(topic, timeout=30).topics[topic].partitions) < partitions:
+            assert time.monotonic() < deadline, f"{topic} does not grow"
+            time.sleep(0.05)
+
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Inside, it takes connections and answers nothing."""
@@ -98,7 +113,11 @@ class ApacheKafka(ServerProcess):
 
     def _format(self) -> None:
         properties = PROPERTIES.format(
-            host=LOOPBACK, port=self.port, controller_port=self._controller_port, data=self.folder / "data"
+            host=LOOPBACK,
+            port=self.port,
+            controller_port=self._controller_port,
+            data=self.folder / "data",
+            session_ms=self._session_ms,
         )
         (self.folder / "server.properties").write_text(properties)
         cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
@@ -122,12 +141,14 @@ def jars() -> Path:
             raise KafkaUnavailable(f"{program} is not installed, so Apache Kafka can't be started")
     folder = CACHE / hashlib.sha256(POM.read_bytes()).hexdigest()[:12]
     if not folder.exists():
-        _fetch(folder)
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with FileLock(CACHE / "fetch.lock"):  # several workers come here at once
+            if not folder.exists():
+                _fetch(folder)
     return folder
 
 
 def _fetch(folder: Path) -> None:
-    CACHE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE) as temporary:
         goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={temporary}/jars"]
         maven = subprocess.run(
@@ -138,8 +159,7 @@ def _fetch(folder: Path) -> None:
         )
         if maven.returncode != 0:
             raise KafkaUnavailable(f"Maven can't fetch Apache Kafka: {maven.stdout.strip()[-500:]}")
-        if not folder.exists():
-            (Path(temporary) / "jars").rename(folder)
+        (Path(temporary) / "jars").rename(folder)
 
 
 def _serves(bootstrap_servers: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from stream.dev.process import LOOPBACK
 
-ANSWER_SECONDS = 30
+ANSWER_SECONDS = 60
 
 
 class Received(NamedTuple):
@@ -29,7 +29,7 @@ class Received(NamedTuple):
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = True
+    daemon_threads, request_queue_size = True, 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that leaves, or whose handshake fails, is no fault of the test's."""

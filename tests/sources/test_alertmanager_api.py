@@ -27,7 +27,7 @@ DB = {"alertname": "Disk", "job": "db", "severity": "warning"}
 
 def until(api: AlertmanagerApi, met: Callable[[Snapshot], bool]) -> Snapshot:
     """The first snapshot that meets a condition, within ten seconds."""
-    deadline = time.monotonic() + 10.0
+    deadline = time.monotonic() + 60.0
     while True:
         snapshot = api.snapshot(time.time())
         if met(snapshot):
@@ -143,7 +143,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if how == "slow":
             with suppress(OSError):  # the client leaves
-                for _ in range(200):
+                for _ in range(600):
                     self.wfile.write(b"[")
                     time.sleep(0.05)
         self.wfile.write({"html": b"<html>", "auth": b"[]"}.get(how, b""))
@@ -166,24 +166,24 @@ def impostor() -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    ("how", "said"),
+    ("how", "said", "patience"),
     [
-        ("denied", "answered 401, so it wants other credentials"),
-        ("broken", "answered 500"),
-        ("moved", "answered 302"),
-        ("html", "no JSON list"),
-        ("slow", "gave no whole answer within 0.3 s"),
+        ("denied", "answered 401, so it wants other credentials", 60.0),
+        ("broken", "answered 500", 60.0),
+        ("moved", "answered 302", 60.0),
+        ("html", "no JSON list", 60.0),
+        ("slow", "gave no whole answer within 0.3 s", 0.3),
     ],
 )
-def test_another_server(impostor: str, how: str, said: str) -> None:
+def test_another_server(impostor: str, how: str, said: str, patience: float) -> None:
     """Each is one sentence with the address and without the password; nobody is followed elsewhere."""
     begun = time.monotonic()
     with pytest.raises(AlertmanagerAway) as away:
-        AlertmanagerApi(f"http://kim:secret@{impostor}/{how}", timeout_seconds=0.3).snapshot(0.0)
+        AlertmanagerApi(f"http://kim:secret@{impostor}/{how}", timeout_seconds=patience).snapshot(0.0)
     assert said in str(away.value)
     assert f"http://{impostor}/{how}" in str(away.value)
     assert "secret" not in str(away.value)
-    assert time.monotonic() - begun < 5.0
+    assert time.monotonic() - begun < 20.0
     assert not [path for path, _ in Handler.asked if "elsewhere" in path]
 
 

@@ -12,8 +12,8 @@ from tests.servers.redis import RedisServer
 
 
 def await_none(read: Callable[[], bytes | None]) -> bool:
-    """Whether it reads as None within five seconds."""
-    deadline = time.monotonic() + 5.0
+    """Whether it reads as None within a minute."""
+    deadline = time.monotonic() + 60.0
     while time.monotonic() < deadline:
         if read() is None:
             return True
@@ -58,7 +58,7 @@ class TestServer(ExpiringStoreContract):
     @pytest.fixture
     def store(self, redis_url: str) -> Iterator[ExpiringStore]:
         """Empty."""
-        store = RedisExpiringStore(redis_url, "t", 2.0)
+        store = RedisExpiringStore(redis_url, "t", 10.0)
         yield store
         store.close()
 
@@ -73,7 +73,7 @@ def test_the_memory_is_bounded() -> None:
 
 def test_deployments_share_a_server(redis_url: str) -> None:
     """Keys begin with the deployment, and what another program wrote under one is no value."""
-    one, other = RedisExpiringStore(redis_url, "one", 2.0), RedisExpiringStore(redis_url, "other", 2.0)
+    one, other = RedisExpiringStore(redis_url, "one", 10.0), RedisExpiringStore(redis_url, "other", 10.0)
     one.put("a", b"1", 60.0)
     assert (one.read("a"), other.read("a")) == (b"1", None)
     with Redis.from_url(redis_url) as client:
@@ -85,7 +85,7 @@ def test_deployments_share_a_server(redis_url: str) -> None:
 
 def test_a_server_that_is_away_is_named(fresh_redis: RedisServer) -> None:
     """One sentence says what can't be used and where it is set; it is used again when it is back."""
-    store = RedisExpiringStore(fresh_redis.url, "t", 0.5)
+    store = RedisExpiringStore(fresh_redis.url, "t", 5.0)
     with fresh_redis:
         store.put("a", b"1", 60.0)
         fresh_redis.stop()

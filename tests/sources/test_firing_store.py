@@ -81,7 +81,7 @@ class TestRedis(FiringStoreContract):
     @pytest.fixture
     def store(self, redis_url: str) -> Iterator[FiringStore]:
         """Empty."""
-        store = RedisFiringStore(redis_url, "test", 2.0)
+        store = RedisFiringStore(redis_url, "test", 10.0)
         yield store
         store.close()
 
@@ -137,7 +137,7 @@ def test_a_redis_that_forgets_its_scripts_counts_as_away() -> None:
 @pytest.mark.redis
 def test_away_and_back(fresh_redis: RedisServer) -> None:
     """With Redis stopped each call says so in one sentence within its time; afterwards the store goes on by itself."""
-    store = RedisFiringStore(fresh_redis.url, "test", 0.5)
+    store = RedisFiringStore(fresh_redis.url, "test", 5.0)
     sender = Sender(store=store)
     first = sender.post("alertmanager", group(alert()))
     assert first.fallbacks == 0

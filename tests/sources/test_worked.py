@@ -127,7 +127,7 @@ class TestServer(WorkedContract):
     @pytest.fixture
     def store(self, redis_url: str) -> Iterator[ExpiringStore]:
         """Empty."""
-        store = RedisExpiringStore(redis_url, "t", 2.0)
+        store = RedisExpiringStore(redis_url, "t", 10.0)
         yield store
         store.close()
 

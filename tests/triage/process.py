@@ -38,8 +38,11 @@ class TriageProcess(ServerProcess):
                 **environ,
                 **settings,
             },
-            deadline_seconds=30.0,
         )
+
+    def stop(self, grace_seconds: float = 60.0) -> None:
+        """SIGTERM: what was given is published first, if Kafka is there."""
+        super().stop(grace_seconds)
 
     @property
     def url(self) -> str:
@@ -48,11 +51,11 @@ class TriageProcess(ServerProcess):
 
     def get(self, path: str) -> httpx.Response:
         """One page or piece of data."""
-        return httpx.get(f"{self.url}{path}", timeout=10)
+        return httpx.get(f"{self.url}{path}", timeout=60)
 
     def rows(self, q: str) -> list[dict[str, Any]]:
         """The rows that match."""
-        found: list[dict[str, Any]] = httpx.get(f"{self.url}/api/rows", params={"q": q}, timeout=10).json()["rows"]
+        found: list[dict[str, Any]] = httpx.get(f"{self.url}/api/rows", params={"q": q}, timeout=60).json()["rows"]
         return found
 
     def away(self) -> list[str]:
@@ -63,7 +66,7 @@ class TriageProcess(ServerProcess):
     def post(self, path: str, body: object) -> httpx.Response:
         """A change, as the page's own script sends it."""
         headers = {"origin": self.url, "sec-fetch-site": "same-origin"}
-        return httpx.post(f"{self.url}{path}", json=body, headers=headers, timeout=10)
+        return httpx.post(f"{self.url}{path}", json=body, headers=headers, timeout=60)
 
 
 class Journey:
@@ -81,7 +84,7 @@ class Journey:
             "startsAt": datetime.now(UTC).isoformat(),
             "endsAt": "0001-01-01T00:00:00Z",
         }
-        answer = httpx.post(f"{self.intake.url}/v1/alertmanager", json=group(one), timeout=10)
+        answer = httpx.post(f"{self.intake.url}/v1/alertmanager", json=group(one), timeout=60)
         assert answer.is_success, answer.text
 
     def verdicts(self) -> list[Acted]:

@@ -364,7 +364,7 @@ def test_the_events_are_those_of_the_board() -> None:
             await rig.app(scope, receive, send)
 
         following = asyncio.create_task(serve())
-        async with asyncio.timeout(5.0):
+        async with asyncio.timeout(60.0):
             while rig.room.broadcaster.viewers == 0:  # noqa: ASYNC110 - nothing says when a stream has begun
                 await asyncio.sleep(0)
             rig.room.take([enriched()])

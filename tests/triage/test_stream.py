@@ -27,7 +27,7 @@ async def read(stream: AsyncIterator[bytes], count: int) -> list[tuple[str, str,
     """The next events: id, name and data."""
     found = []
     for _ in range(count):
-        lines = (await asyncio.wait_for(anext(stream), 5.0)).decode().strip().split("\r\n")
+        lines = (await asyncio.wait_for(anext(stream), 60.0)).decode().strip().split("\r\n")
         fields = dict(line.split(": ", 1) for line in lines)
         found.append((fields["id"], fields["event"], json.loads(fields["data"])))
     return found
@@ -35,7 +35,7 @@ async def read(stream: AsyncIterator[bytes], count: int) -> list[tuple[str, str,
 
 async def followed(sender: Broadcaster, viewers: int) -> None:
     """Wait until so many browsers follow."""
-    async with asyncio.timeout(5.0):
+    async with asyncio.timeout(60.0):
         while sender.viewers < viewers:  # noqa: ASYNC110 - nothing says when a stream has begun
             await asyncio.sleep(0)
 

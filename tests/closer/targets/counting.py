@@ -90,7 +90,7 @@ class CountingServer:
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = True
+    daemon_threads, request_queue_size = True, 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that leaves is no fault of the test's."""

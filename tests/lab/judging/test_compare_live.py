@@ -237,7 +237,7 @@ def test_outcomes_are_read_from_kafka(on_kafka: Any, caplog: pytest.LogCaptureFi
         producer.produce(on_kafka.topics.outcomes, value, team)
     old = outcome(80, START, True, 0.1, 0.1)
     producer.produce(on_kafka.topics.outcomes, encode_record(old), "team-2", timestamp=int(written - 3_600) * 1000)
-    assert producer.flush(30) == 0
+    assert producer.flush(60) == 0
 
     found = list(read_outcomes(on_kafka))
     assert sorted(found, key=encode_record) == sorted([*made, closed, corrected, old], key=encode_record)

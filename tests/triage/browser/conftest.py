@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 from tests.servers.availability import unavailable
 from tests.triage.browser.live import LivePage, chromium, chromium_path
 from tests.triage.process import TriageProcess
+
+MILLISECONDS = 60_000  # a browser's patience, on machines that are busy with other work, too
+expect.set_options(timeout=MILLISECONDS)
 
 
 class Opener:
@@ -26,7 +29,7 @@ class Opener:
     def __call__(self, page: LivePage | TriageProcess, path: str = "/", live: bool = True, **options: Any) -> Page:
         """A tab at an address; `live`: once the list receives events. Options are those of a browser context."""
         context = self._browser.new_context(**({"viewport": {"width": 1280, "height": 800}} | options))
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(MILLISECONDS)
         self._contexts.append(context)
         tab = context.new_page()
         tab.on("pageerror", lambda error: self.faults.append(str(error)))

@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from shutil import which
 from typing import Any
@@ -12,6 +13,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from stream.asgi_server import open_socket, serve
 from stream.triage.board import Record
+from stream.triage.view import Counts
 from tests.triage.rig import Rig
 from tests.waits import until
 
@@ -31,7 +33,7 @@ def chromium_path() -> str | None:
 def chromium() -> Iterator[Browser]:
     """The machine's Chromium, headless."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS, timeout=120_000)
         try:
             yield browser
         finally:
@@ -56,11 +58,12 @@ class LivePage:
 
     Attributes:
         url: its address, without a path.
-        delay: how long each answer to a POST waits, in seconds.
+        answering: while it is not set, a POST waits.
     """
 
     def __init__(self, port: int = 0, records: Iterable[Record] = (), **settings: Any) -> None:
-        self.delay = 0.0
+        self.answering = threading.Event()
+        self.answering.set()
         self.rig = LiveRig(**settings)
         self.rig.take(*records)
         self._listener = open_socket(LOOPBACK, port, "triage_port")
@@ -86,14 +89,21 @@ class LivePage:
             threading.Event().wait(0.02)
         return sent
 
+    def counts(self) -> Counts:
+        """What the head of the page shows, counted between two things that the page does."""
+        found: Future[Counts] = Future()
+        self._loop.call_soon_threadsafe(lambda: found.set_result(self.rig.room.counts()))
+        return found.result(60)
+
     def wait_for_published(self, count: int) -> None:
         """Wait until so many acts went to Kafka."""
-        until(lambda: len(self.rig.published) >= count, 15, "the verdict was never published")
+        until(lambda: len(self.rig.published) >= count, 60, "the verdict was never published")
 
     def stop(self) -> None:
         """End the server; every verdict is published first."""
+        self.answering.set()
         self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join(15)
+        self._thread.join(60)
 
     def _serve(self) -> None:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
@@ -104,8 +114,8 @@ class LivePage:
         closing = asyncio.create_task(self._close_streams())
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
-            if self.delay and scope.get("method") == "POST":
-                await asyncio.sleep(self.delay)
+            while scope.get("method") == "POST" and not self.answering.is_set():  # noqa: ASYNC110 - a thread sets it
+                await asyncio.sleep(0.01)
             await self.rig.app(scope, receive, send)
 
         await serve(app, self._listener, self._stopping)
