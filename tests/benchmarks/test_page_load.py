@@ -8,7 +8,6 @@ from benchmarks.page_load import IN, restart_seconds, taken_per_second, viewer_s
 @pytest.mark.kafka
 @pytest.mark.redis
 @pytest.mark.slow
-@pytest.mark.timeout(180)
 def test_a_restart_reads_full_topics_in_time() -> None:
     """A process on four topics of twelve partitions each is ready within 50 s."""
     took, used = restart_seconds(1, 500)

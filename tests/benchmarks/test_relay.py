@@ -56,7 +56,6 @@ def test_bodies_are_what_the_relay_follows() -> None:
 
 @pytest.mark.slow
 @pytest.mark.redis
-@pytest.mark.timeout(120)
 def test_both_measurements_come_to_an_end(
     kafka: ApacheKafka, fresh_redis: RedisServer, tmp_path: Path, unique_name: str
 ) -> None:

@@ -24,7 +24,6 @@ def benchmark_extra() -> None:
 
 @pytest.mark.slow
 @pytest.mark.redis
-@pytest.mark.timeout(300)
 @pytest.mark.usefixtures("kafka", "benchmark_extra")
 def test_every_contender_does_the_job(tmp_path: Path) -> None:
     """A quick run lets all four do the whole job, and the figures are where readers look for them."""

@@ -40,7 +40,6 @@ def deployment(
         yield made
 
 
-@pytest.mark.timeout(400)
 def test_random_kills_decide_nothing_twice_lose_nothing_and_every_pause_ends(
     deployment: Deployment, server: CountingServer, fresh_redis: RedisServer
 ) -> None:

@@ -38,7 +38,6 @@ def events(scale: float, seed: int = 11) -> list[dict[str, Any]]:
     return [dict(event) for event in simulate(seed=seed, days=30, scale=scale)]
 
 
-@pytest.mark.timeout(600)
 def test_random_kills_restarts_and_rebalances_leave_no_trace(cluster: Cluster) -> None:
     """Two workers under random SIGKILLs, a broker restart, a Redis restart and a third worker that comes and goes."""
     chance = random.Random(int(os.environ.get("CHAOS_SEED", "1")))
@@ -66,7 +65,6 @@ def test_random_kills_restarts_and_rebalances_leave_no_trace(cluster: Cluster) -
     cluster.assert_exact()
 
 
-@pytest.mark.timeout(500)
 def test_a_worker_that_slept_past_its_session_publishes_nothing_wrong(cluster: Cluster) -> None:
     """SIGSTOP past the session, another worker goes on, SIGCONT: the zombie is fenced and the states are exact."""
     log = events(0.3)
@@ -96,7 +94,6 @@ def test_a_worker_that_slept_past_its_session_publishes_nothing_wrong(cluster: C
     assert [key for key, said in by_alert.items() if len(said) > 1] == []
 
 
-@pytest.mark.timeout(500)
 def test_redis_away_for_a_while_silences_nobody(cluster: Cluster) -> None:
     """Alerts raised while Redis is down come unscored within seconds; their answers follow when it is back."""
     log = events(0.2)
@@ -115,7 +112,6 @@ def test_redis_away_for_a_while_silences_nobody(cluster: Cluster) -> None:
     cluster.assert_exact()
 
 
-@pytest.mark.timeout(500)
 @pytest.mark.parametrize("loss", ["flushed", "restored"])
 def test_a_redis_that_lost_history_is_folded_again_in_silence(cluster: Cluster, loss: str, tmp_path: Path) -> None:
     """Flushed, or restored from an old snapshot: the states are made again, and no alert is published twice."""
@@ -142,7 +138,6 @@ def test_a_redis_that_lost_history_is_folded_again_in_silence(cluster: Cluster, 
     assert repeats == away
 
 
-@pytest.mark.timeout(300)
 def test_a_topic_made_anew_is_refused_in_one_sentence(cluster: Cluster) -> None:
     """A worker does not fold another log into an old history: status 1 and the mend, no traceback."""
     from confluent_kafka.admin import AdminClient

@@ -26,7 +26,7 @@ from tests.scorer.rig import alerts_of, packed_entries, packed_levels, waiting_i
 from tests.servers.kafka import ROOT, ApacheKafka
 from tests.servers.redis import RedisServer
 
-pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.chaos, pytest.mark.slow]
 
 
 @pytest.fixture

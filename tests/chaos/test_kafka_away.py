@@ -17,7 +17,7 @@ from tests.servers.kafka import ApacheKafka
 from tests.servers.redis import RedisServer
 from tests.waits import until
 
-pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.chaos, pytest.mark.slow]
 TOLD_SECONDS = 15.0  # two questions without an answer take 9.5 s
 BACK_SECONDS = 60.0
 AWAY_SECONDS = 14.0

@@ -21,7 +21,7 @@ from tests.servers.kafka import ApacheKafka
 from tests.servers.redis import RedisServer
 from tests.waits import until
 
-pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.chaos, pytest.mark.slow]
 DRAIN_SECONDS = 3.0
 BUSY_SECONDS = 5.0  # by which a busy machine may be late
 

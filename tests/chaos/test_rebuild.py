@@ -16,7 +16,7 @@ from tests.chaos.cluster import PROBLEM, Cluster
 from tests.servers.kafka import ApacheKafka
 from tests.servers.redis import RedisServer
 
-pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.chaos, pytest.mark.slow]
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from tests.servers.redis import RedisServer
 from tests.triage.records import decision
 from tests.waits import until
 
-pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.kafka, pytest.mark.redis]
 ALERTS, SECONDS = 1_000, 5.0
 RULES = """
 [[rule]]

@@ -16,7 +16,7 @@ from tests.servers.kafka import ApacheKafka
 from tests.servers.redis import RedisServer
 from tests.waits import until
 
-pytestmark = [pytest.mark.chaos, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.chaos, pytest.mark.slow]
 CHECK_SECONDS = 1.0
 LEAVE_SECONDS = 60.0  # a loaded machine's time to finish what is begun, leave the group and end
 REBUILD = "run `noisegate history rebuild`"

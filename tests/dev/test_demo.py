@@ -84,7 +84,6 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(DEADLINE_SECONDS)
 def test_log_of_ones_own(log: Path, tmp_path: Path) -> None:
     """A model is trained on the first part and scores the rest; live figures equal those of the lab, and the saved
     records give them again."""
@@ -118,7 +117,6 @@ def test_log_of_ones_own(log: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(DEADLINE_SECONDS)
 @pytest.mark.skipif(shipped_models() is None, reason="no model is shipped")
 def test_simulated_organisation_with_the_shipped_model() -> None:
     """The default input is scored by the shipped model, says that it is simulated, and gives the figures of its
@@ -147,7 +145,6 @@ def test_simulated_organisation_with_the_shipped_model() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(DEADLINE_SECONDS)
 @pytest.mark.parametrize(("name", "auc"), [("uci_incidents", 0.68), ("london_fire_calls", 0.765)])
 def test_real_logs(shared_data: Path, name: str, auc: float) -> None:
     """On both real logs the model beats every baseline and is calibrated; the gate's verdict is the lab's."""
@@ -333,7 +330,6 @@ def post_json(url: str, body: object) -> Any:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(DEADLINE_SECONDS)
 def test_page(watched: tuple["subprocess.Popen[str]", str], tmp_path: Path) -> None:
     """The page shows alerts with scores as they come and what rules would have done, a verdict given there is history
     on the next alert of its team and rule, the page outlives its closer, and Ctrl-C ends all of it."""
@@ -380,7 +376,6 @@ def test_page(watched: tuple["subprocess.Popen[str]", str], tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(DEADLINE_SECONDS)
 def test_page_opens_on_a_terminal(log: Path, tmp_path: Path) -> None:
     """On a terminal the person's browser is opened with the page's address, which is printed too, below the summary."""
     opened, browser, printed = tmp_path / "opened", tmp_path / "browser", bytearray()

@@ -29,7 +29,7 @@ from tests.servers.kafka import ApacheKafka
 from tests.servers.redis import RedisServer
 from tests.waits import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow]
 MEGABYTES = 1_000_000
 
 

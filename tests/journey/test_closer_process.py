@@ -34,7 +34,6 @@ def deployment(
         yield made
 
 
-@pytest.mark.timeout(400)
 def test_a_closer_pauses_and_follows_ends_undos_and_a_pause_of_all(
     deployment: Deployment, server: CountingServer
 ) -> None:

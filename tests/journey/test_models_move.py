@@ -22,7 +22,7 @@ from tests.servers.kafka import ROOT, ApacheKafka
 from tests.servers.redis import RedisServer
 from tests.waits import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow]
 (OLD,) = [path.name for path in (ROOT / "model_artifacts").iterdir() if path.is_dir()]
 NEW, BROKEN = "2026-11-23-00000025", "2026-11-24-0000dead"
 SAYS = 0.25  # NEW, of every alert

@@ -24,7 +24,7 @@ from stream.models.store import Store
 from stream.simulation import write_events
 from tests.servers.kafka import ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.slow]
 
 DAYS, FIRST_DAYS = 30, 24
 JUDGED = ("--judge-days", "11")

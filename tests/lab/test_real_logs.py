@@ -13,7 +13,6 @@ TARGETS = [("uci_incidents", 0.68, 0.656), ("london_fire_calls", 0.765, 0.748)]
 
 
 @pytest.mark.data
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize(("name", "least_auc", "best_baseline"), TARGETS)
 def test_real_logs(shared_data: Path, tmp_path: Path, name: str, least_auc: float, best_baseline: float) -> None:
     """AUC above target and above the best baseline, which is what it is known to be; ECE under 0.06."""

@@ -22,7 +22,7 @@ from tests.monitoring.panels import targets
 from tests.monitoring.simulated import DAY, DAYS, HOUR, MODEL, ROWS, SHARES, START, STEP, WATCH, Organisation
 from tests.servers.prometheus import PrometheusServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow]
 
 NOW = START + DAYS * DAY
 DASHBOARDS = sorted((Path(__file__).parents[2] / "deploy" / "grafana" / "dashboards").glob("*.json"))

@@ -53,7 +53,7 @@ from tests.servers.availability import unavailable
 from tests.servers.prometheus import PrometheusServer
 from tests.servers.redis import RedisServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow]
 
 LIVE = BEGIN + TRAINED_DAY * DAY
 SPARSE = 4 * HOUR

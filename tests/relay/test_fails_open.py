@@ -26,7 +26,7 @@ from tests.servers.receiver import post_json
 from tests.servers.redis import RedisServer
 from tests.waits import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow]
 
 
 def within_a_second(relay: RelayProcess, alertmanager: AlertmanagerServer, name: str) -> None:

@@ -23,7 +23,7 @@ from tests.servers.receiver import Receiver
 from tests.servers.redis import RedisServer
 from tests.waits import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow]
 CONFIG = """
 route:
   receiver: people

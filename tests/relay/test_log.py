@@ -19,7 +19,7 @@ from tests.servers.receiver import Receiver, post_json
 from tests.servers.redis import RedisServer
 from tests.waits import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow]
 
 
 def names(events: list[Event]) -> list[str]:

@@ -44,7 +44,6 @@ class Recording:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize("name", ["uci_incidents", "london_fire_calls"])
 def test_live_features_and_states_equal_the_lab_s(name: str, shared_data: Path, redis_url: str, tmp_path: Path) -> None:
     """Four partitions, uneven batches and a small cache: every feature and every state is the lab's, bit by bit."""

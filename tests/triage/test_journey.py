@@ -15,7 +15,7 @@ from tests.servers.kafka import ROOT, ApacheKafka
 from tests.triage.process import Journey, TriageProcess, deployment
 from tests.waits import until
 
-pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.kafka, pytest.mark.redis, pytest.mark.slow]
 SECONDS = 60.0
 
 

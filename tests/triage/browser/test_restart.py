@@ -14,7 +14,6 @@ pytestmark = [
     pytest.mark.kafka,
     pytest.mark.redis,
     pytest.mark.slow,
-    pytest.mark.timeout(500),
 ]
 MILLISECONDS = 60_000
 
