@@ -18,9 +18,9 @@ DEPLOYMENT = "test"
 PART, OTHER = Part("alerts.events", 0), Part("alerts.events", 1)
 
 
-def redis_history(url: str, aside: bool = False) -> RedisHistory:
-    """A Redis history with short patience."""
-    return RedisHistory(redis_fence(url), DEPLOYMENT, 180, 86_400, aside)
+def redis_history(url: str, aside: bool = False, seconds: float = 5.0) -> RedisHistory:
+    """A Redis history with so much patience."""
+    return RedisHistory(redis_fence(url, seconds), DEPLOYMENT, 180, 86_400, aside)
 
 
 def key_of(key: RedisKey, part: Part, **parts: object) -> str:
@@ -173,10 +173,10 @@ def test_every_key_but_the_fence_expires(redis_url: str) -> None:
 
 def test_an_absent_redis_is_away_and_comes_back(fresh_redis: RedisServer) -> None:
     """Every call raises HistoryAway within its patience, and works again when the server is back."""
-    history = redis_history(fresh_redis.url)
+    history, hasty = redis_history(fresh_redis.url), redis_history(fresh_redis.url, seconds=0.3)
     history.write({PART: first_write()})
     fresh_redis.stop()
-    for call in (history.check, lambda: history.read({PART: Wanted(1)}), lambda: history.write({PART: first_write()})):
+    for call in (hasty.check, lambda: hasty.read({PART: Wanted(1)}), lambda: hasty.write({PART: first_write()})):
         with pytest.raises(HistoryAway):
             call()
     fresh_redis.start()

@@ -79,12 +79,15 @@ class AlertmanagerServer(ServerProcess):
         self.post("alerts", [{"labels": dict(labels), "startsAt": start.isoformat(), "endsAt": end}])
 
     def silence(self, matchers: Sequence[Mapping[str, Any]], creator: str, minutes: float, id: str = "") -> str:  # noqa: A002
-        """Make a silence from now on, or change the one of this id; returns its id."""
+        """Make a silence from now on, or change the one of this id; returns its id.
+
+        Alertmanager replaces a silence instead of changing it where the start differs by a second.
+        """
         now = datetime.now(UTC)
         body = {
             "id": id,
             "matchers": [{"isRegex": False, "isEqual": True, **matcher} for matcher in matchers],
-            "startsAt": now.isoformat(),
+            "startsAt": self.get(f"silence/{id}")["startsAt"] if id else now.isoformat(),
             "endsAt": (now + timedelta(minutes=minutes)).isoformat(),
             "createdBy": creator,
             "comment": "made by a test",
