@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from stream.closer.exchange import ActiveRules
+from stream.closer.exchange import CLOSER_SECONDS, ActiveRules
 from stream.core.errors import Fault, HistoryRefused, RulesError
 from stream.core.rule_index import RuleIndex
 from stream.metrics.closer import CloserMetrics
@@ -73,7 +73,10 @@ class PeerWatch:
         own = ActiveRules(rules.digest, salt_digest(self._salt), self._clock())
         try:
             self._peers.put_closer(self._name, own)
-            others = running(self._peers.closers(), own.at)
+            found = self._peers.closers()
+            for name in (name for name, one in found.items() if one.at < own.at - CLOSER_SECONDS):
+                self._peers.remove_closer(name)  # it was killed
+            others = running(found, own.at)
         except RulesError as error:
             log.debug("the rules of other closers can't be read: %s", error)
             return

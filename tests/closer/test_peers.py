@@ -93,6 +93,19 @@ def test_closers_with_other_rules_are_seen_while_they_run(caplog: pytest.LogCapt
     assert (closers.one.fault, closers.shown) == (None, 0.0)
 
 
+def test_what_a_killed_closer_left_is_removed() -> None:
+    """Else each process that was killed would leave an entry for as long as another one runs."""
+    peers = MemoryPeers()
+    closers = Closers(peers)
+    closers.look(OLD, OLD)
+    closers.now += CLOSER_SECONDS
+    closers.one.look(OLD)
+    assert set(peers.closers()) == {"one", "two"}
+    closers.now += 1.0
+    closers.one.look(OLD)
+    assert set(peers.closers()) == {"one"}
+
+
 def test_closers_with_another_salt_are_seen() -> None:
     """Both would draw other hours to leave alone; a closer that has ended is compared no more."""
     closers = Closers(MemoryPeers(), ("salt", "pepper"))
