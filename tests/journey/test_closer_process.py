@@ -55,7 +55,13 @@ def test_a_closer_pauses_and_follows_ends_undos_and_a_pause_of_all(
 
     now = time.time()
     deployment.state.undo(Undo(id="u1", rule="disks", since=now - 60.0, by="ann", at=now))
-    until(lambda: all(len(deployment.decisions()[alert]) == 2 for alert in paused), 60)
+
+    def all_back() -> bool:
+        """Whether each pause has its release."""
+        decided = deployment.decisions()
+        return all(len(decided[alert]) == 2 for alert in paused)
+
+    until(all_back, 60)
     decided = [decode_decision(value) for value in deployment.read(deployment.settings.topics.decisions)]
     assert max(one.decided_at.timestamp() for one in decided) - now < 30.0
     until(lambda: sum(deployment.state.undone("u1").values()) == len(paused) - 1, 60)
@@ -66,14 +72,16 @@ def test_a_closer_pauses_and_follows_ends_undos_and_a_pause_of_all(
     server.failing = True
     waiting = deployment.produce(1.0, first=len(ids))
     until(lambda: set(waiting) <= set(deployment.decisions()), 60)
-    assert ["pause"] in [deployment.decisions()[alert] for alert in waiting]
+    decisions = deployment.decisions()
+    assert ["pause"] in [decisions[alert] for alert in waiting]
     deployment.state.pause_all(PauseAll(by="ann", at=time.time(), why="a drill"))
     time.sleep(4.0)  # 2 s are promised; the others are for a busy machine
     server.failing = False
     ids += waiting
     more = deployment.produce(1.0, first=len(ids))
     until(lambda: set(more) <= set(deployment.decisions()), 60)
-    assert {name for alert in more for name in deployment.decisions()[alert]} == {"blocked"}
+    decisions = deployment.decisions()
+    assert {name for alert in more for name in decisions[alert]} == {"blocked"}
 
     until(lambda: deployment.read(deployment.settings.topics.failed), 60)
 
@@ -88,7 +96,8 @@ def test_a_closer_pauses_and_follows_ends_undos_and_a_pause_of_all(
         last = deployment.produce(1.0, first=count)
         count += len(last)
         until(lambda: set(last) <= set(deployment.decisions()), 60)
-        return "pause" in {name for alert in last for name in deployment.decisions()[alert]}
+        decisions = deployment.decisions()
+        return "pause" in {name for alert in last for name in decisions[alert]}
 
     until(pauses_again, 60, "the rule acts no more")
     assert not [alert for alert in waiting if "alert.paused" in server.deeds[alert]]
