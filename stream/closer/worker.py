@@ -61,23 +61,7 @@ class Closer:
             lambda: find_suppressions(settings, lambda team: True, lambda: self.lane.engine.note_progress())
         )
         self._salt = settings.closer.salt or settings.deployment
-        url = settings.metrics.prometheus_url
-        brakes = BrakeWatch(Prometheus(url, _PROMETHEUS_SECONDS) if url else None, settings.closer.model_days)
-        oldest = math.inf if settings.closer.replay else settings.closer.oldest_seconds
-        rules = RuleWatch(settings.closer.rules, self.metrics, self._exchange.put_files, self._exchange.files)
-        peers = PeerWatch(f"{socket.gethostname()}:{os.getpid()}", self._exchange, self._salt, self.metrics)
-        self.situation = SituationWatch(
-            self._state,
-            self._exchange,
-            rules,
-            brakes,
-            peers,
-            self.metrics,
-            self._salt,
-            oldest,
-            blocked=lambda now: self.room.blocks.of_last_hour(now),
-            leave=self._state.publish_brakes,
-        )
+        self.situation = self._make_situation()
         outbox = Outbox()
         self.dispatcher = Dispatcher(settings, self.metrics, self.situation.check_deed, outbox.done)
         outbox.dispatcher = self.dispatcher
@@ -91,12 +75,11 @@ class Closer:
             check_start=lambda: check_salt(self._salt, self._exchange, lambda: self._state.standings(bounds=False)),
         )
         topics = settings.topics
-        first = Part(topics.outcomes, 0)
         self.digest = make_daily_digest(
             settings,
             self._state,
             lambda: self.situation.rules,
-            lambda: self.room.holds(first),
+            lambda: self.room.holds(Part(topics.outcomes, 0)),
             self.metrics,
             seconds,
         )
@@ -107,11 +90,23 @@ class Closer:
             self.room,
             self.metrics.lane,
             ("events", "enriched", "outcomes", "decisions", "failed"),
-            Callbacks(
-                start=self._start,
-                ready=lambda: self.room.ready_faults,
-                notes=self._notes,
-            ),
+            Callbacks(start=self._start, ready=lambda: self.room.ready_faults, notes=self._notes),
+        )
+
+    def _make_situation(self) -> SituationWatch:
+        settings, metrics = self._settings, self.metrics
+        url = settings.metrics.prometheus_url
+        return SituationWatch(
+            self._state,
+            self._exchange,
+            RuleWatch(settings.closer.rules, metrics, self._exchange.put_files, self._exchange.files),
+            BrakeWatch(Prometheus(url, _PROMETHEUS_SECONDS) if url else None, settings.closer.model_days),
+            PeerWatch(f"{socket.gethostname()}:{os.getpid()}", self._exchange, self._salt, metrics),
+            metrics,
+            self._salt,
+            math.inf if settings.closer.replay else settings.closer.oldest_seconds,
+            blocked=lambda now: self.room.blocks.of_last_hour(now),
+            leave=self._state.publish_brakes,
         )
 
     def _make_fold(self, part: Part, partitions: int) -> Fold:
