@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
+from urllib.parse import quote
 
 from stream.console import strip_lines
 
@@ -81,3 +82,12 @@ def legend(entries: Sequence[tuple[str, str]]) -> Markup:
     """What each mark of a chart stands for: (CSS class, words)."""
     keys = "".join(f'<span class="key"><i class="{kind}"></i>{escaped(text)}</span>' for kind, text in entries)
     return Markup(f'<div class="legend">{keys}</div>')
+
+
+def page_address(template: str, team: str, alert_id: str) -> str:
+    """The address of an alert's page: `{team}` and `{alert_id}` of the template filled in; empty where that is.
+
+    >>> page_address("https://ops/{team}/{alert_id}", "a b", "x/1")
+    'https://ops/a%20b/x%2F1'
+    """
+    return template.replace("{team}", quote(team, "")).replace("{alert_id}", quote(alert_id, ""))

@@ -5,8 +5,8 @@ Blind: of an alert that a rule left alone only a count is given, and only once t
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Literal, TypeVar
-from urllib.parse import quote
 
 from msgspec import DecodeError, Struct, field
 
@@ -15,6 +15,7 @@ from stream.core.events import At, moment, seconds
 from stream.core.once import Once
 from stream.core.records import Decision, Outcome, decode_decision, decode_outcome
 from stream.core.text import strip_control_characters
+from stream.html import page_address
 
 SHOWN = 5
 NEAR_SECONDS = 2 * 3_600.0  # an alert acted on so soon after one that was suppressed, on its entity, is a near-miss
@@ -247,15 +248,6 @@ def _cell(text: str) -> str:
     return " ".join(strip_control_characters(text).translate(_CELLS).split())
 
 
-def page_link(template: str) -> Callable[[str, str], str]:
-    """The addresses of alerts' pages, as the setting `relay_page_url` gives them; empty where it is."""
-
-    def link(team: str, alert_id: str) -> str:
-        return template.replace("{team}", quote(team, "")).replace("{alert_id}", quote(alert_id, ""))
-
-    return link
-
-
 def read_digests(
     settings: Settings, owners: Mapping[str, str], since: float, until: float, rest: Callable[[], None] = lambda: None
 ) -> list[Digest]:
@@ -265,7 +257,7 @@ def read_digests(
         BrokerError: Kafka can't be reached, or a topic is missing.
     """
     decisions, outcomes = read_records(settings, since, rest)
-    return digests_of(decisions, outcomes, owners, since, until, page_link(settings.relay.page_url))
+    return digests_of(decisions, outcomes, owners, since, until, partial(page_address, settings.relay.page_url))
 
 
 def read_records(

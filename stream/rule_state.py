@@ -4,8 +4,6 @@ The closer alone changes how far a rule may go. The command line and the page le
 out once, and read what it writes here. Times are seconds since 1970.
 """
 
-import os
-import socket
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
@@ -311,9 +309,8 @@ class RuleState(SharedState):
 
         self._call(put)
 
-    def publish_brakes(self, held: HeldBrakes | None, worker: str | None = None) -> None:
-        """Write what a closer sees, by its name, which is that of this process by default; None: it ends."""
-        worker = worker or f"{socket.gethostname()}:{os.getpid()}"
+    def publish_brakes(self, held: HeldBrakes | None, worker: str) -> None:
+        """Write what a closer sees, by its name; None: it ends."""
 
         def put() -> None:
             key = self._key(RULE_BRAKES)

@@ -1,5 +1,6 @@
 """The digest of an owner's rules."""
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -7,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.core.records import Decision, Outcome
-from stream.rule_digest import SHOWN, Digest, as_markdown, digests_of, page_link
+from stream.html import page_address
+from stream.rule_digest import SHOWN, Digest, as_markdown, digests_of
 from tests.triage.records import NOW, at, decision, outcome
 
 OWNERS = {"night-disks": "payments", "quiet": "payments", "other": "shops"}
@@ -28,7 +30,9 @@ def digest(*records: Decision | Outcome) -> Digest:
     """Of the team payments, over the day."""
     decisions = [one for one in records if isinstance(one, Decision)]
     outcomes = [one for one in records if isinstance(one, Outcome)]
-    found = digests_of(decisions, outcomes, OWNERS, NOW, NOW + 24 * HOUR, page_link("http://page/{team}/{alert_id}"))
+    found = digests_of(
+        decisions, outcomes, OWNERS, NOW, NOW + 24 * HOUR, partial(page_address, "http://page/{team}/{alert_id}")
+    )
     assert [one.owner for one in found] == ["payments", "shops"]
     return found[0]
 

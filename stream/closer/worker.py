@@ -95,18 +95,19 @@ class Closer:
 
     def _make_situation(self) -> SituationWatch:
         settings, metrics = self._settings, self.metrics
+        name = f"{socket.gethostname()}:{os.getpid()}"
         url = settings.metrics.prometheus_url
         return SituationWatch(
             self._state,
             self._exchange,
             RuleWatch(settings.closer.rules, metrics, self._exchange.put_files, self._exchange.files),
             BrakeWatch(Prometheus(url, _PROMETHEUS_SECONDS) if url else None, settings.closer.model_days),
-            PeerWatch(f"{socket.gethostname()}:{os.getpid()}", self._exchange, self._salt, metrics),
+            PeerWatch(name, self._exchange, self._salt, metrics),
             metrics,
             self._salt,
             math.inf if settings.closer.replay else settings.closer.oldest_seconds,
             blocked=lambda now: self.room.blocks.of_last_hour(now),
-            leave=self._state.publish_brakes,
+            leave=lambda held: self._state.publish_brakes(held, name),
         )
 
     def _make_fold(self, part: Part, partitions: int) -> Fold:

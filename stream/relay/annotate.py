@@ -2,10 +2,10 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from urllib.parse import quote
 
 from stream.core.records import Enriched
 from stream.core.scoring import history_words
+from stream.html import page_address
 
 PROBABILITY, WHY, URL = "noisegate_probability", "noisegate_why", "noisegate_url"
 _SIMULATED = "; this model learnt from simulated alerts"
@@ -26,9 +26,7 @@ def annotations_of(record: Enriched, page_url: str = "") -> dict[str, str]:
     found = {PROBABILITY: format_probability(score.probability)} if score.evidence != "none" else {}
     found[WHY] = history_words(score, record.why) + (_SIMULATED if "simulated" in record.flags else "")
     if page_url:
-        alert = record.alert
-        filled = page_url.replace("{team}", quote(alert.team, "")).replace("{alert_id}", quote(alert.alert_id, ""))
-        found[URL] = filled
+        found[URL] = page_address(page_url, record.alert.team, record.alert.alert_id)
     return found
 
 

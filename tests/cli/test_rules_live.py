@@ -95,7 +95,7 @@ def test_what_keeps_rules_from_acting_stands_with_the_proof(run: Run, state: Rul
         models={"m1": "model m1 is 91 days old, at most 90 are allowed"},
         blocked={RULE: {"its labels were cut, and the rule names some": 12}},
     )
-    state.publish_brakes(held)
+    state.publish_brakes(held, "one")
     told = run("rules", "proof", RULE, env=env).out.splitlines()
     assert told[:2] == [f"{held.files}; the closer goes on with the last good ones", "no rule acts: Prometheus is away"]
     assert told[3:5] == [

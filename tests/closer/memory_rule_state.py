@@ -87,10 +87,9 @@ class MemoryRuleState(RuleState):
         self._check()
         return list(self._brakes.values())
 
-    def publish_brakes(self, held: HeldBrakes | None, worker: str | None = None) -> None:
+    def publish_brakes(self, held: HeldBrakes | None, worker: str) -> None:
         """As the real one."""
         self._check()
-        worker = worker or "this"
         if held is None:
             self._brakes.pop(worker, None)
             return

@@ -251,7 +251,7 @@ def test_the_reader_reads_what_the_closer_wrote(state: RuleState) -> None:
     state.publish({"a": standing_of()}, [], [change])
     state.note_suppressed([kept("A1")], [])
     state.pause_all(PauseAll(by="ann", at=NOW))
-    state.publish_brakes(HeldBrakes(at=time.time(), everything=("Prometheus is away",)))
+    state.publish_brakes(HeldBrakes(at=time.time(), everything=("Prometheus is away",)), "one")
     assert reader.read() == RuleData()
     now = 1.1
     assert reader.read() == RuleData(
